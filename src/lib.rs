@@ -1,1 +1,12 @@
-//! retrograd
+//! retrograd turns ordinary numerical Rust into native gradient code.
+#![warn(missing_docs)]
+
+mod emit;
+pub mod error;
+pub mod ir;
+mod math;
+pub mod op;
+pub mod value;
+
+pub use error::Error;
+pub use op::{Graph, Var};

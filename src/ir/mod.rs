@@ -1,0 +1,13 @@
+//! The graph: its builder, verifier, text and JSON forms. The only place that names petgraph.
+//!
+//! A graph is append-only and typed by construction: a node's operands exist before it, so index order is a schedule
+//! and reverse mode is index order backwards; the result types are inferred when a node is added.
+
+mod graph;
+mod listing;
+
+pub(crate) use graph::mismatch;
+pub use graph::{
+    Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
+    Types, Value,
+};
