@@ -3,6 +3,7 @@
 
 mod emit;
 pub mod error;
+pub mod interpret;
 pub mod ir;
 mod math;
 pub mod op;

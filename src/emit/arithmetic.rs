@@ -86,7 +86,8 @@ impl<'f> Emitter<'f> {
     /// The machine traps on a divisor of 0 and on `MIN / -1`: 1 takes the place of both divisors, and the results
     /// that they should give are selected afterwards.
     fn int_div_rem(&mut self, x: Reg, y: Reg) -> (Reg, Reg) {
-        let ins = |e: &mut Self, condition: IntCC, against: i64| e.builder.ins().icmp_imm_s(condition, y.value, against);
+        let ins =
+            |e: &mut Self, condition: IntCC, against: i64| e.builder.ins().icmp_imm_s(condition, y.value, against);
         let by_zero = ins(self, IntCC::Equal, 0);
         let by_minus_one = ins(self, IntCC::Equal, -1);
         let special = self.builder.ins().bor(by_zero, by_minus_one);
@@ -249,11 +250,8 @@ impl<'f> Emitter<'f> {
 
     /// `!x` of a bool.
     pub fn not(&mut self, x: Reg) -> Reg {
-        let value = if x.lanes == 1 {
-            self.builder.ins().bxor_imm_s(x.value, 1)
-        } else {
-            self.builder.ins().bnot(x.value)
-        };
+        let value =
+            if x.lanes == 1 { self.builder.ins().bxor_imm_s(x.value, 1) } else { self.builder.ins().bnot(x.value) };
         Reg { value, ..x }
     }
 

@@ -1,9 +1,7 @@
 use std::collections::HashMap;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{
-    self, AbiParam, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, types,
-};
+use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module as _};
@@ -69,7 +67,8 @@ impl<'f> Emitter<'f> {
         let zero = self.builder.ins().iconst(types::I32, 0);
         self.builder.ins().return_(&[zero]);
         self.builder.seal_all_blocks();
-        self.builder.finalize();
+        let config = self.jit.isa().frontend_config();
+        self.builder.finalize(config);
     }
 
     /// Loads the given entries of the base table once, here, so that later uses find them in registers. Must be called
@@ -143,8 +142,7 @@ impl<'f> Emitter<'f> {
             let bytes: Vec<ir::Value> = (0..lanes)
                 .map(|lane| self.builder.ins().load(types::I8, flags, address.0, offset + i32::from(lane)))
                 .collect();
-            let parts: Vec<Reg> =
-                bytes.into_iter().map(|value| Reg { value, dtype, lanes: 1 }).collect();
+            let parts: Vec<Reg> = bytes.into_iter().map(|value| Reg { value, dtype, lanes: 1 }).collect();
             return self.join(&parts);
         }
         let value = self.builder.ins().load(register_type(dtype, lanes), flags, address.0, offset);
@@ -188,8 +186,7 @@ impl<'f> Emitter<'f> {
         self.builder.switch_to_block(header);
         let params = self.builder.block_params(header).to_vec();
         let i = Pointer(params[0]);
-        let values: Vec<Reg> =
-            carried.iter().zip(&params[1..]).map(|(reg, &value)| Reg { value, ..*reg }).collect();
+        let values: Vec<Reg> = carried.iter().zip(&params[1..]).map(|(reg, &value)| Reg { value, ..*reg }).collect();
         let go_on = self.builder.ins().icmp(IntCC::SignedLessThanOrEqual, i.0, last);
         self.builder.ins().brif(go_on, inside, &[], after, &[]);
 
@@ -297,18 +294,14 @@ impl<'f> Emitter<'f> {
             return x;
         }
         let element = self.builder.ins().extractlane(x.value, lane);
-        let value = if x.dtype == DType::Bool {
-            self.builder.ins().icmp_imm_s(IntCC::NotEqual, element, 0)
-        } else {
-            element
-        };
+        let value =
+            if x.dtype == DType::Bool { self.builder.ins().icmp_imm_s(IntCC::NotEqual, element, 0) } else { element };
         Reg { value, dtype: x.dtype, lanes: 1 }
     }
 
     /// `x` with one of its lanes replaced.
     pub fn with_lane(&mut self, x: Reg, lane: u8, element: Reg) -> Reg {
-        let part =
-            if x.dtype == DType::Bool { self.mask_element(element.value, x.lanes) } else { element.value };
+        let part = if x.dtype == DType::Bool { self.mask_element(element.value, x.lanes) } else { element.value };
         Reg { value: self.builder.ins().insertlane(x.value, part, lane), ..x }
     }
 
@@ -379,10 +372,8 @@ impl<'f> Emitter<'f> {
         let mut signature = self.jit.make_signature();
         signature.params.extend(params.iter().map(|&ty| AbiParam::new(ty)));
         signature.returns.extend(result.map(AbiParam::new));
-        let id = self
-            .jit
-            .declare_function(&name, Linkage::Import, &signature)
-            .expect("bug: one symbol with two signatures");
+        let id =
+            self.jit.declare_function(&name, Linkage::Import, &signature).expect("bug: one symbol with two signatures");
         let callee = self.jit.declare_func_in_func(id, self.builder.func);
         self.imports.insert(name, callee);
         callee

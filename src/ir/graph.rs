@@ -223,13 +223,7 @@ pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
 impl<O: Operation> Graph<O> {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Graph<O> {
-        Graph {
-            name: name.into(),
-            dag: DiGraph::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            guards: Vec::new(),
-        }
+        Graph { name: name.into(), dag: DiGraph::new(), inputs: Vec::new(), outputs: Vec::new(), guards: Vec::new() }
     }
 
     /// The name.

@@ -178,11 +178,7 @@ macro_rules! entries {
 
 entries!(any, Portable);
 #[cfg(target_arch = "x86_64")]
-entries!(
-    avx2_fma,
-    super::super::lanes::Avx2,
-    target_feature(enable = "avx2,fma")
-);
+entries!(avx2_fma, super::super::lanes::Avx2, target_feature(enable = "avx2,fma"));
 
 /// Evaluates `D` at `n` points; a last, partial vector is filled up, so that all points meet the same code.
 ///
@@ -209,13 +205,7 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
-        unsafe {
-            store(
-                D::eval(load::<L>(x.add(i), m), load(y.add(i), m)),
-                z.add(i),
-                m,
-            )
-        };
+        unsafe { store(D::eval(load::<L>(x.add(i), m), load(y.add(i), m)), z.add(i), m) };
         i += L::N;
     }
 }
@@ -264,12 +254,7 @@ const BLOCK: usize = 256;
 /// # Safety
 /// As for the entry.
 #[inline(always)]
-unsafe fn narrow1(
-    x: *const f32,
-    y: *mut f32,
-    n: usize,
-    entry: unsafe extern "C" fn(*const f64, *mut f64, usize),
-) {
+unsafe fn narrow1(x: *const f32, y: *mut f32, n: usize, entry: unsafe extern "C" fn(*const f64, *mut f64, usize)) {
     let mut wide = [0.0; BLOCK];
     let mut i = 0;
     while i < n {

@@ -7,12 +7,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` numbers of type `f64`, side by side.
 pub(super) trait Lanes:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The number of lanes.
     const N: usize;
@@ -334,9 +329,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn select(mask: [bool; 4], yes: Portable, no: Portable) -> Portable {
-        Portable(std::array::from_fn(|i| {
-            if mask[i] { yes.0[i] } else { no.0[i] }
-        }))
+        Portable(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
     }
     #[inline(always)]
     fn bit_and(self, y: Portable) -> Portable {

@@ -151,11 +151,7 @@ impl Elementwise for Mul {
     fn facts() -> Facts {
         Facts {
             doc: Doc { summary: "x · y", derivative: "y, x", accuracy: "correctly rounded; integers wrap" },
-            floats: &[
-                (&[1.5, -2.25], -3.375),
-                (&[-1.0, 0.0], -0.0),
-                (&[0.0, f64::INFINITY], f64::NAN),
-            ],
+            floats: &[(&[1.5, -2.25], -3.375), (&[-1.0, 0.0], -0.0), (&[0.0, f64::INFINITY], f64::NAN)],
             integers: &[(&[-4, 6], -24), (&[i64::MAX, 2], -2)],
             domain: &[(-2.0, 2.0), (-3.0, 3.0)],
             ulps: 0,
@@ -325,6 +321,22 @@ macro_rules! maximum {
 }
 pub(super) use maximum;
 
+/// IEEE 754-2019 `minimum`.
+macro_rules! minimum {
+    ($a:expr, $b:expr) => {
+        if $a.is_nan() || $b.is_nan() {
+            $a + $b
+        } else if $a == $b {
+            if $a.is_sign_negative() { $a } else { $b }
+        } else if $a < $b {
+            $a
+        } else {
+            $b
+        }
+    };
+}
+pub(super) use minimum;
+
 impl Elementwise for Max {
     const NAME: &'static str = "max";
     const ARITY: usize = 2;
@@ -378,5 +390,52 @@ impl Var {
     #[track_caller]
     pub fn max(self, y: impl Operand) -> Var {
         apply_pair(Max, self, y.var(self))
+    }
+}
+
+/// The integer part, elementwise: rounded toward zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Trunc;
+
+impl Elementwise for Trunc {
+    const NAME: &'static str = "trunc";
+    const ARITY: usize = 1;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        floats(operands)
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        on_floats!(x, |a| a.trunc())
+    }
+
+    fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
+        Partial::Zero
+    }
+
+    fn code(&self) -> Code {
+        Code::Inline(|e, x| e.trunc(x[0]))
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc { summary: "x rounded toward zero", derivative: "0, also at the steps", accuracy: "exact" },
+            floats: &[(&[1.75], 1.0), (&[-1.75], -1.0), (&[-0.5], -0.0), (&[f64::INFINITY], f64::INFINITY)],
+            integers: &[],
+            domain: &[(0.1, 0.9)],
+            ulps: 0,
+        }
+    }
+
+    fn instances() -> Vec<Trunc> {
+        vec![Trunc]
+    }
+}
+
+impl Var {
+    /// The integer part, elementwise; see [`Trunc`].
+    #[track_caller]
+    pub fn trunc(self) -> Var {
+        apply(Trunc, &[self])
     }
 }

@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod compare;
+mod reduce;
 mod rules;
 mod shape;
 pub(crate) mod trace;
@@ -16,6 +17,7 @@ use serde_json::Map;
 
 pub use arithmetic::*;
 pub use compare::*;
+pub use reduce::*;
 pub use rules::*;
 pub use shape::*;
 pub use var::{Operand, Var};
@@ -96,11 +98,29 @@ macro_rules! operations {
 
 operations!(
     // arithmetic
-    Add, Sub, Mul, Div, Neg, Rem, Max,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Neg,
+    Rem,
+    Max,
+    Trunc,
     // compare
-    Eq, Ne, Lt, Le, Gt, Ge, Select,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Select,
     // shape
-    Constant, Alias, BroadcastInDim, Reshape,
+    Constant,
+    Alias,
+    BroadcastInDim,
+    Reshape,
+    // reduce
+    ReduceSum,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.

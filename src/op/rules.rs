@@ -408,19 +408,14 @@ fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DTyp
     let vector = |dtype: DType, element: &dyn Fn(usize) -> Scalar| {
         Array::collect(&Type::new(dtype, [rows.len()]), rows.iter().map(|&row| element(row).convert(dtype)))
     };
-    let operands =
-        dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
+    let operands = dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
     let results = vec![vector(result, &expected)];
     Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps })
 }
 
 /// Requires that number of operands.
 pub(super) fn expect_arity(operands: &[Type], arity: usize) -> Result<(), Mismatch> {
-    if operands.len() == arity {
-        Ok(())
-    } else {
-        Err(mismatch!("takes {arity} operands, but got {}", operands.len()))
-    }
+    if operands.len() == arity { Ok(()) } else { Err(mismatch!("takes {arity} operands, but got {}", operands.len())) }
 }
 
 /// Types as a message shows them: `f64[2] and f64[3]`.
@@ -429,11 +424,7 @@ pub(super) fn list(types: &[Type]) -> String {
 }
 
 /// Operands of one dtype, which the predicate allows.
-pub(super) fn same_dtype(
-    operands: &[DType],
-    allowed: impl Fn(DType) -> bool,
-    what: &str,
-) -> Result<DType, Mismatch> {
+pub(super) fn same_dtype(operands: &[DType], allowed: impl Fn(DType) -> bool, what: &str) -> Result<DType, Mismatch> {
     let first = operands[0];
     if let Some(other) = operands.iter().find(|&&dtype| dtype != first) {
         return Err(mismatch!("operands must have equal dtypes, but got {first} and {other}; use convert"));

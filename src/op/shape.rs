@@ -190,8 +190,7 @@ impl Rules for BroadcastInDim {
         let y = Array::from_elements([2, 3], vec![1.0, 1.0, 1.0, 2.0, 2.0, 2.0]).expect("bug: six elements");
         let answers = vec![Answer { op, operands: vec![x], results: vec![y], ulps: 0 }];
         let op: Op = BroadcastInDim { shape: [4, 2, 3, 5].into(), axes: vec![1, 3] }.into();
-        let sample =
-            |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5]), (-2.0, 2.0))] };
+        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5]), (-2.0, 2.0))] };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }
@@ -240,11 +239,7 @@ impl Rules for Reshape {
     fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         if self.shape.checked_size() != operands[0].shape.checked_size() {
-            return Err(mismatch!(
-                "the new shape must have {} elements, but got {}",
-                operands[0].size(),
-                self.shape
-            ));
+            return Err(mismatch!("the new shape must have {} elements, but got {}", operands[0].size(), self.shape));
         }
         Ok(smallvec::smallvec![Type::new(operands[0].dtype, self.shape.clone())])
     }
@@ -270,8 +265,7 @@ impl Rules for Reshape {
         let x = Array::from_elements([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("bug: six elements");
         let y = Array::from_elements([3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("bug: six elements");
         let answers = vec![Answer { op: op.clone(), operands: vec![x], results: vec![y], ulps: 0 }];
-        let sample =
-            |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))] };
+        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))] };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }

@@ -53,9 +53,7 @@ pub(crate) fn record<T>(
             None => Ok((trace.graph, result)),
             Some(error) => Err(error),
         },
-        Err(payload) if payload.is::<Unwound>() => {
-            Err(trace.error.expect("bug: a trace was unwound without an error"))
-        }
+        Err(payload) if payload.is::<Unwound>() => Err(trace.error.expect("bug: a trace was unwound without an error")),
         Err(payload) => panic::resume_unwind(payload),
     }
 }

@@ -112,8 +112,7 @@ impl Var {
         }
         // Axes of extent 1 that must grow are dropped first: broadcast_in_dim repeats only along axes that are new.
         let lead = shape.len().saturating_sub(own.rank());
-        let kept: Vec<usize> =
-            (0..own.rank()).filter(|&axis| shape.get(lead + axis) == Some(&own[axis])).collect();
+        let kept: Vec<usize> = (0..own.rank()).filter(|&axis| shape.get(lead + axis) == Some(&own[axis])).collect();
         let fits = own.rank() <= shape.len() && (0..own.rank()).all(|axis| own[axis] == 1 || kept.contains(&axis));
         if !fits {
             trace::fail_at(format!("cannot broadcast {own} to {}", Shape::from(shape)));
@@ -143,9 +142,7 @@ pub(super) fn broadcast_pair(x: Var, y: Var) -> (Var, Var) {
 /// The shape to which both broadcast.
 pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
-    let extent = |shape: &[usize], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis])
-    };
+    let extent = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
     (0..rank)
         .map(|axis| match (extent(a, axis), extent(b, axis)) {
             (m, n) if m == n => Some(m),

@@ -90,7 +90,9 @@ mod sealed {
 }
 
 /// A Rust type that is an element of arrays: `f64`, `f32`, `i64`, `bool`.
-pub trait Element: Copy + fmt::Debug + Default + PartialEq + PartialOrd + Send + Sync + sealed::Sealed + 'static {
+pub trait Element:
+    Copy + fmt::Debug + Default + PartialEq + PartialOrd + Send + Sync + sealed::Sealed + 'static
+{
     /// The dtype that this type is.
     const DTYPE: DType;
     /// This element as a [`Scalar`].
@@ -177,10 +179,22 @@ element!(f64 => F64, f32 => F32, i64 => I64, bool => Bool);
 macro_rules! with_element {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
-            $crate::value::DType::F64 => { type $t = f64; $body }
-            $crate::value::DType::F32 => { type $t = f32; $body }
-            $crate::value::DType::I64 => { type $t = i64; $body }
-            $crate::value::DType::Bool => { type $t = bool; $body }
+            $crate::value::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::value::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::value::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::value::DType::Bool => {
+                type $t = bool;
+                $body
+            }
         }
     };
 }

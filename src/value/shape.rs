@@ -138,10 +138,7 @@ impl Type {
 
     /// The bytes that a value takes in memory, or `None` where that exceeds `isize::MAX`.
     pub fn checked_bytes(&self) -> Option<usize> {
-        self.shape
-            .checked_size()?
-            .checked_mul(self.dtype.size())
-            .filter(|&bytes| isize::try_from(bytes).is_ok())
+        self.shape.checked_size()?.checked_mul(self.dtype.size()).filter(|&bytes| isize::try_from(bytes).is_ok())
     }
 
     /// Reads `f64[2,3]`.
