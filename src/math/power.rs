@@ -16,14 +16,8 @@ fn positive_pow<L: Lanes>(x: L, y: L) -> L {
     let inside = product.hi.abs().lt(limit);
     let lo = L::select(inside, y.fma(log.lo, product.lo), L::splat(0.0));
     let Reduced { n, r } = reduce(product.hi.max(-limit).min(limit));
-    scale(
-        exp_reduced(Pair {
-            hi: r.hi,
-            lo: r.lo + lo,
-        })
-        .sum(),
-        n,
-    )
+    // The low part of the product can be larger than what the reduction left.
+    scale(exp_reduced(exact_sum(r.hi, r.lo + lo)).sum(), n)
 }
 
 /// `xʸ`, with the special cases of C.
