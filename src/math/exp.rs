@@ -5,7 +5,7 @@
 //! polynomial (Remez exchange, weight `|r|`: the relative error of `eʳ - 1`).
 
 use super::lanes::Lanes;
-use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
+use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
 use super::rounding::{power_of_two, round, round_product, scale};
 use std::f64::consts::{LN_2, LOG2_E};
 
@@ -51,10 +51,10 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
     }
 }
 
-/// `eʳ - 1 - r.hi`, to about twice `2⁻⁵⁷`.
+/// `eʳ - 1 - r.hi + lost`, with an error of about `2⁻⁵⁷`.
 #[inline(always)]
-fn exp_rest<L: Lanes>(r: Pair<L>) -> L {
-    let tail = r.lo.fma(r.hi, r.lo);
+fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
+    let tail = r.lo.fma(r.hi, r.lo) + lost;
     (r.hi * r.hi).fma(polynomial(r.hi, EXP), tail)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let one = ordered_sum(L::splat(1.0), r.hi);
     Pair {
         hi: one.hi,
-        lo: one.lo + exp_rest(r),
+        lo: exp_rest(r, one.lo),
     }
 }
 
@@ -100,20 +100,24 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
     let Reduced { n, r } = reduce(x);
-    let half = L::splat(0.5);
-    let rest = exp_rest(r);
+    let (zero, half) = (L::splat(0.0), L::splat(0.5));
+    let is_zero = n.eq(zero);
+    let one = ordered_sum(L::splat(1.0), r.hi);
+    // Where n is one, the result can be a third of what `exp_rest` is good for: the rounding of the square shows.
+    let square = exact_product(r.hi, r.hi);
+    let lo = square.lo.fma(half, r.lo);
+    let rest = exp_rest(Pair { hi: r.hi, lo }, L::select(is_zero, zero, one.lo));
     let near_zero = Pair {
         hi: r.hi * half,
         lo: rest * half,
     };
     let factor = power_of_two(n - L::splat(1.0));
-    let one = ordered_sum(L::splat(1.0), r.hi);
     let difference = exact_sum(factor * one.hi, -half);
     let elsewhere = Pair {
         hi: difference.hi,
-        lo: factor.fma(one.lo + rest, difference.lo),
+        lo: factor.fma(rest, difference.lo),
     };
-    Pair::select(n.eq(L::splat(0.0)), near_zero, elsewhere)
+    Pair::select(is_zero, near_zero, elsewhere)
 }
 
 /// `eˣ - 1`.

@@ -110,12 +110,13 @@ pub(super) fn asinh<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn acosh<L: Lanes>(x: L) -> L {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
-    // With t = x - 1 it is ln(1 + t + √(t (t + 2))).
+    // With t = x - 1 it is ln(1 + t + √(t (x + 1))).
     let t = exact_sum(x, -one);
-    let factor = t.hi + L::splat(2.0);
-    let square = t.hi * factor;
+    let factor = ordered_sum(x, one);
+    let square = t.hi * factor.hi;
     let root = square.sqrt();
-    let missing = (-root).fma(root, square) + t.hi.fma(factor, -square);
+    let of_square = t.hi.fma(factor.lo, t.hi.fma(factor.hi, -square));
+    let missing = (-root).fma(root, square) + of_square;
     let root_lo = missing * (L::splat(0.5) / root.max(L::splat(1e-300)));
     let sum = ordered_sum(root, t.hi);
     let sum = Pair {

@@ -13,6 +13,9 @@ mod rounding;
 mod trig;
 mod trig_reduction;
 
+#[cfg(test)]
+mod tests;
+
 use entry::{Definition1, Definition2, Entries1, Entries2, Processor, entries1, entries2};
 use lanes::Lanes;
 

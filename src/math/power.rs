@@ -3,7 +3,7 @@
 use super::exp::{Reduced, exp_reduced, reduce};
 use super::lanes::Lanes;
 use super::log::log_accurate;
-use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
+use super::pair::{exact_product, exact_sum, ordered_sum, polynomial};
 use super::rounding::{power_of_two, round, scale, split_at_one};
 
 /// `xʸ` for positive finite `x` and finite `y`, as `e` to the power of `y ln x`, which takes the logarithm to 68 bits.
