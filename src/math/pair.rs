@@ -5,6 +5,7 @@
 //! the short form that fused multiply-add allows.
 
 use super::lanes::Lanes;
+use std::ops::Neg;
 
 /// The number `hi + lo`, where `lo` is the smaller part.
 #[derive(Clone, Copy)]
@@ -14,6 +15,21 @@ pub(super) struct Pair<L> {
 }
 
 impl<L: Lanes> Pair<L> {
+    /// The number `hi + lo`.
+    #[inline(always)]
+    pub fn new(hi: L, lo: L) -> Pair<L> {
+        Pair { hi, lo }
+    }
+
+    /// The number `x`.
+    #[inline(always)]
+    pub fn single(x: L) -> Pair<L> {
+        Pair {
+            hi: x,
+            lo: L::splat(0.0),
+        }
+    }
+
     /// The number, rounded.
     #[inline(always)]
     pub fn sum(self) -> L {
@@ -48,6 +64,14 @@ impl<L: Lanes> Pair<L> {
             hi: L::select(mask, yes.hi, no.hi),
             lo: L::select(mask, yes.lo, no.lo),
         }
+    }
+}
+
+impl<L: Lanes> Neg for Pair<L> {
+    type Output = Pair<L>;
+    #[inline(always)]
+    fn neg(self) -> Pair<L> {
+        Pair::new(-self.hi, -self.lo)
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Quadrant<L> {
     let lo = (-n.value).fma(L::splat(FRAC_PI_2_LO), r.lo - middle.lo);
     let quadrant = Quadrant {
         index: Index(n.bits),
-        r: Pair { hi: r.hi, lo },
+        r: Pair::new(r.hi, lo),
     };
     if L::any(L::splat(LARGE).le(x)) {
         patch_large(x, quadrant)
@@ -82,7 +82,7 @@ fn patch_large<L: Lanes>(x: L, quadrant: Quadrant<L>) -> Quadrant<L> {
     let [_, index, hi, lo] = arrays.map(|array| unsafe { L::load(array.as_ptr()) });
     Quadrant {
         index: Index(index),
-        r: Pair { hi, lo },
+        r: Pair::new(hi, lo),
     }
 }
 
@@ -122,17 +122,7 @@ fn payne_hanek(x: f64) -> (u64, Pair<f64>) {
         (quadrant, fraction)
     };
     let r = times_half_pi(fraction);
-    (
-        quadrant,
-        if negative {
-            Pair {
-                hi: -r.hi,
-                lo: -r.lo,
-            }
-        } else {
-            r
-        },
-    )
+    (quadrant, if negative { -r } else { r })
 }
 
 /// 2/π, behind 64 zeros.
