@@ -104,15 +104,18 @@ pub(super) fn exact_product<L: Lanes>(x: L, y: L) -> Pair<L> {
     }
 }
 
-/// The polynomial with the coefficients given, constant term first; at least two of them.
+/// The polynomial with the coefficients given, constant term first; at least three of them.
 ///
-/// Even and odd powers run as two chains of Horner's scheme, which halves the time that a single evaluation takes.
+/// Behind the constant term, odd and even powers run as two chains of Horner's scheme, which halves the time that
+/// a single evaluation takes. The constant term comes last, so that little but the last rounding shows.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let square = x * x;
     let mut chains = [L::splat(coefficients[N - 1]), L::splat(coefficients[N - 2])];
-    for &coefficient in coefficients[..N - 2].iter().rev() {
+    for &coefficient in coefficients[1..N - 2].iter().rev() {
         chains = [chains[1], chains[0].fma(square, L::splat(coefficient))];
     }
-    chains[0].fma(x, chains[1])
+    chains[0]
+        .fma(x, chains[1])
+        .fma(x, L::splat(coefficients[0]))
 }
