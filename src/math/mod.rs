@@ -193,22 +193,14 @@ impl Unary {
     pub fn scalar_f64(self) -> extern "C" fn(f64) -> f64 {
         let entry = self.entries(Processor::current()).scalar_f64;
         // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
-        unsafe {
-            std::mem::transmute::<unsafe extern "C" fn(f64) -> f64, extern "C" fn(f64) -> f64>(
-                entry,
-            )
-        }
+        unsafe { std::mem::transmute::<unsafe extern "C" fn(f64) -> f64, extern "C" fn(f64) -> f64>(entry) }
     }
 
     /// The function of one number, to be called from compiled code.
     pub fn scalar_f32(self) -> extern "C" fn(f32) -> f32 {
         let entry = self.entries(Processor::current()).scalar_f32;
         // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
-        unsafe {
-            std::mem::transmute::<unsafe extern "C" fn(f32) -> f32, extern "C" fn(f32) -> f32>(
-                entry,
-            )
-        }
+        unsafe { std::mem::transmute::<unsafe extern "C" fn(f32) -> f32, extern "C" fn(f32) -> f32>(entry) }
     }
 
     /// `y[i] = f(x[i])` for `i < n`.
@@ -246,24 +238,14 @@ impl Binary {
     pub fn scalar_f64(self) -> extern "C" fn(f64, f64) -> f64 {
         let entry = self.entries(Processor::current()).scalar_f64;
         // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
-        unsafe {
-            std::mem::transmute::<
-                unsafe extern "C" fn(f64, f64) -> f64,
-                extern "C" fn(f64, f64) -> f64,
-            >(entry)
-        }
+        unsafe { std::mem::transmute::<unsafe extern "C" fn(f64, f64) -> f64, extern "C" fn(f64, f64) -> f64>(entry) }
     }
 
     /// The function of two numbers, to be called from compiled code.
     pub fn scalar_f32(self) -> extern "C" fn(f32, f32) -> f32 {
         let entry = self.entries(Processor::current()).scalar_f32;
         // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
-        unsafe {
-            std::mem::transmute::<
-                unsafe extern "C" fn(f32, f32) -> f32,
-                extern "C" fn(f32, f32) -> f32,
-            >(entry)
-        }
+        unsafe { std::mem::transmute::<unsafe extern "C" fn(f32, f32) -> f32, extern "C" fn(f32, f32) -> f32>(entry) }
     }
 
     /// `z[i] = f(x[i], y[i])` for `i < n`.
@@ -271,9 +253,7 @@ impl Binary {
     /// # Safety
     /// Of the function returned: `x` and `y` point to `n` readable and `z` to `n` writable numbers; `z` is one of
     /// the others or overlaps with none. They need not be aligned.
-    pub fn slice_f64(
-        self,
-    ) -> unsafe extern "C" fn(x: *const f64, y: *const f64, z: *mut f64, n: usize) {
+    pub fn slice_f64(self) -> unsafe extern "C" fn(x: *const f64, y: *const f64, z: *mut f64, n: usize) {
         self.entries(Processor::current()).slice_f64
     }
 
@@ -281,9 +261,7 @@ impl Binary {
     ///
     /// # Safety
     /// Of the function returned: as for [`slice_f64`](Binary::slice_f64).
-    pub fn slice_f32(
-        self,
-    ) -> unsafe extern "C" fn(x: *const f32, y: *const f32, z: *mut f32, n: usize) {
+    pub fn slice_f32(self) -> unsafe extern "C" fn(x: *const f32, y: *const f32, z: *mut f32, n: usize) {
         self.entries(Processor::current()).slice_f32
     }
 }

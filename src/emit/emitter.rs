@@ -1,0 +1,397 @@
+use std::collections::HashMap;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, types};
+use cranelift_frontend::FunctionBuilder;
+use cranelift_jit::JITModule;
+use cranelift_module::{FuncId, Linkage, Module as _};
+
+use super::FunctionId;
+use super::module::kernel_signature;
+use crate::math;
+use crate::value::{DType, Scalar};
+
+/// A value in a register: one element, or several in lanes.
+///
+/// In lanes a `bool` is a mask as wide as the lanes of the values beside it, so 2 lanes go with `f64` and `i64`, and 4
+/// with `f32`. Alone it is a byte, 0 or 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Reg {
+    pub(super) value: ir::Value,
+    pub(super) dtype: DType,
+    pub(super) lanes: u8,
+}
+
+impl Reg {
+    /// The dtype of each lane.
+    pub fn dtype(self) -> DType {
+        self.dtype
+    }
+
+    /// The number of lanes: 1, 2 or 4.
+    pub fn lanes(self) -> u8 {
+        self.lanes
+    }
+}
+
+/// An address or an index in a register.
+#[derive(Clone, Copy, Debug)]
+pub struct Pointer(pub(super) ir::Value);
+
+/// Writes one function, instruction by instruction.
+pub struct Emitter<'f> {
+    pub(super) builder: FunctionBuilder<'f>,
+    jit: &'f mut JITModule,
+    functions: &'f [FuncId],
+    bases: ir::Value,
+    base_cache: HashMap<u32, ir::Value>,
+    imports: HashMap<String, FuncRef>,
+}
+
+impl<'f> Emitter<'f> {
+    pub(super) fn new(
+        mut builder: FunctionBuilder<'f>,
+        jit: &'f mut JITModule,
+        functions: &'f [FuncId],
+    ) -> Emitter<'f> {
+        let entry = builder.create_block();
+        builder.append_block_params_for_function_params(entry);
+        builder.switch_to_block(entry);
+        builder.seal_block(entry);
+        let bases = builder.block_params(entry)[0];
+        Emitter { builder, jit, functions, bases, base_cache: HashMap::new(), imports: HashMap::new() }
+    }
+
+    /// Ends the function with success.
+    pub(super) fn finish(mut self) {
+        let zero = self.builder.ins().iconst(types::I32, 0);
+        self.builder.ins().return_(&[zero]);
+        self.builder.seal_all_blocks();
+        let config = self.jit.isa().frontend_config();
+        self.builder.finalize(config);
+    }
+
+    /// Loads the given entries of the base table once, here, so that later uses find them in registers. Must be called
+    /// where control flow has not yet begun.
+    pub fn load_bases(&mut self, bases: impl IntoIterator<Item = u32>) {
+        for base in bases {
+            let flags = MemFlagsData::trusted().with_readonly().with_can_move();
+            let address = self.builder.ins().load(types::I64, flags, self.bases, (base * 8) as i32);
+            self.base_cache.insert(base, address);
+        }
+    }
+
+    /// An entry of the base table.
+    pub fn base(&mut self, base: u32) -> Pointer {
+        if let Some(&address) = self.base_cache.get(&base) {
+            return Pointer(address);
+        }
+        // Not marked movable: merged across a long function, such loads would only live long and be spilled.
+        Pointer(self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.bases, (base * 8) as i32))
+    }
+
+    /// A block of scratch memory in the frame, aligned to 16 bytes.
+    pub fn scratch(&mut self, bytes: u32) -> Pointer {
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4);
+        let slot = self.builder.create_sized_stack_slot(slot);
+        Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))
+    }
+
+    /// A constant index.
+    pub fn index(&mut self, index: i64) -> Pointer {
+        Pointer(self.builder.ins().iconst(types::I64, index))
+    }
+
+    /// `address + bytes`.
+    pub fn offset(&mut self, address: Pointer, bytes: i64) -> Pointer {
+        if bytes == 0 {
+            return address;
+        }
+        Pointer(self.builder.ins().iadd_imm_s(address.0, bytes))
+    }
+
+    /// `address + index · bytes`.
+    pub fn advance(&mut self, address: Pointer, index: Pointer, bytes: i64) -> Pointer {
+        if bytes == 0 {
+            return address;
+        }
+        let distance = if bytes == 1 { index.0 } else { self.builder.ins().imul_imm_s(index.0, bytes) };
+        Pointer(self.builder.ins().iadd(address.0, distance))
+    }
+
+    /// Loads one element, or consecutive elements into lanes.
+    pub fn load(&mut self, address: Pointer, offset: i32, dtype: DType, lanes: u8) -> Reg {
+        let flags = MemFlagsData::new().with_notrap();
+        if dtype == DType::Bool && lanes > 1 {
+            let bytes: Vec<ir::Value> = (0..lanes)
+                .map(|lane| self.builder.ins().load(types::I8, flags, address.0, offset + i32::from(lane)))
+                .collect();
+            let parts: Vec<Reg> = bytes.into_iter().map(|value| Reg { value, dtype, lanes: 1 }).collect();
+            return self.join(&parts);
+        }
+        let value = self.builder.ins().load(register_type(dtype, lanes), flags, address.0, offset);
+        Reg { value, dtype, lanes }
+    }
+
+    /// Stores one element, or lanes to consecutive elements.
+    pub fn store(&mut self, x: Reg, address: Pointer, offset: i32) {
+        let flags = MemFlagsData::new().with_notrap();
+        if x.dtype == DType::Bool && x.lanes > 1 {
+            for lane in 0..x.lanes {
+                let part = self.lane(x, lane);
+                self.builder.ins().store(flags, part.value, address.0, offset + i32::from(lane));
+            }
+            return;
+        }
+        self.builder.ins().store(flags, x.value, address.0, offset);
+    }
+
+    /// Runs the body for `i = start, start + step, …` while `i + step <= end`; gives the first `i` that was not run.
+    /// `carried` registers go around the loop: the body gets them and returns their next values.
+    pub fn for_each(
+        &mut self,
+        start: Pointer,
+        end: Pointer,
+        step: i64,
+        carried: &[Reg],
+        body: impl FnOnce(&mut Emitter<'f>, Pointer, &[Reg]) -> Vec<Reg>,
+    ) -> (Pointer, Vec<Reg>) {
+        let header = self.builder.create_block();
+        let inside = self.builder.create_block();
+        let after = self.builder.create_block();
+        self.builder.append_block_param(header, types::I64);
+        for reg in carried {
+            self.builder.append_block_param(header, register_type(reg.dtype, reg.lanes));
+        }
+        // `i <= end - step` cannot overflow, while `i + step <= end` could.
+        let last = self.builder.ins().iadd_imm_s(end.0, -step);
+        self.jump(header, start, carried);
+
+        self.builder.switch_to_block(header);
+        let params = self.builder.block_params(header).to_vec();
+        let i = Pointer(params[0]);
+        let values: Vec<Reg> = carried.iter().zip(&params[1..]).map(|(reg, &value)| Reg { value, ..*reg }).collect();
+        let go_on = self.builder.ins().icmp(IntCC::SignedLessThanOrEqual, i.0, last);
+        self.builder.ins().brif(go_on, inside, &[], after, &[]);
+
+        self.builder.switch_to_block(inside);
+        self.builder.seal_block(inside);
+        let next = body(self, i, &values);
+        let i_next = Pointer(self.builder.ins().iadd_imm_s(i.0, step));
+        self.jump(header, i_next, &next);
+        self.builder.seal_block(header);
+
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        (i, values)
+    }
+
+    fn jump(&mut self, block: ir::Block, index: Pointer, carried: &[Reg]) {
+        let arguments: Vec<ir::BlockArg> =
+            std::iter::once(index.0).chain(carried.iter().map(|reg| reg.value)).map(Into::into).collect();
+        self.builder.ins().jump(block, &arguments);
+    }
+
+    /// Returns from the function with that status where the condition is not the expected one.
+    pub fn return_unless(&mut self, condition: Reg, expect: bool, status: i32) {
+        let leave = self.builder.create_block();
+        let stay = self.builder.create_block();
+        self.builder.set_cold_block(leave);
+        let (if_true, if_false) = if expect { (stay, leave) } else { (leave, stay) };
+        self.builder.ins().brif(condition.value, if_true, &[], if_false, &[]);
+        self.builder.switch_to_block(leave);
+        self.builder.seal_block(leave);
+        let status = self.builder.ins().iconst(types::I32, i64::from(status));
+        self.builder.ins().return_(&[status]);
+        self.builder.switch_to_block(stay);
+        self.builder.seal_block(stay);
+    }
+
+    /// Calls another function of this module with the same base table, and returns its status unless that is success.
+    pub fn call_function(&mut self, function: FunctionId) {
+        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        let call = self.builder.ins().call(callee, &[self.bases]);
+        let status = self.builder.inst_results(call)[0];
+        self.return_if_nonzero(status);
+    }
+
+    /// Calls a function of signature `extern "C" fn(context: *const u8, bases: *const *mut u8) -> i32` whose context
+    /// and address stand in the base table, and returns its status unless that is success.
+    pub fn call_through(&mut self, address: u32, context: u32) {
+        let address = self.base(address);
+        let context = self.base(context);
+        let mut signature = kernel_signature(self.jit);
+        signature.params.insert(0, AbiParam::new(types::I64));
+        let signature = self.builder.import_signature(signature);
+        let call = self.builder.ins().call_indirect(signature, address.0, &[context.0, self.bases]);
+        let status = self.builder.inst_results(call)[0];
+        self.return_if_nonzero(status);
+    }
+
+    fn return_if_nonzero(&mut self, status: ir::Value) {
+        let leave = self.builder.create_block();
+        let stay = self.builder.create_block();
+        self.builder.set_cold_block(leave);
+        self.builder.ins().brif(status, leave, &[], stay, &[]);
+        self.builder.switch_to_block(leave);
+        self.builder.seal_block(leave);
+        self.builder.ins().return_(&[status]);
+        self.builder.switch_to_block(stay);
+        self.builder.seal_block(stay);
+    }
+
+    /// A constant, in every lane.
+    pub fn constant(&mut self, x: Scalar, lanes: u8) -> Reg {
+        let value = match x {
+            Scalar::F64(x) => self.builder.ins().f64const(x),
+            Scalar::F32(x) => self.builder.ins().f32const(x),
+            Scalar::I64(x) => self.builder.ins().iconst(types::I64, x),
+            Scalar::Bool(x) => self.builder.ins().iconst(types::I8, i64::from(x)),
+        };
+        self.splat(Reg { value, dtype: x.dtype(), lanes: 1 }, lanes)
+    }
+
+    /// A constant of the dtype and lanes of `like`.
+    pub fn constant_like(&mut self, x: f64, like: Reg) -> Reg {
+        self.constant(Scalar::F64(x).convert(like.dtype), like.lanes)
+    }
+
+    /// One element in every lane.
+    pub fn splat(&mut self, x: Reg, lanes: u8) -> Reg {
+        if lanes == x.lanes {
+            return x;
+        }
+        let ty = register_type(x.dtype, lanes);
+        let element = if x.dtype == DType::Bool { self.mask_element(x.value, lanes) } else { x.value };
+        Reg { value: self.builder.ins().splat(ty, element), dtype: x.dtype, lanes }
+    }
+
+    /// All bits set, or none, as wide as one of that many lanes.
+    fn mask_element(&mut self, byte: ir::Value, lanes: u8) -> ir::Value {
+        let wide = self.builder.ins().uextend(mask_type(lanes).lane_type(), byte);
+        self.builder.ins().ineg(wide)
+    }
+
+    /// One lane as an element.
+    pub fn lane(&mut self, x: Reg, lane: u8) -> Reg {
+        if x.lanes == 1 {
+            return x;
+        }
+        let element = self.builder.ins().extractlane(x.value, lane);
+        let value =
+            if x.dtype == DType::Bool { self.builder.ins().icmp_imm_s(IntCC::NotEqual, element, 0) } else { element };
+        Reg { value, dtype: x.dtype, lanes: 1 }
+    }
+
+    /// `x` with one of its lanes replaced.
+    pub fn with_lane(&mut self, x: Reg, lane: u8, element: Reg) -> Reg {
+        let part = if x.dtype == DType::Bool { self.mask_element(element.value, x.lanes) } else { element.value };
+        Reg { value: self.builder.ins().insertlane(x.value, part, lane), ..x }
+    }
+
+    /// Elements as lanes.
+    pub fn join(&mut self, elements: &[Reg]) -> Reg {
+        let lanes = elements.len() as u8;
+        let mut joined = self.splat(elements[0], lanes);
+        for (lane, &element) in elements.iter().enumerate().skip(1) {
+            joined = self.with_lane(joined, lane as u8, element);
+        }
+        joined
+    }
+
+    /// Applies a function of elements lane by lane.
+    pub fn by_lane(&mut self, x: &[Reg], f: impl Fn(&mut Emitter<'f>, &[Reg]) -> Reg) -> Reg {
+        let lanes = x[0].lanes;
+        if lanes == 1 {
+            return f(self, x);
+        }
+        let mut elements = Vec::with_capacity(lanes.into());
+        for lane in 0..lanes {
+            let parts: Vec<Reg> = x.iter().map(|&x| self.lane(x, lane)).collect();
+            elements.push(f(self, &parts));
+        }
+        self.join(&elements)
+    }
+
+    /// A function of one variable from `math`.
+    pub fn math1(&mut self, f: math::Unary, x: Reg) -> Reg {
+        let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
+        self.by_lane(&[x], |e, x| e.call_math("1", index, x))
+    }
+
+    /// A function of two variables from `math`.
+    pub fn math2(&mut self, f: math::Binary, x: Reg, y: Reg) -> Reg {
+        let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
+        self.by_lane(&[x, y], |e, x| e.call_math("2", index, x))
+    }
+
+    fn call_math(&mut self, arity: &str, index: usize, x: &[Reg]) -> Reg {
+        let dtype = x[0].dtype;
+        let ty = register_type(dtype, 1);
+        let name = format!("math{arity}{}_{index}", suffix(dtype));
+        let callee = self.import(name, &vec![ty; x.len()], Some(ty));
+        let arguments: Vec<ir::Value> = x.iter().map(|x| x.value).collect();
+        let call = self.builder.ins().call(callee, &arguments);
+        Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
+    }
+
+    /// Applies a function of one variable to `n` consecutive elements.
+    pub fn slice_math1(&mut self, f: math::Unary, dtype: DType, x: Pointer, y: Pointer, n: Pointer) {
+        let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
+        let callee = self.import(format!("math1{}v_{index}", suffix(dtype)), &[types::I64; 3], None);
+        self.builder.ins().call(callee, &[x.0, y.0, n.0]);
+    }
+
+    /// Applies a function of two variables to `n` consecutive elements of each.
+    pub fn slice_math2(&mut self, f: math::Binary, dtype: DType, x: [Pointer; 2], y: Pointer, n: Pointer) {
+        let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
+        let callee = self.import(format!("math2{}v_{index}", suffix(dtype)), &[types::I64; 4], None);
+        self.builder.ins().call(callee, &[x[0].0, x[1].0, y.0, n.0]);
+    }
+
+    fn import(&mut self, name: String, params: &[ir::Type], result: Option<ir::Type>) -> FuncRef {
+        if let Some(&callee) = self.imports.get(&name) {
+            return callee;
+        }
+        let mut signature = self.jit.make_signature();
+        signature.params.extend(params.iter().map(|&ty| AbiParam::new(ty)));
+        signature.returns.extend(result.map(AbiParam::new));
+        let id =
+            self.jit.declare_function(&name, Linkage::Import, &signature).expect("bug: one symbol with two signatures");
+        let callee = self.jit.declare_func_in_func(id, self.builder.func);
+        self.imports.insert(name, callee);
+        callee
+    }
+}
+
+fn suffix(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F64 => "d",
+        DType::F32 => "s",
+        DType::I64 | DType::Bool => unreachable!("bug: a function of {dtype} in math"),
+    }
+}
+
+/// The integer vector that is a mask of that many lanes.
+pub(super) fn mask_type(lanes: u8) -> ir::Type {
+    match lanes {
+        1 => types::I8,
+        2 => types::I64X2,
+        4 => types::I32X4,
+        _ => unreachable!("bug: {lanes} lanes"),
+    }
+}
+
+/// Cranelift's type of a register.
+pub(super) fn register_type(dtype: DType, lanes: u8) -> ir::Type {
+    match (dtype, lanes) {
+        (DType::F64, 1) => types::F64,
+        (DType::F32, 1) => types::F32,
+        (DType::I64, 1) => types::I64,
+        (DType::Bool, lanes) => mask_type(lanes),
+        (DType::F64, 2) => types::F64X2,
+        (DType::F32, 4) => types::F32X4,
+        (DType::I64, 2) => types::I64X2,
+        _ => unreachable!("bug: {lanes} lanes of {dtype}"),
+    }
+}

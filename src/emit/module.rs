@@ -1,0 +1,204 @@
+use std::sync::OnceLock;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{AbiParam, Signature, types};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
+
+use super::Emitter;
+use crate::error::CompileError;
+use crate::math;
+
+/// A function that has been emitted, before or after its code is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionId(usize);
+
+/// Code under construction: one Cranelift module for one compiled program.
+pub struct Module {
+    jit: JITModule,
+    context: Context,
+    builder_context: FunctionBuilderContext,
+    functions: Vec<FuncId>,
+}
+
+/// Finished code. It is freed on drop, so whoever calls it must own it.
+pub struct Code {
+    jit: Option<JITModule>,
+    functions: Vec<*const u8>,
+}
+
+// SAFETY: finished code is immutable (its pages are mapped readable and executable), the module is only kept to free
+// it, and that takes `&mut self`.
+unsafe impl Send for Code {}
+// SAFETY: as above; `&Code` gives out addresses only.
+unsafe impl Sync for Code {}
+
+impl Module {
+    /// An empty module for the machine that this program runs on.
+    ///
+    /// # Errors
+    /// If Cranelift has no backend for this machine.
+    pub fn new() -> Result<Module, CompileError> {
+        let isa = host_isa().as_ref().map_err(Clone::clone)?;
+        let mut builder = JITBuilder::with_isa(isa.clone(), default_libcall_names());
+        builder.symbol_lookup_fn(Box::new(symbol));
+        let jit = JITModule::new(builder);
+        let context = jit.make_context();
+        Ok(Module { jit, context, builder_context: FunctionBuilderContext::new(), functions: Vec::new() })
+    }
+
+    /// Emits one function. The body ends by itself with success; it may return early with a status.
+    ///
+    /// # Errors
+    /// If Cranelift rejects the function, which is a defect of the body.
+    pub fn function(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FunctionId, CompileError> {
+        let name = format!("f{}", self.functions.len());
+        let signature = kernel_signature(&self.jit);
+        let id = self.jit.declare_function(&name, Linkage::Local, &signature).map_err(compile_error)?;
+        self.jit.clear_context(&mut self.context);
+        self.context.func.signature = signature;
+        let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder_context);
+        let mut emitter = Emitter::new(builder, &mut self.jit, &self.functions);
+        body(&mut emitter);
+        emitter.finish();
+        self.jit.define_function(id, &mut self.context).map_err(compile_error)?;
+        self.functions.push(id);
+        Ok(FunctionId(self.functions.len() - 1))
+    }
+
+    /// Makes the code executable.
+    ///
+    /// # Errors
+    /// If the system refuses the memory.
+    pub fn finish(mut self) -> Result<Code, CompileError> {
+        self.jit.finalize_definitions().map_err(compile_error)?;
+        let functions = self.functions.iter().map(|&id| self.jit.get_finalized_function(id)).collect();
+        Ok(Code { jit: Some(self.jit), functions })
+    }
+}
+
+impl Code {
+    /// The address of a function of signature `extern "C" fn(bases: *const *mut u8) -> i32`, valid while `self` lives.
+    pub fn address(&self, function: FunctionId) -> *const u8 {
+        self.functions[function.0]
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        if let Some(jit) = self.jit.take() {
+            // SAFETY: addresses are given out for as long as `self` lives, so no one can be in the code now.
+            unsafe { jit.free_memory() };
+        }
+    }
+}
+
+impl FunctionId {
+    /// The function's place among those of its module.
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// `fn(bases: pointer) -> i32`, the one signature of compiled functions.
+pub(super) fn kernel_signature(jit: &JITModule) -> Signature {
+    let mut signature = jit.make_signature();
+    signature.params.push(AbiParam::new(types::I64));
+    signature.returns.push(AbiParam::new(types::I32));
+    signature
+}
+
+pub(super) fn compile_error(error: impl std::fmt::Debug) -> CompileError {
+    CompileError { message: format!("{error:?}") }
+}
+
+/// The one instruction set that all programs share.
+fn host_isa() -> &'static Result<OwnedTargetIsa, CompileError> {
+    static ISA: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
+    ISA.get_or_init(|| {
+        let mut flags = settings::builder();
+        // The verifier costs a third of the compile time, so it runs only where defects are looked for.
+        let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+        let options = [
+            ("opt_level", "speed"),
+            ("is_pic", "false"),
+            ("use_colocated_libcalls", "false"),
+            ("enable_verifier", verify),
+            ("unwind_info", "false"),
+            // Frames are kept near zero; a large one must still touch its guard page.
+            ("enable_probestack", "true"),
+            ("probestack_strategy", "inline"),
+        ];
+        for (name, value) in options {
+            flags.set(name, value).map_err(compile_error)?;
+        }
+        let isa = cranelift_native::builder().map_err(compile_error)?;
+        isa.finish(settings::Flags::new(flags)).map_err(compile_error)
+    })
+}
+
+/// The address of a function that compiled code may call: those of `math`, and those that Cranelift calls where the
+/// machine lacks an instruction.
+fn symbol(name: &str) -> Option<*const u8> {
+    if let Some((kind, index)) = name.strip_prefix("math").and_then(|rest| rest.split_once('_')) {
+        let index: usize = index.parse().ok()?;
+        return match kind {
+            "1d" => math::Unary::ALL.get(index).map(|f| f.scalar_f64() as *const u8),
+            "1s" => math::Unary::ALL.get(index).map(|f| f.scalar_f32() as *const u8),
+            "1dv" => math::Unary::ALL.get(index).map(|f| f.slice_f64() as *const u8),
+            "1sv" => math::Unary::ALL.get(index).map(|f| f.slice_f32() as *const u8),
+            "2d" => math::Binary::ALL.get(index).map(|f| f.scalar_f64() as *const u8),
+            "2s" => math::Binary::ALL.get(index).map(|f| f.scalar_f32() as *const u8),
+            "2dv" => math::Binary::ALL.get(index).map(|f| f.slice_f64() as *const u8),
+            "2sv" => math::Binary::ALL.get(index).map(|f| f.slice_f32() as *const u8),
+            _ => None,
+        };
+    }
+    match name {
+        "floor" => Some(floor as *const u8),
+        "floorf" => Some(floorf as *const u8),
+        "ceil" => Some(ceil as *const u8),
+        "ceilf" => Some(ceilf as *const u8),
+        "trunc" => Some(trunc as *const u8),
+        "truncf" => Some(truncf as *const u8),
+        "nearbyint" => Some(nearbyint as *const u8),
+        "nearbyintf" => Some(nearbyintf as *const u8),
+        "fma" => Some(fma as *const u8),
+        "fmaf" => Some(fmaf as *const u8),
+        _ => None,
+    }
+}
+
+extern "C" fn floor(x: f64) -> f64 {
+    x.floor()
+}
+extern "C" fn floorf(x: f32) -> f32 {
+    x.floor()
+}
+extern "C" fn ceil(x: f64) -> f64 {
+    x.ceil()
+}
+extern "C" fn ceilf(x: f32) -> f32 {
+    x.ceil()
+}
+extern "C" fn trunc(x: f64) -> f64 {
+    x.trunc()
+}
+extern "C" fn truncf(x: f32) -> f32 {
+    x.trunc()
+}
+extern "C" fn nearbyint(x: f64) -> f64 {
+    x.round_ties_even()
+}
+extern "C" fn nearbyintf(x: f32) -> f32 {
+    x.round_ties_even()
+}
+extern "C" fn fma(x: f64, y: f64, z: f64) -> f64 {
+    x.mul_add(y, z)
+}
+extern "C" fn fmaf(x: f32, y: f32, z: f32) -> f32 {
+    x.mul_add(y, z)
+}

@@ -1,0 +1,462 @@
+//! What can go wrong, by stage. Wrong input is always an [`Error`]; a panic that begins with "bug:" is a defect of
+//! this crate.
+
+use std::fmt;
+use std::panic;
+use std::sync::Arc;
+
+use crate::value::Type;
+
+/// A place in the source of the program that was traced.
+#[derive(Clone, Debug)]
+pub enum SourceLine {
+    /// A line of the running program.
+    Here(&'static panic::Location<'static>),
+    /// A line that a file told of: `src/main.rs:12:18`.
+    Recorded(Arc<str>),
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceLine::Here(location) => write!(f, "{location}"),
+            SourceLine::Recorded(text) => f.write_str(text),
+        }
+    }
+}
+
+impl PartialEq for SourceLine {
+    fn eq(&self, other: &SourceLine) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+/// Any error of this crate, by the stage at which it was found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// An operation was applied to operands that it does not take.
+    Operation(Box<OperationError>),
+    /// A function could not be traced.
+    Trace(TraceError),
+    /// A function or a program was called with arguments that do not fit.
+    Argument(ArgumentError),
+    /// A derivative was asked for that is not defined.
+    Derivative(DerivativeError),
+    /// A graph breaks its invariants; every finding is listed.
+    Verify(VerifyError),
+    /// A limit was exceeded.
+    Limit(LimitError),
+    /// A compiled program left the path for which it was traced.
+    Guard(GuardMiss),
+    /// Native code could not be made.
+    Compile(CompileError),
+    /// A file could not be read or written.
+    Io(IoError),
+}
+
+/// An operation was applied to operands that it does not take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationError {
+    /// The operation's name.
+    pub op: String,
+    /// The requirement that is not met, and what it got instead.
+    pub requirement: String,
+    /// One line for each operand, as in a listing.
+    pub operands: Vec<String>,
+    /// The line that applied the operation.
+    pub at: Option<SourceLine>,
+}
+
+/// A function could not be traced.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TraceError {
+    /// A comparison needed an answer, but the trace has types only.
+    BranchWithoutValues {
+        /// The line of the comparison.
+        at: SourceLine,
+    },
+    /// A `Var` was used outside the trace that made it.
+    Escaped {
+        /// The line of the use.
+        at: SourceLine,
+    },
+    /// More than one distinct outcome was followed than `jit` may compile.
+    TooManyPaths {
+        /// The limit.
+        limit: usize,
+        /// The comparison that asked for one more path.
+        at: Option<SourceLine>,
+    },
+    /// A value of another dtype or shape was needed, as in `Var::from` a number beyond the dtype.
+    Value {
+        /// What was needed, and what it got.
+        requirement: String,
+        /// The line that asked.
+        at: SourceLine,
+    },
+}
+
+/// A function or a program was called with arguments that do not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgumentError {
+    /// Another number of arguments.
+    Count {
+        /// What takes the arguments: a function's or a program's name.
+        of: String,
+        /// How many it takes.
+        expected: usize,
+        /// How many it got.
+        got: usize,
+    },
+    /// An argument of another dtype or shape.
+    Type {
+        /// The leaf: `x`, `params.0`.
+        name: String,
+        /// What it takes.
+        expected: Type,
+        /// What it got.
+        got: Type,
+    },
+    /// Another structure of tuples and lists.
+    Structure {
+        /// The place in the arguments or results.
+        name: String,
+        /// What stands there.
+        expected: String,
+        /// What it got.
+        got: String,
+    },
+    /// A name that nothing has.
+    Unknown {
+        /// What kind of thing was named: "input", "output", "graph".
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// Names that exist.
+        known: Vec<String>,
+    },
+    /// A name without a value.
+    Missing {
+        /// What kind of thing: "input".
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A value that cannot be read as what it stands for.
+    Value {
+        /// The leaf.
+        name: String,
+        /// What was needed, and what it got.
+        requirement: String,
+    },
+}
+
+/// A derivative was asked for that is not defined.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DerivativeError {
+    /// The gradient of an output that is not a scalar.
+    NotScalar {
+        /// The output's name.
+        name: String,
+        /// Its type.
+        ty: Type,
+    },
+    /// A derivative of or by a value that is not a floating-point number.
+    NotFloat {
+        /// The leaf's name.
+        name: String,
+        /// Its type.
+        ty: Type,
+    },
+    /// A derivative and a difference quotient disagree (found by `check_grad`).
+    Mismatch {
+        /// The leaf and element.
+        name: String,
+        /// What the derivative says.
+        derivative: f64,
+        /// What differences say.
+        difference: f64,
+        /// How far apart they may be.
+        tolerance: f64,
+    },
+}
+
+/// A graph breaks its invariants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifyError {
+    /// All that was found, in the order of the document.
+    pub findings: Vec<Finding>,
+}
+
+/// One broken invariant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The graph and node, or the line and column of a document: `loss.n5`, `line 3 column 7`.
+    pub place: String,
+    /// The invariant, and what was found instead.
+    pub message: String,
+    /// What the author may have meant.
+    pub hint: Option<String>,
+}
+
+/// A limit was exceeded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitError {
+    /// What is limited: "nodes of a trace", "bytes of a value".
+    pub what: &'static str,
+    /// The limit.
+    pub limit: u64,
+    /// What was asked for, if it is known.
+    pub got: Option<u64>,
+    /// Where.
+    pub place: Option<String>,
+}
+
+/// A comparison came out otherwise than when the function was traced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuardMiss {
+    /// The position of the guard in the graph's list.
+    pub guard: usize,
+    /// The outcome for which the program was traced.
+    pub expected: bool,
+    /// The line of the comparison.
+    pub at: Option<SourceLine>,
+}
+
+/// Native code could not be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompileError {
+    /// What the code generator said.
+    pub message: String,
+}
+
+/// A file could not be read or written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IoError {
+    /// The file.
+    pub path: String,
+    /// What was tried: "read", "write".
+    pub action: &'static str,
+    /// What the system said.
+    pub message: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Operation(e) => e.fmt(f),
+            Error::Trace(e) => e.fmt(f),
+            Error::Argument(e) => e.fmt(f),
+            Error::Derivative(e) => e.fmt(f),
+            Error::Verify(e) => e.fmt(f),
+            Error::Limit(e) => e.fmt(f),
+            Error::Guard(e) => e.fmt(f),
+            Error::Compile(e) => e.fmt(f),
+            Error::Io(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.op, self.requirement)?;
+        for operand in &self.operands {
+            write!(f, "\n  {operand}")?;
+        }
+        write_at(f, self.at.as_ref())
+    }
+}
+
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TraceError::BranchWithoutValues { at } => write!(
+                f,
+                "trace: a comparison of traced values needs an answer here, but this trace has types only; \
+                 trace with values (`jit`), or use `select` (and `cond` and `while_loop`, once there)\n  at {at}"
+            ),
+            TraceError::Escaped { at } => {
+                write!(f, "trace: this value belongs to a trace that is not the one open here\n  at {at}")
+            }
+            TraceError::TooManyPaths { limit, at } => {
+                write!(f, "jit: comparisons split this function into more than {limit} paths")?;
+                write_at(f, at.as_ref())
+            }
+            TraceError::Value { requirement, at } => write!(f, "trace: {requirement}\n  at {at}"),
+        }
+    }
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ArgumentError::Count { of, expected, got } => {
+                write!(f, "{of}: takes {expected} arguments, but got {got}")
+            }
+            ArgumentError::Type { name, expected, got } => write!(f, "{name}: takes {expected}, but got {got}"),
+            ArgumentError::Structure { name, expected, got } => {
+                write!(f, "{name}: takes {expected}, but got {got}")
+            }
+            ArgumentError::Unknown { kind, name, known } => {
+                write!(f, "there is no {kind} \"{name}\"")?;
+                match closest(name, known.iter().map(String::as_str)) {
+                    Some(meant) => write!(f, "; did you mean \"{meant}\"?"),
+                    None if known.is_empty() => Ok(()),
+                    None => write!(f, "; there are: {}", known.join(", ")),
+                }
+            }
+            ArgumentError::Missing { kind, name } => write!(f, "{kind} \"{name}\" has no value"),
+            ArgumentError::Value { name, requirement } => write!(f, "{name}: {requirement}"),
+        }
+    }
+}
+
+impl fmt::Display for DerivativeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DerivativeError::NotScalar { name, ty } => {
+                write!(f, "grad: output \"{name}\" must be a scalar, but is {ty}; use jacobian or vjp, or sum it")
+            }
+            DerivativeError::NotFloat { name, ty } => {
+                write!(f, "derivative: \"{name}\" must be of floating point, but is {ty}")
+            }
+            DerivativeError::Mismatch { name, derivative, difference, tolerance } => write!(
+                f,
+                "check_grad: at {name} the derivative is {derivative:e}, but differences give {difference:e} \
+                 (tolerance {tolerance:e})"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, finding) in self.findings.iter().enumerate() {
+            if position > 0 {
+                f.write_str("\n")?;
+            }
+            finding.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.place.is_empty() {
+            write!(f, "{}: ", self.place)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        match self.got {
+            Some(got) => write!(f, "limit of {} {} exceeded: got {got}", self.limit, self.what),
+            None => write!(f, "limit of {} {} exceeded", self.limit, self.what),
+        }
+    }
+}
+
+impl fmt::Display for GuardMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "guard {}: this program holds the path on which the comparison is {}, but it is {} for these inputs",
+            self.guard, self.expected, !self.expected
+        )?;
+        write_at(f, self.at.as_ref())
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "compile: {}", self.message)
+    }
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.action, self.path, self.message)
+    }
+}
+
+fn write_at(f: &mut fmt::Formatter<'_>, at: Option<&SourceLine>) -> fmt::Result {
+    match at {
+        Some(at) => write!(f, "\n  at {at}"),
+        None => Ok(()),
+    }
+}
+
+macro_rules! from_stage {
+    ($($stage:ident($error:ty)),* $(,)?) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Error {
+                Error::$stage(error.into())
+            }
+        }
+    )*};
+}
+from_stage!(
+    Operation(OperationError),
+    Trace(TraceError),
+    Argument(ArgumentError),
+    Derivative(DerivativeError),
+    Verify(VerifyError),
+    Limit(LimitError),
+    Guard(GuardMiss),
+    Compile(CompileError),
+    Io(IoError),
+);
+
+/// The known name that is nearest to a mistyped one, if any is near: at most a third of it has to change.
+pub(crate) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .filter(|&(distance, candidate)| distance * 3 <= name.len().max(candidate.len()).max(3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, by rows. Names longer than 64 bytes are not worth the quadratic time.
+fn edit_distance(a: &str, b: &str) -> usize {
+    if a.len().max(b.len()) > 64 {
+        return usize::MAX / 3;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replace = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_suggested() {
+        let known = ["tanh", "tan", "transpose"];
+        assert_eq!(closest("tahn", known.into_iter()), None);
+        assert_eq!(closest("tanhh", known.into_iter()), Some("tanh"));
+        assert_eq!(closest("transpoze", known.into_iter()), Some("transpose"));
+        assert_eq!(closest("weights", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,428 @@
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use serde_json::Map;
+use smallvec::SmallVec;
+
+use crate::error::{Error, LimitError, OperationError, SourceLine};
+use crate::value::{Array, Type};
+
+/// The result types of a node.
+pub type Types = SmallVec<[Type; 1]>;
+
+/// The operands of a node, by slot.
+pub type Operands = SmallVec<[Value; 3]>;
+
+/// What the graph asks of the operations that it holds.
+pub trait Operation: Clone + Eq + Hash + fmt::Debug {
+    /// The name in listings and files.
+    fn name(&self) -> &'static str;
+    /// Operand types and region signatures → result types.
+    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch>;
+    /// The parameters, in a fixed order, as they stand in listings and files. A constant's elements are not among them.
+    fn attributes(&self) -> Map<String, serde_json::Value>;
+    /// The operation of that name with these parameters.
+    fn from_attributes(name: &str, attributes: Map<String, serde_json::Value>) -> Result<Self, Mismatch>;
+    /// The value, if the operation is a constant.
+    fn constant(&self) -> Option<&Array>;
+    /// The constant of that value.
+    fn from_constant(value: Array) -> Self;
+    /// Every operation's name.
+    fn names() -> &'static [&'static str];
+}
+
+/// A requirement that operands or parameters do not meet, and what was found instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch(pub String);
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Builds a [`Mismatch`] from a format string.
+macro_rules! mismatch {
+    ($($arg:tt)*) => { $crate::ir::Mismatch(format!($($arg)*)) };
+}
+pub(crate) use mismatch;
+
+/// The types of a region's inputs and outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The types of the inputs, in order.
+    pub inputs: Vec<Type>,
+    /// The types of the outputs, in order.
+    pub outputs: Vec<Type>,
+}
+
+/// The identity of a node: its position in the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The position in the schedule.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The node at that position. Meaningful only for positions below the graph's [`Graph::n_nodes`].
+    pub(crate) fn from_index(index: usize) -> NodeId {
+        NodeId(u32::try_from(index).expect("bug: a node beyond the graph's limit"))
+    }
+}
+
+/// One result of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its results.
+    pub result: u16,
+}
+
+impl From<NodeId> for Value {
+    fn from(node: NodeId) -> Value {
+        Value { node, result: 0 }
+    }
+}
+
+/// What a node of a derivative graph is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Part of the cotangent of a primal value.
+    Cotangent(Value),
+    /// Part of the tangent of a primal value.
+    Tangent(Value),
+}
+
+impl Role {
+    /// The primal value.
+    pub fn of(self) -> Value {
+        match self {
+            Role::Cotangent(value) | Role::Tangent(value) => value,
+        }
+    }
+
+    /// The same role for another primal value.
+    pub fn with(self, value: Value) -> Role {
+        match self {
+            Role::Cotangent(_) => Role::Cotangent(value),
+            Role::Tangent(_) => Role::Tangent(value),
+        }
+    }
+}
+
+/// Where a node comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// The user's source line.
+    pub at: Option<SourceLine>,
+    /// A name that the user gave.
+    pub name: Option<Arc<str>>,
+    /// What the node is for, in a derivative graph.
+    pub role: Option<Role>,
+}
+
+/// A node is an input or the application of an operation.
+#[derive(Clone, Debug)]
+pub enum Content<O> {
+    /// An input of the graph.
+    Input,
+    /// An operation.
+    Op(O),
+}
+
+/// One node, without its operands, which are edges: see [`Graph::operands`].
+#[derive(Clone, Debug)]
+pub struct Node<O> {
+    content: Content<O>,
+    types: Types,
+    regions: Box<[Arc<Graph<O>>]>,
+    provenance: Provenance,
+}
+
+impl<O> Node<O> {
+    /// The operation, or `None` for an input.
+    pub fn op(&self) -> Option<&O> {
+        match &self.content {
+            Content::Input => None,
+            Content::Op(op) => Some(op),
+        }
+    }
+
+    /// The types of the results.
+    pub fn types(&self) -> &[Type] {
+        &self.types
+    }
+
+    /// The closed subgraphs.
+    pub fn regions(&self) -> &[Arc<Graph<O>>] {
+        &self.regions
+    }
+
+    /// Where the node comes from.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+}
+
+/// An edge says which result of its source is which operand of its target.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    result: u16,
+    slot: u16,
+}
+
+/// An input: a node without operation, and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The name: a leaf's place in the arguments.
+    pub name: Arc<str>,
+    /// The node.
+    pub node: NodeId,
+}
+
+/// A result of the whole graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The name: a leaf's place in the results.
+    pub name: Arc<str>,
+    /// The value.
+    pub value: Value,
+}
+
+/// The outcome of a comparison for which the graph holds.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// A scalar of `bool`.
+    pub value: Value,
+    /// What it was when the function was traced.
+    pub expect: bool,
+    /// The line of the comparison.
+    pub at: Option<SourceLine>,
+}
+
+/// A typed dataflow graph in the order of its schedule.
+#[derive(Clone, Debug)]
+pub struct Graph<O> {
+    name: Arc<str>,
+    dag: DiGraph<Node<O>, Edge>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    guards: Vec<Guard>,
+}
+
+/// The most nodes that a graph may have; [`NodeId`] is 32 bits wide and petgraph keeps the last index for itself.
+pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
+
+impl<O: Operation> Graph<O> {
+    /// An empty graph.
+    pub fn new(name: impl Into<Arc<str>>) -> Graph<O> {
+        Graph { name: name.into(), dag: DiGraph::new(), inputs: Vec::new(), outputs: Vec::new(), guards: Vec::new() }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the graph another name.
+    pub fn set_name(&mut self, name: impl Into<Arc<str>>) {
+        self.name = name.into();
+    }
+
+    /// Appends an input. Inputs come before all operations.
+    ///
+    /// # Errors
+    /// If an array of that type would not fit into memory.
+    pub fn add_input(&mut self, name: impl Into<Arc<str>>, ty: Type) -> Result<Value, Error> {
+        assert_eq!(self.n_ops(), 0, "bug: an input after an operation");
+        let name = name.into();
+        check_bytes(&ty, &name)?;
+        let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
+        let node = self.push(Content::Input, smallvec::smallvec![ty], Box::default(), provenance)?;
+        self.inputs.push(Input { name, node });
+        Ok(node.into())
+    }
+
+    /// Appends the application of an operation. The result types are inferred.
+    ///
+    /// # Errors
+    /// If the operation does not take these operands, with the operands' lines and the provenance's source line.
+    pub fn add(&mut self, op: O, operands: &[Value], provenance: Provenance) -> Result<NodeId, Error> {
+        self.add_with_regions(op, operands, Box::default(), provenance)
+    }
+
+    /// Appends the application of an operation that holds regions.
+    ///
+    /// # Errors
+    /// As [`Graph::add`].
+    pub fn add_with_regions(
+        &mut self,
+        op: O,
+        operands: &[Value],
+        regions: Box<[Arc<Graph<O>>]>,
+        provenance: Provenance,
+    ) -> Result<NodeId, Error> {
+        let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
+        let signatures: SmallVec<[Signature; 0]> = regions.iter().map(|region| region.signature()).collect();
+        let results = match op.infer(&types, &signatures) {
+            Ok(results) => results,
+            Err(mismatch) => return Err(self.operation_error(&op, mismatch, operands, provenance.at)),
+        };
+        for ty in &results {
+            check_bytes(ty, op.name())?;
+        }
+        let node = self.push(Content::Op(op), results, regions, provenance)?;
+        for (slot, operand) in operands.iter().enumerate() {
+            let edge = Edge { result: operand.result, slot: slot as u16 };
+            self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
+        }
+        Ok(node)
+    }
+
+    fn push(
+        &mut self,
+        content: Content<O>,
+        types: Types,
+        regions: Box<[Arc<Graph<O>>]>,
+        provenance: Provenance,
+    ) -> Result<NodeId, Error> {
+        if self.dag.node_count() >= MAX_NODES {
+            return Err(LimitError { what: "nodes", limit: MAX_NODES as u64, got: None, place: None }.into());
+        }
+        let index = self.dag.add_node(Node { content, types, regions, provenance });
+        Ok(NodeId::from_index(index.index()))
+    }
+
+    fn operation_error(&self, op: &O, mismatch: Mismatch, operands: &[Value], at: Option<SourceLine>) -> Error {
+        OperationError {
+            op: op.name().to_string(),
+            requirement: mismatch.0,
+            operands: operands.iter().map(|&value| self.line(value.node)).collect(),
+            at,
+        }
+        .into()
+    }
+
+    /// Demands that a comparison have this outcome.
+    pub fn add_guard(&mut self, guard: Guard) {
+        self.guards.push(guard);
+    }
+
+    /// Appends a result of the whole graph.
+    pub fn add_output(&mut self, name: impl Into<Arc<str>>, value: Value) {
+        self.outputs.push(Output { name: name.into(), value });
+    }
+
+    /// Removes all outputs, so that others can be set.
+    pub fn clear_outputs(&mut self) {
+        self.outputs.clear();
+    }
+
+    /// The number of nodes, inputs included.
+    pub fn n_nodes(&self) -> usize {
+        self.dag.node_count()
+    }
+
+    /// The number of operations.
+    pub fn n_ops(&self) -> usize {
+        self.dag.node_count() - self.inputs.len()
+    }
+
+    /// Every node, in the order of the schedule.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<O> {
+        (0..self.n_nodes()).map(NodeId::from_index)
+    }
+
+    /// The position of a node among the operations, which is its number in listings and files.
+    pub fn op_number(&self, id: NodeId) -> usize {
+        id.index() - self.inputs.len()
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node<O> {
+        &self.dag[NodeIndex::new(id.index())]
+    }
+
+    /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are sorted here and
+    /// nowhere else.
+    pub fn operands(&self, id: NodeId) -> Operands {
+        let mut edges: SmallVec<[(u16, Value); 3]> = self
+            .dag
+            .edges_directed(NodeIndex::new(id.index()), Direction::Incoming)
+            .map(|edge| {
+                let value = Value { node: NodeId::from_index(edge.source().index()), result: edge.weight().result };
+                (edge.weight().slot, value)
+            })
+            .collect();
+        edges.sort_unstable_by_key(|&(slot, _)| slot);
+        edges.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, value: Value) -> &Type {
+        &self.node(value.node).types[value.result as usize]
+    }
+
+    /// Whether that value exists.
+    pub fn contains(&self, value: Value) -> bool {
+        value.node.index() < self.n_nodes() && usize::from(value.result) < self.node(value.node).types.len()
+    }
+
+    /// The inputs, in order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The outputs, in order.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// The guards, in the order in which their comparisons were met.
+    pub fn guards(&self) -> &[Guard] {
+        &self.guards
+    }
+
+    /// The types of inputs and outputs.
+    pub fn signature(&self) -> Signature {
+        Signature {
+            inputs: self.inputs.iter().map(|input| self.ty(input.node.into()).clone()).collect(),
+            outputs: self.outputs.iter().map(|output| self.ty(output.value).clone()).collect(),
+        }
+    }
+
+    /// Gives a node a name of the user's.
+    pub fn set_node_name(&mut self, id: NodeId, name: impl Into<Arc<str>>) {
+        self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
+    }
+
+    /// Forgets every source line, as before a file is given away.
+    pub fn strip_source_lines(&mut self) {
+        for node in self.dag.node_weights_mut() {
+            node.provenance.at = None;
+        }
+        for guard in &mut self.guards {
+            guard.at = None;
+        }
+    }
+}
+
+fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {
+    match ty.checked_bytes() {
+        Some(_) => Ok(()),
+        None => Err(LimitError {
+            what: "bytes of a value",
+            limit: isize::MAX as u64,
+            got: None,
+            place: Some(format!("{place}: {ty}")),
+        }
+        .into()),
+    }
+}

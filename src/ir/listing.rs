@@ -1,0 +1,89 @@
+use std::fmt::{self, Write};
+
+use super::{Graph, NodeId, Operation, Value};
+
+/// How many elements of a constant a listing shows.
+const SHOWN_ELEMENTS: usize = 8;
+
+impl<O: Operation> Graph<O> {
+    /// One node as a line of the listing, without indentation: `%2: f64[4] = dot_general %x %w contract=[[1],[0]]`.
+    pub fn line(&self, id: NodeId) -> String {
+        let node = self.node(id);
+        let mut line = String::new();
+        for (result, ty) in node.types().iter().enumerate() {
+            let separator = if result > 0 { ", " } else { "" };
+            let value = Value { node: id, result: result as u16 };
+            let _ = write!(line, "{separator}{}: {ty}", self.value_name(value));
+        }
+        let Some(op) = node.op() else {
+            line.push_str(" = input");
+            return line;
+        };
+        let _ = write!(line, " = {}", op.name());
+        for operand in self.operands(id) {
+            let _ = write!(line, " {}", self.value_name(operand));
+        }
+        for (key, attribute) in op.attributes() {
+            let _ = write!(line, " {key}={attribute}");
+        }
+        if let Some(value) = op.constant() {
+            let shown: Vec<String> = value.elements().take(SHOWN_ELEMENTS).map(|x| x.to_string()).collect();
+            let more = if value.size() > SHOWN_ELEMENTS { ", …" } else { "" };
+            let brackets = if value.shape().is_empty() { ("", "") } else { ("[", "]") };
+            let _ = write!(line, " {}{}{more}{}", brackets.0, shown.join(", "), brackets.1);
+        }
+        line
+    }
+
+    /// The name of a value in listings: `%x` for an input, `%4` for a node, `%4.1` where it has several results.
+    pub fn value_name(&self, value: Value) -> String {
+        let node = self.node(value.node);
+        if node.op().is_none() {
+            return format!("%{}", node.provenance().name.as_deref().unwrap_or_default());
+        }
+        if node.types().len() > 1 {
+            format!("%{}.{}", self.op_number(value.node), value.result)
+        } else {
+            format!("%{}", self.op_number(value.node))
+        }
+    }
+}
+
+/// The listing, in the manner of a jaxpr: one node a line, with names and source lines as comments.
+impl<O: Operation> fmt::Display for Graph<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inputs: Vec<String> =
+            self.inputs().iter().map(|input| format!("%{}: {}", input.name, self.ty(input.node.into()))).collect();
+        writeln!(f, "{}({}) {{", self.name(), inputs.join(", "))?;
+        for id in self.ids().filter(|&id| self.node(id).op().is_some()) {
+            write!(f, "  {}", self.line(id))?;
+            let provenance = self.node(id).provenance();
+            let mut notes = Vec::new();
+            notes.extend(provenance.name.as_ref().map(|name| format!("\"{name}\"")));
+            notes.extend(provenance.role.map(|role| match role {
+                super::Role::Cotangent(of) => format!("ct of {}", self.value_name(of)),
+                super::Role::Tangent(of) => format!("tangent of {}", self.value_name(of)),
+            }));
+            notes.extend(provenance.at.as_ref().map(|at| at.to_string()));
+            if notes.is_empty() {
+                writeln!(f)?;
+            } else {
+                writeln!(f, "  # {}", notes.join(", "))?;
+            }
+        }
+        for guard in self.guards() {
+            write!(f, "  guard {} == {}", self.value_name(guard.value), guard.expect)?;
+            match &guard.at {
+                Some(at) => writeln!(f, "  # {at}")?,
+                None => writeln!(f)?,
+            }
+        }
+        let outputs: Vec<String> = self
+            .outputs()
+            .iter()
+            .map(|output| format!("{}: {} = {}", output.name, self.ty(output.value), self.value_name(output.value)))
+            .collect();
+        writeln!(f, "  return {}", outputs.join(", "))?;
+        f.write_str("}\n")
+    }
+}

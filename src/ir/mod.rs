@@ -1,0 +1,15 @@
+//! The graph: its builder, verifier, text and JSON forms. The only place that names petgraph.
+//!
+//! A graph is append-only and typed by construction: a node's operands exist before it, so index order is a schedule
+//! and reverse mode is index order backwards; the result types are inferred when a node is added.
+
+mod graph;
+mod listing;
+mod rebuild;
+
+pub(crate) use graph::mismatch;
+pub use graph::{
+    Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
+    Types, Value,
+};
+pub use rebuild::{ValueMap, results_of};

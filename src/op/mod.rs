@@ -1,0 +1,273 @@
+//! The operations, one file per family, everything about one in one place; and [`Var`], the handle with operators in
+//! which users *and derivative rules* write.
+//!
+//! To add an operation: write its struct and its [`Rules`] (for an elementwise one, [`Elementwise`]) in the file of its
+//! family, and its name in the list below. What is forgotten does not compile, or fails in the table of tests.
+
+mod arithmetic;
+mod compare;
+mod elementary;
+mod power;
+mod reduce;
+mod rounding;
+mod rules;
+mod shape;
+mod sign;
+pub(crate) mod trace;
+mod var;
+
+use serde::de::DeserializeOwned;
+use serde_json::Map;
+
+pub use arithmetic::*;
+pub use compare::*;
+pub use elementary::*;
+pub use power::*;
+pub use reduce::*;
+pub use rounding::*;
+pub use rules::*;
+pub use shape::*;
+pub use sign::*;
+pub use var::{Operand, Var};
+
+use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
+use crate::value::{Array, Type};
+
+/// A graph of these operations.
+pub type Graph = crate::ir::Graph<Op>;
+
+macro_rules! operations {
+    ($($op:ident),* $(,)?) => {
+        /// Any operation.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum Op {
+            $(
+                #[doc = concat!("See [`", stringify!($op), "`].")]
+                $op($op),
+            )*
+        }
+
+        $(
+            impl From<$op> for Op {
+                fn from(op: $op) -> Op {
+                    Op::$op(op)
+                }
+            }
+        )*
+
+        impl Op {
+            /// The name in listings and files.
+            pub fn name(&self) -> &'static str {
+                match self { $(Op::$op(_) => <$op as Rules>::NAME,)* }
+            }
+
+            /// Operand types → result types.
+            pub fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+                match self { $(Op::$op(op) => op.infer(operands),)* }
+            }
+
+            /// The reference semantics.
+            pub fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+                match self { $(Op::$op(op) => Rules::eval(op, operands, results),)* }
+            }
+
+            /// How the operation is differentiated.
+            pub fn derivative(&self) -> Derivative<'_> {
+                match self { $(Op::$op(op) => op.derivative(),)* }
+            }
+
+            /// How the operation becomes native code.
+            pub fn lower(&self) -> Lowering<'_> {
+                match self { $(Op::$op(op) => op.lower(),)* }
+            }
+
+            fn parameters(&self) -> serde_json::Result<serde_json::Value> {
+                match self { $(Op::$op(op) => serde_json::to_value(op),)* }
+            }
+
+            fn parse(name: &str, parameters: serde_json::Value) -> Result<Op, Mismatch> {
+                $(
+                    if name == <$op as Rules>::NAME {
+                        return parse_op::<$op>(parameters).map(Op::$op);
+                    }
+                )*
+                Err(mismatch!("there is no operation \"{name}\""))
+            }
+
+            /// Every operation's name, documentation and examples.
+            pub fn table() -> Vec<(&'static str, Doc, Examples)> {
+                vec![$((<$op as Rules>::NAME, <$op as Rules>::doc(), <$op as Rules>::examples()),)*]
+            }
+
+            const NAMES: &'static [&'static str] = &[$(<$op as Rules>::NAME,)*];
+        }
+    };
+}
+
+operations!(
+    // arithmetic
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Neg,
+    Rem,
+    Fma,
+    Max,
+    Min,
+    Clamp,
+    // sign
+    Abs,
+    Sign,
+    Copysign,
+    // rounding
+    Floor,
+    Ceil,
+    Round,
+    Trunc,
+    // power
+    IntegerPow,
+    Pow,
+    Sqrt,
+    Rsqrt,
+    Cbrt,
+    Square,
+    Reciprocal,
+    Hypot,
+    // elementary
+    Exp,
+    Exp2,
+    Expm1,
+    Log,
+    Log2,
+    Log10,
+    Log1p,
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Logistic,
+    Atan2,
+    // compare
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    And,
+    Or,
+    Not,
+    IsNan,
+    IsFinite,
+    Select,
+    StopGradient,
+    Convert,
+    // shape
+    Constant,
+    Alias,
+    BroadcastInDim,
+    Reshape,
+    // reduce
+    ReduceSum,
+);
+
+/// Reads parameters. serde reads an operation without any from `null` only.
+fn parse_op<O: DeserializeOwned>(parameters: serde_json::Value) -> Result<O, Mismatch> {
+    if let Ok(op) = serde_json::from_value(serde_json::Value::Null) {
+        return match parameters.as_object().and_then(|map| map.keys().next()) {
+            None => Ok(op),
+            Some(key) => Err(mismatch!("takes no parameters, but got \"{key}\"")),
+        };
+    }
+    serde_json::from_value(parameters).map_err(|error| mismatch!("{error}"))
+}
+
+impl Operation for Op {
+    fn name(&self) -> &'static str {
+        Op::name(self)
+    }
+
+    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+        if !regions.is_empty() {
+            return Err(mismatch!("takes no regions, but got {}", regions.len()));
+        }
+        Op::infer(self, operands)
+    }
+
+    fn attributes(&self) -> Map<String, serde_json::Value> {
+        // A constant's elements are no parameters: listings abridge them, and files encode them apart.
+        if self.constant().is_some() {
+            return Map::new();
+        }
+        match self.parameters() {
+            Ok(serde_json::Value::Object(map)) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn from_attributes(name: &str, attributes: Map<String, serde_json::Value>) -> Result<Op, Mismatch> {
+        Op::parse(name, serde_json::Value::Object(attributes))
+    }
+
+    fn constant(&self) -> Option<&Array> {
+        if let Op::Constant(constant) = self { Some(&constant.value) } else { None }
+    }
+
+    fn from_constant(value: Array) -> Op {
+        Constant { value: std::sync::Arc::new(value) }.into()
+    }
+
+    fn names() -> &'static [&'static str] {
+        Op::NAMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Scalar;
+
+    #[test]
+    fn known_answers() {
+        for (name, _, examples) in Op::table() {
+            assert!(!examples.answers.is_empty(), "{name} has no known answers");
+            for answer in &examples.answers {
+                check(answer);
+            }
+        }
+    }
+
+    fn check(answer: &Answer) {
+        let Answer { op, operands, results, ulps } = answer;
+        let types: Vec<Type> = operands.iter().map(Array::ty).collect();
+        let inferred = op.infer(&types).unwrap_or_else(|mismatch| panic!("{op:?} of {types:?}: {mismatch}"));
+        let expected: Types = results.iter().map(Array::ty).collect();
+        assert_eq!(inferred, expected, "{op:?} of {types:?}");
+        let got = op.eval(&operands.iter().collect::<Vec<_>>(), &inferred);
+        for (got, expected) in got.iter().zip(results) {
+            assert_eq!(got.ty(), expected.ty(), "{op:?} of {types:?}");
+            for (position, (x, y)) in got.elements().zip(expected.elements()).enumerate() {
+                assert!(is_near(x, y, *ulps), "{op:?} of {operands:?}: got {x} at {position}, not {y}");
+            }
+        }
+    }
+
+    /// Whether both are the same, or finite numbers of one sign with at most that many floats from one to the other.
+    fn is_near(x: Scalar, y: Scalar, ulps: u32) -> bool {
+        let near = match (x, y) {
+            (Scalar::F64(a), Scalar::F64(b)) => a.is_finite() && b.is_finite() && a * b.signum() > 0.0,
+            (Scalar::F32(a), Scalar::F32(b)) => a.is_finite() && b.is_finite() && a * b.signum() > 0.0,
+            _ => false,
+        };
+        x.bits() == y.bits() || near && x.bits().abs_diff(y.bits()) <= ulps.into()
+    }
+}

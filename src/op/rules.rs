@@ -1,0 +1,446 @@
+//! What every operation must say, and the families that say most of it once.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
+
+use super::{Op, Var};
+use crate::emit::{Emitter, Reg};
+use crate::ir::{Mismatch, Types, mismatch};
+use crate::math;
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Shape, Type};
+
+/// The rules of one operation. There are no defaults: a rule that is missing does not compile.
+pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
+    /// The name in listings and files.
+    const NAME: &'static str;
+    /// Operand types → result types.
+    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch>;
+    /// The reference semantics. `results` are the inferred types.
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array>;
+    /// How the operation is differentiated.
+    fn derivative(&self) -> Derivative<'_>;
+    /// How the operation becomes native code.
+    fn lower(&self) -> Lowering<'_>;
+    /// What the table of operations prints.
+    fn doc() -> Doc;
+    /// Known answers, and domains to sample.
+    fn examples() -> Examples;
+}
+
+/// The documentation of an operation.
+#[derive(Clone, Debug)]
+pub struct Doc {
+    /// One line: what it computes.
+    pub summary: &'static str,
+    /// One line: the derivative, with its values at kinks.
+    pub derivative: &'static str,
+    /// One line: how exact the result is.
+    pub accuracy: &'static str,
+}
+
+/// How an operation is differentiated.
+pub enum Derivative<'a> {
+    /// It is constant wherever it has a derivative; nothing flows.
+    Zero,
+    /// Each element of the result depends on the elements at the same place.
+    Elementwise(&'a dyn Partials),
+    /// It is linear in all its operands together.
+    Linear(&'a dyn Linear),
+    /// Anything else.
+    General(&'a dyn General),
+}
+
+/// The partial derivatives of an elementwise operation.
+pub trait Partials {
+    /// ∂y/∂x\[slot\], elementwise.
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial;
+}
+
+/// One partial derivative. The cases that need no product are apart, so that `1·ct` and `0 + ct` never enter a graph.
+#[derive(Clone, Copy, Debug)]
+pub enum Partial {
+    /// 0.
+    Zero,
+    /// 1.
+    One,
+    /// -1.
+    MinusOne,
+    /// 1 where the condition holds, else a 0 that no NaN passes.
+    When(Var),
+    /// 1 where the condition does not hold, else a 0 that no NaN passes.
+    Unless(Var),
+    /// Any other.
+    Of(Var),
+}
+
+/// An operation that is linear in all its operands together, with one result.
+pub trait Linear {
+    /// The operation on tangents.
+    fn apply(&self, t: &[Var]) -> Var;
+    /// The cotangent of the operand in that slot. `operands` are all operand types.
+    fn transpose(&self, slot: usize, operands: &[Type], ct: Var) -> Var;
+    /// The mask that belongs to `transpose(select(mask, ct, 0))`, if that can be written `select(mask', transpose(ct), 0)`.
+    fn transpose_mask(&self, slot: usize, operands: &[Type], mask: Var) -> Option<Var>;
+}
+
+/// Derivative rules without special form. `None` is a zero that is known beforehand.
+pub trait General {
+    /// The tangents of the results.
+    fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>>;
+    /// The cotangents of the wanted operands.
+    fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>>;
+}
+
+/// How an operation becomes native code.
+pub enum Lowering<'a> {
+    /// Instructions, the same for one element and for lanes.
+    Inline(&'a dyn Inline),
+    /// A function of one variable from `math`.
+    Math1(math::Unary),
+    /// A function of two variables from `math`.
+    Math2(math::Binary),
+    /// A value known at compile time.
+    Constant(&'a Array),
+    /// The elements of the operand, found elsewhere.
+    View(&'a dyn View),
+    /// A reduction over axes.
+    Reduce {
+        /// What combines two elements.
+        monoid: Monoid,
+        /// The axes that vanish.
+        axes: &'a [usize],
+    },
+    /// A call of a routine that the interpreter calls, too.
+    Library(&'a dyn Library),
+}
+
+/// Instructions for one element or for lanes.
+pub trait Inline {
+    /// The result from the operands, all with the same number of lanes.
+    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg;
+}
+
+/// A routine on whole arrays.
+pub trait Library: Send + Sync {
+    /// Writes the results. Operands may have any strides.
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]);
+}
+
+/// Elements at `offset + Σ indexᵢ · stridesᵢ` of some buffer, in elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Where the element with all indices 0 lies.
+    pub offset: isize,
+    /// The distance of neighbors along each axis.
+    pub strides: SmallVec<[isize; 4]>,
+    /// The extents.
+    pub shape: Shape,
+}
+
+impl Layout {
+    /// Row-major order from the beginning of a buffer.
+    pub fn row_major(shape: &Shape) -> Layout {
+        Layout { offset: 0, strides: shape.strides().into(), shape: shape.clone() }
+    }
+
+    /// Whether the elements lie in row-major order without gaps, from `offset` on.
+    pub fn is_row_major(&self) -> bool {
+        let mut expected = 1;
+        for axis in (0..self.shape.rank()).rev() {
+            if self.shape[axis] != 1 && self.strides[axis] != expected {
+                return false;
+            }
+            expected *= self.shape[axis] as isize;
+        }
+        true
+    }
+
+    /// Every element's place, in row-major order of the indices.
+    pub fn places(&self) -> impl Iterator<Item = isize> + '_ {
+        (0..self.shape.size()).map(|position| {
+            let mut rest = position;
+            let mut place = self.offset;
+            for axis in (0..self.shape.rank()).rev() {
+                place += (rest % self.shape[axis]) as isize * self.strides[axis];
+                rest /= self.shape[axis];
+            }
+            place
+        })
+    }
+}
+
+/// An operation that only renames indices.
+pub trait View {
+    /// Where the result's elements lie, given where the operand's lie; `None` where no strides express it.
+    fn view(&self, operand: &Layout) -> Option<Layout>;
+}
+
+/// The reference semantics of a view.
+pub(super) fn eval_view(view: &dyn View, operand: &Array, result: &Type) -> Array {
+    let layout = view.view(&Layout::row_major(&operand.shape().into())).expect("bug: a view of a row-major array");
+    let element = |place: isize| operand.get(place as usize).expect("bug: a view beyond its operand");
+    Array::collect(result, layout.places().map(element))
+}
+
+/// The reference semantics of a library routine: the routine itself.
+pub(super) fn eval_library(library: &dyn Library, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+    let mut arrays: Vec<Array> = results.iter().map(Array::zeros).collect();
+    let operands: Vec<ArrayRef<'_>> = operands.iter().map(|array| array.view()).collect();
+    let mut views: Vec<ArrayMut<'_>> = arrays.iter_mut().map(Array::view_mut).collect();
+    library.run(&operands, &mut views);
+    drop(views);
+    arrays
+}
+
+/// What combines the elements of a reduction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Monoid {
+    /// `x + y`, from 0.
+    Sum,
+    /// `x · y`, from 1.
+    Prod,
+    /// The larger, NaN if either is; from -inf or the least integer.
+    Max,
+    /// The smaller, NaN if either is; from inf or the greatest integer.
+    Min,
+    /// `x & y`, from true.
+    And,
+    /// `x | y`, from false.
+    Or,
+}
+
+/// Known answers of an operation, and domains to sample.
+#[derive(Clone, Debug, Default)]
+pub struct Examples {
+    /// Applications with literal results.
+    pub answers: Vec<Answer>,
+    /// Applications to random operands.
+    pub samples: Vec<Sample>,
+}
+
+/// An application with literal results.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The operation.
+    pub op: Op,
+    /// Its operands.
+    pub operands: Vec<Array>,
+    /// Its results.
+    pub results: Vec<Array>,
+    /// By how many units in the last place the results may differ.
+    pub ulps: u32,
+}
+
+/// An application to random operands.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The operation.
+    pub op: Op,
+    /// The operands' types, and the range from which their elements come; inside it the operation is smooth.
+    pub operands: Vec<(Type, (f64, f64))>,
+}
+
+/// What an elementwise operation must say; the other [`Rules`] follow.
+pub trait Elementwise: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned + Into<Op> {
+    /// The name in listings and files.
+    const NAME: &'static str;
+    /// The number of operands.
+    const ARITY: usize;
+    /// Operand dtypes → result dtype.
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch>;
+    /// The result's element from the operands' elements.
+    fn eval(&self, x: &[Scalar]) -> Scalar;
+    /// ∂y/∂x\[slot\]; not asked for slots or results that are not of floating point.
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial;
+    /// Instructions, or a function of `math`.
+    fn code(&self) -> Code;
+    /// Documentation, known answers, domains.
+    fn facts() -> Facts;
+    /// One instance for each choice of parameters that the examples shall cover.
+    fn instances() -> Vec<Self>;
+}
+
+/// How an elementwise operation becomes code.
+pub enum Code {
+    /// Instructions.
+    Inline(fn(&mut Emitter<'_>, &[Reg]) -> Reg),
+    /// Instructions that depend on the operation's parameters.
+    Parametric(Box<dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg>),
+    /// A function of one variable.
+    Math1(math::Unary),
+    /// A function of two variables.
+    Math2(math::Binary),
+}
+
+/// Documentation and examples of an elementwise operation; rows of scalars stand for every dtype that it takes.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Documentation.
+    pub doc: Doc,
+    /// Known answers in floating point (`bool`s are 0 and 1), for the first instance.
+    pub floats: &'static [(&'static [f64], f64)],
+    /// Known answers in integers and `bool`s, for the first instance.
+    pub integers: &'static [(&'static [i64], i64)],
+    /// For each operand the range in which the operation is smooth.
+    pub domain: &'static [(f64, f64)],
+    /// By how many units in the last place an answer may differ.
+    pub ulps: u32,
+}
+
+impl<E: Elementwise> Rules for E {
+    const NAME: &'static str = <E as Elementwise>::NAME;
+
+    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+        expect_arity(operands, E::ARITY)?;
+        for operand in &operands[1..] {
+            if operand.shape != operands[0].shape {
+                return Err(mismatch!("operands must have equal shapes, but got {}", list(operands)));
+            }
+        }
+        let dtypes: SmallVec<[DType; 3]> = operands.iter().map(|ty| ty.dtype).collect();
+        let dtype = self.result(&dtypes)?;
+        Ok(smallvec::smallvec![operands[0].with_dtype(dtype)])
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        let element = |position: usize| {
+            let x: SmallVec<[Scalar; 3]> =
+                operands.iter().map(|x| x.get(position).expect("bug: operands of two sizes")).collect();
+            Elementwise::eval(self, &x)
+        };
+        vec![Array::collect(&results[0], (0..results[0].size()).map(element))]
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::Elementwise(self)
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        match self.code() {
+            Code::Inline(_) | Code::Parametric(_) => Lowering::Inline(self),
+            Code::Math1(f) => Lowering::Math1(f),
+            Code::Math2(f) => Lowering::Math2(f),
+        }
+    }
+
+    fn doc() -> Doc {
+        E::facts().doc
+    }
+
+    fn examples() -> Examples {
+        let facts = E::facts();
+        let mut examples = Examples::default();
+        for (position, op) in E::instances().into_iter().enumerate() {
+            for dtypes in accepted_dtypes(&op) {
+                let result = op.result(&dtypes).expect("bug: dtypes were accepted before");
+                if position == 0 {
+                    examples.answers.extend(answers(&op, &facts, &dtypes, result));
+                }
+                let operands = dtypes
+                    .iter()
+                    .zip(facts.domain)
+                    .map(|(&dtype, &domain)| (Type::new(dtype, [3, 5]), domain))
+                    .collect();
+                examples.samples.push(Sample { op: op.clone().into(), operands });
+            }
+        }
+        examples
+    }
+}
+
+impl<E: Elementwise> Partials for E {
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
+        Elementwise::partial(self, slot, x, y)
+    }
+}
+
+impl<E: Elementwise> Inline for E {
+    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg {
+        match self.code() {
+            Code::Inline(emit) => emit(e, x),
+            Code::Parametric(emit) => emit(e, x),
+            Code::Math1(f) => e.math1(f, x[0]),
+            Code::Math2(f) => e.math2(f, x[0], x[1]),
+        }
+    }
+}
+
+/// Every combination of dtypes that the operation takes.
+fn accepted_dtypes<E: Elementwise>(op: &E) -> Vec<SmallVec<[DType; 3]>> {
+    let mut combinations: Vec<SmallVec<[DType; 3]>> = vec![SmallVec::new()];
+    for _ in 0..E::ARITY {
+        combinations = combinations
+            .into_iter()
+            .flat_map(|head| {
+                DType::ALL.map(|dtype| head.iter().copied().chain([dtype]).collect::<SmallVec<[DType; 3]>>())
+            })
+            .collect();
+    }
+    combinations.retain(|dtypes| op.result(dtypes).is_ok());
+    combinations
+}
+
+/// The literal rows as answers of the given dtypes: all rows of a kind together, as vectors.
+fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DType) -> Option<Answer> {
+    let floats = dtypes.iter().any(|dtype| dtype.is_float());
+    let n = if floats { facts.floats.len() } else { facts.integers.len() };
+    let operand = |slot: usize, row: usize| {
+        if floats { Scalar::F64(facts.floats[row].0[slot]) } else { Scalar::I64(facts.integers[row].0[slot]) }
+    };
+    let expected =
+        |row: usize| if floats { Scalar::F64(facts.floats[row].1) } else { Scalar::I64(facts.integers[row].1) };
+    // A row whose operands another dtype cannot hold exactly says nothing about that dtype.
+    let rows: Vec<usize> = (0..n)
+        .filter(|&row| {
+            dtypes.iter().enumerate().all(|(slot, &dtype)| {
+                let x = operand(slot, row);
+                x.convert(dtype).convert(x.dtype()).bits() == x.bits()
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let vector = |dtype: DType, element: &dyn Fn(usize) -> Scalar| {
+        Array::collect(&Type::new(dtype, [rows.len()]), rows.iter().map(|&row| element(row).convert(dtype)))
+    };
+    let operands = dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
+    let results = vec![vector(result, &expected)];
+    Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps })
+}
+
+/// Requires that number of operands.
+pub(super) fn expect_arity(operands: &[Type], arity: usize) -> Result<(), Mismatch> {
+    if operands.len() == arity { Ok(()) } else { Err(mismatch!("takes {arity} operands, but got {}", operands.len())) }
+}
+
+/// Types as a message shows them: `f64[2] and f64[3]`.
+pub(super) fn list(types: &[Type]) -> String {
+    types.iter().map(Type::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// Operands of one dtype, which the predicate allows.
+pub(super) fn same_dtype(operands: &[DType], allowed: impl Fn(DType) -> bool, what: &str) -> Result<DType, Mismatch> {
+    let first = operands[0];
+    if let Some(other) = operands.iter().find(|&&dtype| dtype != first) {
+        return Err(mismatch!("operands must have equal dtypes, but got {first} and {other}; use convert"));
+    }
+    if !allowed(first) {
+        return Err(mismatch!("takes {what}, but got {first}"));
+    }
+    Ok(first)
+}
+
+/// Operands of one floating-point dtype.
+pub(super) fn floats(operands: &[DType]) -> Result<DType, Mismatch> {
+    same_dtype(operands, DType::is_float, "floating-point numbers")
+}
+
+/// Operands of one numeric dtype.
+pub(super) fn numbers(operands: &[DType]) -> Result<DType, Mismatch> {
+    same_dtype(operands, |dtype| dtype != DType::Bool, "numbers")
+}

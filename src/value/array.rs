@@ -1,0 +1,465 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use smallvec::SmallVec;
+
+use super::{DType, Shape, Type};
+
+/// One element of some dtype.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// A binary64 number.
+    F64(f64),
+    /// A binary32 number.
+    F32(f32),
+    /// An integer.
+    I64(i64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl Scalar {
+    /// The dtype of this element.
+    pub fn dtype(self) -> DType {
+        match self {
+            Scalar::F64(_) => DType::F64,
+            Scalar::F32(_) => DType::F32,
+            Scalar::I64(_) => DType::I64,
+            Scalar::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// The value as the given dtype: rounded to nearest, truncated and saturated, or compared with 0, as Rust's `as` does.
+    pub fn convert(self, dtype: DType) -> Scalar {
+        match dtype {
+            DType::F64 => Scalar::F64(match self {
+                Scalar::F64(x) => x,
+                Scalar::F32(x) => x.into(),
+                Scalar::I64(x) => x as f64,
+                Scalar::Bool(x) => x.into(),
+            }),
+            DType::F32 => Scalar::F32(match self {
+                Scalar::F64(x) => x as f32,
+                Scalar::F32(x) => x,
+                Scalar::I64(x) => x as f32,
+                Scalar::Bool(x) => x.into(),
+            }),
+            DType::I64 => Scalar::I64(match self {
+                Scalar::F64(x) => x as i64,
+                Scalar::F32(x) => x as i64,
+                Scalar::I64(x) => x,
+                Scalar::Bool(x) => x.into(),
+            }),
+            DType::Bool => Scalar::Bool(match self {
+                Scalar::F64(x) => x != 0.0,
+                Scalar::F32(x) => x != 0.0,
+                Scalar::I64(x) => x != 0,
+                Scalar::Bool(x) => x,
+            }),
+        }
+    }
+
+    /// The bits, all NaNs alike: IEEE 754 leaves their payload and sign open, and so do we.
+    pub fn bits(self) -> u64 {
+        match self {
+            Scalar::F64(x) => if x.is_nan() { f64::NAN } else { x }.to_bits(),
+            Scalar::F32(x) => if x.is_nan() { f32::NAN } else { x }.to_bits().into(),
+            Scalar::I64(x) => x as u64,
+            Scalar::Bool(x) => x.into(),
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::F64(x) => write!(f, "{x:?}"),
+            Scalar::F32(x) => write!(f, "{x:?}"),
+            Scalar::I64(x) => write!(f, "{x}"),
+            Scalar::Bool(x) => write!(f, "{x}"),
+        }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f64 {}
+    impl Sealed for f32 {}
+    impl Sealed for i64 {}
+    impl Sealed for bool {}
+}
+
+/// A Rust type that is an element of arrays: `f64`, `f32`, `i64`, `bool`.
+pub trait Element:
+    Copy + fmt::Debug + Default + PartialEq + PartialOrd + Send + Sync + sealed::Sealed + 'static
+{
+    /// The dtype that this type is.
+    const DTYPE: DType;
+    /// This element as a [`Scalar`].
+    fn scalar(self) -> Scalar;
+    /// The element in a scalar of this dtype.
+    fn from_scalar(scalar: Scalar) -> Option<Self>;
+    /// Wraps an array whose elements lie in row-major order.
+    fn wrap(array: ArcArray<Self, IxDyn>) -> Array;
+    /// The elements in row-major order, if the array is of this dtype.
+    fn slice(array: &Array) -> Option<&[Self]>;
+    /// The view, if it is of this dtype.
+    fn view<'v, 'a>(view: &'v ArrayRef<'a>) -> Option<&'v ArrayViewD<'a, Self>>;
+    /// The view, if it is of this dtype.
+    fn view_mut<'v, 'a>(view: &'v mut ArrayMut<'a>) -> Option<&'v mut ArrayViewMutD<'a, Self>>;
+}
+
+/// An array on the host: dtype, shape, and elements in row-major order. Clones share the elements.
+#[derive(Clone, Debug)]
+pub enum Array {
+    /// Elements of `f64`.
+    F64(ArcArray<f64, IxDyn>),
+    /// Elements of `f32`.
+    F32(ArcArray<f32, IxDyn>),
+    /// Elements of `i64`.
+    I64(ArcArray<i64, IxDyn>),
+    /// Elements of `bool`.
+    Bool(ArcArray<bool, IxDyn>),
+}
+
+/// A borrowed view of an array, of any strides.
+#[derive(Clone, Debug)]
+pub enum ArrayRef<'a> {
+    /// Elements of `f64`.
+    F64(ArrayViewD<'a, f64>),
+    /// Elements of `f32`.
+    F32(ArrayViewD<'a, f32>),
+    /// Elements of `i64`.
+    I64(ArrayViewD<'a, i64>),
+    /// Elements of `bool`.
+    Bool(ArrayViewD<'a, bool>),
+}
+
+/// A view of an array that is to be written, in row-major order.
+#[derive(Debug)]
+pub enum ArrayMut<'a> {
+    /// Elements of `f64`.
+    F64(ArrayViewMutD<'a, f64>),
+    /// Elements of `f32`.
+    F32(ArrayViewMutD<'a, f32>),
+    /// Elements of `i64`.
+    I64(ArrayViewMutD<'a, i64>),
+    /// Elements of `bool`.
+    Bool(ArrayViewMutD<'a, bool>),
+}
+
+macro_rules! element {
+    ($($rust:ty => $variant:ident),*) => {$(
+        impl Element for $rust {
+            const DTYPE: DType = DType::$variant;
+            fn scalar(self) -> Scalar {
+                Scalar::$variant(self)
+            }
+            fn from_scalar(scalar: Scalar) -> Option<$rust> {
+                if let Scalar::$variant(x) = scalar { Some(x) } else { None }
+            }
+            fn wrap(array: ArcArray<$rust, IxDyn>) -> Array {
+                Array::$variant(array)
+            }
+            fn slice(array: &Array) -> Option<&[$rust]> {
+                if let Array::$variant(a) = array { a.as_slice() } else { None }
+            }
+            fn view<'v, 'a>(view: &'v ArrayRef<'a>) -> Option<&'v ArrayViewD<'a, $rust>> {
+                if let ArrayRef::$variant(a) = view { Some(a) } else { None }
+            }
+            fn view_mut<'v, 'a>(view: &'v mut ArrayMut<'a>) -> Option<&'v mut ArrayViewMutD<'a, $rust>> {
+                if let ArrayMut::$variant(a) = view { Some(a) } else { None }
+            }
+        }
+    )*};
+}
+element!(f64 => F64, f32 => F32, i64 => I64, bool => Bool);
+
+/// Runs the body with `$t` standing for the Rust type of a dtype.
+macro_rules! with_element {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::value::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::value::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::value::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::value::DType::Bool => {
+                type $t = bool;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_element;
+
+macro_rules! each_variant {
+    ($enum:ident, $array:expr, $a:ident => $body:expr) => {
+        match $array {
+            $enum::F64($a) => $body,
+            $enum::F32($a) => $body,
+            $enum::I64($a) => $body,
+            $enum::Bool($a) => $body,
+        }
+    };
+}
+
+impl Array {
+    /// An array of that shape with these elements in row-major order; `None` where their number is another.
+    pub fn from_elements<T: Element>(shape: impl Into<Shape>, elements: Vec<T>) -> Option<Array> {
+        let shape = shape.into();
+        if shape.checked_size()? != elements.len() {
+            return None;
+        }
+        ArcArray::from_shape_vec(IxDyn(&shape), elements).ok().map(T::wrap)
+    }
+
+    /// An array of rank 0.
+    pub fn scalar<T: Element>(x: T) -> Array {
+        T::wrap(ArcArray::from_elem(IxDyn(&[]), x))
+    }
+
+    /// An array of rank 0.
+    pub fn from_scalar(x: Scalar) -> Array {
+        match x {
+            Scalar::F64(x) => Array::scalar(x),
+            Scalar::F32(x) => Array::scalar(x),
+            Scalar::I64(x) => Array::scalar(x),
+            Scalar::Bool(x) => Array::scalar(x),
+        }
+    }
+
+    /// An array whose elements are all the same, converted to the dtype of `ty`.
+    pub fn full(ty: &Type, x: Scalar) -> Array {
+        with_element!(ty.dtype, T => {
+            let x = T::from_scalar(x.convert(ty.dtype)).expect("bug: convert gave another dtype");
+            T::wrap(ArcArray::from_elem(IxDyn(&ty.shape), x))
+        })
+    }
+
+    /// An array of zeros (`false` for `bool`).
+    pub fn zeros(ty: &Type) -> Array {
+        Array::full(ty, Scalar::I64(0))
+    }
+
+    /// Collects scalars of one dtype into an array, in row-major order.
+    pub fn collect(ty: &Type, elements: impl Iterator<Item = Scalar>) -> Array {
+        with_element!(ty.dtype, T => {
+            let elements = elements.map(|x| T::from_scalar(x).expect("bug: elements of two dtypes")).collect::<Vec<T>>();
+            Array::from_elements(ty.shape.clone(), elements).expect("bug: wrong number of elements")
+        })
+    }
+
+    /// The array with its elements brought into row-major order.
+    pub fn from_ndarray<T: Element>(array: ArrayD<T>) -> Array {
+        T::wrap(array.as_standard_layout().into_owned().into_shared())
+    }
+
+    /// The dtype of the elements.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Array::F64(_) => DType::F64,
+            Array::F32(_) => DType::F32,
+            Array::I64(_) => DType::I64,
+            Array::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// The extents.
+    pub fn shape(&self) -> &[usize] {
+        each_variant!(Array, self, a => a.shape())
+    }
+
+    /// The type: dtype and shape.
+    pub fn ty(&self) -> Type {
+        Type::new(self.dtype(), self.shape())
+    }
+
+    /// The number of elements.
+    pub fn size(&self) -> usize {
+        each_variant!(Array, self, a => a.len())
+    }
+
+    /// The elements in row-major order; `None` where the dtype is another.
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        T::slice(self)
+    }
+
+    /// The element at that row-major position.
+    pub fn get(&self, position: usize) -> Option<Scalar> {
+        match self {
+            Array::F64(a) => a.as_slice()?.get(position).map(|&x| Scalar::F64(x)),
+            Array::F32(a) => a.as_slice()?.get(position).map(|&x| Scalar::F32(x)),
+            Array::I64(a) => a.as_slice()?.get(position).map(|&x| Scalar::I64(x)),
+            Array::Bool(a) => a.as_slice()?.get(position).map(|&x| Scalar::Bool(x)),
+        }
+    }
+
+    /// The elements in row-major order.
+    pub fn elements(&self) -> impl Iterator<Item = Scalar> + '_ {
+        (0..self.size()).map(|position| self.get(position).expect("bug: position beyond the size"))
+    }
+
+    /// The elements under another shape of the same size; `None` where the size is another.
+    pub fn reshape(&self, shape: &Shape) -> Option<Array> {
+        if shape.checked_size()? != self.size() {
+            return None;
+        }
+        Some(match self {
+            Array::F64(a) => Array::F64(a.clone().into_shape_with_order(IxDyn(shape)).ok()?),
+            Array::F32(a) => Array::F32(a.clone().into_shape_with_order(IxDyn(shape)).ok()?),
+            Array::I64(a) => Array::I64(a.clone().into_shape_with_order(IxDyn(shape)).ok()?),
+            Array::Bool(a) => Array::Bool(a.clone().into_shape_with_order(IxDyn(shape)).ok()?),
+        })
+    }
+
+    /// A view of the whole.
+    pub fn view(&self) -> ArrayRef<'_> {
+        match self {
+            Array::F64(a) => ArrayRef::F64(a.view()),
+            Array::F32(a) => ArrayRef::F32(a.view()),
+            Array::I64(a) => ArrayRef::I64(a.view()),
+            Array::Bool(a) => ArrayRef::Bool(a.view()),
+        }
+    }
+
+    /// A view of the whole, to be written; elements that are shared are copied first.
+    pub fn view_mut(&mut self) -> ArrayMut<'_> {
+        match self {
+            Array::F64(a) => ArrayMut::F64(a.view_mut()),
+            Array::F32(a) => ArrayMut::F32(a.view_mut()),
+            Array::I64(a) => ArrayMut::I64(a.view_mut()),
+            Array::Bool(a) => ArrayMut::Bool(a.view_mut()),
+        }
+    }
+
+    /// The address of the first element.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        each_variant!(Array, self, a => a.as_ptr().cast())
+    }
+
+    /// The address of the first element, for writing; elements that are shared are copied first.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        each_variant!(Array, self, a => a.as_mut_ptr().cast())
+    }
+
+    /// Whether both are of one type and hold the same bits, all NaNs alike.
+    pub fn same_bits(&self, other: &Array) -> bool {
+        self.dtype() == other.dtype()
+            && self.shape() == other.shape()
+            && self.elements().zip(other.elements()).all(|(x, y)| x.bits() == y.bits())
+    }
+}
+
+/// Equality of bits, all NaNs alike, so that arrays can be attributes of operations.
+impl PartialEq for Array {
+    fn eq(&self, other: &Array) -> bool {
+        self.same_bits(other)
+    }
+}
+
+impl Eq for Array {}
+
+impl Hash for Array {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.dtype().hash(state);
+        self.shape().hash(state);
+        self.elements().for_each(|x| x.bits().hash(state));
+    }
+}
+
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        each_variant!(Array, self, a => fmt::Display::fmt(a, f))
+    }
+}
+
+impl ArrayRef<'_> {
+    /// The extents.
+    pub fn shape(&self) -> &[usize] {
+        each_variant!(ArrayRef, self, a => a.shape())
+    }
+
+    /// The dtype of the elements.
+    pub fn dtype(&self) -> DType {
+        match self {
+            ArrayRef::F64(_) => DType::F64,
+            ArrayRef::F32(_) => DType::F32,
+            ArrayRef::I64(_) => DType::I64,
+            ArrayRef::Bool(_) => DType::Bool,
+        }
+    }
+}
+
+impl<'a> ArrayRef<'a> {
+    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
+    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
+        let contiguous = each_variant!(ArrayRef, self, a => a.is_standard_layout());
+        (self.dtype(), contiguous, self.shape().into())
+    }
+
+    /// The address of the first element.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        each_variant!(ArrayRef, self, a => a.as_ptr().cast())
+    }
+
+    /// The typed view; the dtype has been checked when the graph was built.
+    pub(crate) fn typed<T: Element>(&self) -> &ArrayViewD<'a, T> {
+        T::view(self).expect("bug: a view of another dtype")
+    }
+}
+
+impl<'a> ArrayMut<'a> {
+    /// The dtype of the elements.
+    pub fn dtype(&self) -> DType {
+        match self {
+            ArrayMut::F64(_) => DType::F64,
+            ArrayMut::F32(_) => DType::F32,
+            ArrayMut::I64(_) => DType::I64,
+            ArrayMut::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
+    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
+        each_variant!(ArrayMut, self, a => (self.dtype(), a.is_standard_layout(), a.shape().into()))
+    }
+
+    /// The address of the first element, for writing.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        each_variant!(ArrayMut, self, a => a.as_mut_ptr().cast())
+    }
+
+    /// The typed view; the dtype has been checked when the graph was built.
+    pub(crate) fn typed<T: Element>(&mut self) -> &mut ArrayViewMutD<'a, T> {
+        T::view_mut(self).expect("bug: a view of another dtype")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_of_bits() {
+        assert_ne!(Array::scalar(0.0), Array::scalar(-0.0));
+        assert_eq!(Array::scalar(f64::NAN), Array::scalar(-f64::NAN));
+        assert_ne!(Array::scalar(1.0f32), Array::scalar(1.0f64));
+    }
+
+    #[test]
+    fn conversions_follow_as() {
+        assert_eq!(Scalar::F64(1e30).convert(DType::I64), Scalar::I64(i64::MAX));
+        assert_eq!(Scalar::F64(f64::NAN).convert(DType::I64), Scalar::I64(0));
+        assert_eq!(Scalar::F64(f64::NAN).convert(DType::Bool), Scalar::Bool(true));
+        assert_eq!(Scalar::Bool(true).convert(DType::F32), Scalar::F32(1.0));
+    }
+}

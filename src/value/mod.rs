@@ -1,0 +1,18 @@
+//! What numbers are: element types, shapes, host arrays, and trees of arrays.
+//!
+//! ```
+//! use retrograd::value::{Array, DType, Type};
+//!
+//! let a = Array::from_elements([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+//! assert_eq!(a.ty(), Type::new(DType::F64, [2, 3]));
+//! assert_eq!(a.ty().to_string(), "f64[2,3]");
+//! ```
+
+mod array;
+mod dtype;
+mod shape;
+
+pub(crate) use array::with_element;
+pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
+pub use dtype::DType;
+pub use shape::{Shape, Type};

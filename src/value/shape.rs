@@ -1,0 +1,191 @@
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+
+use super::DType;
+
+/// The extents of an array, outermost axis first; empty for a scalar.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(Box<[usize]>);
+
+impl Shape {
+    /// The shape of a scalar.
+    pub fn scalar() -> Shape {
+        Shape::default()
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The number of elements, or `None` where it exceeds `isize::MAX`.
+    pub fn checked_size(&self) -> Option<usize> {
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        self.0
+            .iter()
+            .try_fold(1usize, |size, &extent| size.checked_mul(extent))
+            .filter(|&size| isize::try_from(size).is_ok())
+    }
+
+    /// The number of elements. Types are checked for overflow when they enter a graph.
+    pub fn size(&self) -> usize {
+        self.checked_size().expect("bug: an oversized shape passed the graph's check")
+    }
+
+    /// The extents as a slice.
+    pub fn extents(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// The row-major strides, in elements.
+    pub fn strides(&self) -> Vec<isize> {
+        let mut strides = vec![1; self.rank()];
+        for axis in (1..self.rank()).rev() {
+            strides[axis - 1] = strides[axis] * self.0[axis].max(1) as isize;
+        }
+        strides
+    }
+
+    /// This shape without the given axes.
+    pub fn without(&self, axes: &[usize]) -> Shape {
+        (0..self.rank()).filter(|axis| !axes.contains(axis)).map(|axis| self.0[axis]).collect()
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(extents: &[usize]) -> Shape {
+        Shape(extents.into())
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(extents: [usize; N]) -> Shape {
+        Shape(Box::new(extents))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(extents: Vec<usize>) -> Shape {
+        Shape(extents.into())
+    }
+}
+
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(extents: I) -> Shape {
+        Shape(extents.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (axis, extent) in self.0.iter().enumerate() {
+            if axis > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{extent}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// The static type of a value: a dtype and a shape, written `f64[2,3]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// The type of each element.
+    pub dtype: DType,
+    /// The extents.
+    pub shape: Shape,
+}
+
+impl Type {
+    /// The type of arrays of that dtype and shape.
+    pub fn new(dtype: DType, shape: impl Into<Shape>) -> Type {
+        Type { dtype, shape: shape.into() }
+    }
+
+    /// The type of scalars of that dtype.
+    pub fn scalar(dtype: DType) -> Type {
+        Type { dtype, shape: Shape::scalar() }
+    }
+
+    /// This shape with another dtype.
+    pub fn with_dtype(&self, dtype: DType) -> Type {
+        Type { dtype, shape: self.shape.clone() }
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape.rank()
+    }
+
+    /// The number of elements.
+    pub fn size(&self) -> usize {
+        self.shape.size()
+    }
+
+    /// The bytes that a value takes in memory, or `None` where that exceeds `isize::MAX`.
+    pub fn checked_bytes(&self) -> Option<usize> {
+        self.shape.checked_size()?.checked_mul(self.dtype.size()).filter(|&bytes| isize::try_from(bytes).is_ok())
+    }
+
+    /// Reads `f64[2,3]`.
+    pub fn parse(text: &str) -> Option<Type> {
+        let (dtype, rest) = text.split_once('[')?;
+        let extents = rest.strip_suffix(']')?;
+        let shape = if extents.is_empty() {
+            Shape::scalar()
+        } else {
+            extents.split(',').map(parse_extent).collect::<Option<Shape>>()?
+        };
+        Some(Type { dtype: DType::from_name(dtype)?, shape })
+    }
+}
+
+/// Plain decimal digits without sign or leading zeros, so that a type has one spelling.
+fn parse_extent(text: &str) -> Option<usize> {
+    let plain = text == "0" || text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_have_one_spelling() {
+        let ty = Type::new(DType::F64, [2, 3]);
+        assert_eq!(ty.to_string(), "f64[2,3]");
+        assert_eq!(Type::parse("f64[2,3]"), Some(ty));
+        assert_eq!(Type::parse("i64[]"), Some(Type::scalar(DType::I64)));
+        for bad in ["f64", "f64[", "f64[02]", "f64[+2]", "f64[2, 3]", "f16[2]", "f64[-1]", "f64[2,]"] {
+            assert_eq!(Type::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_do_not_overflow() {
+        let shape = Shape::from([usize::MAX, 2]);
+        assert_eq!(shape.checked_size(), None);
+        assert_eq!(Shape::from([usize::MAX, 2, 0]).checked_size(), Some(0));
+        assert_eq!(Shape::from([4, 3, 2]).strides(), [6, 2, 1]);
+    }
+}
