@@ -42,10 +42,7 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
     let rest = (-n).fma(L::splat(LN_2), x);
     let low = n * L::splat(LN_2_LO);
     let hi = rest - low;
-    Reduced {
-        n,
-        r: Pair::new(hi, (rest - hi) - low),
-    }
+    Reduced { n, r: Pair::new(hi, (rest - hi) - low) }
 }
 
 /// `eʳ - 1 - r.hi + lost`, with an error of about `2⁻⁵⁷`.
@@ -67,11 +64,7 @@ pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
 pub(super) fn exp<L: Lanes>(x: L) -> L {
     // At these limits the result overflows and vanishes by itself.
     let Reduced { n, r } = reduce(x.max(L::splat(-750.0)).min(L::splat(710.0)));
-    L::select(
-        x.is_number(),
-        scale(exp_reduced(r).sum(), n),
-        L::splat(f64::NAN),
-    )
+    L::select(x.is_number(), scale(exp_reduced(r).sum(), n), L::splat(f64::NAN))
 }
 
 /// `2ˣ`.
@@ -83,11 +76,7 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
     // The rest, times ln 2, in two parts.
     let hi = fraction * L::splat(LN_2);
     let lo = fraction.fma(L::splat(LN_2), -hi) + fraction * L::splat(LN_2_LO);
-    L::select(
-        x.is_number(),
-        scale(exp_reduced(Pair::new(hi, lo)).sum(), n),
-        L::splat(f64::NAN),
-    )
+    L::select(x.is_number(), scale(exp_reduced(Pair::new(hi, lo)).sum(), n), L::splat(f64::NAN))
 }
 
 /// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before its double does.

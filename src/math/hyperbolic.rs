@@ -57,11 +57,7 @@ pub(super) fn sinh<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn cosh<L: Lanes>(x: L) -> L {
     let Exponentials { sum, n, .. } = exponentials(x.abs());
-    L::select(
-        x.is_number(),
-        scale(sum, n - L::splat(1.0)),
-        L::splat(f64::NAN),
-    )
+    L::select(x.is_number(), scale(sum, n - L::splat(1.0)), L::splat(f64::NAN))
 }
 
 /// `tanh x`.

@@ -61,10 +61,7 @@ fn asin_reduced<L: Lanes>(x: L) -> (L::Mask, Pair<L>) {
     // What the root lacks; at `|x| = 1` it lacks nothing, and must not be divided by.
     let of_root = (-root).fma(root, square) * (half / root.max(L::splat(1e-300)));
     let of_s = L::select(beyond, of_root, L::splat(0.0));
-    (
-        beyond,
-        Pair::new(s, (s * square).fma(polynomial(square, ASIN), of_s)),
-    )
+    (beyond, Pair::new(s, (s * square).fma(polynomial(square, ASIN), of_s)))
 }
 
 /// `asin x`.

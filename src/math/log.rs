@@ -74,11 +74,7 @@ fn add_exponent<L: Lanes>(k: L, log: Pair<L>) -> Pair<L> {
 #[inline(always)]
 fn change_base<L: Lanes>(log: Pair<L>, hi: f64, lo: f64) -> Pair<L> {
     let product = exact_product(log.hi, L::splat(hi));
-    Pair::new(
-        product.hi,
-        log.lo
-            .fma(L::splat(hi), log.hi.fma(L::splat(lo), product.lo)),
-    )
+    Pair::new(product.hi, log.lo.fma(L::splat(hi), log.hi.fma(L::splat(lo), product.lo)))
 }
 
 /// `y`, but for the arguments at which a logarithm is infinite or undefined.

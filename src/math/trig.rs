@@ -44,10 +44,7 @@ fn cos_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let leading = ordered_sum(L::splat(1.0), -(square * half));
     // The derivative of the cosine, times what `r.hi` and `square` lack.
     let lost = r.hi.fma(r.lo, of_square * half);
-    Pair::new(
-        leading.hi,
-        (square * square).fma(polynomial(square, COS), leading.lo - lost),
-    )
+    Pair::new(leading.hi, (square * square).fma(polynomial(square, COS), leading.lo - lost))
 }
 
 /// `sin x`.
