@@ -5,6 +5,7 @@
 //! the short form that fused multiply-add allows.
 
 use super::lanes::Lanes;
+use std::ops::Neg;
 
 /// The number `hi + lo`, where `lo` is the smaller part.
 #[derive(Clone, Copy)]
@@ -14,6 +15,18 @@ pub(super) struct Pair<L> {
 }
 
 impl<L: Lanes> Pair<L> {
+    /// The number `hi + lo`.
+    #[inline(always)]
+    pub fn new(hi: L, lo: L) -> Pair<L> {
+        Pair { hi, lo }
+    }
+
+    /// The number `x`.
+    #[inline(always)]
+    pub fn single(x: L) -> Pair<L> {
+        Pair { hi: x, lo: L::splat(0.0) }
+    }
+
     /// The number, rounded.
     #[inline(always)]
     pub fn sum(self) -> L {
@@ -35,19 +48,21 @@ impl<L: Lanes> Pair<L> {
         let hi = self.hi * reciprocal;
         // What the quotient misses, `x - q y`, is exact in its leading term.
         let rest = (-hi).fma(y.hi, self.hi) + (-hi).fma(y.lo, self.lo);
-        Pair {
-            hi,
-            lo: rest * reciprocal,
-        }
+        Pair { hi, lo: rest * reciprocal }
     }
 
     /// `yes` where the mask holds, `no` elsewhere.
     #[inline(always)]
     pub fn select(mask: L::Mask, yes: Pair<L>, no: Pair<L>) -> Pair<L> {
-        Pair {
-            hi: L::select(mask, yes.hi, no.hi),
-            lo: L::select(mask, yes.lo, no.lo),
-        }
+        Pair { hi: L::select(mask, yes.hi, no.hi), lo: L::select(mask, yes.lo, no.lo) }
+    }
+}
+
+impl<L: Lanes> Neg for Pair<L> {
+    type Output = Pair<L>;
+    #[inline(always)]
+    fn neg(self) -> Pair<L> {
+        Pair::new(-self.hi, -self.lo)
     }
 }
 
@@ -64,31 +79,26 @@ pub(super) fn exact_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
 #[inline(always)]
 pub(super) fn ordered_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
     let hi = x + y;
-    Pair {
-        hi,
-        lo: y - (hi - x),
-    }
+    Pair { hi, lo: y - (hi - x) }
 }
 
 /// `x y`, exactly, unless it underflows.
 #[inline(always)]
 pub(super) fn exact_product<L: Lanes>(x: L, y: L) -> Pair<L> {
     let hi = x * y;
-    Pair {
-        hi,
-        lo: x.fma(y, -hi),
-    }
+    Pair { hi, lo: x.fma(y, -hi) }
 }
 
-/// The polynomial with the coefficients given, constant term first; at least two of them.
+/// The polynomial with the coefficients given, constant term first; at least three of them.
 ///
-/// Even and odd powers run as two chains of Horner's scheme, which halves the time that a single evaluation takes.
+/// Behind the constant term, odd and even powers run as two chains of Horner's scheme, which halves the time that
+/// a single evaluation takes. The constant term comes last, so that little but the last rounding shows.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let square = x * x;
     let mut chains = [L::splat(coefficients[N - 1]), L::splat(coefficients[N - 2])];
-    for &coefficient in coefficients[..N - 2].iter().rev() {
+    for &coefficient in coefficients[1..N - 2].iter().rev() {
         chains = [chains[1], chains[0].fma(square, L::splat(coefficient))];
     }
-    chains[0].fma(x, chains[1])
+    chains[0].fma(x, chains[1]).fma(x, L::splat(coefficients[0]))
 }
