@@ -119,6 +119,10 @@ fn dot(x: &[Array], y: &[Array]) -> f64 {
 #[test]
 fn forward_mode_agrees_with_differences() {
     each_sample(|name, sample, types, inputs, random| {
+        // Its derivative is not that of its values, and that is its point.
+        if matches!(sample.op, Op::StopGradient(_)) {
+            return;
+        }
         let wrt = float_operands(types);
         let graph = graph_of(&sample.op, types);
         let float_output = graph.outputs().iter().all(|output| graph.ty(output.value).dtype == DType::F64);
