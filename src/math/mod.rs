@@ -6,6 +6,7 @@ mod hyperbolic;
 mod inverse_trig;
 #[allow(dead_code)]
 mod lanes;
+pub mod linear;
 mod log;
 mod power;
 mod rem;

@@ -6,9 +6,15 @@
 
 mod arithmetic;
 mod compare;
+mod contract;
+mod cumulative;
+mod extreme;
+mod join;
 mod reduce;
 mod rules;
 mod shape;
+mod slice;
+mod statistics;
 pub(crate) mod trace;
 mod var;
 
@@ -17,9 +23,14 @@ use serde_json::Map;
 
 pub use arithmetic::*;
 pub use compare::*;
+pub use contract::*;
+pub use cumulative::*;
+pub use extreme::*;
+pub use join::*;
 pub use reduce::*;
 pub use rules::*;
 pub use shape::*;
+pub use slice::*;
 pub use var::{Operand, Var};
 
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -119,8 +130,29 @@ operations!(
     Alias,
     BroadcastInDim,
     Reshape,
+    Transpose,
+    // slice
+    Slice,
+    Reverse,
+    ScatterSlices,
+    // join
+    Pad,
+    Concatenate,
+    Iota,
     // reduce
     ReduceSum,
+    ReduceProd,
+    ReduceMax,
+    ReduceMin,
+    ReduceAnd,
+    ReduceOr,
+    // extreme
+    ArgMax,
+    ArgMin,
+    // cumulative
+    CumSum,
+    // contract
+    DotGeneral,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.
