@@ -230,7 +230,8 @@ impl DotGeneral {
         let contracted = pairs.into_iter().map(|(_, own)| own);
 
         // Either operand of the product may come first. The one that needs no transposition is better.
-        let ct_first: Vec<usize> = self.batch[slot].iter().copied().chain(kept.clone()).chain(contracted.clone()).collect();
+        let ct_first: Vec<usize> =
+            self.batch[slot].iter().copied().chain(kept.clone()).chain(contracted.clone()).collect();
         let ct_last: Vec<usize> = self.batch[slot].iter().copied().chain(contracted).chain(kept).collect();
         let (op, operands, axes) = if !is_identity(&ct_first) && is_identity(&ct_last) {
             let op = DotGeneral { contract: [other_kept, in_ct], batch: [self.batch[other].clone(), ct_batch] };
@@ -309,7 +310,8 @@ impl Side {
     fn new(op: &DotGeneral, slot: usize, shape: &[usize]) -> Side {
         let (batch, kept, contracted) = (&op.batch[slot], op.kept(slot, shape.len()), &op.contract[slot]);
         let size = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
-        let contracted_first = (0..shape.len()).rfind(|&axis| shape[axis] != 1).is_some_and(|axis| kept.contains(&axis));
+        let contracted_first =
+            (0..shape.len()).rfind(|&axis| shape[axis] != 1).is_some_and(|axis| kept.contains(&axis));
         let groups = if contracted_first { [batch, contracted, &kept] } else { [batch, &kept, contracted] };
         Side {
             perm: groups.into_iter().flatten().copied().collect(),

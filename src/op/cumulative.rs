@@ -65,12 +65,8 @@ impl Rules for CumSum {
     fn examples() -> Examples {
         let cumsum = |axis, reverse| -> Op { CumSum { axis, reverse }.into() };
         let x = literal([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let answer = |op, y: [f64; 6]| Answer {
-            op,
-            operands: vec![x.clone()],
-            results: vec![literal([2, 3], y)],
-            ulps: 0,
-        };
+        let answer =
+            |op, y: [f64; 6]| Answer { op, operands: vec![x.clone()], results: vec![literal([2, 3], y)], ulps: 0 };
         let answers = vec![
             answer(cumsum(0, false), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]),
             answer(cumsum(1, false), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]),

@@ -123,19 +123,33 @@ macro_rules! extreme {
 
 const NAN: f64 = f64::NAN;
 
-extreme!(ArgMax, "argmax", argmax, "largest", Ordering::Greater, [
-    (0, literal([4], [1.0, 3.0, 3.0, 2.0]), literal([], [1i64])),
-    (1, literal([2, 3], [1.0, 2.0, 0.0, NAN, 9.0, NAN]), literal([2], [1i64, 0])),
-    (0, literal([2, 3], [1.0, 2.0, 0.0, 0.5, 9.0, NAN]), literal([3], [0i64, 1, 1])),
-    (0, literal([2], [-0.0, 0.0]), literal([], [0i64])),
-    (0, literal([3], [-5i64, i64::MAX, 7]), literal([], [1i64])),
-    (0, literal([3], [false, true, true]), literal([], [1i64])),
-]);
-extreme!(ArgMin, "argmin", argmin, "smallest", Ordering::Less, [
-    (0, literal([4], [2.0, 1.0, 1.0, 3.0]), literal([], [1i64])),
-    (1, literal([2, 3], [1.0, 2.0, 0.0, 3.0, NAN, -9.0]), literal([2], [2i64, 1])),
-    (0, literal([2, 3], [1.0, 2.0, 0.0, 0.5, 9.0, NAN]), literal([3], [1i64, 0, 1])),
-    (0, literal([2], [0.0, -0.0]), literal([], [0i64])),
-    (0, literal([3], [-5i64, i64::MIN, 7]), literal([], [1i64])),
-    (0, literal([3], [true, true, false]), literal([], [2i64])),
-]);
+extreme!(
+    ArgMax,
+    "argmax",
+    argmax,
+    "largest",
+    Ordering::Greater,
+    [
+        (0, literal([4], [1.0, 3.0, 3.0, 2.0]), literal([], [1i64])),
+        (1, literal([2, 3], [1.0, 2.0, 0.0, NAN, 9.0, NAN]), literal([2], [1i64, 0])),
+        (0, literal([2, 3], [1.0, 2.0, 0.0, 0.5, 9.0, NAN]), literal([3], [0i64, 1, 1])),
+        (0, literal([2], [-0.0, 0.0]), literal([], [0i64])),
+        (0, literal([3], [-5i64, i64::MAX, 7]), literal([], [1i64])),
+        (0, literal([3], [false, true, true]), literal([], [1i64])),
+    ]
+);
+extreme!(
+    ArgMin,
+    "argmin",
+    argmin,
+    "smallest",
+    Ordering::Less,
+    [
+        (0, literal([4], [2.0, 1.0, 1.0, 3.0]), literal([], [1i64])),
+        (1, literal([2, 3], [1.0, 2.0, 0.0, 3.0, NAN, -9.0]), literal([2], [2i64, 1])),
+        (0, literal([2, 3], [1.0, 2.0, 0.0, 0.5, 9.0, NAN]), literal([3], [1i64, 0, 1])),
+        (0, literal([2], [0.0, -0.0]), literal([], [0i64])),
+        (0, literal([3], [-5i64, i64::MIN, 7]), literal([], [1i64])),
+        (0, literal([3], [true, true, false]), literal([], [2i64])),
+    ]
+);

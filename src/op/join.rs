@@ -4,7 +4,8 @@ use ndarray::{Axis, Slice as Range};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list, literal,
+    Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list,
+    literal,
 };
 use super::trace::apply;
 use super::{Op, Operand, Slice, Var};
@@ -130,11 +131,7 @@ impl Rules for Pad {
             answer(pad(&[-5], &[4], &[0]), x.clone(), literal([2], [9.0, 9.0])),
             answer(pad(&[2], &[-4], &[0]), x, literal([1], [9.0])),
             answer(pad(&[1], &[1], &[3]), literal::<f64>([0], []), literal([2], [9.0, 9.0])),
-            answer(
-                pad(&[0, 1], &[1, -1], &[0, 0]),
-                literal([1, 2], [1.0, 2.0]),
-                literal([2, 2], [9.0, 1.0, 9.0, 9.0]),
-            ),
+            answer(pad(&[0, 1], &[1, -1], &[0, 0]), literal([1, 2], [1.0, 2.0]), literal([2, 2], [9.0, 1.0, 9.0, 9.0])),
         ];
         let cases = [
             (pad(&[1, 0, 2], &[0, 3, 1], &[0, 1, 2]), [2, 3, 4]),

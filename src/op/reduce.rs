@@ -189,15 +189,8 @@ macro_rules! reduction {
             }
 
             fn examples() -> Examples {
-                let answers = $rows
-                    .map(|(axes, x, y): (&[usize], Array, Array)| Answer {
-                        op: $op { axes: axes.into() }.into(),
-                        operands: vec![x],
-                        results: vec![y],
-                        ulps: 0,
-                    })
-                    .into();
-                Examples { answers, samples: reduction_samples(|axes| $op { axes }.into(), &$dtypes) }
+                let op = |axes| $op { axes }.into();
+                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples(op, &$dtypes) }
             }
         }
     };
@@ -498,6 +491,14 @@ impl Ties {
 pub(super) fn spread(y: Var, shape: &Shape, axes: &[usize]) -> Var {
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     apply(BroadcastInDim { shape: shape.clone(), axes: kept }, &[y])
+}
+
+/// Rows of axes, operand and result as answers.
+fn reduction_answers<const N: usize>(
+    op: impl Fn(Vec<usize>) -> Op,
+    rows: [(&[usize], Array, Array); N],
+) -> Vec<Answer> {
+    rows.map(|(axes, x, y)| Answer { op: op(axes.into()), operands: vec![x], results: vec![y], ulps: 0 }).into()
 }
 
 /// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.

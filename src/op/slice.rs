@@ -97,8 +97,7 @@ impl Rules for Slice {
             Slice { start: start.into(), limit: limit.into(), stride: stride.into() }.into()
         };
         let x = literal([2, 5], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
-        let answer =
-            |op: Op, y: Array| Answer { op, operands: vec![x.clone()], results: vec![y], ulps: 0 };
+        let answer = |op: Op, y: Array| Answer { op, operands: vec![x.clone()], results: vec![y], ulps: 0 };
         let answers = vec![
             answer(slice(&[0, 1], &[2, 3], &[1, 1]), literal([2, 2], [1.0, 2.0, 6.0, 7.0])),
             answer(slice(&[1, 0], &[2, 5], &[1, 2]), literal([1, 3], [5.0, 7.0, 9.0])),
@@ -146,7 +145,9 @@ impl View for Slice {
         // An empty slice may start beyond the last element, and then has no place to point to.
         let axes = if shape.contains(&0) { 0 } else { shape.rank() };
         let offset = (0..axes).map(|axis| self.start[axis] as isize * operand.strides[axis]).sum::<isize>();
-        let step = |axis: usize| if shape[axis] <= 1 { operand.strides[axis] } else { self.stride[axis] as isize * operand.strides[axis] };
+        let step = |axis: usize| {
+            if shape[axis] <= 1 { operand.strides[axis] } else { self.stride[axis] as isize * operand.strides[axis] }
+        };
         Some(Layout { offset: operand.offset + offset, strides: (0..shape.rank()).map(step).collect(), shape })
     }
 }
@@ -431,7 +432,9 @@ impl Var {
         }
         let extent = self.shape()[axis];
         if index >= extent {
-            trace::fail_at(format!("index_axis takes an index below the extent {extent} of axis {axis}, but got {index}"));
+            trace::fail_at(format!(
+                "index_axis takes an index below the extent {extent} of axis {axis}, but got {index}"
+            ));
             return Var::poisoned();
         }
         self.slice_axis(axis, index, index + 1, 1).squeeze(axis)
