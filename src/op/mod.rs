@@ -6,13 +6,19 @@
 
 mod arithmetic;
 mod compare;
+mod contract;
+mod cumulative;
 mod elementary;
+mod extreme;
+mod join;
 mod power;
 mod reduce;
 mod rounding;
 mod rules;
 mod shape;
 mod sign;
+mod slice;
+mod statistics;
 pub(crate) mod trace;
 mod var;
 
@@ -21,13 +27,18 @@ use serde_json::Map;
 
 pub use arithmetic::*;
 pub use compare::*;
+pub use contract::*;
+pub use cumulative::*;
 pub use elementary::*;
+pub use extreme::*;
+pub use join::*;
 pub use power::*;
 pub use reduce::*;
 pub use rounding::*;
 pub use rules::*;
 pub use shape::*;
 pub use sign::*;
+pub use slice::*;
 pub use var::{Operand, Var};
 
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -176,8 +187,29 @@ operations!(
     Alias,
     BroadcastInDim,
     Reshape,
+    Transpose,
+    // slice
+    Slice,
+    Reverse,
+    ScatterSlices,
+    // join
+    Pad,
+    Concatenate,
+    Iota,
     // reduce
     ReduceSum,
+    ReduceProd,
+    ReduceMax,
+    ReduceMin,
+    ReduceAnd,
+    ReduceOr,
+    // extreme
+    ArgMax,
+    ArgMin,
+    // cumulative
+    CumSum,
+    // contract
+    DotGeneral,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.
