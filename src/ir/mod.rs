@@ -6,6 +6,7 @@
 mod file;
 mod graph;
 mod listing;
+mod rebuild;
 mod verify;
 
 pub use file::{Document, Limits, read_text, write_atomically};
@@ -14,3 +15,4 @@ pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
     Types, Value,
 };
+pub use rebuild::{ValueMap, results_of};
