@@ -50,12 +50,12 @@ pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
 
 impl Findings {
     /// Adds a finding at that place.
-    pub fn at(&mut self, place: Place<'_>, message: impl Into<String>) {
+    pub(super) fn at(&mut self, place: Place<'_>, message: impl Into<String>) {
         self.add(place.to_string(), message);
     }
 
     /// The fields of an object, of which only some keys are known.
-    pub fn fields<'t, const N: usize>(
+    pub(super) fn fields<'t, const N: usize>(
         &mut self,
         place: Place<'_>,
         json: &'t Json<'t>,
@@ -79,7 +79,7 @@ impl Findings {
     }
 
     /// The fields of an object that has no keys but the known ones.
-    pub fn all_fields<'t, const N: usize>(
+    pub(super) fn all_fields<'t, const N: usize>(
         &mut self,
         place: Place<'_>,
         json: &'t Json<'t>,
@@ -93,7 +93,12 @@ impl Findings {
     }
 
     /// What stands under a key that must be there.
-    pub fn required<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t Json<'t>> {
+    pub(super) fn required<'t>(
+        &mut self,
+        place: Place<'_>,
+        key: &str,
+        value: Option<&'t Json<'t>>,
+    ) -> Option<&'t Json<'t>> {
         if value.is_none() {
             self.at(place, format!("the key \"{key}\" is missing"));
         }
@@ -101,7 +106,7 @@ impl Findings {
     }
 
     /// A string that must be there.
-    pub fn text<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
+    pub(super) fn text<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
         let value = self.required(place, key, value)?;
         if value.as_text().is_none() {
             self.takes(place, key, "a string", value);
@@ -110,7 +115,7 @@ impl Findings {
     }
 
     /// A string that is not empty and must be there.
-    pub fn name<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
+    pub(super) fn name<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
         let name = self.text(place, key, value)?;
         if name.is_empty() {
             self.at(place, format!("\"{key}\" is empty"));
@@ -119,7 +124,12 @@ impl Findings {
     }
 
     /// A list that must be there.
-    pub fn list<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t [Json<'t>]> {
+    pub(super) fn list<'t>(
+        &mut self,
+        place: Place<'_>,
+        key: &str,
+        value: Option<&'t Json<'t>>,
+    ) -> Option<&'t [Json<'t>]> {
         let value = self.required(place, key, value)?;
         if value.as_list().is_none() {
             self.takes(place, key, "a list", value);
@@ -128,7 +138,12 @@ impl Findings {
     }
 
     /// A list of strings that must be there.
-    pub fn texts<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<Vec<&'t str>> {
+    pub(super) fn texts<'t>(
+        &mut self,
+        place: Place<'_>,
+        key: &str,
+        value: Option<&'t Json<'t>>,
+    ) -> Option<Vec<&'t str>> {
         let list = self.list(place, key, value)?;
         list.iter()
             .map(|element| {
@@ -141,7 +156,7 @@ impl Findings {
     }
 
     /// An object that must be there.
-    pub fn object<'t>(
+    pub(super) fn object<'t>(
         &mut self,
         place: Place<'_>,
         key: &str,
@@ -155,7 +170,7 @@ impl Findings {
     }
 
     /// A type, written out.
-    pub fn ty(&mut self, place: Place<'_>, text: &str) -> Option<Type> {
+    pub(super) fn ty(&mut self, place: Place<'_>, text: &str) -> Option<Type> {
         let ty = Type::parse(text);
         if ty.is_none() {
             let dtype = text.split('[').next().unwrap_or_default();
@@ -169,7 +184,7 @@ impl Findings {
     }
 
     /// Adds the finding that something else stands under a key than must.
-    pub fn takes(&mut self, place: Place<'_>, key: &str, what: &str, got: &Json<'_>) {
+    pub(super) fn takes(&mut self, place: Place<'_>, key: &str, what: &str, got: &Json<'_>) {
         self.at(place, format!("\"{key}\" takes {what}, but got {}", got.describe()));
     }
 }
