@@ -1,6 +1,7 @@
 //! retrograd turns ordinary numerical Rust into native gradient code.
 #![warn(missing_docs)]
 
+pub mod differentiate;
 mod emit;
 pub mod error;
 pub mod interpret;

@@ -5,9 +5,11 @@
 
 mod graph;
 mod listing;
+mod rebuild;
 
 pub(crate) use graph::mismatch;
 pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
     Types, Value,
 };
+pub use rebuild::{ValueMap, results_of};

@@ -1,0 +1,167 @@
+use super::activity::{Activity, Step, variables};
+use crate::ir::{Role, Value};
+use crate::op::{Derivative, General, Linear, Partial, Partials, Var, trace};
+use crate::value::Type;
+
+/// Appends the cotangents of `inputs`, given those of `outputs`, to the open trace. `None` is a zero: the outputs do
+/// not depend on that input.
+///
+/// Index order is a schedule, so index order backwards visits every node after all its uses. Symbolic zeros are never
+/// built, and a factor 1 is never multiplied.
+#[track_caller]
+pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Option<Var>> {
+    let (Some(x), Some(y)) = (values(inputs), values(outputs)) else {
+        return vec![None; inputs.len()];
+    };
+    let activity = Activity::between(&x, &y);
+    let mut table = Table { first: activity.first(), cts: vec![Vec::new(); activity.len()] };
+    for (&value, &ct) in y.iter().zip(cts) {
+        if activity.contains(value) {
+            table.add(value, Ct::from(ct));
+        }
+    }
+    for index in (0..activity.len()).rev() {
+        if trace::has_failed() {
+            break;
+        }
+        if let Some(step) = activity.step(index) {
+            let cts = std::mem::take(&mut table.cts[index]);
+            if cts.iter().any(Option::is_some) {
+                transpose_step(&step, cts, &activity, &mut table);
+            }
+        }
+    }
+    x.iter()
+        .map(|&value| table.get(value).map(|ct| trace::in_role(Role::Cotangent(value), || ct.materialize())))
+        .collect()
+}
+
+/// The values behind variables, or `None` if one is poisoned: its error is in the trace already.
+pub(super) fn values(vars: &[Var]) -> Option<Vec<Value>> {
+    vars.iter().map(|x| x.value()).collect()
+}
+
+/// A cotangent in the making: `select(mask, value, 0)`, or `value` where there is no mask.
+///
+/// The mask is carried along instead of being applied at once, so that `select(c, ct, 0) · p` becomes
+/// `select(c, ct · p, 0)`: a derivative of a branch not taken, NaN or not, leaves nothing behind.
+#[derive(Clone, Copy)]
+struct Ct {
+    value: Var,
+    mask: Option<Var>,
+}
+
+impl From<Var> for Ct {
+    fn from(value: Var) -> Ct {
+        Ct { value, mask: None }
+    }
+}
+
+impl Ct {
+    fn materialize(self) -> Var {
+        match self.mask {
+            None => self.value,
+            Some(mask) => mask.select(self.value, self.value.full_like(0.0)),
+        }
+    }
+
+    fn masked(self, condition: Var) -> Ct {
+        let mask = self.mask.map_or(condition, |mask| mask.select(condition, mask));
+        Ct { value: self.value, mask: Some(mask) }
+    }
+}
+
+/// The cotangents that have been collected so far, by node and result.
+struct Table {
+    first: usize,
+    cts: Vec<Vec<Option<Ct>>>,
+}
+
+impl Table {
+    fn add(&mut self, value: Value, ct: Ct) {
+        let results = &mut self.cts[value.node.index() - self.first];
+        let result = usize::from(value.result);
+        if results.len() <= result {
+            results.resize(result + 1, None);
+        }
+        results[result] = Some(match results[result] {
+            None => ct,
+            Some(sum) => Ct::from(sum.materialize() + ct.materialize()),
+        });
+    }
+
+    fn get(&self, value: Value) -> Option<Ct> {
+        let index = value.node.index().checked_sub(self.first)?;
+        self.cts.get(index)?.get(usize::from(value.result)).copied().flatten()
+    }
+}
+
+fn transpose_step(step: &Step, cts: Vec<Option<Ct>>, activity: &Activity, table: &mut Table) {
+    let types: Vec<Type> = trace::inspect(|graph| step.operands.iter().map(|&x| graph.ty(x).clone()).collect());
+    let wanted: Vec<bool> =
+        step.operands.iter().zip(&types).map(|(&x, ty)| activity.contains(x) && ty.dtype.is_float()).collect();
+    match step.op.derivative() {
+        Derivative::Zero => {}
+        Derivative::Elementwise(rule) => transpose_elementwise(rule, step, cts[0], &wanted, table),
+        Derivative::Linear(rule) => transpose_linear(rule, step, cts[0], &types, &wanted, table),
+        Derivative::General(rule) => transpose_general(rule, step, &cts, &wanted, table),
+    }
+}
+
+fn transpose_elementwise(rule: &dyn Partials, step: &Step, ct: Option<Ct>, wanted: &[bool], table: &mut Table) {
+    let Some(ct) = ct else { return };
+    let x = variables(&step.operands);
+    let y = trace::variable(step.id.into());
+    for (slot, &operand) in step.operands.iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
+        let contribution = trace::in_role(Role::Cotangent(operand), || match rule.partial(slot, &x, y) {
+            Partial::Zero => None,
+            Partial::One => Some(ct),
+            Partial::MinusOne => Some(Ct { value: -ct.value, ..ct }),
+            Partial::When(condition) => Some(ct.masked(condition)),
+            Partial::Unless(condition) => Some(ct.masked(condition.equal(0))),
+            Partial::Of(partial) => Some(Ct { value: ct.value * partial, ..ct }),
+        });
+        contribute(operand, contribution, table);
+    }
+}
+
+fn transpose_linear(
+    rule: &dyn Linear,
+    step: &Step,
+    ct: Option<Ct>,
+    types: &[Type],
+    wanted: &[bool],
+    table: &mut Table,
+) {
+    let Some(ct) = ct else { return };
+    for (slot, &operand) in step.operands.iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
+        let contribution = trace::in_role(Role::Cotangent(operand), || {
+            match ct.mask.and_then(|mask| rule.transpose_mask(slot, types, mask)) {
+                Some(mask) => Ct { value: rule.transpose(slot, types, ct.value), mask: Some(mask) },
+                None => Ct::from(rule.transpose(slot, types, ct.materialize())),
+            }
+        });
+        contribute(operand, Some(contribution), table);
+    }
+}
+
+fn transpose_general(rule: &dyn General, step: &Step, cts: &[Option<Ct>], wanted: &[bool], table: &mut Table) {
+    let x = variables(&step.operands);
+    let results: Vec<Value> =
+        (0..step.n_results).map(|result| Value { node: step.id, result: result as u16 }).collect();
+    let y = variables(&results);
+    let contributions = trace::in_role(Role::Cotangent(step.id.into()), || {
+        let mut dense: Vec<Option<Var>> = cts.iter().map(|ct| ct.map(Ct::materialize)).collect();
+        dense.resize(step.n_results, None);
+        rule.vjp(&x, &y, &dense, wanted)
+    });
+    for (slot, contribution) in contributions.into_iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
+        contribute(step.operands[slot], contribution.map(Ct::from), table);
+    }
+}
+
+fn contribute(operand: Value, contribution: Option<Ct>, table: &mut Table) {
+    if let Some(ct) = contribution {
+        trace::in_role(Role::Cotangent(operand), || table.add(operand, ct));
+    }
+}

@@ -1,0 +1,70 @@
+use super::{Graph, Guard, NodeId, Operation, Provenance, Value};
+use crate::error::Error;
+
+/// Where the values of one graph stand in another.
+#[derive(Clone, Debug)]
+pub struct ValueMap {
+    nodes: Vec<Option<Vec1>>,
+}
+
+/// The images of a node's results; nearly every node has one.
+type Vec1 = smallvec::SmallVec<[Value; 1]>;
+
+impl ValueMap {
+    /// A map for a graph of that many nodes, empty so far.
+    pub fn new(n_nodes: usize) -> ValueMap {
+        ValueMap { nodes: vec![None; n_nodes] }
+    }
+
+    /// The image of a value, if its node has been mapped.
+    pub fn get(&self, value: Value) -> Option<Value> {
+        self.nodes[value.node.index()].as_ref().map(|results| results[usize::from(value.result)])
+    }
+
+    /// Maps all results of a node.
+    pub fn set(&mut self, node: NodeId, results: impl IntoIterator<Item = Value>) {
+        self.nodes[node.index()] = Some(results.into_iter().collect());
+    }
+
+    /// Provenance with its role carried over; a role whose primal value has no image is dropped.
+    pub fn provenance(&self, provenance: &Provenance) -> Provenance {
+        let role = provenance.role.and_then(|role| Some(role.with(self.get(role.of())?)));
+        Provenance { at: provenance.at.clone(), name: provenance.name.clone(), role }
+    }
+}
+
+impl<O: Operation> Graph<O> {
+    /// Appends every operation of another graph, its inputs replaced by `inputs`, with its guards. Its outputs are not
+    /// added; the map tells where they are.
+    ///
+    /// # Errors
+    /// If an operation does not take the replaced operands.
+    pub fn inline(&mut self, other: &Graph<O>, inputs: &[Value]) -> Result<ValueMap, Error> {
+        let mut map = ValueMap::new(other.n_nodes());
+        for (input, &value) in other.inputs().iter().zip(inputs) {
+            map.set(input.node, [value]);
+        }
+        for id in other.ids() {
+            let node = other.node(id);
+            let Some(op) = node.op() else { continue };
+            let operands: super::Operands = other
+                .operands(id)
+                .into_iter()
+                .map(|operand| map.get(operand).expect("bug: an operand after its use"))
+                .collect();
+            let provenance = map.provenance(node.provenance());
+            let copy = self.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?;
+            map.set(id, results_of(self, copy));
+        }
+        for guard in other.guards() {
+            let value = map.get(guard.value).expect("bug: a guard on a value that does not exist");
+            self.add_guard(Guard { value, ..guard.clone() });
+        }
+        Ok(map)
+    }
+}
+
+/// All results of a node.
+pub fn results_of<O: Operation>(graph: &Graph<O>, node: NodeId) -> impl Iterator<Item = Value> + use<O> {
+    (0..graph.node(node).types().len()).map(move |result| Value { node, result: result as u16 })
+}
