@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use ndarray::{ArcArray, ArrayBase, ArrayD, Data, Dimension, IxDyn, aview0};
+use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayViewMutD, Data, Dimension, IxDyn, aview0};
 
-use super::{Array, ArrayRef, Element, Scalar, Type};
+use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
 use crate::error::ArgumentError;
 
 /// Tuples and lists, nested, with something at each leaf.
@@ -134,6 +134,17 @@ impl Leaf {
         if ty.rank() == 0 { Leaf::Scalar(Scalar::I64(0).convert(ty.dtype)) } else { Leaf::Array(Array::zeros(ty)) }
     }
 
+    /// A view of the whole, to be written.
+    pub fn view_mut(&mut self) -> ArrayMut<'_> {
+        match self {
+            Leaf::Scalar(Scalar::F64(x)) => ArrayMut::F64(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::F32(x)) => ArrayMut::F32(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::I64(x)) => ArrayMut::I64(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::Bool(x)) => ArrayMut::Bool(scalar_view_mut(x)),
+            Leaf::Array(x) => x.view_mut(),
+        }
+    }
+
     /// The type: dtype and shape.
     pub fn ty(&self) -> Type {
         match self {
@@ -176,17 +187,16 @@ pub trait FromTree: Sized {
     fn from_tree(tree: Tree<Leaf>) -> Result<Self, ArgumentError>;
 }
 
-/// Runs a macro once for each tuple of one to eight: `(letter variable position)` for each component.
+/// Runs a macro once for each tuple of one to six: `(letter variable position)` for each component, after what else
+/// the macro takes.
 macro_rules! each_tuple {
-    ($macro:ident) => {
-        $macro!((A a 0));
-        $macro!((A a 0) (B b 1));
-        $macro!((A a 0) (B b 1) (C c 2));
-        $macro!((A a 0) (B b 1) (C c 2) (D d 3));
-        $macro!((A a 0) (B b 1) (C c 2) (D d 3) (E e 4));
-        $macro!((A a 0) (B b 1) (C c 2) (D d 3) (E e 4) (G g 5));
-        $macro!((A a 0) (B b 1) (C c 2) (D d 3) (E e 4) (G g 5) (H h 6));
-        $macro!((A a 0) (B b 1) (C c 2) (D d 3) (E e 4) (G g 5) (H h 6) (I i 7));
+    ($macro:ident $($first:tt)*) => {
+        $macro!($($first)* (A a 0));
+        $macro!($($first)* (A a 0) (B b 1));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3) (E e 4));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3) (E e 4) (G g 5));
     };
 }
 pub(crate) use each_tuple;
@@ -321,6 +331,11 @@ macro_rules! tuple {
     };
 }
 each_tuple!(tuple);
+
+/// A scalar as an array of rank 0.
+fn scalar_view_mut<T>(x: &mut T) -> ArrayViewMutD<'_, T> {
+    ArrayViewMutD::from_shape(IxDyn(&[]), std::slice::from_mut(x)).expect("bug: a scalar is not one element")
+}
 
 /// The leaf, where no tuple or list may stand.
 fn leaf(tree: Tree<Leaf>, expected: impl Fn() -> String) -> Result<Leaf, ArgumentError> {
