@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{ArgumentError, Error, GuardMiss};
 use crate::ir::Value;
 use crate::op::Graph;
-use crate::value::Array;
+use crate::value::{Array, Type};
 
 /// Evaluates a graph.
 ///
@@ -76,21 +76,23 @@ impl Evaluator {
 }
 
 /// Requires inputs of the graph's number and types.
-pub(crate) fn check_inputs(
-    graph: &Graph,
-    types: impl ExactSizeIterator<Item = crate::value::Type>,
+fn check_inputs(graph: &Graph, types: impl ExactSizeIterator<Item = Type>) -> Result<(), ArgumentError> {
+    let expected = graph.inputs().iter().map(|input| (&*input.name, graph.ty(input.node.into())));
+    check_input_types(graph.name(), expected, types)
+}
+
+/// Requires inputs of the expected number and types.
+pub(crate) fn check_input_types<'a>(
+    of: &str,
+    expected: impl ExactSizeIterator<Item = (&'a str, &'a Type)>,
+    types: impl ExactSizeIterator<Item = Type>,
 ) -> Result<(), ArgumentError> {
-    if types.len() != graph.inputs().len() {
-        return Err(ArgumentError::Count {
-            of: graph.name().to_string(),
-            expected: graph.inputs().len(),
-            got: types.len(),
-        });
+    if types.len() != expected.len() {
+        return Err(ArgumentError::Count { of: of.to_string(), expected: expected.len(), got: types.len() });
     }
-    for (input, got) in graph.inputs().iter().zip(types) {
-        let expected = graph.ty(input.node.into());
+    for ((name, expected), got) in expected.zip(types) {
         if *expected != got {
-            return Err(ArgumentError::Type { name: input.name.to_string(), expected: expected.clone(), got });
+            return Err(ArgumentError::Type { name: name.to_string(), expected: expected.clone(), got });
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! retrograd turns ordinary numerical Rust into native gradient code.
 #![warn(missing_docs)]
 
+pub mod compile;
 pub mod differentiate;
 mod emit;
 pub mod error;
@@ -10,5 +11,6 @@ mod math;
 pub mod op;
 pub mod value;
 
+pub use compile::Program;
 pub use error::Error;
 pub use op::{Graph, Var};

@@ -86,8 +86,8 @@ impl<'f> Emitter<'f> {
         if let Some(&address) = self.base_cache.get(&base) {
             return Pointer(address);
         }
-        let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-        Pointer(self.builder.ins().load(types::I64, flags, self.bases, (base * 8) as i32))
+        // Not marked movable: merged across a long function, such loads would only live long and be spilled.
+        Pointer(self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.bases, (base * 8) as i32))
     }
 
     /// A block of scratch memory in the frame, aligned to 16 bytes.
@@ -117,22 +117,6 @@ impl<'f> Emitter<'f> {
         }
         let distance = if bytes == 1 { index.0 } else { self.builder.ins().imul_imm_s(index.0, bytes) };
         Pointer(self.builder.ins().iadd(address.0, distance))
-    }
-
-    /// `x - y` of two indices.
-    pub fn index_sub(&mut self, x: Pointer, y: Pointer) -> Pointer {
-        Pointer(self.builder.ins().isub(x.0, y.0))
-    }
-
-    /// The smaller of two indices.
-    pub fn index_min(&mut self, x: Pointer, y: Pointer) -> Pointer {
-        let less = self.builder.ins().icmp(IntCC::SignedLessThan, x.0, y.0);
-        Pointer(self.builder.ins().select(less, x.0, y.0))
-    }
-
-    /// `x` rounded down to a multiple of a power of two.
-    pub fn index_align_down(&mut self, x: Pointer, multiple: i64) -> Pointer {
-        Pointer(self.builder.ins().band_imm_s(x.0, -multiple))
     }
 
     /// Loads one element, or consecutive elements into lanes.

@@ -1,6 +1,9 @@
 //! The functions that the interpreter and compiled code call, made from one definition each.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Twice};
 use super::lanes::{Lanes, MAX_LANES, Portable};
+use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
 pub(super) trait Definition1 {
@@ -178,7 +181,7 @@ macro_rules! entries {
 
 entries!(any, Portable);
 #[cfg(target_arch = "x86_64")]
-entries!(avx2_fma, super::super::lanes::Avx2, target_feature(enable = "avx2,fma"));
+entries!(avx2_fma, Twice<Avx2>, target_feature(enable = "avx2,fma"));
 
 /// Evaluates `D` at `n` points; a last, partial vector is filled up, so that all points meet the same code.
 ///
@@ -205,7 +208,13 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
-        unsafe { store(D::eval(load::<L>(x.add(i), m), load(y.add(i), m)), z.add(i), m) };
+        unsafe {
+            store(
+                D::eval(load::<L>(x.add(i), m), load(y.add(i), m)),
+                z.add(i),
+                m,
+            )
+        };
         i += L::N;
     }
 }
@@ -249,21 +258,30 @@ unsafe fn store<L: Lanes>(x: L, to: *mut f64, m: usize) {
 /// The number of elements that are widened at once: what fits into the first-level cache with room to spare.
 const BLOCK: usize = 256;
 
+/// Room for wide numbers, which are always written before they are read.
+type Block = [MaybeUninit<f64>; BLOCK];
+
 /// Evaluates an entry for `f64` at `n` points of type `f32`.
 ///
 /// # Safety
 /// As for the entry.
 #[inline(always)]
-unsafe fn narrow1(x: *const f32, y: *mut f32, n: usize, entry: unsafe extern "C" fn(*const f64, *mut f64, usize)) {
-    let mut wide = [0.0; BLOCK];
+unsafe fn narrow1(
+    x: *const f32,
+    y: *mut f32,
+    n: usize,
+    entry: unsafe extern "C" fn(*const f64, *mut f64, usize),
+) {
+    let mut block: Block = [const { MaybeUninit::uninit() }; BLOCK];
+    let wide = block.as_mut_ptr().cast::<f64>();
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
-        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the block has room for `m`.
         unsafe {
-            widen(x.add(i), &mut wide[..m]);
-            entry(wide.as_ptr(), wide.as_mut_ptr(), m);
-            narrow(&wide[..m], y.add(i));
+            widen(x.add(i), wide, m);
+            entry(wide, wide, m);
+            narrow(wide, y.add(i), m);
         }
         i += m;
     }
@@ -281,42 +299,44 @@ unsafe fn narrow2(
     n: usize,
     entry: unsafe extern "C" fn(*const f64, *const f64, *mut f64, usize),
 ) {
-    let mut left = [0.0; BLOCK];
-    let mut right = [0.0; BLOCK];
+    let mut blocks: [Block; 2] = [[const { MaybeUninit::uninit() }; BLOCK]; 2];
+    let [left, right] = blocks
+        .each_mut()
+        .map(|block| block.as_mut_ptr().cast::<f64>());
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
-        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the blocks have room for `m`.
         unsafe {
-            widen(x.add(i), &mut left[..m]);
-            widen(y.add(i), &mut right[..m]);
-            entry(left.as_ptr(), right.as_ptr(), left.as_mut_ptr(), m);
-            narrow(&left[..m], z.add(i));
+            widen(x.add(i), left, m);
+            widen(y.add(i), right, m);
+            entry(left, right, left, m);
+            narrow(left, z.add(i), m);
         }
         i += m;
     }
 }
 
-/// Reads as many numbers as `wide` has room for.
+/// Widens `n` numbers.
 ///
 /// # Safety
-/// They are readable.
+/// `from` points to `n` readable and `to` to `n` writable numbers.
 #[inline(always)]
-unsafe fn widen(from: *const f32, wide: &mut [f64]) {
-    for (i, wide) in wide.iter_mut().enumerate() {
+unsafe fn widen(from: *const f32, to: *mut f64, n: usize) {
+    for i in 0..n {
         // SAFETY: the caller promises it.
-        *wide = f64::from(unsafe { from.add(i).read_unaligned() });
+        unsafe { to.add(i).write(f64::from(from.add(i).read_unaligned())) };
     }
 }
 
-/// Writes all of `wide`, rounded to nearest.
+/// Rounds `n` numbers to nearest.
 ///
 /// # Safety
-/// There is room.
+/// `from` points to `n` readable and `to` to `n` writable numbers.
 #[inline(always)]
-unsafe fn narrow(wide: &[f64], to: *mut f32) {
-    for (i, &wide) in wide.iter().enumerate() {
+unsafe fn narrow(from: *const f64, to: *mut f32, n: usize) {
+    for i in 0..n {
         // SAFETY: the caller promises it.
-        unsafe { to.add(i).write_unaligned(wide as f32) };
+        unsafe { to.add(i).write_unaligned(from.add(i).read() as f32) };
     }
 }

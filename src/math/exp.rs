@@ -1,27 +1,157 @@
-//! Temporary definitions by way of the standard library.
+//! Exponentials, and the logistic function.
+//!
+//! The argument is reduced as `x = n ln 2 + r` by the method of Cody and Waite, *Software Manual for the Elementary
+//! Functions* (1980), with the remainder kept in two parts; `eʳ` is `1 + r + r² P(r)`, where `P` is a minimax
+//! polynomial (Remez exchange, weight `|r|`: the relative error of `eʳ - 1`).
 
 use super::lanes::Lanes;
+use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
+use super::rounding::{power_of_two, round, round_product, scale};
+use std::f64::consts::{LN_2, LOG2_E};
 
-/// e to the power of x.
+/// ln 2 less its nearest `f64`.
+const LN_2_LO: f64 = 2.3190468138462996e-17;
+
+/// `P` of the module's description, for `|r| <= ln 2 / 2`; the error is 2^-61.7.
+const EXP: [f64; 11] = [
+    0.5,
+    0.16666666666666677,
+    0.0416666666666667,
+    0.008333333333321579,
+    0.0013888888888866702,
+    0.0001984126988626712,
+    2.4801587360803334e-05,
+    2.7557244061174224e-06,
+    2.755724256013965e-07,
+    2.5109090636044818e-08,
+    2.0924502165533372e-09,
+];
+
+/// `n ln 2 + r.hi + r.lo`, with `|r.hi|` at most a little above `ln 2 / 2`.
+#[derive(Clone, Copy)]
+pub(super) struct Reduced<L> {
+    pub n: L,
+    pub r: Pair<L>,
+}
+
+/// Takes the nearest multiple of ln 2 off `x`, for `|x|` up to some thousands.
+#[inline(always)]
+pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
+    let n = round_product(x, L::splat(LOG2_E)).value;
+    // Exact: a multiple of the last bit of `LN_2`, or of that of `x`, and below one half.
+    let rest = (-n).fma(L::splat(LN_2), x);
+    let low = n * L::splat(LN_2_LO);
+    let hi = rest - low;
+    Reduced {
+        n,
+        r: Pair {
+            hi,
+            lo: (rest - hi) - low,
+        },
+    }
+}
+
+/// `eʳ - 1 - r.hi + lost`, with an error of about `2⁻⁵⁷`.
+#[inline(always)]
+fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
+    let tail = r.lo.fma(r.hi, r.lo) + lost;
+    (r.hi * r.hi).fma(polynomial(r.hi, EXP), tail)
+}
+
+/// `eʳ` for a reduced `r`, to some bits more than one `f64` holds; `lo` may be as large as 0.07.
+#[inline(always)]
+pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
+    let one = ordered_sum(L::splat(1.0), r.hi);
+    Pair {
+        hi: one.hi,
+        lo: exp_rest(r, one.lo),
+    }
+}
+
+/// `eˣ`.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(x: L) -> L {
-    x.map(f64::exp).canonical()
+    // At these limits the result overflows and vanishes by itself.
+    let Reduced { n, r } = reduce(x.max(L::splat(-750.0)).min(L::splat(710.0)));
+    L::select(
+        x.is_number(),
+        scale(exp_reduced(r).sum(), n),
+        L::splat(f64::NAN),
+    )
 }
 
-/// 2 to the power of x.
+/// `2ˣ`.
 #[inline(always)]
 pub(super) fn exp2<L: Lanes>(x: L) -> L {
-    x.map(f64::exp2).canonical()
+    let clamped = x.max(L::splat(-1100.0)).min(L::splat(1100.0));
+    let n = round(clamped);
+    let fraction = clamped - n;
+    // The rest, times ln 2, in two parts.
+    let hi = fraction * L::splat(LN_2);
+    let lo = fraction.fma(L::splat(LN_2), -hi) + fraction * L::splat(LN_2_LO);
+    L::select(
+        x.is_number(),
+        scale(exp_reduced(Pair { hi, lo }).sum(), n),
+        L::splat(f64::NAN),
+    )
 }
 
-/// e to the power of x, less one, without cancellation near zero.
+/// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before its double does.
+#[inline(always)]
+pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
+    let Reduced { n, r } = reduce(x);
+    let (zero, half) = (L::splat(0.0), L::splat(0.5));
+    let is_zero = n.eq(zero);
+    let one = ordered_sum(L::splat(1.0), r.hi);
+    // Where n is one, the result can be a third of what `exp_rest` is good for: the rounding of the square shows.
+    let square = exact_product(r.hi, r.hi);
+    let lo = square.lo.fma(half, r.lo);
+    let rest = exp_rest(Pair { hi: r.hi, lo }, L::select(is_zero, zero, one.lo));
+    let near_zero = Pair {
+        hi: r.hi * half,
+        lo: rest * half,
+    };
+    let factor = power_of_two(n - L::splat(1.0));
+    let difference = exact_sum(factor * one.hi, -half);
+    let elsewhere = Pair {
+        hi: difference.hi,
+        lo: factor.fma(rest, difference.lo),
+    };
+    Pair::select(is_zero, near_zero, elsewhere)
+}
+
+/// `eˣ - 1`.
 #[inline(always)]
 pub(super) fn expm1<L: Lanes>(x: L) -> L {
-    x.map(f64::exp_m1).canonical()
+    let y = half_expm1(x.max(L::splat(-60.0)).min(L::splat(710.0))).sum();
+    // Where x² / 2 is nothing next to x, the sum above loses subnormal bits and the sign of zero.
+    let y = L::select(x.abs().lt(L::splat(1e-17)), x, y + y);
+    L::select(x.is_number(), y, L::splat(f64::NAN))
 }
 
-/// The logistic function, 1 / (1 + e to the power of -x).
+/// `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
 pub(super) fn logistic<L: Lanes>(x: L) -> L {
-    x.map(|x| 1.0 / (1.0 + (-x).exp())).canonical()
+    // With `a = -|x|` it is `1 / (1 + eᵃ)` for positive x and `eᵃ / (1 + eᵃ)` for negative x: no overflow.
+    let one = L::splat(1.0);
+    let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-750.0)));
+    let power = exp_reduced(r).normalize();
+    let factor = power_of_two(n.max(L::splat(-1000.0)));
+    let sum = ordered_sum(one, factor * power.hi);
+    let denominator = Pair {
+        hi: sum.hi,
+        lo: factor.fma(power.lo, sum.lo),
+    };
+    let negative = x.lt(L::splat(0.0));
+    let numerator = Pair::select(
+        negative,
+        power,
+        Pair {
+            hi: one,
+            lo: L::splat(0.0),
+        },
+    );
+    let exponent = L::select(negative, n, L::splat(0.0));
+    let y = scale(numerator.divide(denominator).sum(), exponent);
+    L::select(x.is_number(), y, L::splat(f64::NAN))
 }

@@ -1,39 +1,149 @@
-//! Temporary definitions by way of the standard library.
+//! Hyperbolic functions and their inverses, on top of the exponential and the logarithm in two parts.
 
+use super::exp::{Reduced, exp_reduced, half_expm1, reduce};
 use super::lanes::Lanes;
+use super::log::log1p_pair;
+use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
+use super::rounding::{power_of_two, scale};
 
-/// The hyperbolic sine.
+/// `(sinh x - x) / x³` as a polynomial in x², for `|x| <= 0.52`; a minimax polynomial, whose error is 2^-66.
+const SINH: [f64; 6] = [
+    0.16666666666666666,
+    0.008333333333333512,
+    0.0001984126984084212,
+    2.7557319694642723e-06,
+    2.505184658995852e-08,
+    1.613064989982984e-10,
+];
+
+/// `eᵃ ± e⁻ᵃ` as `y 2ⁿ`, for `a >= 0`.
+struct Exponentials<L> {
+    difference: L,
+    sum: L,
+    n: L,
+}
+
+/// Both combinations of `eᵃ` and `e⁻ᵃ`; the difference is good from 0.5 on.
+#[inline(always)]
+fn exponentials<L: Lanes>(a: L) -> Exponentials<L> {
+    // Beyond this limit both are infinite.
+    let Reduced { n, r } = reduce(a.min(L::splat(720.0)));
+    let up = exp_reduced(r).normalize();
+    let down = Pair {
+        hi: L::splat(1.0),
+        lo: L::splat(0.0),
+    }
+    .divide(up);
+    let factor = power_of_two(-(n + n).min(L::splat(1000.0)));
+    let (down_hi, down_lo) = (factor * down.hi, factor * down.lo);
+    let difference = ordered_sum(up.hi, -down_hi);
+    let sum = ordered_sum(up.hi, down_hi);
+    Exponentials {
+        difference: difference.hi + (difference.lo + (up.lo - down_lo)),
+        sum: sum.hi + (sum.lo + (up.lo + down_lo)),
+        n,
+    }
+}
+
+/// `sinh x`.
 #[inline(always)]
 pub(super) fn sinh<L: Lanes>(x: L) -> L {
-    x.map(f64::sinh).canonical()
+    let a = x.abs();
+    let square = a * a;
+    let near_zero = (a * square).fma(polynomial(square, SINH), a);
+    let Exponentials { difference, n, .. } = exponentials(a);
+    let elsewhere = scale(difference, n - L::splat(1.0));
+    let y = L::select(a.lt(L::splat(0.52)), near_zero, elsewhere);
+    L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
 }
 
-/// The hyperbolic cosine.
+/// `cosh x`.
 #[inline(always)]
 pub(super) fn cosh<L: Lanes>(x: L) -> L {
-    x.map(f64::cosh).canonical()
+    let Exponentials { sum, n, .. } = exponentials(x.abs());
+    L::select(
+        x.is_number(),
+        scale(sum, n - L::splat(1.0)),
+        L::splat(f64::NAN),
+    )
 }
 
-/// The hyperbolic tangent.
+/// `tanh x`.
 #[inline(always)]
 pub(super) fn tanh<L: Lanes>(x: L) -> L {
-    x.map(f64::tanh).canonical()
+    let a = x.abs();
+    // With `h = (e⁻²ᵃ - 1) / 2` it is `-h / (1 + h)`; beyond the limit it rounds to one.
+    let h = half_expm1((a * L::splat(-2.0)).max(L::splat(-50.0))).normalize();
+    let sum = ordered_sum(L::splat(1.0), h.hi);
+    let y = h
+        .divide(Pair {
+            hi: sum.hi,
+            lo: sum.lo + h.lo,
+        })
+        .sum();
+    // Where x³ / 3 is nothing next to x, the quotient loses subnormal bits.
+    let y = L::select(a.lt(L::splat(1e-9)), a, y.abs());
+    L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
 }
 
-/// The inverse hyperbolic sine.
+/// From here on `asinh x` and `acosh x` are `ln 2x`.
+const LARGE: f64 = 1e18;
+
+/// `asinh x`.
 #[inline(always)]
 pub(super) fn asinh<L: Lanes>(x: L) -> L {
-    x.map(f64::asinh).canonical()
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let a = x.abs();
+    // ln(a + √(a² + 1)) = ln(1 + a + a² / (1 + √(a² + 1))).
+    let square = a * a;
+    let t = ordered_sum(a, square / (one + a.fma(a, one).sqrt()));
+    let large = L::splat(LARGE).lt(a);
+    let t = Pair::select(large, Pair { hi: a, lo: zero }, t);
+    let y = log1p_pair(t, L::select(large, one, zero)).sum();
+    // Where x³ / 6 is nothing next to x, the sum above could lose subnormal bits.
+    let y = L::select(a.lt(L::splat(1e-9)), a, y);
+    let y = L::select(a.eq(L::splat(f64::INFINITY)), a, y);
+    L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
 }
 
-/// The inverse hyperbolic cosine, not negative.
+/// `acosh x`.
 #[inline(always)]
 pub(super) fn acosh<L: Lanes>(x: L) -> L {
-    x.map(f64::acosh).canonical()
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    // With t = x - 1 it is ln(1 + t + √(t (x + 1))).
+    let t = exact_sum(x, -one);
+    let factor = ordered_sum(x, one);
+    let square = t.hi * factor.hi;
+    let root = square.sqrt();
+    let of_square = t.hi.fma(factor.lo, t.hi.fma(factor.hi, -square));
+    let missing = (-root).fma(root, square) + of_square;
+    let root_lo = missing * (L::splat(0.5) / root.max(L::splat(1e-300)));
+    let sum = ordered_sum(root, t.hi);
+    let sum = Pair {
+        hi: sum.hi,
+        lo: sum.lo + (t.lo + root_lo),
+    };
+    let large = L::splat(LARGE).lt(x);
+    let sum = Pair::select(large, Pair { hi: x, lo: zero }, sum);
+    let y = log1p_pair(sum, L::select(large, one, zero)).sum();
+    let y = L::select(x.eq(L::splat(f64::INFINITY)), x, y);
+    L::select(one.le(x), y, L::splat(f64::NAN))
 }
 
-/// The inverse hyperbolic tangent.
+/// `atanh x`.
 #[inline(always)]
 pub(super) fn atanh<L: Lanes>(x: L) -> L {
-    x.map(f64::atanh).canonical()
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
+    let a = x.abs();
+    // Half of ln((1 + a) / (1 - a)) = ln(1 + 2a / (1 - a)).
+    let numerator = Pair {
+        hi: a + a,
+        lo: zero,
+    };
+    let t = numerator.divide(ordered_sum(one, -a));
+    let y = log1p_pair(t, zero).sum() * L::splat(0.5);
+    // Where x³ / 3 is nothing next to x, the sum above could lose subnormal bits.
+    let y = L::select(a.lt(L::splat(1e-9)), a, y);
+    let y = L::select(a.eq(one), L::splat(f64::INFINITY), y);
+    L::select(a.le(one), y.bit_or(x.sign()), L::splat(f64::NAN))
 }

@@ -7,7 +7,12 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` numbers of type `f64`, side by side.
 pub(super) trait Lanes:
-    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
 {
     /// The number of lanes.
     const N: usize;
@@ -62,8 +67,6 @@ pub(super) trait Lanes:
     fn bit_xor(self, y: Self) -> Self;
     /// The sum of the bits of `self` and `y`, taken as 64-bit integers, modulo 2⁶⁴.
     fn bits_add(self, y: Self) -> Self;
-    /// The difference of the bits of `self` and `y`, taken as 64-bit integers, modulo 2⁶⁴.
-    fn bits_sub(self, y: Self) -> Self;
     /// The bits of `self`, shifted towards the sign.
     fn bits_shl<const K: i32>(self) -> Self;
     /// The bits of `self`, shifted away from the sign; zeros come in.
@@ -101,19 +104,7 @@ pub(super) trait Lanes:
     fn canonical(self) -> Self {
         Self::select(self.is_number(), self, Self::splat(f64::NAN))
     }
-    /// `f` of each lane, one after the other: for what is rare or has no lanes.
-    #[inline(always)]
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        let mut lanes = [0.0; MAX_LANES];
-        // SAFETY: the array has room for the lanes of every implementation.
-        unsafe { self.store(lanes.as_mut_ptr()) };
-        for lane in &mut lanes[..Self::N] {
-            *lane = f(*lane);
-        }
-        // SAFETY: as above.
-        unsafe { Self::load(lanes.as_ptr()) }
-    }
-    /// `f` of each pair of lanes, one after the other.
+    /// `f` of each pair of lanes, one after the other: for what is rare or has no lanes.
     #[inline(always)]
     fn zip(self, y: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let mut left = [0.0; MAX_LANES];
@@ -135,7 +126,7 @@ pub(super) trait Lanes:
 pub(super) const SIGN: u64 = 1 << 63;
 
 /// The largest `N` of all implementations.
-pub(super) const MAX_LANES: usize = 4;
+pub(super) const MAX_LANES: usize = 8;
 
 impl Lanes for f64 {
     const N: usize = 1;
@@ -212,10 +203,6 @@ impl Lanes for f64 {
         f64::from_bits(self.to_bits().wrapping_add(y.to_bits()))
     }
     #[inline(always)]
-    fn bits_sub(self, y: f64) -> f64 {
-        f64::from_bits(self.to_bits().wrapping_sub(y.to_bits()))
-    }
-    #[inline(always)]
     fn bits_shl<const K: i32>(self) -> f64 {
         f64::from_bits(self.to_bits() << K)
     }
@@ -225,139 +212,166 @@ impl Lanes for f64 {
     }
 }
 
-/// Four lanes in plain Rust, for processors without an implementation of their own.
+/// Twice as many lanes.
+///
+/// Two independent vectors side by side keep a processor busy that can look ahead by less than one evaluation, and
+/// share the loads of constants.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f64; 4]);
+pub(super) struct Twice<L>(L, L);
 
-impl Portable {
+/// Four lanes in plain Rust, for processors without an implementation of their own.
+pub(super) type Portable = Twice<Twice<f64>>;
+
+impl<L: Lanes> Twice<L> {
     #[inline(always)]
-    fn each(self, f: impl Fn(f64) -> f64) -> Portable {
-        Portable(self.0.map(f))
+    fn each(self, f: impl Fn(L) -> L) -> Twice<L> {
+        Twice(f(self.0), f(self.1))
     }
     #[inline(always)]
-    fn both(self, y: Portable, f: impl Fn(f64, f64) -> f64) -> Portable {
-        Portable(std::array::from_fn(|i| f(self.0[i], y.0[i])))
+    fn both(self, y: Twice<L>, f: impl Fn(L, L) -> L) -> Twice<L> {
+        Twice(f(self.0, y.0), f(self.1, y.1))
     }
     #[inline(always)]
-    fn compare(self, y: Portable, f: impl Fn(f64, f64) -> bool) -> [bool; 4] {
-        std::array::from_fn(|i| f(self.0[i], y.0[i]))
-    }
-}
-
-/// Writes the operators of a type with lanes, each as one expression.
-macro_rules! operators {
-    ($lanes:ident: $($operator:ident::$method:ident = |$x:ident, $y:ident| $result:expr;)*) => {
-        $(impl $operator for $lanes {
-            type Output = $lanes;
-            #[inline(always)]
-            fn $method(self, other: $lanes) -> $lanes {
-                let ($x, $y) = (self, other);
-                $result
-            }
-        })*
-    };
-}
-
-operators! { Portable:
-    Add::add = |x, y| x.both(y, |x, y| x + y);
-    Sub::sub = |x, y| x.both(y, |x, y| x - y);
-    Mul::mul = |x, y| x.both(y, |x, y| x * y);
-    Div::div = |x, y| x.both(y, |x, y| x / y);
-}
-
-impl Neg for Portable {
-    type Output = Portable;
-    #[inline(always)]
-    fn neg(self) -> Portable {
-        self.each(|x| -x)
+    fn compare(self, y: Twice<L>, f: impl Fn(L, L) -> L::Mask) -> (L::Mask, L::Mask) {
+        (f(self.0, y.0), f(self.1, y.1))
     }
 }
 
-impl Lanes for Portable {
-    const N: usize = 4;
-    type Mask = [bool; 4];
+impl<L: Lanes> Add for Twice<L> {
+    type Output = Twice<L>;
+    #[inline(always)]
+    fn add(self, y: Twice<L>) -> Twice<L> {
+        Twice(self.0 + y.0, self.1 + y.1)
+    }
+}
+
+impl<L: Lanes> Sub for Twice<L> {
+    type Output = Twice<L>;
+    #[inline(always)]
+    fn sub(self, y: Twice<L>) -> Twice<L> {
+        Twice(self.0 - y.0, self.1 - y.1)
+    }
+}
+
+impl<L: Lanes> Mul for Twice<L> {
+    type Output = Twice<L>;
+    #[inline(always)]
+    fn mul(self, y: Twice<L>) -> Twice<L> {
+        Twice(self.0 * y.0, self.1 * y.1)
+    }
+}
+
+impl<L: Lanes> Div for Twice<L> {
+    type Output = Twice<L>;
+    #[inline(always)]
+    fn div(self, y: Twice<L>) -> Twice<L> {
+        Twice(self.0 / y.0, self.1 / y.1)
+    }
+}
+
+impl<L: Lanes> Neg for Twice<L> {
+    type Output = Twice<L>;
+    #[inline(always)]
+    fn neg(self) -> Twice<L> {
+        Twice(-self.0, -self.1)
+    }
+}
+
+impl<L: Lanes> Lanes for Twice<L> {
+    const N: usize = 2 * L::N;
+    type Mask = (L::Mask, L::Mask);
 
     #[inline(always)]
-    fn splat(x: f64) -> Portable {
-        Portable([x; 4])
+    fn splat(x: f64) -> Twice<L> {
+        Twice(L::splat(x), L::splat(x))
     }
     #[inline(always)]
-    unsafe fn load(from: *const f64) -> Portable {
-        // SAFETY: the caller promises four readable numbers.
-        Portable(unsafe { from.cast::<[f64; 4]>().read_unaligned() })
+    unsafe fn load(from: *const f64) -> Twice<L> {
+        // SAFETY: the caller promises that both halves are readable.
+        unsafe { Twice(L::load(from), L::load(from.add(L::N))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f64) {
-        // SAFETY: the caller promises room for four numbers.
-        unsafe { to.cast::<[f64; 4]>().write_unaligned(self.0) }
+        // SAFETY: the caller promises that both halves are writable.
+        unsafe {
+            self.0.store(to);
+            self.1.store(to.add(L::N));
+        }
     }
     #[inline(always)]
-    fn fma(self, y: Portable, z: Portable) -> Portable {
-        Portable(std::array::from_fn(|i| self.0[i].mul_add(y.0[i], z.0[i])))
+    fn fma(self, y: Twice<L>, z: Twice<L>) -> Twice<L> {
+        Twice(self.0.fma(y.0, z.0), self.1.fma(y.1, z.1))
     }
     #[inline(always)]
-    fn sqrt(self) -> Portable {
-        self.each(f64::sqrt)
+    fn sqrt(self) -> Twice<L> {
+        self.each(L::sqrt)
     }
     #[inline(always)]
-    fn trunc(self) -> Portable {
-        self.each(f64::trunc)
+    fn trunc(self) -> Twice<L> {
+        self.each(L::trunc)
     }
     #[inline(always)]
-    fn lt(self, y: Portable) -> [bool; 4] {
-        self.compare(y, |x, y| x < y)
+    fn min(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::min)
     }
     #[inline(always)]
-    fn le(self, y: Portable) -> [bool; 4] {
-        self.compare(y, |x, y| x <= y)
+    fn max(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::max)
     }
     #[inline(always)]
-    fn eq(self, y: Portable) -> [bool; 4] {
-        self.compare(y, |x, y| x == y)
+    fn lt(self, y: Twice<L>) -> Self::Mask {
+        self.compare(y, L::lt)
     }
     #[inline(always)]
-    fn and(a: [bool; 4], b: [bool; 4]) -> [bool; 4] {
-        std::array::from_fn(|i| a[i] & b[i])
+    fn le(self, y: Twice<L>) -> Self::Mask {
+        self.compare(y, L::le)
     }
     #[inline(always)]
-    fn or(a: [bool; 4], b: [bool; 4]) -> [bool; 4] {
-        std::array::from_fn(|i| a[i] | b[i])
+    fn eq(self, y: Twice<L>) -> Self::Mask {
+        self.compare(y, L::eq)
     }
     #[inline(always)]
-    fn any(mask: [bool; 4]) -> bool {
-        mask.contains(&true)
+    fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        (L::and(a.0, b.0), L::and(a.1, b.1))
     }
     #[inline(always)]
-    fn select(mask: [bool; 4], yes: Portable, no: Portable) -> Portable {
-        Portable(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
+    fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        (L::or(a.0, b.0), L::or(a.1, b.1))
     }
     #[inline(always)]
-    fn bit_and(self, y: Portable) -> Portable {
-        self.both(y, Lanes::bit_and)
+    fn any(mask: Self::Mask) -> bool {
+        L::any(L::or(mask.0, mask.1))
     }
     #[inline(always)]
-    fn bit_or(self, y: Portable) -> Portable {
-        self.both(y, Lanes::bit_or)
+    fn select(mask: Self::Mask, yes: Twice<L>, no: Twice<L>) -> Twice<L> {
+        Twice(
+            L::select(mask.0, yes.0, no.0),
+            L::select(mask.1, yes.1, no.1),
+        )
     }
     #[inline(always)]
-    fn bit_xor(self, y: Portable) -> Portable {
-        self.both(y, Lanes::bit_xor)
+    fn bit_and(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::bit_and)
     }
     #[inline(always)]
-    fn bits_add(self, y: Portable) -> Portable {
-        self.both(y, Lanes::bits_add)
+    fn bit_or(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::bit_or)
     }
     #[inline(always)]
-    fn bits_sub(self, y: Portable) -> Portable {
-        self.both(y, Lanes::bits_sub)
+    fn bit_xor(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::bit_xor)
     }
     #[inline(always)]
-    fn bits_shl<const K: i32>(self) -> Portable {
-        self.each(Lanes::bits_shl::<K>)
+    fn bits_add(self, y: Twice<L>) -> Twice<L> {
+        self.both(y, L::bits_add)
     }
     #[inline(always)]
-    fn bits_shr<const K: i32>(self) -> Portable {
-        self.each(Lanes::bits_shr::<K>)
+    fn bits_shl<const K: i32>(self) -> Twice<L> {
+        self.each(L::bits_shl::<K>)
+    }
+    #[inline(always)]
+    fn bits_shr<const K: i32>(self) -> Twice<L> {
+        self.each(L::bits_shr::<K>)
     }
 }
 
@@ -391,6 +405,20 @@ mod avx2 {
         ($name:ident $(::<$k:ident>)? ($($argument:expr),*)) => {
             // SAFETY: see `Avx2`.
             Avx2(unsafe { _mm256_castsi256_pd($name$(::<$k>)?($(_mm256_castpd_si256($argument.0)),*)) })
+        };
+    }
+
+    /// Writes the operators of a type with lanes, each as one expression.
+    macro_rules! operators {
+        ($lanes:ident: $($operator:ident::$method:ident = |$x:ident, $y:ident| $result:expr;)*) => {
+            $(impl $operator for $lanes {
+                type Output = $lanes;
+                #[inline(always)]
+                fn $method(self, other: $lanes) -> $lanes {
+                    let ($x, $y) = (self, other);
+                    $result
+                }
+            })*
         };
     }
 
@@ -441,6 +469,16 @@ mod avx2 {
             Avx2(unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(self.0) })
         }
         #[inline(always)]
+        fn min(self, y: Avx2) -> Avx2 {
+            // The instruction is defined by the same comparison.
+            Avx2(intrinsic!(_mm256_min_pd(self.0, y.0)))
+        }
+        #[inline(always)]
+        fn max(self, y: Avx2) -> Avx2 {
+            // The instruction is defined by the same comparison.
+            Avx2(intrinsic!(_mm256_max_pd(self.0, y.0)))
+        }
+        #[inline(always)]
         fn lt(self, y: Avx2) -> __m256d {
             // SAFETY: see `Avx2`.
             unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, y.0) }
@@ -486,10 +524,6 @@ mod avx2 {
         #[inline(always)]
         fn bits_add(self, y: Avx2) -> Avx2 {
             on_bits!(_mm256_add_epi64(self, y))
-        }
-        #[inline(always)]
-        fn bits_sub(self, y: Avx2) -> Avx2 {
-            on_bits!(_mm256_sub_epi64(self, y))
         }
         #[inline(always)]
         fn bits_shl<const K: i32>(self) -> Avx2 {

@@ -4,12 +4,17 @@ mod entry;
 mod exp;
 mod hyperbolic;
 mod inverse_trig;
-#[allow(dead_code)]
 mod lanes;
 mod log;
+mod pair;
 mod power;
 mod rem;
+mod rounding;
 mod trig;
+mod trig_reduction;
+
+#[cfg(test)]
+mod tests;
 
 use entry::{Definition1, Definition2, Entries1, Entries2, Processor, entries1, entries2};
 use lanes::Lanes;

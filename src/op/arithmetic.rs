@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
-use super::trace::apply;
-use super::var::apply_pair;
-use super::{Op, Operand, Var};
+use super::var::{apply_pair, apply_triple};
+use super::{Operand, Var};
 use crate::ir::Mismatch;
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -301,9 +300,52 @@ impl Elementwise for Rem {
     }
 }
 
-/// The larger, elementwise; NaN if either is NaN, and -0 below +0.
+/// `x · y + z`, elementwise, rounded once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Max;
+pub struct Fma;
+
+impl Elementwise for Fma {
+    const NAME: &'static str = "fma";
+    const ARITY: usize = 3;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        floats(operands)
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        on_floats!(x, |a, b, c| a.mul_add(b, c))
+    }
+
+    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+        if slot == 2 { Partial::One } else { Partial::Of(x[1 - slot]) }
+    }
+
+    fn code(&self) -> Code {
+        Code::Inline(|e, x| e.fma(x[0], x[1], x[2]))
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc { summary: "x · y + z, rounded once", derivative: "y, x, 1", accuracy: "correctly rounded" },
+            floats: &[
+                (&[2.0, 3.0, -10.0], -4.0),
+                // (1 + ε)(1 - ε) - 1 = -ε², of which nothing is left when the product is rounded by itself.
+                (&[1.0000000000000002, 0.9999999999999998, -1.0], -4.930380657631324e-32),
+                (&[1.0000001192092896, 0.9999998807907104, -1.0], -1.4210854715202004e-14),
+                (&[-0.0, 1.0, -0.0], -0.0),
+                (&[f64::INFINITY, 0.0, 1.0], f64::NAN),
+                (&[f64::INFINITY, 1.0, f64::NEG_INFINITY], f64::NAN),
+            ],
+            integers: &[],
+            domain: &[(-2.0, 2.0), (-3.0, 3.0), (-1.0, 1.0)],
+            ulps: 0,
+        }
+    }
+
+    fn instances() -> Vec<Fma> {
+        vec![Fma]
+    }
+}
 
 /// IEEE 754-2019 `maximum`.
 macro_rules! maximum {
@@ -337,105 +379,165 @@ macro_rules! minimum {
 }
 pub(super) use minimum;
 
-impl Elementwise for Max {
-    const NAME: &'static str = "max";
-    const ARITY: usize = 2;
+/// What `own` gets of the cotangent of an extremum: all if it wins, half if it ties, else nothing.
+fn share(own: Var, other: Var, wins: Var) -> Var {
+    let tie = own.equal(other).select(own.full_like(0.5), own.full_like(0.0));
+    wins.select(own.full_like(1.0), tie)
+}
+
+/// Chooses one of two numbers by their order.
+macro_rules! extremum {
+    ($op:ident, $name:literal, $method:ident, $better:literal, $float:ident, $wins:ident, $floats:expr, $integers:expr) => {
+        #[doc = concat!("The ", $better, ", elementwise; NaN if either is NaN, and -0 below +0.")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $op;
+
+        impl Elementwise for $op {
+            const NAME: &'static str = $name;
+            const ARITY: usize = 2;
+
+            fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+                numbers(operands)
+            }
+
+            fn eval(&self, x: &[Scalar]) -> Scalar {
+                on_numbers!(x, |a, b| $float!(a, b), a.$method(b))
+            }
+
+            fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+                let (own, other) = (x[slot], x[1 - slot]);
+                Partial::Of(share(own, other, own.$wins(other)))
+            }
+
+            fn code(&self) -> Code {
+                Code::Inline(|e, x| e.$method(x[0], x[1]))
+            }
+
+            fn facts() -> Facts {
+                Facts {
+                    doc: Doc {
+                        summary: concat!("the ", $better, " of x and y"),
+                        derivative: concat!("1 for the ", $better, ", 0 for the other, 1/2 each for a tie"),
+                        accuracy: "exact; NaN if either is; -0 < +0",
+                    },
+                    floats: $floats,
+                    integers: $integers,
+                    domain: &[(-2.0, -0.1), (0.1, 2.0)],
+                    ulps: 0,
+                }
+            }
+
+            fn instances() -> Vec<$op> {
+                vec![$op]
+            }
+        }
+
+        impl Var {
+            #[doc = concat!("The ", $better, ", elementwise with broadcasting; NaN if either is NaN, unlike Rust's `f64::", $name,
+                "`. See [`", stringify!($op), "`].")]
+            #[track_caller]
+            pub fn $method(self, y: impl Operand) -> Var {
+                apply_pair($op, self, y.var(self))
+            }
+        }
+    };
+}
+
+const NAN: f64 = f64::NAN;
+
+extremum! {
+    Max, "max", max, "larger", maximum, greater,
+    &[(&[1.0, 2.0], 2.0), (&[-0.0, 0.0], 0.0), (&[0.0, -0.0], 0.0), (&[NAN, 1.0], NAN), (&[1.0, NAN], NAN)],
+    &[(&[-4, 3], 3), (&[3, -4], 3)]
+}
+extremum! {
+    Min, "min", min, "smaller", minimum, less,
+    &[(&[1.0, 2.0], 1.0), (&[-0.0, 0.0], -0.0), (&[0.0, -0.0], -0.0), (&[NAN, 1.0], NAN), (&[1.0, NAN], NAN)],
+    &[(&[-4, 3], -4), (&[3, -4], -4)]
+}
+
+/// `min(max(x, lo), hi)`, elementwise: `x` brought into the range from `lo` to `hi`, and `hi` where the range is empty.
+///
+/// The operands are `lo`, `x`, `hi`, in this order. NaN in any of them gives NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Clamp;
+
+impl Elementwise for Clamp {
+    const NAME: &'static str = "clamp";
+    const ARITY: usize = 3;
 
     fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
         numbers(operands)
     }
 
     fn eval(&self, x: &[Scalar]) -> Scalar {
-        on_numbers!(x, |a, b| maximum!(a, b), a.max(b))
+        let raised = Elementwise::eval(&Max, &[x[1], x[0]]);
+        Elementwise::eval(&Min, &[raised, x[2]])
     }
 
     fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+        let (lo, hi) = (x[0], x[2]);
+        let raised = x[1].max(lo);
+        if slot == 2 {
+            return Partial::Of(share(hi, raised, hi.less(raised)));
+        }
         let (own, other) = (x[slot], x[1 - slot]);
-        let half = own.full_like(0.5);
-        let tie = own.equal(other).select(half, own.full_like(0.0));
-        Partial::Of(own.greater(other).select(own.full_like(1.0), tie))
+        Partial::Of(share(own, other, own.greater(other)) * share(raised, hi, raised.less(hi)))
     }
 
     fn code(&self) -> Code {
-        Code::Inline(|e, x| e.max(x[0], x[1]))
+        Code::Inline(|e, x| {
+            let raised = e.max(x[1], x[0]);
+            e.min(raised, x[2])
+        })
     }
 
     fn facts() -> Facts {
         Facts {
             doc: Doc {
-                summary: "the larger of x and y",
-                derivative: "1 for the larger, 0 for the other, 1/2 each for a tie",
-                accuracy: "exact; NaN if either is; -0 < +0",
+                summary: "x brought into the range from lo to hi; hi where lo > hi",
+                derivative: "1 for the operand that is the result, 0 for the others; at a bound x and the bound get 1/2 each",
+                accuracy: "exact; NaN if any operand is; -0 < +0",
             },
             floats: &[
-                (&[1.0, 2.0], 2.0),
-                (&[-0.0, 0.0], 0.0),
-                (&[0.0, -0.0], 0.0),
-                (&[f64::NAN, 1.0], f64::NAN),
-                (&[1.0, f64::NAN], f64::NAN),
+                (&[-1.0, 0.5, 2.0], 0.5),
+                (&[-1.0, -3.0, 2.0], -1.0),
+                (&[-1.0, 3.0, 2.0], 2.0),
+                (&[2.0, 0.5, 1.0], 1.0),
+                (&[0.0, -0.0, 1.0], 0.0),
+                (&[-1.0, f64::INFINITY, f64::INFINITY], f64::INFINITY),
+                (&[NAN, 0.5, 1.0], NAN),
+                (&[0.0, NAN, 1.0], NAN),
+                (&[0.0, 0.5, NAN], NAN),
             ],
-            integers: &[(&[-4, 3], 3)],
-            domain: &[(-2.0, -0.1), (0.1, 2.0)],
+            integers: &[(&[-1, 1, 2], 1), (&[-1, -3, 2], -1), (&[-1, 3, 2], 2), (&[2, 0, 1], 1)],
+            domain: &[(-2.0, -1.0), (-0.9, 0.9), (1.0, 2.0)],
             ulps: 0,
         }
     }
 
-    fn instances() -> Vec<Max> {
-        vec![Max]
+    fn instances() -> Vec<Clamp> {
+        vec![Clamp]
     }
 }
 
 impl Var {
-    /// The larger, elementwise with broadcasting; see [`Max`].
+    /// The remainder with the sign of `self`, elementwise with broadcasting, as the operator `%`; see [`Rem`].
     #[track_caller]
-    pub fn max(self, y: impl Operand) -> Var {
-        apply_pair(Max, self, y.var(self))
-    }
-}
-
-/// The integer part, elementwise: rounded toward zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Trunc;
-
-impl Elementwise for Trunc {
-    const NAME: &'static str = "trunc";
-    const ARITY: usize = 1;
-
-    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
-        floats(operands)
+    pub fn rem(self, y: impl Operand) -> Var {
+        apply_pair(Rem, self, y.var(self))
     }
 
-    fn eval(&self, x: &[Scalar]) -> Scalar {
-        on_floats!(x, |a| a.trunc())
-    }
-
-    fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
-        Partial::Zero
-    }
-
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.trunc(x[0]))
-    }
-
-    fn facts() -> Facts {
-        Facts {
-            doc: Doc { summary: "x rounded toward zero", derivative: "0, also at the steps", accuracy: "exact" },
-            floats: &[(&[1.75], 1.0), (&[-1.75], -1.0), (&[-0.5], -0.0), (&[f64::INFINITY], f64::INFINITY)],
-            integers: &[],
-            domain: &[(0.1, 0.9)],
-            ulps: 0,
-        }
-    }
-
-    fn instances() -> Vec<Trunc> {
-        vec![Trunc]
-    }
-}
-
-impl Var {
-    /// The integer part, elementwise; see [`Trunc`].
+    /// `self · y + z`, elementwise with broadcasting, rounded once; see [`Fma`].
     #[track_caller]
-    pub fn trunc(self) -> Var {
-        apply(Trunc, &[self])
+    pub fn mul_add(self, y: impl Operand, z: impl Operand) -> Var {
+        apply_triple(Fma, self, y.var(self), z.var(self))
+    }
+
+    /// `self` brought into the range from `lo` to `hi`, elementwise with broadcasting; `hi` where `lo > hi`. See
+    /// [`Clamp`].
+    #[track_caller]
+    pub fn clamp(self, lo: impl Operand, hi: impl Operand) -> Var {
+        apply_triple(Clamp, lo.var(self), self, hi.var(self))
     }
 }

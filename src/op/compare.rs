@@ -1,13 +1,19 @@
-//! Comparison, logic and choice, elementwise.
+//! Comparison, logic and choice, conversion between dtypes, and the end of derivatives, elementwise.
+
+use std::ops;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, same_dtype};
+use super::rules::{
+    Answer, Code, Derivative, Doc, Elementwise, Examples, Facts, Inline, Linear, Lowering, Partial, Rules, Sample,
+    expect_arity, floats, same_dtype,
+};
 use super::trace::apply;
-use super::var::{apply_pair, broadcast_pair};
-use super::{Op, Operand, Var};
-use crate::ir::{Mismatch, mismatch};
-use crate::value::{DType, Scalar};
+use super::var::{apply_pair, apply_triple};
+use super::{Operand, Var};
+use crate::emit::{Emitter, Reg};
+use crate::ir::{Mismatch, Types, mismatch};
+use crate::value::{Array, DType, Element, Scalar, Type};
 
 /// Compares with Rust's operator in whichever dtype the operands have.
 macro_rules! comparison {
@@ -68,6 +74,7 @@ macro_rules! comparison {
 }
 
 const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
 
 comparison!(Eq, "eq", equal, ==, eq, "==",
     &[(&[1.0, 1.0], 1.0), (&[1.0, 2.0], 0.0), (&[0.0, -0.0], 1.0), (&[NAN, NAN], 0.0)],
@@ -87,6 +94,187 @@ comparison!(Gt, "gt", greater, >, gt, ">",
 comparison!(Ge, "ge", greater_equal, >=, ge, ">=",
     &[(&[1.0, 2.0], 0.0), (&[2.0, 2.0], 1.0), (&[3.0, 2.0], 1.0), (&[NAN, 1.0], 0.0)],
     &[(&[0, 1], 0), (&[1, 0], 1), (&[1, 1], 1)]);
+
+/// Joins `bool`s with Rust's operator.
+macro_rules! logic {
+    ($op:ident, $name:literal, $trait:ident, $method:ident, $operator:tt, $emit:ident, $symbol:literal, $integers:expr) => {
+        #[doc = concat!("`x ", $symbol, " y` of `bool`s, elementwise.")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $op;
+
+        impl Elementwise for $op {
+            const NAME: &'static str = $name;
+            const ARITY: usize = 2;
+
+            fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+                bools(operands)
+            }
+
+            fn eval(&self, x: &[Scalar]) -> Scalar {
+                match x {
+                    [Scalar::Bool(a), Scalar::Bool(b)] => Scalar::Bool(a $operator b),
+                    other => unreachable!("bug: operands {other:?} passed inference"),
+                }
+            }
+
+            fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
+                Partial::Zero
+            }
+
+            fn code(&self) -> Code {
+                Code::Inline(|e, x| e.$emit(x[0], x[1]))
+            }
+
+            fn facts() -> Facts {
+                Facts {
+                    doc: Doc { summary: concat!("x ", $symbol, " y"), derivative: "none", accuracy: "exact" },
+                    floats: &[],
+                    integers: $integers,
+                    domain: &[(0.0, 1.0), (0.0, 1.0)],
+                    ulps: 0,
+                }
+            }
+
+            fn instances() -> Vec<$op> {
+                vec![$op]
+            }
+        }
+
+        impl ops::$trait for Var {
+            type Output = Var;
+            #[track_caller]
+            fn $method(self, y: Var) -> Var {
+                apply_pair($op, self, y)
+            }
+        }
+    };
+}
+
+logic!(And, "and", BitAnd, bitand, &, and, "&", &[(&[0, 0], 0), (&[0, 1], 0), (&[1, 0], 0), (&[1, 1], 1)]);
+logic!(Or, "or", BitOr, bitor, |, or, "|", &[(&[0, 0], 0), (&[0, 1], 1), (&[1, 0], 1), (&[1, 1], 1)]);
+
+/// Operands of `bool`.
+fn bools(operands: &[DType]) -> Result<DType, Mismatch> {
+    same_dtype(operands, |dtype| dtype == DType::Bool, "bools")
+}
+
+/// `!x` of `bool`s, elementwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Not;
+
+impl Elementwise for Not {
+    const NAME: &'static str = "not";
+    const ARITY: usize = 1;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        bools(operands)
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        Scalar::Bool(x[0] == Scalar::Bool(false))
+    }
+
+    fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
+        Partial::Zero
+    }
+
+    fn code(&self) -> Code {
+        Code::Inline(|e, x| e.not(x[0]))
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc { summary: "!x", derivative: "none", accuracy: "exact" },
+            floats: &[],
+            integers: &[(&[0], 1), (&[1], 0)],
+            domain: &[(0.0, 1.0)],
+            ulps: 0,
+        }
+    }
+
+    fn instances() -> Vec<Not> {
+        vec![Not]
+    }
+}
+
+impl ops::Not for Var {
+    type Output = Var;
+    #[track_caller]
+    fn not(self) -> Var {
+        apply(Not, &[self])
+    }
+}
+
+/// Classifies floats with Rust's method.
+macro_rules! predicate {
+    ($op:ident, $name:literal, $method:ident, $summary:literal, $emit:expr, $floats:expr) => {
+        #[doc = concat!("Whether ", $summary, ", elementwise.")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $op;
+
+        impl Elementwise for $op {
+            const NAME: &'static str = $name;
+            const ARITY: usize = 1;
+
+            fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+                floats(operands).map(|_| DType::Bool)
+            }
+
+            fn eval(&self, x: &[Scalar]) -> Scalar {
+                Scalar::Bool(match x {
+                    [Scalar::F64(a)] => a.$method(),
+                    [Scalar::F32(a)] => a.$method(),
+                    other => unreachable!("bug: operands {other:?} passed inference"),
+                })
+            }
+
+            fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
+                Partial::Zero
+            }
+
+            fn code(&self) -> Code {
+                Code::Inline($emit)
+            }
+
+            fn facts() -> Facts {
+                Facts {
+                    doc: Doc { summary: concat!("whether ", $summary), derivative: "none", accuracy: "exact" },
+                    floats: $floats,
+                    integers: &[],
+                    domain: &[(-2.0, 2.0)],
+                    ulps: 0,
+                }
+            }
+
+            fn instances() -> Vec<$op> {
+                vec![$op]
+            }
+        }
+
+        impl Var {
+            #[doc = concat!("Whether ", $summary, ", elementwise, as a traced `bool`; see [`", stringify!($op), "`].")]
+            #[track_caller]
+            pub fn $method(self) -> Var {
+                apply($op, &[self])
+            }
+        }
+    };
+}
+
+predicate! {
+    IsNan, "is_nan", is_nan, "x is NaN",
+    |e, x| e.is_nan(x[0]),
+    &[(&[0.0], 0.0), (&[5e-324], 0.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], 1.0)]
+}
+predicate! {
+    IsFinite, "is_finite", is_finite, "x is neither infinite nor NaN",
+    |e, x| {
+        let infinity = e.constant_like(INF, x[0]);
+        let magnitude = e.abs(x[0]);
+        e.lt(magnitude, infinity)
+    },
+    &[(&[0.0], 1.0), (&[-f64::MAX], 1.0), (&[5e-324], 1.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], 0.0)]
+}
 
 /// Choice between two arrays, elementwise by a third of `bool`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -139,8 +327,170 @@ impl Var {
     /// where its derivative is NaN.
     #[track_caller]
     pub fn select(self, x: Var, y: Var) -> Var {
-        let (x, y) = broadcast_pair(x, y);
-        let (condition, x) = broadcast_pair(self, x);
-        apply(Select, &[condition, x, y.broadcast_to(&x.shape())])
+        apply_triple(Select, self, x, y)
+    }
+}
+
+impl Var {
+    /// `self` where it is above 0, else 0, elementwise; NaN for NaN. The derivative at 0 is 0.
+    #[track_caller]
+    pub fn relu(self) -> Var {
+        let zero = self.full_like(0.0);
+        self.less_equal(zero).select(zero, self)
+    }
+}
+
+/// The value itself, which counts as a constant when derivatives are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StopGradient;
+
+impl Elementwise for StopGradient {
+    const NAME: &'static str = "stop_gradient";
+    const ARITY: usize = 1;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        same_dtype(operands, |_| true, "any dtype")
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        x[0]
+    }
+
+    fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
+        Partial::Zero
+    }
+
+    fn code(&self) -> Code {
+        Code::Inline(|_, x| x[0])
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc { summary: "x, a constant to derivatives", derivative: "0", accuracy: "exact" },
+            floats: &[(&[1.5], 1.5), (&[-0.0], -0.0), (&[NAN], NAN)],
+            integers: &[(&[0], 0), (&[1], 1), (&[i64::MIN], i64::MIN)],
+            domain: &[(-2.0, 2.0)],
+            ulps: 0,
+        }
+    }
+
+    fn instances() -> Vec<StopGradient> {
+        vec![StopGradient]
+    }
+}
+
+/// The value as another dtype, elementwise, as Rust's `as` converts: to nearest between floats, truncated and saturated to
+/// integers with 0 for NaN, and to `bool` by comparison with 0.
+///
+/// # Derivative
+/// Linear between floats; the cotangent is converted back. There is none where either dtype is not of floating point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Convert {
+    /// The result's dtype.
+    pub dtype: DType,
+}
+
+impl Rules for Convert {
+    const NAME: &'static str = "convert";
+
+    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+        expect_arity(operands, 1)?;
+        Ok(smallvec::smallvec![operands[0].with_dtype(self.dtype)])
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        vec![Array::collect(&results[0], operands[0].elements().map(|x| x.convert(self.dtype)))]
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        if self.dtype.is_float() { Derivative::Linear(self) } else { Derivative::Zero }
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::Inline(self)
+    }
+
+    fn doc() -> Doc {
+        Doc {
+            summary: "x as another dtype, converted as by Rust's `as`",
+            derivative: "the cotangent converted back, between floats; else none",
+            accuracy: "correctly rounded to floats; truncated and saturated to integers",
+        }
+    }
+
+    fn examples() -> Examples {
+        let sample = |from: DType, to: DType| {
+            let op = Convert { dtype: to }.into();
+            Sample { op, operands: vec![(Type::new(from, [3, 5]), (1.1, 1.9))] }
+        };
+        let samples = DType::ALL.into_iter().flat_map(|from| DType::ALL.map(|to| sample(from, to))).collect();
+        Examples { answers: conversions().into(), samples }
+    }
+}
+
+/// Known answers of conversions.
+fn conversions() -> [Answer; 9] {
+    let answer = |x: Array, y: Array| Answer {
+        op: Convert { dtype: y.dtype() }.into(),
+        operands: vec![x],
+        results: vec![y],
+        ulps: 0,
+    };
+    [
+        answer(vector([0.1, 1e-50, -0.0, 1e40, NAN]), vector([0.1f32, 0.0, -0.0, f32::INFINITY, f32::NAN])),
+        answer(vector([0.1f32, -0.0, f32::NAN]), vector([0.10000000149011612, -0.0, NAN])),
+        answer(
+            vector([1.75, -1.75, -0.5, 1e30, -INF, NAN, 9223372036854774784.0]),
+            vector([1, -1, 0, i64::MAX, i64::MIN, 0, 9223372036854774784]),
+        ),
+        answer(vector([2.5f32, -1e30, f32::NAN]), vector([2, i64::MIN, 0])),
+        answer(
+            vector([7, -7, i64::MAX, 9007199254740993, 9007199254740995]),
+            vector([7.0, -7.0, 9223372036854775808.0, 9007199254740992.0, 9007199254740996.0]),
+        ),
+        answer(vector([7, i64::MAX, 16777217]), vector([7.0f32, 9223372036854775808.0, 16777216.0])),
+        answer(vector([0.0, -0.0, 5e-324, NAN]), vector([false, false, true, true])),
+        answer(vector([0, 2, 1 << 32]), vector([false, true, true])),
+        answer(vector([true, false]), vector([1.0, 0.0])),
+    ]
+}
+
+fn vector<T: Element>(elements: impl Into<Vec<T>>) -> Array {
+    let elements = elements.into();
+    Array::from_elements([elements.len()], elements).expect("bug: a vector of another length")
+}
+
+impl Linear for Convert {
+    fn apply(&self, t: &[Var]) -> Var {
+        t[0].convert(self.dtype)
+    }
+
+    fn transpose(&self, _: usize, operands: &[Type], ct: Var) -> Var {
+        ct.convert(operands[0].dtype)
+    }
+
+    fn transpose_mask(&self, _: usize, _: &[Type], mask: Var) -> Option<Var> {
+        Some(mask)
+    }
+}
+
+impl Inline for Convert {
+    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg {
+        e.convert(x[0], self.dtype)
+    }
+}
+
+impl Var {
+    /// The same value, which counts as a constant when derivatives are taken; see [`StopGradient`].
+    #[track_caller]
+    pub fn stop_gradient(self) -> Var {
+        apply(StopGradient, &[self])
+    }
+
+    /// The value as another dtype, as Rust's `as` converts; see [`Convert`].
+    #[track_caller]
+    pub fn convert(self, dtype: DType) -> Var {
+        apply(Convert { dtype }, &[self])
     }
 }

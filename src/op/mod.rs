@@ -6,9 +6,13 @@
 
 mod arithmetic;
 mod compare;
+mod elementary;
+mod power;
 mod reduce;
+mod rounding;
 mod rules;
 mod shape;
+mod sign;
 pub(crate) mod trace;
 mod var;
 
@@ -17,9 +21,13 @@ use serde_json::Map;
 
 pub use arithmetic::*;
 pub use compare::*;
+pub use elementary::*;
+pub use power::*;
 pub use reduce::*;
+pub use rounding::*;
 pub use rules::*;
 pub use shape::*;
+pub use sign::*;
 pub use var::{Operand, Var};
 
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -104,8 +112,50 @@ operations!(
     Div,
     Neg,
     Rem,
+    Fma,
     Max,
+    Min,
+    Clamp,
+    // sign
+    Abs,
+    Sign,
+    Copysign,
+    // rounding
+    Floor,
+    Ceil,
+    Round,
     Trunc,
+    // power
+    IntegerPow,
+    Pow,
+    Sqrt,
+    Rsqrt,
+    Cbrt,
+    Square,
+    Reciprocal,
+    Hypot,
+    // elementary
+    Exp,
+    Exp2,
+    Expm1,
+    Log,
+    Log2,
+    Log10,
+    Log1p,
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Logistic,
+    Atan2,
     // compare
     Eq,
     Ne,
@@ -113,7 +163,14 @@ operations!(
     Le,
     Gt,
     Ge,
+    And,
+    Or,
+    Not,
+    IsNan,
+    IsFinite,
     Select,
+    StopGradient,
+    Convert,
     // shape
     Constant,
     Alias,
@@ -171,5 +228,46 @@ impl Operation for Op {
 
     fn names() -> &'static [&'static str] {
         Op::NAMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Scalar;
+
+    #[test]
+    fn known_answers() {
+        for (name, _, examples) in Op::table() {
+            assert!(!examples.answers.is_empty(), "{name} has no known answers");
+            for answer in &examples.answers {
+                check(answer);
+            }
+        }
+    }
+
+    fn check(answer: &Answer) {
+        let Answer { op, operands, results, ulps } = answer;
+        let types: Vec<Type> = operands.iter().map(Array::ty).collect();
+        let inferred = op.infer(&types).unwrap_or_else(|mismatch| panic!("{op:?} of {types:?}: {mismatch}"));
+        let expected: Types = results.iter().map(Array::ty).collect();
+        assert_eq!(inferred, expected, "{op:?} of {types:?}");
+        let got = op.eval(&operands.iter().collect::<Vec<_>>(), &inferred);
+        for (got, expected) in got.iter().zip(results) {
+            assert_eq!(got.ty(), expected.ty(), "{op:?} of {types:?}");
+            for (position, (x, y)) in got.elements().zip(expected.elements()).enumerate() {
+                assert!(is_near(x, y, *ulps), "{op:?} of {operands:?}: got {x} at {position}, not {y}");
+            }
+        }
+    }
+
+    /// Whether both are the same, or finite numbers of one sign with at most that many floats from one to the other.
+    fn is_near(x: Scalar, y: Scalar, ulps: u32) -> bool {
+        let near = match (x, y) {
+            (Scalar::F64(a), Scalar::F64(b)) => a.is_finite() && b.is_finite() && a * b.signum() > 0.0,
+            (Scalar::F32(a), Scalar::F32(b)) => a.is_finite() && b.is_finite() && a * b.signum() > 0.0,
+            _ => false,
+        };
+        x.bits() == y.bits() || near && x.bits().abs_diff(y.bits()) <= ulps.into()
     }
 }

@@ -160,6 +160,17 @@ pub(super) fn apply_pair(op: impl Into<Op>, x: Var, y: Var) -> Var {
     apply(op, &[x, y])
 }
 
+/// Applies an elementwise operation of three operands after broadcasting; where that is impossible, the operation itself
+/// reports it.
+#[track_caller]
+pub(super) fn apply_triple(op: impl Into<Op>, x: Var, y: Var, z: Var) -> Var {
+    let (a, b, c) = (x.shape(), y.shape(), z.shape());
+    match broadcast_shape(&a, &b).and_then(|shape| broadcast_shape(&shape, &c)) {
+        Some(shape) => apply(op, &[x.broadcast_to(&shape), y.broadcast_to(&shape), z.broadcast_to(&shape)]),
+        None => apply(op, &[x, y, z]),
+    }
+}
+
 /// Something that stands beside a `Var` in an operation: a `Var`, or a number that takes the other's dtype.
 pub trait Operand: Copy {
     /// This operand as a `Var`, of the dtype of `like` if it is a number.
@@ -309,11 +320,13 @@ macro_rules! binary_operator {
         )*
     };
 }
-binary_operator!(Add, add, AddAssign, add_assign, Add; f64, f32, i64, i32);
-binary_operator!(Sub, sub, SubAssign, sub_assign, Sub; f64, f32, i64, i32);
-binary_operator!(Mul, mul, MulAssign, mul_assign, Mul; f64, f32, i64, i32);
-binary_operator!(Div, div, DivAssign, div_assign, Div; f64, f32, i64, i32);
-binary_operator!(Rem, rem, RemAssign, rem_assign, Rem; f64, f32, i64, i32);
+// One float and one integer, since with two `1.0 - x` has no type until the literal's falls back to `f64`, and
+// `(1.0 - x).sqrt()` does not compile.
+binary_operator!(Add, add, AddAssign, add_assign, Add; f64, i64);
+binary_operator!(Sub, sub, SubAssign, sub_assign, Sub; f64, i64);
+binary_operator!(Mul, mul, MulAssign, mul_assign, Mul; f64, i64);
+binary_operator!(Div, div, DivAssign, div_assign, Div; f64, i64);
+binary_operator!(Rem, rem, RemAssign, rem_assign, Rem; f64, i64);
 
 impl ops::Neg for Var {
     type Output = Var;

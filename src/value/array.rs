@@ -2,6 +2,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use smallvec::SmallVec;
 
 use super::{DType, Shape, Type};
 
@@ -434,6 +435,17 @@ impl ArrayRef<'_> {
 }
 
 impl<'a> ArrayRef<'a> {
+    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
+    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
+        let contiguous = each_variant!(ArrayRef, self, a => a.is_standard_layout());
+        (self.dtype(), contiguous, self.shape().into())
+    }
+
+    /// The address of the first element.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        each_variant!(ArrayRef, self, a => a.as_ptr().cast())
+    }
+
     /// The typed view; the dtype has been checked when the graph was built.
     pub(crate) fn typed<T: Element>(&self) -> &ArrayViewD<'a, T> {
         T::view(self).expect("bug: a view of another dtype")
@@ -449,6 +461,16 @@ impl<'a> ArrayMut<'a> {
             ArrayMut::I64(_) => DType::I64,
             ArrayMut::Bool(_) => DType::Bool,
         }
+    }
+
+    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
+    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
+        each_variant!(ArrayMut, self, a => (self.dtype(), a.is_standard_layout(), a.shape().into()))
+    }
+
+    /// The address of the first element, for writing.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        each_variant!(ArrayMut, self, a => a.as_mut_ptr().cast())
     }
 
     /// The typed view; the dtype has been checked when the graph was built.

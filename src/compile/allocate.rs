@@ -1,0 +1,342 @@
+//! Where values live: a slice of one arena, a slot of the scalars' frame, an input, an output, a constant.
+//!
+//! One pass over the kernels finds the last use of every value, a second one assigns memory and takes it back after
+//! the last use. Arrays go to the smallest free block that is large enough (best fit), scalars to the slot that was
+//! freed last.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::loops;
+use super::plan::{CHUNK, Kernel, NEAR, Place, Plan, Source, ValueId};
+use crate::ir::{Value, results_of};
+
+/// The entry of the base table that holds the arena.
+pub(super) const ARENA: u32 = 0;
+
+/// The entry of the base table that holds the scalars' frame.
+pub(super) const FRAME: u32 = 1;
+
+/// The first of the inputs' entries; outputs, constants and library calls follow.
+pub(super) const FIRST_INPUT: u32 = 2;
+
+/// Blocks of the arena begin and end at multiples of a cache line.
+const LINE: usize = 64;
+
+/// The memory of a plan.
+pub(super) struct Homes {
+    places: Vec<Option<Place>>,
+    /// For each loop kernel, where its tiles are.
+    pub scratch: HashMap<usize, Place>,
+    /// Constants that stand in the base table, in the order of their entries.
+    pub constants: Vec<ValueId>,
+    /// The bytes of the arena.
+    pub arena_bytes: usize,
+    /// The 8-byte slots of the scalars' frame.
+    pub frame_slots: usize,
+}
+
+impl Homes {
+    /// The place of a root value. Every value that is read through memory has one.
+    pub fn place(&self, root: ValueId) -> Place {
+        self.places[root].expect("bug: a value without memory is read through memory")
+    }
+
+    /// The place of a root value, if it has one.
+    pub fn get(&self, root: ValueId) -> Option<Place> {
+        self.places[root]
+    }
+
+    /// The entry of the first library call in the base table.
+    pub fn first_library(&self, plan: &Plan<'_>) -> u32 {
+        first_constant(plan) + self.constants.len() as u32
+    }
+}
+
+fn first_constant(plan: &Plan<'_>) -> u32 {
+    FIRST_INPUT + (plan.graph.inputs().len() + plan.graph.outputs().len()) as u32
+}
+
+/// Which values need memory, and when they are used last.
+struct Lives {
+    needs_memory: Vec<bool>,
+    last_use: Vec<u32>,
+}
+
+/// Assigns memory to all values that need it.
+pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
+    let lives = find_lives(plan);
+    let mut homes = Homes {
+        places: fixed_places(plan),
+        scratch: HashMap::new(),
+        constants: Vec::new(),
+        arena_bytes: 0,
+        frame_slots: 0,
+    };
+    place_constants(plan, &mut homes);
+    let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
+    allocator.run();
+    let Allocator { mut homes, arena, .. } = allocator;
+    homes.arena_bytes = arena.end;
+    homes
+}
+
+fn find_lives(plan: &Plan<'_>) -> Lives {
+    let mut lives = Lives { needs_memory: vec![false; plan.n_values()], last_use: vec![0; plan.n_values()] };
+    let mut position_of: Vec<u32> = vec![0; plan.n_values()];
+    let mut tick = 0;
+    for (k, kernel) in plan.kernels.iter().enumerate() {
+        match kernel {
+            Kernel::Scalar(ops) => {
+                for (position, &op) in ops.iter().enumerate() {
+                    tick += 1;
+                    for x in plan.scalar_operands(op) {
+                        let root = plan.root(x);
+                        let made = position_of[root] as usize;
+                        let near = plan.source(root) == Source::Scalar(k)
+                            && made / CHUNK == position / CHUNK
+                            && position - made <= NEAR;
+                        lives.needs_memory[root] |= !near;
+                        lives.last_use[root] = tick;
+                    }
+                    if let super::plan::ScalarOp::Node(node) = op {
+                        position_of[plan.id(node.into())] = position as u32;
+                    }
+                }
+            }
+            Kernel::Loop(nest) => {
+                tick += 1;
+                for item in &nest.items {
+                    for x in plan.item_operands(item) {
+                        let root = plan.root(x);
+                        lives.needs_memory[root] |= plan.source(root) != Source::Item(k);
+                        lives.last_use[root] = tick;
+                    }
+                    if item.result().is_none()
+                        && let Some(node) = loops::stored_result(item)
+                    {
+                        lives.needs_memory[plan.id(node.into())] = true;
+                    }
+                }
+            }
+            Kernel::Library(node) => {
+                tick += 1;
+                for x in plan.graph.operands(*node) {
+                    lives.needs_memory[plan.root(x)] = true;
+                    lives.last_use[plan.root(x)] = tick;
+                }
+                for result in results_of(plan.graph, *node) {
+                    lives.needs_memory[plan.id(result)] = true;
+                }
+            }
+        }
+    }
+    lives
+}
+
+/// The places of inputs, and of values that are computed into an output.
+fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
+    let first_output = FIRST_INPUT + plan.graph.inputs().len() as u32;
+    (0..plan.n_values())
+        .map(|id| match (plan.source(id), plan.direct_output[id]) {
+            (Source::Input(position), _) => Some(Place { base: FIRST_INPUT + position as u32, offset: 0 }),
+            (_, Some(output)) => Some(Place { base: first_output + output, offset: 0 }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Constants stand in the base table where a loop or a library routine reads them; single elements are immediate
+/// operands of code.
+fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
+    let mut place = |value: Value, always: bool| {
+        let root = plan.root(value);
+        let constant = plan.constant(value);
+        if homes.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() > 1) {
+            let base = first_constant(plan) + homes.constants.len() as u32;
+            homes.places[root] = Some(Place { base, offset: 0 });
+            homes.constants.push(root);
+        }
+    };
+    for kernel in &plan.kernels {
+        match kernel {
+            Kernel::Scalar(_) => {}
+            Kernel::Loop(nest) => {
+                nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| place(x, false))
+            }
+            Kernel::Library(node) => plan.graph.operands(*node).into_iter().for_each(|x| place(x, true)),
+        }
+    }
+}
+
+struct Allocator<'p, 'g> {
+    plan: &'p Plan<'g>,
+    lives: Lives,
+    homes: Homes,
+    arena: Arena,
+    free_slots: Vec<usize>,
+}
+
+impl Allocator<'_, '_> {
+    fn run(&mut self) {
+        let plan = self.plan;
+        let mut tick = 0;
+        for (k, kernel) in plan.kernels.iter().enumerate() {
+            match kernel {
+                Kernel::Scalar(ops) => {
+                    for &op in ops {
+                        tick += 1;
+                        if let super::plan::ScalarOp::Node(node) = op {
+                            self.define_scalar(plan.id(node.into()));
+                        }
+                        plan.scalar_operands(op).iter().for_each(|&x| self.release(x, tick));
+                    }
+                }
+                Kernel::Loop(nest) => {
+                    tick += 1;
+                    for node in nest.items.iter().filter_map(loops::stored_result) {
+                        self.define_array(node.into());
+                    }
+                    let bytes = loops::scratch_bytes(plan, k, &self.homes);
+                    if bytes > 0 {
+                        let offset = self.arena.take(bytes);
+                        self.homes.scratch.insert(k, Place { base: ARENA, offset: offset as i64 });
+                        self.arena.give(offset, bytes);
+                    }
+                    nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| self.release(x, tick));
+                }
+                Kernel::Library(node) => {
+                    tick += 1;
+                    results_of(plan.graph, *node).for_each(|result| self.define_array(result));
+                    plan.graph.operands(*node).into_iter().for_each(|x| self.release(x, tick));
+                }
+            }
+        }
+    }
+
+    fn define_scalar(&mut self, id: ValueId) {
+        if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
+            return;
+        }
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.homes.frame_slots += 1;
+            self.homes.frame_slots - 1
+        });
+        self.homes.places[id] = Some(Place { base: FRAME, offset: 8 * slot as i64 });
+    }
+
+    fn define_array(&mut self, value: Value) {
+        let id = self.plan.id(value);
+        if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
+            return;
+        }
+        let offset = self.arena.take(array_bytes(self.plan, value));
+        self.homes.places[id] = Some(Place { base: ARENA, offset: offset as i64 });
+    }
+
+    /// Takes back the memory of an operand that is not used again.
+    fn release(&mut self, x: Value, tick: u32) {
+        let root = self.plan.root(x);
+        if self.lives.last_use[root] != tick {
+            return;
+        }
+        // Later operands of the same operation must not release it once more.
+        self.lives.last_use[root] = u32::MAX;
+        match self.homes.places[root] {
+            Some(Place { base: FRAME, offset }) => self.free_slots.push((offset / 8) as usize),
+            Some(Place { base: ARENA, offset }) => {
+                let value = self.plan.value(root);
+                self.arena.give(offset as usize, array_bytes(self.plan, value));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
+    let ty = plan.ty(value);
+    (ty.size() * ty.dtype.size()).max(1)
+}
+
+/// The bytes of a tile of any dtype.
+pub(super) const TILE_BYTES: usize = 8 * crate::op::TILE;
+
+/// Free blocks of the arena, by place and by size.
+#[derive(Default)]
+struct Arena {
+    by_offset: BTreeMap<usize, usize>,
+    by_size: BTreeSet<(usize, usize)>,
+    end: usize,
+}
+
+impl Arena {
+    fn take(&mut self, bytes: usize) -> usize {
+        let bytes = bytes.next_multiple_of(LINE);
+        let Some(&(size, offset)) = self.by_size.range((bytes, 0)..).next() else {
+            return self.grow(bytes);
+        };
+        self.remove(offset, size);
+        if size > bytes {
+            self.insert(offset + bytes, size - bytes);
+        }
+        offset
+    }
+
+    /// New memory at the end, together with a free block that may lie there.
+    fn grow(&mut self, bytes: usize) -> usize {
+        let last = self.by_offset.last_key_value().map(|(&offset, &size)| (offset, size));
+        let offset = match last {
+            Some((offset, size)) if offset + size == self.end => {
+                self.remove(offset, size);
+                offset
+            }
+            _ => self.end,
+        };
+        self.end = offset + bytes;
+        offset
+    }
+
+    fn give(&mut self, offset: usize, bytes: usize) {
+        let (mut offset, mut size) = (offset, bytes.next_multiple_of(LINE));
+        if let Some((&before, &length)) = self.by_offset.range(..offset).next_back()
+            && before + length == offset
+        {
+            self.remove(before, length);
+            offset = before;
+            size += length;
+        }
+        if let Some(&length) = self.by_offset.get(&(offset + size)) {
+            self.remove(offset + size, length);
+            size += length;
+        }
+        self.insert(offset, size);
+    }
+
+    fn insert(&mut self, offset: usize, size: usize) {
+        self.by_offset.insert(offset, size);
+        self.by_size.insert((size, offset));
+    }
+
+    fn remove(&mut self, offset: usize, size: usize) {
+        self.by_offset.remove(&offset);
+        self.by_size.remove(&(size, offset));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freed_blocks_join_and_are_used_again() {
+        let mut arena = Arena::default();
+        let blocks = [arena.take(100), arena.take(64), arena.take(1)];
+        assert_eq!(blocks, [0, 128, 192]);
+        arena.give(0, 100);
+        arena.give(128, 64);
+        assert_eq!(arena.take(192), 0);
+        assert_eq!(arena.end, 256);
+        arena.give(192, 1);
+        assert_eq!(arena.take(128), 192, "a free block at the end grows");
+        assert_eq!(arena.end, 320);
+    }
+}

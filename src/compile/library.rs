@@ -1,0 +1,145 @@
+//! Calls of library routines from compiled code.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use ndarray::{ArrayView, ArrayViewD, ArrayViewMut, ArrayViewMutD, Axis, IxDyn, ShapeBuilder};
+use smallvec::SmallVec;
+
+use super::allocate::Homes;
+use super::plan::{Place, Plan};
+use crate::ir::{NodeId, results_of};
+use crate::op::{Layout, Lowering, Op};
+use crate::value::{ArrayMut, ArrayRef, DType};
+
+/// The status with which compiled code returns after a library routine panicked, which is a defect.
+pub(super) const PANICKED: i32 = -1;
+
+/// A routine with its operands and results, as compiled code finds it through the base table.
+pub(super) struct LibraryCall {
+    op: Op,
+    operands: Vec<Slice>,
+    results: Vec<Slice>,
+}
+
+/// Elements behind an entry of the base table.
+struct Slice {
+    place: Place,
+    dtype: DType,
+    layout: Layout,
+}
+
+impl LibraryCall {
+    pub fn new(plan: &Plan<'_>, homes: &Homes, node: NodeId) -> LibraryCall {
+        let operands = plan.graph.operands(node).into_iter().map(|x| {
+            let access = plan.access(x);
+            Slice { place: homes.place(access.root), dtype: plan.ty(x).dtype, layout: access.layout }
+        });
+        let results = results_of(plan.graph, node).map(|y| {
+            let ty = plan.ty(y);
+            Slice { place: homes.place(plan.id(y)), dtype: ty.dtype, layout: Layout::row_major(&ty.shape) }
+        });
+        let op = plan.graph.node(node).op().expect("bug: an input among operations").clone();
+        LibraryCall { op, operands: operands.collect(), results: results.collect() }
+    }
+
+    /// # Safety
+    /// The base table must be that of the plan, with memory behind each entry as large as planned.
+    unsafe fn run(&self, bases: *const *mut u8) {
+        // SAFETY: by this function's contract; the plan gives operands and results disjoint memory, so the views that
+        // are written alias no other.
+        let operands: SmallVec<[ArrayRef<'_>; 3]> =
+            self.operands.iter().map(|slice| unsafe { slice.view(bases) }).collect();
+        // SAFETY: as above.
+        let mut results: SmallVec<[ArrayMut<'_>; 1]> =
+            self.results.iter().map(|slice| unsafe { slice.view_mut(bases) }).collect();
+        match self.op.lower() {
+            Lowering::Library(library) => library.run(&operands, &mut results),
+            _ => unreachable!("bug: {} is no library routine", self.op.name()),
+        }
+    }
+}
+
+/// What compiled code calls.
+///
+/// # Safety
+/// `call` must point to a [`LibraryCall`], and `bases` to the base table of its plan.
+pub(super) unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *mut u8) -> i32 {
+    // SAFETY: by this function's contract. A panic must not unwind through compiled code.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe { (*call).run(bases) }));
+    if outcome.is_ok() { 0 } else { PANICKED }
+}
+
+impl Slice {
+    /// # Safety
+    /// As [`LibraryCall::run`]; the elements must be initialized.
+    unsafe fn view<'a>(&self, bases: *const *mut u8) -> ArrayRef<'a> {
+        // SAFETY: by this function's contract, with the dtype that the plan gave the memory.
+        unsafe {
+            match self.dtype {
+                DType::F64 => ArrayRef::F64(self.typed(bases)),
+                DType::F32 => ArrayRef::F32(self.typed(bases)),
+                DType::I64 => ArrayRef::I64(self.typed(bases)),
+                DType::Bool => ArrayRef::Bool(self.typed(bases)),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`LibraryCall::run`]; the view must be the only one of its elements.
+    unsafe fn view_mut<'a>(&self, bases: *const *mut u8) -> ArrayMut<'a> {
+        // SAFETY: by this function's contract, with the dtype that the plan gave the memory. Every bit pattern that can
+        // be in the memory of an element is one of its dtype: the arena holds bytes 0 or what compiled code stored.
+        unsafe {
+            match self.dtype {
+                DType::F64 => ArrayMut::F64(self.typed_mut(bases)),
+                DType::F32 => ArrayMut::F32(self.typed_mut(bases)),
+                DType::I64 => ArrayMut::I64(self.typed_mut(bases)),
+                DType::Bool => ArrayMut::Bool(self.typed_mut(bases)),
+            }
+        }
+    }
+
+    unsafe fn typed<'a, T>(&self, bases: *const *mut u8) -> ArrayViewD<'a, T> {
+        let Lowest { distance, strides, reversed } = self.lowest();
+        let shape = IxDyn(&self.layout.shape).strides(IxDyn(&strides));
+        // SAFETY: the lowest address and all strides stay within the memory of the value, by the caller's contract.
+        let mut view = unsafe { ArrayView::from_shape_ptr(shape, self.address(bases, distance).cast::<T>()) };
+        reversed.into_iter().for_each(|axis| view.invert_axis(Axis(axis)));
+        view
+    }
+
+    unsafe fn typed_mut<'a, T>(&self, bases: *const *mut u8) -> ArrayViewMutD<'a, T> {
+        // SAFETY: results lie in row-major order from the beginning of their memory, by the caller's contract.
+        unsafe { ArrayViewMut::from_shape_ptr(IxDyn(&self.layout.shape), self.address(bases, 0).cast::<T>()) }
+    }
+
+    /// ndarray builds views from the lowest address, with strides that are not negative; axes are reversed afterwards.
+    fn lowest(&self) -> Lowest {
+        let mut lowest = Lowest { distance: self.layout.offset, strides: SmallVec::new(), reversed: SmallVec::new() };
+        for (axis, (&stride, &extent)) in self.layout.strides.iter().zip(self.layout.shape.iter()).enumerate() {
+            if stride < 0 && extent > 0 {
+                lowest.distance += stride * (extent as isize - 1);
+                lowest.reversed.push(axis);
+            }
+            lowest.strides.push(stride.unsigned_abs());
+        }
+        lowest
+    }
+
+    /// # Safety
+    /// As [`LibraryCall::run`].
+    unsafe fn address(&self, bases: *const *mut u8, elements: isize) -> *mut u8 {
+        // SAFETY: the entry exists, and the distance stays within the memory behind it, by the contract.
+        unsafe {
+            let base = *bases.add(self.place.base as usize);
+            base.offset(self.place.offset as isize + elements * self.dtype.size() as isize)
+        }
+    }
+}
+
+struct Lowest {
+    /// The element of the lowest address, from the first of the memory.
+    distance: isize,
+    strides: SmallVec<[usize; 4]>,
+    reversed: SmallVec<[usize; 4]>,
+}

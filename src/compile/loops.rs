@@ -1,0 +1,819 @@
+//! Emission of fused loop nests.
+//!
+//! The axes of the iteration space are merged where every stream of memory allows it. The innermost axis is the *row*;
+//! it is cut into tiles where functions of `math` or row reductions need it. Within a tile the items are sorted into
+//! *levels*: a function of `math` takes a whole tile from memory to memory, and what depends on it is one level later.
+//! The inline items of a level form one loop in lanes, unrolled, and a scalar loop for what remains.
+
+use std::collections::HashMap;
+
+use super::allocate::{FIRST_INPUT, Homes, TILE_BYTES};
+use super::plan::{Item, Kernel, LoopKernel, Place, Plan, Source, ValueId};
+use crate::emit::{Emitter, Pointer, Reg};
+use crate::ir::{NodeId, Value};
+use crate::math;
+use crate::op::{ACCUMULATORS, Layout, Lowering, MIN_INTERLEAVED, Monoid, TILE};
+use crate::value::{DType, Scalar};
+
+/// The node whose result the item stores into memory of its own.
+pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
+    match item {
+        Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => Some(*node),
+        Item::Output { .. } => None,
+    }
+}
+
+/// The bytes of tiles that a loop kernel needs. The places of its results must be known.
+pub(super) fn scratch_bytes(plan: &Plan<'_>, kernel: usize, homes: &Homes) -> usize {
+    match &plan.kernels[kernel] {
+        Kernel::Loop(nest) => Nest::new(plan, homes, kernel, nest).n_tiles * TILE_BYTES,
+        Kernel::Scalar(_) | Kernel::Library(_) => 0,
+    }
+}
+
+/// Emits a loop kernel as one function.
+pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, kernel: usize, nest: &LoopKernel) {
+    let nest = Nest::new(plan, homes, kernel, nest);
+    let mut bases: Vec<u32> = nest.streams.iter().map(|stream| stream.place.base).collect();
+    bases.extend(homes.scratch.get(&kernel).map(|place| place.base));
+    bases.sort_unstable();
+    bases.dedup();
+    e.load_bases(bases);
+    nest.emit(e, homes.scratch.get(&kernel).copied());
+}
+
+/// Elements that the nest reads or writes, one at each index.
+#[derive(Clone, Debug, PartialEq)]
+struct Stream {
+    place: Place,
+    dtype: DType,
+    /// The distance, in elements, of neighbors along each axis of the iteration space.
+    strides: Vec<isize>,
+}
+
+impl Stream {
+    fn inner(&self) -> isize {
+        self.strides.last().copied().unwrap_or(0)
+    }
+}
+
+/// Where an item finds an operand.
+#[derive(Clone, Copy, Debug)]
+enum Operand {
+    Item(usize),
+    Stream(usize),
+    Immediate(Scalar),
+}
+
+/// What an item does at each index.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Inline(NodeId),
+    Math1(math::Unary),
+    Math2(math::Binary),
+    /// Passes its operand on, to be stored.
+    Move,
+    /// Combines its operand with the element of a result that does not change along the row.
+    ReduceRow(Monoid),
+    /// Combines its operand with the element of a result at the same place of the row.
+    ReduceAcross(Monoid),
+}
+
+impl Action {
+    fn is_math(self) -> bool {
+        matches!(self, Action::Math1(_) | Action::Math2(_))
+    }
+
+    fn is_reduction(self) -> bool {
+        matches!(self, Action::ReduceRow(_) | Action::ReduceAcross(_))
+    }
+}
+
+/// One item, ready for emission.
+#[derive(Debug)]
+struct Work {
+    action: Action,
+    operands: Vec<Operand>,
+    dtype: DType,
+    /// The loop in which the item's result is made.
+    level: usize,
+    /// The stream into which the result goes, if it is stored.
+    store: Option<usize>,
+    /// The tile in which the result is kept for later levels.
+    tile: Option<usize>,
+}
+
+/// A loop nest, ready for emission.
+struct Nest<'p, 'g> {
+    plan: &'p Plan<'g>,
+    extents: Vec<usize>,
+    streams: Vec<Stream>,
+    works: Vec<Work>,
+    n_levels: usize,
+    n_tiles: usize,
+}
+
+impl<'p, 'g> Nest<'p, 'g> {
+    fn new(plan: &'p Plan<'g>, homes: &Homes, kernel: usize, nest: &LoopKernel) -> Nest<'p, 'g> {
+        let mut build = Build {
+            plan,
+            homes,
+            kernel,
+            nest,
+            streams: Vec::new(),
+            works: Vec::new(),
+            made: HashMap::new(),
+            reduces: false,
+            reduces_rows: false,
+        };
+        nest.items.iter().for_each(|item| build.add(item));
+        let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
+        let mut nest = Nest { plan, extents, streams, works: build.works, n_levels: 0, n_tiles: 0 };
+        nest.assign_levels();
+        nest.assign_tiles();
+        nest
+    }
+
+    /// The number of elements in a row.
+    fn row(&self) -> i64 {
+        self.extents.last().copied().unwrap_or(1) as i64
+    }
+}
+
+/// A nest under construction.
+struct Build<'b, 'g> {
+    plan: &'b Plan<'g>,
+    homes: &'b Homes,
+    kernel: usize,
+    nest: &'b LoopKernel,
+    streams: Vec<Stream>,
+    works: Vec<Work>,
+    /// Which work makes a value.
+    made: HashMap<ValueId, usize>,
+    reduces: bool,
+    reduces_rows: bool,
+}
+
+impl Build<'_, '_> {
+    fn add(&mut self, item: &Item) {
+        let operands: Vec<Operand> = self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect();
+        let rank = self.nest.shape.rank();
+        let (action, store) = match item {
+            Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
+            Item::Gather(node) => (Action::Move, self.own_store((*node).into())),
+            Item::Output { output, from } => {
+                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+                let place = Place { base, offset: 0 };
+                (Action::Move, Some(self.row_major(place, self.plan.ty(*from).dtype)))
+            }
+            Item::Reduce { node, monoid, axes } => {
+                let in_row = axes.contains(&(rank - 1));
+                self.reduces = true;
+                self.reduces_rows |= in_row;
+                let action = if in_row { Action::ReduceRow(*monoid) } else { Action::ReduceAcross(*monoid) };
+                (action, Some(self.reduced(*node, axes)))
+            }
+        };
+        if let Some(node) = item.result() {
+            self.made.insert(self.plan.id(node.into()), self.works.len());
+        }
+        let dtype = self.plan.item_dtype(item);
+        self.works.push(Work { action, operands, dtype, level: 0, store, tile: None });
+    }
+
+    fn action(&self, node: NodeId) -> Action {
+        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        match op.lower() {
+            Lowering::Inline(_) => Action::Inline(node),
+            Lowering::Math1(f) => Action::Math1(f),
+            Lowering::Math2(f) => Action::Math2(f),
+            Lowering::Constant(_) | Lowering::View(_) | Lowering::Reduce { .. } | Lowering::Library(_) => {
+                unreachable!("bug: {} as an item of a loop", op.name())
+            }
+        }
+    }
+
+    fn operand(&mut self, x: Value) -> Operand {
+        let root = self.plan.root(x);
+        if self.plan.source(root) == Source::Item(self.kernel) {
+            return Operand::Item(self.made[&root]);
+        }
+        if let Some(constant) = self.plan.constant(x)
+            && constant.size() == 1
+        {
+            return Operand::Immediate(constant.get(0).expect("bug: a constant without its element"));
+        }
+        let Layout { offset, strides, .. } = self.plan.access(x).layout;
+        let dtype = self.plan.ty(x).dtype;
+        let place = self.homes.place(root);
+        let place = Place { offset: place.offset + offset as i64 * dtype.size() as i64, ..place };
+        Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
+    }
+
+    fn stream(&mut self, stream: Stream) -> usize {
+        self.streams.iter().position(|other| *other == stream).unwrap_or_else(|| {
+            self.streams.push(stream);
+            self.streams.len() - 1
+        })
+    }
+
+    /// The stream into which a value of the iteration space's size is stored, if it needs memory at all.
+    fn own_store(&mut self, value: Value) -> Option<usize> {
+        let place = self.homes.get(self.plan.id(value))?;
+        Some(self.row_major(place, self.plan.ty(value).dtype))
+    }
+
+    fn row_major(&mut self, place: Place, dtype: DType) -> usize {
+        let strides = self.nest.shape.strides();
+        self.stream(Stream { place, dtype, strides })
+    }
+
+    /// The stream of a reduction's result, which does not move along the axes that vanish.
+    fn reduced(&mut self, node: NodeId, axes: &[usize]) -> usize {
+        let ty = self.plan.ty(node.into());
+        let mut kept = ty.shape.strides().into_iter();
+        let stride = |axis| if axes.contains(&axis) { 0 } else { kept.next().expect("bug: a kept axis is lost") };
+        let strides = (0..self.nest.shape.rank()).map(stride).collect();
+        let place = self.homes.place(self.plan.id(node.into()));
+        self.stream(Stream { place, dtype: ty.dtype, strides })
+    }
+}
+
+/// Merges neighboring axes along which every stream moves evenly, and drops axes of extent 1. Where something is reduced
+/// the last axis is not dropped, and where rows are reduced it is not merged either: the order of a reduction refers
+/// to it.
+fn merge_axes(shape: &[usize], streams: Vec<Stream>, keep_last: bool, keep_row: bool) -> (Vec<usize>, Vec<Stream>) {
+    let mut extents: Vec<usize> = Vec::new();
+    let mut sources: Vec<usize> = Vec::new();
+    for (axis, &extent) in shape.iter().enumerate() {
+        let last = axis + 1 == shape.len();
+        if extent == 1 && !(last && (keep_last || extents.is_empty())) {
+            continue;
+        }
+        let mergeable = sources.last().is_some_and(|&before| {
+            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent as isize)
+        });
+        if mergeable && !(last && keep_row) {
+            *extents.last_mut().expect("bug: an axis before this one") *= extent;
+            *sources.last_mut().expect("bug: an axis before this one") = axis;
+        } else {
+            extents.push(extent);
+            sources.push(axis);
+        }
+    }
+    let streams = streams
+        .into_iter()
+        .map(|stream| Stream { strides: sources.iter().map(|&axis| stream.strides[axis]).collect(), ..stream })
+        .collect();
+    (extents, streams)
+}
+
+impl Nest<'_, '_> {
+    fn assign_levels(&mut self) {
+        for k in 0..self.works.len() {
+            let needed = self.works[k].operands.iter().map(|&x| match x {
+                Operand::Item(j) => self.works[j].level,
+                Operand::Stream(_) | Operand::Immediate(_) => 0,
+            });
+            let needed = needed.max().unwrap_or(0);
+            self.works[k].level = needed + usize::from(self.works[k].action.is_math());
+            self.n_levels = self.n_levels.max(self.works[k].level + 1);
+        }
+    }
+
+    /// Gives a tile to every value that a later level or a function of `math` reads and that is not in memory anyway,
+    /// and to results of `math` that are not stored in full. Operands of `math` that are no rows in memory are moved
+    /// into tiles first.
+    fn assign_tiles(&mut self) {
+        self.move_operands_of_math();
+        let mut needs = vec![false; self.works.len()];
+        for (k, work) in self.works.iter().enumerate() {
+            needs[k] |= work.action.is_math();
+            for &x in &work.operands {
+                if let Operand::Item(j) = x {
+                    needs[j] |= work.action.is_math() || self.works[j].level < work.level;
+                }
+            }
+        }
+        for (work, needs) in self.works.iter_mut().zip(needs) {
+            if needs && work.store.is_none() {
+                work.tile = Some(self.n_tiles);
+                self.n_tiles += 1;
+            }
+        }
+    }
+
+    /// Inserts a move before each operand of a function of `math` that does not lie in a row of memory.
+    fn move_operands_of_math(&mut self) {
+        let works = std::mem::take(&mut self.works);
+        let mut renumbered = Vec::with_capacity(works.len());
+        for mut work in works {
+            for x in &mut work.operands {
+                if let Operand::Item(j) = x {
+                    *j = renumbered[*j];
+                }
+            }
+            if work.action.is_math() {
+                for x in &mut work.operands {
+                    let in_row = match *x {
+                        Operand::Item(_) => true,
+                        Operand::Stream(stream) => self.streams[stream].inner() == 1,
+                        Operand::Immediate(_) => false,
+                    };
+                    if !in_row {
+                        let level = work.level - 1;
+                        let dtype = work.dtype;
+                        let action = Action::Move;
+                        self.works.push(Work { action, operands: vec![*x], dtype, level, store: None, tile: None });
+                        *x = Operand::Item(self.works.len() - 1);
+                    }
+                }
+            }
+            renumbered.push(self.works.len());
+            self.works.push(work);
+        }
+    }
+
+    fn emit(&self, e: &mut Emitter<'_>, scratch: Option<Place>) {
+        for work in self.works.iter().filter(|work| work.action.is_reduction()) {
+            self.fill(e, work);
+        }
+        if self.extents.contains(&0) {
+            return;
+        }
+        let pointers: Vec<Pointer> = self
+            .streams
+            .iter()
+            .map(|stream| {
+                let base = e.base(stream.place.base);
+                e.offset(base, stream.place.offset)
+            })
+            .collect();
+        let scratch = scratch.map(|place| {
+            let base = e.base(place.base);
+            e.offset(base, place.offset)
+        });
+        self.outer(e, 0, &pointers, scratch);
+    }
+
+    /// Sets the result of a reduction to the identity.
+    fn fill(&self, e: &mut Emitter<'_>, work: &Work) {
+        let (Action::ReduceRow(monoid) | Action::ReduceAcross(monoid)) = work.action else { return };
+        let stream = &self.streams[work.store.expect("bug: a reduction without a result")];
+        let kept = self.extents.iter().zip(&stream.strides).filter(|&(_, &stride)| stride != 0);
+        let size: usize = kept.map(|(&extent, _)| extent).product();
+        let identity = e.constant(monoid.identity(stream.dtype), 1);
+        let base = e.base(stream.place.base);
+        let start = e.offset(base, stream.place.offset);
+        let (zero, end) = (e.index(0), e.index(size as i64));
+        e.for_each(zero, end, 1, &[], |e, i, _| {
+            let address = e.advance(start, i, stream.dtype.size() as i64);
+            e.store(identity, address, 0);
+            Vec::new()
+        });
+    }
+
+    /// Loops over the axes around the row.
+    fn outer(&self, e: &mut Emitter<'_>, axis: usize, pointers: &[Pointer], scratch: Option<Pointer>) {
+        if axis + 1 >= self.extents.len() {
+            return self.row_body(e, pointers, scratch);
+        }
+        let (zero, end) = (e.index(0), e.index(self.extents[axis] as i64));
+        e.for_each(zero, end, 1, &[], |e, i, _| {
+            let inner = self.advanced(e, pointers, i, |stream| stream.strides[axis]);
+            self.outer(e, axis + 1, &inner, scratch);
+            Vec::new()
+        });
+    }
+
+    fn advanced(
+        &self,
+        e: &mut Emitter<'_>,
+        pointers: &[Pointer],
+        i: Pointer,
+        stride: impl Fn(&Stream) -> isize,
+    ) -> Vec<Pointer> {
+        let streams = self.streams.iter().zip(pointers);
+        streams
+            .map(|(stream, &pointer)| e.advance(pointer, i, stride(stream) as i64 * stream.dtype.size() as i64))
+            .collect()
+    }
+
+    fn row_body(&self, e: &mut Emitter<'_>, pointers: &[Pointer], scratch: Option<Pointer>) {
+        let uniform = self.load_uniform(e, pointers);
+        let row = self.row();
+        let tiled = self.n_levels > 1 || self.works.iter().any(|work| matches!(work.action, Action::ReduceRow(_)));
+        let tile = TILE as i64;
+        if !tiled || row <= tile {
+            return self.tile(e, pointers, &uniform, scratch, row);
+        }
+        let (zero, end) = (e.index(0), e.index(row));
+        let (rest, _) = e.for_each(zero, end, tile, &[], |e, i, _| {
+            let inner = self.advanced(e, pointers, i, Stream::inner);
+            self.tile(e, &inner, &uniform, scratch, tile);
+            Vec::new()
+        });
+        if row % tile > 0 {
+            let inner = self.advanced(e, pointers, rest, Stream::inner);
+            self.tile(e, &inner, &uniform, scratch, row % tile);
+        }
+    }
+
+    /// The elements that do not change along the row.
+    fn load_uniform(&self, e: &mut Emitter<'_>, pointers: &[Pointer]) -> Vec<Option<Reg>> {
+        let mut uniform = vec![None; self.streams.len()];
+        for x in self.works.iter().flat_map(|work| &work.operands) {
+            if let Operand::Stream(stream) = *x
+                && self.streams[stream].inner() == 0
+                && uniform[stream].is_none()
+            {
+                uniform[stream] = Some(e.load(pointers[stream], 0, self.streams[stream].dtype, 1));
+            }
+        }
+        uniform
+    }
+
+    /// One tile: level by level, first the functions of `math` that begin it, then the loop over its inline items.
+    fn tile(
+        &self,
+        e: &mut Emitter<'_>,
+        pointers: &[Pointer],
+        uniform: &[Option<Reg>],
+        scratch: Option<Pointer>,
+        n: i64,
+    ) {
+        let tile = Tile { nest: self, pointers, uniform, scratch, n };
+        for level in 0..self.n_levels {
+            for work in self.works.iter().filter(|work| work.level == level && work.action.is_math()) {
+                tile.math(e, work);
+            }
+            let segment: Vec<usize> = (0..self.works.len())
+                .filter(|&k| self.works[k].level == level && !self.works[k].action.is_math())
+                .collect();
+            if !segment.is_empty() {
+                tile.segment(e, level, &segment);
+            }
+        }
+    }
+}
+
+/// One tile under emission: `n` consecutive elements of a row.
+struct Tile<'t, 'p, 'g> {
+    nest: &'t Nest<'p, 'g>,
+    pointers: &'t [Pointer],
+    uniform: &'t [Option<Reg>],
+    scratch: Option<Pointer>,
+    n: i64,
+}
+
+impl Tile<'_, '_, '_> {
+    /// Where the elements of an item's result lie in memory.
+    fn memory(&self, e: &mut Emitter<'_>, work: &Work) -> Pointer {
+        match (work.store, work.tile) {
+            (Some(stream), _) => self.pointers[stream],
+            (None, Some(tile)) => {
+                let scratch = self.scratch.expect("bug: a tile without memory");
+                e.offset(scratch, (tile * TILE_BYTES) as i64)
+            }
+            (None, None) => unreachable!("bug: an item is read through memory that it does not have"),
+        }
+    }
+
+    fn math(&self, e: &mut Emitter<'_>, work: &Work) {
+        let x: Vec<Pointer> = work
+            .operands
+            .iter()
+            .map(|&x| match x {
+                Operand::Item(j) => self.memory(e, &self.nest.works[j]),
+                Operand::Stream(stream) => self.pointers[stream],
+                Operand::Immediate(_) => unreachable!("bug: an immediate operand was not moved to a tile"),
+            })
+            .collect();
+        let y = self.memory(e, work);
+        let n = e.index(self.n);
+        match work.action {
+            Action::Math1(f) => e.slice_math1(f, work.dtype, x[0], y, n),
+            Action::Math2(f) => e.slice_math2(f, work.dtype, [x[0], x[1]], y, n),
+            _ => unreachable!("bug: {:?} is no function of math", work.action),
+        }
+    }
+
+    /// One loop over the inline items of a level: in lanes, then element by element.
+    fn segment(&self, e: &mut Emitter<'_>, level: usize, segment: &[usize]) {
+        let lanes = self.lanes(segment);
+        let rows: Vec<usize> =
+            segment.iter().copied().filter(|&k| matches!(self.nest.works[k].action, Action::ReduceRow(_))).collect();
+        let short = !rows.is_empty() && self.n < MIN_INTERLEAVED as i64;
+        let unroll = match (rows.is_empty(), segment.len()) {
+            (false, _) => ACCUMULATORS as i64 / i64::from(lanes),
+            (true, 0..=8) => 4,
+            (true, 9..=24) => 2,
+            (true, _) => 1,
+        };
+        let step = unroll * i64::from(lanes);
+        let body = Body { tile: self, level, segment, rows: &rows };
+        let main = if short { 0 } else { self.n - self.n % step };
+        let mut accumulators = body.identities(e, lanes, if short { 1 } else { unroll as usize });
+        let start = e.index(0);
+        if main > 0 {
+            let end = e.index(main);
+            accumulators = e
+                .for_each(start, end, step, &accumulators, |e, i, carried| {
+                    let mut next = carried.to_vec();
+                    let cursors = body.cursors(e, i);
+                    for u in 0..unroll {
+                        body.once(e, &cursors, u * i64::from(lanes), lanes, |e, row, x, monoid| {
+                            let k = row * unroll as usize + u as usize;
+                            next[k] = monoid.emit(e, next[k], x);
+                        });
+                    }
+                    next
+                })
+                .1;
+        }
+        let rest = Rest { main, short, lanes, unroll: unroll as usize };
+        body.finish(e, rest, accumulators);
+    }
+
+    /// How many elements go side by side: lanes are as wide as all values of the segment, `bool`s aside.
+    fn lanes(&self, segment: &[usize]) -> u8 {
+        let nest = self.nest;
+        let mut dtypes: Vec<DType> = Vec::new();
+        for &k in segment {
+            dtypes.push(nest.works[k].dtype);
+            for &x in &nest.works[k].operands {
+                dtypes.push(match x {
+                    Operand::Item(j) => nest.works[j].dtype,
+                    Operand::Stream(stream) => nest.streams[stream].dtype,
+                    Operand::Immediate(x) => x.dtype(),
+                });
+            }
+        }
+        dtypes.retain(|&dtype| dtype != DType::Bool);
+        if dtypes.is_empty() {
+            1
+        } else if dtypes.iter().all(|&dtype| dtype == DType::F32) {
+            4
+        } else if dtypes.iter().all(|&dtype| dtype != DType::F32) {
+            2
+        } else {
+            1
+        }
+    }
+}
+
+/// What is left of a tile after its loop in lanes.
+struct Rest {
+    /// The elements that have been done.
+    main: i64,
+    /// Whether the tile is too short for interleaved accumulators.
+    short: bool,
+    lanes: u8,
+    unroll: usize,
+}
+
+/// The inline items of one level.
+struct Body<'b, 't, 'p, 'g> {
+    tile: &'b Tile<'t, 'p, 'g>,
+    level: usize,
+    segment: &'b [usize],
+    /// The reductions along the row among them.
+    rows: &'b [usize],
+}
+
+/// The addresses of all rows in memory at some index.
+struct Cursors {
+    streams: Vec<Pointer>,
+    tiles: HashMap<usize, Pointer>,
+}
+
+impl Body<'_, '_, '_, '_> {
+    fn monoid(&self, row: usize) -> Monoid {
+        match self.tile.nest.works[self.rows[row]].action {
+            Action::ReduceRow(monoid) => monoid,
+            _ => unreachable!("bug: not a reduction along the row"),
+        }
+    }
+
+    fn row_dtype(&self, row: usize) -> DType {
+        self.tile.nest.works[self.rows[row]].dtype
+    }
+
+    /// Accumulators at the identity, `n` for each reduction along the row.
+    fn identities(&self, e: &mut Emitter<'_>, lanes: u8, n: usize) -> Vec<Reg> {
+        let lanes = if n == 1 && self.tile.n < MIN_INTERLEAVED as i64 { 1 } else { lanes };
+        let mut identities = Vec::new();
+        for row in 0..self.rows.len() {
+            let identity = e.constant(self.monoid(row).identity(self.row_dtype(row)), lanes);
+            identities.extend(std::iter::repeat_n(identity, n));
+        }
+        identities
+    }
+
+    /// The addresses of everything that the items read or write along the row, at index `i`.
+    fn cursors(&self, e: &mut Emitter<'_>, i: Pointer) -> Cursors {
+        let nest = self.tile.nest;
+        let mut used = vec![false; nest.streams.len()];
+        let mut tiles = HashMap::new();
+        for &k in self.segment {
+            let work = &nest.works[k];
+            for &x in &work.operands {
+                match x {
+                    Operand::Stream(stream) => used[stream] |= nest.streams[stream].inner() != 0,
+                    Operand::Item(j) if nest.works[j].level < self.level || nest.works[j].action.is_math() => {
+                        self.mark(e, &nest.works[j], i, &mut used, &mut tiles);
+                    }
+                    Operand::Item(_) | Operand::Immediate(_) => {}
+                }
+            }
+            if work.store.is_some() || work.tile.is_some() {
+                self.mark(e, work, i, &mut used, &mut tiles);
+            }
+        }
+        let streams = (0..nest.streams.len())
+            .map(|stream| {
+                let bytes = nest.streams[stream].inner() as i64 * nest.streams[stream].dtype.size() as i64;
+                if used[stream] { e.advance(self.tile.pointers[stream], i, bytes) } else { self.tile.pointers[stream] }
+            })
+            .collect();
+        Cursors { streams, tiles }
+    }
+
+    fn mark(
+        &self,
+        e: &mut Emitter<'_>,
+        work: &Work,
+        i: Pointer,
+        used: &mut [bool],
+        tiles: &mut HashMap<usize, Pointer>,
+    ) {
+        if let Some(stream) = work.store {
+            used[stream] = true;
+        } else if let Some(tile) = work.tile
+            && !tiles.contains_key(&tile)
+        {
+            let start = self.tile.memory(e, work);
+            tiles.insert(tile, e.advance(start, i, work.dtype.size() as i64));
+        }
+    }
+
+    /// All items once, `ahead` elements from the cursors; `reduce` gets what belongs to a reduction along the row.
+    fn once(
+        &self,
+        e: &mut Emitter<'_>,
+        cursors: &Cursors,
+        ahead: i64,
+        lanes: u8,
+        mut reduce: impl FnMut(&mut Emitter<'_>, usize, Reg, Monoid),
+    ) {
+        let nest = self.tile.nest;
+        let mut made: HashMap<usize, Reg> = HashMap::new();
+        let mut loaded: HashMap<usize, Reg> = HashMap::new();
+        for &k in self.segment {
+            let work = &nest.works[k];
+            let x: Vec<Reg> = work
+                .operands
+                .iter()
+                .map(|&x| match x {
+                    Operand::Immediate(x) => e.constant(x, lanes),
+                    Operand::Stream(stream) => match loaded.get(&stream) {
+                        Some(&reg) => reg,
+                        None => {
+                            let reg = self.load(e, cursors, stream, ahead, lanes);
+                            loaded.insert(stream, reg);
+                            reg
+                        }
+                    },
+                    Operand::Item(j) => match made.get(&j) {
+                        Some(&reg) => reg,
+                        None => {
+                            let reg = self.reload(e, cursors, &nest.works[j], ahead, lanes);
+                            made.insert(j, reg);
+                            reg
+                        }
+                    },
+                })
+                .collect();
+            let result = match work.action {
+                Action::Inline(node) => inline(e, self.tile.nest.plan, node, &x),
+                Action::Move => x[0],
+                Action::ReduceAcross(monoid) => {
+                    let sum = self.reload(e, cursors, work, ahead, lanes);
+                    monoid.emit(e, sum, x[0])
+                }
+                Action::ReduceRow(monoid) => {
+                    let row = self.rows.iter().position(|&row| row == k).expect("bug: an unlisted reduction");
+                    reduce(e, row, x[0], monoid);
+                    continue;
+                }
+                Action::Math1(_) | Action::Math2(_) => unreachable!("bug: math among inline items"),
+            };
+            if let Some((address, offset)) = self.own_memory(cursors, work, ahead) {
+                e.store(result, address, offset);
+            }
+            made.insert(k, result);
+        }
+    }
+
+    fn own_memory(&self, cursors: &Cursors, work: &Work, ahead: i64) -> Option<(Pointer, i32)> {
+        let offset = (ahead * work.dtype.size() as i64) as i32;
+        match (work.store, work.tile) {
+            (Some(stream), _) => Some((cursors.streams[stream], offset)),
+            (None, Some(tile)) => Some((cursors.tiles[&tile], offset)),
+            (None, None) => None,
+        }
+    }
+
+    fn reload(&self, e: &mut Emitter<'_>, cursors: &Cursors, work: &Work, ahead: i64, lanes: u8) -> Reg {
+        let (address, offset) =
+            self.own_memory(cursors, work, ahead).expect("bug: an item of another level has no memory");
+        e.load(address, offset, work.dtype, lanes)
+    }
+
+    fn load(&self, e: &mut Emitter<'_>, cursors: &Cursors, stream: usize, ahead: i64, lanes: u8) -> Reg {
+        if let Some(element) = self.tile.uniform[stream] {
+            return e.splat(element, lanes);
+        }
+        let Stream { dtype, .. } = self.tile.nest.streams[stream];
+        let stride = self.tile.nest.streams[stream].inner() as i64 * dtype.size() as i64;
+        let cursor = cursors.streams[stream];
+        if self.tile.nest.streams[stream].inner() == 1 {
+            return e.load(cursor, (ahead * stride) as i32, dtype, lanes);
+        }
+        let mut elements = Vec::with_capacity(lanes.into());
+        for lane in 0..i64::from(lanes) {
+            let address = e.offset(cursor, (ahead + lane) * stride);
+            elements.push(e.load(address, 0, dtype, 1));
+        }
+        e.join(&elements)
+    }
+
+    /// The elements after the loop in lanes, and the ends of the reductions along the row.
+    fn finish(&self, e: &mut Emitter<'_>, rest: Rest, accumulators: Vec<Reg>) {
+        let n = self.tile.n;
+        if rest.short || self.rows.is_empty() {
+            let sums = self.scalar_loop(e, rest.main, n, accumulators);
+            for (row, sum) in sums.into_iter().enumerate() {
+                self.close(e, row, sum);
+            }
+            return;
+        }
+        let per_row = rest.unroll;
+        let mut elements: Vec<Vec<Reg>> = Vec::new();
+        for row in 0..self.rows.len() {
+            let registers = &accumulators[row * per_row..(row + 1) * per_row];
+            let lanes = registers.iter().flat_map(|&x| (0..rest.lanes).map(move |lane| (x, lane)));
+            elements.push(lanes.map(|(x, lane)| e.lane(x, lane)).collect());
+        }
+        // At most 7 elements remain: they go to the first accumulators, without a loop.
+        let start = e.index(rest.main);
+        if rest.main < n {
+            let cursors = self.cursors(e, start);
+            for k in 0..n - rest.main {
+                self.once(e, &cursors, k, 1, |e, row, x, monoid| {
+                    let sum = &mut elements[row][k as usize];
+                    *sum = monoid.emit(e, *sum, x);
+                });
+            }
+        }
+        for (row, a) in elements.iter().enumerate() {
+            let monoid = self.monoid(row);
+            let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
+            let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
+            let sum = monoid.emit(e, halves[0], halves[1]);
+            self.close(e, row, sum);
+        }
+    }
+
+    /// Elements one by one, reductions along the row from left to right.
+    fn scalar_loop(&self, e: &mut Emitter<'_>, start: i64, end: i64, sums: Vec<Reg>) -> Vec<Reg> {
+        if start >= end {
+            return sums;
+        }
+        let (start, end) = (e.index(start), e.index(end));
+        let (_, sums) = e.for_each(start, end, 1, &sums, |e, i, carried| {
+            let mut next = carried.to_vec();
+            let cursors = self.cursors(e, i);
+            self.once(e, &cursors, 0, 1, |e, row, x, monoid| next[row] = monoid.emit(e, next[row], x));
+            next
+        });
+        sums
+    }
+
+    /// Combines a tile's value with the result.
+    fn close(&self, e: &mut Emitter<'_>, row: usize, sum: Reg) {
+        let work = &self.tile.nest.works[self.rows[row]];
+        let stream = work.store.expect("bug: a reduction without a result");
+        let address = self.tile.pointers[stream];
+        let before = e.load(address, 0, work.dtype, 1);
+        let after = self.monoid(row).emit(e, before, sum);
+        e.store(after, address, 0);
+    }
+}
+
+fn inline(e: &mut Emitter<'_>, plan: &Plan<'_>, node: NodeId, x: &[Reg]) -> Reg {
+    match plan.graph.node(node).op().expect("bug: an input among operations").lower() {
+        Lowering::Inline(rule) => rule.emit(e, x),
+        _ => unreachable!("bug: not an inline operation"),
+    }
+}

@@ -1,0 +1,22 @@
+//! From graph to native code: the plan (which values live where, what fuses), then emission, then [`Program`], the safe
+//! face of the code.
+//!
+//! ```
+//! use retrograd::value::{Array, DType};
+//! use retrograd::{Program, Var, trace};
+//!
+//! let graph = trace(|x: Var| (x * x).sum(), (retrograd::value::Type::new(DType::F64, [3]),))?;
+//! let program = Program::compile(&graph)?;
+//! let x = Array::from_elements([3], vec![1.0, 2.0, 3.0]).unwrap();
+//! assert_eq!(program.call(&[x])?, [Array::scalar(14.0)]);
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+
+mod allocate;
+mod library;
+mod loops;
+mod plan;
+mod program;
+mod scalar;
+
+pub use program::Program;

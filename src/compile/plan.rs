@@ -1,0 +1,410 @@
+//! The plan: which nodes form one kernel, and where each value lives.
+//!
+//! Nodes are taken in the order of the schedule, and kernels stand in the order in which they run. A node joins the
+//! last kernel of its kind (for a loop: over its iteration space) if all its operands are known before that kernel, or
+//! are made in it at the same index; otherwise it opens a new kernel at the end. So each node is looked at once.
+//! Views are no kernels: a value that renames the elements of another is an [`Access`] to that other, its root.
+
+use std::collections::HashMap;
+
+use crate::ir::{NodeId, Value, results_of};
+use crate::op::{Graph, Layout, Lowering, Monoid, Op};
+use crate::value::{Array, DType, Shape, Type};
+
+/// The densely numbered values of a graph.
+pub(super) type ValueId = usize;
+
+/// Above this many operations a loop kernel takes no more: its tiles would leave the first-level cache, and register
+/// allocation is superlinear.
+const MAX_LOOP_ITEMS: usize = 48;
+
+/// Scalar code is cut into functions of this many operations: register allocation is superlinear in their length.
+pub(super) const CHUNK: usize = 640;
+
+/// A scalar that is used more than this many operations after its definition passes through memory, which keeps both
+/// register allocation linear and frames small.
+pub(super) const NEAR: usize = 16;
+
+/// Where the elements of a value are found.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    /// The value that is stored.
+    pub root: ValueId,
+    /// The places of the elements among the root's.
+    pub layout: Layout,
+}
+
+/// A place in memory: an entry of the base table and a distance in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub base: u32,
+    pub offset: i64,
+}
+
+/// One unit of native code.
+#[derive(Debug)]
+pub(super) enum Kernel {
+    /// Straight-line code on single elements.
+    Scalar(Vec<ScalarOp>),
+    /// A loop nest over one iteration space.
+    Loop(LoopKernel),
+    /// A call of a library routine.
+    Library(NodeId),
+}
+
+/// One step of straight-line code.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ScalarOp {
+    /// An operation whose result has one element.
+    Node(NodeId),
+    /// Copies a value of one element to an output.
+    Output { from: Value, output: usize },
+    /// Leaves the program where a comparison came out otherwise.
+    Guard(usize),
+}
+
+/// A loop nest over one iteration space.
+#[derive(Debug)]
+pub(super) struct LoopKernel {
+    pub shape: Shape,
+    pub items: Vec<Item>,
+}
+
+/// One operation of a loop nest, executed for each index.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    /// An elementwise operation.
+    Op(NodeId),
+    /// The elements of a view brought into row-major order: the node is a reshape that no strides express.
+    Gather(NodeId),
+    /// A copy to an output.
+    Output { from: Value, output: usize },
+    /// A reduction, whose result is complete after the kernel.
+    Reduce { node: NodeId, monoid: Monoid, axes: Vec<usize> },
+}
+
+impl Item {
+    /// The value that this item gives at each index to the items behind it. A gather's result has another shape, and a
+    /// reduction's is not complete yet.
+    pub fn result(&self) -> Option<NodeId> {
+        match self {
+            Item::Op(node) => Some(*node),
+            Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } => None,
+        }
+    }
+}
+
+/// What a value is made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nothing needs it, or it is a view.
+    Unused,
+    Input(usize),
+    Constant,
+    /// An item of a loop, usable at the same index within the loop.
+    Item(usize),
+    /// An operation in straight-line code.
+    Scalar(usize),
+    /// Something that is complete only after its kernel.
+    After(usize),
+}
+
+/// Kernels in the order in which they run, and where each value comes from.
+pub(super) struct Plan<'g> {
+    pub graph: &'g Graph,
+    pub kernels: Vec<Kernel>,
+    first_value: Vec<u32>,
+    accesses: Vec<Option<Box<Access>>>,
+    sources: Vec<Source>,
+    /// The output into which a value is computed directly.
+    pub direct_output: Vec<Option<u32>>,
+    last_scalar: Option<usize>,
+    last_loop: HashMap<Shape, usize>,
+}
+
+impl<'g> Plan<'g> {
+    /// Plans the kernels of a graph.
+    pub fn new(graph: &'g Graph) -> Plan<'g> {
+        let mut first_value = Vec::with_capacity(graph.n_nodes() + 1);
+        let mut n_values = 0;
+        for id in graph.ids() {
+            first_value.push(n_values);
+            n_values += graph.node(id).types().len() as u32;
+        }
+        let mut plan = Plan {
+            graph,
+            kernels: Vec::new(),
+            first_value,
+            accesses: vec![None; n_values as usize],
+            sources: vec![Source::Unused; n_values as usize],
+            direct_output: vec![None; n_values as usize],
+            last_scalar: None,
+            last_loop: HashMap::new(),
+        };
+        plan.place_all();
+        plan
+    }
+
+    /// The number of a value.
+    pub fn id(&self, value: Value) -> ValueId {
+        self.first_value[value.node.index()] as usize + usize::from(value.result)
+    }
+
+    /// The value of that number.
+    pub fn value(&self, id: ValueId) -> Value {
+        let node = self.first_value.partition_point(|&first| first as usize <= id) - 1;
+        Value { node: NodeId::from_index(node), result: (id - self.first_value[node] as usize) as u16 }
+    }
+
+    /// The number of values.
+    pub fn n_values(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// What makes a root value.
+    pub fn source(&self, root: ValueId) -> Source {
+        self.sources[root]
+    }
+
+    /// The root of a value.
+    pub fn root(&self, value: Value) -> ValueId {
+        let id = self.id(value);
+        self.accesses[id].as_ref().map_or(id, |access| access.root)
+    }
+
+    /// Where the elements of a value are found.
+    pub fn access(&self, value: Value) -> Access {
+        let id = self.id(value);
+        match &self.accesses[id] {
+            Some(access) => Access::clone(access),
+            None => Access { root: id, layout: Layout::row_major(&self.graph.ty(value).shape) },
+        }
+    }
+
+    /// The place, in elements from the root's first, of the only element of a value.
+    pub fn element(&self, value: Value) -> isize {
+        self.accesses[self.id(value)].as_ref().map_or(0, |access| access.layout.offset)
+    }
+
+    /// The constant at the root of a value, if there is one.
+    pub fn constant(&self, value: Value) -> Option<&'g Array> {
+        if self.sources[self.root(value)] != Source::Constant {
+            return None;
+        }
+        let mut node = value.node;
+        // Follows views to the constant that they rename.
+        loop {
+            match self.graph.node(node).op()? {
+                Op::Constant(constant) => return Some(&constant.value),
+                _ => node = self.graph.operands(node).first()?.node,
+            }
+        }
+    }
+
+    fn place_all(&mut self) {
+        let needed = self.needed();
+        let mut guards: Vec<Vec<usize>> = Vec::new();
+        if !self.graph.guards().is_empty() {
+            guards.resize(self.graph.n_nodes(), Vec::new());
+            for (position, guard) in self.graph.guards().iter().enumerate() {
+                guards[guard.value.node.index()].push(position);
+            }
+        }
+        for (position, input) in self.graph.inputs().iter().enumerate() {
+            let id = self.id(input.node.into());
+            self.sources[id] = Source::Input(position);
+        }
+        self.choose_direct_outputs(&needed);
+        for id in self.graph.ids() {
+            if needed[id.index()] {
+                self.place(id);
+            }
+            for &guard in guards.get(id.index()).into_iter().flatten() {
+                let value = self.graph.guards()[guard].value;
+                self.push_scalar(ScalarOp::Guard(guard), &[value]);
+            }
+        }
+        self.copy_outputs();
+    }
+
+    /// The nodes on which outputs or guards depend.
+    fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.graph.n_nodes()];
+        for output in self.graph.outputs() {
+            needed[output.value.node.index()] = true;
+        }
+        for guard in self.graph.guards() {
+            needed[guard.value.node.index()] = true;
+        }
+        for id in self.graph.ids().rev() {
+            if needed[id.index()] {
+                for operand in self.graph.operands(id) {
+                    needed[operand.node.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    fn place(&mut self, node: NodeId) {
+        let Some(op) = self.graph.node(node).op() else { return };
+        let operands = self.graph.operands(node);
+        let id = self.id(node.into());
+        match op.lower() {
+            Lowering::Constant(_) => self.sources[id] = Source::Constant,
+            Lowering::View(view) => {
+                let operand = self.access(operands[0]);
+                match view.view(&operand.layout) {
+                    Some(layout) => self.accesses[id] = Some(Box::new(Access { root: operand.root, layout })),
+                    None => self.push_item(Item::Gather(node), &operands, &self.graph.ty(operands[0]).shape.clone()),
+                }
+            }
+            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => {
+                let ty = self.graph.ty(node.into());
+                if ty.size() == 1 {
+                    self.push_scalar(ScalarOp::Node(node), &operands);
+                } else {
+                    self.push_item(Item::Op(node), &operands, &ty.shape.clone());
+                }
+            }
+            Lowering::Reduce { monoid, axes } => {
+                let shape = self.graph.ty(operands[0]).shape.clone();
+                if shape.size() == 1 {
+                    self.push_scalar(ScalarOp::Node(node), &operands);
+                } else {
+                    self.push_item(Item::Reduce { node, monoid, axes: axes.into() }, &operands, &shape);
+                }
+            }
+            Lowering::Library(_) => {
+                let kernel = self.kernels.len();
+                self.kernels.push(Kernel::Library(node));
+                for result in results_of(self.graph, node) {
+                    let id = self.id(result);
+                    self.sources[id] = Source::After(kernel);
+                }
+            }
+        }
+    }
+
+    fn push_scalar(&mut self, op: ScalarOp, operands: &[Value]) {
+        let joinable = self.last_scalar.filter(|&kernel| {
+            operands.iter().all(|&x| match self.sources[self.root(x)] {
+                Source::Unused | Source::Input(_) | Source::Constant => true,
+                Source::Scalar(made) => made <= kernel,
+                Source::Item(made) | Source::After(made) => made < kernel,
+            })
+        });
+        let kernel = joinable.unwrap_or_else(|| {
+            self.kernels.push(Kernel::Scalar(Vec::new()));
+            self.kernels.len() - 1
+        });
+        self.last_scalar = Some(kernel);
+        if let Kernel::Scalar(ops) = &mut self.kernels[kernel] {
+            ops.push(op);
+        }
+        if let ScalarOp::Node(node) = op {
+            let id = self.id(node.into());
+            self.sources[id] = Source::Scalar(kernel);
+        }
+    }
+
+    fn push_item(&mut self, item: Item, operands: &[Value], shape: &Shape) {
+        let joinable = self.last_loop.get(shape).copied().filter(|&kernel| {
+            self.n_items(kernel) < MAX_LOOP_ITEMS
+                && operands.iter().all(|&x| match self.sources[self.root(x)] {
+                    Source::Unused | Source::Input(_) | Source::Constant => true,
+                    Source::Item(made) => made < kernel || made == kernel && self.accesses[self.id(x)].is_none(),
+                    Source::Scalar(made) | Source::After(made) => made < kernel,
+                })
+        });
+        let kernel = joinable.unwrap_or_else(|| {
+            self.kernels.push(Kernel::Loop(LoopKernel { shape: shape.clone(), items: Vec::new() }));
+            self.last_loop.insert(shape.clone(), self.kernels.len() - 1);
+            self.kernels.len() - 1
+        });
+        let source = match &item {
+            Item::Op(node) => Some((*node, Source::Item(kernel))),
+            // A gather runs over the operand's shape, so its own consumers cannot share its indices.
+            Item::Gather(node) | Item::Reduce { node, .. } => Some((*node, Source::After(kernel))),
+            Item::Output { .. } => None,
+        };
+        if let Some((node, source)) = source {
+            let id = self.id(node.into());
+            self.sources[id] = source;
+        }
+        if let Kernel::Loop(kernel) = &mut self.kernels[kernel] {
+            kernel.items.push(item);
+        }
+    }
+
+    fn n_items(&self, kernel: usize) -> usize {
+        match &self.kernels[kernel] {
+            Kernel::Loop(kernel) => kernel.items.len(),
+            Kernel::Scalar(_) | Kernel::Library(_) => 0,
+        }
+    }
+
+    /// A computed value that is an output as it stands is computed into that output's buffer.
+    fn choose_direct_outputs(&mut self, needed: &[bool]) {
+        for (position, output) in self.graph.outputs().iter().enumerate() {
+            let id = self.id(output.value);
+            let computed = needed[output.value.node.index()]
+                && self.graph.node(output.value.node).op().is_some_and(|op| match op.lower() {
+                    Lowering::Inline(_)
+                    | Lowering::Math1(_)
+                    | Lowering::Math2(_)
+                    | Lowering::Reduce { .. }
+                    | Lowering::Library(_) => true,
+                    Lowering::Constant(_) | Lowering::View(_) => false,
+                });
+            if computed && self.direct_output[id].is_none() {
+                self.direct_output[id] = Some(position as u32);
+            }
+        }
+    }
+
+    /// Everything else that is an output is copied at the end: inputs, constants, views, and repeated outputs.
+    fn copy_outputs(&mut self) {
+        for (output, value) in self.graph.outputs().iter().map(|output| output.value).enumerate() {
+            if self.direct_output[self.id(value)] == Some(output as u32) {
+                continue;
+            }
+            let shape = self.graph.ty(value).shape.clone();
+            if shape.size() == 1 {
+                self.push_scalar(ScalarOp::Output { from: value, output }, &[value]);
+            } else {
+                self.push_item(Item::Output { from: value, output }, &[value], &shape);
+            }
+        }
+    }
+
+    /// The values that a step of straight-line code reads.
+    pub fn scalar_operands(&self, op: ScalarOp) -> crate::ir::Operands {
+        match op {
+            ScalarOp::Node(node) => self.graph.operands(node),
+            ScalarOp::Output { from, .. } => smallvec::smallvec![from],
+            ScalarOp::Guard(guard) => smallvec::smallvec![self.graph.guards()[guard].value],
+        }
+    }
+
+    /// The values that an item of a loop reads.
+    pub fn item_operands(&self, item: &Item) -> crate::ir::Operands {
+        match item {
+            Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => self.graph.operands(*node),
+            Item::Output { from, .. } => smallvec::smallvec![*from],
+        }
+    }
+
+    /// The type of a root value.
+    pub fn ty(&self, value: Value) -> &'g Type {
+        self.graph.ty(value)
+    }
+
+    /// The dtype of the elements that an item gives at each index.
+    pub fn item_dtype(&self, item: &Item) -> DType {
+        match item {
+            Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => self.ty((*node).into()).dtype,
+            Item::Output { from, .. } => self.ty(*from).dtype,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::allocate::{Homes, allocate};
+use super::library::{LibraryCall, PANICKED, call_library};
+use super::plan::{CHUNK, Kernel, Plan};
+use super::{loops, scalar};
+use crate::emit::{Code, FunctionId, Module};
+use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
+use crate::interpret::check_input_types;
+use crate::op::Graph;
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
+
+/// A graph as native code, ready to be called from any thread.
+///
+/// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). A call allocates
+/// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
+pub struct Program {
+    name: String,
+    inputs: Vec<(String, Type)>,
+    outputs: Vec<(String, Type)>,
+    guards: Vec<(bool, Option<SourceLine>)>,
+    code: Code,
+    entry: FunctionId,
+    /// What the base table holds after the outputs.
+    constants: Vec<Arc<Array>>,
+    libraries: Vec<Box<LibraryCall>>,
+    arena_lines: usize,
+    frame_lines: usize,
+    memory: Mutex<Vec<Memory>>,
+    scalars_only: bool,
+}
+
+/// One cache line, so that memory is aligned to it.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+type Memory = Box<[Line]>;
+
+/// Working memory up to this many lines is on the caller's stack.
+const STACK_LINES: usize = 32;
+
+/// The addresses of the base table.
+type Bases = SmallVec<[*mut u8; 16]>;
+
+impl Program {
+    /// Compiles a graph.
+    ///
+    /// # Errors
+    /// If Cranelift has no backend for this machine, or the system refuses the memory.
+    pub fn compile(graph: &Graph) -> Result<Program, Error> {
+        let plan = Plan::new(graph);
+        let homes = allocate(&plan);
+        let mut module = Module::new()?;
+        let (entry, libraries) = emit(&mut module, &plan, &homes)?;
+        let code = module.finish()?;
+        let constant = |&id: &usize| {
+            let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
+            Arc::new(constant.clone())
+        };
+        let ty = |value| graph.ty(value).clone();
+        let inputs: Vec<_> =
+            graph.inputs().iter().map(|input| (input.name.to_string(), ty(input.node.into()))).collect();
+        let outputs: Vec<_> =
+            graph.outputs().iter().map(|output| (output.name.to_string(), ty(output.value))).collect();
+        let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
+        Ok(Program {
+            name: graph.name().to_string(),
+            scalars_only: inputs.iter().all(scalar) && outputs.iter().all(scalar),
+            inputs,
+            outputs,
+            guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
+            code,
+            entry,
+            constants: homes.constants.iter().map(constant).collect(),
+            libraries,
+            arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
+            frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
+            memory: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The name of the graph.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names and types of the inputs.
+    pub fn inputs(&self) -> &[(String, Type)] {
+        &self.inputs
+    }
+
+    /// The names and types of the outputs.
+    pub fn outputs(&self) -> &[(String, Type)] {
+        &self.outputs
+    }
+
+    /// The bytes of working memory that one call uses.
+    pub fn memory_bytes(&self) -> usize {
+        (self.arena_lines + self.frame_lines) * size_of::<Line>()
+    }
+
+    /// Runs the program.
+    ///
+    /// # Errors
+    /// If the inputs are of other number or types than the program's, or a guard does not hold.
+    pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
+        self.check_inputs(inputs)?;
+        let mut outputs: Vec<Array> = self.outputs.iter().map(|(_, ty)| Array::zeros(ty)).collect();
+        let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
+        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(Array::as_mut_ptr).collect();
+        // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
+        // order; inputs are only read, and outputs belong to this call.
+        let status = unsafe { self.run(x, y) };
+        self.outcome(status)?;
+        Ok(outputs)
+    }
+
+    /// Builds types only to report them: this is on the path of every call.
+    fn check_inputs(&self, inputs: &[Array]) -> Result<(), ArgumentError> {
+        let fits = |((_, expected), got): (&(String, Type), &Array)| {
+            expected.dtype == got.dtype() && expected.shape.extents() == got.shape()
+        };
+        if inputs.len() == self.inputs.len() && self.inputs.iter().zip(inputs).all(fits) {
+            return Ok(());
+        }
+        let expected = self.inputs.iter().map(|(name, ty)| (name.as_str(), ty));
+        check_input_types(&self.name, expected, inputs.iter().map(Array::ty))
+    }
+
+    /// Runs the program, writing the results into the caller's buffers. Nothing is allocated.
+    ///
+    /// # Errors
+    /// If inputs or outputs are of other number or types than the program's or not in row-major order, or a guard does
+    /// not hold; the buffers may have been written to.
+    pub fn call_into(&self, inputs: &[ArrayRef<'_>], outputs: &mut [ArrayMut<'_>]) -> Result<(), Error> {
+        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
+        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(ArrayMut::as_mut_ptr).collect();
+        // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
+        let status = unsafe { self.run(x, y) };
+        self.outcome(status)
+    }
+
+    /// Whether all inputs and outputs are scalars of `f64`, so that [`Program::call_scalars`] applies.
+    pub fn scalars_only(&self) -> bool {
+        self.scalars_only
+    }
+
+    /// Runs a program whose inputs and outputs are scalars of `f64`: the shortest way into the code.
+    ///
+    /// # Errors
+    /// If the program is of another kind or has another number of inputs or outputs, or a guard does not hold.
+    pub fn call_scalars(&self, inputs: &[f64], outputs: &mut [f64]) -> Result<(), Error> {
+        for (what, expected, got) in [("inputs", &self.inputs, inputs.len()), ("outputs", &self.outputs, outputs.len())]
+        {
+            if expected.len() != got {
+                let of = format!("{} ({what})", self.name);
+                return Err(ArgumentError::Count { of, expected: expected.len(), got }.into());
+            }
+        }
+        if let Some((name, ty)) = self.inputs.iter().chain(&self.outputs).find(|_| !self.scalars_only) {
+            let (expected, got) = (ty.clone(), Type::scalar(DType::F64));
+            return Err(ArgumentError::Type { name: name.clone(), expected, got }.into());
+        }
+        let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
+        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast()).collect();
+        // SAFETY: the numbers have been checked, and all types are scalars of `f64`.
+        let status = unsafe { self.run(x, y) };
+        self.outcome(status)
+    }
+
+    /// Runs the code.
+    ///
+    /// # Safety
+    /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
+    /// overlap with anything else.
+    unsafe fn run(&self, inputs: impl Iterator<Item = *mut u8>, outputs: SmallVec<[*mut u8; 8]>) -> i32 {
+        let lines = self.arena_lines + self.frame_lines;
+        if lines <= STACK_LINES && self.libraries.is_empty() {
+            let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
+            // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's
+            // contract.
+            return unsafe { self.enter(memory.as_mut_ptr().cast(), inputs, &outputs) };
+        }
+        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = kept.unwrap_or_else(|| vec![Line([0; 64]); lines].into_boxed_slice());
+        // SAFETY: as above.
+        let status = unsafe { self.enter(memory.as_mut_ptr().cast(), inputs, &outputs) };
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        status
+    }
+
+    unsafe fn enter(&self, arena: *mut u8, inputs: impl Iterator<Item = *mut u8>, outputs: &[*mut u8]) -> i32 {
+        let mut bases = Bases::new();
+        bases.push(arena);
+        // SAFETY: the frame follows the arena in the same memory.
+        bases.push(unsafe { arena.add(self.arena_lines * size_of::<Line>()) });
+        bases.extend(inputs);
+        bases.extend_from_slice(outputs);
+        bases.extend(self.constants.iter().map(|constant| constant.as_ptr().cast_mut()));
+        for call in &self.libraries {
+            bases.push(call_library as *mut u8);
+            bases.push(std::ptr::from_ref::<LibraryCall>(call).cast_mut().cast());
+        }
+        // SAFETY: the code has this signature and lives as long as `self`.
+        let entry: extern "C" fn(*const *mut u8) -> i32 = unsafe { std::mem::transmute(self.code.address(self.entry)) };
+        entry(bases.as_ptr())
+    }
+
+    fn outcome(&self, status: i32) -> Result<(), Error> {
+        match status {
+            0 => Ok(()),
+            PANICKED => panic!("bug: a library routine of {} panicked", self.name),
+            status => {
+                let guard = status as usize - 1;
+                let (expected, at) = self.guards[guard].clone();
+                Err(GuardMiss { guard, expected, at }.into())
+            }
+        }
+    }
+}
+
+/// Requires buffers of the expected types, in row-major order.
+fn check_buffers(
+    of: &str,
+    what: &str,
+    expected: &[(String, Type)],
+    got: impl ExactSizeIterator<Item = (DType, bool, SmallVec<[usize; 4]>)>,
+) -> Result<(), ArgumentError> {
+    if expected.len() != got.len() {
+        return Err(ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() });
+    }
+    for ((name, expected), (dtype, contiguous, shape)) in expected.iter().zip(got) {
+        if expected.dtype != dtype || expected.shape.extents() != shape.as_slice() {
+            let got = Type::new(dtype, shape.as_slice());
+            return Err(ArgumentError::Type { name: name.clone(), expected: expected.clone(), got });
+        }
+        if !contiguous {
+            let requirement = "the elements must lie in row-major order without gaps".to_string();
+            return Err(ArgumentError::Value { name: name.clone(), requirement });
+        }
+    }
+    Ok(())
+}
+
+/// Emits all kernels, and a function that calls them in order.
+fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
+    enum Step {
+        Call(FunctionId),
+        Library(u32),
+    }
+    let mut steps = Vec::new();
+    let mut libraries = Vec::new();
+    for (k, kernel) in plan.kernels.iter().enumerate() {
+        match kernel {
+            Kernel::Scalar(ops) => {
+                for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
+                    let function = module.function(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
+                    steps.push(Step::Call(function));
+                }
+            }
+            Kernel::Loop(nest) => {
+                steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
+            }
+            Kernel::Library(node) => {
+                steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
+                libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
+            }
+        }
+    }
+    if let [Step::Call(only)] = steps[..] {
+        return Ok((only, libraries));
+    }
+    // The driver too is cut: a call is few instructions, but a million operations are many calls.
+    let mut drivers = Vec::new();
+    for steps in steps.chunks(CHUNK) {
+        drivers.push(module.function(|e| {
+            for step in steps {
+                match *step {
+                    Step::Call(function) => e.call_function(function),
+                    Step::Library(base) => e.call_through(base, base + 1),
+                }
+            }
+        })?);
+    }
+    if let [only] = drivers[..] {
+        return Ok((only, libraries));
+    }
+    let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
+    Ok((entry, libraries))
+}

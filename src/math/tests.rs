@@ -1,0 +1,606 @@
+//! What the definitions promise: accuracy, special values, and the same bits from every entry on every processor.
+
+use super::entry::Processor;
+use super::{Binary, Unary};
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+/// The smallest positive number.
+const TINY: f64 = f64::from_bits(1);
+
+/// Reference values by `tests/data/math/reference.py`, with the number of arguments before them.
+macro_rules! reference {
+    ($function:expr, $($variant:ident => $file:literal),* $(,)?) => {
+        match $function {
+            $($variant => include_str!(concat!("../../tests/data/math/", $file, ".txt")),)*
+        }
+    };
+}
+
+fn unary_reference(f: Unary) -> &'static str {
+    use Unary::*;
+    reference!(f,
+        Exp => "exp", Exp2 => "exp2", Expm1 => "expm1",
+        Log => "log", Log2 => "log2", Log10 => "log10", Log1p => "log1p",
+        Sin => "sin", Cos => "cos", Tan => "tan", Asin => "asin", Acos => "acos", Atan => "atan",
+        Sinh => "sinh", Cosh => "cosh", Tanh => "tanh",
+        Asinh => "asinh", Acosh => "acosh", Atanh => "atanh",
+        Logistic => "logistic", Cbrt => "cbrt",
+    )
+}
+
+fn binary_reference(f: Binary) -> &'static str {
+    use Binary::*;
+    reference!(f, Pow => "pow", Atan2 => "atan2", Hypot => "hypot", Rem => "rem")
+}
+
+/// The largest error that the design allows, in units in the last place.
+fn promised(name: &str) -> f64 {
+    match name {
+        "rem" => 0.0,
+        "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sin" | "cos" | "pow" => {
+            1.0
+        }
+        _ => 2.0,
+    }
+}
+
+/// Checks a function against a reference file: bits of the arguments, bits of the value, and what the value lacks.
+fn check_accuracy(name: &str, reference: &str, f: impl Fn(&[f64]) -> f64) {
+    let mut n_points = 0;
+    for line in reference.lines() {
+        let (numbers, rest) = line.rsplit_once(' ').expect("columns");
+        let rest: f64 = rest.parse().expect("a fraction");
+        let numbers: Vec<f64> = numbers
+            .split(' ')
+            .map(|word| f64::from_bits(u64::from_str_radix(word, 16).expect("bits")))
+            .collect();
+        let (&exact, arguments) = numbers.split_last().expect("a value");
+        let error = (f(arguments) - exact) / last_place(exact) - rest;
+        assert!(
+            error.abs() <= promised(name),
+            "{name}{arguments:?}: {error} ulp from {exact:e}"
+        );
+        n_points += 1;
+    }
+    assert!(n_points >= 300, "{name}: {n_points} points only");
+}
+
+/// The distance to the next larger magnitude.
+fn last_place(x: f64) -> f64 {
+    f64::from_bits(x.abs().to_bits() + 1) - x.abs()
+}
+
+#[test]
+fn every_function_is_as_accurate_as_promised() {
+    for &f in Unary::ALL {
+        check_accuracy(f.name(), unary_reference(f), |x| f.f64(x[0]));
+    }
+    for &f in Binary::ALL {
+        check_accuracy(f.name(), binary_reference(f), |x| f.f64(x[0], x[1]));
+    }
+}
+
+#[test]
+fn special_values_of_one_variable() {
+    use Unary::*;
+    let table: &[(Unary, &[(f64, f64)])] = &[
+        (
+            Exp,
+            &[
+                (0.0, 1.0),
+                (-0.0, 1.0),
+                (INF, INF),
+                (-INF, 0.0),
+                (709.79, INF),
+                (-745.14, 0.0),
+                (-745.13, TINY),
+            ],
+        ),
+        (
+            Exp2,
+            &[
+                (0.0, 1.0),
+                (INF, INF),
+                (-INF, 0.0),
+                (10.0, 1024.0),
+                (-1074.0, TINY),
+                (1024.0, INF),
+                (-1075.0, 0.0),
+            ],
+        ),
+        (
+            Expm1,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, INF),
+                (-INF, -1.0),
+                (TINY, TINY),
+                (-TINY, -TINY),
+                (-60.0, -1.0),
+            ],
+        ),
+        (
+            Log,
+            &[
+                (1.0, 0.0),
+                (0.0, -INF),
+                (-0.0, -INF),
+                (INF, INF),
+                (-1.0, NAN),
+                (-INF, NAN),
+            ],
+        ),
+        (
+            Log2,
+            &[
+                (1.0, 0.0),
+                (0.0, -INF),
+                (-0.0, -INF),
+                (INF, INF),
+                (-1.0, NAN),
+                (8.0, 3.0),
+                (TINY, -1074.0),
+            ],
+        ),
+        (
+            Log10,
+            &[
+                (1.0, 0.0),
+                (0.0, -INF),
+                (-0.0, -INF),
+                (INF, INF),
+                (-1.0, NAN),
+                (1000.0, 3.0),
+                (1e22, 22.0),
+            ],
+        ),
+        (
+            Log1p,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (-1.0, -INF),
+                (INF, INF),
+                (-1.5, NAN),
+                (TINY, TINY),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Sin,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, NAN),
+                (-INF, NAN),
+                (TINY, TINY),
+                (-TINY, -TINY),
+                (FRAC_PI_2, 1.0),
+            ],
+        ),
+        (
+            Cos,
+            &[
+                (0.0, 1.0),
+                (-0.0, 1.0),
+                (INF, NAN),
+                (-INF, NAN),
+                (TINY, 1.0),
+                (PI, -1.0),
+            ],
+        ),
+        (
+            Tan,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, NAN),
+                (-INF, NAN),
+                (TINY, TINY),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Asin,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (1.0, FRAC_PI_2),
+                (-1.0, -FRAC_PI_2),
+                (1.1, NAN),
+                (-INF, NAN),
+                (TINY, TINY),
+            ],
+        ),
+        (
+            Acos,
+            &[
+                (1.0, 0.0),
+                (-1.0, PI),
+                (0.0, FRAC_PI_2),
+                (-0.0, FRAC_PI_2),
+                (1.1, NAN),
+                (-1.1, NAN),
+                (INF, NAN),
+            ],
+        ),
+        (
+            Atan,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, FRAC_PI_2),
+                (-INF, -FRAC_PI_2),
+                (1.0, FRAC_PI_4),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Sinh,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, INF),
+                (-INF, -INF),
+                (711.0, INF),
+                (TINY, TINY),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Cosh,
+            &[
+                (0.0, 1.0),
+                (-0.0, 1.0),
+                (INF, INF),
+                (-INF, INF),
+                (-711.0, INF),
+                (TINY, 1.0),
+            ],
+        ),
+        (
+            Tanh,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, 1.0),
+                (-INF, -1.0),
+                (30.0, 1.0),
+                (TINY, TINY),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Asinh,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, INF),
+                (-INF, -INF),
+                (TINY, TINY),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Acosh,
+            &[
+                (1.0, 0.0),
+                (INF, INF),
+                (0.5, NAN),
+                (0.0, NAN),
+                (-1.0, NAN),
+                (-INF, NAN),
+            ],
+        ),
+        (
+            Atanh,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (1.0, INF),
+                (-1.0, -INF),
+                (1.1, NAN),
+                (-INF, NAN),
+                (-TINY, -TINY),
+            ],
+        ),
+        (
+            Logistic,
+            &[
+                (0.0, 0.5),
+                (-0.0, 0.5),
+                (INF, 1.0),
+                (-INF, 0.0),
+                (40.0, 1.0),
+                (-745.13, TINY),
+                (-746.0, 0.0),
+            ],
+        ),
+        (
+            Cbrt,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (INF, INF),
+                (-INF, -INF),
+                (27.0, 3.0),
+                (-8.0, -2.0),
+                (1e-300, 1e-100),
+            ],
+        ),
+    ];
+    assert!(
+        table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()),
+        "a row per function"
+    );
+    for &(f, points) in table {
+        for &(x, y) in points.iter().chain(&[(NAN, NAN), (-NAN, NAN)]) {
+            let found = f.f64(x);
+            assert_eq!(
+                found.to_bits(),
+                y.to_bits(),
+                "{}({x:e}) = {found:e}, not {y:e}",
+                f.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn special_values_of_two_variables() {
+    use Binary::*;
+    #[rustfmt::skip]
+    let table: &[(Binary, &[(f64, f64, f64)])] = &[
+        (Pow, &[
+            (0.0, 3.0, 0.0), (-0.0, 3.0, -0.0), (-0.0, 2.0, 0.0), (0.0, -3.0, INF), (-0.0, -3.0, -INF),
+            (-0.0, -2.0, INF), (-0.0, -0.5, INF), (-0.0, 0.5, 0.0), (0.0, INF, 0.0), (0.0, -INF, INF),
+            (-1.0, INF, 1.0), (-1.0, -INF, 1.0), (1.0, NAN, 1.0), (1.0, INF, 1.0), (NAN, 0.0, 1.0),
+            (NAN, -0.0, 1.0), (NAN, 1.0, NAN), (2.0, NAN, NAN), (-2.0, 0.5, NAN), (-8.0, 1.0 / 3.0, NAN),
+            (0.5, INF, 0.0), (0.5, -INF, INF), (-2.0, INF, INF), (2.0, -INF, 0.0), (INF, 2.0, INF),
+            (INF, -2.0, 0.0), (INF, 0.0, 1.0), (-INF, 3.0, -INF), (-INF, 2.0, INF), (-INF, -3.0, -0.0),
+            (-INF, -2.0, 0.0), (-INF, 0.5, INF), (-INF, INF, INF), (-2.0, 3.0, -8.0), (-2.0, -2.0, 0.25),
+            (2.0, 1024.0, INF), (-2.0, 1025.0, -INF), (2.0, -1074.0, TINY), (2.0, -1076.0, 0.0),
+            (-2.0, -1077.0, -0.0), (TINY, 1.0, TINY), (TINY, 1e300, 0.0), (2.0, 1e300, INF), (3.0, 2.0, 9.0),
+            (-1.0, 9007199254740991.0, -1.0), (-1.0, 9007199254740992.0, 1.0), (-3.0, 0.0, 1.0), (10.0, TINY, 1.0),
+        ]),
+        (Atan2, &[
+            (0.0, 1.0, 0.0), (-0.0, 1.0, -0.0), (0.0, -1.0, PI), (-0.0, -1.0, -PI), (0.0, 0.0, 0.0),
+            (-0.0, 0.0, -0.0), (0.0, -0.0, PI), (-0.0, -0.0, -PI), (1.0, 0.0, FRAC_PI_2), (-1.0, -0.0, -FRAC_PI_2),
+            (1.0, INF, 0.0), (-1.0, INF, -0.0), (1.0, -INF, PI), (-1.0, -INF, -PI), (INF, 1.0, FRAC_PI_2),
+            (-INF, -1.0, -FRAC_PI_2), (INF, INF, FRAC_PI_4), (INF, -INF, 3.0 * FRAC_PI_4),
+            (-INF, INF, -FRAC_PI_4), (NAN, 1.0, NAN), (1.0, NAN, NAN), (NAN, INF, NAN), (1.0, 1.0, FRAC_PI_4),
+            (TINY, 1.0, TINY), (TINY, TINY, FRAC_PI_4), (TINY, 2.0, 0.0), (1e300, -1e-300, FRAC_PI_2),
+            (TINY, f64::MAX, 0.0), (-TINY, f64::MAX, -0.0), (TINY, -f64::MAX, PI),
+        ]),
+        (Hypot, &[
+            (3.0, 4.0, 5.0), (-3.0, 4.0, 5.0), (0.0, -0.0, 0.0), (0.0, -TINY, TINY), (INF, NAN, INF),
+            (NAN, -INF, INF), (NAN, 1.0, NAN), (1.0, NAN, NAN), (f64::MAX, f64::MAX, INF),
+            (f64::MAX, 1.0, f64::MAX), (3.0 * TINY, 4.0 * TINY, 5.0 * TINY), (3e300, 4e300, 5e300),
+        ]),
+        (Rem, &[
+            (5.0, 3.0, 2.0), (-5.0, 3.0, -2.0), (5.0, -3.0, 2.0), (6.0, 3.0, 0.0), (-6.0, 3.0, -0.0),
+            (0.0, 3.0, 0.0), (-0.0, 3.0, -0.0), (1.0, INF, 1.0), (-1.0, -INF, -1.0), (INF, 1.0, NAN), (1.0, 0.0, NAN),
+            (0.0, 0.0, NAN), (NAN, 1.0, NAN), (1.0, NAN, NAN), (INF, INF, NAN), (TINY, 1.0, TINY),
+            (f64::MAX, TINY, 0.0), (1e308, 3.0, 2.0), (-1e308, 3.0, -2.0), (5.0 * TINY, 3.0 * TINY, 2.0 * TINY),
+        ]),
+    ];
+    assert!(
+        table
+            .iter()
+            .map(|row| row.0)
+            .eq(Binary::ALL.iter().copied()),
+        "a row per function"
+    );
+    for &(f, points) in table {
+        for &(x, y, z) in points {
+            let found = f.f64(x, y);
+            assert_eq!(
+                found.to_bits(),
+                z.to_bits(),
+                "{}({x:e}, {y:e}) = {found:e}, not {z:e}",
+                f.name()
+            );
+        }
+    }
+}
+
+/// The kinds of processor whose entries can be called here.
+fn processors() -> Vec<Processor> {
+    let mut processors = vec![Processor::Any];
+    if Processor::current() != Processor::Any {
+        processors.push(Processor::current());
+    }
+    processors
+}
+
+/// Numbers of every size, and every kind of special number among them.
+fn sample(n: usize, seed: u64) -> Vec<f64> {
+    let special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        INF,
+        -INF,
+        NAN,
+        TINY,
+        f64::MAX,
+        0.5,
+        1e22,
+        -1e300,
+    ];
+    let mut state = seed;
+    (0..n)
+        .map(|i| {
+            let bits = random(&mut state);
+            let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
+            match i % 5 {
+                0 => f64::from_bits(bits),
+                1 => 2.0 * unit - 1.0,
+                2 => 40.0 * unit - 20.0,
+                3 => 1500.0 * unit - 750.0,
+                _ => special[bits as usize % special.len()],
+            }
+        })
+        .collect()
+}
+
+/// Steele, Lea and Flood's SplitMix64.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Lengths around every multiple of a vector, and around a block of narrow numbers.
+const LENGTHS: [usize; 14] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 17, 256, 257, 1003];
+
+#[test]
+fn one_variable_gives_the_same_bits_everywhere() {
+    for &f in Unary::ALL {
+        for processor in processors() {
+            let entries = f.entries(processor);
+            for n in LENGTHS {
+                let x = sample(n, n as u64);
+                let expected: Vec<u64> = x.iter().map(|&x| f.f64(x).to_bits()).collect();
+                // SAFETY: the processor is the one that runs this.
+                let scalar = x
+                    .iter()
+                    .map(|&x| unsafe { (entries.scalar_f64)(x) }.to_bits());
+                assert!(
+                    scalar.eq(expected.iter().copied()),
+                    "{} {processor:?} scalar",
+                    f.name()
+                );
+                let mut y = vec![0.0; n];
+                // SAFETY: both have the length given, and the processor is the one that runs this.
+                unsafe { (entries.slice_f64)(x.as_ptr(), y.as_mut_ptr(), n) };
+                assert!(
+                    y.iter().map(|y| y.to_bits()).eq(expected),
+                    "{} {processor:?} {n}",
+                    f.name()
+                );
+                let mut in_place = x;
+                // SAFETY: as above.
+                unsafe { (entries.slice_f64)(in_place.as_ptr(), in_place.as_mut_ptr(), n) };
+                assert!(
+                    in_place
+                        .iter()
+                        .map(|y| y.to_bits())
+                        .eq(y.iter().map(|y| y.to_bits()))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn two_variables_give_the_same_bits_everywhere() {
+    for &f in Binary::ALL {
+        for processor in processors() {
+            let entries = f.entries(processor);
+            for n in LENGTHS {
+                let (x, y) = (sample(n, n as u64), sample(n + 2, 77).split_off(2));
+                let pairs = || x.iter().copied().zip(y.iter().copied());
+                let expected: Vec<u64> = pairs().map(|(x, y)| f.f64(x, y).to_bits()).collect();
+                // SAFETY: the processor is the one that runs this.
+                let scalar = pairs().map(|(x, y)| unsafe { (entries.scalar_f64)(x, y) }.to_bits());
+                assert!(
+                    scalar.eq(expected.iter().copied()),
+                    "{} {processor:?} scalar",
+                    f.name()
+                );
+                let mut z = vec![0.0; n];
+                // SAFETY: all have the length given, and the processor is the one that runs this.
+                unsafe { (entries.slice_f64)(x.as_ptr(), y.as_ptr(), z.as_mut_ptr(), n) };
+                assert!(
+                    z.iter().map(|z| z.to_bits()).eq(expected),
+                    "{} {processor:?} {n}",
+                    f.name()
+                );
+                let mut in_place = y.clone();
+                // SAFETY: as above.
+                unsafe {
+                    (entries.slice_f64)(x.as_ptr(), in_place.as_ptr(), in_place.as_mut_ptr(), n)
+                };
+                assert!(
+                    in_place
+                        .iter()
+                        .map(|z| z.to_bits())
+                        .eq(z.iter().map(|z| z.to_bits()))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn narrow_numbers_are_rounded_wide_ones() {
+    for n in LENGTHS {
+        let x: Vec<f32> = sample(n, n as u64).iter().map(|&x| x as f32).collect();
+        let y: Vec<f32> = sample(n + 2, 77)[2..].iter().map(|&x| x as f32).collect();
+        for processor in processors() {
+            for &f in Unary::ALL {
+                let expected: Vec<u32> = x
+                    .iter()
+                    .map(|&x| (f.f64(f64::from(x)) as f32).to_bits())
+                    .collect();
+                assert!(
+                    x.iter()
+                        .map(|&x| f.f32(x).to_bits())
+                        .eq(expected.iter().copied()),
+                    "{}",
+                    f.name()
+                );
+                let mut z = vec![0.0; n];
+                // SAFETY: both have the length given, and the processor is the one that runs this.
+                unsafe { (f.entries(processor).slice_f32)(x.as_ptr(), z.as_mut_ptr(), n) };
+                assert!(
+                    z.iter().map(|z| z.to_bits()).eq(expected),
+                    "{} {processor:?} {n}",
+                    f.name()
+                );
+            }
+            for &f in Binary::ALL {
+                let pairs = || x.iter().copied().zip(y.iter().copied());
+                let expected: Vec<u32> = pairs()
+                    .map(|(x, y)| (f.f64(f64::from(x), f64::from(y)) as f32).to_bits())
+                    .collect();
+                assert!(
+                    pairs()
+                        .map(|(x, y)| f.f32(x, y).to_bits())
+                        .eq(expected.iter().copied()),
+                    "{}",
+                    f.name()
+                );
+                let mut z = vec![0.0; n];
+                // SAFETY: all have the length given, and the processor is the one that runs this.
+                unsafe {
+                    (f.entries(processor).slice_f32)(x.as_ptr(), y.as_ptr(), z.as_mut_ptr(), n)
+                };
+                assert!(
+                    z.iter().map(|z| z.to_bits()).eq(expected),
+                    "{} {processor:?} {n}",
+                    f.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_remainder_is_that_of_the_language() {
+    let (x, y) = (sample(20_000, 1), sample(20_002, 2).split_off(2));
+    for (x, y) in x.into_iter().zip(y) {
+        let expected = if (x % y).is_nan() { NAN } else { x % y };
+        assert_eq!(
+            Binary::Rem.f64(x, y).to_bits(),
+            expected.to_bits(),
+            "rem({x:e}, {y:e})"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place.
+
+use retrograd::op::{Graph, Op};
+use retrograd::value::{Array, DType, Scalar, Type};
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same on every machine.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Uniform in `[low, high)`.
+    pub fn range(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub fn array(&mut self, ty: &Type, (low, high): (f64, f64)) -> Array {
+        let elements: Vec<Scalar> = (0..ty.size())
+            .map(|_| match ty.dtype {
+                DType::Bool => Scalar::Bool(self.next() & 1 == 1),
+                DType::I64 => {
+                    let (low, high) = (low.floor() as i64, high.ceil() as i64);
+                    Scalar::I64(low + self.below((high - low).max(1) as usize) as i64)
+                }
+                dtype => Scalar::F64(self.range(low, high)).convert(dtype),
+            })
+            .collect();
+        Array::collect(ty, elements.into_iter())
+    }
+}
+
+/// The graph that applies one operation to inputs `x0`, `x1`, … of these types.
+pub fn graph_of(op: &Op, types: &[Type]) -> Graph {
+    let mut graph = Graph::new("main");
+    let inputs: Vec<_> =
+        types.iter().enumerate().map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).unwrap()).collect();
+    let node = graph.add(op.clone(), &inputs, Default::default()).unwrap();
+    for result in retrograd::ir::results_of(&graph, node) {
+        graph.add_output(format!("y{}", result.result), result);
+    }
+    graph
+}
+
+/// The distance of two numbers in units in the last place of the second; infinite where one is NaN and not the other.
+pub fn ulps(got: Scalar, expected: Scalar) -> f64 {
+    if got.bits() == expected.bits() {
+        return 0.0;
+    }
+    match (got, expected) {
+        (Scalar::F64(a), Scalar::F64(b)) if a.is_finite() && b.is_finite() => {
+            (a - b).abs() / (b.abs().next_up() - b.abs())
+        }
+        (Scalar::F32(a), Scalar::F32(b)) if a.is_finite() && b.is_finite() => {
+            f64::from((a - b).abs()) / f64::from(b.abs().next_up() - b.abs())
+        }
+        _ => f64::INFINITY,
+    }
+}
+
+pub fn floats(array: &Array) -> Vec<f64> {
+    array
+        .elements()
+        .map(|x| match x.convert(DType::F64) {
+            Scalar::F64(x) => x,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! Every operation, by the table of its examples: known answers, interpreter = native bit for bit, both modes of
+//! differentiation against differences and against each other, second order.
+
+mod common;
+
+use common::{Random, floats, graph_of, ulps};
+use retrograd::op::{Graph, Op, Sample};
+use retrograd::value::{Array, DType, Type};
+use retrograd::{Program, differentiate, interpret};
+
+fn native(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
+    Program::compile(graph).unwrap().call(inputs).unwrap()
+}
+
+/// Interprets and runs natively, and requires the same bits.
+fn both(what: &str, graph: &Graph, inputs: &[Array]) -> Vec<Array> {
+    let expected = interpret::run(graph, inputs).unwrap();
+    let got = native(graph, inputs);
+    for (position, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        assert!(
+            got.same_bits(expected),
+            "{what}: output {position}\nnative {got}\ninterpreted {expected}\n{graph}\ninputs {inputs:?}"
+        );
+    }
+    expected
+}
+
+#[test]
+fn known_answers() {
+    for (name, _, examples) in Op::table() {
+        assert!(!examples.answers.is_empty(), "{name} has no known answers");
+        for answer in &examples.answers {
+            let types: Vec<Type> = answer.operands.iter().map(Array::ty).collect();
+            let graph = graph_of(&answer.op, &types);
+            let results = both(name, &graph, &answer.operands);
+            for (got, expected) in results.iter().zip(&answer.results) {
+                assert_eq!(got.ty(), expected.ty(), "{name}: {graph}");
+                let worst = got.elements().zip(expected.elements()).map(|(x, y)| ulps(x, y)).fold(0.0, f64::max);
+                assert!(
+                    worst <= f64::from(answer.ulps),
+                    "{name}: {worst} ulps\ngot {got}\nexpected {expected}\n{graph}operands {:?}",
+                    answer.operands
+                );
+            }
+        }
+    }
+}
+
+fn each_sample(mut check: impl FnMut(&str, &Sample, &[Type], &[Array], &mut Random)) {
+    let mut random = Random(1);
+    for (name, _, examples) in Op::table() {
+        for sample in &examples.samples {
+            let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
+            let inputs: Vec<Array> = sample.operands.iter().map(|(ty, domain)| random.array(ty, *domain)).collect();
+            check(name, sample, &types, &inputs, &mut random);
+        }
+    }
+}
+
+#[test]
+fn interpreter_and_native_agree() {
+    each_sample(|name, sample, types, inputs, _| {
+        both(name, &graph_of(&sample.op, types), inputs);
+    });
+}
+
+/// Numbers on which lanes, rounding and comparisons go wrong first.
+const NASTY: [f64; 16] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -2.5,
+    3.5,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::NAN,
+    f64::MIN_POSITIVE,
+    5e-324,
+    f64::MAX,
+    -f64::MAX,
+    1e15,
+    4503599627370497.5,
+];
+
+#[test]
+fn interpreter_and_native_agree_on_special_values() {
+    let mut random = Random(2);
+    for (name, _, examples) in Op::table() {
+        for sample in &examples.samples {
+            // Long enough for lanes, unrolling and a remainder, where the shapes are free: those of elementwise ones.
+            let nasty = |ty: &Type, random: &mut Random| {
+                let domain = (-3.0, 3.0);
+                match ty.dtype {
+                    DType::F64 | DType::F32 => {
+                        let pick = |_| retrograd::value::Scalar::F64(NASTY[random.below(16)]).convert(ty.dtype);
+                        Array::collect(ty, (0..ty.size()).map(pick))
+                    }
+                    DType::I64 | DType::Bool => random.array(ty, domain),
+                }
+            };
+            let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
+            let inputs: Vec<Array> = types.iter().map(|ty| nasty(ty, &mut random)).collect();
+            both(name, &graph_of(&sample.op, &types), &inputs);
+        }
+    }
+}
+
+/// The positions of operands that have derivatives.
+fn float_operands(types: &[Type]) -> Vec<usize> {
+    (0..types.len()).filter(|&k| types[k].dtype.is_float()).collect()
+}
+
+fn dot(x: &[Array], y: &[Array]) -> f64 {
+    x.iter().zip(y).flat_map(|(x, y)| floats(x).into_iter().zip(floats(y))).map(|(x, y)| x * y).sum()
+}
+
+#[test]
+fn forward_mode_agrees_with_differences() {
+    each_sample(|name, sample, types, inputs, random| {
+        let wrt = float_operands(types);
+        let graph = graph_of(&sample.op, types);
+        let float_output = graph.outputs().iter().all(|output| graph.ty(output.value).dtype == DType::F64);
+        if wrt.is_empty() || !float_output || types.iter().any(|ty| ty.dtype == DType::F32) {
+            return;
+        }
+        let tangents: Vec<Array> = wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect();
+        let jvp = differentiate::jvp(&graph, &wrt).unwrap();
+        let all: Vec<Array> = inputs.iter().chain(&tangents).cloned().collect();
+        let outputs = both(name, &jvp, &all);
+        let n = outputs.len() / 2;
+        // Central differences with Richardson's extrapolation: the error is O(h⁴) + O(ε/h).
+        let at = |h: f64| {
+            let mut moved = inputs.to_vec();
+            for (&k, t) in wrt.iter().zip(&tangents) {
+                let elements: Vec<f64> = floats(&inputs[k]).iter().zip(floats(t)).map(|(x, t)| x + h * t).collect();
+                moved[k] = Array::from_elements(types[k].shape.clone(), elements).unwrap();
+            }
+            interpret::run(&graph, &moved).unwrap().iter().flat_map(floats).collect::<Vec<f64>>()
+        };
+        let central = |h: f64| at(h).into_iter().zip(at(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect::<Vec<f64>>();
+        let (coarse, fine) = (central(1e-3), central(5e-4));
+        let tangent: Vec<f64> = outputs[n..].iter().flat_map(floats).collect();
+        for ((t, coarse), fine) in tangent.iter().zip(coarse).zip(fine) {
+            let difference = (4.0 * fine - coarse) / 3.0;
+            assert!(
+                (t - difference).abs() <= 1e-7 * (1.0 + t.abs()),
+                "{name}: tangent {t}, differences {difference}\n{jvp}"
+            );
+        }
+    });
+}
+
+#[test]
+fn reverse_mode_agrees_with_forward_mode() {
+    each_sample(|name, sample, types, inputs, random| {
+        let wrt = float_operands(types);
+        let graph = graph_of(&sample.op, types);
+        let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
+        if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
+            return;
+        }
+        let tangents: Vec<Array> = wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect();
+        let cts: Vec<Array> = outputs.iter().map(|ty| random.array(ty, (-1.0, 1.0))).collect();
+        let forward: Vec<Array> = inputs.iter().chain(&tangents).cloned().collect();
+        let reverse: Vec<Array> = inputs.iter().chain(&cts).cloned().collect();
+        let pushed = both(name, &differentiate::jvp(&graph, &wrt).unwrap(), &forward);
+        let pulled = both(name, &differentiate::vjp(&graph, &wrt).unwrap(), &reverse);
+        let n = outputs.len();
+        let (left, right) = (dot(&cts, &pushed[n..]), dot(&pulled[n..], &tangents));
+        let single = types.iter().chain(&outputs).any(|ty| ty.dtype == DType::F32);
+        let tolerance = if single { 2e-5 } else { 1e-12 };
+        let size: f64 = pulled[n..].iter().flat_map(floats).map(f64::abs).sum::<f64>() + 1.0;
+        assert!((left - right).abs() <= tolerance * size, "{name}: ⟨ct, J t⟩ = {left}, ⟨Jᵀ ct, t⟩ = {right}\n{graph}");
+    });
+}
+
+/// ⟨u, ∂(Jᵀct) v⟩ = ⟨v, ∂(Jᵀct) u⟩: the Hessian of ⟨ct, f⟩ is symmetric; and reverse over reverse is forward over reverse.
+#[test]
+fn second_order_is_symmetric_and_modes_agree() {
+    each_sample(|name, sample, types, inputs, random| {
+        let wrt = float_operands(types);
+        let graph = graph_of(&sample.op, types);
+        let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
+        let double = types.iter().chain(&outputs).all(|ty| ty.dtype != DType::F32);
+        if wrt.is_empty() || !double || !outputs.iter().all(|ty| ty.dtype.is_float()) {
+            return;
+        }
+        let cts: Vec<Array> = outputs.iter().map(|ty| random.array(ty, (-1.0, 1.0))).collect();
+        let vjp = differentiate::vjp(&graph, &wrt).unwrap();
+        let hvp = differentiate::jvp(&vjp, &wrt).unwrap();
+        let [u, v] =
+            [(), ()].map(|()| wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect::<Vec<Array>>());
+        let apply = |t: &[Array]| {
+            let all: Vec<Array> = inputs.iter().chain(&cts).chain(t).cloned().collect();
+            let results = both(name, &hvp, &all);
+            results[results.len() - wrt.len()..].to_vec()
+        };
+        let (hu, hv) = (apply(&u), apply(&v));
+        let size: f64 = hu.iter().chain(&hv).flat_map(floats).map(f64::abs).sum::<f64>() + 1.0;
+        let (left, right) = (dot(&v, &hu), dot(&u, &hv));
+        assert!((left - right).abs() <= 1e-11 * size, "{name}: ⟨v, H u⟩ = {left}, ⟨u, H v⟩ = {right}\n{hvp}");
+
+        let twice = differentiate::vjp(&vjp, &wrt).unwrap();
+        let n = outputs.len();
+        let mut all: Vec<Array> = inputs.iter().chain(&cts).cloned().collect();
+        all.extend(outputs.iter().map(Array::zeros));
+        all.extend(u.iter().cloned());
+        let reverse = both(name, &twice, &all);
+        let reverse = &reverse[n + wrt.len()..];
+        for (reverse, forward) in reverse.iter().zip(&hu) {
+            for (a, b) in floats(reverse).into_iter().zip(floats(forward)) {
+                assert!(
+                    (a - b).abs() <= 1e-11 * size,
+                    "{name}: reverse over reverse {a}, forward over reverse {b}\n{twice}"
+                );
+            }
+        }
+    });
+}
