@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 
 use super::tracing::Settings;
-use super::var_tree::leaves;
 use super::{Arguments, Function, VarTree, grad, jit, jvp, vjp};
 use crate::error::{DerivativeError, Error};
 use crate::op::{Var, trace};
@@ -71,7 +70,7 @@ fn weighted_sum(y: &[Var]) -> Var {
         };
         Array::collect(&ty.with_dtype(DType::F64), (0..ty.size()).map(weight))
     };
-    let terms = y.iter().map(|y| (y.convert(DType::F64) * Var::constant(weights(&y.ty()))).sum());
+    let terms = y.iter().map(|&y| (y.convert(DType::F64) * Var::constant(weights(&y.ty()))).sum());
     terms.sum()
 }
 
@@ -90,9 +89,20 @@ struct Place {
 }
 
 /// A difference quotient, and how far it may be off.
+#[derive(Clone, Copy)]
 struct Quotient {
     difference: f64,
     tolerance: f64,
+}
+
+/// The derivative that is furthest off.
+struct Worst {
+    excess: f64,
+    of: Place,
+    by: Place,
+    mode: &'static str,
+    derivative: f64,
+    quotient: Quotient,
 }
 
 impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
@@ -107,23 +117,24 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
                 Ok(row)
             })
             .collect::<Result<_, Error>>()?;
-        let mut worst = None;
+        let mut worst: Option<Worst> = None;
         for by in places(self.x) {
             let (_, column): (Vec<Array>, Vec<Array>) = forward.call(self.x, one_hot(self.x, by))?;
             let quotients = self.quotients(&|x| value.call(x), &y, &rows, by)?;
             for ((of, row), quotient) in places(&y).zip(&rows).zip(quotients) {
                 for (mode, derivative) in [("forward", at(&column, of)), ("reverse", at(row, by))] {
                     let excess = quotient.excess(derivative);
-                    if worst.as_ref().is_none_or(|&(most, ..)| excess > most) {
-                        worst = Some((excess, of, by, mode, derivative, quotient.difference, quotient.tolerance));
+                    if worst.as_ref().is_none_or(|worst| excess > worst.excess) {
+                        worst = Some(Worst { excess, of, by, mode, derivative, quotient });
                     }
                 }
             }
         }
         match worst {
-            Some((excess, of, by, mode, derivative, difference, tolerance)) if excess > 1.0 => {
+            Some(Worst { excess, of, by, mode, derivative, quotient }) if excess > 1.0 => {
                 let (of, by) = (name(&output_names(), &y, of), name(self.names, self.x, by));
                 let name = format!("{of} by {by} ({mode} mode)");
+                let Quotient { difference, tolerance } = quotient;
                 Err(DerivativeError::Mismatch { name, derivative, difference, tolerance }.into())
             }
             _ => Ok(()),

@@ -1,14 +1,14 @@
 use std::marker::PhantomData;
 
-use super::function::{call_method, fresh, name_of, poisoned, require_floats, value};
+use super::function::{call_method, fresh, poisoned, require_floats, value};
 use super::gradient::grad_at;
 use super::var_tree::leaves;
 use super::{Arg, Function, VarTree, Wrt};
 use crate::differentiate::{pullback, pushforward};
 use crate::ir::Role;
-use crate::op::trace::{self, apply};
-use crate::op::{Concatenate, Var};
-use crate::value::{Array, Scalar, Shape, Type, each_tuple};
+use crate::op::Var;
+use crate::op::trace;
+use crate::value::{Array, DType, Scalar, Shape, each_tuple};
 
 /// The Jacobian of a function; see [`jacobian`].
 #[derive(Debug)]
@@ -222,23 +222,18 @@ fn block(parts: &[Option<Var>], output: Var, input: Var, along: Along) -> Var {
         Along::Rows => (Role::Cotangent(value(input)), 0, [1, own.size()], own.dtype),
         Along::Columns => (Role::Tangent(value(output)), 1, [out.size(), 1], out.dtype),
     };
-    trace::in_role(role, || {
-        if parts.iter().all(Option::is_none) {
-            return Var::number(0.0, out.dtype).broadcast_to(&shape);
+    trace::in_role(role, || match parts {
+        _ if parts.iter().all(Option::is_none) => Var::number(0.0, out.dtype).broadcast_to(&shape),
+        &[Some(only)] if only.shape() == shape => to_dtype(only, out.dtype),
+        _ => {
+            let zero = || Var::number(0.0, dtype).broadcast_to(&part);
+            let parts: Vec<Var> = parts.iter().map(|x| x.map_or_else(zero, |x| x.reshape(&part))).collect();
+            to_dtype(Var::concatenate(&parts, axis).reshape(&shape), out.dtype)
         }
-        let zero = || Var::number(0.0, dtype).broadcast_to(&part);
-        let parts = parts.iter().map(|x| x.map_or_else(zero, |x| x.reshape(&part))).collect();
-        join(parts, axis).reshape(&shape).convert(out.dtype)
     })
 }
 
-/// How many operands a concatenation takes at once.
-const MAX_OPERANDS: usize = 1024;
-
-/// All parts, one after the other.
-fn join(mut parts: Vec<Var>, axis: usize) -> Var {
-    while parts.len() > 1 {
-        parts = parts.chunks(MAX_OPERANDS).map(|parts| apply(Concatenate { axis }, parts)).collect();
-    }
-    parts[0]
+/// A block has the dtype of the output, also where its rows have that of the input.
+fn to_dtype(x: Var, dtype: DType) -> Var {
+    if x.dtype() == dtype { x } else { x.convert(dtype) }
 }

@@ -136,7 +136,15 @@ where
         };
         let mut inputs = Inputs::new();
         args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
-        signature.run(&inputs, &mut |signature, branch| self.grow(signature, &inputs, branch))
+        if !inputs.iter().all(ArrayRef::is_row_major) {
+            let copies: Vec<Array> = inputs.iter().map(ArrayRef::to_array).collect();
+            return self.run_at(signature, &copies.iter().map(Array::view).collect::<Inputs<'_>>());
+        }
+        self.run_at(signature, &inputs)
+    }
+
+    fn run_at(&self, signature: &Signature, inputs: &[ArrayRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        signature.run(inputs, &mut |signature, branch| self.grow(signature, inputs, branch))
     }
 
     /// Adds a signature.

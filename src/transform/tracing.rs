@@ -189,13 +189,7 @@ impl Settings {
         Ok((graph, inputs))
     }
 
-    fn record<F, Args>(
-        &self,
-        f: &F,
-        graph: Graph,
-        inputs: Tree<Value>,
-        oracle: Option<Oracle>,
-    ) -> Result<Traced, Error>
+    fn record<F, Args>(&self, f: &F, graph: Graph, inputs: Tree<Value>, oracle: Option<Oracle>) -> Result<Traced, Error>
     where
         F: Function<Args>,
         Args: Arguments,

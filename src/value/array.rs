@@ -418,6 +418,11 @@ impl ArrayRef<'_> {
         Type::new(self.dtype(), self.shape())
     }
 
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_row_major(&self) -> bool {
+        each_variant!(ArrayRef, self, a => a.is_standard_layout())
+    }
+
     /// The same view for a shorter time.
     pub fn reborrow(&self) -> ArrayRef<'_> {
         match self {
@@ -437,8 +442,7 @@ impl ArrayRef<'_> {
 impl<'a> ArrayRef<'a> {
     /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
     pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
-        let contiguous = each_variant!(ArrayRef, self, a => a.is_standard_layout());
-        (self.dtype(), contiguous, self.shape().into())
+        (self.dtype(), self.is_row_major(), self.shape().into())
     }
 
     /// The address of the first element.
