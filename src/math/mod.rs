@@ -59,6 +59,7 @@ mod exp;
 mod hyperbolic;
 mod inverse_trig;
 mod lanes;
+pub mod linear;
 mod log;
 mod pair;
 mod power;
