@@ -314,6 +314,21 @@ impl fmt::Display for ArgumentError {
     }
 }
 
+impl ArgumentError {
+    /// The same error, seen from one level further up: its leaf lies below `place`.
+    pub(crate) fn within(mut self, place: impl fmt::Display) -> ArgumentError {
+        match &mut self {
+            ArgumentError::Type { name, .. }
+            | ArgumentError::Structure { name, .. }
+            | ArgumentError::Value { name, .. } => {
+                *name = if name.is_empty() { place.to_string() } else { format!("{place}.{name}") };
+            }
+            ArgumentError::Count { .. } | ArgumentError::Unknown { .. } | ArgumentError::Missing { .. } => {}
+        }
+        self
+    }
+}
+
 impl fmt::Display for DerivativeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
