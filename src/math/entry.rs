@@ -208,13 +208,7 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
-        unsafe {
-            store(
-                D::eval(load::<L>(x.add(i), m), load(y.add(i), m)),
-                z.add(i),
-                m,
-            )
-        };
+        unsafe { store(D::eval(load::<L>(x.add(i), m), load(y.add(i), m)), z.add(i), m) };
         i += L::N;
     }
 }
@@ -266,12 +260,7 @@ type Block = [MaybeUninit<f64>; BLOCK];
 /// # Safety
 /// As for the entry.
 #[inline(always)]
-unsafe fn narrow1(
-    x: *const f32,
-    y: *mut f32,
-    n: usize,
-    entry: unsafe extern "C" fn(*const f64, *mut f64, usize),
-) {
+unsafe fn narrow1(x: *const f32, y: *mut f32, n: usize, entry: unsafe extern "C" fn(*const f64, *mut f64, usize)) {
     let mut block: Block = [const { MaybeUninit::uninit() }; BLOCK];
     let wide = block.as_mut_ptr().cast::<f64>();
     let mut i = 0;
@@ -300,9 +289,7 @@ unsafe fn narrow2(
     entry: unsafe extern "C" fn(*const f64, *const f64, *mut f64, usize),
 ) {
     let mut blocks: [Block; 2] = [[const { MaybeUninit::uninit() }; BLOCK]; 2];
-    let [left, right] = blocks
-        .each_mut()
-        .map(|block| block.as_mut_ptr().cast::<f64>());
+    let [left, right] = blocks.each_mut().map(|block| block.as_mut_ptr().cast::<f64>());
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);

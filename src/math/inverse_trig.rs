@@ -61,13 +61,7 @@ fn asin_reduced<L: Lanes>(x: L) -> (L::Mask, Pair<L>) {
     // What the root lacks; at `|x| = 1` it lacks nothing, and must not be divided by.
     let of_root = (-root).fma(root, square) * (half / root.max(L::splat(1e-300)));
     let of_s = L::select(beyond, of_root, L::splat(0.0));
-    (
-        beyond,
-        Pair {
-            hi: s,
-            lo: (s * square).fma(polynomial(square, ASIN), of_s),
-        },
-    )
+    (beyond, Pair { hi: s, lo: (s * square).fma(polynomial(square, ASIN), of_s) })
 }
 
 /// `asin x`.
@@ -109,22 +103,8 @@ fn angle<L: Lanes>(y: L, x: L, negative: L::Mask) -> L {
     let difference = exact_sum(small, -large);
     let sum = ordered_sum(large, small);
     let zero = L::splat(0.0);
-    let numerator = Pair::select(
-        middle,
-        difference,
-        Pair {
-            hi: small,
-            lo: zero,
-        },
-    );
-    let denominator = Pair::select(
-        middle,
-        sum,
-        Pair {
-            hi: large,
-            lo: zero,
-        },
-    );
+    let numerator = Pair::select(middle, difference, Pair { hi: small, lo: zero });
+    let denominator = Pair::select(middle, sum, Pair { hi: large, lo: zero });
     let q = numerator.divide(denominator);
     let square = q.hi * q.hi;
     let rest = (q.hi * square).fma(polynomial(square, ATAN), q.lo);

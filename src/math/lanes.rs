@@ -7,12 +7,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` numbers of type `f64`, side by side.
 pub(super) trait Lanes:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The number of lanes.
     const N: usize;
@@ -344,10 +339,7 @@ impl<L: Lanes> Lanes for Twice<L> {
     }
     #[inline(always)]
     fn select(mask: Self::Mask, yes: Twice<L>, no: Twice<L>) -> Twice<L> {
-        Twice(
-            L::select(mask.0, yes.0, no.0),
-            L::select(mask.1, yes.1, no.1),
-        )
+        Twice(L::select(mask.0, yes.0, no.0), L::select(mask.1, yes.1, no.1))
     }
     #[inline(always)]
     fn bit_and(self, y: Twice<L>) -> Twice<L> {

@@ -35,19 +35,13 @@ impl<L: Lanes> Pair<L> {
         let hi = self.hi * reciprocal;
         // What the quotient misses, `x - q y`, is exact in its leading term.
         let rest = (-hi).fma(y.hi, self.hi) + (-hi).fma(y.lo, self.lo);
-        Pair {
-            hi,
-            lo: rest * reciprocal,
-        }
+        Pair { hi, lo: rest * reciprocal }
     }
 
     /// `yes` where the mask holds, `no` elsewhere.
     #[inline(always)]
     pub fn select(mask: L::Mask, yes: Pair<L>, no: Pair<L>) -> Pair<L> {
-        Pair {
-            hi: L::select(mask, yes.hi, no.hi),
-            lo: L::select(mask, yes.lo, no.lo),
-        }
+        Pair { hi: L::select(mask, yes.hi, no.hi), lo: L::select(mask, yes.lo, no.lo) }
     }
 }
 
@@ -64,20 +58,14 @@ pub(super) fn exact_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
 #[inline(always)]
 pub(super) fn ordered_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
     let hi = x + y;
-    Pair {
-        hi,
-        lo: y - (hi - x),
-    }
+    Pair { hi, lo: y - (hi - x) }
 }
 
 /// `x y`, exactly, unless it underflows.
 #[inline(always)]
 pub(super) fn exact_product<L: Lanes>(x: L, y: L) -> Pair<L> {
     let hi = x * y;
-    Pair {
-        hi,
-        lo: x.fma(y, -hi),
-    }
+    Pair { hi, lo: x.fma(y, -hi) }
 }
 
 /// The polynomial with the coefficients given, constant term first; at least two of them.

@@ -28,10 +28,7 @@ pub(super) fn pow<L: Lanes>(x: L, y: L) -> L {
     let size = x.abs();
     let z = positive_pow(size, y);
     // At zero and infinity, the power grows or shrinks without bound.
-    let unbounded = L::or(
-        L::or(size.eq(zero), size.eq(infinity)),
-        y.abs().eq(infinity),
-    );
+    let unbounded = L::or(L::or(size.eq(zero), size.eq(infinity)), y.abs().eq(infinity));
     let grows = L::select(one.lt(size), y, -y);
     let limit = L::select(zero.lt(grows), infinity, zero);
     let z = L::select(unbounded, limit, z);
@@ -48,13 +45,8 @@ pub(super) fn pow<L: Lanes>(x: L, y: L) -> L {
 }
 
 /// `m` to the power of -1/3 for `1 <= m <= 2`, a minimax polynomial whose relative error is 2^-14.7.
-const INVERSE_CBRT: [f64; 5] = [
-    1.6700067330386967,
-    -1.1728801643917044,
-    0.6954825479667934,
-    -0.2212378008803698,
-    0.02859101467957667,
-];
+const INVERSE_CBRT: [f64; 5] =
+    [1.6700067330386967, -1.1728801643917044, 0.6954825479667934, -0.2212378008803698, 0.02859101467957667];
 
 /// The cube root.
 #[inline(always)]
@@ -82,11 +74,7 @@ pub(super) fn cbrt<L: Lanes>(x: L) -> L {
     let t = (-residual).fma(y * y * third, t);
     let result = (t * power_of_two(q)).bit_or(x.sign());
     let special = L::or(size.eq(zero), size.eq(L::splat(f64::INFINITY)));
-    L::select(
-        special,
-        x,
-        L::select(x.is_number(), result, L::splat(f64::NAN)),
-    )
+    L::select(special, x, L::select(x.is_number(), result, L::splat(f64::NAN)))
 }
 
 /// `√(x² + y²)`.
@@ -99,16 +87,8 @@ pub(super) fn hypot<L: Lanes>(x: L, y: L) -> L {
     // Powers of two keep the squares away from overflow and underflow.
     let up = large.lt(L::splat(1e-120));
     let down = L::splat(1e150).lt(large);
-    let factor = L::select(
-        up,
-        L::splat(TWO_700),
-        L::select(down, L::splat(1.0 / TWO_700), one),
-    );
-    let back = L::select(
-        up,
-        L::splat(1.0 / TWO_700),
-        L::select(down, L::splat(TWO_700), one),
-    );
+    let factor = L::select(up, L::splat(TWO_700), L::select(down, L::splat(1.0 / TWO_700), one));
+    let back = L::select(up, L::splat(1.0 / TWO_700), L::select(down, L::splat(TWO_700), one));
     let large_square = exact_product(large * factor, large * factor);
     let small_square = exact_product(small * factor, small * factor);
     let sum = ordered_sum(large_square.hi, small_square.hi);

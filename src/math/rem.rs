@@ -14,11 +14,7 @@ pub(super) fn rem<L: Lanes>(x: L, y: L) -> L {
     let rest = L::select(rest.lt(zero), rest + modulus, rest);
     let rest = L::select(size.lt(modulus), size, rest);
     let large = L::splat(9007199254740992.0).le(quotient);
-    let rest = if L::any(large) {
-        L::select(large, size.zip(modulus, long_division), rest)
-    } else {
-        rest
-    };
+    let rest = if L::any(large) { L::select(large, size.zip(modulus, long_division), rest) } else { rest };
     rest.abs().bit_or(x.sign()).canonical()
 }
 
@@ -62,10 +58,6 @@ fn assemble(m: u64, e: u32) -> f64 {
     // The first bit is moved to its place as far as the exponent allows.
     let shift = (m.leading_zeros() - 11).min(e - 1);
     let m = m << shift;
-    let biased = if m >> 52 == 1 {
-        u64::from(e - shift)
-    } else {
-        0
-    };
+    let biased = if m >> 52 == 1 { u64::from(e - shift) } else { 0 };
     f64::from_bits((m & ((1 << 52) - 1) | biased << 52) & !SIGN)
 }

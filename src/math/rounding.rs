@@ -23,10 +23,7 @@ pub(super) struct Integer<L> {
 #[inline(always)]
 pub(super) fn round_product<L: Lanes>(x: L, y: L) -> Integer<L> {
     let bits = x.fma(y, L::splat(MAGIC));
-    Integer {
-        value: bits - L::splat(MAGIC),
-        bits,
-    }
+    Integer { value: bits - L::splat(MAGIC), bits }
 }
 
 /// `2ⁿ` for an integer `n` in `-1022..=1023`.
@@ -51,9 +48,7 @@ pub(super) fn split<L: Lanes>(x: L) -> (L, L) {
     // Moving the bits of √½ to those of one lets the exponent field count from √½.
     let bits = x.bits_add(L::splat_bits(ONE - SQRT_HALF));
     let k = bits.bits_shr::<52>().bit_or(L::splat(TWO_52)) - (L::splat(TWO_52) + bias);
-    let m = bits
-        .bit_and(L::splat_bits(FRACTION))
-        .bits_add(L::splat_bits(SQRT_HALF));
+    let m = bits.bit_and(L::splat_bits(FRACTION)).bits_add(L::splat_bits(SQRT_HALF));
     (k, m)
 }
 
@@ -62,9 +57,7 @@ pub(super) fn split<L: Lanes>(x: L) -> (L, L) {
 pub(super) fn split_at_one<L: Lanes>(x: L) -> (L, L) {
     let (x, bias) = widen_subnormal(x);
     let k = x.bits_shr::<52>().bit_or(L::splat(TWO_52)) - (L::splat(TWO_52) + bias);
-    let m = x
-        .bit_and(L::splat_bits(FRACTION))
-        .bit_or(L::splat_bits(ONE));
+    let m = x.bit_and(L::splat_bits(FRACTION)).bit_or(L::splat_bits(ONE));
     (k, m)
 }
 

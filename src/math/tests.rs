@@ -39,9 +39,7 @@ fn binary_reference(f: Binary) -> &'static str {
 fn promised(name: &str) -> f64 {
     match name {
         "rem" => 0.0,
-        "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sin" | "cos" | "pow" => {
-            1.0
-        }
+        "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sin" | "cos" | "pow" => 1.0,
         _ => 2.0,
     }
 }
@@ -52,16 +50,11 @@ fn check_accuracy(name: &str, reference: &str, f: impl Fn(&[f64]) -> f64) {
     for line in reference.lines() {
         let (numbers, rest) = line.rsplit_once(' ').expect("columns");
         let rest: f64 = rest.parse().expect("a fraction");
-        let numbers: Vec<f64> = numbers
-            .split(' ')
-            .map(|word| f64::from_bits(u64::from_str_radix(word, 16).expect("bits")))
-            .collect();
+        let numbers: Vec<f64> =
+            numbers.split(' ').map(|word| f64::from_bits(u64::from_str_radix(word, 16).expect("bits"))).collect();
         let (&exact, arguments) = numbers.split_last().expect("a value");
         let error = (f(arguments) - exact) / last_place(exact) - rest;
-        assert!(
-            error.abs() <= promised(name),
-            "{name}{arguments:?}: {error} ulp from {exact:e}"
-        );
+        assert!(error.abs() <= promised(name), "{name}{arguments:?}: {error} ulp from {exact:e}");
         n_points += 1;
     }
     assert!(n_points >= 300, "{name}: {n_points} points only");
@@ -86,265 +79,36 @@ fn every_function_is_as_accurate_as_promised() {
 fn special_values_of_one_variable() {
     use Unary::*;
     let table: &[(Unary, &[(f64, f64)])] = &[
-        (
-            Exp,
-            &[
-                (0.0, 1.0),
-                (-0.0, 1.0),
-                (INF, INF),
-                (-INF, 0.0),
-                (709.79, INF),
-                (-745.14, 0.0),
-                (-745.13, TINY),
-            ],
-        ),
-        (
-            Exp2,
-            &[
-                (0.0, 1.0),
-                (INF, INF),
-                (-INF, 0.0),
-                (10.0, 1024.0),
-                (-1074.0, TINY),
-                (1024.0, INF),
-                (-1075.0, 0.0),
-            ],
-        ),
-        (
-            Expm1,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, INF),
-                (-INF, -1.0),
-                (TINY, TINY),
-                (-TINY, -TINY),
-                (-60.0, -1.0),
-            ],
-        ),
-        (
-            Log,
-            &[
-                (1.0, 0.0),
-                (0.0, -INF),
-                (-0.0, -INF),
-                (INF, INF),
-                (-1.0, NAN),
-                (-INF, NAN),
-            ],
-        ),
-        (
-            Log2,
-            &[
-                (1.0, 0.0),
-                (0.0, -INF),
-                (-0.0, -INF),
-                (INF, INF),
-                (-1.0, NAN),
-                (8.0, 3.0),
-                (TINY, -1074.0),
-            ],
-        ),
-        (
-            Log10,
-            &[
-                (1.0, 0.0),
-                (0.0, -INF),
-                (-0.0, -INF),
-                (INF, INF),
-                (-1.0, NAN),
-                (1000.0, 3.0),
-                (1e22, 22.0),
-            ],
-        ),
-        (
-            Log1p,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (-1.0, -INF),
-                (INF, INF),
-                (-1.5, NAN),
-                (TINY, TINY),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Sin,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, NAN),
-                (-INF, NAN),
-                (TINY, TINY),
-                (-TINY, -TINY),
-                (FRAC_PI_2, 1.0),
-            ],
-        ),
-        (
-            Cos,
-            &[
-                (0.0, 1.0),
-                (-0.0, 1.0),
-                (INF, NAN),
-                (-INF, NAN),
-                (TINY, 1.0),
-                (PI, -1.0),
-            ],
-        ),
-        (
-            Tan,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, NAN),
-                (-INF, NAN),
-                (TINY, TINY),
-                (-TINY, -TINY),
-            ],
-        ),
+        (Exp, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (709.79, INF), (-745.14, 0.0), (-745.13, TINY)]),
+        (Exp2, &[(0.0, 1.0), (INF, INF), (-INF, 0.0), (10.0, 1024.0), (-1074.0, TINY), (1024.0, INF), (-1075.0, 0.0)]),
+        (Expm1, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0), (TINY, TINY), (-TINY, -TINY), (-60.0, -1.0)]),
+        (Log, &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN)]),
+        (Log2, &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (8.0, 3.0), (TINY, -1074.0)]),
+        (Log10, &[(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (1000.0, 3.0), (1e22, 22.0)]),
+        (Log1p, &[(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-1.5, NAN), (TINY, TINY), (-TINY, -TINY)]),
+        (Sin, &[(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (TINY, TINY), (-TINY, -TINY), (FRAC_PI_2, 1.0)]),
+        (Cos, &[(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN), (TINY, 1.0), (PI, -1.0)]),
+        (Tan, &[(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (TINY, TINY), (-TINY, -TINY)]),
         (
             Asin,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (1.0, FRAC_PI_2),
-                (-1.0, -FRAC_PI_2),
-                (1.1, NAN),
-                (-INF, NAN),
-                (TINY, TINY),
-            ],
+            &[(0.0, 0.0), (-0.0, -0.0), (1.0, FRAC_PI_2), (-1.0, -FRAC_PI_2), (1.1, NAN), (-INF, NAN), (TINY, TINY)],
         ),
-        (
-            Acos,
-            &[
-                (1.0, 0.0),
-                (-1.0, PI),
-                (0.0, FRAC_PI_2),
-                (-0.0, FRAC_PI_2),
-                (1.1, NAN),
-                (-1.1, NAN),
-                (INF, NAN),
-            ],
-        ),
-        (
-            Atan,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, FRAC_PI_2),
-                (-INF, -FRAC_PI_2),
-                (1.0, FRAC_PI_4),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Sinh,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, INF),
-                (-INF, -INF),
-                (711.0, INF),
-                (TINY, TINY),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Cosh,
-            &[
-                (0.0, 1.0),
-                (-0.0, 1.0),
-                (INF, INF),
-                (-INF, INF),
-                (-711.0, INF),
-                (TINY, 1.0),
-            ],
-        ),
-        (
-            Tanh,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, 1.0),
-                (-INF, -1.0),
-                (30.0, 1.0),
-                (TINY, TINY),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Asinh,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, INF),
-                (-INF, -INF),
-                (TINY, TINY),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Acosh,
-            &[
-                (1.0, 0.0),
-                (INF, INF),
-                (0.5, NAN),
-                (0.0, NAN),
-                (-1.0, NAN),
-                (-INF, NAN),
-            ],
-        ),
-        (
-            Atanh,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (1.0, INF),
-                (-1.0, -INF),
-                (1.1, NAN),
-                (-INF, NAN),
-                (-TINY, -TINY),
-            ],
-        ),
-        (
-            Logistic,
-            &[
-                (0.0, 0.5),
-                (-0.0, 0.5),
-                (INF, 1.0),
-                (-INF, 0.0),
-                (40.0, 1.0),
-                (-745.13, TINY),
-                (-746.0, 0.0),
-            ],
-        ),
-        (
-            Cbrt,
-            &[
-                (0.0, 0.0),
-                (-0.0, -0.0),
-                (INF, INF),
-                (-INF, -INF),
-                (27.0, 3.0),
-                (-8.0, -2.0),
-                (1e-300, 1e-100),
-            ],
-        ),
+        (Acos, &[(1.0, 0.0), (-1.0, PI), (0.0, FRAC_PI_2), (-0.0, FRAC_PI_2), (1.1, NAN), (-1.1, NAN), (INF, NAN)]),
+        (Atan, &[(0.0, 0.0), (-0.0, -0.0), (INF, FRAC_PI_2), (-INF, -FRAC_PI_2), (1.0, FRAC_PI_4), (-TINY, -TINY)]),
+        (Sinh, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (711.0, INF), (TINY, TINY), (-TINY, -TINY)]),
+        (Cosh, &[(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (-711.0, INF), (TINY, 1.0)]),
+        (Tanh, &[(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (30.0, 1.0), (TINY, TINY), (-TINY, -TINY)]),
+        (Asinh, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (TINY, TINY), (-TINY, -TINY)]),
+        (Acosh, &[(1.0, 0.0), (INF, INF), (0.5, NAN), (0.0, NAN), (-1.0, NAN), (-INF, NAN)]),
+        (Atanh, &[(0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.1, NAN), (-INF, NAN), (-TINY, -TINY)]),
+        (Logistic, &[(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (40.0, 1.0), (-745.13, TINY), (-746.0, 0.0)]),
+        (Cbrt, &[(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (27.0, 3.0), (-8.0, -2.0), (1e-300, 1e-100)]),
     ];
-    assert!(
-        table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()),
-        "a row per function"
-    );
+    assert!(table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()), "a row per function");
     for &(f, points) in table {
         for &(x, y) in points.iter().chain(&[(NAN, NAN), (-NAN, NAN)]) {
             let found = f.f64(x);
-            assert_eq!(
-                found.to_bits(),
-                y.to_bits(),
-                "{}({x:e}) = {found:e}, not {y:e}",
-                f.name()
-            );
+            assert_eq!(found.to_bits(), y.to_bits(), "{}({x:e}) = {found:e}, not {y:e}", f.name());
         }
     }
 }
@@ -387,22 +151,11 @@ fn special_values_of_two_variables() {
             (f64::MAX, TINY, 0.0), (1e308, 3.0, 2.0), (-1e308, 3.0, -2.0), (5.0 * TINY, 3.0 * TINY, 2.0 * TINY),
         ]),
     ];
-    assert!(
-        table
-            .iter()
-            .map(|row| row.0)
-            .eq(Binary::ALL.iter().copied()),
-        "a row per function"
-    );
+    assert!(table.iter().map(|row| row.0).eq(Binary::ALL.iter().copied()), "a row per function");
     for &(f, points) in table {
         for &(x, y, z) in points {
             let found = f.f64(x, y);
-            assert_eq!(
-                found.to_bits(),
-                z.to_bits(),
-                "{}({x:e}, {y:e}) = {found:e}, not {z:e}",
-                f.name()
-            );
+            assert_eq!(found.to_bits(), z.to_bits(), "{}({x:e}, {y:e}) = {found:e}, not {z:e}", f.name());
         }
     }
 }
@@ -418,20 +171,7 @@ fn processors() -> Vec<Processor> {
 
 /// Numbers of every size, and every kind of special number among them.
 fn sample(n: usize, seed: u64) -> Vec<f64> {
-    let special = [
-        0.0,
-        -0.0,
-        1.0,
-        -1.0,
-        INF,
-        -INF,
-        NAN,
-        TINY,
-        f64::MAX,
-        0.5,
-        1e22,
-        -1e300,
-    ];
+    let special = [0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, TINY, f64::MAX, 0.5, 1e22, -1e300];
     let mut state = seed;
     (0..n)
         .map(|i| {
@@ -468,31 +208,16 @@ fn one_variable_gives_the_same_bits_everywhere() {
                 let x = sample(n, n as u64);
                 let expected: Vec<u64> = x.iter().map(|&x| f.f64(x).to_bits()).collect();
                 // SAFETY: the processor is the one that runs this.
-                let scalar = x
-                    .iter()
-                    .map(|&x| unsafe { (entries.scalar_f64)(x) }.to_bits());
-                assert!(
-                    scalar.eq(expected.iter().copied()),
-                    "{} {processor:?} scalar",
-                    f.name()
-                );
+                let scalar = x.iter().map(|&x| unsafe { (entries.scalar_f64)(x) }.to_bits());
+                assert!(scalar.eq(expected.iter().copied()), "{} {processor:?} scalar", f.name());
                 let mut y = vec![0.0; n];
                 // SAFETY: both have the length given, and the processor is the one that runs this.
                 unsafe { (entries.slice_f64)(x.as_ptr(), y.as_mut_ptr(), n) };
-                assert!(
-                    y.iter().map(|y| y.to_bits()).eq(expected),
-                    "{} {processor:?} {n}",
-                    f.name()
-                );
+                assert!(y.iter().map(|y| y.to_bits()).eq(expected), "{} {processor:?} {n}", f.name());
                 let mut in_place = x;
                 // SAFETY: as above.
                 unsafe { (entries.slice_f64)(in_place.as_ptr(), in_place.as_mut_ptr(), n) };
-                assert!(
-                    in_place
-                        .iter()
-                        .map(|y| y.to_bits())
-                        .eq(y.iter().map(|y| y.to_bits()))
-                );
+                assert!(in_place.iter().map(|y| y.to_bits()).eq(y.iter().map(|y| y.to_bits())));
             }
         }
     }
@@ -509,30 +234,15 @@ fn two_variables_give_the_same_bits_everywhere() {
                 let expected: Vec<u64> = pairs().map(|(x, y)| f.f64(x, y).to_bits()).collect();
                 // SAFETY: the processor is the one that runs this.
                 let scalar = pairs().map(|(x, y)| unsafe { (entries.scalar_f64)(x, y) }.to_bits());
-                assert!(
-                    scalar.eq(expected.iter().copied()),
-                    "{} {processor:?} scalar",
-                    f.name()
-                );
+                assert!(scalar.eq(expected.iter().copied()), "{} {processor:?} scalar", f.name());
                 let mut z = vec![0.0; n];
                 // SAFETY: all have the length given, and the processor is the one that runs this.
                 unsafe { (entries.slice_f64)(x.as_ptr(), y.as_ptr(), z.as_mut_ptr(), n) };
-                assert!(
-                    z.iter().map(|z| z.to_bits()).eq(expected),
-                    "{} {processor:?} {n}",
-                    f.name()
-                );
+                assert!(z.iter().map(|z| z.to_bits()).eq(expected), "{} {processor:?} {n}", f.name());
                 let mut in_place = y.clone();
                 // SAFETY: as above.
-                unsafe {
-                    (entries.slice_f64)(x.as_ptr(), in_place.as_ptr(), in_place.as_mut_ptr(), n)
-                };
-                assert!(
-                    in_place
-                        .iter()
-                        .map(|z| z.to_bits())
-                        .eq(z.iter().map(|z| z.to_bits()))
-                );
+                unsafe { (entries.slice_f64)(x.as_ptr(), in_place.as_ptr(), in_place.as_mut_ptr(), n) };
+                assert!(in_place.iter().map(|z| z.to_bits()).eq(z.iter().map(|z| z.to_bits())));
             }
         }
     }
@@ -545,48 +255,22 @@ fn narrow_numbers_are_rounded_wide_ones() {
         let y: Vec<f32> = sample(n + 2, 77)[2..].iter().map(|&x| x as f32).collect();
         for processor in processors() {
             for &f in Unary::ALL {
-                let expected: Vec<u32> = x
-                    .iter()
-                    .map(|&x| (f.f64(f64::from(x)) as f32).to_bits())
-                    .collect();
-                assert!(
-                    x.iter()
-                        .map(|&x| f.f32(x).to_bits())
-                        .eq(expected.iter().copied()),
-                    "{}",
-                    f.name()
-                );
+                let expected: Vec<u32> = x.iter().map(|&x| (f.f64(f64::from(x)) as f32).to_bits()).collect();
+                assert!(x.iter().map(|&x| f.f32(x).to_bits()).eq(expected.iter().copied()), "{}", f.name());
                 let mut z = vec![0.0; n];
                 // SAFETY: both have the length given, and the processor is the one that runs this.
                 unsafe { (f.entries(processor).slice_f32)(x.as_ptr(), z.as_mut_ptr(), n) };
-                assert!(
-                    z.iter().map(|z| z.to_bits()).eq(expected),
-                    "{} {processor:?} {n}",
-                    f.name()
-                );
+                assert!(z.iter().map(|z| z.to_bits()).eq(expected), "{} {processor:?} {n}", f.name());
             }
             for &f in Binary::ALL {
                 let pairs = || x.iter().copied().zip(y.iter().copied());
-                let expected: Vec<u32> = pairs()
-                    .map(|(x, y)| (f.f64(f64::from(x), f64::from(y)) as f32).to_bits())
-                    .collect();
-                assert!(
-                    pairs()
-                        .map(|(x, y)| f.f32(x, y).to_bits())
-                        .eq(expected.iter().copied()),
-                    "{}",
-                    f.name()
-                );
+                let expected: Vec<u32> =
+                    pairs().map(|(x, y)| (f.f64(f64::from(x), f64::from(y)) as f32).to_bits()).collect();
+                assert!(pairs().map(|(x, y)| f.f32(x, y).to_bits()).eq(expected.iter().copied()), "{}", f.name());
                 let mut z = vec![0.0; n];
                 // SAFETY: all have the length given, and the processor is the one that runs this.
-                unsafe {
-                    (f.entries(processor).slice_f32)(x.as_ptr(), y.as_ptr(), z.as_mut_ptr(), n)
-                };
-                assert!(
-                    z.iter().map(|z| z.to_bits()).eq(expected),
-                    "{} {processor:?} {n}",
-                    f.name()
-                );
+                unsafe { (f.entries(processor).slice_f32)(x.as_ptr(), y.as_ptr(), z.as_mut_ptr(), n) };
+                assert!(z.iter().map(|z| z.to_bits()).eq(expected), "{} {processor:?} {n}", f.name());
             }
         }
     }
@@ -597,10 +281,6 @@ fn the_remainder_is_that_of_the_language() {
     let (x, y) = (sample(20_000, 1), sample(20_002, 2).split_off(2));
     for (x, y) in x.into_iter().zip(y) {
         let expected = if (x % y).is_nan() { NAN } else { x % y };
-        assert_eq!(
-            Binary::Rem.f64(x, y).to_bits(),
-            expected.to_bits(),
-            "rem({x:e}, {y:e})"
-        );
+        assert_eq!(Binary::Rem.f64(x, y).to_bits(), expected.to_bits(), "rem({x:e}, {y:e})");
     }
 }

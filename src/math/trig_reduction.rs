@@ -57,15 +57,8 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Quadrant<L> {
     let middle = exact_product(n.value, L::splat(FRAC_PI_2_MIDDLE));
     let r = exact_sum(rest, -middle.hi);
     let lo = (-n.value).fma(L::splat(FRAC_PI_2_LO), r.lo - middle.lo);
-    let quadrant = Quadrant {
-        index: Index(n.bits),
-        r: Pair { hi: r.hi, lo },
-    };
-    if L::any(L::splat(LARGE).le(x)) {
-        patch_large(x, quadrant)
-    } else {
-        quadrant
-    }
+    let quadrant = Quadrant { index: Index(n.bits), r: Pair { hi: r.hi, lo } };
+    if L::any(L::splat(LARGE).le(x)) { patch_large(x, quadrant) } else { quadrant }
 }
 
 /// Puts the lanes right whose argument is large.
@@ -80,10 +73,7 @@ fn patch_large<L: Lanes>(x: L, quadrant: Quadrant<L>) -> Quadrant<L> {
     reduce_large(&mut arrays, L::N);
     // SAFETY: as above.
     let [_, index, hi, lo] = arrays.map(|array| unsafe { L::load(array.as_ptr()) });
-    Quadrant {
-        index: Index(index),
-        r: Pair { hi, lo },
-    }
+    Quadrant { index: Index(index), r: Pair { hi, lo } }
 }
 
 /// Reduces large arguments: the arrays are those, index, `r.hi` and `r.lo`.
@@ -116,23 +106,9 @@ fn payne_hanek(x: f64) -> (u64, Pair<f64>) {
     // What stands behind the two bits of the quadrant is a fraction, which is taken to lie in [-1/2, 1/2).
     let fraction = shift_left(product, 2);
     let negative = fraction[0] >> 63 == 1;
-    let (quadrant, fraction) = if negative {
-        (quadrant + 1, negate(fraction))
-    } else {
-        (quadrant, fraction)
-    };
+    let (quadrant, fraction) = if negative { (quadrant + 1, negate(fraction)) } else { (quadrant, fraction) };
     let r = times_half_pi(fraction);
-    (
-        quadrant,
-        if negative {
-            Pair {
-                hi: -r.hi,
-                lo: -r.lo,
-            }
-        } else {
-            r
-        },
-    )
+    (quadrant, if negative { Pair { hi: -r.hi, lo: -r.lo } } else { r })
 }
 
 /// 2/π, behind 64 zeros.
@@ -197,8 +173,5 @@ fn times_half_pi(fraction: [u64; 3]) -> Pair<f64> {
     let low_bits = (a & 0x7ff) << 42 | b >> 22;
     let lo = low_bits as f64 * f64::from_bits((1023 - 106 - u64::from(shift)) << 52);
     let product = exact_product(hi, FRAC_PI_2);
-    ordered_sum(
-        product.hi,
-        product.lo + (lo * FRAC_PI_2 + hi * FRAC_PI_2_MIDDLE),
-    )
+    ordered_sum(product.hi, product.lo + (lo * FRAC_PI_2 + hi * FRAC_PI_2_MIDDLE))
 }
