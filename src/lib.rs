@@ -9,6 +9,7 @@ pub mod interpret;
 pub mod ir;
 mod math;
 pub mod op;
+pub mod optimize;
 pub mod value;
 
 pub use compile::Program;

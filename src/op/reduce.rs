@@ -10,21 +10,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Answer, Derivative, Doc, Examples, Linear, Lowering, Monoid, Rules, Sample, expect_arity};
+use super::rules::{
+    Answer, Derivative, Doc, Examples, General, Linear, Lowering, Monoid, Rules, Sample, expect_arity, literal, numbers,
+};
+use super::shape::inverse;
 use super::trace::apply;
 use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Types, mismatch};
+pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
 use crate::op::arithmetic::{maximum, minimum};
 use crate::value::{Array, DType, Scalar, Shape, Type};
-
-/// How many elements of a row are combined before they meet the rest.
-pub const TILE: usize = 512;
-
-/// From how many elements on a tile is combined by interleaved accumulators.
-pub const MIN_INTERLEAVED: usize = 16;
-
-/// How many interleaved accumulators there are.
-pub const ACCUMULATORS: usize = 8;
 
 impl Monoid {
     /// What leaves the other operand as it is.
@@ -123,79 +118,227 @@ fn kept_position(shape: &Shape, axes: &[usize], mut position: usize) -> usize {
     kept
 }
 
-/// Requires distinct axes of the operand, in ascending order.
-fn infer_reduction(axes: &[usize], operands: &[Type]) -> Result<Shape, Mismatch> {
-    expect_arity(operands, 1)?;
-    let rank = operands[0].rank();
-    if !axes.is_sorted_by(|a, b| a < b) || axes.last().is_some_and(|&axis| axis >= rank) {
-        return Err(mismatch!("axes must ascend strictly and lie below the rank {rank}, but got {axes:?}"));
+/// Requires axes below the rank, in ascending order, none twice.
+pub(super) fn check_axes(axes: &[usize], rank: usize) -> Result<(), Mismatch> {
+    if axes.is_sorted_by(|a, b| a < b) && axes.last().is_none_or(|&axis| axis < rank) {
+        return Ok(());
     }
-    Ok(operands[0].shape.without(axes))
+    Err(mismatch!("axes must ascend strictly and lie below the rank {rank}, but got {axes:?}"))
 }
 
-/// Sum over axes, in the order that this module documents. Integers wrap; the sum of nothing is 0.
-///
-/// # Constraints
-/// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
-///
-/// # Derivative
-/// Linear. The cotangent is repeated along the axes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReduceSum {
-    /// The axes that vanish.
-    pub axes: Vec<usize>,
-}
-
-impl Rules for ReduceSum {
-    const NAME: &'static str = "reduce_sum";
-
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-        let shape = infer_reduction(&self.axes, operands)?;
-        if operands[0].dtype == DType::Bool {
+/// The types of a reduction, or of one that only takes `bool`.
+fn infer_reduction(monoid: Monoid, axes: &[usize], operands: &[Type]) -> Result<Types, Mismatch> {
+    expect_arity(operands, 1)?;
+    let x = &operands[0];
+    check_axes(axes, x.rank())?;
+    match monoid {
+        Monoid::And | Monoid::Or if x.dtype != DType::Bool => return Err(mismatch!("takes bool, but got {x}")),
+        Monoid::And | Monoid::Or => {}
+        Monoid::Sum | Monoid::Prod if x.dtype == DType::Bool => {
             return Err(mismatch!("takes numbers, but got bool; use convert"));
         }
-        Ok(smallvec::smallvec![Type::new(operands[0].dtype, shape)])
-    }
-
-    fn eval(&self, operands: &[&Array], _: &[Type]) -> Vec<Array> {
-        vec![reduce(Monoid::Sum, &self.axes, operands[0])]
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::Linear(self)
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Reduce { monoid: Monoid::Sum, axes: &self.axes }
-    }
-
-    fn doc() -> Doc {
-        Doc {
-            summary: "sum over axes",
-            derivative: "1 for every element",
-            accuracy: "one fixed order, interleaved and tiled; integers wrap",
+        Monoid::Max | Monoid::Min if x.dtype == DType::Bool => {
+            return Err(mismatch!("takes numbers, but got bool; use reduce_or or reduce_and"));
+        }
+        Monoid::Sum | Monoid::Prod | Monoid::Max | Monoid::Min => {
+            numbers(&[x.dtype])?;
         }
     }
+    Ok(smallvec::smallvec![Type::new(x.dtype, x.shape.without(axes))])
+}
 
-    fn examples() -> Examples {
-        let x = Array::from_elements([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("bug: six elements");
-        let answer = |axes: &[usize], shape: &[usize], y: Vec<f64>| Answer {
-            op: ReduceSum { axes: axes.into() }.into(),
-            operands: vec![x.clone()],
-            results: vec![Array::from_elements(shape, y).expect("bug: wrong literal")],
-            ulps: 0,
-        };
-        let answers = vec![
-            answer(&[0], &[3], vec![5.0, 7.0, 9.0]),
-            answer(&[1], &[2], vec![6.0, 15.0]),
-            answer(&[0, 1], &[], vec![21.0]),
-        ];
-        Examples {
-            answers,
-            samples: reduction_samples(|axes| ReduceSum { axes }.into(), &[DType::F64, DType::F32, DType::I64]),
+/// Writes the rules of a reduction, but for those of its derivative.
+macro_rules! reduction {
+    (
+        $(#[$doc:meta])*
+        $op:ident, $name:literal, $monoid:expr, $derivative:expr;
+        doc: $table_doc:expr;
+        dtypes: $dtypes:expr;
+        answers: $rows:expr;
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $op {
+            /// The axes that vanish.
+            pub axes: Vec<usize>,
         }
-    }
+
+        impl Rules for $op {
+            const NAME: &'static str = $name;
+
+            fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+                infer_reduction($monoid, &self.axes, operands)
+            }
+
+            fn eval(&self, operands: &[&Array], _: &[Type]) -> Vec<Array> {
+                vec![reduce($monoid, &self.axes, operands[0])]
+            }
+
+            fn derivative(&self) -> Derivative<'_> {
+                let derivative: fn(&$op) -> Derivative<'_> = $derivative;
+                derivative(self)
+            }
+
+            fn lower(&self) -> Lowering<'_> {
+                Lowering::Reduce { monoid: $monoid, axes: &self.axes }
+            }
+
+            fn doc() -> Doc {
+                $table_doc
+            }
+
+            fn examples() -> Examples {
+                let op = |axes| $op { axes }.into();
+                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples(op, &$dtypes) }
+            }
+        }
+    };
+}
+
+const NUMBERS: [DType; 3] = [DType::F64, DType::F32, DType::I64];
+
+const NAN: f64 = f64::NAN;
+
+/// A matrix whose elements differ.
+fn matrix() -> Array {
+    literal([2, 3], [1.0, 5.0, 3.0, 4.0, 2.0, 6.0])
+}
+
+reduction! {
+    /// Sum over axes, in the order that this module documents. Integers wrap; the sum of nothing is 0.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
+    ///
+    /// # Derivative
+    /// Linear. The cotangent is repeated along the axes.
+    ReduceSum, "reduce_sum", Monoid::Sum, |op| Derivative::Linear(op);
+    doc: Doc {
+        summary: "sum over axes",
+        derivative: "1 for every element",
+        accuracy: "one fixed order, interleaved and tiled; integers wrap",
+    };
+    dtypes: NUMBERS;
+    answers: [
+        (&[0], matrix(), literal([3], [5.0, 7.0, 9.0])),
+        (&[1], matrix(), literal([2], [9.0, 12.0])),
+        (&[0, 1], matrix(), literal([], [21.0])),
+        (&[0], literal([2], [i64::MAX, 1]), literal([], [i64::MIN])),
+        (&[1], literal::<f64>([2, 0], []), literal([2], [0.0, 0.0])),
+    ];
+}
+
+reduction! {
+    /// Product over axes, in the order that this module documents. Integers wrap; the product of nothing is 1.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
+    ///
+    /// # Derivative
+    /// For each element the product of the others, made of products only: elements that are 0 do no harm, to any order.
+    ReduceProd, "reduce_prod", Monoid::Prod, |op| Derivative::General(op);
+    doc: Doc {
+        summary: "product over axes",
+        derivative: "the product of the other elements, exact also where elements are 0",
+        accuracy: "one fixed order, interleaved and tiled; integers wrap",
+    };
+    dtypes: NUMBERS;
+    answers: [
+        (&[0], matrix(), literal([3], [4.0, 10.0, 18.0])),
+        (&[1], matrix(), literal([2], [15.0, 48.0])),
+        (&[0, 1], matrix(), literal([], [720.0])),
+        (&[0], literal([3], [i64::MAX, 2, 3]), literal([], [-6i64])),
+        (&[1], literal::<f64>([2, 0], []), literal([2], [1.0, 1.0])),
+    ];
+}
+
+reduction! {
+    /// Maximum over axes: NaN if any element is, and -0 is less than +0. The maximum of nothing is -inf, or the least
+    /// integer.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
+    ///
+    /// # Derivative
+    /// 1 for the largest element; equal ones share it evenly. If the maximum is NaN, nothing flows.
+    ReduceMax, "reduce_max", Monoid::Max, |op| Derivative::General(op);
+    doc: Doc {
+        summary: "maximum over axes",
+        derivative: "1 for the largest element, 1/n each for n equal ones",
+        accuracy: "exact; NaN if any element is",
+    };
+    dtypes: NUMBERS;
+    answers: [
+        (&[0], matrix(), literal([3], [4.0, 5.0, 6.0])),
+        (&[1], matrix(), literal([2], [5.0, 6.0])),
+        (&[0, 1], matrix(), literal([], [6.0])),
+        (&[1], literal([2, 2], [NAN, 1.0, -0.0, 0.0]), literal([2], [NAN, 0.0])),
+        (&[0], literal([3], [-5i64, i64::MAX, 7]), literal([], [i64::MAX])),
+        (&[1], literal::<f64>([1, 0], []), literal([1], [f64::NEG_INFINITY])),
+    ];
+}
+
+reduction! {
+    /// Minimum over axes: NaN if any element is, and -0 is less than +0. The minimum of nothing is inf, or the greatest
+    /// integer.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
+    ///
+    /// # Derivative
+    /// 1 for the smallest element; equal ones share it evenly. If the minimum is NaN, nothing flows.
+    ReduceMin, "reduce_min", Monoid::Min, |op| Derivative::General(op);
+    doc: Doc {
+        summary: "minimum over axes",
+        derivative: "1 for the smallest element, 1/n each for n equal ones",
+        accuracy: "exact; NaN if any element is",
+    };
+    dtypes: NUMBERS;
+    answers: [
+        (&[0], matrix(), literal([3], [1.0, 2.0, 3.0])),
+        (&[1], matrix(), literal([2], [1.0, 2.0])),
+        (&[0, 1], matrix(), literal([], [1.0])),
+        (&[1], literal([2, 2], [NAN, 1.0, 0.0, -0.0]), literal([2], [NAN, -0.0])),
+        (&[0], literal([3], [-5i64, i64::MIN, 7]), literal([], [i64::MIN])),
+        (&[1], literal::<f64>([1, 0], []), literal([1], [f64::INFINITY])),
+    ];
+}
+
+reduction! {
+    /// Whether all elements hold, over axes. All of nothing do.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is of `bool`.
+    ///
+    /// # Derivative
+    /// None.
+    ReduceAnd, "reduce_and", Monoid::And, |_| Derivative::Zero;
+    doc: Doc { summary: "whether all elements hold, over axes", derivative: "none", accuracy: "exact" };
+    dtypes: [DType::Bool];
+    answers: [
+        (&[0], literal([2, 2], [true, true, false, true]), literal([2], [false, true])),
+        (&[0, 1], literal([2, 1], [true, true]), literal([], [true])),
+        (&[1], literal::<bool>([1, 0], []), literal([1], [true])),
+    ];
+}
+
+reduction! {
+    /// Whether any element holds, over axes. Of nothing, none does.
+    ///
+    /// # Constraints
+    /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is of `bool`.
+    ///
+    /// # Derivative
+    /// None.
+    ReduceOr, "reduce_or", Monoid::Or, |_| Derivative::Zero;
+    doc: Doc { summary: "whether any element holds, over axes", derivative: "none", accuracy: "exact" };
+    dtypes: [DType::Bool];
+    answers: [
+        (&[0], literal([2, 2], [false, false, false, true]), literal([2], [false, true])),
+        (&[0, 1], literal([2, 1], [false, false]), literal([], [false])),
+        (&[1], literal::<bool>([1, 0], []), literal([1], [false])),
+    ];
 }
 
 impl Linear for ReduceSum {
@@ -212,11 +355,150 @@ impl Linear for ReduceSum {
     }
 }
 
+/// A product is made in halves: elements of the first times those of the second, again and again, so that its derivatives
+/// need neither quotients nor more than a few products for each element.
+impl General for ReduceProd {
+    fn jvp(&self, x: &[Var], _: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+        let Some(t) = t[0] else { return vec![None] };
+        let shape = x[0].shape();
+        let Some(joined) = Joined::new(&shape, &self.axes) else { return vec![None] };
+        let (mut x, mut t, mut n) = (joined.join(x[0]), joined.join(t), joined.reduced);
+        while n > 1 {
+            let (halves, tangents) = (Halves::new(x, n), Halves::new(t, n));
+            x = halves.product();
+            t = halves.with(halves.first * tangents.second + tangents.first * halves.second, tangents.rest);
+            n = n.div_ceil(2);
+        }
+        vec![Some(t.reshape(&shape.without(&self.axes)))]
+    }
+
+    fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], _: &[bool]) -> Vec<Option<Var>> {
+        let Some(ct) = ct[0] else { return vec![None] };
+        let Some(joined) = Joined::new(&x[0].shape(), &self.axes) else { return vec![None] };
+        let (mut product, mut n, mut levels) = (joined.join(x[0]), joined.reduced, Vec::new());
+        while n > 1 {
+            let halves = Halves::new(product, n);
+            product = halves.product();
+            levels.push(halves);
+            n = n.div_ceil(2);
+        }
+        let mut ct = ct.reshape(&[1, joined.kept]);
+        for halves in levels.into_iter().rev() {
+            let own = ct.slice_axis(0, 0, halves.half, 1);
+            let rest = halves.rest.map(|_| ct.slice_axis(0, halves.half, halves.half + 1, 1));
+            let both = [own * halves.second, own * halves.first];
+            ct = Var::concatenate(&both.into_iter().chain(rest).collect::<Vec<_>>(), 0);
+        }
+        vec![Some(joined.restore(ct))]
+    }
+}
+
+/// How an array becomes a matrix of which the first axis is reduced, and the second kept.
+struct Joined {
+    perm: Vec<usize>,
+    /// The extents in the order of `perm`.
+    shape: Shape,
+    reduced: usize,
+    kept: usize,
+}
+
+impl Joined {
+    /// `None` if there is nothing to reduce: then the product is constant.
+    fn new(shape: &Shape, axes: &[usize]) -> Option<Joined> {
+        let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis));
+        let perm: Vec<usize> = axes.iter().copied().chain(kept).collect();
+        let ordered: Shape = perm.iter().map(|&axis| shape[axis]).collect();
+        let reduced = axes.iter().map(|&axis| shape[axis]).product();
+        let joined = Joined { perm, shape: ordered, reduced, kept: shape.without(axes).size() };
+        (reduced > 0).then_some(joined)
+    }
+
+    fn join(&self, x: Var) -> Var {
+        x.transpose(&self.perm).reshape(&[self.reduced, self.kept])
+    }
+
+    fn restore(&self, x: Var) -> Var {
+        x.reshape(&self.shape).transpose(&inverse(&self.perm))
+    }
+}
+
+/// The first and the second half of the rows, and the last row if their number is odd.
+struct Halves {
+    half: usize,
+    first: Var,
+    second: Var,
+    rest: Option<Var>,
+}
+
+impl Halves {
+    fn new(x: Var, n: usize) -> Halves {
+        let half = n / 2;
+        let part = |start, end| x.slice_axis(0, start, end, 1);
+        let rest = (n % 2 == 1).then(|| part(n - 1, n));
+        Halves { half, first: part(0, half), second: part(half, 2 * half), rest }
+    }
+
+    fn product(&self) -> Var {
+        self.with(self.first * self.second, self.rest)
+    }
+
+    fn with(&self, x: Var, rest: Option<Var>) -> Var {
+        match rest {
+            Some(rest) => Var::concatenate(&[x, rest], 0),
+            None => x,
+        }
+    }
+}
+
+/// Maximum and minimum have one derivative: it shares among the elements that equal the result.
+macro_rules! shared_derivative {
+    ($($op:ident),*) => {$(
+        impl General for $op {
+            fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+                let Some(t) = t[0] else { return vec![None] };
+                let ties = Ties::new(x[0], y[0], &self.axes);
+                vec![Some(ties.mask.select(t, t.full_like(0.0)).sum_axes(&self.axes) / ties.number)]
+            }
+
+            fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], _: &[bool]) -> Vec<Option<Var>> {
+                let Some(ct) = ct[0] else { return vec![None] };
+                let ties = Ties::new(x[0], y[0], &self.axes);
+                let share = spread(ct / ties.number, &x[0].shape(), &self.axes);
+                vec![Some(ties.mask.select(share, share.full_like(0.0)))]
+            }
+        }
+    )*};
+}
+shared_derivative!(ReduceMax, ReduceMin);
+
+/// The elements that equal the result of a reduction.
+struct Ties {
+    /// Where they are.
+    mask: Var,
+    /// How many there are, for each element of the result.
+    number: Var,
+}
+
+impl Ties {
+    fn new(x: Var, y: Var, axes: &[usize]) -> Ties {
+        let mask = x.equal(spread(y, &x.shape(), axes));
+        Ties { mask, number: mask.select(x.full_like(1.0), x.full_like(0.0)).sum_axes(axes) }
+    }
+}
+
 /// Repeats the result of a reduction along the axes that it removed.
 #[track_caller]
-fn spread(y: Var, shape: &Shape, axes: &[usize]) -> Var {
+pub(super) fn spread(y: Var, shape: &Shape, axes: &[usize]) -> Var {
     let kept = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
     apply(BroadcastInDim { shape: shape.clone(), axes: kept }, &[y])
+}
+
+/// Rows of axes, operand and result as answers.
+fn reduction_answers<const N: usize>(
+    op: impl Fn(Vec<usize>) -> Op,
+    rows: [(&[usize], Array, Array); N],
+) -> Vec<Answer> {
+    rows.map(|(axes, x, y)| Answer { op: op(axes.into()), operands: vec![x], results: vec![y], ulps: 0 }).into()
 }
 
 /// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.
@@ -240,12 +522,78 @@ impl Var {
     /// The sum of all elements; see [`ReduceSum`].
     #[track_caller]
     pub fn sum(self) -> Var {
-        self.sum_axes(&(0..self.rank()).collect::<Vec<_>>())
+        self.sum_axes(&self.all_axes())
     }
 
     /// The sum over the given axes, which vanish; see [`ReduceSum`].
     #[track_caller]
     pub fn sum_axes(self, axes: &[usize]) -> Var {
         apply(ReduceSum { axes: axes.into() }, &[self])
+    }
+
+    /// The product of all elements; see [`ReduceProd`].
+    #[track_caller]
+    pub fn prod(self) -> Var {
+        self.prod_axes(&self.all_axes())
+    }
+
+    /// The product over the given axes, which vanish; see [`ReduceProd`].
+    #[track_caller]
+    pub fn prod_axes(self, axes: &[usize]) -> Var {
+        apply(ReduceProd { axes: axes.into() }, &[self])
+    }
+
+    /// The largest element; see [`ReduceMax`].
+    #[track_caller]
+    pub fn max_all(self) -> Var {
+        self.reduce_max(&self.all_axes())
+    }
+
+    /// The largest elements over the given axes, which vanish; see [`ReduceMax`].
+    #[track_caller]
+    pub fn reduce_max(self, axes: &[usize]) -> Var {
+        apply(ReduceMax { axes: axes.into() }, &[self])
+    }
+
+    /// The smallest element; see [`ReduceMin`].
+    #[track_caller]
+    pub fn min_all(self) -> Var {
+        self.reduce_min(&self.all_axes())
+    }
+
+    /// The smallest elements over the given axes, which vanish; see [`ReduceMin`].
+    #[track_caller]
+    pub fn reduce_min(self, axes: &[usize]) -> Var {
+        apply(ReduceMin { axes: axes.into() }, &[self])
+    }
+
+    /// Whether all elements hold; see [`ReduceAnd`].
+    #[track_caller]
+    pub fn all(self) -> Var {
+        self.all_over(&self.all_axes())
+    }
+
+    /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`].
+    #[track_caller]
+    pub fn all_over(self, axes: &[usize]) -> Var {
+        apply(ReduceAnd { axes: axes.into() }, &[self])
+    }
+
+    /// Whether any element holds; see [`ReduceOr`].
+    #[track_caller]
+    pub fn any(self) -> Var {
+        self.any_over(&self.all_axes())
+    }
+
+    /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`].
+    #[track_caller]
+    pub fn any_over(self, axes: &[usize]) -> Var {
+        apply(ReduceOr { axes: axes.into() }, &[self])
+    }
+
+    /// Every axis, in order.
+    #[track_caller]
+    pub(super) fn all_axes(self) -> Vec<usize> {
+        (0..self.rank()).collect()
     }
 }

@@ -11,7 +11,7 @@ use super::{Op, Var};
 use crate::emit::{Emitter, Reg};
 use crate::ir::{Mismatch, Types, mismatch};
 use crate::math;
-use crate::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Shape, Type};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
 
 /// The rules of one operation. There are no defaults: a rule that is missing does not compile.
 pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
@@ -411,6 +411,11 @@ fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DTyp
     let operands = dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
     let results = vec![vector(result, &expected)];
     Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps })
+}
+
+/// An array of an example, written out.
+pub(super) fn literal<T: Element>(shape: impl Into<Shape>, elements: impl Into<Vec<T>>) -> Array {
+    Array::from_elements(shape, elements.into()).expect("bug: a literal of another size")
 }
 
 /// Requires that number of operands.

@@ -1,13 +1,13 @@
-//! Constants, and operations that move elements without changing them.
+//! Constants, and operations that give elements other indices.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Layout, Linear, Lowering, Rules, Sample, View, eval_view, expect_arity,
+    Answer, Derivative, Doc, Examples, Layout, Linear, Lowering, Rules, Sample, View, eval_view, expect_arity, literal,
 };
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{Op, Var};
 use crate::ir::{Mismatch, Types, mismatch};
 use crate::value::{Array, DType, Shape, Type};
@@ -312,10 +312,168 @@ fn unit_axes_only(operand: &Layout, shape: &Shape) -> Option<Layout> {
     }
 }
 
+/// The axes in another order: axis `k` of the result is axis `perm[k]` of the operand.
+///
+/// # Constraints
+/// (C1) `perm` names each axis of the operand once.
+///
+/// # Derivative
+/// Linear. The cotangent's axes go back to their places.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transpose {
+    /// Where each axis of the result comes from.
+    pub perm: Vec<usize>,
+}
+
+impl Rules for Transpose {
+    const NAME: &'static str = "transpose";
+
+    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+        expect_arity(operands, 1)?;
+        let x = &operands[0];
+        let mut seen = vec![false; x.rank()];
+        let distinct = self.perm.iter().all(|&axis| axis < x.rank() && !std::mem::replace(&mut seen[axis], true));
+        if !distinct || self.perm.len() != x.rank() {
+            return Err(mismatch!("perm must name each of {} axes once, but got {:?}", x.rank(), self.perm));
+        }
+        Ok(smallvec::smallvec![Type::new(x.dtype, self.perm.iter().map(|&axis| x.shape[axis]).collect::<Shape>())])
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        vec![eval_view(self, operands[0], &results[0])]
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::Linear(self)
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::View(self)
+    }
+
+    fn doc() -> Doc {
+        Doc { summary: "x with its axes in another order", derivative: "transpose back", accuracy: "exact" }
+    }
+
+    fn examples() -> Examples {
+        let answers = vec![Answer {
+            op: Transpose { perm: vec![1, 0] }.into(),
+            operands: vec![literal([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])],
+            results: vec![literal([3, 2], [1.0, 4.0, 2.0, 5.0, 3.0, 6.0])],
+            ulps: 0,
+        }];
+        let op: Op = Transpose { perm: vec![2, 0, 3, 1] }.into();
+        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5, 3, 4]), (-2.0, 2.0))] };
+        Examples { answers, samples: DType::ALL.map(sample).into() }
+    }
+}
+
+/// The permutation that undoes another.
+pub(super) fn inverse(perm: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; perm.len()];
+    for (k, &axis) in perm.iter().enumerate() {
+        inverse[axis] = k;
+    }
+    inverse
+}
+
+impl Linear for Transpose {
+    fn apply(&self, t: &[Var]) -> Var {
+        apply(self.clone(), t)
+    }
+
+    fn transpose(&self, _: usize, _: &[Type], ct: Var) -> Var {
+        ct.transpose(&inverse(&self.perm))
+    }
+
+    fn transpose_mask(&self, slot: usize, operands: &[Type], mask: Var) -> Option<Var> {
+        Some(Linear::transpose(self, slot, operands, mask))
+    }
+}
+
+impl View for Transpose {
+    fn view(&self, operand: &Layout) -> Option<Layout> {
+        Some(Layout {
+            offset: operand.offset,
+            strides: self.perm.iter().map(|&axis| operand.strides[axis]).collect(),
+            shape: self.perm.iter().map(|&axis| operand.shape[axis]).collect(),
+        })
+    }
+}
+
+/// Whether the axis exists; if not, the trace has an error. A poisoned value has none to show.
+#[track_caller]
+pub(super) fn check_axis(x: Var, axis: usize, what: &str) -> bool {
+    let rank = x.rank();
+    if axis >= rank {
+        trace::fail_at(format!("{what} takes an axis below the rank {rank}, but got {axis}"));
+    }
+    axis < rank
+}
+
 impl Var {
     /// The same elements in row-major order under another shape; see [`Reshape`].
     #[track_caller]
     pub fn reshape(self, shape: &[usize]) -> Var {
         apply(Reshape { shape: shape.into() }, &[self])
+    }
+
+    /// All elements along one axis, in row-major order.
+    #[track_caller]
+    pub fn flatten(self) -> Var {
+        self.reshape(&[self.ty().size()])
+    }
+
+    /// This value with a new axis of extent 1 at that place.
+    #[track_caller]
+    pub fn insert_axis(self, axis: usize) -> Var {
+        let mut shape = self.shape().to_vec();
+        if axis > shape.len() {
+            let rank = shape.len();
+            trace::fail_at(format!("insert_axis takes a place of at most the rank {rank}, but got {axis}"));
+            return Var::poisoned();
+        }
+        shape.insert(axis, 1);
+        self.reshape(&shape)
+    }
+
+    /// This value without that axis, whose extent is 1.
+    #[track_caller]
+    pub fn squeeze(self, axis: usize) -> Var {
+        if !check_axis(self, axis, "squeeze") {
+            return Var::poisoned();
+        }
+        let shape = self.shape();
+        if shape[axis] != 1 {
+            trace::fail_at(format!("squeeze takes an axis of extent 1, but axis {axis} has extent {}", shape[axis]));
+            return Var::poisoned();
+        }
+        self.reshape(&shape.without(&[axis]))
+    }
+
+    /// The axes in another order: axis `k` of the result is axis `perm[k]` of `self`; see [`Transpose`].
+    #[track_caller]
+    pub fn transpose(self, perm: &[usize]) -> Var {
+        apply(Transpose { perm: perm.into() }, &[self])
+    }
+
+    /// The axes in reverse order: the transpose of a matrix.
+    #[track_caller]
+    pub fn t(self) -> Var {
+        let rank = self.rank();
+        if rank < 2 { self } else { self.transpose(&(0..rank).rev().collect::<Vec<_>>()) }
+    }
+
+    /// Zeros of that type (`false` for `bool`).
+    #[track_caller]
+    pub fn zeros(ty: &Type) -> Var {
+        Var::number(0.0, ty.dtype).broadcast_to(&ty.shape)
+    }
+
+    /// Ones of that type (`true` for `bool`).
+    #[track_caller]
+    pub fn ones(ty: &Type) -> Var {
+        Var::number(1.0, ty.dtype).broadcast_to(&ty.shape)
     }
 }

@@ -10,6 +10,7 @@
 
 mod array;
 mod dtype;
+pub mod json;
 mod shape;
 mod tree;
 

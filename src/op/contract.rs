@@ -1,0 +1,400 @@
+//! Sums of products over paired axes, and the products of linear algebra that are made of them.
+
+use ndarray::{ArrayView2, ArrayViewD, Axis, CowArray, Ix3};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::Var;
+use super::rules::{
+    Answer, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
+};
+use super::trace::{self, apply};
+use super::var::broadcast_shape;
+use crate::ir::{Mismatch, Types, mismatch};
+use crate::math::linear::{self, Matrix, Number, with_number};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
+
+/// Batched contraction of two arrays.
+///
+/// `out[b, i, j] = Σₖ lhs[b, i, k] · rhs[b, j, k]`; the result's axes are batch, kept lhs, kept rhs.
+///
+/// # Constraints
+/// (C1) Paired axes have equal extents. (C2) `contract` and `batch` are disjoint per operand, and name no axis twice.
+/// (C3) The operands have one numeric dtype.
+///
+/// # Order
+/// It depends on the operation's parameters and on extents, never on strides. Axes of extent 1 do not count. An operand
+/// without kept axes is a vector. A product of vectors, and of a vector with a matrix whose last axis is contracted, is
+/// summed as [`ReduceSum`](super::ReduceSum) sums a last axis; that of a vector with a matrix whose last axis is kept, as
+/// it sums a first axis. Products of matrices of few elements are such products, row by row; the order of larger ones is
+/// faer's.
+///
+/// # Derivative
+/// Bilinear. The cotangent of `lhs` contracts `ct` with `rhs` over `rhs`'s kept axes, then restores `lhs`'s axis order;
+/// that of `rhs` is the same rule with the operands swapped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DotGeneral {
+    /// The axes of `lhs` and of `rhs` that are summed over, in pairs.
+    pub contract: [Vec<usize>; 2],
+    /// The axes of `lhs` and of `rhs` that run side by side, in pairs.
+    pub batch: [Vec<usize>; 2],
+}
+
+/// The names of the operands.
+const SIDES: [&str; 2] = ["lhs", "rhs"];
+
+impl DotGeneral {
+    /// The axes of an operand that are neither contracted nor batch, in ascending order.
+    fn kept(&self, slot: usize, rank: usize) -> Vec<usize> {
+        (0..rank).filter(|axis| !self.contract[slot].contains(axis) && !self.batch[slot].contains(axis)).collect()
+    }
+
+    fn check_axes(&self, slot: usize, rank: usize) -> Result<(), Mismatch> {
+        let side = SIDES[slot];
+        let mut seen = vec![false; rank];
+        for &axis in self.batch[slot].iter().chain(&self.contract[slot]) {
+            if axis >= rank {
+                return Err(mismatch!("axes of {side} must lie below its rank {rank}, but got {axis}"));
+            }
+            if std::mem::replace(&mut seen[axis], true) {
+                return Err(mismatch!("axes of {side} must be named once, but {axis} is named twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Requires equal extents of paired axes.
+fn check_pairs(kind: &str, axes: &[Vec<usize>; 2], operands: &[Type]) -> Result<(), Mismatch> {
+    if axes[0].len() != axes[1].len() {
+        return Err(mismatch!("{kind} axes must be pairs, but got {:?} of lhs and {:?} of rhs", axes[0], axes[1]));
+    }
+    for (&l, &r) in axes[0].iter().zip(&axes[1]) {
+        let (m, n) = (operands[0].shape[l], operands[1].shape[r]);
+        if m != n {
+            return Err(mismatch!("{kind} axis {l} of lhs has extent {m}, but axis {r} of rhs has extent {n}"));
+        }
+    }
+    Ok(())
+}
+
+impl Rules for DotGeneral {
+    const NAME: &'static str = "dot_general";
+
+    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+        expect_arity(operands, 2)?;
+        let dtype = super::rules::numbers(&[operands[0].dtype, operands[1].dtype])?;
+        self.check_axes(0, operands[0].rank())?;
+        self.check_axes(1, operands[1].rank())?;
+        check_pairs("contracting", &self.contract, operands)?;
+        check_pairs("batch", &self.batch, operands)?;
+        let batch = self.batch[0].iter().map(|&axis| operands[0].shape[axis]);
+        let kept = |slot: usize| {
+            let shape = &operands[slot].shape;
+            self.kept(slot, shape.rank()).into_iter().map(|axis| shape[axis])
+        };
+        let shape: Shape = batch.chain(kept(0)).chain(kept(1)).collect();
+        Ok(smallvec::smallvec![Type::new(dtype, shape)])
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        eval_library(self, operands, results)
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::General(self)
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::Library(self)
+    }
+
+    fn doc() -> Doc {
+        Doc {
+            summary: "sums of products of x and y over contracting axes, side by side over batch axes",
+            derivative: "bilinear: products of the cotangent with y, and with x",
+            accuracy: "one fixed order for vectors; that of faer for matrices; integers wrap",
+        }
+    }
+
+    fn examples() -> Examples {
+        let matrix_vector = DotGeneral::matrix([1, 0]);
+        let w = literal([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let answer = |op: &DotGeneral, x: &Array, y: &Array, result: Array| Answer {
+            op: op.clone().into(),
+            operands: vec![x.clone(), y.clone()],
+            results: vec![result],
+            ulps: 0,
+        };
+        let batched = DotGeneral { contract: [vec![1], vec![2]], batch: [vec![0], vec![0]] };
+        let outer = DotGeneral { contract: [vec![], vec![]], batch: [vec![], vec![]] };
+        let answers = vec![
+            answer(&matrix_vector, &w, &literal([3], [1.0, -1.0, 0.5]), literal([2], [0.5, 2.0])),
+            answer(&DotGeneral::matrix([0, 0]), &w, &literal([2], [1.0, -1.0]), literal([3], [-3.0, -3.0, -3.0])),
+            answer(&matrix_vector, &w, &literal([3, 1], [1.0, 0.0, -1.0]), literal([2, 1], [-2.0, -2.0])),
+            answer(
+                &matrix_vector,
+                &w,
+                &literal([3, 2], [1.0, 0.0, 0.0, 1.0, 2.0, -1.0]),
+                literal([2, 2], [7.0, -1.0, 16.0, -1.0]),
+            ),
+            answer(
+                &matrix_vector,
+                &literal([2, 2], [1i64, 2, 3, 4]),
+                &literal([2], [5i64, 6]),
+                literal([2], [17i64, 39]),
+            ),
+            answer(
+                &batched,
+                &literal([2, 2], [1.0, 2.0, 3.0, 4.0]),
+                &literal([2, 1, 2], [5.0, 6.0, 7.0, 8.0]),
+                literal([2, 1], [17.0, 53.0]),
+            ),
+            answer(
+                &outer,
+                &literal([2], [1.0, 2.0]),
+                &literal([3], [3.0, 4.0, 5.0]),
+                literal([2, 3], [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
+            ),
+            answer(&matrix_vector, &literal::<f64>([2, 0], []), &literal::<f64>([0], []), literal([2], [0.0, 0.0])),
+        ];
+        Examples { answers, samples: samples() }
+    }
+}
+
+/// Vectors, matrices and batches, in every order of axes, small and beyond the size from which faer is called.
+fn samples() -> Vec<Sample> {
+    type Case = ([&'static [usize]; 2], [&'static [usize]; 2], &'static [usize], &'static [usize]);
+    let cases: [Case; 14] = [
+        ([&[0], &[0]], [&[], &[]], &[19], &[19]),
+        ([&[1], &[0]], [&[], &[]], &[5, 21], &[21]),
+        ([&[0], &[0]], [&[], &[]], &[21, 5], &[21]),
+        ([&[0], &[1]], [&[], &[]], &[7], &[3, 7]),
+        ([&[0], &[0]], [&[], &[]], &[7], &[7, 3]),
+        ([&[1], &[0]], [&[], &[]], &[2, 3], &[3, 5]),
+        ([&[0], &[1]], [&[], &[]], &[3, 2], &[5, 3]),
+        ([&[1], &[0]], [&[], &[]], &[9, 17], &[17, 11]),
+        ([&[1], &[1]], [&[], &[]], &[9, 17], &[11, 17]),
+        ([&[0], &[0]], [&[], &[]], &[17, 9], &[17, 11]),
+        ([&[], &[]], [&[], &[]], &[2, 3], &[5]),
+        ([&[2], &[1]], [&[0], &[0]], &[2, 3, 5], &[2, 5, 4]),
+        ([&[0], &[2]], [&[2], &[0]], &[5, 3, 2], &[2, 4, 5]),
+        ([&[2, 0], &[0, 1]], [&[], &[]], &[3, 4, 5], &[5, 3, 2]),
+    ];
+    let sample = |dtype: DType| {
+        cases.map(|(contract, batch, lhs, rhs)| Sample {
+            op: DotGeneral { contract: contract.map(Vec::from), batch: batch.map(Vec::from) }.into(),
+            operands: vec![(Type::new(dtype, lhs), (-2.0, 2.0)), (Type::new(dtype, rhs), (-1.0, 3.0))],
+        })
+    };
+    [DType::F64, DType::F32, DType::I64].into_iter().flat_map(sample).collect()
+}
+
+impl General for DotGeneral {
+    fn jvp(&self, x: &[Var], _: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+        let of_lhs = t[0].map(|t| apply(self.clone(), &[t, x[1]]));
+        let of_rhs = t[1].map(|t| apply(self.clone(), &[x[0], t]));
+        vec![match (of_lhs, of_rhs) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        }]
+    }
+
+    fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+        let ct_of = |slot: usize| ct[0].filter(|_| wanted[slot]).map(|ct| self.cotangent(slot, x, ct));
+        vec![ct_of(0), ct_of(1)]
+    }
+}
+
+impl DotGeneral {
+    /// The contraction of one axis of each operand.
+    fn matrix([l, r]: [usize; 2]) -> DotGeneral {
+        DotGeneral { contract: [vec![l], vec![r]], batch: [vec![], vec![]] }
+    }
+
+    /// The cotangent of the operand in that slot: `ct` contracted with the other operand over the other's kept axes.
+    fn cotangent(&self, slot: usize, x: &[Var], ct: Var) -> Var {
+        let other = 1 - slot;
+        let (rank, other_rank) = (x[slot].rank(), x[other].rank());
+        let (kept, other_kept) = (self.kept(slot, rank), self.kept(other, other_rank));
+        let n_batch = self.batch[slot].len();
+        // Where the other's kept axes lie in `ct`.
+        let first = n_batch + if slot == 0 { kept.len() } else { 0 };
+        let in_ct: Vec<usize> = (first..first + other_kept.len()).collect();
+        let ct_batch: Vec<usize> = (0..n_batch).collect();
+        // The product leaves the other's contracted axes in the other's order; these are their partners.
+        let mut pairs: Vec<(usize, usize)> =
+            self.contract[other].iter().copied().zip(self.contract[slot].iter().copied()).collect();
+        pairs.sort_unstable();
+        let contracted = pairs.into_iter().map(|(_, own)| own);
+
+        // Either operand of the product may come first. The one that needs no transposition is better.
+        let ct_first: Vec<usize> =
+            self.batch[slot].iter().copied().chain(kept.clone()).chain(contracted.clone()).collect();
+        let ct_last: Vec<usize> = self.batch[slot].iter().copied().chain(contracted).chain(kept).collect();
+        let (op, operands, axes) = if !is_identity(&ct_first) && is_identity(&ct_last) {
+            let op = DotGeneral { contract: [other_kept, in_ct], batch: [self.batch[other].clone(), ct_batch] };
+            (op, [x[other], ct], ct_last)
+        } else {
+            let op = DotGeneral { contract: [in_ct, other_kept], batch: [ct_batch, self.batch[other].clone()] };
+            (op, [ct, x[other]], ct_first)
+        };
+        let product = apply(op, &operands);
+        if is_identity(&axes) { product } else { product.transpose(&super::shape::inverse(&axes)) }
+    }
+}
+
+/// Whether a permutation leaves everything in its place.
+fn is_identity(perm: &[usize]) -> bool {
+    perm.iter().enumerate().all(|(k, &axis)| k == axis)
+}
+
+impl Library for DotGeneral {
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+        with_number!(operands[0].dtype(), T => {
+            let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result with gaps");
+            self.multiply::<T>([operands[0].typed(), operands[1].typed()], result);
+        });
+    }
+}
+
+impl DotGeneral {
+    fn multiply<T: Number>(&self, operands: [&ArrayViewD<'_, T>; 2], result: &mut [T]) {
+        let sides = [0, 1].map(|slot| Side::new(self, slot, operands[slot].shape()));
+        let ordered = [0, 1].map(|slot| operands[slot].clone().permuted_axes(&sides[slot].perm[..]));
+        let [lhs, rhs] = [0, 1].map(|slot| sides[slot].in_rows(&ordered[slot]));
+        let [m, n] = [sides[0].kept, sides[1].kept];
+        if m * n == 0 {
+            return;
+        }
+        for (b, result) in result.chunks_exact_mut(m * n).enumerate() {
+            let (x, y) = (lhs.index_axis(Axis(0), b), rhs.index_axis(Axis(0), b));
+            if n == 1 {
+                sides[0].times_vector(x, y, result);
+            } else if m == 1 {
+                sides[1].times_vector(y, x, result);
+            } else {
+                let (x, y) = (x.as_standard_layout(), y.as_standard_layout());
+                let matrix = |side: &Side, elements| Matrix {
+                    elements,
+                    rows: side.kept,
+                    columns: side.contracted,
+                    by_columns: side.contracted_first,
+                };
+                let lhs = matrix(&sides[0], x.as_slice().expect("bug: a copy with gaps"));
+                let rhs = matrix(&sides[1], y.as_slice().expect("bug: a copy with gaps")).transposed();
+                linear::product(lhs, rhs, result);
+            }
+        }
+    }
+}
+
+/// How an operand becomes a batch of matrices.
+struct Side {
+    /// The operand's axes: batch, then rows, then columns.
+    perm: SmallVec<[usize; 6]>,
+    /// The product of the extents of the batch axes.
+    batch: usize,
+    /// The product of the extents of the kept axes.
+    kept: usize,
+    /// The product of the extents of the contracted axes.
+    contracted: usize,
+    /// Whether rows run over the contracted axes, and columns over the kept ones; else it is the other way round.
+    contracted_first: bool,
+}
+
+impl Side {
+    /// Decides by parameters and extents alone: columns are the group of axes that holds the last axis whose extent is
+    /// not 1, so that the elements of an operand in row-major order need not move.
+    fn new(op: &DotGeneral, slot: usize, shape: &[usize]) -> Side {
+        let (batch, kept, contracted) = (&op.batch[slot], op.kept(slot, shape.len()), &op.contract[slot]);
+        let size = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
+        let contracted_first =
+            (0..shape.len()).rfind(|&axis| shape[axis] != 1).is_some_and(|axis| kept.contains(&axis));
+        let groups = if contracted_first { [batch, contracted, &kept] } else { [batch, &kept, contracted] };
+        Side {
+            perm: groups.into_iter().flatten().copied().collect(),
+            batch: size(batch),
+            kept: size(&kept),
+            contracted: size(contracted),
+            contracted_first,
+        }
+    }
+
+    /// The operand, whose axes are in order, as a batch of matrices whose rows lie in one piece. Elements are copied
+    /// only where no strides express that.
+    fn in_rows<'a, T: Number>(&self, ordered: &'a ArrayViewD<'_, T>) -> CowArray<'a, T, Ix3> {
+        let (rows, columns) =
+            if self.contracted_first { (self.contracted, self.kept) } else { (self.kept, self.contracted) };
+        let matrices = ordered.to_shape((self.batch, rows, columns)).expect("bug: groups that leave axes out");
+        if columns <= 1 || matrices.stride_of(Axis(2)) == 1 {
+            return matrices;
+        }
+        CowArray::from(matrices.as_standard_layout().into_owned())
+    }
+
+    /// This operand's matrix times the other operand, of which nothing is kept.
+    fn times_vector<T: Number>(&self, matrix: ArrayView2<'_, T>, vector: ArrayView2<'_, T>, result: &mut [T]) {
+        let x = vector.index_axis_move(Axis(0), 0);
+        if self.contracted_first {
+            linear::vector_times_rows(x, matrix, result);
+        } else {
+            linear::rows_times_vector(matrix, x.to_slice().expect("bug: a vector in several pieces"), result);
+        }
+    }
+}
+
+impl Var {
+    /// Sums of products over paired axes; see [`DotGeneral`].
+    #[track_caller]
+    pub fn dot_general(self, rhs: Var, contract: [&[usize]; 2], batch: [&[usize]; 2]) -> Var {
+        apply(DotGeneral { contract: contract.map(Vec::from), batch: batch.map(Vec::from) }, &[self, rhs])
+    }
+
+    /// NumPy's `dot`: the sum of products over the last axis of `self` and the last but one of `rhs`, or its only one. A
+    /// scalar on either side multiplies.
+    #[track_caller]
+    pub fn dot(self, rhs: Var) -> Var {
+        let (m, n) = (self.rank(), rhs.rank());
+        if m == 0 || n == 0 {
+            return self * rhs;
+        }
+        self.dot_general(rhs, [&[m - 1], &[n.saturating_sub(2)]], [&[], &[]])
+    }
+
+    /// NumPy's `matmul`: products of matrices in the last two axes, side by side over the axes before them, which
+    /// broadcast. An operand of rank 1 is a row on the left and a column on the right.
+    #[track_caller]
+    pub fn matmul(self, rhs: Var) -> Var {
+        let (a, b) = (self.shape(), rhs.shape());
+        if a.rank() == 0 || b.rank() == 0 {
+            trace::fail_at(format!("matmul takes vectors and matrices, but got {a} and {b}; use *"));
+            return Var::poisoned();
+        }
+        if b.rank() <= 2 {
+            return self.dot(rhs);
+        }
+        let lead = |shape: &Shape| shape[..shape.rank().saturating_sub(2)].to_vec();
+        let Some(batch) = broadcast_shape(&lead(&a), &lead(&b)) else {
+            trace::fail_at(format!("cannot broadcast the batch axes of {a} and {b}"));
+            return Var::poisoned();
+        };
+        let spread = |x: Var, shape: &Shape| x.broadcast_to(&[&batch, &shape[shape.rank() - 2..]].concat());
+        let axes: Vec<usize> = (0..batch.len()).collect();
+        let rank = batch.len();
+        // A vector has no batch axes, so it need not be repeated: the product is made from the right.
+        if a.rank() == 1 {
+            return rhs.dot_general(self, [&[b.rank() - 2], &[0]], [&[], &[]]);
+        }
+        spread(self, &a).dot_general(spread(rhs, &b), [&[rank + 1], &[rank]], [&axes, &axes])
+    }
+
+    /// The products of all elements of `self` with all of `rhs`: `out[i, j] = self[i] · rhs[j]`. Arrays of more axes are
+    /// flattened, as in NumPy.
+    #[track_caller]
+    pub fn outer(self, rhs: Var) -> Var {
+        let flat = |x: Var| if x.rank() == 1 { x } else { x.flatten() };
+        flat(self).dot_general(flat(rhs), [&[], &[]], [&[], &[]])
+    }
+}
