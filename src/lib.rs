@@ -1,4 +1,107 @@
 //! retrograd turns ordinary numerical Rust into native gradient code.
+//!
+//! A function written in plain Rust is **traced** once on symbolic values ([`Var`]) into a graph, the graph is
+//! **differentiated**, and both are **compiled** to native code with Cranelift: no Python, no LLVM, no C compiler, no
+//! nightly toolchain.
+//!
+//! # Gradients
+//!
+//! ```
+//! use retrograd::{Var, grad, hessian, jit};
+//!
+//! fn rosenbrock(x: [Var; 2]) -> Var {
+//!     let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
+//!     a * a + 100.0 * b * b
+//! }
+//!
+//! let slope = jit(grad(rosenbrock)); // compiled at the first call
+//! let g: [f64; 2] = slope.call([-1.0, 1.0])?;
+//! assert_eq!(g, [-4.0, 0.0]);
+//!
+//! let h: [[f64; 2]; 2] = jit(hessian(rosenbrock)).call([-1.0, 1.0])?;
+//! assert_eq!(h, [[802.0, 400.0], [400.0, 200.0]]);
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+//!
+//! [`grad`], [`value_and_grad`], [`elementwise_grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`] and [`hvp`] take a
+//! function and give a function, so they compose to any order: `jit(grad(grad(f)))`. Each takes its derivative by the
+//! first argument, and by others after [`.wrt(…)`](transform::Grad::wrt).
+//!
+//! # Arrays and trees
+//!
+//! A `Var` is a number or an array; operators broadcast as in NumPy. Arguments and results are `Var`s, and tuples,
+//! arrays and `Vec`s of these, nested; on the host side stand numbers, arrays of `ndarray`, and the same tuples and
+//! lists.
+//!
+//! ```
+//! use ndarray::{Array1, array};
+//! use retrograd::{Var, jit, value_and_grad};
+//!
+//! // One layer: weights and bias in a tuple, then the inputs and the target.
+//! let loss = |(w, b): (Var, Var), x: Var, target: Var| {
+//!     let error = ((w * x).sum() + b).tanh() - target;
+//!     error * error
+//! };
+//! let step = jit(value_and_grad(loss));
+//! let (mut w, mut b) = (array![0.1, -0.2], 0.0);
+//! let (x, target) = (array![1.0, 2.0], 0.5);
+//! let mut losses = Vec::new();
+//! for _ in 0..100 {
+//!     let (loss, (dw, db)): (f64, (Array1<f64>, f64)) = step.call((&w, b), &x, target)?;
+//!     w.scaled_add(-0.1, &dw);
+//!     b -= 0.1 * db;
+//!     losses.push(loss);
+//! }
+//! assert!(losses[0] > 0.3 && losses[99] < 1e-9);
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+//!
+//! # Control flow
+//!
+//! Plain `if` and `while` on traced values are followed at the caller's arguments, and guarded: code compiled for one
+//! path never answers for another. See [`jit`].
+//!
+//! ```
+//! use retrograd::{Var, grad, jit};
+//!
+//! let root = |x: Var| {
+//!     let mut y = x.full_like(1.0);
+//!     while (y * y - x).abs() > 1e-12 {
+//!         y = 0.5 * (y + x / y);
+//!     }
+//!     y
+//! };
+//! let slope = jit(grad(root));
+//! for x in [0.5, 2.0, 9.0] {
+//!     let d: f64 = slope.call(x)?;
+//!     assert!((d - 0.5 / x.sqrt()).abs() < 1e-9);
+//! }
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+//!
+//! # Graphs
+//!
+//! [`trace`] gives the graph itself, which can be shown, [differentiated](differentiate), [optimized](optimize),
+//! [interpreted](interpret) and [compiled](Program).
+//!
+//! ```
+//! use retrograd::value::{Array, DType};
+//! use retrograd::{Program, Var, differentiate, interpret, optimize, trace};
+//!
+//! let graph = trace(|x: Var, y: Var| (x * y).sin(), (DType::F64, DType::F64))?;
+//! let gradient = optimize::optimize(&differentiate::grad(&graph, 0, &[0, 1])?)?;
+//! println!("{gradient}");
+//!
+//! let point = [Array::scalar(0.5), Array::scalar(2.0)];
+//! let native = Program::compile(&gradient)?.call(&point)?;
+//! assert_eq!(native, interpret::run(&gradient, &point)?); // the same bits
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+//!
+//! # Errors
+//!
+//! Wrong input is an [`Error`], with the source line where there is one; nothing is printed. A panic that begins with
+//! "bug:" is a defect of this crate.
 #![warn(missing_docs)]
 
 pub mod compile;
@@ -9,8 +112,14 @@ pub mod interpret;
 pub mod ir;
 mod math;
 pub mod op;
+pub mod optimize;
+pub mod transform;
 pub mod value;
 
 pub use compile::Program;
 pub use error::Error;
 pub use op::{Graph, Var};
+pub use transform::{
+    AllArgs, Arg, Function, Jit, VarTree, check_grad, elementwise_grad, grad, hessian, hvp, jacobian, jit, jvp, trace,
+    trace_with, value_and_grad, vjp,
+};

@@ -18,6 +18,8 @@
 
 mod activity;
 mod forward;
+#[cfg(test)]
+mod kinks;
 mod reverse;
 
 pub(crate) use forward::pushforward;

@@ -66,7 +66,7 @@ impl Ct {
     }
 
     fn masked(self, condition: Var) -> Ct {
-        let mask = self.mask.map_or(condition, |mask| mask.select(condition, mask));
+        let mask = self.mask.map_or(condition, |mask| mask & condition);
         Ct { value: self.value, mask: Some(mask) }
     }
 }
@@ -118,7 +118,7 @@ fn transpose_elementwise(rule: &dyn Partials, step: &Step, ct: Option<Ct>, wante
             Partial::One => Some(ct),
             Partial::MinusOne => Some(Ct { value: -ct.value, ..ct }),
             Partial::When(condition) => Some(ct.masked(condition)),
-            Partial::Unless(condition) => Some(ct.masked(condition.equal(0))),
+            Partial::Unless(condition) => Some(ct.masked(!condition)),
             Partial::Of(partial) => Some(Ct { value: ct.value * partial, ..ct }),
         });
         contribute(operand, contribution, table);

@@ -220,6 +220,9 @@ pub struct Graph<O> {
 /// The most nodes that a graph may have; [`NodeId`] is 32 bits wide and petgraph keeps the last index for itself.
 pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
 
+/// The most operands, and the most results, that a node may have: an [`Edge`] counts them in 16 bits.
+pub(crate) const MAX_OPERANDS: usize = u16::MAX as usize;
+
 impl<O: Operation> Graph<O> {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Graph<O> {
@@ -278,7 +281,24 @@ impl<O: Operation> Graph<O> {
         for ty in &results {
             check_bytes(ty, op.name())?;
         }
-        let node = self.push(Content::Op(op), results, regions, provenance)?;
+        self.append(op, operands, regions, results, provenance)
+    }
+
+    /// Appends the application of an operation whose result types have been inferred and checked.
+    pub(super) fn append(
+        &mut self,
+        op: O,
+        operands: &[Value],
+        regions: Box<[Arc<Graph<O>>]>,
+        types: Types,
+        provenance: Provenance,
+    ) -> Result<NodeId, Error> {
+        if operands.len() > MAX_OPERANDS || types.len() > MAX_OPERANDS {
+            let (what, got) = ("operands or results of a node", operands.len().max(types.len()) as u64);
+            let place = Some(op.name().to_string());
+            return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
+        }
+        let node = self.push(Content::Op(op), types, regions, provenance)?;
         for (slot, operand) in operands.iter().enumerate() {
             let edge = Edge { result: operand.result, slot: slot as u16 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);

@@ -3,10 +3,13 @@
 //! A graph is append-only and typed by construction: a node's operands exist before it, so index order is a schedule
 //! and reverse mode is index order backwards; the result types are inferred when a node is added.
 
+mod file;
 mod graph;
 mod listing;
 mod rebuild;
+mod verify;
 
+pub use file::{Document, Limits, read_text, write_atomically};
 pub(crate) use graph::mismatch;
 pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,

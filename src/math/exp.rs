@@ -42,7 +42,7 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
     let rest = (-n).fma(L::splat(LN_2), x);
     let low = n * L::splat(LN_2_LO);
     let hi = rest - low;
-    Reduced { n, r: Pair { hi, lo: (rest - hi) - low } }
+    Reduced { n, r: Pair::new(hi, (rest - hi) - low) }
 }
 
 /// `eʳ - 1 - r.hi + lost`, with an error of about `2⁻⁵⁷`.
@@ -56,7 +56,7 @@ fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
 #[inline(always)]
 pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let one = ordered_sum(L::splat(1.0), r.hi);
-    Pair { hi: one.hi, lo: exp_rest(r, one.lo) }
+    Pair::new(one.hi, exp_rest(r, one.lo))
 }
 
 /// `eˣ`.
@@ -76,7 +76,7 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
     // The rest, times ln 2, in two parts.
     let hi = fraction * L::splat(LN_2);
     let lo = fraction.fma(L::splat(LN_2), -hi) + fraction * L::splat(LN_2_LO);
-    L::select(x.is_number(), scale(exp_reduced(Pair { hi, lo }).sum(), n), L::splat(f64::NAN))
+    L::select(x.is_number(), scale(exp_reduced(Pair::new(hi, lo)).sum(), n), L::splat(f64::NAN))
 }
 
 /// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before its double does.
@@ -89,11 +89,11 @@ pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
     // Where n is one, the result can be a third of what `exp_rest` is good for: the rounding of the square shows.
     let square = exact_product(r.hi, r.hi);
     let lo = square.lo.fma(half, r.lo);
-    let rest = exp_rest(Pair { hi: r.hi, lo }, L::select(is_zero, zero, one.lo));
-    let near_zero = Pair { hi: r.hi * half, lo: rest * half };
+    let rest = exp_rest(Pair::new(r.hi, lo), L::select(is_zero, zero, one.lo));
+    let near_zero = Pair::new(r.hi * half, rest * half);
     let factor = power_of_two(n - L::splat(1.0));
     let difference = exact_sum(factor * one.hi, -half);
-    let elsewhere = Pair { hi: difference.hi, lo: factor.fma(rest, difference.lo) };
+    let elsewhere = Pair::new(difference.hi, factor.fma(rest, difference.lo));
     Pair::select(is_zero, near_zero, elsewhere)
 }
 
@@ -115,9 +115,9 @@ pub(super) fn logistic<L: Lanes>(x: L) -> L {
     let power = exp_reduced(r).normalize();
     let factor = power_of_two(n.max(L::splat(-1000.0)));
     let sum = ordered_sum(one, factor * power.hi);
-    let denominator = Pair { hi: sum.hi, lo: factor.fma(power.lo, sum.lo) };
+    let denominator = Pair::new(sum.hi, factor.fma(power.lo, sum.lo));
     let negative = x.lt(L::splat(0.0));
-    let numerator = Pair::select(negative, power, Pair { hi: one, lo: L::splat(0.0) });
+    let numerator = Pair::select(negative, power, Pair::single(one));
     let exponent = L::select(negative, n, L::splat(0.0));
     let y = scale(numerator.divide(denominator).sum(), exponent);
     L::select(x.is_number(), y, L::splat(f64::NAN))

@@ -29,7 +29,7 @@ fn exponentials<L: Lanes>(a: L) -> Exponentials<L> {
     // Beyond this limit both are infinite.
     let Reduced { n, r } = reduce(a.min(L::splat(720.0)));
     let up = exp_reduced(r).normalize();
-    let down = Pair { hi: L::splat(1.0), lo: L::splat(0.0) }.divide(up);
+    let down = Pair::single(L::splat(1.0)).divide(up);
     let factor = power_of_two(-(n + n).min(L::splat(1000.0)));
     let (down_hi, down_lo) = (factor * down.hi, factor * down.lo);
     let difference = ordered_sum(up.hi, -down_hi);
@@ -67,7 +67,7 @@ pub(super) fn tanh<L: Lanes>(x: L) -> L {
     // With `h = (e⁻²ᵃ - 1) / 2` it is `-h / (1 + h)`; beyond the limit it rounds to one.
     let h = half_expm1((a * L::splat(-2.0)).max(L::splat(-50.0))).normalize();
     let sum = ordered_sum(L::splat(1.0), h.hi);
-    let y = h.divide(Pair { hi: sum.hi, lo: sum.lo + h.lo }).sum();
+    let y = h.divide(Pair::new(sum.hi, sum.lo + h.lo)).sum();
     // Where x³ / 3 is nothing next to x, the quotient loses subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y.abs());
     L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
@@ -85,7 +85,7 @@ pub(super) fn asinh<L: Lanes>(x: L) -> L {
     let square = a * a;
     let t = ordered_sum(a, square / (one + a.fma(a, one).sqrt()));
     let large = L::splat(LARGE).lt(a);
-    let t = Pair::select(large, Pair { hi: a, lo: zero }, t);
+    let t = Pair::select(large, Pair::single(a), t);
     let y = log1p_pair(t, L::select(large, one, zero)).sum();
     // Where x³ / 6 is nothing next to x, the sum above could lose subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y);
@@ -106,9 +106,9 @@ pub(super) fn acosh<L: Lanes>(x: L) -> L {
     let missing = (-root).fma(root, square) + of_square;
     let root_lo = missing * (L::splat(0.5) / root.max(L::splat(1e-300)));
     let sum = ordered_sum(root, t.hi);
-    let sum = Pair { hi: sum.hi, lo: sum.lo + (t.lo + root_lo) };
+    let sum = Pair::new(sum.hi, sum.lo + (t.lo + root_lo));
     let large = L::splat(LARGE).lt(x);
-    let sum = Pair::select(large, Pair { hi: x, lo: zero }, sum);
+    let sum = Pair::select(large, Pair::single(x), sum);
     let y = log1p_pair(sum, L::select(large, one, zero)).sum();
     let y = L::select(x.eq(L::splat(f64::INFINITY)), x, y);
     L::select(one.le(x), y, L::splat(f64::NAN))
@@ -120,7 +120,7 @@ pub(super) fn atanh<L: Lanes>(x: L) -> L {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
     let a = x.abs();
     // Half of ln((1 + a) / (1 - a)) = ln(1 + 2a / (1 - a)).
-    let numerator = Pair { hi: a + a, lo: zero };
+    let numerator = Pair::single(a + a);
     let t = numerator.divide(ordered_sum(one, -a));
     let y = log1p_pair(t, zero).sum() * L::splat(0.5);
     // Where x³ / 3 is nothing next to x, the sum above could lose subnormal bits.

@@ -61,7 +61,7 @@ fn asin_reduced<L: Lanes>(x: L) -> (L::Mask, Pair<L>) {
     // What the root lacks; at `|x| = 1` it lacks nothing, and must not be divided by.
     let of_root = (-root).fma(root, square) * (half / root.max(L::splat(1e-300)));
     let of_s = L::select(beyond, of_root, L::splat(0.0));
-    (beyond, Pair { hi: s, lo: (s * square).fma(polynomial(square, ASIN), of_s) })
+    (beyond, Pair::new(s, (s * square).fma(polynomial(square, ASIN), of_s)))
 }
 
 /// `asin x`.
@@ -103,8 +103,8 @@ fn angle<L: Lanes>(y: L, x: L, negative: L::Mask) -> L {
     let difference = exact_sum(small, -large);
     let sum = ordered_sum(large, small);
     let zero = L::splat(0.0);
-    let numerator = Pair::select(middle, difference, Pair { hi: small, lo: zero });
-    let denominator = Pair::select(middle, sum, Pair { hi: large, lo: zero });
+    let numerator = Pair::select(middle, difference, Pair::single(small));
+    let denominator = Pair::select(middle, sum, Pair::single(large));
     let q = numerator.divide(denominator);
     let square = q.hi * q.hi;
     let rest = (q.hi * square).fma(polynomial(square, ATAN), q.lo);
@@ -141,8 +141,9 @@ pub(super) fn atan2<L: Lanes>(y: L, x: L) -> L {
     let to_one = |z: L| L::select(infinite, L::select(z.eq(infinity), one, zero), z);
     let (width, height) = (to_one(width), to_one(height));
     let width = L::select(large.eq(zero), one, width);
-    // The quotient stays the same, but its reciprocal denominator becomes normal.
-    let factor = L::select(large.lt(L::splat(1e-120)), L::splat(TWO_600), one);
+    // The quotient stays the same, but the reciprocal of its denominator becomes normal, and so does what it leaves
+    // of its numerator, unless the quotient itself is subnormal.
+    let factor = L::select(large.lt(L::splat(1e30)), L::splat(TWO_600), one);
     let factor = L::select(L::splat(1e150).lt(large), L::splat(1.0 / TWO_100), factor);
     let factor = L::select(infinite, one, factor);
     let negative = one.bit_or(x.sign()).lt(zero);

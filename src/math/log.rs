@@ -51,8 +51,8 @@ const LOG_REST: [f64; 7] = [
 fn series_argument<L: Lanes>(f: Pair<L>) -> Pair<L> {
     let two = L::splat(2.0);
     let sum = ordered_sum(two, f.hi);
-    let denominator = Pair { hi: sum.hi, lo: sum.lo + f.lo };
-    Pair { hi: f.hi + f.hi, lo: f.lo + f.lo }.divide(denominator)
+    let denominator = Pair::new(sum.hi, sum.lo + f.lo);
+    Pair::new(f.hi + f.hi, f.lo + f.lo).divide(denominator)
 }
 
 /// `ln (1 + f)` for `1 + f` next to one, to about seven bits more than one `f64` holds.
@@ -60,21 +60,21 @@ fn series_argument<L: Lanes>(f: Pair<L>) -> Pair<L> {
 fn log_near_one<L: Lanes>(f: Pair<L>) -> Pair<L> {
     let s = series_argument(f);
     let square = s.hi * s.hi;
-    Pair { hi: s.hi, lo: (s.hi * square).fma(polynomial(square, LOG), s.lo) }
+    Pair::new(s.hi, (s.hi * square).fma(polynomial(square, LOG), s.lo))
 }
 
 /// `k ln 2` and a logarithm next to zero.
 #[inline(always)]
 fn add_exponent<L: Lanes>(k: L, log: Pair<L>) -> Pair<L> {
     let sum = ordered_sum(k * L::splat(LN_2_HI), log.hi);
-    Pair { hi: sum.hi, lo: sum.lo + k.fma(L::splat(LN_2_LO), log.lo) }
+    Pair::new(sum.hi, sum.lo + k.fma(L::splat(LN_2_LO), log.lo))
 }
 
 /// The product of a logarithm next to zero with a constant in two parts.
 #[inline(always)]
 fn change_base<L: Lanes>(log: Pair<L>, hi: f64, lo: f64) -> Pair<L> {
     let product = exact_product(log.hi, L::splat(hi));
-    Pair { hi: product.hi, lo: log.lo.fma(L::splat(hi), log.hi.fma(L::splat(lo), product.lo)) }
+    Pair::new(product.hi, log.lo.fma(L::splat(hi), log.hi.fma(L::splat(lo), product.lo)))
 }
 
 /// `y`, but for the arguments at which a logarithm is infinite or undefined.
@@ -91,7 +91,7 @@ fn special<L: Lanes>(x: L, y: L) -> L {
 #[inline(always)]
 pub(super) fn log<L: Lanes>(x: L) -> L {
     let (k, m) = split(x);
-    let log = log_near_one(Pair { hi: m - L::splat(1.0), lo: L::splat(0.0) });
+    let log = log_near_one(Pair::single(m - L::splat(1.0)));
     special(x, add_exponent(k, log).sum())
 }
 
@@ -99,7 +99,7 @@ pub(super) fn log<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn log2<L: Lanes>(x: L) -> L {
     let (k, m) = split(x);
-    let log = log_near_one(Pair { hi: m - L::splat(1.0), lo: L::splat(0.0) });
+    let log = log_near_one(Pair::single(m - L::splat(1.0)));
     let log = change_base(log, LOG2_E, LOG2_E_LO);
     let sum = ordered_sum(k, log.hi);
     special(x, sum.hi + (sum.lo + log.lo))
@@ -109,7 +109,7 @@ pub(super) fn log2<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn log10<L: Lanes>(x: L) -> L {
     let (k, m) = split(x);
-    let log = log_near_one(Pair { hi: m - L::splat(1.0), lo: L::splat(0.0) });
+    let log = log_near_one(Pair::single(m - L::splat(1.0)));
     let log = change_base(log, LOG10_E, LOG10_E_LO);
     let sum = ordered_sum(k * L::splat(LOG10_2_HI), log.hi);
     special(x, sum.hi + (sum.lo + k.fma(L::splat(LOG10_2_LO), log.lo)))
@@ -123,7 +123,7 @@ pub(super) fn log1p_pair<L: Lanes>(t: Pair<L>, extra: L) -> Pair<L> {
     let (k, m) = split(sum.hi);
     // For large k what the sum has lost does not matter, and its scale would be subnormal.
     let lost = (sum.lo + t.lo) * power_of_two(-k.min(L::splat(1000.0)));
-    let elsewhere = Pair { hi: m - one, lo: lost };
+    let elsewhere = Pair::new(m - one, lost);
     let f = Pair::select(k.eq(L::splat(0.0)), t, elsewhere);
     add_exponent(k + extra, log_near_one(f))
 }
@@ -132,7 +132,7 @@ pub(super) fn log1p_pair<L: Lanes>(t: Pair<L>, extra: L) -> Pair<L> {
 #[inline(always)]
 pub(super) fn log1p<L: Lanes>(x: L) -> L {
     let zero = L::splat(0.0);
-    let y = log1p_pair(Pair { hi: x, lo: zero }, zero).sum();
+    let y = log1p_pair(Pair::single(x), zero).sum();
     // Where x² / 2 is nothing next to x, the sum above loses the sign of zero.
     let y = L::select(x.abs().lt(L::splat(1e-17)), x, y);
     let infinity = L::splat(f64::INFINITY);
@@ -145,12 +145,12 @@ pub(super) fn log1p<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn log_accurate<L: Lanes>(x: L) -> Pair<L> {
     let (k, m) = split(x);
-    let s = series_argument(Pair { hi: m - L::splat(1.0), lo: L::splat(0.0) });
+    let s = series_argument(Pair::single(m - L::splat(1.0)));
     let correction = cubic_and_beyond(s);
     let near_one = ordered_sum(s.hi, correction.hi);
-    let near_one = Pair { hi: near_one.hi, lo: near_one.lo + (s.lo + correction.lo) };
+    let near_one = Pair::new(near_one.hi, near_one.lo + (s.lo + correction.lo));
     let sum = ordered_sum(k * L::splat(LN_2_HI), near_one.hi);
-    Pair { hi: sum.hi, lo: sum.lo + k.fma(L::splat(LN_2_LO), near_one.lo) }.normalize()
+    Pair::new(sum.hi, sum.lo + k.fma(L::splat(LN_2_LO), near_one.lo)).normalize()
 }
 
 /// `s³ (1/12 + s² (1/80 + s² Q(s²)))`, with the first two terms in twice the precision.
@@ -163,10 +163,10 @@ fn cubic_and_beyond<L: Lanes>(s: Pair<L>) -> Pair<L> {
     let square = times(s, s);
     let rest = square.hi * polynomial(square.hi, LOG_REST);
     let inner = ordered_sum(L::splat(1.0 / 80.0), rest);
-    let inner = Pair { hi: inner.hi, lo: inner.lo + L::splat(EIGHTIETH_LO) };
+    let inner = Pair::new(inner.hi, inner.lo + L::splat(EIGHTIETH_LO));
     let product = times(square, inner);
     let outer = ordered_sum(L::splat(1.0 / 12.0), product.hi);
-    let outer = Pair { hi: outer.hi, lo: outer.lo + (product.lo + L::splat(TWELFTH_LO)) };
+    let outer = Pair::new(outer.hi, outer.lo + (product.lo + L::splat(TWELFTH_LO)));
     times(s, times(square, outer))
 }
 
@@ -174,5 +174,5 @@ fn cubic_and_beyond<L: Lanes>(s: Pair<L>) -> Pair<L> {
 #[inline(always)]
 fn times<L: Lanes>(x: Pair<L>, y: Pair<L>) -> Pair<L> {
     let product = exact_product(x.hi, y.hi);
-    Pair { hi: product.hi, lo: x.hi.fma(y.lo, x.lo.fma(y.hi, product.lo)) }
+    Pair::new(product.hi, x.hi.fma(y.lo, x.lo.fma(y.hi, product.lo)))
 }

@@ -1,4 +1,58 @@
 //! Elementary functions, each written once and generic over the number of lanes.
+//!
+//! The interpreter, scalar compiled code and fused loops all call entries made from the same definition, and every
+//! step of a definition is exact or correctly rounded by IEEE 754 in each lane, so all of them return the same bits,
+//! on every processor: where there is no fused multiply-add it is computed in software. What a processor can do is
+//! asked when the program runs.
+//!
+//! - Special values are those of C (Annex F): signed zeros, infinities and subnormal numbers included. Whatever is
+//!   undefined is `f64::NAN` itself, also where a NaN comes in: there is one NaN.
+//! - A function of `f32` is the function of `f64`, of the widened argument, rounded. Its error is thus
+//!   hardly more than half a unit in the last place.
+//! - A definition has no branches but two, both for arguments that are rare and large, which are then treated one by
+//!   one: those of `sin`, `cos` and `tan` beyond 2³⁰, and quotients of `rem` beyond 2⁵³.
+//! - Coefficients were computed for this crate, by Remez exchange, and rounded to `f64`.
+//!
+//! The largest error found at more than a million points per function, in units in the last place, against MPFR with 140
+//! bits; and nanoseconds per element: of a slice in the first-level cache (AVX2, Zen 3) and of independent scalar calls.
+//!
+//! | function | error | slice | scalar |
+//! | --- | --- | --- | --- |
+//! | `exp` | 0.75 | 1.6 | 7 |
+//! | `exp2` | 0.73 | 1.8 | 8 |
+//! | `expm1` | 0.80 | 2.4 | 7 |
+//! | `log` | 0.55 | 1.9 | 8 |
+//! | `log2` | 0.57 | 2.0 | 8 |
+//! | `log10` | 0.55 | 2.1 | 8 |
+//! | `log1p` | 0.55 | 2.7 | 10 |
+//! | `sin` | 0.82 | 1.8 | 6 |
+//! | `cos` | 0.88 | 1.8 | 6 |
+//! | `tan` | 1.02 | 2.7 | 12 |
+//! | `asin` | 0.63 | 2.1 | 6 |
+//! | `acos` | 0.59 | 2.0 | 6 |
+//! | `atan` | 0.88 | 2.7 | 8 |
+//! | `sinh` | 0.63 | 3.2 | 14 |
+//! | `cosh` | 0.63 | 2.7 | 12 |
+//! | `tanh` | 0.79 | 2.9 | 13 |
+//! | `asinh` | 1.01 | 4.3 | 17 |
+//! | `acosh` | 0.58 | 4.0 | 15 |
+//! | `atanh` | 0.58 | 3.3 | 14 |
+//! | `logistic` | 0.75 | 2.7 | 12 |
+//! | `cbrt` | 0.50 | 2.4 | 10 |
+//! | `pow` | 0.75 | 8.1 | 36 |
+//! | `atan2` | 0.74 | 3.6 | 11 |
+//! | `hypot` | 0.75 | 1.5 | 6 |
+//! | `rem` | 0 | 0.8 | 3 |
+//!
+//! The errors near 0.75 are those of subnormal results, which are rounded twice.
+//! `tests/data/math/reference.py` writes the values that the tests compare with.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `lanes` | what the definitions are generic over, and its implementations |
+//! | `pair`, `rounding` | sums of two numbers, polynomials, powers of two |
+//! | `exp`, `log`, `trig`, … | the definitions |
+//! | `entry` | the entries made from them |
 
 mod entry;
 mod exp;

@@ -5,6 +5,7 @@
 //! the short form that fused multiply-add allows.
 
 use super::lanes::Lanes;
+use std::ops::Neg;
 
 /// The number `hi + lo`, where `lo` is the smaller part.
 #[derive(Clone, Copy)]
@@ -14,6 +15,18 @@ pub(super) struct Pair<L> {
 }
 
 impl<L: Lanes> Pair<L> {
+    /// The number `hi + lo`.
+    #[inline(always)]
+    pub fn new(hi: L, lo: L) -> Pair<L> {
+        Pair { hi, lo }
+    }
+
+    /// The number `x`.
+    #[inline(always)]
+    pub fn single(x: L) -> Pair<L> {
+        Pair { hi: x, lo: L::splat(0.0) }
+    }
+
     /// The number, rounded.
     #[inline(always)]
     pub fn sum(self) -> L {
@@ -45,6 +58,14 @@ impl<L: Lanes> Pair<L> {
     }
 }
 
+impl<L: Lanes> Neg for Pair<L> {
+    type Output = Pair<L>;
+    #[inline(always)]
+    fn neg(self) -> Pair<L> {
+        Pair::new(-self.hi, -self.lo)
+    }
+}
+
 /// `x + y`, exactly.
 #[inline(always)]
 pub(super) fn exact_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
@@ -68,15 +89,16 @@ pub(super) fn exact_product<L: Lanes>(x: L, y: L) -> Pair<L> {
     Pair { hi, lo: x.fma(y, -hi) }
 }
 
-/// The polynomial with the coefficients given, constant term first; at least two of them.
+/// The polynomial with the coefficients given, constant term first; at least three of them.
 ///
-/// Even and odd powers run as two chains of Horner's scheme, which halves the time that a single evaluation takes.
+/// Behind the constant term, odd and even powers run as two chains of Horner's scheme, which halves the time that
+/// a single evaluation takes. The constant term comes last, so that little but the last rounding shows.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let square = x * x;
     let mut chains = [L::splat(coefficients[N - 1]), L::splat(coefficients[N - 2])];
-    for &coefficient in coefficients[..N - 2].iter().rev() {
+    for &coefficient in coefficients[1..N - 2].iter().rev() {
         chains = [chains[1], chains[0].fma(square, L::splat(coefficient))];
     }
-    chains[0].fma(x, chains[1])
+    chains[0].fma(x, chains[1]).fma(x, L::splat(coefficients[0]))
 }

@@ -32,7 +32,7 @@ const COS: [f64; 6] = [
 #[inline(always)]
 fn sin_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let square = r.hi * r.hi;
-    Pair { hi: r.hi, lo: (r.hi * square).fma(polynomial(square, SIN), r.lo) }
+    Pair::new(r.hi, (r.hi * square).fma(polynomial(square, SIN), r.lo))
 }
 
 /// The cosine of a reduced argument.
@@ -44,7 +44,7 @@ fn cos_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let leading = ordered_sum(L::splat(1.0), -(square * half));
     // The derivative of the cosine, times what `r.hi` and `square` lack.
     let lost = r.hi.fma(r.lo, of_square * half);
-    Pair { hi: leading.hi, lo: (square * square).fma(polynomial(square, COS), leading.lo - lost) }
+    Pair::new(leading.hi, (square * square).fma(polynomial(square, COS), leading.lo - lost))
 }
 
 /// `sin x`.
@@ -71,10 +71,10 @@ pub(super) fn tan<L: Lanes>(x: L) -> L {
     let cos = cos_reduced(r).normalize();
     let odd = index.is_odd();
     // In odd quadrants it is `-cos r / sin r`.
-    let numerator = Pair::select(odd, Pair { hi: -cos.hi, lo: -cos.lo }, sin);
+    let numerator = Pair::select(odd, -cos, sin);
     let denominator = Pair::select(odd, sin, cos);
     let y = numerator.divide(denominator).sum();
-    // Where x³ / 3 is nothing next to x, the quotient loses the sign of zero.
     let y = y.bit_xor(x.sign());
+    // Where x³ / 3 is nothing next to x, the quotient could lose subnormal bits.
     L::select(x.abs().lt(L::splat(1e-9)), x, y).canonical()
 }

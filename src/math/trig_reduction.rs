@@ -57,7 +57,7 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Quadrant<L> {
     let middle = exact_product(n.value, L::splat(FRAC_PI_2_MIDDLE));
     let r = exact_sum(rest, -middle.hi);
     let lo = (-n.value).fma(L::splat(FRAC_PI_2_LO), r.lo - middle.lo);
-    let quadrant = Quadrant { index: Index(n.bits), r: Pair { hi: r.hi, lo } };
+    let quadrant = Quadrant { index: Index(n.bits), r: Pair::new(r.hi, lo) };
     if L::any(L::splat(LARGE).le(x)) { patch_large(x, quadrant) } else { quadrant }
 }
 
@@ -73,7 +73,7 @@ fn patch_large<L: Lanes>(x: L, quadrant: Quadrant<L>) -> Quadrant<L> {
     reduce_large(&mut arrays, L::N);
     // SAFETY: as above.
     let [_, index, hi, lo] = arrays.map(|array| unsafe { L::load(array.as_ptr()) });
-    Quadrant { index: Index(index), r: Pair { hi, lo } }
+    Quadrant { index: Index(index), r: Pair::new(hi, lo) }
 }
 
 /// Reduces large arguments: the arrays are those, index, `r.hi` and `r.lo`.
@@ -108,7 +108,7 @@ fn payne_hanek(x: f64) -> (u64, Pair<f64>) {
     let negative = fraction[0] >> 63 == 1;
     let (quadrant, fraction) = if negative { (quadrant + 1, negate(fraction)) } else { (quadrant, fraction) };
     let r = times_half_pi(fraction);
-    (quadrant, if negative { Pair { hi: -r.hi, lo: -r.lo } } else { r })
+    (quadrant, if negative { -r } else { r })
 }
 
 /// 2/π, behind 64 zeros.

@@ -522,12 +522,6 @@ impl Elementwise for Clamp {
 }
 
 impl Var {
-    /// The remainder with the sign of `self`, elementwise with broadcasting, as the operator `%`; see [`Rem`].
-    #[track_caller]
-    pub fn rem(self, y: impl Operand) -> Var {
-        apply_pair(Rem, self, y.var(self))
-    }
-
     /// `self · y + z`, elementwise with broadcasting, rounded once; see [`Fma`].
     #[track_caller]
     pub fn mul_add(self, y: impl Operand, z: impl Operand) -> Var {

@@ -352,10 +352,6 @@ macro_rules! compare_with {
             fn eq(&self, y: &$other) -> bool {
                 trace::decide(self.equal(*y))
             }
-            #[track_caller]
-            fn ne(&self, y: &$other) -> bool {
-                trace::decide(self.not_equal(*y))
-            }
         }
 
         /// Compares scalars for the host's `if`: the answer is that for the values being traced, and a guard demands it.

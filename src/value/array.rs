@@ -102,6 +102,12 @@ pub trait Element:
     fn from_scalar(scalar: Scalar) -> Option<Self>;
     /// Wraps an array whose elements lie in row-major order.
     fn wrap(array: ArcArray<Self, IxDyn>) -> Array;
+    /// The inverse of [`Element::wrap`], if the array is of this dtype.
+    fn unwrap(array: Array) -> Option<ArcArray<Self, IxDyn>>;
+    /// Wraps a view.
+    fn wrap_view(view: ArrayViewD<'_, Self>) -> ArrayRef<'_>;
+    /// Wraps a view that is to be written.
+    fn wrap_view_mut(view: ArrayViewMutD<'_, Self>) -> ArrayMut<'_>;
     /// The elements in row-major order, if the array is of this dtype.
     fn slice(array: &Array) -> Option<&[Self]>;
     /// The view, if it is of this dtype.
@@ -161,6 +167,15 @@ macro_rules! element {
             }
             fn wrap(array: ArcArray<$rust, IxDyn>) -> Array {
                 Array::$variant(array)
+            }
+            fn unwrap(array: Array) -> Option<ArcArray<$rust, IxDyn>> {
+                if let Array::$variant(a) = array { Some(a) } else { None }
+            }
+            fn wrap_view(view: ArrayViewD<'_, $rust>) -> ArrayRef<'_> {
+                ArrayRef::$variant(view)
+            }
+            fn wrap_view_mut(view: ArrayViewMutD<'_, $rust>) -> ArrayMut<'_> {
+                ArrayMut::$variant(view)
             }
             fn slice(array: &Array) -> Option<&[$rust]> {
                 if let Array::$variant(a) = array { a.as_slice() } else { None }
@@ -397,13 +412,37 @@ impl ArrayRef<'_> {
             ArrayRef::Bool(_) => DType::Bool,
         }
     }
+
+    /// The type: dtype and shape.
+    pub fn ty(&self) -> Type {
+        Type::new(self.dtype(), self.shape())
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_row_major(&self) -> bool {
+        each_variant!(ArrayRef, self, a => a.is_standard_layout())
+    }
+
+    /// The same view for a shorter time.
+    pub fn reborrow(&self) -> ArrayRef<'_> {
+        match self {
+            ArrayRef::F64(a) => ArrayRef::F64(a.view()),
+            ArrayRef::F32(a) => ArrayRef::F32(a.view()),
+            ArrayRef::I64(a) => ArrayRef::I64(a.view()),
+            ArrayRef::Bool(a) => ArrayRef::Bool(a.view()),
+        }
+    }
+
+    /// A copy of the elements.
+    pub fn to_array(&self) -> Array {
+        each_variant!(ArrayRef, self, a => Array::from_ndarray(a.to_owned()))
+    }
 }
 
 impl<'a> ArrayRef<'a> {
     /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
     pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
-        let contiguous = each_variant!(ArrayRef, self, a => a.is_standard_layout());
-        (self.dtype(), contiguous, self.shape().into())
+        (self.dtype(), self.is_row_major(), self.shape().into())
     }
 
     /// The address of the first element.

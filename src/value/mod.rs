@@ -10,9 +10,13 @@
 
 mod array;
 mod dtype;
+pub mod json;
 mod shape;
+mod tree;
 
 pub(crate) use array::with_element;
 pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
 pub use dtype::DType;
 pub use shape::{Shape, Type};
+pub use tree::{FromTree, Leaf, ToTree, Tree};
+pub(crate) use tree::{each_tuple, wrong_structure};

@@ -21,15 +21,12 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements, or `None` where it exceeds `isize::MAX`.
+    /// The number of elements, or `None` where it exceeds `isize::MAX`. An axis of extent 0 counts as 1 for that
+    /// limit, as it does in ndarray, so that strides never overflow.
     pub fn checked_size(&self) -> Option<usize> {
-        if self.0.contains(&0) {
-            return Some(0);
-        }
-        self.0
-            .iter()
-            .try_fold(1usize, |size, &extent| size.checked_mul(extent))
-            .filter(|&size| isize::try_from(size).is_ok())
+        let padded = self.0.iter().try_fold(1usize, |size, &extent| size.checked_mul(extent.max(1)))?;
+        isize::try_from(padded).ok()?;
+        Some(if self.0.contains(&0) { 0 } else { padded })
     }
 
     /// The number of elements. Types are checked for overflow when they enter a graph.
@@ -185,7 +182,8 @@ mod tests {
     fn sizes_do_not_overflow() {
         let shape = Shape::from([usize::MAX, 2]);
         assert_eq!(shape.checked_size(), None);
-        assert_eq!(Shape::from([usize::MAX, 2, 0]).checked_size(), Some(0));
+        assert_eq!(Shape::from([usize::MAX, 2, 0]).checked_size(), None);
+        assert_eq!(Shape::from([7, 2, 0]).checked_size(), Some(0));
         assert_eq!(Shape::from([4, 3, 2]).strides(), [6, 2, 1]);
     }
 }

@@ -1,0 +1,60 @@
+use crate::error::LimitError;
+use crate::value::{Shape, Type};
+
+/// What a file may ask for. Each limit is checked before anything of that size is allocated.
+///
+/// ```
+/// use retrograd::ir::Limits;
+///
+/// let limits = Limits { nodes: 1000, ..Limits::default() };
+/// assert_eq!(limits.rank, 64);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of a document: 1 GiB by default. Reading takes up to about 30 times as much memory, where a document
+    /// is nothing but one-digit numbers, and 5 times for usual ones.
+    pub document_bytes: u64,
+    /// The nodes of all graphs of a document together: 10 million by default.
+    pub nodes: usize,
+    /// The axes of a value: 64 by default.
+    pub rank: usize,
+    /// The elements of a value: 2²⁸ by default, which are 2 GiB of `f64`. Axes of extent 0 count as 1.
+    pub elements: u64,
+    /// The bytes of all values of a document together, each counted once: 64 GiB by default. A program needs far
+    /// less, since most values are never stored or share their memory with others.
+    pub total_bytes: u64,
+    /// How deep regions may be nested: 64 by default.
+    pub region_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            document_bytes: 1 << 30,
+            nodes: 10_000_000,
+            rank: 64,
+            elements: 1 << 28,
+            total_bytes: 64 << 30,
+            region_depth: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// Requires that a value of that type be allowed.
+    pub(in crate::ir) fn check_type(&self, ty: &Type, place: impl Fn() -> String) -> Result<(), LimitError> {
+        let exceeded = |what, limit, got| Err(LimitError { what, limit, got, place: Some(place()) });
+        if ty.rank() > self.rank {
+            return exceeded("axes of a value", self.rank as u64, Some(ty.rank() as u64));
+        }
+        match padded_size(&ty.shape) {
+            Some(size) if size <= self.elements && ty.checked_bytes().is_some() => Ok(()),
+            got => exceeded("elements of a value", self.elements, got),
+        }
+    }
+}
+
+/// The number of elements where extents of 0 count as 1.
+fn padded_size(shape: &Shape) -> Option<u64> {
+    shape.iter().try_fold(1u64, |size, &extent| size.checked_mul(extent.max(1) as u64))
+}

@@ -1,0 +1,274 @@
+//! The file: a graph as one JSON document that a person can read and diff.
+//!
+//! ```json
+//! {
+//!  "format": "retrograd", "version": 1, "producer": "retrograd 0.1.0", "entry": "loss",
+//!  "graphs": {
+//!   "loss": {
+//!    "inputs": [
+//!     {"id": "w", "type": "f64[3]"}
+//!    ],
+//!    "nodes": [
+//!     {"id": "n0", "op": "constant", "in": [], "type": "f64[3]", "value": [1.0, 2.0, "inf"]},
+//!     {"id": "n1", "op": "mul", "in": ["w", "n0"], "type": "f64[3]", "at": "src/main.rs:12:18"},
+//!     {"id": "n2", "op": "reduce_sum", "in": ["n1"], "type": "f64[]", "axes": [0]}
+//!    ],
+//!    "outputs": [
+//!     {"name": "loss", "value": "n2"}
+//!    ]
+//!   }
+//!  }
+//! }
+//! ```
+//!
+//! **Document.** `format`, `version`, `producer`, `entry` (the graph that the document is about), `graphs`, and where
+//! there are any `constants` and `meta`.
+//!
+//! **Graph.** `inputs` (`id`, `type`), `nodes`, `guards` where there are any (`value`, `expect`, `at`), `outputs`
+//! (`name`, `value`), `meta`. A graph other than the entry is the region of some node.
+//!
+//! **Node.** `id`, `op`, `in` (the operands' ids), `type`, then the operation's parameters in an order of its own, then
+//! where there are any `regions` (names of graphs), `name`, `cotangent_of` or `tangent_of` (the primal value of an
+//! earlier node or input), `at` (a source line) and `meta`. A node with several results has a list of types, and its
+//! results are called `n5.0`, `n5.1`, …
+//! A node stands after its operands. Written ids are `n0`, `n1`, … in order (`nn0`, … where an input has such a name);
+//! files edited by hand may use any ids that differ from each other.
+//!
+//! **Constants.** `value` is a number or nested lists as in [`crate::value::json`]; with more than 64 elements it is
+//! `{"ref": "c0"}`, and the elements stand base64-coded, little-endian and row-major in the document's table:
+//! `"constants": {"c0": {"type": "f64[100]", "base64": "…"}}`. Nodes may share an entry.
+//!
+//! **`meta`** may stand in a document, a graph and a node, and may hold anything. Any other key that is not listed here
+//! is an error. A [`Document`] keeps `meta` and `producer`, so that a dump of a load gives every byte back; a
+//! [`Graph`] alone does not hold them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Graph, Operation};
+use crate::error::{Error, IoError, LimitError};
+
+mod constants;
+mod fields;
+mod ids;
+mod limits;
+mod read;
+mod write;
+
+pub(super) use ids::Ids;
+pub use limits::Limits;
+
+/// What `format` says.
+const FORMAT: &str = "retrograd";
+
+/// What `version` says. A change of meaning is a new version or a new name, and old files go on loading.
+const VERSION: u64 = 1;
+
+/// The program that writes.
+const PRODUCER: &str = concat!("retrograd ", env!("CARGO_PKG_VERSION"));
+
+/// The most elements, and the most axes, of a constant that stands where it is used.
+const MAX_INLINE: usize = 64;
+const MAX_INLINE_RANK: usize = 8;
+
+/// A graph together with what its file says beside it: who wrote it, and `meta`.
+#[derive(Clone, Debug)]
+pub struct Document<O> {
+    graph: Graph<O>,
+    producer: String,
+    meta: Meta,
+}
+
+/// What stands under `meta`, by place.
+#[derive(Clone, Debug, Default)]
+struct Meta {
+    document: Option<serde_json::Value>,
+    graphs: BTreeMap<String, GraphMeta>,
+}
+
+/// What stands under `meta` in a graph, and in its nodes by [`Graph::op_number`].
+#[derive(Clone, Debug, Default)]
+struct GraphMeta {
+    graph: Option<serde_json::Value>,
+    nodes: BTreeMap<usize, serde_json::Value>,
+}
+
+impl<O: Operation> Document<O> {
+    /// A new document about that graph.
+    pub fn new(graph: Graph<O>) -> Document<O> {
+        Document { graph, producer: PRODUCER.to_string(), meta: Meta::default() }
+    }
+
+    /// Reads a document, and verifies all of it.
+    ///
+    /// # Errors
+    /// [`Error::Verify`] with all that was found, or [`Error::Limit`].
+    pub fn from_json(text: &str, limits: &Limits) -> Result<Document<O>, Error> {
+        read::read(text, limits)
+    }
+
+    /// Reads a file, and verifies all of it; `-` is the standard input.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`Document::from_json`].
+    pub fn load(path: impl AsRef<Path>, limits: &Limits) -> Result<Document<O>, Error> {
+        Document::from_json(&read_text(path.as_ref(), limits.document_bytes)?, limits)
+    }
+
+    /// The text of the file: the same bytes for the same document.
+    ///
+    /// # Errors
+    /// [`Error::Verify`] if the graph does not verify: it could not be read again.
+    pub fn to_json(&self) -> Result<String, Error> {
+        to_json(&self.graph, &self.producer, &self.meta)
+    }
+
+    /// Writes the file, all or nothing; see [`write_atomically`].
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`Document::to_json`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        write_atomically(path.as_ref(), self.to_json()?.as_bytes())
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph<O> {
+        &self.graph
+    }
+
+    /// The graph alone.
+    pub fn into_graph(self) -> Graph<O> {
+        self.graph
+    }
+
+    /// The program that wrote the file.
+    pub fn producer(&self) -> &str {
+        &self.producer
+    }
+}
+
+impl<O: Operation> Graph<O> {
+    /// This graph as the text of a file: the same bytes for the same graph.
+    ///
+    /// # Errors
+    /// [`Error::Verify`] if the graph does not verify: it could not be read again.
+    pub fn to_json(&self) -> Result<String, Error> {
+        to_json(self, PRODUCER, &Meta::default())
+    }
+
+    /// Reads the text of a file, and verifies all of it.
+    ///
+    /// # Errors
+    /// [`Error::Verify`] with all that was found, or [`Error::Limit`].
+    pub fn from_json(text: &str, limits: &Limits) -> Result<Graph<O>, Error> {
+        Document::from_json(text, limits).map(Document::into_graph)
+    }
+
+    /// Writes this graph to a file, all or nothing; see [`write_atomically`].
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`Graph::to_json`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        write_atomically(path.as_ref(), self.to_json()?.as_bytes())
+    }
+
+    /// Reads a file, and verifies all of it, with the default [`Limits`].
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`Graph::from_json`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Graph<O>, Error> {
+        Document::load(path, &Limits::default()).map(Document::into_graph)
+    }
+}
+
+fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Result<String, Error> {
+    graph.verify()?;
+    Ok(write::write(graph, producer, meta))
+}
+
+/// Reads a text of at most that many bytes from a file; `-` is the standard input.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Limit`] before the whole of a larger file is read.
+pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
+    let io_error = |error: io::Error| io_error(path, "read", &error);
+    let mut bytes = Vec::new();
+    // One byte beyond the limit tells a file that is too large from one that just fits; a device has no end to wait for.
+    let n_wanted = max_bytes.saturating_add(1);
+    if path == Path::new("-") {
+        io::stdin().lock().take(n_wanted).read_to_end(&mut bytes).map_err(io_error)?;
+    } else {
+        fs::File::open(path).and_then(|file| file.take(n_wanted).read_to_end(&mut bytes)).map_err(io_error)?;
+    }
+    if bytes.len() as u64 > max_bytes {
+        let place = Some(path.display().to_string());
+        return Err(LimitError { what: "bytes of a document", limit: max_bytes, got: None, place }.into());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        io_error(io::Error::new(io::ErrorKind::InvalidData, format!("byte {position} is not UTF-8")))
+    })
+}
+
+/// Writes a file, all or nothing: the bytes go to another file of the same folder, which takes the place of the old one
+/// when it is complete and on the disk. What is no regular file (a device, a pipe) is written to directly.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is then as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    try_write(path, bytes).map_err(|error| io_error(path, "write", &error))
+}
+
+fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let old = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
+        Ok(metadata) if metadata.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        Ok(_) => return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    // A symbolic link stays one: what it points to is replaced.
+    let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
+    let folder = folder_of(&path);
+    let mut file = new_file_in(&folder)?;
+    file.write_all(bytes)?;
+    if let Some(permissions) = old {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    sync_folder(&folder)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
+/// A file of a name of its own, with the permissions that any new file gets.
+fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".retrograd-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Makes the new name last. Only Unix opens folders, and some file systems cannot: the file is complete all the same.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let _ = fs::File::open(folder)?.sync_all();
+    }
+    Ok(())
+}
+
+fn io_error(path: &Path, action: &'static str, error: &io::Error) -> Error {
+    IoError { path: path.display().to_string(), action, message: error.to_string() }.into()
+}

@@ -1,0 +1,176 @@
+//! What holds for every graph.
+//!
+//! By construction (the builder of [`Graph`] checks it, and a file is read by way of the builder):
+//! - (V1) The inputs are the first nodes, in order.
+//! - (V2) An operand of a node is a result of an earlier node, so that index order is a schedule.
+//! - (V3) A node's types are those that its operation infers from its operands and regions.
+//! - (V4) A value of any of these types can be addressed.
+//! - (V5) A region is closed: it uses nothing but its own inputs.
+//!
+//! Checked by [`Graph::verify`], since parts are added freely:
+//! - (V6) Inputs have distinct names, and so have outputs; no name is empty.
+//! - (V7) Outputs, guards and roles refer to values that exist; a role refers to one of an earlier node.
+//! - (V8) A guard's value is a scalar of `bool`.
+//! - (V9) Every region verifies.
+//!
+//! (V2) to (V4) are checked again: a defect of a pass shows here, and not as wrong numbers.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::file::Ids;
+use super::{Graph, NodeId, Operation, Signature, Value};
+use crate::error::{Finding, VerifyError};
+use crate::value::{DType, Type};
+
+/// How many findings are told; what is wrong beyond that, is counted.
+const MAX_FINDINGS: usize = 100;
+
+impl<O: Operation> Graph<O> {
+    /// Checks every invariant of this graph and its regions.
+    ///
+    /// # Errors
+    /// All that was found.
+    pub fn verify(&self) -> Result<(), VerifyError> {
+        let mut findings = Findings::default();
+        // Regions may stand in many places: each is checked once, or nested ones would take exponential time.
+        let mut met = HashSet::new();
+        let mut pending = vec![self];
+        while let Some(graph) = pending.pop() {
+            Check { graph, ids: Ids::new(graph), findings: &mut findings }.all();
+            let regions = graph.ids().flat_map(|id| graph.node(id).regions());
+            pending.extend(regions.filter(|region| met.insert(Arc::as_ptr(region))).map(|region| &**region));
+        }
+        findings.into_result()
+    }
+}
+
+struct Check<'g, 'f, O> {
+    graph: &'g Graph<O>,
+    ids: Ids<'g, O>,
+    findings: &'f mut Findings,
+}
+
+impl<O: Operation> Check<'_, '_, O> {
+    fn all(&mut self) {
+        self.names("inputs", self.graph.inputs().iter().map(|input| &*input.name));
+        self.names("outputs", self.graph.outputs().iter().map(|output| &*output.name));
+        for id in self.graph.ids() {
+            self.node(id);
+        }
+        for (position, guard) in self.graph.guards().iter().enumerate() {
+            let place = format!("{}.guards[{position}]", self.graph.name());
+            if !self.graph.contains(guard.value) {
+                self.findings.add(place, "refers to a value that does not exist");
+            } else if *self.graph.ty(guard.value) != Type::scalar(DType::Bool) {
+                self.findings.add(place, guard_of(self.graph.ty(guard.value)));
+            }
+        }
+        for (position, output) in self.graph.outputs().iter().enumerate() {
+            if !self.graph.contains(output.value) {
+                let place = format!("{}.outputs[{position}]", self.graph.name());
+                self.findings.add(place, "refers to a value that does not exist");
+            }
+        }
+    }
+
+    fn names<'n>(&mut self, kind: &str, names: impl Iterator<Item = &'n str>) {
+        let mut met = HashSet::new();
+        for (position, name) in names.enumerate() {
+            let place = format!("{}.{kind}[{position}]", self.graph.name());
+            if name.is_empty() {
+                self.findings.add(place, "the name is empty");
+            } else if !met.insert(name) {
+                self.findings.add(place, format!("the name \"{name}\" is given twice"));
+            }
+        }
+    }
+
+    fn node(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        if node.types().iter().any(|ty| ty.checked_bytes().is_none()) {
+            self.add(id, "a result is too large to be addressed");
+        }
+        let earlier = |value: Value| value.node < id && self.graph.contains(value);
+        if node.provenance().role.is_some_and(|role| !earlier(role.of())) {
+            self.add(id, "the role refers to a value that no earlier node has");
+        }
+        let Some(op) = node.op() else { return };
+        let operands = self.graph.operands(id);
+        if !operands.iter().all(|&operand| earlier(operand)) {
+            return self.add(id, "an operand is no result of an earlier node");
+        }
+        // A region without proper outputs has no signature; what it lacks is found in the region itself.
+        let proper = |region: &Graph<O>| region.outputs().iter().all(|output| region.contains(output.value));
+        if !node.regions().iter().all(|region| proper(region)) {
+            return;
+        }
+        let types: Vec<Type> = operands.iter().map(|&operand| self.graph.ty(operand).clone()).collect();
+        let regions: Vec<Signature> = node.regions().iter().map(|region| region.signature()).collect();
+        match op.infer(&types, &regions) {
+            Ok(types) if types[..] == *node.types() => {}
+            Ok(types) => self.add(id, recorded(node.types(), op.name(), &types)),
+            Err(mismatch) => self.add(id, format!("{}: {mismatch}", op.name())),
+        }
+    }
+
+    fn add(&mut self, id: NodeId, message: impl Into<String>) {
+        self.findings.add(format!("{}.{}", self.graph.name(), self.ids.node(id)), message);
+    }
+}
+
+/// The message about types that are not those which an operation infers.
+pub(super) fn recorded(recorded: &[Type], op: &str, inferred: &[Type]) -> String {
+    let list = |types: &[Type]| match types {
+        [ty] => ty.to_string(),
+        types => format!("[{}]", types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    format!("the type is recorded as {}, but {op} gives {}", list(recorded), list(inferred))
+}
+
+/// The message about a guard on anything but a truth value.
+pub(super) fn guard_of(ty: &Type) -> String {
+    format!("a guard takes a value of bool[], but got {ty}")
+}
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    n_more: usize,
+}
+
+impl Findings {
+    /// Adds a finding without a hint.
+    pub fn add(&mut self, place: impl Into<String>, message: impl Into<String>) {
+        self.add_with_hint(place, message, || None);
+    }
+
+    /// Adds a finding. The hint is not sought where the finding is one too many to be told.
+    pub fn add_with_hint(
+        &mut self,
+        place: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl FnOnce() -> Option<String>,
+    ) {
+        if self.list.len() < MAX_FINDINGS {
+            self.list.push(Finding { place: place.into(), message: message.into(), hint: hint() });
+        } else {
+            self.n_more += 1;
+        }
+    }
+
+    /// The number of findings.
+    pub fn n(&self) -> usize {
+        self.list.len() + self.n_more
+    }
+
+    /// The error with all of them, if there are any.
+    pub fn into_result(mut self) -> Result<(), VerifyError> {
+        if self.n_more > 0 {
+            let message = format!("{} more findings are not listed", self.n_more);
+            self.list.push(Finding { place: String::new(), message, hint: None });
+        }
+        if self.list.is_empty() { Ok(()) } else { Err(VerifyError { findings: self.list }) }
+    }
+}

@@ -1,0 +1,277 @@
+//! Local rewriting. Every identity here holds for all operands to the bit, all NaNs alike: `x + (-0)`, but not
+//! `x + 0`, which is +0 for x = -0; `x · 1`, but not `x · 0`, which is NaN for x = inf.
+
+use smallvec::smallvec;
+
+use super::rebuild::{Rewrite, rebuild};
+use crate::error::Error;
+use crate::ir::{NodeId, Operands, Operation, Provenance, Value};
+use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub};
+use crate::value::{Array, DType, Scalar};
+
+/// Results up to this size are computed at compile time, where all operands are constants.
+const MAX_FOLDED: usize = 4096;
+
+pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
+    rebuild(graph, |new, op, x, provenance| {
+        if let Some(value) = identity(new, op, x) {
+            return Ok(Rewrite::Value(value));
+        }
+        if let Some(value) = fold(new, op, x, provenance)? {
+            return Ok(Rewrite::Value(value));
+        }
+        if let Some((op, operands)) = replace(new, op, x, provenance)? {
+            return Ok(Rewrite::Op(op, operands));
+        }
+        lift(new, op, x, provenance)
+    })
+}
+
+/// An operand that is itself the result.
+fn identity(graph: &Graph, op: &Op, x: &Operands) -> Option<Value> {
+    let is = |slot: usize, number: f64| is_number(graph, x[slot], number);
+    let unchanged = |holds: bool, slot: usize| holds.then(|| x[slot]);
+    // Adding -0 changes nothing, subtracting +0 neither; integers have only one zero.
+    let integer = || graph.ty(x[0]).dtype == DType::I64;
+    match op {
+        Op::Alias(_) => Some(x[0]),
+        Op::Add(_) if is(1, -0.0) || integer() && is(1, 0.0) => Some(x[0]),
+        Op::Add(_) if is(0, -0.0) || integer() && is(0, 0.0) => Some(x[1]),
+        Op::Sub(_) => unchanged(is(1, 0.0), 0),
+        Op::Mul(_) if is(1, 1.0) => Some(x[0]),
+        Op::Mul(_) if is(0, 1.0) => Some(x[1]),
+        Op::Div(_) => unchanged(is(1, 1.0), 0),
+        Op::Neg(_) => match made_by(graph, x[0]) {
+            Some((Op::Neg(_), y)) => Some(y[0]),
+            _ => None,
+        },
+        Op::Select(_) if x[1] == x[2] => Some(x[1]),
+        Op::Select(_) => match number(graph, x[0])? {
+            Scalar::Bool(true) => Some(x[1]),
+            Scalar::Bool(false) => Some(x[2]),
+            _ => None,
+        },
+        Op::Convert(convert) => unchanged(convert.dtype == graph.ty(x[0]).dtype, 0),
+        Op::Reshape(reshape) => unchanged(reshape.shape == graph.ty(x[0]).shape, 0),
+        Op::BroadcastInDim(broadcast) => unchanged(broadcast.shape == graph.ty(x[0]).shape, 0),
+        Op::IntegerPow(power) => unchanged(power.exponent == 1, 0),
+        _ => None,
+    }
+}
+
+/// The result as a constant, if all operands are constants. Repetitions of a constant stay views of it.
+fn fold(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Option<Value>, Error> {
+    if x.is_empty() || matches!(op, Op::BroadcastInDim(_)) {
+        return Ok(None);
+    }
+    let constants: Option<Vec<&Array>> = x.iter().map(|&x| constant(graph, x)).collect();
+    let Some(constants) = constants else { return Ok(None) };
+    let types: Vec<_> = x.iter().map(|&x| graph.ty(x).clone()).collect();
+    let Ok(results) = op.infer(&types) else { return Ok(None) };
+    let [ty] = &results[..] else { return Ok(None) };
+    if ty.size() > MAX_FOLDED {
+        return Ok(None);
+    }
+    let value = op.eval(&constants, &results).swap_remove(0);
+    let node = graph.add(Op::from_constant(value), &[], provenance.clone())?;
+    Ok(Some(node.into()))
+}
+
+/// A cheaper operation with the same result.
+fn replace(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Option<(Op, Operands)>, Error> {
+    let negated = |slot: usize| match made_by(graph, x[slot]) {
+        Some((Op::Neg(_), y)) => Some(y[0]),
+        _ => None,
+    };
+    let is = |slot: usize, wanted: f64| is_number(graph, x[slot], wanted);
+    let rewritten: Option<(Op, Operands)> = match op {
+        Op::Add(_) => match (negated(0), negated(1)) {
+            (_, Some(y)) => Some((Sub.into(), smallvec![x[0], y])),
+            (Some(y), None) => Some((Sub.into(), smallvec![x[1], y])),
+            (None, None) => None,
+        },
+        Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
+        Op::Sub(_) => negated(1).map(|y| (Add.into(), smallvec![x[0], y])),
+        Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
+        Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
+        Op::Mul(_) | Op::Div(_) => match (negated(0), negated(1)) {
+            (Some(a), Some(b)) => Some((op.clone(), smallvec![a, b])),
+            _ => None,
+        },
+        Op::Reshape(reshape) => match made_by(graph, x[0]) {
+            Some((Op::Reshape(_), y)) => Some((Reshape { shape: reshape.shape.clone() }.into(), y)),
+            _ => None,
+        },
+        Op::BroadcastInDim(outer) => match made_by(graph, x[0]) {
+            Some((Op::BroadcastInDim(inner), y)) => {
+                let axes = inner.axes.iter().map(|&axis| outer.axes[axis]).collect();
+                Some((BroadcastInDim { shape: outer.shape.clone(), axes }.into(), y))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    match rewritten {
+        None => divide_by_power_of_two(graph, op, x, provenance),
+        some => Ok(some),
+    }
+}
+
+/// `x / 2ᵏ` as `x · 2⁻ᵏ`: both round the same real number once.
+fn divide_by_power_of_two(
+    graph: &mut Graph,
+    op: &Op,
+    x: &Operands,
+    provenance: &Provenance,
+) -> Result<Option<(Op, Operands)>, Error> {
+    if !matches!(op, Op::Div(_)) {
+        return Ok(None);
+    }
+    let reciprocal = match number(graph, x[1]) {
+        Some(Scalar::F64(y)) if is_power_of_two(y, 52) => Scalar::F64(1.0 / y),
+        Some(Scalar::F32(y)) if is_power_of_two(f64::from(y), 52) && (1.0 / y).is_normal() => Scalar::F32(1.0 / y),
+        _ => return Ok(None),
+    };
+    let ty = graph.ty(x[1]).clone();
+    let constant = graph.add(Op::from_constant(Array::from_scalar(reciprocal)), &[], provenance.clone())?;
+    let factor = if ty.rank() == 0 {
+        constant
+    } else {
+        graph.add(BroadcastInDim { shape: ty.shape, axes: vec![] }.into(), &[constant.into()], provenance.clone())?
+    };
+    Ok(Some((Mul.into(), smallvec![x[0], factor.into()])))
+}
+
+/// Whether `y` and its reciprocal are normal powers of two; `bits` is the width of the fraction.
+fn is_power_of_two(y: f64, bits: u32) -> bool {
+    y.is_normal() && (1.0 / y).is_normal() && y.to_bits() & ((1 << bits) - 1) == 0
+}
+
+/// Computes an elementwise operation before its operands are repeated rather than after: `exp(broadcast(x))` is
+/// `broadcast(exp(x))`.
+fn lift(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Rewrite, Error> {
+    let Some((broadcast, small)) = liftable(graph, op, x) else { return Ok(Rewrite::Keep) };
+    let mut operands = Operands::new();
+    for (&x, small) in x.iter().zip(small) {
+        operands.push(match small {
+            Some(value) => value,
+            None => spread_number(graph, x, &broadcast, provenance)?,
+        });
+    }
+    let node = graph.add(op.clone(), &operands, provenance.clone())?;
+    Ok(Rewrite::Op(broadcast.into(), smallvec![node.into()]))
+}
+
+/// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
+/// repeated. At least one operand is a repetition of more than a number.
+fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, Vec<Option<Value>>)> {
+    if !matches!(op.derivative(), Derivative::Elementwise(_)) {
+        return None;
+    }
+    let mut common: Option<BroadcastInDim> = None;
+    let mut small = Vec::new();
+    for &x in x {
+        match made_by(graph, x) {
+            Some((Op::BroadcastInDim(broadcast), y)) if number(graph, x).is_none() => {
+                if common.as_ref().is_some_and(|common| *common != broadcast) {
+                    return None;
+                }
+                common = Some(broadcast);
+                small.push(Some(y[0]));
+            }
+            _ => {
+                number(graph, x)?;
+                small.push(None);
+            }
+        }
+    }
+    Some((common?, small))
+}
+
+/// A number that is everywhere in `x`, repeated only as far as the operand of `broadcast` reaches.
+fn spread_number(
+    graph: &mut Graph,
+    x: Value,
+    broadcast: &BroadcastInDim,
+    provenance: &Provenance,
+) -> Result<Value, Error> {
+    let number = number(graph, x).expect("bug: not a number everywhere");
+    let constant = graph.add(Op::from_constant(Array::from_scalar(number)), &[], provenance.clone())?;
+    if broadcast.axes.is_empty() {
+        return Ok(constant.into());
+    }
+    let shape = broadcast.axes.iter().map(|&axis| broadcast.shape[axis]).collect();
+    let spread = BroadcastInDim { shape, axes: vec![] };
+    Ok(graph.add(spread.into(), &[constant.into()], provenance.clone())?.into())
+}
+
+/// The operation and operands behind a value with one result.
+fn made_by(graph: &Graph, x: Value) -> Option<(Op, Operands)> {
+    let op = graph.node(x.node).op()?;
+    // Only these are looked for, so that others, a large constant's above all, are not copied.
+    matches!(op, Op::Neg(_) | Op::Reshape(_) | Op::BroadcastInDim(_)).then(|| (op.clone(), graph.operands(x.node)))
+}
+
+fn constant(graph: &Graph, x: Value) -> Option<&Array> {
+    graph.node(x.node).op()?.constant()
+}
+
+/// The number that stands everywhere in a value: a constant of one element, or a repetition of one.
+fn number(graph: &Graph, x: Value) -> Option<Scalar> {
+    let mut node: NodeId = x.node;
+    loop {
+        match graph.node(node).op()? {
+            Op::Constant(constant) if constant.value.size() == 1 => return constant.value.get(0),
+            Op::BroadcastInDim(_) | Op::Reshape(_) => node = graph.operands(node)[0].node,
+            _ => return None,
+        }
+    }
+}
+
+/// Whether a value is that number everywhere, to the bit.
+fn is_number(graph: &Graph, x: Value, wanted: f64) -> bool {
+    number(graph, x).is_some_and(|x| x.bits() == Scalar::F64(wanted).convert(x.dtype()).bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::op::trace::{self, record};
+    use crate::op::{Graph, Var};
+    use crate::optimize::optimize;
+    use crate::value::{DType, Type};
+
+    fn optimized(f: impl FnOnce(Var) -> Var) -> String {
+        let mut graph = Graph::new("f");
+        let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
+        let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
+        graph.strip_source_lines();
+        graph.add_output("y", y.value().unwrap());
+        let listing = optimize(&graph).unwrap().to_string();
+        listing.lines().skip(1).map(str::trim).filter(|line| *line != "}").collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn exact_identities_apply_and_others_do_not() {
+        assert_eq!(optimized(|x| (x * 1.0) / 1.0 - 0.0), "return y: f64[3] = %x");
+        assert_eq!(optimized(|x| -(-x)), "return y: f64[3] = %x");
+        assert!(optimized(|x| x + 0.0).contains("add %x"), "x + 0 is not x at -0");
+        assert!(optimized(|x| x * 0.0).contains("mul %x"), "x · 0 is not 0 at inf");
+        assert!(optimized(|x| x / 4.0).contains("constant 0.25"));
+        assert!(optimized(|x| x / 3.0).contains("div %x"));
+        assert_eq!(optimized(|x| x + -x), "%0: f64[3] = sub %x %x; return y: f64[3] = %0");
+    }
+
+    #[test]
+    fn equal_values_are_computed_once() {
+        assert_eq!(
+            optimized(|x| (x.exp() + x) * (x + x.exp())),
+            "%0: f64[3] = exp %x; %1: f64[3] = add %0 %x; %2: f64[3] = mul %1 %1; return y: f64[3] = %2"
+        );
+    }
+
+    #[test]
+    fn elementwise_work_is_done_before_repetition() {
+        let listing = optimized(|x| (x.broadcast_to(&[4, 3]) * 2.0).exp());
+        assert!(listing.contains("exp %2; %4: f64[4,3] = broadcast_in_dim %3"), "{listing}");
+    }
+}

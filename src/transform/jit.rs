@@ -1,0 +1,358 @@
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use smallvec::SmallVec;
+
+use super::arena::Arena;
+use super::tracing::{Settings, Traced, TypeTree};
+use super::{Arguments, Function};
+use crate::compile::Program;
+use crate::error::{Error, GuardMiss, TraceError};
+use crate::op::Graph;
+use crate::optimize::optimize;
+use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, ToTree, Tree, Type, each_tuple};
+
+/// The most paths through one function that are compiled for one signature, unless told otherwise.
+const DEFAULT_MAX_PATHS: usize = 64;
+
+/// Compiles a function to native code, on its first call.
+///
+/// [`Jit::call`] takes numbers, `ndarray` arrays, and tuples, arrays and `Vec`s of these, and returns the like. For each
+/// *signature* (structure and types of the arguments) the function is traced and compiled once; a later call costs
+/// little more than the native code. A `Jit` can be shared between threads.
+///
+/// # Plain Rust control flow
+/// `if` and `while` on traced values follow the path that the caller's arguments take, and the compiled code checks at
+/// every call that it is still on that path. Where it is not, the function is traced again at the new arguments, and
+/// both paths are kept; the result never comes from the wrong one.
+///
+/// ```
+/// use retrograd::{Var, grad, jit};
+///
+/// let f = |x: Var| if x > 1.0 { x * x } else { 3.0 * x };
+/// let df = jit(grad(f));
+/// let at_2: f64 = df.call(2.0)?;
+/// let at_0: f64 = df.call(0.0)?;
+/// let at_5: f64 = df.call(5.0)?;
+/// assert_eq!((at_2, at_0, at_5, df.n_paths()), (4.0, 3.0, 10.0, 2));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+pub fn jit<F, Args>(f: F) -> Jit<F, Args>
+where
+    F: Function<Args>,
+    Args: Arguments,
+{
+    Jit {
+        f,
+        settings: Settings::default(),
+        max_paths: DEFAULT_MAX_PATHS,
+        signatures: Arena::new(),
+        growing: Mutex::new(()),
+        n_traces: AtomicUsize::new(0),
+        args: PhantomData,
+    }
+}
+
+/// A function that is compiled when it is called; see [`jit`].
+pub struct Jit<F, Args> {
+    f: F,
+    settings: Settings,
+    max_paths: usize,
+    signatures: Arena<Signature>,
+    /// Held while a path is traced and compiled, so that two threads do not both do it.
+    growing: Mutex<()>,
+    n_traces: AtomicUsize,
+    args: PhantomData<fn(Args)>,
+}
+
+impl<F, Args> Jit<F, Args>
+where
+    F: Function<Args>,
+    Args: Arguments,
+{
+    /// The name of the graph, `main` unless told otherwise.
+    pub fn named(mut self, name: &str) -> Jit<F, Args> {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// The names of the arguments, in order. Inputs of the graph bear these, and their leaves `name.0`.
+    pub fn arguments<const N: usize>(mut self, names: [&str; N]) -> Jit<F, Args> {
+        self.settings.arguments = Some(names.map(str::to_string).into());
+        self
+    }
+
+    /// The names of the results: one for each component of the tuple that the function returns, or one for all.
+    pub fn results<const N: usize>(mut self, names: [&str; N]) -> Jit<F, Args> {
+        self.settings.results = Some(names.map(str::to_string).into());
+        self
+    }
+
+    /// The most paths that are compiled for one signature (64 unless told otherwise); one more is an error.
+    pub fn max_paths(mut self, limit: usize) -> Jit<F, Args> {
+        self.max_paths = limit;
+        self
+    }
+
+    /// The most nodes that a trace may have (ten million unless told otherwise); one more is an error.
+    pub fn max_nodes(mut self, limit: usize) -> Jit<F, Args> {
+        self.settings.max_nodes = limit;
+        self
+    }
+
+    /// The graph for arguments of these types, given as a tuple, as [`trace`](super::trace) gives it.
+    ///
+    /// # Errors
+    /// As [`trace`](super::trace).
+    pub fn trace(&self, types: impl TypeTree) -> Result<Graph, Error> {
+        self.settings.trace_types(&self.f, &types.types()).map(|traced| traced.graph)
+    }
+
+    /// How many paths have been compiled, for all signatures together.
+    pub fn n_paths(&self) -> usize {
+        self.signatures.iter().map(|signature| signature.paths.len()).sum()
+    }
+
+    /// How many signatures have been met.
+    pub fn n_signatures(&self) -> usize {
+        self.signatures.len()
+    }
+
+    /// How often the function has been traced by calls, those that failed included.
+    pub fn n_traces(&self) -> usize {
+        self.n_traces.load(Ordering::Relaxed)
+    }
+
+    fn graph_at(&self, args: Vec<Tree<ArrayRef<'_>>>) -> Result<Graph, Error> {
+        let values = Tree::Tuple(args).map(&mut ArrayRef::to_array);
+        self.settings.trace_values(&self.f, &values).map(|traced| traced.graph)
+    }
+
+    fn run<const N: usize>(&self, args: [Tree<ArrayRef<'_>>; N]) -> Result<Tree<Leaf>, Error> {
+        let signature = match self.signatures.iter().find(|signature| signature.takes(&args)) {
+            Some(signature) => signature,
+            None => self.meet(&args)?,
+        };
+        let mut inputs = Inputs::new();
+        args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
+        if !inputs.iter().all(ArrayRef::is_row_major) {
+            let copies: Vec<Array> = inputs.iter().map(ArrayRef::to_array).collect();
+            return self.run_at(signature, &copies.iter().map(Array::view).collect::<Inputs<'_>>());
+        }
+        self.run_at(signature, &inputs)
+    }
+
+    fn run_at(&self, signature: &Signature, inputs: &[ArrayRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        signature.run(inputs, &mut |signature, branch| self.grow(signature, inputs, branch))
+    }
+
+    /// Adds a signature.
+    #[cold]
+    fn meet(&self, args: &[Tree<ArrayRef<'_>>]) -> Result<&Signature, Error> {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signature) = self.signatures.iter().find(|signature| signature.takes(args)) {
+            return Ok(signature);
+        }
+        let signature = Signature::new(args);
+        let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut ArrayRef::to_array)).collect());
+        signature.paths.push(self.trace_path(&values, None)?);
+        let index = self.signatures.push(signature);
+        Ok(self.signatures.get(index).expect("bug: a signature vanished"))
+    }
+
+    /// Adds the path that these inputs take, which leaves a known one at a guard.
+    #[cold]
+    fn grow(&self, signature: &Signature, inputs: &[ArrayRef<'_>], branch: &Branch) -> Result<usize, Error> {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Branch { path: parent, miss } = branch;
+        if let Some(path) = signature.beyond(*parent, miss.guard) {
+            return Ok(path);
+        }
+        if signature.paths.len() >= self.max_paths {
+            return Err(TraceError::TooManyPaths { limit: self.max_paths, at: miss.at.clone() }.into());
+        }
+        let mut leaves = inputs.iter();
+        let mut value = |_: &Type| leaves.next().expect("bug: fewer inputs than leaves").to_array();
+        let values = Tree::Tuple(signature.types.iter().map(|ty| ty.map(&mut value)).collect());
+        let path = self.trace_path(&values, Some((*parent, miss.guard)))?;
+        let index = signature.paths.push(path);
+        signature.path(*parent).beyond[miss.guard].store(index as u32, Ordering::Release);
+        Ok(index)
+    }
+
+    fn trace_path(&self, values: &Tree<Array>, parent: Option<(usize, usize)>) -> Result<Path, Error> {
+        self.n_traces.fetch_add(1, Ordering::Relaxed);
+        let Traced { graph, outputs } = self.settings.trace_values(&self.f, values)?;
+        // Optimization drops guards that say nothing new. It judges by what comes before a guard, so that paths which
+        // agree up to a guard still number it alike.
+        let graph = optimize(&graph)?;
+        let program = Program::compile(&graph)?;
+        let beyond = graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
+        Ok(Path { program, outputs, parent, beyond })
+    }
+}
+
+/// A compiled function is a function: `grad(jit(f))` traces through it.
+impl<F, Args> Function<Args> for Jit<F, Args>
+where
+    F: Function<Args>,
+{
+    type Output = F::Output;
+
+    fn apply(&self, args: Args) -> F::Output {
+        self.f.apply(args)
+    }
+}
+
+macro_rules! call {
+    ($(($T:ident $t:ident $k:tt))+) => {
+        impl<F, $($T: super::VarTree),+> Jit<F, ($($T,)+)>
+        where
+            F: Function<($($T,)+)>,
+        {
+            /// Calls the compiled function; traces and compiles first where these arguments need it.
+            ///
+            /// # Errors
+            /// What tracing or compiling reports; arguments or results of another structure than the function's; or
+            /// more paths than [`Jit::max_paths`] allows.
+            pub fn call<R: FromTree>(&self, $($t: impl ToTree),+) -> Result<R, Error> {
+                let result = self.run([$($t.to_tree()),+])?;
+                Ok(R::from_tree(result).map_err(|error| error.within("out"))?)
+            }
+
+            /// The graph of the path that these arguments take, before any optimization.
+            ///
+            /// # Errors
+            /// What tracing reports.
+            pub fn graph(&self, $($t: impl ToTree),+) -> Result<Graph, Error> {
+                self.graph_at(vec![$($t.to_tree()),+])
+            }
+        }
+    };
+}
+each_tuple!(call);
+
+/// The leaves of the arguments, in order.
+type Inputs<'a> = SmallVec<[ArrayRef<'a>; 4]>;
+
+/// The paths through a function for one structure and types of arguments. They form a tree: a path branches off its
+/// parent at a guard, up to which both agree.
+struct Signature {
+    types: Vec<Tree<Type>>,
+    paths: Arena<Path>,
+    /// The path that was taken last. Any path may be tried first, since its guards tell whether it is the right one.
+    last: AtomicU32,
+}
+
+/// One path: compiled code that holds as long as its guards do.
+struct Path {
+    program: Program,
+    outputs: Tree<Type>,
+    /// The path and the guard at which this one branched off.
+    parent: Option<(usize, usize)>,
+    /// For each guard the path that is taken where it does not hold.
+    beyond: Box<[AtomicU32]>,
+}
+
+/// Stands for a path that has not been traced.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Inputs left a path at a guard.
+struct Branch {
+    /// Of the paths that agree up to the guard, the one that was traced first.
+    path: usize,
+    miss: GuardMiss,
+}
+
+/// Where inputs go that left a path.
+enum Next {
+    /// To a path that has been traced.
+    Known(usize),
+    /// Beyond a guard of this path, where none has been traced.
+    Beyond(usize),
+}
+
+impl Signature {
+    fn new(args: &[Tree<ArrayRef<'_>>]) -> Signature {
+        let types = args.iter().map(|arg| arg.map(&mut |leaf| leaf.ty())).collect();
+        Signature { types, paths: Arena::new(), last: AtomicU32::new(0) }
+    }
+
+    fn takes(&self, args: &[Tree<ArrayRef<'_>>]) -> bool {
+        let same = |ty: &Type, leaf: &ArrayRef<'_>| ty.dtype == leaf.dtype() && *ty.shape == *leaf.shape();
+        self.types.iter().zip(args).all(|(types, arg)| types.matches(arg, &same))
+    }
+
+    fn path(&self, index: usize) -> &Path {
+        self.paths.get(index).expect("bug: a path that does not exist")
+    }
+
+    /// Runs the path that these inputs take. Each miss leads to a path that agrees with the inputs at one more guard
+    /// at least, so this ends.
+    fn run(
+        &self,
+        inputs: &[ArrayRef<'_>],
+        grow: &mut dyn FnMut(&Signature, &Branch) -> Result<usize, Error>,
+    ) -> Result<Tree<Leaf>, Error> {
+        let last = self.last.load(Ordering::Relaxed);
+        let mut index = last as usize;
+        // The guards before this one have been seen to hold.
+        let mut progress = None;
+        loop {
+            let path = self.path(index);
+            let miss = match path.run(inputs) {
+                Ok(results) => {
+                    if index != last as usize {
+                        self.last.store(index as u32, Ordering::Relaxed);
+                    }
+                    return Ok(results);
+                }
+                Err(Error::Guard(miss)) => miss,
+                Err(error) => return Err(error),
+            };
+            // A function that does not do the same at each trace could lead round in circles.
+            if progress.replace(miss.guard).is_some_and(|before| miss.guard <= before) {
+                return Err(miss.into());
+            }
+            index = match self.next(index, miss.guard) {
+                Next::Known(path) => path,
+                Next::Beyond(path) => grow(self, &Branch { path, miss })?,
+            };
+        }
+    }
+
+    /// Where inputs go that leave a path at a guard.
+    fn next(&self, path: usize, guard: usize) -> Next {
+        let mut owner = path;
+        while let Some((parent, at)) = self.path(owner).parent {
+            if guard > at {
+                break;
+            }
+            // A path and its parent agree up to the guard at which they part, and there they say the opposite.
+            if guard == at {
+                return Next::Known(parent);
+            }
+            owner = parent;
+        }
+        self.beyond(owner, guard).map_or(Next::Beyond(owner), Next::Known)
+    }
+
+    /// The path on the other side of a guard, if it has been traced.
+    fn beyond(&self, path: usize, guard: usize) -> Option<usize> {
+        let index = self.path(path).beyond[guard].load(Ordering::Acquire);
+        (index != UNKNOWN).then_some(index as usize)
+    }
+}
+
+impl Path {
+    fn run(&self, inputs: &[ArrayRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
+        self.outputs.for_each(&mut |ty| results.push(Leaf::zeros(ty)));
+        let mut views: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
+        self.program.call_into(inputs, &mut views)?;
+        drop(views);
+        let mut results = results.into_iter();
+        Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
+    }
+}

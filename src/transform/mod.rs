@@ -1,0 +1,31 @@
+//! What users call on functions: [`trace`], [`jit`], and the derivatives.
+//!
+//! A transformation takes a function of [`Var`](crate::Var)s and gives another, so that they compose:
+//! `jit(hessian(f))`, `grad(grad(f))`. Arguments and results are [trees](VarTree) of variables; derivatives are taken
+//! by the first argument unless [`wrt`](Grad::wrt) says otherwise.
+//!
+//! # Conventions
+//! - What is differentiated must be of floating point; another dtype is an error.
+//! - The gradient by a leaf on which the output does not depend is zero.
+//! - Only a scalar has a gradient: the function given to [`grad`] returns one `Var`, and that it is a scalar is checked
+//!   when it is traced.
+//! - A result that is not of floating point carries no derivative: its tangent is zero, and its cotangent is ignored.
+
+mod arena;
+mod check;
+mod function;
+mod gradient;
+mod jacobian;
+mod jit;
+mod products;
+mod tracing;
+mod var_tree;
+
+pub use check::check_grad;
+pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
+pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};
+pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
+pub use jit::{Jit, jit};
+pub use products::{Hvp, Jvp, Vjp, hvp, jvp, vjp};
+pub use tracing::{TypeTree, trace, trace_with};
+pub use var_tree::VarTree;

@@ -1,0 +1,294 @@
+use std::sync::Arc;
+
+use super::{Arguments, Function, VarTree};
+use crate::error::{ArgumentError, Error};
+use crate::interpret::Evaluator;
+use crate::ir::Value;
+use crate::op::trace::{self, DEFAULT_MAX_NODES, Oracle};
+use crate::op::{Graph, Var};
+use crate::value::{Array, ArrayRef, DType, ToTree, Tree, Type, each_tuple};
+
+/// Traces a function from the types of its arguments alone, given as a tuple: `(DType::F64, Type::new(DType::F64, [3]))`.
+///
+/// The graph is named `main`, and its inputs and outputs by their places: the arguments are `x`, `y`, `z`, `u`, `v`,
+/// `w`, and their leaves `x.0`, `x.1.2`; the result is `out`, and its leaves `out.0`, `out.1.2`.
+/// [`Jit::trace`](super::Jit::trace) does the same with other names and limits.
+///
+/// ```
+/// use retrograd::value::{DType, Type};
+/// use retrograd::{Var, trace};
+///
+/// let graph = trace(|a: Var, p: (Var, Vec<Var>)| (a * p.0, p.1[1]), (
+///     DType::F64,
+///     (Type::new(DType::F64, [3]), vec![DType::I64, DType::I64]),
+/// ))?;
+/// assert_eq!(graph.inputs().iter().map(|x| &*x.name).collect::<Vec<_>>(), ["x", "y.0", "y.1.0", "y.1.1"]);
+/// assert_eq!(graph.outputs().iter().map(|x| &*x.name).collect::<Vec<_>>(), ["out.0", "out.1"]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// The first error that an operation met; a comparison in an `if`, which only [`trace_with`] and
+/// [`jit`](super::jit) can answer; or types that are not of the structure of the arguments.
+pub fn trace<F, Args>(f: F, types: impl TypeTree) -> Result<Graph, Error>
+where
+    F: Function<Args>,
+    Args: Arguments,
+{
+    Settings::default().trace_types(&f, &types.types()).map(|traced| traced.graph)
+}
+
+/// Traces a function at the values of its arguments, given as a tuple: `(2.0, array![1.0, 2.0])`. Comparisons are
+/// answered for these values, and guarded.
+///
+/// ```
+/// use retrograd::{Error, Var, interpret, trace_with, value::Array};
+///
+/// let graph = trace_with(|x: Var| if x > 1.0 { x * x } else { x }, (3.0,))?;
+/// assert_eq!(interpret::run(&graph, &[Array::scalar(5.0)])?, [Array::scalar(25.0)]);
+/// assert!(matches!(interpret::run(&graph, &[Array::scalar(0.5)]), Err(Error::Guard(_))));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// As [`trace`].
+pub fn trace_with<F, Args>(f: F, args: impl ToTree) -> Result<Graph, Error>
+where
+    F: Function<Args>,
+    Args: Arguments,
+{
+    let values = args.to_tree().map(&mut ArrayRef::to_array);
+    Settings::default().trace_values(&f, &values).map(|traced| traced.graph)
+}
+
+/// The types of arguments: [`DType`] for a scalar, [`Type`], and tuples, arrays and `Vec`s of these, nested.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not give the types of arguments",
+    note = "give a tuple with a `DType` or `Type` for each leaf, as in `(DType::F64, Type::new(DType::F64, [3]))`"
+)]
+pub trait TypeTree {
+    /// The types, where they stand.
+    fn types(&self) -> Tree<Type>;
+}
+
+impl TypeTree for Type {
+    fn types(&self) -> Tree<Type> {
+        Tree::Leaf(self.clone())
+    }
+}
+
+impl TypeTree for DType {
+    fn types(&self) -> Tree<Type> {
+        Tree::Leaf(Type::scalar(*self))
+    }
+}
+
+impl TypeTree for Tree<Type> {
+    fn types(&self) -> Tree<Type> {
+        self.clone()
+    }
+}
+
+impl<T: TypeTree + ?Sized> TypeTree for &T {
+    fn types(&self) -> Tree<Type> {
+        T::types(self)
+    }
+}
+
+impl<T: TypeTree> TypeTree for [T] {
+    fn types(&self) -> Tree<Type> {
+        Tree::List(self.iter().map(T::types).collect())
+    }
+}
+
+impl<T: TypeTree> TypeTree for Vec<T> {
+    fn types(&self) -> Tree<Type> {
+        self.as_slice().types()
+    }
+}
+
+impl<T: TypeTree, const N: usize> TypeTree for [T; N] {
+    fn types(&self) -> Tree<Type> {
+        self.as_slice().types()
+    }
+}
+
+macro_rules! tuple {
+    ($(($T:ident $t:ident $k:tt))+) => {
+        impl<$($T: TypeTree),+> TypeTree for ($($T,)+) {
+            fn types(&self) -> Tree<Type> {
+                Tree::Tuple(vec![$(self.$k.types()),+])
+            }
+        }
+    };
+}
+each_tuple!(tuple);
+
+/// How functions are traced: names and limits.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub name: Arc<str>,
+    /// The arguments' names, if they are not the usual ones.
+    pub arguments: Option<Vec<String>>,
+    /// The results' names, if they are not the usual ones: one for each component of a tuple, or one for all.
+    pub results: Option<Vec<String>>,
+    pub max_nodes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { name: "main".into(), arguments: None, results: None, max_nodes: DEFAULT_MAX_NODES }
+    }
+}
+
+/// A traced function.
+pub(super) struct Traced {
+    pub graph: Graph,
+    /// The structure of the results.
+    pub outputs: Tree<Type>,
+}
+
+/// What arguments are called that nobody named.
+const ARGUMENTS: [&str; 6] = ["x", "y", "z", "u", "v", "w"];
+
+impl Settings {
+    /// Traces from types alone. The tree's root is the tuple of the arguments.
+    pub fn trace_types<F, Args>(&self, f: &F, types: &Tree<Type>) -> Result<Traced, Error>
+    where
+        F: Function<Args>,
+        Args: Arguments,
+    {
+        let (graph, inputs) = self.open::<Args>(types)?;
+        self.record(f, graph, inputs, None)
+    }
+
+    /// Traces at values. The tree's root is the tuple of the arguments.
+    pub fn trace_values<F, Args>(&self, f: &F, values: &Tree<Array>) -> Result<Traced, Error>
+    where
+        F: Function<Args>,
+        Args: Arguments,
+    {
+        let (graph, inputs) = self.open::<Args>(&values.map(&mut Array::ty))?;
+        let mut evaluator = Evaluator::new(&graph, values.leaves().into_iter().cloned().collect())?;
+        let oracle: Oracle = Box::new(move |graph, value| {
+            let outcome = evaluator.value(graph, value);
+            Ok(*outcome.as_slice::<bool>().and_then(<[bool]>::first).expect("bug: a condition that is not a bool"))
+        });
+        self.record(f, graph, inputs, Some(oracle))
+    }
+
+    /// A graph with the inputs, and where these stand.
+    fn open<Args: Arguments>(&self, types: &Tree<Type>) -> Result<(Graph, Tree<Value>), Error> {
+        let mut graph = Graph::new(self.name.clone());
+        for (name, ty) in self.name_leaves::<Args, Type>(types)? {
+            graph.add_input(name, ty.clone())?;
+        }
+        let mut nodes = graph.inputs().iter().map(|input| input.node.into());
+        let inputs = types.map(&mut |_| nodes.next().expect("bug: fewer inputs than leaves"));
+        drop(nodes);
+        Ok((graph, inputs))
+    }
+
+    fn record<F, Args>(&self, f: &F, graph: Graph, inputs: Tree<Value>, oracle: Option<Oracle>) -> Result<Traced, Error>
+    where
+        F: Function<Args>,
+        Args: Arguments,
+    {
+        let (mut graph, outputs) = trace::record(graph, self.max_nodes, oracle, || {
+            match Args::from_vars(&inputs.map(&mut |&value| trace::variable(value))) {
+                Ok(args) => own_vars(&f.apply(args)),
+                Err(error) => {
+                    trace::fail(self.name_argument(error));
+                    Tree::Tuple(Vec::new())
+                }
+            }
+        })?;
+        let names = self.result_names(&outputs)?;
+        for (name, x) in names.into_iter().zip(outputs.leaves()) {
+            graph.add_output(name, x.value().expect("bug: a poisoned result of a trace without error"));
+        }
+        let outputs = outputs.map(&mut |x| graph.ty(x.value().expect("bug: a result lost its value")).clone());
+        Ok(Traced { graph, outputs })
+    }
+
+    /// The leaves of all arguments, named by their places. The tree's root is the tuple of the arguments.
+    pub fn name_leaves<'a, Args: Arguments, T>(
+        &self,
+        args: &'a Tree<T>,
+    ) -> Result<Vec<(String, &'a T)>, ArgumentError> {
+        let Tree::Tuple(parts) = args else {
+            let (expected, got) = (format!("a tuple of {} arguments", Args::COUNT), args.describe());
+            return Err(ArgumentError::Structure { name: self.name.to_string(), expected, got });
+        };
+        if parts.len() != Args::COUNT {
+            return Err(ArgumentError::Count { of: self.name.to_string(), expected: Args::COUNT, got: parts.len() });
+        }
+        let names = self.argument_names(Args::COUNT)?;
+        Ok(parts.iter().zip(&names).flat_map(|(part, name)| part.named_leaves(name)).collect())
+    }
+
+    fn argument_names(&self, count: usize) -> Result<Vec<String>, ArgumentError> {
+        match &self.arguments {
+            None => Ok(ARGUMENTS[..count].iter().map(ToString::to_string).collect()),
+            Some(names) if names.len() != count => Err(ArgumentError::Count {
+                of: format!("{} (its arguments' names)", self.name),
+                expected: count,
+                got: names.len(),
+            }),
+            Some(names) => distinct(names).map(<[String]>::to_vec),
+        }
+    }
+
+    /// An error at `0.1` of the tuple of all arguments, told as one at `x.1`.
+    pub fn name_argument(&self, error: ArgumentError) -> ArgumentError {
+        match error {
+            ArgumentError::Structure { name, expected, got } => {
+                let (root, rest) = name.split_once('.').map_or((&*name, None), |(root, rest)| (root, Some(rest)));
+                let position = root.parse().unwrap_or(0);
+                let given = self.arguments.as_ref().and_then(|names| names.get(position)).map(String::as_str);
+                let root = given.unwrap_or(ARGUMENTS[position]);
+                let name = rest.map_or(root.to_string(), |rest| format!("{root}.{rest}"));
+                ArgumentError::Structure { name, expected, got }
+            }
+            other => other,
+        }
+    }
+
+    fn result_names(&self, outputs: &Tree<Var>) -> Result<Vec<String>, ArgumentError> {
+        let below = |tree: &Tree<Var>, root: &str| -> Vec<String> {
+            tree.named_leaves(root).into_iter().map(|(name, _)| name).collect()
+        };
+        match (&self.results, outputs) {
+            (None, _) => Ok(below(outputs, "out")),
+            (Some(names), Tree::Tuple(parts)) if names.len() == parts.len() => {
+                Ok(parts.iter().zip(distinct(names)?).flat_map(|(part, name)| below(part, name)).collect())
+            }
+            (Some(names), _) => match names.as_slice() {
+                [name] => Ok(below(outputs, name)),
+                _ => Err(ArgumentError::Count {
+                    of: format!("{} (its results' names)", self.name),
+                    expected: if let Tree::Tuple(parts) = outputs { parts.len() } else { 1 },
+                    got: names.len(),
+                }),
+            },
+        }
+    }
+}
+
+/// The variables of a result. Those of another trace are recorded as an error.
+#[track_caller]
+fn own_vars(result: &impl VarTree) -> Tree<Var> {
+    let vars = result.vars();
+    vars.for_each(&mut |&x| drop(trace::type_of(x)));
+    vars
+}
+
+fn distinct(names: &[String]) -> Result<&[String], ArgumentError> {
+    for (position, name) in names.iter().enumerate() {
+        if names[..position].contains(name) {
+            let requirement = "two arguments or results bear this name".to_string();
+            return Err(ArgumentError::Value { name: name.clone(), requirement });
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,143 @@
+use crate::error::ArgumentError;
+use crate::op::Var;
+use crate::value::{Tree, each_tuple, wrong_structure};
+
+/// What functions of traced values take and return: [`Var`], and tuples, arrays and `Vec`s of these, nested.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not made of `Var`s",
+    note = "traced functions take and return `Var`, and tuples, arrays and `Vec`s of these"
+)]
+pub trait VarTree: Clone {
+    /// This structure with a `T` in place of each `Var`: the Jacobian of a function from `A` to `O` is an
+    /// `O::Replace<A>`.
+    type Replace<T: VarTree>: VarTree;
+
+    /// The variables, where they stand.
+    fn vars(&self) -> Tree<Var>;
+
+    /// Takes variables from where they stand.
+    ///
+    /// # Errors
+    /// If the tree has another structure; the name in the error begins below this tree's root.
+    fn from_vars(tree: &Tree<Var>) -> Result<Self, ArgumentError>;
+
+    /// Replaces each variable, in order.
+    fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> Self::Replace<T>;
+
+    /// The same structure with other variables.
+    fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Self;
+}
+
+/// The variables in order.
+pub(super) fn leaves(tree: &impl VarTree) -> Vec<Var> {
+    let mut leaves = Vec::new();
+    tree.vars().take_each(&mut |x| leaves.push(x));
+    leaves
+}
+
+impl VarTree for Var {
+    type Replace<T: VarTree> = T;
+
+    fn vars(&self) -> Tree<Var> {
+        Tree::Leaf(*self)
+    }
+
+    fn from_vars(tree: &Tree<Var>) -> Result<Var, ArgumentError> {
+        match tree {
+            Tree::Leaf(x) => Ok(*x),
+            Tree::Tuple(_) | Tree::List(_) => Err(wrong_structure("one array or number", tree)),
+        }
+    }
+
+    fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> T {
+        leaf(*self)
+    }
+
+    fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Var {
+        leaf(*self)
+    }
+}
+
+impl<V: VarTree> VarTree for Vec<V> {
+    type Replace<T: VarTree> = Vec<V::Replace<T>>;
+
+    fn vars(&self) -> Tree<Var> {
+        Tree::List(self.iter().map(V::vars).collect())
+    }
+
+    fn from_vars(tree: &Tree<Var>) -> Result<Vec<V>, ArgumentError> {
+        match tree {
+            Tree::List(parts) => {
+                parts.iter().enumerate().map(|(k, part)| V::from_vars(part).map_err(|e| e.within(k))).collect()
+            }
+            Tree::Leaf(_) | Tree::Tuple(_) => Err(wrong_structure("a list", tree)),
+        }
+    }
+
+    fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> Vec<V::Replace<T>> {
+        self.iter().map(|part| part.replace(leaf)).collect()
+    }
+
+    fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Vec<V> {
+        self.iter().map(|part| part.map(leaf)).collect()
+    }
+}
+
+impl<V: VarTree, const N: usize> VarTree for [V; N] {
+    type Replace<T: VarTree> = [V::Replace<T>; N];
+
+    fn vars(&self) -> Tree<Var> {
+        Tree::List(self.iter().map(V::vars).collect())
+    }
+
+    fn from_vars(tree: &Tree<Var>) -> Result<[V; N], ArgumentError> {
+        match tree {
+            Tree::List(parts) if parts.len() == N => {
+                let parts: Vec<V> = Vec::from_vars(tree)?;
+                Ok(parts.try_into().ok().expect("bug: the length was checked"))
+            }
+            Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) => Err(wrong_structure(&format!("a list of {N}"), tree)),
+        }
+    }
+
+    fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> [V::Replace<T>; N] {
+        std::array::from_fn(|k| self[k].replace(leaf))
+    }
+
+    fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> [V; N] {
+        std::array::from_fn(|k| self[k].map(leaf))
+    }
+}
+
+macro_rules! tuple {
+    ($(($T:ident $t:ident $k:tt))+) => {
+        impl<$($T: VarTree),+> VarTree for ($($T,)+) {
+            type Replace<T: VarTree> = ($($T::Replace<T>,)+);
+
+            fn vars(&self) -> Tree<Var> {
+                Tree::Tuple(vec![$(self.$k.vars()),+])
+            }
+
+            fn from_vars(tree: &Tree<Var>) -> Result<($($T,)+), ArgumentError> {
+                const N: usize = [$($k),+].len();
+                match tree {
+                    Tree::Tuple(parts) if parts.len() == N => {
+                        Ok(($($T::from_vars(&parts[$k]).map_err(|e| e.within($k))?,)+))
+                    }
+                    Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) => {
+                        Err(wrong_structure(&format!("a tuple of {N}"), tree))
+                    }
+                }
+            }
+
+            fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> ($($T::Replace<T>,)+) {
+                ($(self.$k.replace(leaf),)+)
+            }
+
+            fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> ($($T,)+) {
+                ($(self.$k.map(leaf),)+)
+            }
+        }
+    };
+}
+each_tuple!(tuple);

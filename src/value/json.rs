@@ -1,0 +1,441 @@
+//! Numbers as JSON, the same in files and on the command line.
+//!
+//! - A scalar is a number, an array a list of lists, outermost axis first.
+//! - A float is the shortest decimal that reads back to the same bits of its dtype; the negative zero keeps its sign,
+//!   and `"nan"`, `"inf"`, `"-inf"` are strings. Integers are read as floats, too.
+//! - An integer beyond ±2⁵³ is a string, since many readers of JSON would round it.
+//! - A truth value is `true` or `false`.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use super::{Array, DType, Scalar, Type};
+
+/// The largest integer up to which every integer is a float of 64 bits.
+const MAX_EXACT: u64 = 1 << 53;
+
+/// A JSON value that borrows from its text and keeps what maps lose: the order of keys, and keys given twice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// A list.
+    List(Vec<Json<'a>>),
+    /// An object, its keys as they stand.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+/// Why a text is not JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// The line, from 1 on.
+    pub line: usize,
+    /// The column, from 1 on; 0 at a line's beginning.
+    pub column: usize,
+    /// What was met.
+    pub message: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} column {}: {}", self.line, self.column, self.message)
+    }
+}
+
+/// Why a JSON value is not an array of some type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The indices of the first element that does not fit: `[2][0]`; empty for the whole.
+    pub place: String,
+    /// What is needed there, and what was found instead.
+    pub requirement: String,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place.as_str() {
+            "" => f.write_str(&self.requirement),
+            place => write!(f, "{place}: {}", self.requirement),
+        }
+    }
+}
+
+impl<'a> Json<'a> {
+    /// Reads a text. Lists and objects may be nested 127 deep.
+    pub fn parse(text: &'a str) -> Result<Json<'a>, SyntaxError> {
+        serde_json::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let message = message.strip_suffix(&place).unwrap_or(&message);
+            let message = if error.is_eof() { format!("the text ends too soon: {message}") } else { message.into() };
+            SyntaxError { line: error.line(), column: error.column(), message }
+        })
+    }
+
+    /// The string, if this is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Json::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The elements, if this is a list.
+    pub fn as_list(&self) -> Option<&[Json<'a>]> {
+        if let Json::List(elements) = self { Some(elements) } else { None }
+    }
+
+    /// The keys and values, if this is an object.
+    pub fn as_object(&self) -> Option<&[(Cow<'a, str>, Json<'a>)]> {
+        if let Json::Object(fields) = self { Some(fields) } else { None }
+    }
+
+    /// What this is, for messages: a short value itself, else its kind.
+    pub fn describe(&self) -> String {
+        match self {
+            Json::Null => "null".into(),
+            Json::Bool(x) => x.to_string(),
+            Json::Number(x) => format!("the number {x}"),
+            Json::Text(text) if text.chars().count() > 40 => "a long string".into(),
+            Json::Text(text) => format!("the string {text:?}"),
+            Json::List(elements) => format!("a list of {}", elements.len()),
+            Json::Object(_) => "an object".into(),
+        }
+    }
+
+    /// The same as serde_json holds it; of keys given twice, the last counts.
+    pub fn to_value(&self) -> serde_json::Value {
+        match self {
+            Json::Null => serde_json::Value::Null,
+            Json::Bool(x) => (*x).into(),
+            Json::Number(x) => x.clone().into(),
+            Json::Text(text) => text.as_ref().into(),
+            Json::List(elements) => elements.iter().map(Json::to_value).collect(),
+            Json::Object(fields) => fields.iter().map(|(key, x)| (key.to_string(), x.to_value())).collect(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, x: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(x))
+    }
+
+    fn visit_i64<E: de::Error>(self, x: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(x.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, x: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(x.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, x: f64) -> Result<Json<'de>, E> {
+        Number::from_f64(x).map(Json::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(text.into())))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            elements.push(element);
+        }
+        Ok(Json::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(key) = map.next_key::<Json<'de>>()? {
+            let Json::Text(key) = key else { return Err(de::Error::custom("a key must be a string")) };
+            fields.push((key, map.next_value()?));
+        }
+        Ok(Json::Object(fields))
+    }
+}
+
+impl Array {
+    /// This array as JSON: `[[1.0, 2.0], [3.0, 4.0]]`; see the [rules](crate::value::json).
+    pub fn to_json(&self) -> String {
+        let mut text = String::new();
+        write_lists(self, 0, &mut 0, &mut text);
+        text
+    }
+
+    /// Reads an array of that type; see the [rules](crate::value::json).
+    ///
+    /// ```
+    /// use retrograd::value::{Array, DType, Type, json::Json};
+    ///
+    /// let json = Json::parse(r#"[[1, 2.5], [-0.0, "nan"]]"#).unwrap();
+    /// let array = Array::from_json(&json, &Type::new(DType::F64, [2, 2])).unwrap();
+    /// assert_eq!(array.to_json(), r#"[[1.0, 2.5], [-0.0, "nan"]]"#);
+    /// let misfit = Array::from_json(&json, &Type::new(DType::F64, [2, 3])).unwrap_err();
+    /// assert_eq!(misfit.to_string(), "[0]: takes a list of 3 (axis 1 of f64[2,3]), but got a list of 2");
+    /// ```
+    ///
+    /// # Errors
+    /// The first place that does not fit.
+    pub fn from_json(json: &Json<'_>, ty: &Type) -> Result<Array, Misfit> {
+        // Elements are collected as they come: the type alone must not make this allocate.
+        let mut elements = Vec::new();
+        let mut place = Vec::new();
+        read_lists(json, ty, &mut place, &mut elements).map_err(|requirement| Misfit {
+            place: place.iter().map(|index| format!("[{index}]")).collect(),
+            requirement,
+        })?;
+        Ok(Array::collect(ty, elements.into_iter()))
+    }
+}
+
+fn write_lists(array: &Array, axis: usize, position: &mut usize, text: &mut String) {
+    let Some(&extent) = array.shape().get(axis) else {
+        write_scalar(array.get(*position).expect("bug: position beyond the size"), text);
+        *position += 1;
+        return;
+    };
+    text.push('[');
+    for index in 0..extent {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        write_lists(array, axis + 1, position, text);
+    }
+    text.push(']');
+}
+
+/// Writes one element.
+fn write_scalar(x: Scalar, text: &mut String) {
+    let wide = match x {
+        Scalar::F64(x) => x,
+        Scalar::F32(x) => x.into(),
+        Scalar::I64(x) if x.unsigned_abs() > MAX_EXACT => return text.push_str(&format!("\"{x}\"")),
+        Scalar::I64(_) | Scalar::Bool(_) => return text.push_str(&x.to_string()),
+    };
+    if wide.is_nan() {
+        text.push_str("\"nan\"");
+    } else if wide.is_infinite() {
+        text.push_str(if wide > 0.0 { "\"inf\"" } else { "\"-inf\"" });
+    } else if survives(x) {
+        let _ = write!(text, "{x}");
+    } else {
+        let _ = write!(text, "{wide:?}");
+    }
+}
+
+/// Whether the shortest decimal reads back to the same bits. Files are read by way of `f64`, and for `f32` that could
+/// round twice.
+fn survives(x: Scalar) -> bool {
+    match x {
+        Scalar::F32(x) => format!("{x:?}").parse::<f64>().is_ok_and(|wide| (wide as f32).to_bits() == x.to_bits()),
+        Scalar::F64(_) | Scalar::I64(_) | Scalar::Bool(_) => true,
+    }
+}
+
+/// Appends the elements in row-major order. After an error `place` holds the indices of where it stands.
+fn read_lists(json: &Json<'_>, ty: &Type, place: &mut Vec<usize>, elements: &mut Vec<Scalar>) -> Result<(), String> {
+    let axis = place.len();
+    let Some(&extent) = ty.shape.get(axis) else {
+        elements.push(read_scalar(json, ty.dtype)?);
+        return Ok(());
+    };
+    let list = json.as_list().filter(|list| list.len() == extent).ok_or_else(|| {
+        let of = if ty.rank() > 1 { format!(" (axis {axis} of {ty})") } else { format!(" ({ty})") };
+        format!("takes a list of {extent}{of}, but got {}", json.describe())
+    })?;
+    for (index, element) in list.iter().enumerate() {
+        place.push(index);
+        read_lists(element, ty, place, elements)?;
+        place.pop();
+    }
+    Ok(())
+}
+
+fn read_scalar(json: &Json<'_>, dtype: DType) -> Result<Scalar, String> {
+    let scalar = match dtype {
+        DType::F64 => read_float(json).map(Scalar::F64),
+        DType::F32 => read_float(json).map(|x| (x, x as f32)).filter(fits).map(|(_, x)| Scalar::F32(x)),
+        DType::I64 => read_integer(json).map(Scalar::I64),
+        DType::Bool => {
+            if let Json::Bool(x) = json {
+                Some(Scalar::Bool(*x))
+            } else {
+                None
+            }
+        }
+    };
+    scalar.ok_or_else(|| {
+        let takes = match dtype {
+            DType::F64 => "a number, \"nan\", \"inf\" or \"-inf\"",
+            DType::F32 => "a number that fits f32, \"nan\", \"inf\" or \"-inf\"",
+            DType::I64 => "an integer of 64 bits",
+            DType::Bool => "true or false",
+        };
+        format!("takes {takes}, but got {}", json.describe())
+    })
+}
+
+/// Whether a finite number has not become infinite.
+fn fits(&(wide, narrow): &(f64, f32)) -> bool {
+    narrow.is_finite() || !wide.is_finite()
+}
+
+fn read_float(json: &Json<'_>) -> Option<f64> {
+    match json {
+        Json::Number(x) => x.as_f64(),
+        Json::Text(text) => match text.as_ref() {
+            "nan" => Some(f64::NAN),
+            "inf" => Some(f64::INFINITY),
+            "-inf" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => None,
+    }
+}
+
+fn read_integer(json: &Json<'_>) -> Option<i64> {
+    match json {
+        Json::Number(x) => x.as_i64(),
+        Json::Text(text) => text.parse().ok(),
+        Json::Null | Json::Bool(_) | Json::List(_) | Json::Object(_) => None,
+    }
+}
+
+/// Appends a JSON value on one line, with a space after each comma and colon, and floats as everywhere.
+pub(crate) fn write_value(value: &serde_json::Value, text: &mut String) {
+    match value {
+        serde_json::Value::Null => text.push_str("null"),
+        serde_json::Value::Bool(x) => text.push_str(if *x { "true" } else { "false" }),
+        serde_json::Value::Number(x) => match x.as_f64().filter(|_| x.is_f64()) {
+            Some(x) => write_scalar(Scalar::F64(x), text),
+            None => text.push_str(&x.to_string()),
+        },
+        serde_json::Value::String(x) => write_text(x, text),
+        serde_json::Value::Array(elements) => {
+            text.push('[');
+            for (index, element) in elements.iter().enumerate() {
+                text.push_str(if index > 0 { ", " } else { "" });
+                write_value(element, text);
+            }
+            text.push(']');
+        }
+        serde_json::Value::Object(fields) => {
+            text.push('{');
+            for (index, (key, value)) in fields.iter().enumerate() {
+                text.push_str(if index > 0 { ", " } else { "" });
+                write_text(key, text);
+                text.push_str(": ");
+                write_value(value, text);
+            }
+            text.push('}');
+        }
+    }
+}
+
+/// Appends a string with its quotes and escapes. What is beyond ASCII stands as it is.
+pub fn write_text(x: &str, text: &mut String) {
+    text.push('"');
+    for c in x.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(text, "\\u{:04x}", c as u32);
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, ty: &Type) -> Result<Array, Misfit> {
+        Array::from_json(&Json::parse(text).unwrap(), ty)
+    }
+
+    #[test]
+    fn every_bit_survives() {
+        let doubles =
+            [0.0, -0.0, 0.1, 1e16, 5e-324, f64::MAX, f64::MIN_POSITIVE, 1.0 / 3.0, f64::INFINITY, -f64::INFINITY];
+        let a = Array::from_elements([10], doubles.to_vec()).unwrap();
+        assert_eq!(read(&a.to_json(), &a.ty()), Ok(a));
+        // A stride prime to 2³² visits floats of every exponent.
+        let singles: Vec<f32> = (0..100_000u32).map(|k| f32::from_bits(k.wrapping_mul(2_654_435_761))).collect();
+        let a = Array::from_elements([100_000], singles).unwrap();
+        assert_eq!(read(&a.to_json(), &a.ty()), Ok(a));
+        let integers = [0, -1, 1 << 53, (1 << 53) + 1, i64::MAX, i64::MIN];
+        let a = Array::from_elements([2, 3], integers.to_vec()).unwrap();
+        assert_eq!(read(&a.to_json(), &a.ty()), Ok(a));
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        assert_eq!(Array::scalar(0.1f32).to_json(), "0.1");
+        assert_eq!(Array::scalar(f32::NAN).to_json(), "\"nan\"");
+        assert_eq!(Array::scalar(i64::MIN).to_json(), "\"-9223372036854775808\"");
+        let empty = Array::from_elements::<f64>([2, 0], vec![]).unwrap();
+        assert_eq!(empty.to_json(), "[[], []]");
+        assert_eq!(read("[[], []]", &empty.ty()), Ok(empty));
+    }
+
+    #[test]
+    fn misfits_name_the_first_place() {
+        let check = |text: &str, ty: &str, expected: &str| {
+            assert_eq!(read(text, &Type::parse(ty).unwrap()).unwrap_err().to_string(), expected);
+        };
+        check("[1, 2]", "f64[3]", "takes a list of 3 (f64[3]), but got a list of 2");
+        check("[[1, 2], [3, true]]", "f64[2,2]", "[1][1]: takes a number, \"nan\", \"inf\" or \"-inf\", but got true");
+        check(
+            "1e300",
+            "f32[]",
+            "takes a number that fits f32, \"nan\", \"inf\" or \"-inf\", but got the number 1e+300",
+        );
+        check("1.5", "i64[]", "takes an integer of 64 bits, but got the number 1.5");
+        check("[0]", "bool[1]", "[0]: takes true or false, but got the number 0");
+    }
+
+    #[test]
+    fn syntax_errors_tell_their_place() {
+        let error = Json::parse("{\"a\": [1,\n 2").unwrap_err();
+        assert_eq!(error.to_string(), "line 2 column 2: the text ends too soon: EOF while parsing a list");
+        let deep = "[".repeat(100_000);
+        assert_eq!(Json::parse(&deep).unwrap_err().message, "recursion limit exceeded");
+        let Json::Object(fields) = Json::parse("{\"a\": 1, \"a\": 2}").unwrap() else { panic!("an object") };
+        assert_eq!(fields.len(), 2);
+    }
+}

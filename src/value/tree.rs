@@ -1,0 +1,405 @@
+//! Trees of arrays: what functions take and return, seen from the host.
+//!
+//! A leaf is named by its place: the root's name, then the position in each tuple or list on the way: `x`, `x.0`,
+//! `out.1.2`.
+
+use std::fmt;
+
+use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayViewMutD, Data, Dimension, IxDyn, aview0};
+
+use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
+use crate::error::ArgumentError;
+
+/// Tuples and lists, nested, with something at each leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tree<T> {
+    /// What stands at one place.
+    Leaf(T),
+    /// A tuple.
+    Tuple(Vec<Tree<T>>),
+    /// A `Vec`, a slice, or an array of Rust's.
+    List(Vec<Tree<T>>),
+}
+
+impl<T> Tree<T> {
+    /// The number of leaves.
+    pub fn n_leaves(&self) -> usize {
+        let mut n = 0;
+        self.for_each(&mut |_| n += 1);
+        n
+    }
+
+    /// Visits the leaves in order.
+    pub fn for_each<'a>(&'a self, visit: &mut dyn FnMut(&'a T)) {
+        match self {
+            Tree::Leaf(leaf) => visit(leaf),
+            Tree::Tuple(parts) | Tree::List(parts) => parts.iter().for_each(|part| part.for_each(visit)),
+        }
+    }
+
+    /// Takes the leaves, in order.
+    pub fn take_each(self, take: &mut dyn FnMut(T)) {
+        match self {
+            Tree::Leaf(leaf) => take(leaf),
+            Tree::Tuple(parts) | Tree::List(parts) => parts.into_iter().for_each(|part| part.take_each(take)),
+        }
+    }
+
+    /// The leaves in order.
+    pub fn leaves(&self) -> Vec<&T> {
+        let mut leaves = Vec::new();
+        self.for_each(&mut |leaf| leaves.push(leaf));
+        leaves
+    }
+
+    /// The same structure with other leaves.
+    pub fn map<U>(&self, leaf: &mut dyn FnMut(&T) -> U) -> Tree<U> {
+        match self {
+            Tree::Leaf(x) => Tree::Leaf(leaf(x)),
+            Tree::Tuple(parts) => Tree::Tuple(parts.iter().map(|part| part.map(leaf)).collect()),
+            Tree::List(parts) => Tree::List(parts.iter().map(|part| part.map(leaf)).collect()),
+        }
+    }
+
+    /// The leaves in order, each with its name below that root.
+    pub fn named_leaves(&self, root: &str) -> Vec<(String, &T)> {
+        let mut leaves = Vec::new();
+        self.collect_named(root.to_string(), &mut leaves);
+        leaves
+    }
+
+    fn collect_named<'a>(&'a self, name: String, leaves: &mut Vec<(String, &'a T)>) {
+        match self {
+            Tree::Leaf(leaf) => leaves.push((name, leaf)),
+            Tree::Tuple(parts) | Tree::List(parts) => {
+                for (position, part) in parts.iter().enumerate() {
+                    part.collect_named(format!("{name}.{position}"), leaves);
+                }
+            }
+        }
+    }
+
+    /// Whether both have tuples, lists and leaves at the same places, and the leaves belong together.
+    pub fn matches<U>(&self, other: &Tree<U>, leaf: &dyn Fn(&T, &U) -> bool) -> bool {
+        match (self, other) {
+            (Tree::Leaf(x), Tree::Leaf(y)) => leaf(x, y),
+            (Tree::Tuple(a), Tree::Tuple(b)) | (Tree::List(a), Tree::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.matches(b, leaf))
+            }
+            (Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_), _) => false,
+        }
+    }
+
+    /// What stands at the root, in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Tree::Leaf(_) => "one array or number".to_string(),
+            Tree::Tuple(parts) => format!("a tuple of {}", parts.len()),
+            Tree::List(parts) => format!("a list of {}", parts.len()),
+        }
+    }
+}
+
+/// Written as in Rust: `(f64[], [f64[3], f64[3]])`.
+impl<T: fmt::Display> fmt::Display for Tree<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, parts, close) = match self {
+            Tree::Leaf(leaf) => return leaf.fmt(f),
+            Tree::Tuple(parts) => ("(", parts, if parts.len() == 1 { ",)" } else { ")" }),
+            Tree::List(parts) => ("[", parts, "]"),
+        };
+        f.write_str(open)?;
+        for (position, part) in parts.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            part.fmt(f)?;
+        }
+        f.write_str(close)
+    }
+}
+
+/// A leaf of a result. A scalar lies in place, so that a function of numbers returns without allocating.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Leaf {
+    /// An array of rank 0.
+    Scalar(Scalar),
+    /// An array.
+    Array(Array),
+}
+
+impl Leaf {
+    /// Room for a result of that type.
+    pub fn zeros(ty: &Type) -> Leaf {
+        if ty.rank() == 0 { Leaf::Scalar(Scalar::I64(0).convert(ty.dtype)) } else { Leaf::Array(Array::zeros(ty)) }
+    }
+
+    /// A view of the whole, to be written.
+    pub fn view_mut(&mut self) -> ArrayMut<'_> {
+        match self {
+            Leaf::Scalar(Scalar::F64(x)) => ArrayMut::F64(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::F32(x)) => ArrayMut::F32(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::I64(x)) => ArrayMut::I64(scalar_view_mut(x)),
+            Leaf::Scalar(Scalar::Bool(x)) => ArrayMut::Bool(scalar_view_mut(x)),
+            Leaf::Array(x) => x.view_mut(),
+        }
+    }
+
+    /// The type: dtype and shape.
+    pub fn ty(&self) -> Type {
+        match self {
+            Leaf::Scalar(x) => Type::scalar(x.dtype()),
+            Leaf::Array(x) => x.ty(),
+        }
+    }
+
+    /// The leaf as an array.
+    pub fn into_array(self) -> Array {
+        match self {
+            Leaf::Scalar(x) => Array::from_scalar(x),
+            Leaf::Array(x) => x,
+        }
+    }
+}
+
+/// A value of the host that can be an argument: numbers, `ndarray` arrays and views, [`Array`], and tuples, arrays,
+/// slices and `Vec`s of these, nested.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a compiled function",
+    note = "arguments are `f64`, `f32`, `i64`, `bool`, arrays of `ndarray`, and tuples, arrays and `Vec`s of these"
+)]
+pub trait ToTree {
+    /// Views of the leaves.
+    fn to_tree(&self) -> Tree<ArrayRef<'_>>;
+}
+
+/// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays and `Vec`s of
+/// these, nested.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a compiled function",
+    note = "results are `f64`, `f32`, `i64`, `bool`, owned arrays of `ndarray`, and tuples, arrays and `Vec`s of these"
+)]
+pub trait FromTree: Sized {
+    /// Takes the leaves.
+    ///
+    /// # Errors
+    /// If the tree has another structure, or a leaf another type; the name in the error begins below this tree's root.
+    fn from_tree(tree: Tree<Leaf>) -> Result<Self, ArgumentError>;
+}
+
+/// Runs a macro once for each tuple of one to six: `(letter variable position)` for each component, after what else
+/// the macro takes.
+macro_rules! each_tuple {
+    ($macro:ident $($first:tt)*) => {
+        $macro!($($first)* (A a 0));
+        $macro!($($first)* (A a 0) (B b 1));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3) (E e 4));
+        $macro!($($first)* (A a 0) (B b 1) (C c 2) (D d 3) (E e 4) (G g 5));
+    };
+}
+pub(crate) use each_tuple;
+
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl ToTree for $number {
+            fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+                Tree::Leaf(<$number>::wrap_view(aview0(self).into_dyn()))
+            }
+        }
+
+        impl FromTree for $number {
+            fn from_tree(tree: Tree<Leaf>) -> Result<$number, ArgumentError> {
+                let expected = || Type::scalar(<$number>::DTYPE);
+                match leaf(tree, || expected().to_string())? {
+                    Leaf::Scalar(x) if x.dtype() == <$number>::DTYPE => {
+                        Ok(<$number>::from_scalar(x).expect("bug: a scalar of another dtype"))
+                    }
+                    other => Err(ArgumentError::Type { name: String::new(), expected: expected(), got: other.ty() }),
+                }
+            }
+        }
+    )*};
+}
+number!(f64, f32, i64, bool);
+
+impl ToTree for Array {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        Tree::Leaf(self.view())
+    }
+}
+
+impl FromTree for Array {
+    fn from_tree(tree: Tree<Leaf>) -> Result<Array, ArgumentError> {
+        leaf(tree, || "one array or number".to_string()).map(Leaf::into_array)
+    }
+}
+
+impl ToTree for ArrayRef<'_> {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        Tree::Leaf(self.reborrow())
+    }
+}
+
+impl<T: Element, S: Data<Elem = T>, D: Dimension> ToTree for ArrayBase<S, D> {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        Tree::Leaf(T::wrap_view(self.view().into_dyn()))
+    }
+}
+
+impl<T: Element, D: Dimension> FromTree for ndarray::Array<T, D> {
+    fn from_tree(tree: Tree<Leaf>) -> Result<ndarray::Array<T, D>, ArgumentError> {
+        let array: ArrayD<T> = shared::<T, D>(tree)?.into_owned();
+        Ok(array.into_dimensionality().expect("bug: the rank was checked"))
+    }
+}
+
+impl<T: Element, D: Dimension> FromTree for ArcArray<T, D> {
+    fn from_tree(tree: Tree<Leaf>) -> Result<ArcArray<T, D>, ArgumentError> {
+        Ok(shared::<T, D>(tree)?.into_dimensionality().expect("bug: the rank was checked"))
+    }
+}
+
+impl<T: ToTree + ?Sized> ToTree for &T {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        T::to_tree(self)
+    }
+}
+
+impl<T: ToTree> ToTree for [T] {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        Tree::List(self.iter().map(T::to_tree).collect())
+    }
+}
+
+impl<T: ToTree, const N: usize> ToTree for [T; N] {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        self.as_slice().to_tree()
+    }
+}
+
+impl<T: ToTree> ToTree for Vec<T> {
+    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+        self.as_slice().to_tree()
+    }
+}
+
+impl<T: FromTree> FromTree for Vec<T> {
+    fn from_tree(tree: Tree<Leaf>) -> Result<Vec<T>, ArgumentError> {
+        match tree {
+            Tree::List(parts) => {
+                parts.into_iter().enumerate().map(|(k, part)| T::from_tree(part).map_err(|e| e.within(k))).collect()
+            }
+            other => Err(wrong_structure("a list", &other)),
+        }
+    }
+}
+
+impl<T: FromTree, const N: usize> FromTree for [T; N] {
+    fn from_tree(tree: Tree<Leaf>) -> Result<[T; N], ArgumentError> {
+        match tree {
+            Tree::List(parts) if parts.len() == N => {
+                let parts: Vec<T> = Vec::from_tree(Tree::List(parts))?;
+                Ok(parts.try_into().ok().expect("bug: the length was checked"))
+            }
+            other => Err(wrong_structure(&format!("a list of {N}"), &other)),
+        }
+    }
+}
+
+macro_rules! tuple {
+    ($(($T:ident $t:ident $k:tt))+) => {
+        impl<$($T: ToTree),+> ToTree for ($($T,)+) {
+            fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+                Tree::Tuple(vec![$(self.$k.to_tree()),+])
+            }
+        }
+
+        impl<$($T: FromTree),+> FromTree for ($($T,)+) {
+            fn from_tree(tree: Tree<Leaf>) -> Result<($($T,)+), ArgumentError> {
+                const N: usize = [$($k),+].len();
+                match tree {
+                    Tree::Tuple(parts) if parts.len() == N => {
+                        let [$($t),+]: [Tree<Leaf>; N] = parts.try_into().expect("bug: the length was checked");
+                        Ok(($($T::from_tree($t).map_err(|e| e.within($k))?,)+))
+                    }
+                    other => Err(wrong_structure(&format!("a tuple of {N}"), &other)),
+                }
+            }
+        }
+    };
+}
+each_tuple!(tuple);
+
+/// A scalar as an array of rank 0.
+fn scalar_view_mut<T>(x: &mut T) -> ArrayViewMutD<'_, T> {
+    ArrayViewMutD::from_shape(IxDyn(&[]), std::slice::from_mut(x)).expect("bug: a scalar is not one element")
+}
+
+/// The leaf, where no tuple or list may stand.
+fn leaf(tree: Tree<Leaf>, expected: impl Fn() -> String) -> Result<Leaf, ArgumentError> {
+    match tree {
+        Tree::Leaf(leaf) => Ok(leaf),
+        other => Err(wrong_structure(&expected(), &other)),
+    }
+}
+
+/// The error for a tree of another structure.
+pub(crate) fn wrong_structure<T>(expected: &str, got: &Tree<T>) -> ArgumentError {
+    ArgumentError::Structure { name: String::new(), expected: expected.to_string(), got: got.describe() }
+}
+
+/// The elements of a leaf of that dtype and of the rank of `D`.
+fn shared<T: Element, D: Dimension>(tree: Tree<Leaf>) -> Result<ArcArray<T, IxDyn>, ArgumentError> {
+    let expected = || match D::NDIM {
+        Some(rank) => format!("an array of {} of rank {rank}", T::DTYPE),
+        None => format!("an array of {}", T::DTYPE),
+    };
+    let array = leaf(tree, expected)?.into_array();
+    let ty = array.ty();
+    match T::unwrap(array) {
+        Some(array) if D::NDIM.is_none_or(|rank| rank == ty.rank()) => Ok(array),
+        _ => Err(ArgumentError::Structure { name: String::new(), expected: expected(), got: ty.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::DType;
+
+    fn scalar(x: f64) -> Tree<Leaf> {
+        Tree::Leaf(Leaf::Scalar(Scalar::F64(x)))
+    }
+
+    #[test]
+    fn leaves_are_named_by_place() {
+        let value = (1.0, vec![(2.0, true), (3.0, false)], ndarray::arr2(&[[1i64, 2]]));
+        let types = value.to_tree().map(&mut |leaf| leaf.ty());
+        assert_eq!(types.to_string(), "(f64[], [(f64[], bool[]), (f64[], bool[])], i64[1,2])");
+        let names: Vec<String> = types.named_leaves("x").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["x.0", "x.1.0.0", "x.1.0.1", "x.1.1.0", "x.1.1.1", "x.2"]);
+        assert_eq!(types.n_leaves(), 6);
+    }
+
+    #[test]
+    fn results_take_their_leaves() {
+        let tree = Tree::Tuple(vec![scalar(1.0), Tree::List(vec![scalar(2.0), scalar(3.0)])]);
+        assert_eq!(<(f64, Vec<f64>)>::from_tree(tree.clone()), Ok((1.0, vec![2.0, 3.0])));
+        assert_eq!(<(f64, [f64; 2])>::from_tree(tree.clone()), Ok((1.0, [2.0, 3.0])));
+        let error = <(f64, (f64, f64))>::from_tree(tree.clone()).unwrap_err();
+        assert_eq!(error.within("out").to_string(), "out.1: takes a tuple of 2, but got a list of 2");
+        let error = <(f64, Vec<f32>)>::from_tree(tree).unwrap_err();
+        assert_eq!(error.within("out").to_string(), "out.1.0: takes f32[], but got f64[]");
+    }
+
+    #[test]
+    fn arrays_are_checked_by_dtype_and_rank() {
+        let array = Leaf::Array(Array::zeros(&Type::new(DType::F64, [2, 3])));
+        let matrix = ndarray::Array2::<f64>::from_tree(Tree::Leaf(array.clone()));
+        assert_eq!(matrix.map(|a| a.dim()), Ok((2, 3)));
+        let error = ndarray::Array1::<f64>::from_tree(Tree::Leaf(array)).unwrap_err();
+        assert_eq!(error.within("out").to_string(), "out: takes an array of f64 of rank 1, but got f64[2,3]");
+    }
+}
