@@ -153,7 +153,7 @@ macro_rules! reduction {
         $(#[$doc:meta])*
         $op:ident, $name:literal, $monoid:expr, $derivative:expr;
         doc: $table_doc:expr;
-        dtypes: $dtypes:expr;
+        samples: $dtypes:expr, $domain:expr;
         answers: $rows:expr;
     ) => {
         $(#[$doc])*
@@ -190,7 +190,7 @@ macro_rules! reduction {
 
             fn examples() -> Examples {
                 let op = |axes| $op { axes }.into();
-                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples(op, &$dtypes) }
+                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples(op, &$dtypes, $domain) }
             }
         }
     };
@@ -199,6 +199,9 @@ macro_rules! reduction {
 const NUMBERS: [DType; 3] = [DType::F64, DType::F32, DType::I64];
 
 const NAN: f64 = f64::NAN;
+
+/// So wide a range that no two of some hundred elements come close: extremes are smooth only where they stand alone.
+const SPREAD: (f64, f64) = (-500.0, 500.0);
 
 /// A matrix whose elements differ.
 fn matrix() -> Array {
@@ -219,7 +222,7 @@ reduction! {
         derivative: "1 for every element",
         accuracy: "one fixed order, interleaved and tiled; integers wrap",
     };
-    dtypes: NUMBERS;
+    samples: NUMBERS, (0.5, 1.5);
     answers: [
         (&[0], matrix(), literal([3], [5.0, 7.0, 9.0])),
         (&[1], matrix(), literal([2], [9.0, 12.0])),
@@ -243,7 +246,7 @@ reduction! {
         derivative: "the product of the other elements, exact also where elements are 0",
         accuracy: "one fixed order, interleaved and tiled; integers wrap",
     };
-    dtypes: NUMBERS;
+    samples: NUMBERS, (0.5, 1.5);
     answers: [
         (&[0], matrix(), literal([3], [4.0, 10.0, 18.0])),
         (&[1], matrix(), literal([2], [15.0, 48.0])),
@@ -268,7 +271,7 @@ reduction! {
         derivative: "1 for the largest element, 1/n each for n equal ones",
         accuracy: "exact; NaN if any element is",
     };
-    dtypes: NUMBERS;
+    samples: NUMBERS, SPREAD;
     answers: [
         (&[0], matrix(), literal([3], [4.0, 5.0, 6.0])),
         (&[1], matrix(), literal([2], [5.0, 6.0])),
@@ -294,7 +297,7 @@ reduction! {
         derivative: "1 for the smallest element, 1/n each for n equal ones",
         accuracy: "exact; NaN if any element is",
     };
-    dtypes: NUMBERS;
+    samples: NUMBERS, SPREAD;
     answers: [
         (&[0], matrix(), literal([3], [1.0, 2.0, 3.0])),
         (&[1], matrix(), literal([2], [1.0, 2.0])),
@@ -315,7 +318,7 @@ reduction! {
     /// None.
     ReduceAnd, "reduce_and", Monoid::And, |_| Derivative::Zero;
     doc: Doc { summary: "whether all elements hold, over axes", derivative: "none", accuracy: "exact" };
-    dtypes: [DType::Bool];
+    samples: [DType::Bool], (0.0, 1.0);
     answers: [
         (&[0], literal([2, 2], [true, true, false, true]), literal([2], [false, true])),
         (&[0, 1], literal([2, 1], [true, true]), literal([], [true])),
@@ -333,7 +336,7 @@ reduction! {
     /// None.
     ReduceOr, "reduce_or", Monoid::Or, |_| Derivative::Zero;
     doc: Doc { summary: "whether any element holds, over axes", derivative: "none", accuracy: "exact" };
-    dtypes: [DType::Bool];
+    samples: [DType::Bool], (0.0, 1.0);
     answers: [
         (&[0], literal([2, 2], [false, false, false, true]), literal([2], [false, true])),
         (&[0, 1], literal([2, 1], [false, false]), literal([], [false])),
@@ -502,7 +505,7 @@ fn reduction_answers<const N: usize>(
 }
 
 /// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.
-fn reduction_samples(op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sample> {
+fn reduction_samples(op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType], domain: (f64, f64)) -> Vec<Sample> {
     let cases: [(&[usize], &[usize]); 7] = [
         (&[0], &[4, 3]),
         (&[1], &[3, 19]),
@@ -513,7 +516,7 @@ fn reduction_samples(op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sam
         (&[0], &[TILE + 25]),
     ];
     let sample = |&dtype: &DType| {
-        cases.map(|(axes, shape)| Sample { op: op(axes.into()), operands: vec![(Type::new(dtype, shape), (0.5, 1.5))] })
+        cases.map(|(axes, shape)| Sample { op: op(axes.into()), operands: vec![(Type::new(dtype, shape), domain)] })
     };
     dtypes.iter().flat_map(sample).collect()
 }
