@@ -435,29 +435,34 @@ from_stage!(
     Io(IoError),
 );
 
-/// The known name that is nearest to a mistyped one, if any is near: at most a third of it has to change.
+/// The known name that is nearest to a mistyped one, if any is near: at most a third of it has to change. Of equally
+/// near ones it is the first.
 pub(crate) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|&(distance, candidate)| distance * 3 <= name.len().max(candidate.len()).max(3))
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| (edit_distance(name, candidate), name.len().max(candidate.len()), candidate))
+        .filter(|&(distance, len, _)| distance * 3 <= len.max(3) && distance < len)
+        .min_by_key(|&(distance, _, _)| distance)
+        .map(|(_, _, candidate)| candidate)
 }
 
-/// Levenshtein's distance, by rows. Names longer than 64 bytes are not worth the quadratic time.
+/// Levenshtein's distance, by rows, in which two neighbors that have changed places count once. Names longer than 64
+/// bytes are not worth the quadratic time.
 fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().max(b.len()) > 64 {
         return usize::MAX / 3;
     }
+    let mut before: Vec<usize> = vec![0; b.len() + 1];
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let replace = row[j] + usize::from(a[i] != b[j]);
+            let distance = replace.min(next[j] + 1).min(row[j + 1] + 1);
+            let swapped = i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j];
+            next.push(if swapped { distance.min(before[j - 1] + 1) } else { distance });
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -469,9 +474,10 @@ mod tests {
     #[test]
     fn near_names_are_suggested() {
         let known = ["tanh", "tan", "transpose"];
-        assert_eq!(closest("tahn", known.into_iter()), None);
+        assert_eq!(closest("tahn", known.into_iter()), Some("tanh"));
         assert_eq!(closest("tanhh", known.into_iter()), Some("tanh"));
         assert_eq!(closest("transpoze", known.into_iter()), Some("transpose"));
         assert_eq!(closest("weights", known.into_iter()), None);
+        assert_eq!(closest("x", ["y", "xs"].into_iter()), Some("xs"));
     }
 }

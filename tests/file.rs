@@ -212,6 +212,27 @@ fn small_files_cannot_ask_for_much() {
     check(["f64[]", &format!("f64[{}1]", "1,".repeat(64))], neg, "axes of a value");
 }
 
+/// Regions can be nested, but not without end. (No operation takes regions yet: the finding is the innermost one's.)
+#[test]
+fn regions_are_nested_up_to_a_limit() {
+    let nested = |depth: usize| {
+        let graphs: Vec<String> = (0..=depth)
+            .map(|k| {
+                let regions =
+                    if k < depth { format!(r#", "regions": ["g{}", "g{}"]"#, k + 1, k + 1) } else { String::new() };
+                let node =
+                    format!(r#"{{"id": "c", "op": "constant", "in": [], "type": "f64[]", "value": 0{regions}}}"#);
+                format!(r#""g{k}": {{"inputs": [], "nodes": [{node}], "outputs": []}}"#)
+            })
+            .collect();
+        let graphs = graphs.join(",\n");
+        format!(r#"{{"format": "retrograd", "version": 1, "producer": "", "entry": "g0", "graphs": {{{graphs}}}}}"#)
+    };
+    assert!(matches!(from_json(&nested(64)), Err(Error::Verify(_))));
+    assert!(matches!(from_json(&nested(65)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
+    assert!(matches!(from_json(&nested(10_000)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
+}
+
 #[test]
 fn limits_can_be_set() {
     let text = example().to_json().unwrap();

@@ -173,8 +173,12 @@ impl Findings {
     pub(super) fn ty(&mut self, place: Place<'_>, text: &str) -> Option<Type> {
         let ty = Type::parse(text);
         if ty.is_none() {
-            let dtype = text.split('[').next().unwrap_or_default();
+            let (dtype, extents) = text.split_once('[').unwrap_or((text, ""));
+            let is_digits = |extent: &str| !extent.is_empty() && extent.bytes().all(|b| b.is_ascii_digit());
             let hint = || match DType::from_name(dtype) {
+                Some(_) if extents.trim_end_matches(']').split(',').all(is_digits) => {
+                    Some("an extent has 64 bits and no leading zeros".into())
+                }
                 Some(_) => Some(format!("types are written {dtype}[] or {dtype}[2,3]")),
                 None => did_you_mean(dtype, DType::ALL.map(DType::name)),
             };

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fields::{Place, did_you_mean};
-use super::{Document, FORMAT, GraphMeta, Limits, Meta, VERSION, constants};
+use super::{Document, FORMAT, GraphMeta, Limits, Meta, VERSION};
 use crate::error::{Error, Finding, LimitError, SourceLine, VerifyError};
 use crate::ir::verify::{Findings, guard_of};
-use crate::ir::{Graph, Guard, Operation, Value};
+use crate::ir::{Graph, Guard, Operation};
 use crate::value::json::Json;
 use crate::value::{Array, DType, Type};
 
@@ -94,9 +94,8 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.table = self.entries("constants", table);
         }
         self.graphs = self.entries("graphs", graphs);
-        let Some(entry) = entry else { return Ok(None) };
-        let graph = self.graph(place, entry)?;
-        self.demand_use();
+        let graph = entry.map_or(Ok(None), |entry| self.graph(place, entry))?;
+        self.unused(entry.is_some_and(|entry| self.graphs.contains_key(entry)))?;
         self.read.clear();
         Ok(graph.zip(producer).map(|(graph, producer)| Document {
             graph: Arc::into_inner(graph).expect("bug: the entry is a region"),
@@ -130,16 +129,23 @@ impl<'t, O: Operation> Reader<'t, O> {
         entries
     }
 
-    /// Graphs and constants that nothing uses would be lost without a word.
-    fn demand_use(&mut self) {
-        let mut unused: Vec<Place<'_>> = Vec::new();
-        unused.extend(self.graphs.keys().filter(|&name| !self.read.contains_key(name)).map(|name| Place::Graph(name)));
-        let constants = self.table.keys().filter(|&name| !self.constants.contains_key(name));
-        unused.extend(constants.map(|name| Place::Constant(name)));
-        unused.sort_by_key(ToString::to_string);
-        for place in unused {
-            self.findings.at(place, "nothing uses this");
+    /// Reads the graphs that nothing has used so far. If there is an entry, neither they nor constants that nothing
+    /// uses have a place: they would be lost without a word.
+    fn unused(&mut self, has_entry: bool) -> Result<(), Error> {
+        let mut graphs = sorted(&self.graphs);
+        graphs.retain(|name| !self.read.contains_key(name));
+        for name in graphs {
+            if has_entry {
+                self.findings.at(Place::Graph(name), "nothing uses this");
+            }
+            self.graph(Place::Document, name)?;
         }
+        let mut constants = sorted(&self.table);
+        constants.retain(|name| has_entry && !self.constants.contains_key(name));
+        for name in constants {
+            self.findings.at(Place::Constant(name), "nothing uses this");
+        }
+        Ok(())
     }
 
     /// A graph of the document, which is read at its first use; `None` after findings.
@@ -152,7 +158,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             return Ok(None);
         }
         let Some(&json) = self.graphs.get(name) else {
-            let hint = || did_you_mean(name, self.graphs.keys().copied());
+            let hint = || did_you_mean(name, sorted(&self.graphs));
             self.findings.add_with_hint(place.to_string(), format!("there is no graph \"{name}\""), hint);
             return Ok(None);
         };
@@ -181,7 +187,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.graph_meta(name).graph = Some(meta.to_value());
         }
 
-        let mut scope = Scope::new(name, nodes);
+        let mut scope = Scope::new(name, inputs, nodes);
         for (position, json) in inputs.iter().enumerate() {
             self.input(&mut scope, position, json)?;
         }
@@ -288,4 +294,11 @@ impl<'t, O: Operation> Reader<'t, O> {
             scope.graph.add_output(name, value);
         }
     }
+}
+
+/// The names of a table in an order that is always the same.
+fn sorted<'t>(table: &HashMap<&'t str, &'t Json<'t>>) -> Vec<&'t str> {
+    let mut names: Vec<&str> = table.keys().copied().collect();
+    names.sort_unstable();
+    names
 }

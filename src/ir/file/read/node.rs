@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::super::constants;
 use super::super::fields::{Fields, Place, did_you_mean};
-use super::Reader;
 use super::scope::{Known, Scope, field};
+use super::{Reader, sorted};
 use crate::error::{Error, SourceLine};
 use crate::ir::verify::recorded;
 use crate::ir::{Graph, NodeId, Operands, Operation, Provenance, Role, Signature, Types, Value};
@@ -35,9 +35,9 @@ impl<'t, O: Operation> Reader<'t, O> {
         }
 
         let op = self.findings.text(place, "op", op);
+        let operands = self.operands(scope, place, position, operands);
         let declared = self.types(place, types)?;
         let op = op.map_or(Ok(None), |op| self.operation(place, op, declared.as_deref(), rest))?;
-        let operands = self.operands(scope, place, position, operands);
         let regions = regions.map_or(Ok(Some(Box::default())), |regions| self.regions(place, regions))?;
         let role = self.role(scope, place, position, cotangent_of, tangent_of);
         let provenance = Provenance {
@@ -113,7 +113,10 @@ impl<'t, O: Operation> Reader<'t, O> {
             }
         }
         O::from_attributes(name, attributes).map(Some).or_else(|mismatch| {
-            let hint = || rest.iter().find_map(|(key, _)| did_you_mean(key, KEYS));
+            // The message quotes the key that the operation does not know; it may be one of ours, mistyped.
+            let quoted =
+                |key: &str| [format!("`{key}`"), format!("\"{key}\"")].iter().any(|key| mismatch.0.contains(key));
+            let hint = || did_you_mean(rest.iter().find(|(key, _)| quoted(key))?.0, KEYS);
             self.findings.add_with_hint(place.to_string(), format!("{name}: {mismatch}"), hint);
             Ok(None)
         })
@@ -152,7 +155,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             return Ok(value.clone());
         }
         let Some(&json) = self.table.get(name) else {
-            let hint = || did_you_mean(name, self.table.keys().copied());
+            let hint = || did_you_mean(name, sorted(&self.table));
             self.findings.add_with_hint(place.to_string(), format!("there is no constant \"{name}\""), hint);
             return Ok(None);
         };

@@ -19,6 +19,7 @@ const MAX_COMPARED: usize = 10_000;
 /// A graph that is being read.
 pub(super) struct Scope<'t, O> {
     pub name: &'t str,
+    inputs: &'t [Json<'t>],
     nodes: &'t [Json<'t>],
     /// What stands so far; complete as long as there are no findings.
     pub graph: Graph<O>,
@@ -50,14 +51,25 @@ struct Ahead<'t> {
 }
 
 impl<'t, O: Operation> Scope<'t, O> {
-    pub fn new(name: &'t str, nodes: &'t [Json<'t>]) -> Scope<'t, O> {
-        Scope { name, nodes, graph: Graph::new(name), names: HashMap::new(), ahead: None }
+    pub fn new(name: &'t str, inputs: &'t [Json<'t>], nodes: &'t [Json<'t>]) -> Scope<'t, O> {
+        Scope { name, inputs, nodes, graph: Graph::new(name), names: HashMap::new(), ahead: None }
     }
 
     /// Whether the name is that of one of several results of a node whose types are not known.
     fn is_result_of_unknown(&self, name: &str) -> bool {
         let node = name.rsplit_once('.').and_then(|(node, _)| self.names.get(node));
         matches!(node, Some(Named::Value(Known { ty: None, .. })))
+    }
+
+    /// The hint that names the nearest name. Numbers that nodes are given are all alike: no one mistypes them.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let is_number =
+            |name: &str| name.strip_prefix('n').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        if is_number(name) {
+            return None;
+        }
+        let named = self.inputs.iter().chain(self.nodes).take(MAX_COMPARED);
+        did_you_mean(name, named.filter_map(|json| field(json, "id")?.as_text()).filter(|name| !is_number(name)))
     }
 
     /// The node that defines that name; `None` for an input.
@@ -162,8 +174,7 @@ impl<'t, O: Operation> Reader<'t, O> {
                 self.findings.at(place, format!("\"{name}\" is used before its definition"));
             }
             (Some(_), _) | (None, _) => {
-                let known = || scope.names.keys().take(MAX_COMPARED).map(AsRef::as_ref);
-                let hint = || did_you_mean(name, known());
+                let hint = || scope.nearest(name);
                 self.findings.add_with_hint(place.to_string(), format!("there is no value \"{name}\""), hint);
             }
         }
