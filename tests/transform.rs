@@ -578,7 +578,10 @@ fn loops_follow_the_data() -> Result<(), Error> {
         let (value, slope): (f64, f64) = f.call(x)?;
         let (exact, exact_slope, n) = taylor_sine_by_hand(x);
         assert_eq!(value, exact, "at {x}");
-        assert!((slope - exact_slope).abs() <= 1e-12 * exact_slope.abs().max(1.0), "{slope} is not {exact_slope} at {x}");
+        assert!(
+            (slope - exact_slope).abs() <= 1e-12 * exact_slope.abs().max(1.0),
+            "{slope} is not {exact_slope} at {x}"
+        );
         if !lengths.contains(&n) {
             lengths.push(n);
         }
@@ -598,14 +601,26 @@ fn paths_are_found_from_anywhere() -> Result<(), Error> {
         if y > 0.5 {
             z = z * 2.0;
         }
-        if x + y > 1.0 { z + 1.0 } else if z > 3.0 { z * z } else { z }
+        if x + y > 1.0 {
+            z + 1.0
+        } else if z > 3.0 {
+            z * z
+        } else {
+            z
+        }
     };
     let plain = |x: f64, y: f64| {
         let mut z = if x > 0.0 { x } else { -x };
         if y > 0.5 {
             z *= 2.0;
         }
-        if x + y > 1.0 { z + 1.0 } else if z > 3.0 { z * z } else { z }
+        if x + y > 1.0 {
+            z + 1.0
+        } else if z > 3.0 {
+            z * z
+        } else {
+            z
+        }
     };
     let points: Vec<(f64, f64)> =
         (-8..9).flat_map(|i| (-8..9).map(move |j| (f64::from(i) * 0.51, f64::from(j) * 0.49))).collect();
