@@ -72,7 +72,7 @@
 //!     y
 //! };
 //! let slope = jit(grad(root));
-//! for x in [0.5, 2.0, 9.0] {
+//! for x in [0.5f64, 2.0, 9.0] {
 //!     let d: f64 = slope.call(x)?;
 //!     assert!((d - 0.5 / x.sqrt()).abs() < 1e-9);
 //! }
