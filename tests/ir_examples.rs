@@ -2,7 +2,7 @@
 //! recorded outputs, and differentiates twice, from the file alone. With `RECORD=1` in the environment the files are
 //! written instead, to be reviewed like code.
 
-mod common;
+pub mod common;
 
 use std::fmt::Write;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Files that were damaged at random: none makes the reader panic, and what is accepted verifies and can be dumped.
 
-mod common;
+pub mod common;
 
 use common::{Random, graph_of};
 use retrograd::Graph;

@@ -1,4 +1,5 @@
-//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place.
+//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place. They
+//! declare it public, since none of them uses all of it.
 
 use retrograd::op::{Graph, Op};
 use retrograd::value::{Array, DType, Scalar, Type};
