@@ -175,7 +175,7 @@ impl<O> Node<O> {
 #[derive(Clone, Copy, Debug)]
 struct Edge {
     result: u16,
-    slot: u16,
+    slot: u32,
 }
 
 /// An input: a node without operation, and its name.
@@ -300,7 +300,7 @@ impl<O: Operation> Graph<O> {
         }
         let node = self.push(Content::Op(op), types, regions, provenance)?;
         for (slot, operand) in operands.iter().enumerate() {
-            let edge = Edge { result: operand.result, slot: slot as u16 };
+            let edge = Edge { result: operand.result, slot: slot as u32 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
         }
         Ok(node)
@@ -373,7 +373,7 @@ impl<O: Operation> Graph<O> {
     /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are sorted here and
     /// nowhere else.
     pub fn operands(&self, id: NodeId) -> Operands {
-        let mut edges: SmallVec<[(u16, Value); 3]> = self
+        let mut edges: SmallVec<[(u32, Value); 3]> = self
             .dag
             .edges_directed(NodeIndex::new(id.index()), Direction::Incoming)
             .map(|edge| {

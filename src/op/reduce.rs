@@ -92,7 +92,7 @@ fn reduce(monoid: Monoid, axes: &[usize], x: &Array) -> Array {
     let last_reduced = shape.rank() > 0 && axes.contains(&(shape.rank() - 1));
     let row = if last_reduced { shape[shape.rank() - 1] } else { 1 };
     let elements: Vec<Scalar> = x.elements().collect();
-    let rows = if row == 0 { 0 } else { elements.len() / row };
+    let rows = elements.len().checked_div(row).unwrap_or(0);
     for position in 0..rows {
         let kept = kept_position(&shape, axes, position * row);
         for tile in elements[position * row..(position + 1) * row].chunks(TILE) {

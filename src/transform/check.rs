@@ -4,7 +4,7 @@ use super::tracing::Settings;
 use super::{Arguments, Function, VarTree, grad, jit, jvp, vjp};
 use crate::error::{DerivativeError, Error};
 use crate::op::{Var, trace};
-use crate::value::{Array, ArrayRef, DType, Scalar, ToTree, Type};
+use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 
 /// Compares a function's derivatives, of first and second order and in both modes, with differences of the compiled
 /// function at these arguments, given as a tuple. Every leaf of floating point is varied, and the others are kept.
@@ -29,7 +29,7 @@ where
     Args: Arguments,
 {
     let settings = Settings::default();
-    let values = args.to_tree().map(&mut ArrayRef::to_array);
+    let values = args.to_tree().map(&mut LeafRef::to_array);
     let named = settings.name_leaves::<Args, Array>(&values)?;
     let (names, x): (Vec<String>, Vec<Array>) =
         named.into_iter().filter(|(_, array)| array.dtype().is_float()).map(|(name, x)| (name, x.clone())).unzip();

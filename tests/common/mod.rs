@@ -16,8 +16,9 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        (self.next() % n.max(1) as u64) as usize
     }
 
     /// Uniform in `[low, high)`.
