@@ -133,7 +133,7 @@ fn examples() -> Result<Vec<Example>, Error> {
 
 fn leaves(inputs: &dyn ToTree) -> Vec<Array> {
     let mut leaves = Vec::new();
-    inputs.to_tree().for_each(&mut |leaf| leaves.push(ArrayRef::to_array(leaf)));
+    inputs.to_tree().for_each(&mut |leaf| leaves.push(leaf.to_array()));
     leaves
 }
 

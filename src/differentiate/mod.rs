@@ -1,7 +1,7 @@
 //! Reverse and forward mode, over graphs. The rules are written in the traced language itself, so both modes append
 //! ordinary nodes, and compose with each other to any order.
 //!
-//! [`pullback`] and [`pushforward`] work inside the trace that is open; [`grad`], [`vjp`] and [`jvp`] take a graph,
+//! The transformations of functions work inside the trace that is open; [`grad`], [`vjp`] and [`jvp`] take a graph,
 //! traced or loaded from a file, and give another.
 //!
 //! ```

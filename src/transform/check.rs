@@ -74,6 +74,9 @@ fn weighted_sum(y: &[Var]) -> Var {
     terms.sum()
 }
 
+/// The primal, on leaves.
+type Evaluate<'e> = dyn Fn(&[Array]) -> Result<Vec<Array>, Error> + 'e;
+
 /// A function of lists of arrays, and the point at which it is checked.
 struct Check<'a, F> {
     f: &'a F,
@@ -145,7 +148,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
     /// of unit scale, each result takes that which promises more.
     fn quotients(
         &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
+        value: &Evaluate<'_>,
         y: &[Array],
         rows: &[Vec<Array>],
         by: Place,
@@ -165,7 +168,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
 
     fn quotients_at_scale(
         &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
+        value: &Evaluate<'_>,
         y: &[Array],
         rows: &[Vec<Array>],
         by: Place,
@@ -191,12 +194,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
     }
 
     /// The values below and above, and the distance between the two points, which rounding may have changed.
-    fn around(
-        &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
-        by: Place,
-        step: f64,
-    ) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
+    fn around(&self, value: &Evaluate<'_>, by: Place, step: f64) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
         let x = at(self.x, by);
         let (below, above) = (replaced(self.x, by, x - step), replaced(self.x, by, x + step));
         let width = at(&above, by) - at(&below, by);
