@@ -66,7 +66,7 @@ fn mutate(text: &str, random: &mut Random) -> Vec<u8> {
         }
         4 => bytes = edited(&lines, random, |lines, i, j| lines.swap(i, j)),
         5 => bytes = edited(&lines, random, |lines, i, j| lines.insert(j, lines[i])),
-        6 => bytes = edited(&lines, random, |lines, i, _| drop(lines.remove(i))),
+        6 => bytes = edited(&lines, random, |lines, i, _| _ = lines.remove(i)),
         7 => bytes = replace_token(text, random, |c| c.is_ascii_digit(), &NUMBERS),
         _ => bytes = replace_token(text, random, |c| c.is_ascii_alphanumeric() || c == '_', &WORDS),
     }
