@@ -79,7 +79,7 @@ fn quoted_blocks_stand_in_the_source() {
         .unwrap()
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
         .collect();
-    let blocks = blocks("rust,ignore");
+    let blocks = blocks("rs");
     assert!(!blocks.is_empty());
     for block in blocks {
         assert!(source.contains(&block), "not in src/op:\n{block}");

@@ -599,7 +599,7 @@ fn paths_are_found_from_anywhere() -> Result<(), Error> {
     let f = |x: Var, y: Var| {
         let mut z = if x > 0.0 { x } else { -x };
         if y > 0.5 {
-            z = z * 2.0;
+            z *= 2.0;
         }
         if x + y > 1.0 {
             z + 1.0
