@@ -123,3 +123,8 @@ pub use transform::{
     AllArgs, Arg, Function, Jit, VarTree, check_grad, elementwise_grad, grad, hessian, hvp, jacobian, jit, jvp, trace,
     trace_with, value_and_grad, vjp,
 };
+
+/// The README's blocks of Rust, which run with the documentation's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
