@@ -10,6 +10,7 @@ mod contract;
 mod cumulative;
 mod elementary;
 mod extreme;
+mod generic;
 mod join;
 mod power;
 mod reduce;
