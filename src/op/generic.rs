@@ -341,7 +341,7 @@ impl Float for Var {
         unless_nan(self, y, Var::min(self, y))
     }
 
-    /// As [`Var::clamp`]: a range that is empty is no error.
+    /// As [`Var::clamp`]: an empty range is no error, a bound that is NaN gives NaN, and -0 is below +0.
     #[track_caller]
     fn clamp(self, lo: Var, hi: Var) -> Var {
         Var::clamp(self, lo, hi)
