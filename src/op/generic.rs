@@ -197,6 +197,26 @@ macro_rules! limits {
     )*};
 }
 
+/// Functions that are generic over `Float` trace unchanged, and give what they give on plain numbers: the same bits
+/// where they are arithmetic and square roots.
+///
+/// The numbers that they make out of nothing (`T::zero()`, `T::from(0.5)`, `T::PI()`) have the dtype of the first
+/// floating-point input of the trace. What answers with a `bool` is guarded as an `if` is, and what would take the number
+/// out of the trace (`to_f64`, `integer_decode`) ends the trace with an error. Where both a trait's method and one of
+/// `Var`'s own could be meant, as `x.is_nan()` on a `Var`, it is `Var`'s own.
+///
+/// ```
+/// use num_traits::Float;
+/// use retrograd::{Var, grad, jit};
+///
+/// fn distance<T: Float>(x: T, y: T) -> T {
+///     if x.is_zero() { y.abs() } else { (x * x + y * y).sqrt() }
+/// }
+///
+/// let slope: f64 = jit(grad(distance::<Var>)).call(3.0, 4.0)?;
+/// assert_eq!((distance(3.0, 4.0), slope), (5.0, 0.6));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
 impl Float for Var {
     limits!(
         nan NAN,
