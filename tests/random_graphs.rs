@@ -1,12 +1,15 @@
 //! Random graphs from fixed seeds: interpreter = native = optimized, to the bit.
 
-mod common;
+pub mod common;
 
 use common::Random;
 use retrograd::ir::Value;
-use retrograd::op::{BroadcastInDim, Graph, Op, ReduceSum, Reshape};
+use retrograd::op::{
+    BroadcastInDim, Concatenate, CumSum, DotGeneral, Graph, Op, Pad, ReduceMax, ReduceSum, Reshape, Reverse,
+    ScatterSlices, Slice, Transpose,
+};
 use retrograd::optimize::optimize;
-use retrograd::value::{Array, DType, Type};
+use retrograd::value::{Array, DType, Element, Shape, Type};
 use retrograd::{Program, differentiate, interpret};
 
 const N_GRAPHS: u64 = 10_000;
@@ -53,6 +56,10 @@ impl Generator<'_> {
     }
 
     fn add(&mut self, op: Op, operands: &[Value]) {
+        let types: Vec<Type> = operands.iter().map(|&x| self.graph.ty(x).clone()).collect();
+        if !op.infer(&types).is_ok_and(|results| results.iter().all(|ty| ty.size() <= 4096)) {
+            return;
+        }
         if let Ok(node) = self.graph.add(op, operands, Default::default()) {
             self.values.extend(retrograd::ir::results_of(&self.graph, node));
         }
@@ -61,7 +68,7 @@ impl Generator<'_> {
     fn step(&mut self) {
         let x = self.pick();
         let shape = self.graph.ty(x).shape.clone();
-        match self.random.below(10) {
+        match self.random.below(16) {
             0 => {
                 let axes = (0..shape.rank()).filter(|_| self.random.below(2) == 0).collect();
                 self.add(ReduceSum { axes }.into(), &[x]);
@@ -83,6 +90,11 @@ impl Generator<'_> {
                 extents.reverse();
                 self.add(Reshape { shape: extents.into() }.into(), &[x]);
             }
+            3 | 4 => {
+                let op = self.rename(&shape);
+                self.add(op, &[x]);
+            }
+            5 => self.join(x, &shape),
             _ => {
                 let op = self.instances[self.random.below(self.instances.len())].clone();
                 let (y, z) = (self.companion(x), self.companion(x));
@@ -94,6 +106,69 @@ impl Generator<'_> {
                         return self.add(op, operands);
                     }
                 }
+            }
+        }
+    }
+}
+
+impl Generator<'_> {
+    /// An operation that moves the elements of a value of that shape.
+    fn rename(&mut self, shape: &Shape) -> Op {
+        let rank = shape.rank();
+        match self.random.below(5) {
+            0 => {
+                let mut perm: Vec<usize> = (0..rank).collect();
+                (1..rank).for_each(|k| perm.swap(k, self.random.below(k + 1)));
+                Transpose { perm }.into()
+            }
+            1 => Reverse { axes: (0..rank).filter(|_| self.random.below(2) == 0).collect() }.into(),
+            2 => CumSum { axis: self.random.below(rank.max(1)), reverse: self.random.below(2) == 0 }.into(),
+            3 => ReduceMax { axes: (0..rank).filter(|_| self.random.below(2) == 0).collect() }.into(),
+            _ => {
+                let start: Vec<usize> = shape.iter().map(|&extent| self.random.below(extent)).collect();
+                let limit = shape.iter().zip(&start).map(|(&n, &a)| a + 1 + self.random.below(n - a)).collect();
+                let stride = shape.iter().map(|_| 1 + self.random.below(3)).collect();
+                Slice { start, limit, stride }.into()
+            }
+        }
+    }
+
+    /// An operation that joins a value of that shape with others of its type.
+    fn join(&mut self, x: Value, shape: &Shape) {
+        let rank = shape.rank();
+        let y = self.companion(x);
+        match self.random.below(4) {
+            0 if rank > 0 => {
+                let axis = self.random.below(rank);
+                self.add(Concatenate { axis }.into(), &[x, y, x]);
+            }
+            1 if rank > 0 => {
+                let axis = self.random.below(rank);
+                let contract = [vec![axis], vec![axis]];
+                let batch: Vec<usize> = (0..rank).filter(|&k| k != axis && self.random.below(2) == 0).collect();
+                let op = DotGeneral { contract, batch: [batch.clone(), batch] };
+                let types = [x, y].map(|x| self.graph.ty(x).clone());
+                if Op::from(op.clone()).infer(&types).is_ok_and(|results| results[0].size() <= 4096) {
+                    self.add(op.into(), &[x, y]);
+                }
+            }
+            2 => {
+                let dtype = self.graph.ty(x).dtype;
+                let zero = self.graph.add(
+                    retrograd::ir::Operation::from_constant(Array::full(&Type::scalar(dtype), 1i64.scalar())),
+                    &[],
+                    Default::default(),
+                );
+                let mut amounts = || shape.iter().map(|_| self.random.below(4) as i64 - 1).collect::<Vec<i64>>();
+                let (low, high) = (amounts(), amounts());
+                let interior = shape.iter().map(|_| self.random.below(2)).collect();
+                self.add(Pad { low, high, interior }.into(), &[x, zero.unwrap().into()]);
+            }
+            _ => {
+                let grown: Shape = shape.iter().map(|extent| extent * 2 + 1).collect();
+                let starts = vec![vec![0; rank], vec![1; rank]];
+                let strides = vec![vec![2; rank], vec![1; rank]];
+                self.add(ScatterSlices { shape: grown, starts, strides }.into(), &[x, y]);
             }
         }
     }

@@ -178,9 +178,8 @@ fn jacobians_of_trees() -> Result<(), Error> {
     let f = |x: (Var, Vec<Var>)| (x.0 * x.1[0], [x.1[1].sum(), x.0]);
     type Argument = (f64, Vec<Array1<f64>>);
     let x: Argument = (2.0, vec![array![3.0, 4.0], array![5.0, 6.0]]);
-    type Leafwise = ((Array1<f64>, (Array2<f64>, Array2<f64>)), [Argument; 2]);
-    let _: Option<Leafwise> = None;
-    let ((by_a, by_list), rest): ((Array1<f64>, Vec<Array2<f64>>), [Argument; 2]) = jit(jacobian(f)).call(&x)?;
+    type OfProduct = (Array1<f64>, Vec<Array2<f64>>);
+    let ((by_a, by_list), rest): (OfProduct, [Argument; 2]) = jit(jacobian(f)).call(&x)?;
     assert_eq!(by_a, array![3.0, 4.0]);
     assert_eq!(by_list, vec![array![[2.0, 0.0], [0.0, 2.0]], Array2::zeros((2, 2))]);
     assert_eq!(rest[0], (0.0, vec![array![0.0, 0.0], array![1.0, 1.0]]));
@@ -318,7 +317,8 @@ fn functions_of_every_kind() -> Result<(), Error> {
 
 #[test]
 fn trees_of_arguments_and_results() -> Result<(), Error> {
-    let f = |x: ((Var, Var), Vec<(Var, [Var; 2])>)| {
+    type Traced = ((Var, Var), Vec<(Var, [Var; 2])>);
+    let f = |x: Traced| {
         let list: Vec<Var> = x.1.iter().map(|(a, b)| *a * b[0] + b[1]).collect();
         (x.0.0 + x.0.1, list, (x.0.1,))
     };
@@ -578,7 +578,10 @@ fn loops_follow_the_data() -> Result<(), Error> {
         let (value, slope): (f64, f64) = f.call(x)?;
         let (exact, exact_slope, n) = taylor_sine_by_hand(x);
         assert_eq!(value, exact, "at {x}");
-        assert!((slope - exact_slope).abs() <= 1e-12 * exact_slope.abs().max(1.0), "{slope} is not {exact_slope} at {x}");
+        assert!(
+            (slope - exact_slope).abs() <= 1e-12 * exact_slope.abs().max(1.0),
+            "{slope} is not {exact_slope} at {x}"
+        );
         if !lengths.contains(&n) {
             lengths.push(n);
         }
@@ -596,16 +599,28 @@ fn paths_are_found_from_anywhere() -> Result<(), Error> {
     let f = |x: Var, y: Var| {
         let mut z = if x > 0.0 { x } else { -x };
         if y > 0.5 {
-            z = z * 2.0;
+            z *= 2.0;
         }
-        if x + y > 1.0 { z + 1.0 } else if z > 3.0 { z * z } else { z }
+        if x + y > 1.0 {
+            z + 1.0
+        } else if z > 3.0 {
+            z * z
+        } else {
+            z
+        }
     };
     let plain = |x: f64, y: f64| {
         let mut z = if x > 0.0 { x } else { -x };
         if y > 0.5 {
             z *= 2.0;
         }
-        if x + y > 1.0 { z + 1.0 } else if z > 3.0 { z * z } else { z }
+        if x + y > 1.0 {
+            z + 1.0
+        } else if z > 3.0 {
+            z * z
+        } else {
+            z
+        }
     };
     let points: Vec<(f64, f64)> =
         (-8..9).flat_map(|i| (-8..9).map(move |j| (f64::from(i) * 0.51, f64::from(j) * 0.49))).collect();

@@ -26,7 +26,7 @@ pub struct Program {
     entry: FunctionId,
     /// What the base table holds after the outputs.
     constants: Vec<Arc<Array>>,
-    libraries: Vec<Box<LibraryCall>>,
+    libraries: Vec<LibraryCall>,
     arena_lines: usize,
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
@@ -205,7 +205,7 @@ impl Program {
         bases.extend(self.constants.iter().map(|constant| constant.as_ptr().cast_mut()));
         for call in &self.libraries {
             bases.push(call_library as *mut u8);
-            bases.push(std::ptr::from_ref::<LibraryCall>(call).cast_mut().cast());
+            bases.push(std::ptr::from_ref(call).cast_mut().cast());
         }
         // SAFETY: the code has this signature and lives as long as `self`.
         let entry: extern "C" fn(*const *mut u8) -> i32 = unsafe { std::mem::transmute(self.code.address(self.entry)) };
@@ -249,7 +249,7 @@ fn check_buffers(
 }
 
 /// Emits all kernels, and a function that calls them in order.
-fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
+fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<LibraryCall>), Error> {
     enum Step {
         Call(FunctionId),
         Library(u32),
@@ -269,7 +269,7 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
             }
             Kernel::Library(node) => {
                 steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
-                libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
+                libraries.push(LibraryCall::new(plan, homes, *node));
             }
         }
     }

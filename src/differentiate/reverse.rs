@@ -1,6 +1,8 @@
+use std::collections::HashMap;
+
 use super::activity::{Activity, Step, variables};
 use crate::ir::{Role, Value};
-use crate::op::{Derivative, General, Linear, Partial, Partials, Var, trace};
+use crate::op::{Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Var, trace};
 use crate::value::Type;
 
 /// Appends the cotangents of `inputs`, given those of `outputs`, to the open trace. `None` is a zero: the outputs do
@@ -14,7 +16,8 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
         return vec![None; inputs.len()];
     };
     let activity = Activity::between(&x, &y);
-    let mut table = Table { first: activity.first(), cts: vec![Vec::new(); activity.len()] };
+    let mut table = Table { first: activity.first(), sums: Vec::new() };
+    table.sums.resize_with(activity.len(), Vec::new);
     for (&value, &ct) in y.iter().zip(cts) {
         if activity.contains(value) {
             table.add(value, Ct::from(ct));
@@ -25,15 +28,22 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
             break;
         }
         if let Some(step) = activity.step(index) {
-            let cts = std::mem::take(&mut table.cts[index]);
+            let cts: Vec<Option<Ct>> =
+                (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
             if cts.iter().any(Option::is_some) {
                 transpose_step(&step, cts, &activity, &mut table);
             }
         }
     }
-    x.iter()
-        .map(|&value| table.get(value).map(|ct| trace::in_role(Role::Cotangent(value), || ct.materialize())))
-        .collect()
+    // An input may be named twice, so its cotangent is kept.
+    let mut finished: HashMap<Value, Option<Var>> = HashMap::new();
+    for &value in &x {
+        finished.entry(value).or_insert_with(|| {
+            let ct = table.take(value)?;
+            Some(trace::in_role(Role::Cotangent(value), || ct.materialize()))
+        });
+    }
+    x.iter().map(|value| finished[value]).collect()
 }
 
 /// The values behind variables, or `None` if one is poisoned: its error is in the trace already.
@@ -65,34 +75,83 @@ impl Ct {
         }
     }
 
+    /// The sum. Where both terms were masked away nothing is left either.
+    fn plus(self, other: Ct) -> Ct {
+        let mask = self.mask.zip(other.mask).map(|(mask, other)| mask | other);
+        Ct { value: self.materialize() + other.materialize(), mask }
+    }
+
     fn masked(self, condition: Var) -> Ct {
         let mask = self.mask.map_or(condition, |mask| mask & condition);
         Ct { value: self.value, mask: Some(mask) }
     }
 }
 
-/// The cotangents that have been collected so far, by node and result.
+/// The contributions to the cotangent of one value.
+#[derive(Default)]
+struct Sum {
+    dense: Option<Ct>,
+    /// What came from slices of the value. They are joined at the end, so that a loop over the elements of an array
+    /// costs as much as the array is long, and not its square.
+    slices: Vec<(Slice, Ct)>,
+}
+
+/// How many slices one operation joins.
+const MAX_JOINED: usize = 4096;
+
+impl Sum {
+    fn add(&mut self, ct: Ct) {
+        self.dense = Some(match self.dense {
+            None => ct,
+            Some(sum) => sum.plus(ct),
+        });
+    }
+
+    fn total(mut self, ty: &Type) -> Option<Ct> {
+        if let [(slice, ct)] = &self.slices[..] {
+            let ct = transpose(slice, 0, std::slice::from_ref(ty), *ct);
+            self.add(ct);
+            return self.dense;
+        }
+        for group in std::mem::take(&mut self.slices).chunks(MAX_JOINED) {
+            let (starts, strides) = group.iter().map(|(slice, _)| (slice.start.clone(), slice.stride.clone())).unzip();
+            let cts: Vec<Var> = group.iter().map(|(_, ct)| ct.materialize()).collect();
+            let joined = trace::apply(ScatterSlices { shape: ty.shape.clone(), starts, strides }, &cts);
+            self.add(Ct::from(joined));
+        }
+        self.dense
+    }
+}
+
+/// What has been collected so far, by node and result.
 struct Table {
     first: usize,
-    cts: Vec<Vec<Option<Ct>>>,
+    sums: Vec<Vec<Sum>>,
 }
 
 impl Table {
     fn add(&mut self, value: Value, ct: Ct) {
-        let results = &mut self.cts[value.node.index() - self.first];
-        let result = usize::from(value.result);
-        if results.len() <= result {
-            results.resize(result + 1, None);
-        }
-        results[result] = Some(match results[result] {
-            None => ct,
-            Some(sum) => Ct::from(sum.materialize() + ct.materialize()),
-        });
+        self.sum(value).add(ct);
     }
 
-    fn get(&self, value: Value) -> Option<Ct> {
+    fn sum(&mut self, value: Value) -> &mut Sum {
+        let results = &mut self.sums[value.node.index() - self.first];
+        let result = usize::from(value.result);
+        if results.len() <= result {
+            results.resize_with(result + 1, Sum::default);
+        }
+        &mut results[result]
+    }
+
+    /// The cotangent of a value all of whose uses have been visited.
+    fn take(&mut self, value: Value) -> Option<Ct> {
         let index = value.node.index().checked_sub(self.first)?;
-        self.cts.get(index)?.get(usize::from(value.result)).copied().flatten()
+        let sum = std::mem::take(self.sums.get_mut(index)?.get_mut(usize::from(value.result))?);
+        if sum.slices.is_empty() {
+            return sum.dense;
+        }
+        let ty = trace::inspect(|graph| graph.ty(value).clone());
+        trace::in_role(Role::Cotangent(value), || sum.total(&ty))
     }
 }
 
@@ -135,13 +194,19 @@ fn transpose_linear(
 ) {
     let Some(ct) = ct else { return };
     for (slot, &operand) in step.operands.iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
-        let contribution = trace::in_role(Role::Cotangent(operand), || {
-            match ct.mask.and_then(|mask| rule.transpose_mask(slot, types, mask)) {
-                Some(mask) => Ct { value: rule.transpose(slot, types, ct.value), mask: Some(mask) },
-                None => Ct::from(rule.transpose(slot, types, ct.materialize())),
-            }
-        });
+        if let Op::Slice(slice) = &step.op {
+            table.sum(operand).slices.push((slice.clone(), ct));
+            continue;
+        }
+        let contribution = trace::in_role(Role::Cotangent(operand), || transpose(rule, slot, types, ct));
         contribute(operand, Some(contribution), table);
+    }
+}
+
+fn transpose(rule: &dyn Linear, slot: usize, types: &[Type], ct: Ct) -> Ct {
+    match ct.mask.and_then(|mask| rule.transpose_mask(slot, types, mask)) {
+        Some(mask) => Ct { value: rule.transpose(slot, types, ct.value), mask: Some(mask) },
+        None => Ct::from(rule.transpose(slot, types, ct.materialize())),
     }
 }
 

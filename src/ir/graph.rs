@@ -175,7 +175,7 @@ impl<O> Node<O> {
 #[derive(Clone, Copy, Debug)]
 struct Edge {
     result: u16,
-    slot: u16,
+    slot: u32,
 }
 
 /// An input: a node without operation, and its name.
@@ -306,7 +306,7 @@ impl<O: Operation> Graph<O> {
         }
         let node = self.push(Content::Op(op), types, regions, provenance)?;
         for (slot, operand) in operands.iter().enumerate() {
-            let edge = Edge { result: operand.result, slot: slot as u16 };
+            let edge = Edge { result: operand.result, slot: slot as u32 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
         }
         Ok(node)
@@ -384,10 +384,10 @@ impl<O: Operation> Graph<O> {
             let Edge { result, slot } = *edge.weight();
             let value = Value { node: NodeId::from_index(edge.source().index()), result };
             // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
-            if operands.len() <= usize::from(slot) {
-                operands.resize(usize::from(slot) + 1, value);
+            if operands.len() <= slot as usize {
+                operands.resize(slot as usize + 1, value);
             }
-            operands[usize::from(slot)] = value;
+            operands[slot as usize] = value;
         }
         operands
     }

@@ -5,9 +5,11 @@
 //! processor offers, so the same elements give the same bits wherever they lie. Only [`Number::blocked_product`] leaves
 //! the order to faer, which therefore gets its operands in one layout always.
 
+use std::marker::PhantomData;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use crate::value::Element;
 
@@ -19,9 +21,6 @@ pub const MIN_INTERLEAVED: usize = 16;
 
 /// How many interleaved accumulators there are.
 pub const ACCUMULATORS: usize = 8;
-
-/// Up to how many products of elements a product of matrices is not worth faer's preparations.
-pub const MAX_UNBLOCKED: usize = 512;
 
 /// How many rows of a matrix are read side by side, which hides the latency of additions.
 const ROWS: usize = 4;
@@ -148,26 +147,9 @@ impl<'a, T: Copy> Matrix<'a, T> {
 
 /// `result[i, j] = Σₖ lhs[i, k] · rhs[k, j]`, row-major.
 ///
-/// Up to [`MAX_UNBLOCKED`] products, each row of the result is that of [`vector_times_rows`], or of
-/// [`rows_times_vector`] if `rhs` lies by columns; beyond, the order is faer's.
+/// With one product in each sum there is nothing to order; otherwise the order is that of [`Number::blocked_product`].
 pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T]) {
-    if lhs.rows * lhs.columns * rhs.columns <= MAX_UNBLOCKED || lhs.columns <= 1 {
-        product_by_rows(lhs, rhs, result);
-    } else {
-        T::blocked_product(lhs, rhs, result);
-    }
-}
-
-fn product_by_rows<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T]) {
-    let (lhs, columns) = (lhs.view(), rhs.columns);
-    let w = rhs.rows_in_memory();
-    for (x, y) in lhs.rows().into_iter().zip(result.chunks_exact_mut(columns.max(1))) {
-        match (rhs.by_columns, x.to_slice()) {
-            (false, _) => vector_times_rows(x, w, y),
-            (true, Some(x)) => rows_times_vector(w, x, y),
-            (true, None) => rows_times_vector(w, &x.to_vec(), y),
-        }
-    }
+    if lhs.columns <= 1 { product_by_rows(lhs, rhs, result) } else { T::blocked_product(lhs, rhs, result) }
 }
 
 /// Compiles a function twice, for any processor and for one with AVX2, and calls what fits. Nothing in the body depends
@@ -199,36 +181,65 @@ widened! {
     /// shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
     /// accumulators, product `k` into accumulator `k mod 8`, added at the end as
     /// `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`. The tiles' sums are added from left to right. All begin at 0.
-    ///
-    /// # Panics
-    /// If a row of `w` does not lie in one piece.
-    fn rows_times_vector / rows_times_vector_avx2 = rows_times_vector_body(w: ArrayView2<'_, T>, x: &[T], y: &mut [T])
+    fn rows_times_vector / rows_times_vector_avx2 = rows_times_vector_body(w: Rows<'_, T>, x: &[T], y: &mut [T])
 }
 
 widened! {
     /// `y[j] = Σₖ x[k] · w[k, j]`, each sum from left to right, beginning at 0: the order of a reduction over the first
     /// axis.
-    ///
+    fn vector_times_rows / vector_times_rows_avx2 = vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T])
+}
+
+widened! {
+    /// The product of matrices, a row of the result at a time, in the order of [`vector_times_rows`], or of
+    /// [`rows_times_vector`] if `rhs` lies by columns.
+    fn product_by_rows / product_by_rows_avx2 =
+        product_by_rows_body(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T])
+}
+
+/// A matrix whose rows lie in one piece each, at equal distances.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, T> {
+    first: *const T,
+    stride: isize,
+    n: usize,
+    columns: usize,
+    elements: PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Copy> Rows<'a, T> {
     /// # Panics
-    /// If a row of `w` does not lie in one piece.
-    fn vector_times_rows / vector_times_rows_avx2 = vector_times_rows_body(x: ArrayView1<'_, T>, w: ArrayView2<'_, T>, y: &mut [T])
-}
-
-/// One row, whose elements lie in one piece.
-#[inline(always)]
-fn row<'a, T>(w: ArrayView2<'a, T>, i: usize) -> &'a [T] {
-    w.index_axis_move(ndarray::Axis(0), i).to_slice().expect("bug: a row in several pieces")
-}
-
-#[inline(always)]
-fn rows_times_vector_body<T: Number>(w: ArrayView2<'_, T>, x: &[T], y: &mut [T]) {
-    let whole = y.len() / ROWS * ROWS;
-    for i in (0..whole).step_by(ROWS) {
-        let sums = dots([row(w, i), row(w, i + 1), row(w, i + 2), row(w, i + 3)], x);
-        y[i..i + ROWS].copy_from_slice(&sums);
+    /// If a row does not lie in one piece.
+    pub fn new(view: ArrayView2<'a, T>) -> Rows<'a, T> {
+        let (n, columns) = view.dim();
+        assert!(columns <= 1 || view.strides()[1] == 1, "bug: a row in several pieces");
+        Rows { first: view.as_ptr(), stride: view.strides()[0], n, columns, elements: PhantomData }
     }
-    for (i, y) in y.iter_mut().enumerate().skip(whole) {
-        [*y] = dots([row(w, i)], x);
+
+    #[inline(always)]
+    fn row(self, i: usize) -> &'a [T] {
+        debug_assert!(i < self.n, "bug: row {i} of {}", self.n);
+        // SAFETY: the view's rows lie `stride` apart, `columns` elements each, and live as long as it.
+        unsafe { std::slice::from_raw_parts(self.first.offset(i as isize * self.stride), self.columns) }
+    }
+
+    #[inline(always)]
+    fn rows<const R: usize>(self, i: usize) -> [&'a [T]; R] {
+        std::array::from_fn(|r| self.row(i + r))
+    }
+}
+
+#[inline(always)]
+fn rows_times_vector_body<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
+    assert!(w.n == y.len() && w.columns == x.len(), "bug: a matrix of other extents than the vectors");
+    let mut i = 0;
+    while i + ROWS <= y.len() {
+        y[i..i + ROWS].copy_from_slice(&dots::<T, ROWS>(w.rows(i), x));
+        i += ROWS;
+    }
+    while i < y.len() {
+        [y[i]] = dots(w.rows(i), x);
+        i += 1;
     }
 }
 
@@ -255,20 +266,14 @@ fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     }
     let mut a = [[T::ZERO; ACCUMULATORS]; R];
     let (chunks, rest) = x.as_chunks::<ACCUMULATORS>();
-    let row_chunks = rows.map(|row| &row.as_chunks::<ACCUMULATORS>().0[..chunks.len()]);
+    let (row_chunks, row_rests) =
+        (rows.map(|row| row.as_chunks::<ACCUMULATORS>().0), rows.map(|row| row.as_chunks::<ACCUMULATORS>().1));
     for (c, x) in chunks.iter().enumerate() {
-        for r in 0..R {
-            let w = &row_chunks[r][c];
-            for lane in 0..ACCUMULATORS {
-                a[r][lane] = a[r][lane].plus(w[lane].times(x[lane]));
-            }
-        }
+        add_products(&mut a, std::array::from_fn(|r| row_chunks[r][c]), x);
     }
-    let whole = x.len() - rest.len();
-    for r in 0..R {
-        for (lane, (&w, &x)) in rows[r][whole..].iter().zip(rest).enumerate() {
-            a[r][lane] = a[r][lane].plus(w.times(x));
-        }
+    if !rest.is_empty() {
+        // Sums that begin at 0 are never -0, so to add a product of zeros changes no bit.
+        add_products(&mut a, row_rests.map(padded), &padded(rest));
     }
     a.map(|a| {
         let pairs = [0, 1, 2, 3].map(|lane| a[lane].plus(a[lane + 4]));
@@ -277,14 +282,36 @@ fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
 }
 
 #[inline(always)]
-fn vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: ArrayView2<'_, T>, y: &mut [T]) {
-    y.fill(T::ZERO);
-    let whole = x.len() / ROWS * ROWS;
-    for k in (0..whole).step_by(ROWS) {
-        add_rows(y, [x[k], x[k + 1], x[k + 2], x[k + 3]], [row(w, k), row(w, k + 1), row(w, k + 2), row(w, k + 3)]);
+fn add_products<T: Number, const R: usize>(
+    a: &mut [[T; ACCUMULATORS]; R],
+    rows: [[T; ACCUMULATORS]; R],
+    x: &[T; ACCUMULATORS],
+) {
+    for r in 0..R {
+        for lane in 0..ACCUMULATORS {
+            a[r][lane] = a[r][lane].plus(rows[r][lane].times(x[lane]));
+        }
     }
-    for k in whole..x.len() {
-        add_rows(y, [x[k]], [row(w, k)]);
+}
+
+/// Fewer elements than accumulators, and zeros after them.
+#[inline(always)]
+fn padded<T: Number>(rest: &[T]) -> [T; ACCUMULATORS] {
+    std::array::from_fn(|lane| if lane < rest.len() { rest[lane] } else { T::ZERO })
+}
+
+#[inline(always)]
+fn vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
+    assert!(w.n == x.len() && w.columns == y.len(), "bug: a matrix of other extents than the vectors");
+    y.fill(T::ZERO);
+    let mut k = 0;
+    while k + ROWS <= x.len() {
+        add_rows::<T, ROWS>(y, std::array::from_fn(|r| x[k + r]), w.rows(k));
+        k += ROWS;
+    }
+    while k < x.len() {
+        add_rows(y, [x[k]], w.rows(k));
+        k += 1;
     }
 }
 
@@ -298,5 +325,18 @@ fn add_rows<T: Number, const R: usize>(y: &mut [T], x: [T; R], rows: [&[T]; R]) 
             sum = sum.plus(x[r].times(rows[r][j]));
         }
         *y = sum;
+    }
+}
+
+#[inline(always)]
+fn product_by_rows_body<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T]) {
+    let (lhs, w) = (lhs.view(), Rows::new(rhs.rows_in_memory()));
+    for (i, y) in result.chunks_exact_mut(rhs.columns.max(1)).enumerate() {
+        let x = lhs.index_axis_move(Axis(0), i);
+        match (rhs.by_columns, x.to_slice()) {
+            (false, _) => vector_times_rows_body(x, w, y),
+            (true, Some(x)) => rows_times_vector_body(w, x, y),
+            (true, None) => rows_times_vector_body(w, &x.to_vec(), y),
+        }
     }
 }

@@ -64,7 +64,7 @@ macro_rules! comparison {
         }
 
         impl Var {
-            #[doc = concat!("`x ", $symbol, " y` as a traced `bool`, elementwise with broadcasting; see [`", stringify!($op), "`].")]
+            #[doc = concat!("`x ", $symbol, " y` as a traced `bool`, elementwise with broadcasting; see [`struct@", stringify!($op), "`].")]
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))
@@ -252,7 +252,7 @@ macro_rules! predicate {
         }
 
         impl Var {
-            #[doc = concat!("Whether ", $summary, ", elementwise, as a traced `bool`; see [`", stringify!($op), "`].")]
+            #[doc = concat!("Whether ", $summary, ", elementwise, as a traced `bool`; see [`struct@", stringify!($op), "`].")]
             #[track_caller]
             pub fn $method(self) -> Var {
                 apply($op, &[self])

@@ -11,7 +11,7 @@ use super::rules::{
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
 use crate::ir::{Mismatch, Types, mismatch};
-use crate::math::linear::{self, Matrix, Number, with_number};
+use crate::math::linear::{self, Matrix, Number, Rows, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 
 /// Batched contraction of two arrays.
@@ -26,8 +26,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 /// It depends on the operation's parameters and on extents, never on strides. Axes of extent 1 do not count. An operand
 /// without kept axes is a vector. A product of vectors, and of a vector with a matrix whose last axis is contracted, is
 /// summed as [`ReduceSum`](super::ReduceSum) sums a last axis; that of a vector with a matrix whose last axis is kept, as
-/// it sums a first axis. Products of matrices of few elements are such products, row by row; the order of larger ones is
-/// faer's.
+/// it sums a first axis. The order of products of two matrices is faer's, for operands that lie in row-major order: it
+/// depends on the kind of processor, too, as does whether faer fuses multiplication and addition.
 ///
 /// # Derivative
 /// Bilinear. The cotangent of `lhs` contracts `ct` with `rhs` over `rhs`'s kept axes, then restores `lhs`'s axis order;
@@ -338,9 +338,13 @@ impl Side {
     fn times_vector<T: Number>(&self, matrix: ArrayView2<'_, T>, vector: ArrayView2<'_, T>, result: &mut [T]) {
         let x = vector.index_axis_move(Axis(0), 0);
         if self.contracted_first {
-            linear::vector_times_rows(x, matrix, result);
+            linear::vector_times_rows(x, Rows::new(matrix), result);
         } else {
-            linear::rows_times_vector(matrix, x.to_slice().expect("bug: a vector in several pieces"), result);
+            linear::rows_times_vector(
+                Rows::new(matrix),
+                x.to_slice().expect("bug: a vector in several pieces"),
+                result,
+            );
         }
     }
 }
@@ -396,5 +400,174 @@ impl Var {
     pub fn outer(self, rhs: Var) -> Var {
         let flat = |x: Var| if x.rank() == 1 { x } else { x.flatten() };
         flat(self).dot_general(flat(rhs), [&[], &[]], [&[], &[]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{ArrayD, IxDyn};
+
+    use super::*;
+    use crate::op::ReduceSum;
+    use crate::value::{Element, Scalar};
+
+    /// Numbers in (-1, 1) of which no two sums round alike.
+    fn random(ty: &Type, seed: u64) -> Array {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let unit = (state >> 11) as f64 / (1u64 << 53) as f64;
+            Scalar::F64(if ty.dtype == DType::I64 { unit * 1e6 } else { 2.0 * unit - 1.0 }).convert(ty.dtype)
+        };
+        Array::collect(ty, (0..ty.size()).map(next))
+    }
+
+    /// The samples, and sizes beyond tiles and blocks, with random operands.
+    fn cases() -> Vec<(DotGeneral, [Array; 2])> {
+        let mut cases: Vec<(DotGeneral, [Type; 2])> = Vec::new();
+        for sample in DotGeneral::examples().samples {
+            let super::super::Op::DotGeneral(op) = sample.op else { unreachable!("bug: an example of another") };
+            cases.push((op, [sample.operands[0].0.clone(), sample.operands[1].0.clone()]));
+        }
+        let large: [([usize; 2], &[usize], &[usize]); 9] = [
+            ([0, 0], &[1300], &[1300]),
+            ([1, 0], &[7, 1300], &[1300]),
+            ([0, 0], &[1300, 7], &[1300]),
+            ([1, 0], &[70, 3], &[3]),
+            ([1, 0], &[13, 600], &[600, 17]),
+            ([1, 1], &[13, 600], &[17, 600]),
+            ([0, 0], &[600, 13], &[600, 17]),
+            ([0, 1], &[600, 13], &[17, 600]),
+            ([1, 0], &[40, 1], &[1, 50]),
+        ];
+        for (contract, lhs, rhs) in large {
+            for dtype in [DType::F64, DType::F32, DType::I64] {
+                cases.push((DotGeneral::matrix(contract), [Type::new(dtype, lhs), Type::new(dtype, rhs)]));
+            }
+        }
+        let operands = |types: &[Type; 2]| [random(&types[0], 1), random(&types[1], 2)];
+        cases.iter().map(|(op, types)| (op.clone(), operands(types))).collect()
+    }
+
+    fn eval(op: &DotGeneral, operands: &[Array; 2]) -> Array {
+        let results = op.infer(&[operands[0].ty(), operands[1].ty()]).unwrap();
+        op.eval(&[&operands[0], &operands[1]], &results).remove(0)
+    }
+
+    /// Every index of a shape.
+    fn indices(shape: &[usize]) -> Vec<IxDyn> {
+        ndarray::indices(shape).into_iter().collect()
+    }
+
+    #[test]
+    fn products_agree_with_the_definition() {
+        for (op, operands) in cases() {
+            let (x, y) = (&operands[0], &operands[1]);
+            let float = |a: &Array| -> ArrayD<f64> {
+                let elements = a.elements().map(|x| match x.convert(DType::F64) {
+                    Scalar::F64(x) => x,
+                    other => unreachable!("bug: {other} converted"),
+                });
+                ArrayD::from_shape_vec(IxDyn(a.shape()), elements.collect()).unwrap()
+            };
+            let (a, b, got) = (float(x), float(y), float(&eval(&op, &operands)));
+            let contracted: Vec<usize> = op.contract[0].iter().map(|&axis| x.shape()[axis]).collect();
+            let (kept, batch) = ([op.kept(0, a.ndim()), op.kept(1, b.ndim())], op.batch[0].len());
+            let tolerance = if x.dtype() == DType::F32 { 1e-6 } else { 1e-15 };
+            for index in indices(got.shape()) {
+                let place = |slot: usize, k: &IxDyn, rank: usize| {
+                    let mut place = IxDyn(&vec![0; rank]);
+                    op.batch[slot].iter().enumerate().for_each(|(b, &axis)| place[axis] = index[b]);
+                    op.contract[slot].iter().enumerate().for_each(|(c, &axis)| place[axis] = k[c]);
+                    let first = batch + if slot == 0 { 0 } else { kept[0].len() };
+                    kept[slot].iter().enumerate().for_each(|(i, &axis)| place[axis] = index[first + i]);
+                    place
+                };
+                let products: Vec<f64> =
+                    indices(&contracted).iter().map(|k| a[place(0, k, a.ndim())] * b[place(1, k, b.ndim())]).collect();
+                let (sum, size) = (products.iter().sum::<f64>(), products.iter().map(|x| x.abs()).sum::<f64>());
+                let error = (got[&index] - sum).abs();
+                assert!(error <= tolerance * 10.0 * size, "{op:?} {} {}: {error} at {index:?}", x.ty(), y.ty());
+            }
+        }
+    }
+
+    /// The same elements with axes in the opposite order in memory, every second element left out, and one axis backwards.
+    fn scattered<T: Element>(x: &ArrayViewD<'_, T>) -> ArrayD<T> {
+        let extents: Vec<usize> = x.shape().iter().rev().map(|extent| 2 * extent + 1).collect();
+        let mut room = ArrayD::from_elem(IxDyn(&extents), T::default());
+        window(room.view_mut()).assign(x);
+        room
+    }
+
+    fn window<T>(room: ndarray::ArrayViewMutD<'_, T>) -> ndarray::ArrayViewMutD<'_, T> {
+        let mut view = room.reversed_axes();
+        for axis in 0..view.ndim() {
+            view.slice_axis_inplace(Axis(axis), ndarray::Slice::new(1, None, 2));
+        }
+        if view.ndim() > 0 {
+            view.invert_axis(Axis(0));
+        }
+        view
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_strides() {
+        for (op, operands) in cases() {
+            let expected = eval(&op, &operands);
+            with_number!(expected.dtype(), T => {
+                let views = operands.each_ref().map(|x| x.view());
+                let mut rooms = views.each_ref().map(|x| scattered(x.typed::<T>()));
+                for (first, second) in [(true, false), (false, true), (true, true)] {
+                    let [a, b] = rooms.each_mut().map(|room| window(room.view_mut()));
+                    let lhs = if first { a.view() } else { views[0].typed::<T>().clone() };
+                    let rhs = if second { b.view() } else { views[1].typed::<T>().clone() };
+                    let mut got = Array::zeros(&expected.ty());
+                    let mut view = got.view_mut();
+                    op.multiply([&lhs, &rhs], view.typed::<T>().as_slice_mut().unwrap());
+                    drop(view);
+                    assert!(got.same_bits(&expected), "{op:?} {} {}", operands[0].ty(), operands[1].ty());
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_addresses() {
+        for (m, n, k) in [(37, 41, 600), (16, 16, 16), (64, 48, 32), (9, 11, 17)] {
+            let op = DotGeneral::matrix([1, 0]);
+            let operands = [random(&Type::new(DType::F64, [m, k]), 3), random(&Type::new(DType::F64, [k, n]), 4)];
+            let expected = eval(&op, &operands);
+            for shift in 1..8 {
+                let shifted = operands.each_ref().map(|x| [vec![0.0; shift], x.as_slice().unwrap().to_vec()].concat());
+                let [lhs, rhs] = shifted.each_ref().map(|elements| &elements[shift..]);
+                let lhs = ArrayViewD::from_shape(IxDyn(&[m, k]), lhs).unwrap();
+                let rhs = ArrayViewD::from_shape(IxDyn(&[k, n]), rhs).unwrap();
+                let mut result = vec![f64::NAN; shift + m * n];
+                op.multiply([&lhs, &rhs], &mut result[shift..]);
+                let got = Array::from_elements([m, n], result[shift..].to_vec()).unwrap();
+                assert!(got.same_bits(&expected), "{m} {n} {k} at {shift}");
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_are_summed_like_reductions() {
+        for (rows, columns) in [(5, 3), (6, 15), (7, 16), (3, 1300), (4, 512), (9, 1043)] {
+            let w = random(&Type::new(DType::F64, [rows, columns]), 5);
+            for axis in [0, 1] {
+                let x = random(&Type::new(DType::F64, [w.shape()[axis]]), 6);
+                let products: Vec<f64> = (0..rows * columns)
+                    .map(|p| {
+                        let k = if axis == 0 { p / columns } else { p % columns };
+                        w.as_slice::<f64>().unwrap()[p] * x.as_slice::<f64>().unwrap()[k]
+                    })
+                    .collect();
+                let products = Array::from_elements([rows, columns], products).unwrap();
+                let sum = ReduceSum { axes: vec![axis] }.eval(&[&products], &[]).remove(0);
+                let got = eval(&DotGeneral::matrix([axis, 0]), &[w.clone(), x]);
+                assert!(got.same_bits(&sum), "{rows} {columns} {axis}");
+            }
+        }
     }
 }

@@ -53,7 +53,7 @@ macro_rules! operations {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Op {
             $(
-                #[doc = concat!("See [`", stringify!($op), "`].")]
+                #[doc = concat!("See [`struct@", stringify!($op), "`].")]
                 $op($op),
             )*
         }

@@ -92,7 +92,7 @@ fn reduce(monoid: Monoid, axes: &[usize], x: &Array) -> Array {
     let last_reduced = shape.rank() > 0 && axes.contains(&(shape.rank() - 1));
     let row = if last_reduced { shape[shape.rank() - 1] } else { 1 };
     let elements: Vec<Scalar> = x.elements().collect();
-    let rows = if row == 0 { 0 } else { elements.len() / row };
+    let rows = elements.len().checked_div(row).unwrap_or(0);
     for position in 0..rows {
         let kept = kept_position(&shape, axes, position * row);
         for tile in elements[position * row..(position + 1) * row].chunks(TILE) {
@@ -190,7 +190,7 @@ macro_rules! reduction {
 
             fn examples() -> Examples {
                 let op = |axes| $op { axes }.into();
-                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples(op, &$dtypes) }
+                Examples { answers: reduction_answers(op, $rows), samples: reduction_samples($monoid, op, &$dtypes) }
             }
         }
     };
@@ -502,7 +502,9 @@ fn reduction_answers<const N: usize>(
 }
 
 /// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.
-fn reduction_samples(op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sample> {
+fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sample> {
+    // An extreme is smooth only where its elements lie well apart; a product must not overflow.
+    let domain = if matches!(monoid, Monoid::Max | Monoid::Min) { (-5e3, 5e3) } else { (0.5, 1.5) };
     let cases: [(&[usize], &[usize]); 7] = [
         (&[0], &[4, 3]),
         (&[1], &[3, 19]),
@@ -513,7 +515,7 @@ fn reduction_samples(op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sam
         (&[0], &[TILE + 25]),
     ];
     let sample = |&dtype: &DType| {
-        cases.map(|(axes, shape)| Sample { op: op(axes.into()), operands: vec![(Type::new(dtype, shape), (0.5, 1.5))] })
+        cases.map(|(axes, shape)| Sample { op: op(axes.into()), operands: vec![(Type::new(dtype, shape), domain)] })
     };
     dtypes.iter().flat_map(sample).collect()
 }

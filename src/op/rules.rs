@@ -264,12 +264,15 @@ pub trait Elementwise: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned 
     fn instances() -> Vec<Self>;
 }
 
+/// Writes the instructions for one element or for lanes.
+pub type EmitFn = dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg;
+
 /// How an elementwise operation becomes code.
 pub enum Code {
     /// Instructions.
     Inline(fn(&mut Emitter<'_>, &[Reg]) -> Reg),
     /// Instructions that depend on the operation's parameters.
-    Parametric(Box<dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg>),
+    Parametric(Box<EmitFn>),
     /// A function of one variable.
     Math1(math::Unary),
     /// A function of two variables.

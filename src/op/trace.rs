@@ -118,18 +118,6 @@ pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
     })
 }
 
-/// Appends the application of an operation, and gives all its results; empty after an error.
-#[track_caller]
-pub(crate) fn apply_all(op: impl Into<Op>, operands: &[Var]) -> Vec<Var> {
-    let at = Location::caller();
-    with_open(|trace| match trace.append(op.into(), operands, at) {
-        Some(node) => (0..trace.graph.node(node).types().len())
-            .map(|result| Var::new(trace.id, Value { node, result: result as u16 }))
-            .collect(),
-        None => Vec::new(),
-    })
-}
-
 /// The type of a variable, or `None` after an error.
 #[track_caller]
 pub(crate) fn type_of(x: Var) -> Option<Type> {

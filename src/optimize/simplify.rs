@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::rebuild::{Rewrite, rebuild};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value};
-use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub};
+use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
 /// Results up to this size are computed at compile time, where all operands are constants.
@@ -54,6 +54,12 @@ fn identity(graph: &Graph, op: &Op, x: &Operands) -> Option<Value> {
         Op::Convert(convert) => unchanged(convert.dtype == graph.ty(x[0]).dtype, 0),
         Op::Reshape(reshape) => unchanged(reshape.shape == graph.ty(x[0]).shape, 0),
         Op::BroadcastInDim(broadcast) => unchanged(broadcast.shape == graph.ty(x[0]).shape, 0),
+        Op::Transpose(transpose) => unchanged(transpose.perm.is_sorted(), 0),
+        Op::Reverse(reverse) => unchanged(reverse.axes.is_empty(), 0),
+        Op::Slice(slice) => {
+            let whole = slice.start.iter().all(|&start| start == 0) && slice.stride.iter().all(|&stride| stride == 1);
+            unchanged(whole && slice.limit == graph.ty(x[0]).shape.extents(), 0)
+        }
         Op::IntegerPow(power) => unchanged(power.exponent == 1, 0),
         _ => None,
     }
@@ -100,6 +106,13 @@ fn replace(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) ->
         },
         Op::Reshape(reshape) => match made_by(graph, x[0]) {
             Some((Op::Reshape(_), y)) => Some((Reshape { shape: reshape.shape.clone() }.into(), y)),
+            _ => None,
+        },
+        Op::Transpose(outer) => match made_by(graph, x[0]) {
+            Some((Op::Transpose(inner), y)) => {
+                let perm = outer.perm.iter().map(|&axis| inner.perm[axis]).collect();
+                Some((Transpose { perm }.into(), y))
+            }
             _ => None,
         },
         Op::BroadcastInDim(outer) => match made_by(graph, x[0]) {
@@ -150,6 +163,9 @@ fn is_power_of_two(y: f64, bits: u32) -> bool {
 /// Computes an elementwise operation before its operands are repeated rather than after: `exp(broadcast(x))` is
 /// `broadcast(exp(x))`.
 fn lift(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Rewrite, Error> {
+    if let Some(value) = number_everywhere(graph, op, x, provenance)? {
+        return Ok(value);
+    }
     let Some((broadcast, small)) = liftable(graph, op, x) else { return Ok(Rewrite::Keep) };
     let mut operands = Operands::new();
     for (&x, small) in x.iter().zip(small) {
@@ -160,6 +176,29 @@ fn lift(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Re
     }
     let node = graph.add(op.clone(), &operands, provenance.clone())?;
     Ok(Rewrite::Op(broadcast.into(), smallvec![node.into()]))
+}
+
+/// An elementwise operation on numbers that are the same everywhere gives a number that is the same everywhere.
+fn number_everywhere(
+    graph: &mut Graph,
+    op: &Op,
+    x: &Operands,
+    provenance: &Provenance,
+) -> Result<Option<Rewrite>, Error> {
+    if x.is_empty() || !matches!(op.derivative(), Derivative::Elementwise(_)) {
+        return Ok(None);
+    }
+    let numbers: Option<Vec<Array>> = x.iter().map(|&x| number(graph, x).map(Array::from_scalar)).collect();
+    let Some(numbers) = numbers else { return Ok(None) };
+    let types: Vec<_> = numbers.iter().map(Array::ty).collect();
+    let Ok(results) = op.infer(&types) else { return Ok(None) };
+    let value = op.eval(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
+    let constant = graph.add(Op::from_constant(value), &[], provenance.clone())?;
+    let shape = graph.ty(x[0]).shape.clone();
+    if shape.rank() == 0 {
+        return Ok(Some(Rewrite::Value(constant.into())));
+    }
+    Ok(Some(Rewrite::Op(BroadcastInDim { shape, axes: vec![] }.into(), smallvec![constant.into()])))
 }
 
 /// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
@@ -208,8 +247,9 @@ fn spread_number(
 /// The operation and operands behind a value with one result.
 fn made_by(graph: &Graph, x: Value) -> Option<(Op, Operands)> {
     let op = graph.node(x.node).op()?;
-    // Only these are looked for, so that others, a large constant's above all, are not copied.
-    matches!(op, Op::Neg(_) | Op::Reshape(_) | Op::BroadcastInDim(_)).then(|| (op.clone(), graph.operands(x.node)))
+    // Only these are looked for, so that others are not copied.
+    let sought = matches!(op, Op::Neg(_) | Op::Reshape(_) | Op::Transpose(_) | Op::BroadcastInDim(_));
+    sought.then(|| (op.clone(), graph.operands(x.node)))
 }
 
 fn constant(graph: &Graph, x: Value) -> Option<&Array> {

@@ -4,7 +4,7 @@ use super::tracing::Settings;
 use super::{Arguments, Function, VarTree, grad, jit, jvp, vjp};
 use crate::error::{DerivativeError, Error};
 use crate::op::{Var, trace};
-use crate::value::{Array, ArrayRef, DType, Scalar, ToTree, Type};
+use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 
 /// Compares a function's derivatives, of first and second order and in both modes, with differences of the compiled
 /// function at these arguments, given as a tuple. Every leaf of floating point is varied, and the others are kept.
@@ -29,7 +29,7 @@ where
     Args: Arguments,
 {
     let settings = Settings::default();
-    let values = args.to_tree().map(&mut ArrayRef::to_array);
+    let values = args.to_tree().map(&mut LeafRef::to_array);
     let named = settings.name_leaves::<Args, Array>(&values)?;
     let (names, x): (Vec<String>, Vec<Array>) =
         named.into_iter().filter(|(_, array)| array.dtype().is_float()).map(|(name, x)| (name, x.clone())).unzip();
@@ -73,6 +73,9 @@ fn weighted_sum(y: &[Var]) -> Var {
     let terms = y.iter().map(|&y| (y.convert(DType::F64) * Var::constant(weights(&y.ty()))).sum());
     terms.sum()
 }
+
+/// The primal, on leaves.
+type Evaluate<'e> = dyn Fn(&[Array]) -> Result<Vec<Array>, Error> + 'e;
 
 /// A function of lists of arrays, and the point at which it is checked.
 struct Check<'a, F> {
@@ -145,7 +148,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
     /// of unit scale, each result takes that which promises more.
     fn quotients(
         &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
+        value: &Evaluate<'_>,
         y: &[Array],
         rows: &[Vec<Array>],
         by: Place,
@@ -165,7 +168,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
 
     fn quotients_at_scale(
         &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
+        value: &Evaluate<'_>,
         y: &[Array],
         rows: &[Vec<Array>],
         by: Place,
@@ -191,12 +194,7 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
     }
 
     /// The values below and above, and the distance between the two points, which rounding may have changed.
-    fn around(
-        &self,
-        value: &dyn Fn(&[Array]) -> Result<Vec<Array>, Error>,
-        by: Place,
-        step: f64,
-    ) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
+    fn around(&self, value: &Evaluate<'_>, by: Place, step: f64) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
         let x = at(self.x, by);
         let (below, above) = (replaced(self.x, by, x - step), replaced(self.x, by, x + step));
         let width = at(&above, by) - at(&below, by);

@@ -11,7 +11,7 @@ use crate::compile::Program;
 use crate::error::{Error, GuardMiss, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
-use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, ToTree, Tree, Type, each_tuple};
+use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, LeafRef, Scalar, ToTree, Tree, Type, each_tuple};
 
 /// The most paths through one function that are compiled for one signature, unless told otherwise.
 const DEFAULT_MAX_PATHS: usize = 64;
@@ -124,38 +124,30 @@ where
         self.n_traces.load(Ordering::Relaxed)
     }
 
-    fn graph_at(&self, args: Vec<Tree<ArrayRef<'_>>>) -> Result<Graph, Error> {
-        let values = Tree::Tuple(args).map(&mut ArrayRef::to_array);
+    fn graph_at(&self, args: Vec<Tree<LeafRef<'_>>>) -> Result<Graph, Error> {
+        let values = Tree::Tuple(args).map(&mut LeafRef::to_array);
         self.settings.trace_values(&self.f, &values).map(|traced| traced.graph)
     }
 
-    fn run<const N: usize>(&self, args: [Tree<ArrayRef<'_>>; N]) -> Result<Tree<Leaf>, Error> {
+    fn run<const N: usize>(&self, args: [Tree<LeafRef<'_>>; N]) -> Result<Tree<Leaf>, Error> {
         let signature = match self.signatures.iter().find(|signature| signature.takes(&args)) {
             Some(signature) => signature,
             None => self.meet(&args)?,
         };
         let mut inputs = Inputs::new();
         args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
-        if !inputs.iter().all(ArrayRef::is_row_major) {
-            let copies: Vec<Array> = inputs.iter().map(ArrayRef::to_array).collect();
-            return self.run_at(signature, &copies.iter().map(Array::view).collect::<Inputs<'_>>());
-        }
-        self.run_at(signature, &inputs)
-    }
-
-    fn run_at(&self, signature: &Signature, inputs: &[ArrayRef<'_>]) -> Result<Tree<Leaf>, Error> {
-        signature.run(inputs, &mut |signature, branch| self.grow(signature, inputs, branch))
+        signature.run(&inputs, &mut |branch| self.grow(signature, &inputs, branch))
     }
 
     /// Adds a signature.
     #[cold]
-    fn meet(&self, args: &[Tree<ArrayRef<'_>>]) -> Result<&Signature, Error> {
+    fn meet(&self, args: &[Tree<LeafRef<'_>>]) -> Result<&Signature, Error> {
         let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signature) = self.signatures.iter().find(|signature| signature.takes(args)) {
             return Ok(signature);
         }
         let signature = Signature::new(args);
-        let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut ArrayRef::to_array)).collect());
+        let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut LeafRef::to_array)).collect());
         signature.paths.push(self.trace_path(&values, None)?);
         let index = self.signatures.push(signature);
         Ok(self.signatures.get(index).expect("bug: a signature vanished"))
@@ -163,7 +155,7 @@ where
 
     /// Adds the path that these inputs take, which leaves a known one at a guard.
     #[cold]
-    fn grow(&self, signature: &Signature, inputs: &[ArrayRef<'_>], branch: &Branch) -> Result<usize, Error> {
+    fn grow(&self, signature: &Signature, inputs: &[LeafRef<'_>], branch: &Branch) -> Result<usize, Error> {
         let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         let Branch { path: parent, miss } = branch;
         if let Some(path) = signature.beyond(*parent, miss.guard) {
@@ -234,7 +226,7 @@ macro_rules! call {
 each_tuple!(call);
 
 /// The leaves of the arguments, in order.
-type Inputs<'a> = SmallVec<[ArrayRef<'a>; 4]>;
+type Inputs<'a> = SmallVec<[LeafRef<'a>; 4]>;
 
 /// The paths through a function for one structure and types of arguments. They form a tree: a path branches off its
 /// parent at a guard, up to which both agree.
@@ -274,14 +266,13 @@ enum Next {
 }
 
 impl Signature {
-    fn new(args: &[Tree<ArrayRef<'_>>]) -> Signature {
+    fn new(args: &[Tree<LeafRef<'_>>]) -> Signature {
         let types = args.iter().map(|arg| arg.map(&mut |leaf| leaf.ty())).collect();
         Signature { types, paths: Arena::new(), last: AtomicU32::new(0) }
     }
 
-    fn takes(&self, args: &[Tree<ArrayRef<'_>>]) -> bool {
-        let same = |ty: &Type, leaf: &ArrayRef<'_>| ty.dtype == leaf.dtype() && *ty.shape == *leaf.shape();
-        self.types.iter().zip(args).all(|(types, arg)| types.matches(arg, &same))
+    fn takes(&self, args: &[Tree<LeafRef<'_>>]) -> bool {
+        self.types.iter().zip(args).all(|(types, arg)| types.matches(arg, &|ty, leaf| leaf.is(ty)))
     }
 
     fn path(&self, index: usize) -> &Path {
@@ -292,8 +283,8 @@ impl Signature {
     /// at least, so this ends.
     fn run(
         &self,
-        inputs: &[ArrayRef<'_>],
-        grow: &mut dyn FnMut(&Signature, &Branch) -> Result<usize, Error>,
+        inputs: &[LeafRef<'_>],
+        grow: &mut dyn FnMut(&Branch) -> Result<usize, Error>,
     ) -> Result<Tree<Leaf>, Error> {
         let last = self.last.load(Ordering::Relaxed);
         let mut index = last as usize;
@@ -317,7 +308,7 @@ impl Signature {
             }
             index = match self.next(index, miss.guard) {
                 Next::Known(path) => path,
-                Next::Beyond(path) => grow(self, &Branch { path, miss })?,
+                Next::Beyond(path) => grow(&Branch { path, miss })?,
             };
         }
     }
@@ -346,12 +337,32 @@ impl Signature {
 }
 
 impl Path {
-    fn run(&self, inputs: &[ArrayRef<'_>]) -> Result<Tree<Leaf>, Error> {
+    fn run(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        if self.program.scalars_only() { self.run_scalars(inputs) } else { self.run_arrays(inputs) }
+    }
+
+    /// Numbers in, numbers out: without a view, and without memory from the heap for a few of them.
+    fn run_scalars(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        let inputs: SmallVec<[f64; 8]> =
+            inputs.iter().map(|x| x.as_f64().expect("bug: an argument of another type")).collect();
+        let mut results: SmallVec<[f64; 8]> = smallvec::smallvec![0.0; self.program.outputs().len()];
+        self.program.call_scalars(&inputs, &mut results)?;
+        let mut results = results.into_iter().map(|y| Leaf::Scalar(Scalar::F64(y)));
+        Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
+    }
+
+    fn run_arrays(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        let copies: Vec<Array>;
+        let mut views: SmallVec<[ArrayRef<'_>; 4]> = inputs.iter().map(LeafRef::view).collect();
+        if !views.iter().all(ArrayRef::is_row_major) {
+            copies = inputs.iter().map(LeafRef::to_array).collect();
+            views = copies.iter().map(Array::view).collect();
+        }
         let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
         self.outputs.for_each(&mut |ty| results.push(Leaf::zeros(ty)));
-        let mut views: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
-        self.program.call_into(inputs, &mut views)?;
-        drop(views);
+        let mut room: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
+        self.program.call_into(&views, &mut room)?;
+        drop(room);
         let mut results = results.into_iter();
         Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
     }

@@ -6,7 +6,7 @@ use crate::interpret::Evaluator;
 use crate::ir::Value;
 use crate::op::trace::{self, DEFAULT_MAX_NODES, Oracle};
 use crate::op::{Graph, Var};
-use crate::value::{Array, ArrayRef, DType, ToTree, Tree, Type, each_tuple};
+use crate::value::{Array, DType, LeafRef, ToTree, Tree, Type, each_tuple};
 
 /// Traces a function from the types of its arguments alone, given as a tuple: `(DType::F64, Type::new(DType::F64, [3]))`.
 ///
@@ -57,7 +57,7 @@ where
     F: Function<Args>,
     Args: Arguments,
 {
-    let values = args.to_tree().map(&mut ArrayRef::to_array);
+    let values = args.to_tree().map(&mut LeafRef::to_array);
     Settings::default().trace_values(&f, &values).map(|traced| traced.graph)
 }
 

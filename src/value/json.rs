@@ -11,13 +11,15 @@ use std::fmt::{self, Write};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+use smallvec::SmallVec;
 
 use super::{Array, DType, Scalar, Type};
 
 /// The largest integer up to which every integer is a float of 64 bits.
 const MAX_EXACT: u64 = 1 << 53;
 
-/// A JSON value that borrows from its text and keeps what maps lose: the order of keys, and keys given twice.
+/// A JSON value that borrows from its text and keeps what maps lose: the order of keys, and keys given twice. It takes
+/// 24 bytes, and no list or object is larger than it has to be, since files of millions of nodes are read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json<'a> {
     /// `null`
@@ -29,9 +31,9 @@ pub enum Json<'a> {
     /// A string.
     Text(Cow<'a, str>),
     /// A list.
-    List(Vec<Json<'a>>),
+    List(Box<[Json<'a>]>),
     /// An object, its keys as they stand.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(Box<[(Cow<'a, str>, Json<'a>)]>),
 }
 
 /// Why a text is not JSON.
@@ -166,21 +168,29 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
-        let mut elements = Vec::new();
+        // Most lists and objects are short: growing on the stack, they are allocated once.
+        let mut elements = SmallVec::<[Json<'de>; 4]>::new();
         while let Some(element) = list.next_element()? {
             elements.push(element);
         }
-        Ok(Json::List(elements))
+        Ok(Json::List(exact(elements)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields = SmallVec::<[(Cow<'de, str>, Json<'de>); 8]>::new();
         while let Some(key) = map.next_key::<Json<'de>>()? {
             let Json::Text(key) = key else { return Err(de::Error::custom("a key must be a string")) };
             fields.push((key, map.next_value()?));
         }
-        Ok(Json::Object(fields))
+        Ok(Json::Object(exact(fields)))
     }
+}
+
+/// The elements in a slice of their own, from an allocation that was never larger.
+fn exact<A: smallvec::Array>(elements: SmallVec<A>) -> Box<[A::Item]> {
+    let mut slice = Vec::with_capacity(elements.len());
+    slice.extend(elements);
+    slice.into_boxed_slice()
 }
 
 impl Array {
@@ -427,6 +437,11 @@ mod tests {
         );
         check("1.5", "i64[]", "takes an integer of 64 bits, but got the number 1.5");
         check("[0]", "bool[1]", "[0]: takes true or false, but got the number 0");
+    }
+
+    #[test]
+    fn values_are_small() {
+        assert_eq!(size_of::<Json<'_>>(), 24);
     }
 
     #[test]

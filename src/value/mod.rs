@@ -18,5 +18,5 @@ pub(crate) use array::with_element;
 pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
 pub use dtype::DType;
 pub use shape::{Shape, Type};
-pub use tree::{FromTree, Leaf, ToTree, Tree};
+pub use tree::{FromTree, Leaf, LeafRef, ToTree, Tree};
 pub(crate) use tree::{each_tuple, wrong_structure};

@@ -162,6 +162,61 @@ impl Leaf {
     }
 }
 
+/// A leaf of an argument. A scalar is passed by value, since a view of it would cost more than many a function.
+#[derive(Clone, Debug)]
+pub enum LeafRef<'a> {
+    /// An array of rank 0.
+    Scalar(Scalar),
+    /// A view, of any strides.
+    Array(ArrayRef<'a>),
+}
+
+impl LeafRef<'_> {
+    /// The type: dtype and shape.
+    pub fn ty(&self) -> Type {
+        match self {
+            LeafRef::Scalar(x) => Type::scalar(x.dtype()),
+            LeafRef::Array(x) => x.ty(),
+        }
+    }
+
+    /// Whether it is of that type.
+    pub fn is(&self, ty: &Type) -> bool {
+        match self {
+            LeafRef::Scalar(x) => ty.dtype == x.dtype() && ty.shape.is_empty(),
+            LeafRef::Array(x) => ty.dtype == x.dtype() && *ty.shape == *x.shape(),
+        }
+    }
+
+    /// A copy of the elements.
+    pub fn to_array(&self) -> Array {
+        match self {
+            LeafRef::Scalar(x) => Array::from_scalar(*x),
+            LeafRef::Array(x) => x.to_array(),
+        }
+    }
+
+    /// The number, if this is a scalar of `f64`.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            LeafRef::Scalar(Scalar::F64(x)) => Some(*x),
+            LeafRef::Array(ArrayRef::F64(x)) if x.ndim() == 0 => x.first().copied(),
+            LeafRef::Scalar(_) | LeafRef::Array(_) => None,
+        }
+    }
+
+    /// A view of the whole.
+    pub fn view(&self) -> ArrayRef<'_> {
+        match self {
+            LeafRef::Scalar(Scalar::F64(x)) => ArrayRef::F64(aview0(x).into_dyn()),
+            LeafRef::Scalar(Scalar::F32(x)) => ArrayRef::F32(aview0(x).into_dyn()),
+            LeafRef::Scalar(Scalar::I64(x)) => ArrayRef::I64(aview0(x).into_dyn()),
+            LeafRef::Scalar(Scalar::Bool(x)) => ArrayRef::Bool(aview0(x).into_dyn()),
+            LeafRef::Array(x) => x.reborrow(),
+        }
+    }
+}
+
 /// A value of the host that can be an argument: numbers, `ndarray` arrays and views, [`Array`], and tuples, arrays,
 /// slices and `Vec`s of these, nested.
 #[diagnostic::on_unimplemented(
@@ -170,7 +225,7 @@ impl Leaf {
 )]
 pub trait ToTree {
     /// Views of the leaves.
-    fn to_tree(&self) -> Tree<ArrayRef<'_>>;
+    fn to_tree(&self) -> Tree<LeafRef<'_>>;
 }
 
 /// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays and `Vec`s of
@@ -204,8 +259,8 @@ pub(crate) use each_tuple;
 macro_rules! number {
     ($($number:ty),*) => {$(
         impl ToTree for $number {
-            fn to_tree(&self) -> Tree<ArrayRef<'_>> {
-                Tree::Leaf(<$number>::wrap_view(aview0(self).into_dyn()))
+            fn to_tree(&self) -> Tree<LeafRef<'_>> {
+                Tree::Leaf(LeafRef::Scalar(self.scalar()))
             }
         }
 
@@ -225,8 +280,8 @@ macro_rules! number {
 number!(f64, f32, i64, bool);
 
 impl ToTree for Array {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
-        Tree::Leaf(self.view())
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
+        Tree::Leaf(LeafRef::Array(self.view()))
     }
 }
 
@@ -237,14 +292,14 @@ impl FromTree for Array {
 }
 
 impl ToTree for ArrayRef<'_> {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
-        Tree::Leaf(self.reborrow())
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
+        Tree::Leaf(LeafRef::Array(self.reborrow()))
     }
 }
 
 impl<T: Element, S: Data<Elem = T>, D: Dimension> ToTree for ArrayBase<S, D> {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
-        Tree::Leaf(T::wrap_view(self.view().into_dyn()))
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
+        Tree::Leaf(LeafRef::Array(T::wrap_view(self.view().into_dyn())))
     }
 }
 
@@ -262,25 +317,25 @@ impl<T: Element, D: Dimension> FromTree for ArcArray<T, D> {
 }
 
 impl<T: ToTree + ?Sized> ToTree for &T {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
         T::to_tree(self)
     }
 }
 
 impl<T: ToTree> ToTree for [T] {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
         Tree::List(self.iter().map(T::to_tree).collect())
     }
 }
 
 impl<T: ToTree, const N: usize> ToTree for [T; N] {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
         self.as_slice().to_tree()
     }
 }
 
 impl<T: ToTree> ToTree for Vec<T> {
-    fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
         self.as_slice().to_tree()
     }
 }
@@ -311,7 +366,7 @@ impl<T: FromTree, const N: usize> FromTree for [T; N] {
 macro_rules! tuple {
     ($(($T:ident $t:ident $k:tt))+) => {
         impl<$($T: ToTree),+> ToTree for ($($T,)+) {
-            fn to_tree(&self) -> Tree<ArrayRef<'_>> {
+            fn to_tree(&self) -> Tree<LeafRef<'_>> {
                 Tree::Tuple(vec![$(self.$k.to_tree()),+])
             }
         }

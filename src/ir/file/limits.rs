@@ -11,8 +11,8 @@ use crate::value::{Shape, Type};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes of a document: 1 GiB by default. Reading takes up to about 30 times as much memory, where a document
-    /// is nothing but one-digit numbers, and 5 times for usual ones.
+    /// The bytes of a document: 256 MiB by default, about two million nodes. Reading takes about 7 times as much memory,
+    /// and up to 25 times where a document is nothing but short lists.
     pub document_bytes: u64,
     /// The nodes of all graphs of a document together: 10 million by default.
     pub nodes: usize,
@@ -30,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            document_bytes: 1 << 30,
+            document_bytes: 256 << 20,
             nodes: 10_000_000,
             rank: 64,
             elements: 1 << 28,

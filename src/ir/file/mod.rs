@@ -203,8 +203,7 @@ pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
         fs::File::open(path).and_then(|file| file.take(n_wanted).read_to_end(&mut bytes)).map_err(io_error)?;
     }
     if bytes.len() as u64 > max_bytes {
-        let place = Some(path.display().to_string());
-        return Err(LimitError { what: "bytes of a document", limit: max_bytes, got: None, place }.into());
+        return Err(LimitError { what: "bytes of a document", limit: max_bytes, got: None, place: None }.into());
     }
     String::from_utf8(bytes).map_err(|error| {
         let position = error.utf8_error().valid_up_to();
@@ -258,7 +257,11 @@ fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    // The name of the file that could not be made tells the user nothing.
+    builder.tempfile_in(folder).map_err(|error| {
+        let message = error.to_string();
+        io::Error::new(error.kind(), message.split(" at path ").next().unwrap_or(&message))
+    })
 }
 
 /// Makes the new name last. Only Unix opens folders, and some file systems cannot: the file is complete all the same.

@@ -52,7 +52,8 @@ struct Ahead<'t> {
 
 impl<'t, O: Operation> Scope<'t, O> {
     pub fn new(name: &'t str, inputs: &'t [Json<'t>], nodes: &'t [Json<'t>]) -> Scope<'t, O> {
-        Scope { name, inputs, nodes, graph: Graph::new(name), names: HashMap::new(), ahead: None }
+        let names = HashMap::with_capacity(inputs.len() + nodes.len());
+        Scope { name, inputs, nodes, graph: Graph::new(name), names, ahead: None }
     }
 
     /// Whether the name is that of one of several results of a node whose types are not known.

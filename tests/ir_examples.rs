@@ -1,0 +1,323 @@
+//! The files of `ir-examples`: each is what tracing its function gives, verifies, dumps byte-identically, runs to its
+//! recorded outputs, and differentiates twice, from the file alone. With `RECORD=1` in the environment the files are
+//! written instead, to be reviewed like code.
+
+pub mod common;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Random, floats};
+use ndarray::{Array1, array};
+use retrograd::ir::Limits;
+use retrograd::value::json::{Json, write_text};
+use retrograd::value::{Array, DType, ToTree, Type};
+use retrograd::{Error, Graph, Program, Var, differentiate, interpret, jit, optimize};
+
+// The functions
+
+fn rosenbrock(x: Var, y: Var) -> Var {
+    let (a, b) = (1.0 - x, y - x * x);
+    a * a + 100.0 * b * b
+}
+
+/// x - x³/3! + x⁵/5! - …, up to the first term of at most 0.001.
+fn taylor_sine(x: Var) -> Var {
+    let (mut ans, mut term, mut i) = (x, x, 0);
+    while term.abs() > 0.001 {
+        term = -term * x * x / ((2 * i + 3) * (2 * i + 2));
+        ans += term;
+        i += 1;
+    }
+    ans
+}
+
+/// sin³((2x² + x + 1)²)
+fn chain_rule(x: Var) -> Var {
+    (2.0 * x * x + x + 1.0).powi(2).sin().powi(3)
+}
+
+fn logistic_loss(w: Var, x: Var, t: Var) -> Var {
+    let p = 0.5 * ((x.dot(w) / 2.0).tanh() + 1.0);
+    -(p * t + (1.0 - p) * (1.0 - t)).ln().sum()
+}
+
+/// The cross-entropy of a network of one hidden layer.
+fn mlp_loss(layers: [(Var, Var); 2], x: Var, labels: Var) -> (Var, Var) {
+    let [(w1, b1), (w2, b2)] = layers;
+    let hidden = (x.matmul(w1) + b1).tanh().named("hidden");
+    let log_p = (hidden.matmul(w2) + b2).log_softmax(1).named("log_p");
+    let loss = -(log_p * labels).sum_axes(&[1]).mean();
+    (loss, log_p.argmax(1))
+}
+
+/// How much an order is worth: prices of `f32`, whole quantities, and who pays less.
+fn invoice(prices: Var, quantities: Var, member: Var) -> (Var, Var, Var, Var) {
+    let reduced = quantities.greater_equal(10) | member;
+    let rate = reduced.select(prices.full_like(0.9), prices.full_like(1.0));
+    let amounts = prices * quantities.convert(DType::F32) * rate;
+    let utility = amounts.convert(DType::F64).ln_1p().sum();
+    (utility, amounts.sum(), quantities.sum(), reduced)
+}
+
+/// Causal attention of two heads, whose queries, keys and values stand side by side.
+fn attention(x: Var) -> (Var, Var) {
+    let (n, heads, width) = (x.shape()[0], 2, x.shape()[1] / 6);
+    let [q, k, v] = [0, 1, 2].map(|part| {
+        let start = part * heads * width;
+        x.slice_axis(1, start, start + heads * width, 1).reshape(&[n, heads, width])
+    });
+    let scores = q.dot_general(k, [&[2], &[2]], [&[1], &[1]]) / (width as f64).sqrt();
+    let causal = Var::iota(&[n, n], 0, DType::I64).greater_equal(Var::iota(&[n, n], 1, DType::I64));
+    let causal = causal.broadcast_to(&[heads, n, n]);
+    let weights = causal.select(scores, scores.full_like(f64::NEG_INFINITY)).softmax(2).named("weights");
+    let out = weights.dot_general(v, [&[2], &[0]], [&[0], &[1]]).transpose(&[1, 0, 2]).reshape(&[n, heads * width]);
+    (out.square().sum(), out)
+}
+
+/// A filter by slices, every second element of it, and reductions of all kinds.
+fn signal(x: Var, filter: Var) -> (Var, Var, Var) {
+    let (n, taps) = (x.shape()[0], filter.shape()[0]);
+    let padded = x.pad(0.0, &[1], &[1], &[0]);
+    let terms: Vec<Var> = (0..taps).map(|k| padded.slice_axis(0, k, k + n + 3 - taps, 1) * filter.index(k)).collect();
+    let filtered = Var::stack(&terms, 0).sum_axes(&[0]);
+    let coarse = filtered.slice_axis(0, 0, n + 3 - taps, 2);
+    let running = Var::concatenate(&[coarse.cumsum(0), coarse.reverse(&[0])], 0);
+    let energy = running.square().mean() + coarse.max_all() * coarse.min_all() + filter.prod();
+    (energy, running, filtered.greater(0.0).all())
+}
+
+// Their graphs, and the inputs of the recorded runs
+
+struct Example {
+    name: &'static str,
+    graph: Graph,
+    inputs: Vec<Array>,
+}
+
+fn examples() -> Result<Vec<Example>, Error> {
+    let x = array![[0.52, 1.12, 0.77], [0.88, -1.08, 0.15], [0.52, 0.06, -1.30], [0.74, -2.49, 1.39]];
+    let (w, t) = (array![0.1, -0.2, 0.3], array![1.0, 1.0, 0.0, 1.0]);
+    let loss = jit(logistic_loss).named("logistic_loss").arguments(["w", "x", "t"]).results(["loss"]);
+    let loss = loss.graph(&w, &x, &t)?;
+    let loss_grad = differentiate::grad(&loss, 0, &[0])?;
+
+    let random = &mut Random(10);
+    let mut draw = |shape: &[usize]| random.array(&Type::new(DType::F64, shape), (-1.0, 1.0));
+    let layers = [(draw(&[3, 5]), draw(&[5])), (draw(&[5, 2]), draw(&[2]))];
+    let (points, sequence, samples) = (draw(&[4, 3]), draw(&[5, 18]), draw(&[12]));
+    let labels = array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+    let mlp = jit(mlp_loss).named("mlp_loss").arguments(["layers", "x", "labels"]).results(["loss", "predicted"]);
+    let prices = array![2.5f32, 0.1, 19.99, 7.0, 1e-3];
+    let (quantities, member) = (array![1i64, 12, 3, 9, 1000], array![false, false, true, false, true]);
+    let invoice = jit(invoice).named("invoice").arguments(["prices", "quantities", "member"]);
+    let invoice = invoice.results(["utility", "total", "n_items", "reduced"]);
+    let attention = jit(attention).named("attention").results(["loss", "out"]);
+    let filter: Array1<f64> = array![0.25, 0.5, -0.75];
+    let signal = jit(signal).named("signal").arguments(["x", "filter"]).results(["energy", "running", "positive"]);
+
+    let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
+    Ok(vec![
+        example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
+        example("taylor_sine", jit(taylor_sine).named("taylor_sine").graph(2.0)?, &2.0),
+        example("chain_rule", jit(chain_rule).named("chain_rule").graph(0.3)?, &0.3),
+        example("logistic_loss", loss, &(&w, &x, &t)),
+        example("logistic_loss_grad", loss_grad, &(&w, &x, &t)),
+        example("mlp_loss", mlp.graph(&layers, &points, &labels)?, &(&layers, &points, &labels)),
+        example("invoice", invoice.graph(&prices, &quantities, &member)?, &(&prices, &quantities, &member)),
+        example("attention", attention.graph(&sequence)?, &sequence),
+        example("signal", signal.graph(&samples, &filter)?, &(&samples, &filter)),
+    ])
+}
+
+fn leaves(inputs: &dyn ToTree) -> Vec<Array> {
+    let mut leaves = Vec::new();
+    inputs.to_tree().for_each(&mut |leaf| leaves.push(leaf.to_array()));
+    leaves
+}
+
+// The tests
+
+#[test]
+fn files_are_what_tracing_gives() -> Result<(), Error> {
+    let mut known = Vec::new();
+    for Example { name, graph, inputs } in examples()? {
+        let outputs = interpret::run(&graph, &inputs)?;
+        for (suffix, text) in [
+            ("json", graph.to_json()?),
+            ("inputs.json", object(graph.inputs().iter().map(|input| &*input.name), &inputs)),
+            ("outputs.json", object(graph.outputs().iter().map(|output| &*output.name), &outputs)),
+        ] {
+            let path = folder().join(format!("{name}.{suffix}"));
+            if std::env::var_os("RECORD").is_some() {
+                fs::write(&path, &text).unwrap();
+            }
+            let recorded = fs::read_to_string(&path).unwrap_or_default();
+            assert!(recorded == text, "{}: tracing gives another text (RECORD=1 writes it)\n{text}", path.display());
+            known.push(path);
+        }
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    known.sort();
+    files.sort();
+    assert_eq!(files, known);
+    Ok(())
+}
+
+#[test]
+fn files_dump_byte_identically() {
+    for File { name, text, graph, .. } in files() {
+        assert_eq!(graph.verify(), Ok(()), "{name}");
+        assert_eq!(graph.to_json().unwrap(), text, "{name}");
+        let optimized = optimize::optimize(&graph).unwrap();
+        let text = optimized.to_json().unwrap();
+        assert_eq!(load(&text).to_json().unwrap(), text, "{name}, optimized");
+    }
+}
+
+#[test]
+fn files_run_to_their_recorded_outputs() {
+    for File { name, graph, inputs, outputs, .. } in files() {
+        let results = run_everywhere(&name, &graph, &inputs);
+        let results = object(graph.outputs().iter().map(|output| &*output.name), &results);
+        assert_eq!(results, outputs, "{name}");
+    }
+}
+
+/// The README beside the files quotes one of them whole.
+#[test]
+fn the_readme_quotes_a_file() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let (_, explained) = readme.split_once("## One file, line by line").unwrap();
+    let quoted: String =
+        explained.lines().filter_map(|line| line.strip_prefix("    ")).flat_map(|x| [x, "\n"]).collect();
+    assert_eq!(quoted, read_file("rosenbrock".to_string()).text);
+}
+
+/// Reverse mode and forward mode agree on the gradient, and on the Hessian times a vector, which is symmetric.
+#[test]
+fn files_differentiate_twice() {
+    let random = &mut Random(11);
+    for File { name, graph, inputs, .. } in files() {
+        let wrt: Vec<usize> = (0..inputs.len()).filter(|&k| inputs[k].dtype().is_float()).collect();
+        let v: Vec<Array> = wrt.iter().map(|&k| random.array(&inputs[k].ty(), (-1.0, 1.0))).collect();
+        let with_v = [inputs.clone(), v.clone()].concat();
+        let (n_primal, single) = (graph.outputs().len(), inputs.iter().any(|x| x.dtype() == DType::F32));
+        let tolerance = if single { 1e-5 } else { 1e-12 };
+
+        let first = reload(differentiate::grad(&graph, 0, &wrt).unwrap());
+        let gradient = run_everywhere(&name, &first, &inputs).split_off(n_primal);
+        let forward = run_everywhere(&name, &reload(differentiate::jvp(&graph, &wrt).unwrap()), &with_v);
+        close(&name, &[dot(&gradient, &v)], &floats(&forward[n_primal]), tolerance);
+
+        // Of the outputs, only the gradient gets a cotangent.
+        let second = reload(differentiate::vjp(&first, &wrt).unwrap());
+        let cts = second.inputs()[inputs.len()..].iter().map(|input| Array::zeros(second.ty(input.node.into())));
+        let mut cts: Vec<Array> = cts.collect();
+        let n_other = cts.len() - v.len();
+        cts.splice(n_other.., v.clone());
+        let reverse = run_everywhere(&name, &second, &[inputs.clone(), cts].concat());
+        let forward = run_everywhere(&name, &reload(differentiate::jvp(&first, &wrt).unwrap()), &with_v);
+        let last =
+            |outputs: &[Array]| -> Vec<f64> { outputs[outputs.len() - v.len()..].iter().flat_map(floats).collect() };
+        close(&name, &last(&reverse), &last(&forward), tolerance);
+    }
+}
+
+/// The second derivative of a function of one number, by the gradient of a gradient.
+#[test]
+fn gradient_of_a_gradient_from_files_alone() {
+    let one_number = |file: &File| file.inputs.len() == 1 && file.inputs[0].ty() == Type::scalar(DType::F64);
+    for File { name, graph, inputs, .. } in files().into_iter().filter(one_number) {
+        let first = reload(differentiate::grad(&graph, 0, &[0]).unwrap());
+        let second = reload(differentiate::grad(&first, 1, &[0]).unwrap());
+        let at = |x: f64| floats(&run_everywhere(&name, &second, &[Array::scalar(x)])[1])[0];
+        let (x, h) = (floats(&inputs[0])[0], 1e-5);
+        let difference = (at(x + h) - at(x - h)) / (2.0 * h);
+        let exact = floats(&run_everywhere(&name, &second, &inputs)[2])[0];
+        close(&name, &[exact], &[difference], 1e-7);
+    }
+}
+
+// Helpers
+
+/// A file as it stands, with its recorded run.
+struct File {
+    name: String,
+    text: String,
+    graph: Graph,
+    inputs: Vec<Array>,
+    outputs: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("ir-examples")
+}
+
+fn files() -> Vec<File> {
+    let mut names: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_string()))
+        .filter(|name| !name.contains('.'))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty());
+    names.into_iter().map(read_file).collect()
+}
+
+fn read_file(name: String) -> File {
+    let read = |suffix: &str| fs::read_to_string(folder().join(format!("{name}.{suffix}"))).unwrap();
+    let text = read("json");
+    let graph = load(&text);
+    let inputs = read("inputs.json");
+    let inputs = Json::parse(&inputs).unwrap();
+    let inputs = graph.inputs().iter().zip(inputs.as_object().unwrap()).map(|(input, (name, value))| {
+        assert_eq!(*input.name, **name);
+        Array::from_json(value, graph.ty(input.node.into())).unwrap()
+    });
+    let inputs = inputs.collect();
+    File { outputs: read("outputs.json"), text, graph, inputs, name }
+}
+
+fn load(text: &str) -> Graph {
+    Graph::from_json(text, &Limits::default()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// The graph as it comes back from a file.
+fn reload(graph: Graph) -> Graph {
+    load(&graph.to_json().unwrap())
+}
+
+/// The outputs, which have the same bits from the interpreter and from native code, optimized or not.
+fn run_everywhere(name: &str, graph: &Graph, inputs: &[Array]) -> Vec<Array> {
+    let outputs = interpret::run(graph, inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let optimized = optimize::optimize(graph).unwrap();
+    assert_eq!(interpret::run(&optimized, inputs).unwrap(), outputs, "{name}, optimized");
+    assert_eq!(Program::compile(graph).unwrap().call(inputs).unwrap(), outputs, "{name}, native");
+    assert_eq!(Program::compile(&optimized).unwrap().call(inputs).unwrap(), outputs, "{name}, optimized and native");
+    outputs
+}
+
+/// Arrays by name, as the command writes them.
+fn object<'n>(names: impl Iterator<Item = &'n str>, arrays: &[Array]) -> String {
+    let mut text = String::from("{");
+    for (place, (name, array)) in names.zip(arrays).enumerate() {
+        text.push_str(if place > 0 { ",\n " } else { "\n " });
+        write_text(name, &mut text);
+        write!(text, ": {}", array.to_json()).unwrap();
+    }
+    text + "\n}\n"
+}
+
+fn dot(x: &[Array], y: &[Array]) -> f64 {
+    x.iter().zip(y).flat_map(|(x, y)| floats(x).into_iter().zip(floats(y))).map(|(x, y)| x * y).sum()
+}
+
+#[track_caller]
+fn close(name: &str, got: &[f64], expected: &[f64], tolerance: f64) {
+    let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
+    let same = got.len() == expected.len() && got.iter().zip(expected).all(|(x, y)| (x - y).abs() <= tolerance * scale);
+    assert!(same, "{name}: {got:?} is not {expected:?}");
+}
