@@ -127,7 +127,7 @@ fn breast_cancer(out: &Path) -> Result<(), Box<dyn Error>> {
         let (train_x, train_t) = (x.select(Axis(0), &rest), t.select(Axis(0), &rest));
         let scale = Scale::of(&train_x)?;
         let (w, b) = train(&step, &scale.apply(&train_x), &train_t, &bar)?;
-        let z: Array1<f64> = scores.call((&w, b), &scale.apply(&x.select(Axis(0), &held_out)))?;
+        let z: Array1<f64> = scores.call((&w, b), scale.apply(&x.select(Axis(0), &held_out)))?;
         n_right += z.iter().zip(&held_out).filter(|&(&z, &row)| (z > 0.0) == (t[row] > 0.5)).count();
     }
     let accuracy = n_right as f64 / t.len() as f64;

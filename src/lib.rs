@@ -72,7 +72,7 @@
 //!     y
 //! };
 //! let slope = jit(grad(root));
-//! for x in [0.5, 2.0, 9.0] {
+//! for x in [0.5f64, 2.0, 9.0] {
 //!     let d: f64 = slope.call(x)?;
 //!     assert!((d - 0.5 / x.sqrt()).abs() < 1e-9);
 //! }
@@ -123,3 +123,8 @@ pub use transform::{
     AllArgs, Arg, Function, Jit, VarTree, check_grad, elementwise_grad, grad, hessian, hvp, jacobian, jit, jvp, trace,
     trace_with, value_and_grad, vjp,
 };
+
+/// The README's blocks of Rust, which run with the documentation's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! The file: what is written reads back, byte for byte and bit for bit; limits hold; files are written whole or not at
 //! all.
 
-mod common;
+pub mod common;
 
 use std::fs;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! recorded outputs, and differentiates twice, from the file alone. With `RECORD=1` in the environment the files are
 //! written instead, to be reviewed like code.
 
-mod common;
+pub mod common;
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +12,7 @@ use common::{Random, floats};
 use ndarray::{Array1, array};
 use retrograd::ir::Limits;
 use retrograd::value::json::{Json, write_text};
-use retrograd::value::{Array, ArrayRef, DType, ToTree, Type};
+use retrograd::value::{Array, DType, ToTree, Type};
 use retrograd::{Error, Graph, Program, Var, differentiate, interpret, jit, optimize};
 
 // The functions
@@ -184,6 +184,16 @@ fn files_run_to_their_recorded_outputs() {
         let results = object(graph.outputs().iter().map(|output| &*output.name), &results);
         assert_eq!(results, outputs, "{name}");
     }
+}
+
+/// The README beside the files quotes one of them whole.
+#[test]
+fn the_readme_quotes_a_file() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let (_, explained) = readme.split_once("## One file, line by line").unwrap();
+    let quoted: String =
+        explained.lines().filter_map(|line| line.strip_prefix("    ")).flat_map(|x| [x, "\n"]).collect();
+    assert_eq!(quoted, read_file("rosenbrock".to_string()).text);
 }
 
 /// Reverse mode and forward mode agree on the gradient, and on the Hessian times a vector, which is symmetric.

@@ -1,6 +1,6 @@
 //! Files that were damaged at random: none makes the reader panic, and what is accepted verifies and can be dumped.
 
-mod common;
+pub mod common;
 
 use common::{Random, graph_of};
 use retrograd::Graph;
@@ -66,7 +66,7 @@ fn mutate(text: &str, random: &mut Random) -> Vec<u8> {
         }
         4 => bytes = edited(&lines, random, |lines, i, j| lines.swap(i, j)),
         5 => bytes = edited(&lines, random, |lines, i, j| lines.insert(j, lines[i])),
-        6 => bytes = edited(&lines, random, |lines, i, _| drop(lines.remove(i))),
+        6 => bytes = edited(&lines, random, |lines, i, _| _ = lines.remove(i)),
         7 => bytes = replace_token(text, random, |c| c.is_ascii_digit(), &NUMBERS),
         _ => bytes = replace_token(text, random, |c| c.is_ascii_alphanumeric() || c == '_', &WORDS),
     }

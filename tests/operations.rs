@@ -1,7 +1,7 @@
 //! Every operation, by the table of its examples: known answers, interpreter = native bit for bit, both modes of
 //! differentiation against differences and against each other, second order.
 
-mod common;
+pub mod common;
 
 use common::{Random, floats, graph_of, ulps};
 use retrograd::op::{Graph, Op, Sample};

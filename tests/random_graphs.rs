@@ -1,6 +1,6 @@
 //! Random graphs from fixed seeds: interpreter = native = optimized, to the bit.
 
-mod common;
+pub mod common;
 
 use common::Random;
 use retrograd::ir::Value;

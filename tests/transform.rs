@@ -178,9 +178,8 @@ fn jacobians_of_trees() -> Result<(), Error> {
     let f = |x: (Var, Vec<Var>)| (x.0 * x.1[0], [x.1[1].sum(), x.0]);
     type Argument = (f64, Vec<Array1<f64>>);
     let x: Argument = (2.0, vec![array![3.0, 4.0], array![5.0, 6.0]]);
-    type Leafwise = ((Array1<f64>, (Array2<f64>, Array2<f64>)), [Argument; 2]);
-    let _: Option<Leafwise> = None;
-    let ((by_a, by_list), rest): ((Array1<f64>, Vec<Array2<f64>>), [Argument; 2]) = jit(jacobian(f)).call(&x)?;
+    type OfProduct = (Array1<f64>, Vec<Array2<f64>>);
+    let ((by_a, by_list), rest): (OfProduct, [Argument; 2]) = jit(jacobian(f)).call(&x)?;
     assert_eq!(by_a, array![3.0, 4.0]);
     assert_eq!(by_list, vec![array![[2.0, 0.0], [0.0, 2.0]], Array2::zeros((2, 2))]);
     assert_eq!(rest[0], (0.0, vec![array![0.0, 0.0], array![1.0, 1.0]]));
@@ -318,7 +317,8 @@ fn functions_of_every_kind() -> Result<(), Error> {
 
 #[test]
 fn trees_of_arguments_and_results() -> Result<(), Error> {
-    let f = |x: ((Var, Var), Vec<(Var, [Var; 2])>)| {
+    type Traced = ((Var, Var), Vec<(Var, [Var; 2])>);
+    let f = |x: Traced| {
         let list: Vec<Var> = x.1.iter().map(|(a, b)| *a * b[0] + b[1]).collect();
         (x.0.0 + x.0.1, list, (x.0.1,))
     };
@@ -599,7 +599,7 @@ fn paths_are_found_from_anywhere() -> Result<(), Error> {
     let f = |x: Var, y: Var| {
         let mut z = if x > 0.0 { x } else { -x };
         if y > 0.5 {
-            z = z * 2.0;
+            z *= 2.0;
         }
         if x + y > 1.0 {
             z + 1.0

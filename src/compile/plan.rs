@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{NodeId, Value, results_of};
-use crate::op::{Graph, Layout, Lowering, Monoid, Op};
+use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::op::{Graph, Layout, Lowering, Monoid};
 use crate::value::{Array, DType, Shape, Type};
 
 /// The densely numbered values of a graph.
@@ -194,10 +194,10 @@ impl<'g> Plan<'g> {
         let mut node = value.node;
         // Follows views to the constant that they rename.
         loop {
-            match self.graph.node(node).op()? {
-                Op::Constant(constant) => return Some(&constant.value),
-                _ => node = self.graph.operands(node).first()?.node,
+            if let Some(constant) = self.graph.node(node).op()?.constant() {
+                return Some(constant);
             }
+            node = self.graph.operands(node).first()?.node;
         }
     }
 

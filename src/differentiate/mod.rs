@@ -26,7 +26,7 @@ pub(crate) use forward::pushforward;
 pub(crate) use reverse::pullback;
 
 use crate::error::{ArgumentError, DerivativeError, Error};
-use crate::ir::{Output, Value};
+use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
 
 /// The graph with the gradient of one output appended: its outputs, then the derivative by each input of `wrt`, named
@@ -45,14 +45,18 @@ pub fn grad(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
     extend(graph, &[], |inputs, outputs, _| {
         let x: Vec<Var> = wrt.iter().map(|&position| inputs[position]).collect();
         let y = outputs[of];
-        let cts = pullback(&x, &[y], &[y.full_like(1.0)]);
+        let cts = pullback(&x, &[y], &[constant_like(y, 1.0, Role::Cotangent)]);
         let name = |position: usize| {
             let input = &graph.inputs()[position].name;
             let short = format!("{input}.grad");
             let taken = graph.outputs().iter().any(|output| *output.name == *short);
             if taken { format!("{}.{input}.grad", output.name) } else { short }
         };
-        wrt.iter().zip(x).zip(cts).map(|((&w, x), ct)| (name(w), ct.unwrap_or_else(|| x.full_like(0.0)))).collect()
+        wrt.iter()
+            .zip(x)
+            .zip(cts)
+            .map(|((&w, x), ct)| (name(w), ct.unwrap_or_else(|| constant_like(x, 0.0, Role::Cotangent))))
+            .collect()
     })
 }
 
@@ -73,7 +77,11 @@ pub fn vjp(graph: &Graph, wrt: &[usize]) -> Result<Graph, Error> {
         let y: Vec<Var> = seeded.iter().map(|&position| outputs[position]).collect();
         let results = pullback(&x, &y, cts);
         let name = |position: usize| format!("{}.ct", graph.inputs()[position].name);
-        wrt.iter().zip(x).zip(results).map(|((&w, x), ct)| (name(w), ct.unwrap_or_else(|| x.full_like(0.0)))).collect()
+        wrt.iter()
+            .zip(x)
+            .zip(results)
+            .map(|((&w, x), ct)| (name(w), ct.unwrap_or_else(|| constant_like(x, 0.0, Role::Cotangent))))
+            .collect()
     })
 }
 
@@ -96,9 +104,15 @@ pub fn jvp(graph: &Graph, wrt: &[usize]) -> Result<Graph, Error> {
             .into_iter()
             .zip(y)
             .zip(results)
-            .map(|((name, y), t)| (name, t.unwrap_or_else(|| y.full_like(0.0))))
+            .map(|((name, y), t)| (name, t.unwrap_or_else(|| constant_like(y, 0.0, Role::Tangent))))
             .collect()
     })
+}
+
+/// The same number everywhere in a (co)tangent of `x`, with the source line of `x`.
+fn constant_like(x: Var, number: f64, role: fn(Value) -> Role) -> Var {
+    let primal = x.value().expect("bug: a poisoned variable in a trace without error");
+    trace::in_role(role(primal), || x.full_like(number))
 }
 
 /// Copies a graph, with further inputs of the types of some values, and lets the body append further outputs. The body

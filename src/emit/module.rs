@@ -65,6 +65,11 @@ impl Module {
         body(&mut emitter);
         emitter.finish();
         self.jit.define_function(id, &mut self.context).map_err(compile_error)?;
+        if let Ok(dir) = std::env::var("RETRO_DUMP") {
+            let code = self.context.compiled_code().unwrap();
+            std::fs::write(format!("{dir}/f{}.bin", self.functions.len()), code.code_buffer()).unwrap();
+            std::fs::write(format!("{dir}/f{}.clif", self.functions.len()), self.context.func.display().to_string()).unwrap();
+        }
         self.functions.push(id);
         Ok(FunctionId(self.functions.len() - 1))
     }

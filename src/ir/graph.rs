@@ -229,6 +229,12 @@ impl<O: Operation> Graph<O> {
         Graph { name: name.into(), dag: DiGraph::new(), inputs: Vec::new(), outputs: Vec::new(), guards: Vec::new() }
     }
 
+    /// Makes room for the nodes and edges of another graph, so that building one of its size copies nothing twice.
+    pub(crate) fn reserve_like(&mut self, other: &Graph<O>) {
+        self.dag.reserve_nodes(other.dag.node_count());
+        self.dag.reserve_edges(other.dag.edge_count());
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -370,19 +376,20 @@ impl<O: Operation> Graph<O> {
         &self.dag[NodeIndex::new(id.index())]
     }
 
-    /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are sorted here and
-    /// nowhere else.
+    /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are brought into order here
+    /// and nowhere else.
     pub fn operands(&self, id: NodeId) -> Operands {
-        let mut edges: SmallVec<[(u32, Value); 3]> = self
-            .dag
-            .edges_directed(NodeIndex::new(id.index()), Direction::Incoming)
-            .map(|edge| {
-                let value = Value { node: NodeId::from_index(edge.source().index()), result: edge.weight().result };
-                (edge.weight().slot, value)
-            })
-            .collect();
-        edges.sort_unstable_by_key(|&(slot, _)| slot);
-        edges.into_iter().map(|(_, value)| value).collect()
+        let mut operands = Operands::new();
+        for edge in self.dag.edges_directed(NodeIndex::new(id.index()), Direction::Incoming) {
+            let Edge { result, slot } = *edge.weight();
+            let value = Value { node: NodeId::from_index(edge.source().index()), result };
+            // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
+            if operands.len() <= slot as usize {
+                operands.resize(slot as usize + 1, value);
+            }
+            operands[slot as usize] = value;
+        }
+        operands
     }
 
     /// The type of a value.

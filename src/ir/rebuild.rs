@@ -40,6 +40,7 @@ impl<O: Operation> Graph<O> {
     /// # Errors
     /// If an operation does not take the replaced operands.
     pub fn inline(&mut self, other: &Graph<O>, inputs: &[Value]) -> Result<ValueMap, Error> {
+        self.reserve_like(other);
         let mut map = ValueMap::new(other.n_nodes());
         for (input, &value) in other.inputs().iter().zip(inputs) {
             map.set(input.node, [value]);

@@ -32,14 +32,13 @@ pub struct Pass {
 }
 
 /// The passes that run by default, in order.
-pub const DEFAULT: [Pass; 3] = [
+pub const DEFAULT: [Pass; 2] = [
     Pass {
         name: "simplify",
         summary: "drops what no output needs, computes what is constant, and applies identities that keep every bit",
         run: simplify::run,
     },
     Pass { name: "share", summary: "computes equal values once, up to commutation", run: share::run },
-    Pass { name: "prune", summary: "drops what no output needs", run: rebuild::prune },
 ];
 
 /// Runs the default passes.

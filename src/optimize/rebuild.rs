@@ -22,6 +22,7 @@ pub(super) fn rebuild(
 ) -> Result<Graph, Error> {
     let needed = needed(graph);
     let mut new = Graph::new(graph.name());
+    new.reserve_like(graph);
     let mut map = ValueMap::new(graph.n_nodes());
     for input in graph.inputs() {
         let value = new.add_input(input.name.clone(), graph.ty(input.node.into()).clone())?;
@@ -50,11 +51,7 @@ pub(super) fn rebuild(
     Ok(new)
 }
 
-/// Drops the nodes that no output or guard needs.
-pub(super) fn prune(graph: &Graph) -> Result<Graph, Error> {
-    rebuild(graph, |_, _, _, _| Ok(Rewrite::Keep))
-}
-
+/// The nodes on which outputs and guards depend.
 fn needed(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.n_nodes()];
     let roots = graph.outputs().iter().map(|output| output.value);

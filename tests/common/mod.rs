@@ -1,4 +1,5 @@
-//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place.
+//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place. They
+//! declare it public, since none of them uses all of it.
 
 use retrograd::op::{Graph, Op};
 use retrograd::value::{Array, DType, Scalar, Type};
@@ -7,7 +8,7 @@ use retrograd::value::{Array, DType, Scalar, Type};
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,18 +18,18 @@ impl Random {
 
     /// Below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
+        (self.bits() % n.max(1) as u64) as usize
     }
 
     /// Uniform in `[low, high)`.
     pub fn range(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        low + (high - low) * (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     pub fn array(&mut self, ty: &Type, (low, high): (f64, f64)) -> Array {
         let elements: Vec<Scalar> = (0..ty.size())
             .map(|_| match ty.dtype {
-                DType::Bool => Scalar::Bool(self.next() & 1 == 1),
+                DType::Bool => Scalar::Bool(self.bits() & 1 == 1),
                 DType::I64 => {
                     let (low, high) = (low.floor() as i64, high.ceil() as i64);
                     Scalar::I64(low + self.below((high - low).max(1) as usize) as i64)

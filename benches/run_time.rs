@@ -1,0 +1,224 @@
+//! What native code costs to run, beside the same computation written by hand in plain Rust, in the same run.
+//! `cargo bench --bench run_time`; the table at the end tells the best time of each and the ratio.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use retrograd::optimize::optimize;
+use retrograd::transform::{Arguments, Function, TypeTree};
+use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Type};
+use retrograd::{Program, Var, grad, jit, trace, value_and_grad};
+
+/// The best time of one call: compiled, and by hand.
+struct Line {
+    name: String,
+    compiled: Duration,
+    by_hand: Duration,
+}
+
+/// Measures both, and notes the best of all samples.
+fn compare(
+    criterion: &mut Criterion,
+    lines: &mut Vec<Line>,
+    name: &str,
+    mut compiled: impl FnMut(),
+    mut by_hand: impl FnMut(),
+) {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    let mut best = [None; 2];
+    let both: [(&str, &mut dyn FnMut()); 2] = [("compiled", &mut compiled), ("by hand", &mut by_hand)];
+    for (best, (way, call)) in best.iter_mut().zip(both) {
+        group.bench_function(way, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let start = Instant::now();
+                (0..iterations).for_each(|_| call());
+                let total = start.elapsed();
+                let one = total.div_f64(iterations as f64);
+                *best = Some(best.map_or(one, |best: Duration| best.min(one)));
+                total
+            });
+        });
+    }
+    group.finish();
+    if let [Some(compiled), Some(by_hand)] = best {
+        lines.push(Line { name: name.to_string(), compiled, by_hand });
+    }
+}
+
+/// A compiled function with its arguments, and buffers for its results, so that a call allocates nothing.
+struct Ready {
+    program: Program,
+    inputs: Vec<Array>,
+    outputs: Vec<Array>,
+}
+
+impl Ready {
+    fn new<F: Function<Args>, Args: Arguments>(f: F, types: impl TypeTree, inputs: &[&[f64]]) -> Ready {
+        let graph = trace(f, types).expect("the function is traced");
+        let program = Program::compile(&optimize(&graph).expect("the graph is optimized")).expect("it compiles");
+        let types = program.inputs().iter().map(|(_, ty)| ty.shape.clone());
+        let inputs = types.zip(inputs).map(|(shape, x)| Array::from_elements(shape, x.to_vec()).expect("its size"));
+        let outputs = program.outputs().iter().map(|(_, ty)| Array::zeros(ty)).collect();
+        Ready { inputs: inputs.collect(), outputs, program }
+    }
+
+    fn call(&mut self) {
+        let inputs: Vec<ArrayRef<'_>> = self.inputs.iter().map(Array::view).collect();
+        let mut outputs: Vec<ArrayMut<'_>> = self.outputs.iter_mut().map(Array::view_mut).collect();
+        self.program.call_into(&inputs, &mut outputs).expect("the call succeeds");
+    }
+
+    /// Requires that both ways computed the same, but for rounding.
+    fn check(&mut self, output: usize, by_hand: &[f64]) {
+        self.call();
+        let compiled = self.outputs[output].as_slice::<f64>().expect("an array of f64");
+        let near = |(&x, &y): (&f64, &f64)| (x - y).abs() <= 1e-9 * (1.0 + y.abs());
+        assert!(compiled.len() == by_hand.len() && compiled.iter().zip(by_hand).all(near), "both ways agree");
+    }
+}
+
+/// Numbers between -1 and 1, the same in every run.
+fn numbers(n: usize) -> Vec<f64> {
+    (0..n).map(|i| (0.37 * i as f64 + 0.1).sin()).collect()
+}
+
+fn vector(n: usize) -> Type {
+    Type::new(DType::F64, [n])
+}
+
+fn rosenbrock(criterion: &mut Criterion, lines: &mut Vec<Line>, n: usize) {
+    let f = move |x: Var| {
+        let (a, b) = (x.slice_axis(0, 0, n - 1, 1), x.slice_axis(0, 1, n, 1));
+        (100.0 * (b - a.square()).square() + (1.0 - a).square()).sum()
+    };
+    let x = numbers(n);
+    let plain = |gradient: &mut [f64]| {
+        gradient.fill(0.0);
+        for i in 0..n - 1 {
+            let t = x[i + 1] - x[i] * x[i];
+            gradient[i] += -400.0 * t * x[i] - 2.0 * (1.0 - x[i]);
+            gradient[i + 1] += 200.0 * t;
+        }
+    };
+    let mut gradient = vec![0.0; n];
+    plain(&mut gradient);
+    let mut compiled = Ready::new(grad(f), (vector(n),), &[&x]);
+    compiled.check(0, &gradient);
+    let by_hand = || {
+        plain(black_box(&mut gradient));
+        black_box(&gradient);
+    };
+    compare(criterion, lines, &format!("gradient of rosenbrock, n = {n}"), || compiled.call(), by_hand);
+}
+
+fn logistic_regression(criterion: &mut Criterion, lines: &mut Vec<Line>) {
+    const ROWS: usize = 1_000;
+    const COLUMNS: usize = 50;
+    let loss = |w: Var, x: Var, target: Var| {
+        let p = x.dot(w).sigmoid();
+        -(target * p.ln() + (1.0 - target) * (1.0 - p).ln()).sum()
+    };
+    let (w, x) = (numbers(COLUMNS), numbers(ROWS * COLUMNS));
+    let target: Vec<f64> = numbers(ROWS).iter().map(|x| f64::from(u8::from(*x > 0.0))).collect();
+    let plain = |gradient: &mut [f64]| {
+        gradient.fill(0.0);
+        let mut total = 0.0;
+        for (row, &t) in x.chunks_exact(COLUMNS).zip(&target) {
+            let z: f64 = row.iter().zip(&w).map(|(x, w)| x * w).sum();
+            let p = 1.0 / (1.0 + (-z).exp());
+            total -= t * p.ln() + (1.0 - t) * (1.0 - p).ln();
+            gradient.iter_mut().zip(row).for_each(|(g, x)| *g += (p - t) * x);
+        }
+        total
+    };
+    let mut gradient = vec![0.0; COLUMNS];
+    let total = plain(&mut gradient);
+    let types = (vector(COLUMNS), Type::new(DType::F64, [ROWS, COLUMNS]), vector(ROWS));
+    let mut compiled = Ready::new(value_and_grad(loss), types, &[&w, &x, &target]);
+    compiled.check(0, &[total]);
+    compiled.check(1, &gradient);
+    let by_hand = || {
+        black_box(plain(black_box(&mut gradient)));
+    };
+    let name = format!("logistic regression {ROWS}×{COLUMNS}, value and gradient");
+    compare(criterion, lines, &name, || compiled.call(), by_hand);
+}
+
+fn elementwise(criterion: &mut Criterion, lines: &mut Vec<Line>, n: usize) {
+    let x = numbers(n);
+    let plain = |x: f64| ((0.5 * x).exp() - 1.0).tanh() * x + 0.25;
+    let mut y: Vec<f64> = x.iter().map(|&x| plain(x)).collect();
+    let mut compiled = Ready::new(|x: Var| ((0.5 * x).exp() - 1.0).tanh() * x + 0.25, (vector(n),), &[&x]);
+    compiled.check(0, &y);
+    let by_hand = || {
+        y.iter_mut().zip(black_box(&x)).for_each(|(y, &x)| *y = plain(x));
+        black_box(&y);
+    };
+    compare(criterion, lines, &format!("exp, tanh and arithmetic, n = {n}"), || compiled.call(), by_hand);
+}
+
+fn products(criterion: &mut Criterion, lines: &mut Vec<Line>) {
+    const N: usize = 1_000_000;
+    const SIDE: usize = 512;
+    let (x, y) = (numbers(N), numbers(N + 1)[1..].to_vec());
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let mut compiled = Ready::new(|x: Var, y: Var| x.dot(y), (vector(N), vector(N)), &[&x, &y]);
+    compiled.check(0, &[dot(&x, &y)]);
+    let by_hand = || {
+        black_box(dot(black_box(&x), black_box(&y)));
+    };
+    compare(criterion, lines, &format!("dot product, n = {N}"), || compiled.call(), by_hand);
+
+    let (matrix, v) = (numbers(SIDE * SIDE), numbers(SIDE));
+    let types = (Type::new(DType::F64, [SIDE, SIDE]), vector(SIDE));
+    let mut compiled = Ready::new(|a: Var, x: Var| a.dot(x), types, &[&matrix, &v]);
+    let mut product: Vec<f64> = matrix.chunks_exact(SIDE).map(|row| dot(row, &v)).collect();
+    compiled.check(0, &product);
+    let by_hand = || {
+        let rows = black_box(&matrix).chunks_exact(SIDE);
+        product.iter_mut().zip(rows).for_each(|(y, row)| *y = dot(row, &v));
+        black_box(&product);
+    };
+    compare(criterion, lines, &format!("matrix × vector, {SIDE}×{SIDE}"), || compiled.call(), by_hand);
+}
+
+/// What a call costs when there is next to nothing to compute.
+fn calls(criterion: &mut Criterion, lines: &mut Vec<Line>) {
+    let f = |x: Var, y: Var| x * y + x;
+    let plain: fn(f64, f64) -> f64 = |x, y| x * y + x;
+    let by_hand = || {
+        black_box(black_box(plain)(black_box(1.5), black_box(2.0)));
+    };
+    let compiled = jit(f);
+    let through_jit = || {
+        let y: f64 = compiled.call(black_box(1.5), black_box(2.0)).expect("the call succeeds");
+        black_box(y);
+    };
+    compare(criterion, lines, "call of x·y + x: jit", through_jit, by_hand);
+    let ready = Ready::new(f, (DType::F64, DType::F64), &[&[1.5], &[2.0]]);
+    let mut y = [0.0];
+    let scalars = || {
+        ready.program.call_scalars(black_box(&[1.5, 2.0]), &mut y).expect("the call succeeds");
+        black_box(y);
+    };
+    compare(criterion, lines, "call of x·y + x: call_scalars", scalars, by_hand);
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut lines = Vec::new();
+    calls(&mut criterion, &mut lines);
+    rosenbrock(&mut criterion, &mut lines, 1_000);
+    rosenbrock(&mut criterion, &mut lines, 100_000);
+    logistic_regression(&mut criterion, &mut lines);
+    elementwise(&mut criterion, &mut lines, 1_000_000);
+    products(&mut criterion, &mut lines);
+    println!("\n{:<50}{:>14}{:>14}{:>8}", "best of one call", "compiled", "by hand", "ratio");
+    for Line { name, compiled, by_hand } in &lines {
+        let ratio = compiled.as_secs_f64() / by_hand.as_secs_f64();
+        println!("{name:<50}{:>14}{:>14}{ratio:>8.2}", format!("{compiled:.2?}"), format!("{by_hand:.2?}"));
+    }
+    criterion.final_summary();
+}
