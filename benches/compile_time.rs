@@ -144,7 +144,9 @@ fn main() {
     criterion.final_summary();
 }
 
-unsafe extern "C" { fn clock_gettime(id: i32, out: *mut [i64; 2]) -> i32; }
+unsafe extern "C" {
+    fn clock_gettime(id: i32, out: *mut [i64; 2]) -> i32;
+}
 fn cpu() -> Duration {
     let mut t = [0i64; 2];
     unsafe { clock_gettime(3, &mut t) };

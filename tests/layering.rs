@@ -32,11 +32,8 @@ const NARROW: [(&str, &[&str]); 5] = [
 ];
 
 /// What may be named on some floors only.
-const ROOMS: [(&str, &[&str]); 3] = [
-    ("petgraph", &["ir"]),
-    ("cranelift_", &["emit"]),
-    ("unsafe", &["compile", "emit", "math"]),
-];
+const ROOMS: [(&str, &[&str]); 3] =
+    [("petgraph", &["ir"]), ("cranelift_", &["emit"]), ("unsafe", &["compile", "emit", "math"])];
 
 /// Macros that are left over from work, or print what nobody asked for; the command prints.
 const UNWANTED: [&str; 7] = ["todo", "unimplemented", "dbg", "println", "print", "eprintln", "eprint"];
@@ -196,7 +193,8 @@ fn sources() -> Vec<Source> {
     let mut sources: Vec<Source> = files
         .iter()
         .map(|path| {
-            let parts: Vec<_> = path.strip_prefix(&root).expect("below src").iter().map(|x| x.to_string_lossy()).collect();
+            let parts: Vec<_> =
+                path.strip_prefix(&root).expect("below src").iter().map(|x| x.to_string_lossy()).collect();
             Source::new(&parts.join("/"), &fs::read_to_string(path).expect("a source file can be read"))
         })
         .collect();
@@ -356,7 +354,8 @@ impl Source {
     /// Whether a closing brace ends an arm: what follows begins a pattern, and is no method call or operator.
     fn ends_arm(&self, brace: usize) -> bool {
         let next = self.code[brace + 1..].trim_start().chars().next();
-        next.is_some_and(|c| c.is_alphanumeric() || "_(&[|".contains(c)) && !self.code[brace + 1..].trim_start().starts_with("else")
+        next.is_some_and(|c| c.is_alphanumeric() || "_(&[|".contains(c))
+            && !self.code[brace + 1..].trim_start().starts_with("else")
     }
 }
 
@@ -457,9 +456,8 @@ fn character_length(bytes: &[u8]) -> usize {
     if bytes.get(1) == Some(&b'\\') {
         return 3 + find(&bytes[3..], b"'") + 1;
     }
-    let rest = std::str::from_utf8(&bytes[1..bytes.len().min(6)]).unwrap_or_else(|error| {
-        std::str::from_utf8(&bytes[1..1 + error.valid_up_to()]).expect("valid up to there")
-    });
+    let rest = std::str::from_utf8(&bytes[1..bytes.len().min(6)])
+        .unwrap_or_else(|error| std::str::from_utf8(&bytes[1..1 + error.valid_up_to()]).expect("valid up to there"));
     let mut characters = rest.chars();
     match (characters.next(), characters.next()) {
         (Some(c), Some('\'')) => 2 + c.len_utf8(),

@@ -68,7 +68,8 @@ impl Module {
         if let Ok(dir) = std::env::var("RETRO_DUMP") {
             let code = self.context.compiled_code().unwrap();
             std::fs::write(format!("{dir}/f{}.bin", self.functions.len()), code.code_buffer()).unwrap();
-            std::fs::write(format!("{dir}/f{}.clif", self.functions.len()), self.context.func.display().to_string()).unwrap();
+            std::fs::write(format!("{dir}/f{}.clif", self.functions.len()), self.context.func.display().to_string())
+                .unwrap();
         }
         self.functions.push(id);
         Ok(FunctionId(self.functions.len() - 1))
