@@ -1,7 +1,7 @@
 //! What it costs to make native code: a traced scalar function, and its gradient, of a thousand operations and more,
 //! stage by stage. `cargo bench --bench compile_time`; the table at the end is in nanoseconds per operation.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use retrograd::optimize::optimize;
@@ -49,9 +49,9 @@ fn run(n: usize) -> Result<Run, Error> {
     let mut stages = [Duration::ZERO; STAGES.len()];
     let mut stage = 0;
     let mut timed = |work: &mut dyn FnMut() -> Result<(), Error>| {
-        let start = cpu();
+        let start = Instant::now();
         work()?;
-        stages[stage] = cpu() - start;
+        stages[stage] = start.elapsed();
         stage += 1;
         Ok::<(), Error>(())
     };
@@ -71,7 +71,7 @@ fn run(n: usize) -> Result<Run, Error> {
     Ok(Run { n_gradient_ops: small_df.n_ops(), stages })
 }
 
-/// One line of the table: the median of each stage.
+/// One line of the table: the best time of each stage, since whatever else runs on the machine only adds to it.
 struct Line {
     n: usize,
     n_gradient_ops: usize,
@@ -80,11 +80,11 @@ struct Line {
 
 impl Line {
     fn new(n: usize, runs: &[Run]) -> Line {
-        let median = |stage: usize| {
-            let times: Vec<Duration> = runs.iter().map(|run| run.stages[stage]).collect();
-            times.iter().min().unwrap().as_nanos() as f64
+        let best = |stage: usize| {
+            let times = runs.iter().map(|run| run.stages[stage]);
+            times.min().expect("a size was measured").as_nanos() as f64
         };
-        Line { n, n_gradient_ops: runs[0].n_gradient_ops, nanoseconds: std::array::from_fn(median) }
+        Line { n, n_gradient_ops: runs[0].n_gradient_ops, nanoseconds: std::array::from_fn(best) }
     }
 
     /// Nanoseconds per operation of `f`: each stage; `f` from source to code; its gradient from source to code. Last,
@@ -142,13 +142,4 @@ fn main() {
     }
     print_table(&lines);
     criterion.final_summary();
-}
-
-unsafe extern "C" {
-    fn clock_gettime(id: i32, out: *mut [i64; 2]) -> i32;
-}
-fn cpu() -> Duration {
-    let mut t = [0i64; 2];
-    unsafe { clock_gettime(3, &mut t) };
-    Duration::new(t[0] as u64, t[1] as u32)
 }

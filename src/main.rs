@@ -194,7 +194,7 @@ fn main() -> ExitCode {
 
 fn show(verb: &Show) -> Result<(), Error> {
     let document = Document::<Op>::load(&verb.file, &verb.limits.limits())?;
-    print(&if verb.json { document.to_json()? } else { document.graph().to_string() })
+    print(&if verb.json { document.to_json()? } else { printable(&document.graph().to_string()) })
 }
 
 fn check(file: &Path, limits: &Limits) -> Result<(), Error> {
@@ -354,5 +354,14 @@ fn report(file: &Path, outcome: Result<(), Error>) -> ExitCode {
 
 /// Writes an error. Where there is no one to read it, the exit code has to do.
 fn tell(error: &dyn Display) {
-    let _ = writeln!(io::stderr(), "error: {error}");
+    let _ = writeln!(io::stderr(), "error: {}", printable(&error.to_string()));
+}
+
+/// The text with control characters shown rather than obeyed: names come from files that no one may have looked at.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }

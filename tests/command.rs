@@ -112,6 +112,18 @@ fn check_reports_every_finding_of_every_file() {
     );
 }
 
+/// A file can name its values as it likes, but it cannot paint the terminal.
+#[test]
+fn control_characters_are_shown() {
+    let folder = Folder::new();
+    let text = folder.read("f.json").replace("\"w\"", "\"\\u001b[2Jw\"");
+    folder.write("f.json", &text);
+    assert!(folder.ok(&["show", "f.json"]).starts_with("f(%\\u{1b}[2Jw: f64[3], "));
+    assert_eq!(folder.ok(&["show", "--json", "f.json"]), text);
+    folder.write("f.json", &text.replacen("f64[3]", "f64[4]", 1));
+    assert!(folder.fails(1, &["check", "f.json"]).contains("\n  \\u{1b}[2Jw: f64[4] = input\n"));
+}
+
 #[test]
 fn run_prints_outputs_as_json() {
     let folder = Folder::new();

@@ -201,7 +201,7 @@ fn sources() -> Vec<Source> {
     // A module that its parent declares for tests only is a test as a whole.
     let test_files: Vec<String> = sources.iter().flat_map(Source::test_files).collect();
     for source in sources.iter_mut().filter(|source| test_files.contains(&source.path)) {
-        source.tests = vec![0..source.text.len()];
+        source.tests = std::iter::once(0..source.text.len()).collect();
     }
     sources
 }
@@ -261,11 +261,11 @@ impl Source {
     /// Where a word stands in the code; if it is not `whole`, where a word begins with it.
     fn words<'a>(&'a self, word: &'a str, whole: bool) -> Vec<usize> {
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
-        let free = |&position: &usize| {
-            !self.code[..position].ends_with(is_part)
-                && !(whole && self.code[position + word.len()..].starts_with(is_part))
+        let is_name = |position: usize| {
+            let rest = &self.code[position + word.len()..];
+            self.code[..position].ends_with(is_part) || whole && rest.starts_with(is_part)
         };
-        self.code.match_indices(word).map(|(position, _)| position).filter(free).collect()
+        self.code.match_indices(word).map(|(position, _)| position).filter(|&position| !is_name(position)).collect()
     }
 
     /// Every path that begins at `crate` or `super`, with its groups unfolded.

@@ -1,13 +1,13 @@
-//! Files that were damaged at random: none makes the reader panic, and what is accepted verifies and can be dumped.
+//! Files that were damaged at random: none makes the reader panic, and what is accepted verifies, can be dumped and runs.
 
 pub mod common;
 
 use common::{Random, graph_of};
-use retrograd::Graph;
 use retrograd::error::SourceLine;
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
 use retrograd::op::{Add, Lt, Mul, Op};
 use retrograd::value::{Array, DType, Type};
+use retrograd::{Graph, Program, differentiate, interpret, optimize};
 
 /// How many damaged files are read.
 const N_MUTATIONS: usize = 10_000;
@@ -117,6 +117,32 @@ fn replace_token(text: &str, random: &mut Random, of: impl Fn(char) -> bool, by:
     [&text[..start], by[random.below(by.len())], &text[end..]].concat().into_bytes()
 }
 
+/// What is accepted can be differentiated, optimized and run, both ways with the same bits.
+fn run(seed: u64, graph: &Graph) {
+    let n_elements: usize = graph.ids().flat_map(|id| graph.node(id).types()).map(Type::size).sum();
+    if n_elements > 10_000 {
+        return;
+    }
+    let mut random = Random(seed);
+    let types: Vec<&Type> = graph.inputs().iter().map(|input| graph.ty(input.node.into())).collect();
+    let inputs: Vec<Array> = types.iter().map(|ty| random.array(ty, (-2.0, 2.0))).collect();
+    let floats: Vec<usize> = (0..types.len()).filter(|&position| types[position].dtype.is_float()).collect();
+    let tangents = differentiate::jvp(graph, &floats).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{graph}"));
+    let optimized = optimize::optimize(&tangents).unwrap();
+    optimized.verify().unwrap_or_else(|error| panic!("seed {seed}: {error}\n{optimized}"));
+
+    let expected = interpret::run(graph, &inputs);
+    let got = Program::compile(&optimize::optimize(graph).unwrap()).unwrap().call(&inputs);
+    match (expected, got) {
+        (Ok(expected), Ok(got)) => {
+            let same = expected.iter().zip(&got).all(|(x, y)| x.same_bits(y));
+            assert!(same, "seed {seed}\ninterpreted {expected:?}\nnative {got:?}\n{graph}");
+        }
+        // A guard does not hold, for both.
+        (expected, got) => assert_eq!(expected.err(), got.err(), "seed {seed}\n{graph}"),
+    }
+}
+
 #[test]
 fn damaged_files_are_read_or_refused() {
     let documents = documents();
@@ -141,6 +167,7 @@ fn damaged_files_are_read_or_refused() {
         let dumped = graph.to_json().unwrap();
         let again = Graph::from_json(&dumped, &limits).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{dumped}"));
         assert_eq!(again.to_json().unwrap(), dumped, "seed {seed}");
+        run(seed, &graph);
     }
     // Much damage is harmless, as a renamed output; but if nearly all were, the checks would not have been reached.
     assert!((N_MUTATIONS / 50..N_MUTATIONS / 2).contains(&n_accepted), "{n_accepted} of {N_MUTATIONS} were accepted");

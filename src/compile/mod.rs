@@ -15,6 +15,7 @@
 mod allocate;
 mod library;
 mod loops;
+mod nest;
 mod plan;
 mod program;
 mod scalar;

@@ -260,7 +260,7 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
         match kernel {
             Kernel::Scalar(ops) => {
                 for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
-                    let function = module.function(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
+                    let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
                     steps.push(Step::Call(function));
                 }
             }

@@ -1,12 +1,13 @@
 use std::sync::OnceLock;
 
 use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Signature, types};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
+use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, default_libcall_names};
 
 use super::Emitter;
 use crate::error::CompileError;
@@ -42,7 +43,7 @@ impl Module {
     /// # Errors
     /// If Cranelift has no backend for this machine.
     pub fn new() -> Result<Module, CompileError> {
-        let isa = host_isa().as_ref().map_err(Clone::clone)?;
+        let isa = host_isa(Effort::Full).as_ref().map_err(Clone::clone)?;
         let mut builder = JITBuilder::with_isa(isa.clone(), default_libcall_names());
         builder.symbol_lookup_fn(Box::new(symbol));
         let jit = JITModule::new(builder);
@@ -55,6 +56,33 @@ impl Module {
     /// # Errors
     /// If Cranelift rejects the function, which is a defect of the body.
     pub fn function(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FunctionId, CompileError> {
+        let id = self.build(body)?;
+        self.jit.define_function(id, &mut self.context).map_err(compile_error)?;
+        Ok(self.push(id))
+    }
+
+    /// Emits one function, as [`Module::function`] does, whose instructions keep their order.
+    ///
+    /// Cranelift's optimizer moves arithmetic down to where a store or a call needs it, but leaves loads and calls where
+    /// they are: in a long stretch without loops, what was loaded first then waits in the frame for nearly the whole
+    /// stretch. There is nothing else that it could do for such code.
+    ///
+    /// # Errors
+    /// As [`Module::function`].
+    pub fn straight_line(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FunctionId, CompileError> {
+        let id = self.build(body)?;
+        let isa = host_isa(Effort::InOrder).as_ref().map_err(Clone::clone)?;
+        self.context.compile(&**isa, &mut ControlPlane::default()).map_err(|error| compile_error(error.inner))?;
+        let code = self.context.compiled_code().expect("bug: compiled without code");
+        let relocations: Vec<ModuleReloc> =
+            code.buffer.relocs().iter().map(|x| ModuleReloc::from_mach_reloc(x, &self.context.func, id)).collect();
+        let alignment = u64::from(code.buffer.alignment);
+        self.jit.define_function_bytes(id, alignment, code.code_buffer(), &relocations).map_err(compile_error)?;
+        Ok(self.push(id))
+    }
+
+    /// Writes the body into the context.
+    fn build(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FuncId, CompileError> {
         let name = format!("f{}", self.functions.len());
         let signature = kernel_signature(&self.jit);
         let id = self.jit.declare_function(&name, Linkage::Local, &signature).map_err(compile_error)?;
@@ -64,15 +92,12 @@ impl Module {
         let mut emitter = Emitter::new(builder, &mut self.jit, &self.functions);
         body(&mut emitter);
         emitter.finish();
-        self.jit.define_function(id, &mut self.context).map_err(compile_error)?;
-        if let Ok(dir) = std::env::var("RETRO_DUMP") {
-            let code = self.context.compiled_code().unwrap();
-            std::fs::write(format!("{dir}/f{}.bin", self.functions.len()), code.code_buffer()).unwrap();
-            std::fs::write(format!("{dir}/f{}.clif", self.functions.len()), self.context.func.display().to_string())
-                .unwrap();
-        }
+        Ok(id)
+    }
+
+    fn push(&mut self, id: FuncId) -> FunctionId {
         self.functions.push(id);
-        Ok(FunctionId(self.functions.len() - 1))
+        FunctionId(self.functions.len() - 1)
     }
 
     /// Makes the code executable.
@@ -121,29 +146,44 @@ pub(super) fn compile_error(error: impl std::fmt::Debug) -> CompileError {
     CompileError { message: format!("{error:?}") }
 }
 
-/// The one instruction set that all programs share.
-fn host_isa() -> &'static Result<OwnedTargetIsa, CompileError> {
-    static ISA: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
-    ISA.get_or_init(|| {
-        let mut flags = settings::builder();
-        // The verifier costs a third of the compile time, so it runs only where defects are looked for.
-        let verify = if cfg!(debug_assertions) { "true" } else { "false" };
-        let options = [
-            ("opt_level", "speed"),
-            ("is_pic", "false"),
-            ("use_colocated_libcalls", "false"),
-            ("enable_verifier", verify),
-            ("unwind_info", "false"),
-            // Frames are kept near zero; a large one must still touch its guard page.
-            ("enable_probestack", "true"),
-            ("probestack_strategy", "inline"),
-        ];
-        for (name, value) in options {
-            flags.set(name, value).map_err(compile_error)?;
-        }
-        let isa = cranelift_native::builder().map_err(compile_error)?;
-        isa.finish(settings::Flags::new(flags)).map_err(compile_error)
-    })
+/// What Cranelift's optimizer may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// All that it can.
+    Full,
+    /// Nothing: instructions keep their order.
+    InOrder,
+}
+
+/// The one instruction set that all programs share, as each effort sees it.
+fn host_isa(effort: Effort) -> &'static Result<OwnedTargetIsa, CompileError> {
+    static FULL: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
+    static IN_ORDER: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
+    match effort {
+        Effort::Full => FULL.get_or_init(|| build_isa("speed")),
+        Effort::InOrder => IN_ORDER.get_or_init(|| build_isa("none")),
+    }
+}
+
+fn build_isa(opt_level: &str) -> Result<OwnedTargetIsa, CompileError> {
+    let mut flags = settings::builder();
+    // The verifier costs a third of the compile time, so it runs only where defects are looked for.
+    let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+    let options = [
+        ("opt_level", opt_level),
+        ("is_pic", "false"),
+        ("use_colocated_libcalls", "false"),
+        ("enable_verifier", verify),
+        ("unwind_info", "false"),
+        // Frames are kept near zero; a large one must still touch its guard page.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+    ];
+    for (name, value) in options {
+        flags.set(name, value).map_err(compile_error)?;
+    }
+    let isa = cranelift_native::builder().map_err(compile_error)?;
+    isa.finish(settings::Flags::new(flags)).map_err(compile_error)
 }
 
 /// The address of a function that compiled code may call: those of `math`, and those that Cranelift calls where the

@@ -17,6 +17,9 @@ mod scope;
 
 use scope::{Known, Scope};
 
+/// How many names are compared with one that is not known, so that a bad file takes no quadratic time.
+const MAX_COMPARED: usize = 10_000;
+
 /// Reads a document.
 pub(super) fn read<O: Operation>(text: &str, limits: &Limits) -> Result<Document<O>, Error> {
     if text.len() as u64 > limits.document_bytes {
@@ -158,7 +161,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             return Ok(None);
         }
         let Some(&json) = self.graphs.get(name) else {
-            let hint = || did_you_mean(name, sorted(&self.graphs));
+            let hint = || nearest(name, &self.graphs);
             self.findings.add_with_hint(place.to_string(), format!("there is no graph \"{name}\""), hint);
             return Ok(None);
         };
@@ -294,6 +297,11 @@ impl<'t, O: Operation> Reader<'t, O> {
             scope.graph.add_output(name, value);
         }
     }
+}
+
+/// The hint that names the nearest entry of a table.
+fn nearest<'t>(name: &str, table: &HashMap<&'t str, &'t Json<'t>>) -> Option<String> {
+    if table.len() <= MAX_COMPARED { did_you_mean(name, sorted(table)) } else { None }
 }
 
 /// The names of a table in an order that is always the same.

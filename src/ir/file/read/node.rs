@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::super::constants;
 use super::super::fields::{Fields, Place, did_you_mean};
 use super::scope::{Known, Scope, field};
-use super::{Reader, sorted};
+use super::{Reader, nearest};
 use crate::error::{Error, SourceLine};
 use crate::ir::verify::recorded;
 use crate::ir::{Graph, NodeId, Operands, Operation, Provenance, Role, Signature, Types, Value};
@@ -18,6 +18,9 @@ use crate::value::{Array, Type};
 
 /// The keys that every node may have; an operation's parameters have other names.
 const KEYS: [&str; 10] = ["id", "op", "in", "type", "regions", "name", "cotangent_of", "tangent_of", "at", "meta"];
+
+/// How many operands a message shows. Without end it could be longer than the square of the document.
+const MAX_SHOWN: usize = 8;
 
 /// Regions, in order.
 type Regions<O> = Box<[Arc<Graph<O>>]>;
@@ -155,7 +158,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             return Ok(value.clone());
         }
         let Some(&json) = self.table.get(name) else {
-            let hint = || did_you_mean(name, sorted(&self.table));
+            let hint = || nearest(name, &self.table);
             self.findings.add_with_hint(place.to_string(), format!("there is no constant \"{name}\""), hint);
             return Ok(None);
         };
@@ -259,19 +262,22 @@ fn results(node: Option<NodeId>, declared: Option<Types>, inferred: Option<Types
     types.into_iter().enumerate().map(known).collect()
 }
 
-/// What stands below the message of an operation that does not take its operands: a line for each of them, and the
-/// source line.
+/// What stands below the message of an operation that does not take its operands: a line for each of the first of them,
+/// and the source line.
 fn context<O: Operation>(operands: &[Type], json: &Json<'_>, scope: &mut Scope<'_, O>) -> String {
     let mut context = String::new();
-    for (name, ty) in texts_of(json, "in").zip(operands) {
+    for (name, ty) in texts_of(json, "in").zip(operands).take(MAX_SHOWN) {
         let _ = write!(context, "\n  {name}: {ty} = ");
         match scope.node_of(name) {
             None => context.push_str("input"),
             Some(node) => {
                 context.push_str(field(node, "op").and_then(Json::as_text).unwrap_or_default());
-                texts_of(node, "in").for_each(|operand| context.extend([" ", operand]));
+                texts_of(node, "in").take(MAX_SHOWN).for_each(|operand| context.extend([" ", operand]));
             }
         }
+    }
+    if operands.len() > MAX_SHOWN {
+        let _ = write!(context, "\n  and {} more", operands.len() - MAX_SHOWN);
     }
     if let Some(at) = field(json, "at").and_then(Json::as_text) {
         let _ = write!(context, "\n  at {at}");

@@ -8,13 +8,10 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::super::fields::{Place, did_you_mean};
-use super::Reader;
+use super::{MAX_COMPARED, Reader};
 use crate::ir::{Graph, Operation, Value};
 use crate::value::Type;
 use crate::value::json::Json;
-
-/// How many names are compared with one that is not known, so that a bad file takes no quadratic time.
-const MAX_COMPARED: usize = 10_000;
 
 /// A graph that is being read.
 pub(super) struct Scope<'t, O> {
@@ -64,8 +61,8 @@ impl<'t, O: Operation> Scope<'t, O> {
 
     /// The hint that names the nearest name. Numbers that nodes are given are all alike: no one mistypes them.
     fn nearest(&self, name: &str) -> Option<String> {
-        let is_number =
-            |name: &str| name.strip_prefix('n').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        let is_digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+        let is_number = |name: &str| name.strip_prefix('n').is_some_and(is_digits);
         if is_number(name) {
             return None;
         }
@@ -126,13 +123,15 @@ impl<'t, O: Operation> Reader<'t, O> {
     }
 
     /// Gives the results of a node their names: the id itself, or `id.0`, `id.1`, … where there are several.
-    pub fn define_results(&mut self, scope: &mut Scope<'t, O>, place: Place<'_>, id: &'t str, mut results: Vec<Known>) {
-        if results.len() == 1 {
-            return results.drain(..).for_each(|known| self.define(scope, place, id.into(), known));
-        }
-        self.define_named(scope, place, id.into(), Named::Several(results.len()));
-        for (result, known) in results.into_iter().enumerate() {
-            self.define(scope, place, format!("{id}.{result}").into(), known);
+    pub fn define_results(&mut self, scope: &mut Scope<'t, O>, place: Place<'_>, id: &'t str, results: Vec<Known>) {
+        match <[Known; 1]>::try_from(results) {
+            Ok([known]) => self.define(scope, place, id.into(), known),
+            Err(results) => {
+                self.define_named(scope, place, id.into(), Named::Several(results.len()));
+                for (result, known) in results.into_iter().enumerate() {
+                    self.define(scope, place, format!("{id}.{result}").into(), known);
+                }
+            }
         }
     }
 

@@ -1,0 +1,308 @@
+//! A loop nest before emission: its axes, the streams of memory that it reads and writes, and its items sorted into
+//! levels.
+//!
+//! The axes of the iteration space are merged where every stream allows it. The innermost axis is the *row*. A function
+//! of `math` takes a whole tile of a row from memory to memory, and what depends on it is one *level* later.
+
+use std::collections::HashMap;
+
+use super::allocate::{FIRST_INPUT, Homes};
+use super::plan::{Item, LoopKernel, Place, Plan, Source, ValueId};
+use crate::ir::{NodeId, Value};
+use crate::math;
+use crate::op::{Layout, Lowering, Monoid};
+use crate::value::{DType, Scalar};
+
+/// Elements that the nest reads or writes, one at each index.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stream {
+    pub place: Place,
+    pub dtype: DType,
+    /// The distance, in elements, of neighbors along each axis of the iteration space.
+    pub strides: Vec<isize>,
+}
+
+impl Stream {
+    /// The stride along the row.
+    pub fn inner(&self) -> isize {
+        self.strides.last().copied().unwrap_or(0)
+    }
+}
+
+/// Where an item finds an operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operand {
+    Item(usize),
+    Stream(usize),
+    Immediate(Scalar),
+}
+
+/// What an item does at each index.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    Inline(NodeId),
+    Math1(math::Unary),
+    Math2(math::Binary),
+    /// Passes its operand on, to be stored.
+    Move,
+    /// Combines its operand with the element of a result that does not change along the row.
+    ReduceRow(Monoid),
+    /// Combines its operand with the element of a result at the same place of the row.
+    ReduceAcross(Monoid),
+}
+
+impl Action {
+    pub fn is_math(self) -> bool {
+        matches!(self, Action::Math1(_) | Action::Math2(_))
+    }
+
+    pub fn is_reduction(self) -> bool {
+        matches!(self, Action::ReduceRow(_) | Action::ReduceAcross(_))
+    }
+}
+
+/// One item, ready for emission.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub action: Action,
+    pub operands: Vec<Operand>,
+    pub dtype: DType,
+    /// The loop in which the item's result is made.
+    pub level: usize,
+    /// The stream into which the result goes, if it is stored.
+    pub store: Option<usize>,
+    /// The tile in which the result is kept for later levels.
+    pub tile: Option<usize>,
+}
+
+/// A loop nest, ready for emission.
+pub(super) struct Nest<'p, 'g> {
+    pub plan: &'p Plan<'g>,
+    pub extents: Vec<usize>,
+    pub streams: Vec<Stream>,
+    pub works: Vec<Work>,
+    pub n_levels: usize,
+    pub n_tiles: usize,
+}
+
+impl<'p, 'g> Nest<'p, 'g> {
+    pub fn new(plan: &'p Plan<'g>, homes: &Homes, kernel: usize, nest: &LoopKernel) -> Nest<'p, 'g> {
+        let mut build = Build {
+            plan,
+            homes,
+            kernel,
+            nest,
+            streams: Vec::new(),
+            works: Vec::new(),
+            made: HashMap::new(),
+            reduces: false,
+            reduces_rows: false,
+        };
+        nest.items.iter().for_each(|item| build.add(item));
+        let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
+        let mut nest = Nest { plan, extents, streams, works: build.works, n_levels: 0, n_tiles: 0 };
+        nest.assign_levels();
+        nest.assign_tiles();
+        nest
+    }
+
+    /// The number of elements in a row.
+    pub fn row(&self) -> i64 {
+        self.extents.last().copied().unwrap_or(1) as i64
+    }
+}
+
+/// A nest under construction.
+struct Build<'b, 'g> {
+    plan: &'b Plan<'g>,
+    homes: &'b Homes,
+    kernel: usize,
+    nest: &'b LoopKernel,
+    streams: Vec<Stream>,
+    works: Vec<Work>,
+    /// Which work makes a value.
+    made: HashMap<ValueId, usize>,
+    reduces: bool,
+    reduces_rows: bool,
+}
+
+impl Build<'_, '_> {
+    fn add(&mut self, item: &Item) {
+        let operands: Vec<Operand> = self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect();
+        let rank = self.nest.shape.rank();
+        let (action, store) = match item {
+            Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
+            Item::Gather(node) => (Action::Move, self.own_store((*node).into())),
+            Item::Output { output, from } => {
+                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+                let place = Place { base, offset: 0 };
+                (Action::Move, Some(self.row_major(place, self.plan.ty(*from).dtype)))
+            }
+            Item::Reduce { node, monoid, axes } => {
+                let in_row = axes.contains(&(rank - 1));
+                self.reduces = true;
+                self.reduces_rows |= in_row;
+                let action = if in_row { Action::ReduceRow(*monoid) } else { Action::ReduceAcross(*monoid) };
+                (action, Some(self.reduced(*node, axes)))
+            }
+        };
+        if let Some(node) = item.result() {
+            self.made.insert(self.plan.id(node.into()), self.works.len());
+        }
+        let dtype = self.plan.item_dtype(item);
+        self.works.push(Work { action, operands, dtype, level: 0, store, tile: None });
+    }
+
+    fn action(&self, node: NodeId) -> Action {
+        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        match op.lower() {
+            Lowering::Inline(_) => Action::Inline(node),
+            Lowering::Math1(f) => Action::Math1(f),
+            Lowering::Math2(f) => Action::Math2(f),
+            Lowering::Constant(_) | Lowering::View(_) | Lowering::Reduce { .. } | Lowering::Library(_) => {
+                unreachable!("bug: {} as an item of a loop", op.name())
+            }
+        }
+    }
+
+    fn operand(&mut self, x: Value) -> Operand {
+        let root = self.plan.root(x);
+        if self.plan.source(root) == Source::Item(self.kernel) {
+            return Operand::Item(self.made[&root]);
+        }
+        if let Some(constant) = self.plan.constant(x)
+            && constant.size() == 1
+        {
+            return Operand::Immediate(constant.get(0).expect("bug: a constant without its element"));
+        }
+        let Layout { offset, strides, .. } = self.plan.access(x).layout;
+        let dtype = self.plan.ty(x).dtype;
+        let place = self.homes.place(root);
+        let place = Place { offset: place.offset + offset as i64 * dtype.size() as i64, ..place };
+        Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
+    }
+
+    fn stream(&mut self, stream: Stream) -> usize {
+        self.streams.iter().position(|other| *other == stream).unwrap_or_else(|| {
+            self.streams.push(stream);
+            self.streams.len() - 1
+        })
+    }
+
+    /// The stream into which a value of the iteration space's size is stored, if it needs memory at all.
+    fn own_store(&mut self, value: Value) -> Option<usize> {
+        let place = self.homes.get(self.plan.id(value))?;
+        Some(self.row_major(place, self.plan.ty(value).dtype))
+    }
+
+    fn row_major(&mut self, place: Place, dtype: DType) -> usize {
+        let strides = self.nest.shape.strides();
+        self.stream(Stream { place, dtype, strides })
+    }
+
+    /// The stream of a reduction's result, which does not move along the axes that vanish.
+    fn reduced(&mut self, node: NodeId, axes: &[usize]) -> usize {
+        let ty = self.plan.ty(node.into());
+        let mut kept = ty.shape.strides().into_iter();
+        let stride = |axis| if axes.contains(&axis) { 0 } else { kept.next().expect("bug: a kept axis is lost") };
+        let strides = (0..self.nest.shape.rank()).map(stride).collect();
+        let place = self.homes.place(self.plan.id(node.into()));
+        self.stream(Stream { place, dtype: ty.dtype, strides })
+    }
+}
+
+/// Merges neighboring axes along which every stream moves evenly, and drops axes of extent 1. Where something is reduced
+/// the last axis is not dropped, and where rows are reduced it is not merged either: the order of a reduction refers
+/// to it.
+fn merge_axes(shape: &[usize], streams: Vec<Stream>, keep_last: bool, keep_row: bool) -> (Vec<usize>, Vec<Stream>) {
+    let mut extents: Vec<usize> = Vec::new();
+    let mut sources: Vec<usize> = Vec::new();
+    for (axis, &extent) in shape.iter().enumerate() {
+        let last = axis + 1 == shape.len();
+        if extent == 1 && !(last && (keep_last || extents.is_empty())) {
+            continue;
+        }
+        let mergeable = sources.last().is_some_and(|&before| {
+            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent as isize)
+        });
+        if mergeable && !(last && keep_row) {
+            *extents.last_mut().expect("bug: an axis before this one") *= extent;
+            *sources.last_mut().expect("bug: an axis before this one") = axis;
+        } else {
+            extents.push(extent);
+            sources.push(axis);
+        }
+    }
+    let streams = streams
+        .into_iter()
+        .map(|stream| Stream { strides: sources.iter().map(|&axis| stream.strides[axis]).collect(), ..stream })
+        .collect();
+    (extents, streams)
+}
+
+impl Nest<'_, '_> {
+    fn assign_levels(&mut self) {
+        for k in 0..self.works.len() {
+            let needed = self.works[k].operands.iter().map(|&x| match x {
+                Operand::Item(j) => self.works[j].level,
+                Operand::Stream(_) | Operand::Immediate(_) => 0,
+            });
+            let needed = needed.max().unwrap_or(0);
+            self.works[k].level = needed + usize::from(self.works[k].action.is_math());
+            self.n_levels = self.n_levels.max(self.works[k].level + 1);
+        }
+    }
+
+    /// Gives a tile to every value that a later level or a function of `math` reads and that is not in memory anyway,
+    /// and to results of `math` that are not stored in full. Operands of `math` that are no rows in memory are moved
+    /// into tiles first.
+    fn assign_tiles(&mut self) {
+        self.move_operands_of_math();
+        let mut needs = vec![false; self.works.len()];
+        for (k, work) in self.works.iter().enumerate() {
+            needs[k] |= work.action.is_math();
+            for &x in &work.operands {
+                if let Operand::Item(j) = x {
+                    needs[j] |= work.action.is_math() || self.works[j].level < work.level;
+                }
+            }
+        }
+        for (work, needs) in self.works.iter_mut().zip(needs) {
+            if needs && work.store.is_none() {
+                work.tile = Some(self.n_tiles);
+                self.n_tiles += 1;
+            }
+        }
+    }
+
+    /// Inserts a move before each operand of a function of `math` that does not lie in a row of memory.
+    fn move_operands_of_math(&mut self) {
+        let works = std::mem::take(&mut self.works);
+        let mut renumbered = Vec::with_capacity(works.len());
+        for mut work in works {
+            for x in &mut work.operands {
+                if let Operand::Item(j) = x {
+                    *j = renumbered[*j];
+                }
+            }
+            if work.action.is_math() {
+                for x in &mut work.operands {
+                    let in_row = match *x {
+                        Operand::Item(_) => true,
+                        Operand::Stream(stream) => self.streams[stream].inner() == 1,
+                        Operand::Immediate(_) => false,
+                    };
+                    if !in_row {
+                        let level = work.level - 1;
+                        let dtype = work.dtype;
+                        let action = Action::Move;
+                        self.works.push(Work { action, operands: vec![*x], dtype, level, store: None, tile: None });
+                        *x = Operand::Item(self.works.len() - 1);
+                    }
+                }
+            }
+            renumbered.push(self.works.len());
+            self.works.push(work);
+        }
+    }
+}
