@@ -201,7 +201,8 @@ fn sources() -> Vec<Source> {
     // A module that its parent declares for tests only is a test as a whole.
     let test_files: Vec<String> = sources.iter().flat_map(Source::test_files).collect();
     for source in sources.iter_mut().filter(|source| test_files.contains(&source.path)) {
-        source.tests = Vec::from([0..source.text.len()]);
+        source.tests.clear();
+        source.tests.push(0..source.text.len());
     }
     sources
 }
