@@ -1,5 +1,5 @@
 //! Golden listings: a trace, its gradient and the optimized gradient of a few functions, so that a change in the graphs
-//! is seen in review. `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew.
+//! is seen in review. `RECORD=1 cargo test --test golden` writes them anew.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -67,13 +67,13 @@ fn check(name: &str, graph: &Graph, wrt: &[usize]) {
         let _ = writeln!(listing, "# {title}\n{graph}");
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
-    if env::var_os("UPDATE_GOLDEN").is_some() {
+    if env::var_os("RECORD").is_some() {
         return fs::write(&path, listing).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         stored == listing,
-        "{name}: the listing has changed (UPDATE_GOLDEN=1 stores the new one)\n{}",
+        "{name}: the listing has changed (RECORD=1 stores the new one)\n{}",
         difference(&stored, &listing)
     );
 }
