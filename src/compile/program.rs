@@ -111,10 +111,10 @@ impl Program {
         self.check_inputs(inputs)?;
         let mut outputs: Vec<Array> = self.outputs.iter().map(|(_, ty)| Array::zeros(ty)).collect();
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
-        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(Array::as_mut_ptr).collect();
+        let y = outputs.iter_mut().map(Array::as_mut_ptr);
         // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
         // order; inputs are only read, and outputs belong to this call.
-        let status = unsafe { self.run(x, y) };
+        let status = unsafe { self.run(x.chain(y)) };
         self.outcome(status)?;
         Ok(outputs)
     }
@@ -140,9 +140,9 @@ impl Program {
         check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
         check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
-        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(ArrayMut::as_mut_ptr).collect();
+        let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
-        let status = unsafe { self.run(x, y) };
+        let status = unsafe { self.run(x.chain(y)) };
         self.outcome(status)
     }
 
@@ -168,41 +168,41 @@ impl Program {
             return Err(ArgumentError::Type { name: name.clone(), expected, got }.into());
         }
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
-        let y: SmallVec<[*mut u8; 8]> = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast()).collect();
+        let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
         // SAFETY: the numbers have been checked, and all types are scalars of `f64`.
-        let status = unsafe { self.run(x, y) };
+        let status = unsafe { self.run(x.chain(y)) };
         self.outcome(status)
     }
 
-    /// Runs the code.
+    /// Runs the code. The addresses are those of the inputs, then those of the outputs.
     ///
     /// # Safety
     /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
     /// overlap with anything else.
-    unsafe fn run(&self, inputs: impl Iterator<Item = *mut u8>, outputs: SmallVec<[*mut u8; 8]>) -> i32 {
+    unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         if lines <= STACK_LINES && self.libraries.is_empty() {
             let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
             // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's
             // contract.
-            return unsafe { self.enter(memory.as_mut_ptr().cast(), inputs, &outputs) };
+            return unsafe { self.enter(memory.as_mut_ptr().cast(), buffers) };
         }
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| vec![Line([0; 64]); lines].into_boxed_slice());
         // SAFETY: as above.
-        let status = unsafe { self.enter(memory.as_mut_ptr().cast(), inputs, &outputs) };
+        let status = unsafe { self.enter(memory.as_mut_ptr().cast(), buffers) };
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         status
     }
 
-    unsafe fn enter(&self, arena: *mut u8, inputs: impl Iterator<Item = *mut u8>, outputs: &[*mut u8]) -> i32 {
+    unsafe fn enter(&self, arena: *mut u8, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         let mut bases = Bases::new();
         bases.push(arena);
         // SAFETY: the frame follows the arena in the same memory.
         bases.push(unsafe { arena.add(self.arena_lines * size_of::<Line>()) });
-        bases.extend(inputs);
-        bases.extend_from_slice(outputs);
-        bases.extend(self.constants.iter().map(|constant| constant.as_ptr().cast_mut()));
+        // Pushed one by one: for a few addresses that is several times faster than `extend`.
+        buffers.for_each(|address| bases.push(address));
+        self.constants.iter().for_each(|constant| bases.push(constant.as_ptr().cast_mut()));
         for call in &self.libraries {
             bases.push(call_library as *mut u8);
             bases.push(std::ptr::from_ref(call).cast_mut().cast());

@@ -30,7 +30,7 @@ use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
 
 /// The graph with the gradient of one output appended: its outputs, then the derivative by each input of `wrt`, named
-/// `<input>.grad` (or `<output>.<input>.grad` where that name is taken).
+/// `<input>.grad` (where that name is taken `<output>.<input>.grad`, and then with a number).
 ///
 /// # Errors
 /// If the output is not a scalar of floating point, or an input is not of floating point, or an index is out of range.
@@ -46,12 +46,7 @@ pub fn grad(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
         let x: Vec<Var> = wrt.iter().map(|&position| inputs[position]).collect();
         let y = outputs[of];
         let cts = pullback(&x, &[y], &[constant_like(y, 1.0, Role::Cotangent)]);
-        let name = |position: usize| {
-            let input = &graph.inputs()[position].name;
-            let short = format!("{input}.grad");
-            let taken = graph.outputs().iter().any(|output| *output.name == *short);
-            if taken { format!("{}.{input}.grad", output.name) } else { short }
-        };
+        let name = |position: usize| gradient_name(graph, &output.name, &graph.inputs()[position].name);
         wrt.iter()
             .zip(x)
             .zip(cts)
@@ -148,6 +143,15 @@ fn extend(
     Ok(copy)
 }
 
+/// The first of `x.grad`, `y.x.grad`, `y.x.grad.2`, `y.x.grad.3`, … that no output has.
+fn gradient_name(graph: &Graph, output: &str, input: &str) -> String {
+    let taken = |name: &String| graph.outputs().iter().any(|output| *output.name == **name);
+    let long = format!("{output}.{input}.grad");
+    let numbered = (2..).map(|n| format!("{long}.{n}"));
+    let mut names = [format!("{input}.grad"), long.clone()].into_iter().chain(numbered);
+    names.find(|name| !taken(name)).expect("bug: all numbers are taken")
+}
+
 fn output(graph: &Graph, position: usize) -> Result<&Output, ArgumentError> {
     graph.outputs().get(position).ok_or_else(|| ArgumentError::Unknown {
         kind: "output",
@@ -205,6 +209,9 @@ mod tests {
         assert_eq!(outputs(&third, 2.0), [8.0, 12.0, 12.0, 6.0]);
         let names: Vec<&str> = third.outputs().iter().map(|output| &*output.name).collect();
         assert_eq!(names, ["y", "x.grad", "x.grad.x.grad", "x.grad.x.grad.x.grad"]);
+        let again = grad(&grad(&grad(&cube, 0, &[0]).unwrap(), 0, &[0]).unwrap(), 0, &[0]).unwrap();
+        let names: Vec<&str> = again.outputs().iter().map(|output| &*output.name).collect();
+        assert_eq!(names, ["y", "x.grad", "y.x.grad", "y.x.grad.2"]);
     }
 
     #[test]

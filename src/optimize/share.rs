@@ -57,7 +57,7 @@ mod tests {
         let (mut graph, y) = record(graph, 100, None, || f(trace::variable(x))).unwrap();
         graph.add_output("y", y.value().unwrap());
         let small = run(&graph).unwrap();
-        assert_eq!((graph.n_ops(), small.n_ops()), (15, 8));
+        assert_eq!((graph.n_ops(), small.n_ops()), (16, 8));
         assert_eq!(run(&small).unwrap().n_ops(), 8);
     }
 }
