@@ -163,15 +163,22 @@ impl Program {
                 return Err(ArgumentError::Count { of, expected: expected.len(), got }.into());
             }
         }
-        if let Some((name, ty)) = self.inputs.iter().chain(&self.outputs).find(|_| !self.scalars_only) {
-            let (expected, got) = (ty.clone(), Type::scalar(DType::F64));
-            return Err(ArgumentError::Type { name: name.clone(), expected, got }.into());
+        if !self.scalars_only {
+            return Err(self.not_scalar().into());
         }
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
         let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
         // SAFETY: the numbers have been checked, and all types are scalars of `f64`.
         let status = unsafe { self.run(x.chain(y)) };
         self.outcome(status)
+    }
+
+    /// The first input or output that is no scalar of `f64`.
+    fn not_scalar(&self) -> ArgumentError {
+        let got = Type::scalar(DType::F64);
+        let other = self.inputs.iter().chain(&self.outputs).find(|(_, ty)| *ty != got);
+        let (name, expected) = other.cloned().expect("bug: a program of scalars only");
+        ArgumentError::Type { name, expected, got }
     }
 
     /// Runs the code. The addresses are those of the inputs, then those of the outputs.
