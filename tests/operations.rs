@@ -193,9 +193,10 @@ fn second_order_is_symmetric_and_modes_agree() {
         let graph = graph_of(&sample.op, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         let double = types.iter().chain(&outputs).all(|ty| ty.dtype != DType::F32);
-        if wrt.is_empty() || !double || !outputs.iter().all(|ty| ty.dtype.is_float()) {
+        if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
             return;
         }
+        let tolerance = if double { 1e-11 } else { 5e-5 };
         let cts: Vec<Array> = outputs.iter().map(|ty| random.array(ty, (-1.0, 1.0))).collect();
         let vjp = differentiate::vjp(&graph, &wrt).unwrap();
         let hvp = differentiate::jvp(&vjp, &wrt).unwrap();
@@ -209,7 +210,7 @@ fn second_order_is_symmetric_and_modes_agree() {
         let (hu, hv) = (apply(&u), apply(&v));
         let size: f64 = hu.iter().chain(&hv).flat_map(floats).map(f64::abs).sum::<f64>() + 1.0;
         let (left, right) = (dot(&v, &hu), dot(&u, &hv));
-        assert!((left - right).abs() <= 1e-11 * size, "{name}: ⟨v, H u⟩ = {left}, ⟨u, H v⟩ = {right}\n{hvp}");
+        assert!((left - right).abs() <= tolerance * size, "{name}: ⟨v, H u⟩ = {left}, ⟨u, H v⟩ = {right}\n{hvp}");
 
         let twice = differentiate::vjp(&vjp, &wrt).unwrap();
         let n = outputs.len();
@@ -221,8 +222,43 @@ fn second_order_is_symmetric_and_modes_agree() {
         for (reverse, forward) in reverse.iter().zip(&hu) {
             for (a, b) in floats(reverse).into_iter().zip(floats(forward)) {
                 assert!(
-                    (a - b).abs() <= 1e-11 * size,
+                    (a - b).abs() <= tolerance * size,
                     "{name}: reverse over reverse {a}, forward over reverse {b}\n{twice}"
+                );
+            }
+        }
+    });
+}
+
+/// What holds in `f64` by differences holds in `f32`, within its rounding, by comparison with `f64`.
+#[test]
+fn derivatives_in_single_precision_follow_those_in_double() {
+    let widened = |ty: &Type| if ty.dtype == DType::F32 { ty.with_dtype(DType::F64) } else { ty.clone() };
+    each_sample(|name, sample, types, inputs, random| {
+        let wide: Vec<Type> = types.iter().map(widened).collect();
+        if wide == types || sample.op.infer(&wide).is_err() {
+            return;
+        }
+        let wrt = float_operands(types);
+        let tangents: Vec<Array> = wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect();
+        let inputs: Vec<Array> = inputs.iter().chain(&tangents).cloned().collect();
+        let wide_inputs: Vec<Array> = inputs
+            .iter()
+            .map(|x| Array::collect(&widened(&x.ty()), x.elements().map(|e| e.convert(widened(&x.ty()).dtype))))
+            .collect();
+        let run = |types: &[Type], inputs: &[Array]| {
+            both(name, &differentiate::jvp(&graph_of(&sample.op, types), &wrt).unwrap(), inputs)
+        };
+        for (single, double) in run(types, &inputs).iter().zip(run(&wide, &wide_inputs)) {
+            if !single.dtype().is_float() {
+                continue;
+            }
+            let size = floats(&double).into_iter().map(f64::abs).fold(1.0, f64::max);
+            for (a, b) in floats(single).into_iter().zip(floats(&double)) {
+                assert!(
+                    (a - b).abs() <= 2e-5 * size,
+                    "{name}: {a} in f32, {b} in f64\n{}",
+                    graph_of(&sample.op, types)
                 );
             }
         }
