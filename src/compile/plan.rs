@@ -202,7 +202,7 @@ impl<'g> Plan<'g> {
     }
 
     fn place_all(&mut self) {
-        let needed = self.needed();
+        let needed = self.graph.needed();
         let mut guards: Vec<Vec<usize>> = Vec::new();
         if !self.graph.guards().is_empty() {
             guards.resize(self.graph.n_nodes(), Vec::new());
@@ -225,25 +225,6 @@ impl<'g> Plan<'g> {
             }
         }
         self.copy_outputs();
-    }
-
-    /// The nodes on which outputs or guards depend.
-    fn needed(&self) -> Vec<bool> {
-        let mut needed = vec![false; self.graph.n_nodes()];
-        for output in self.graph.outputs() {
-            needed[output.value.node.index()] = true;
-        }
-        for guard in self.graph.guards() {
-            needed[guard.value.node.index()] = true;
-        }
-        for id in self.graph.ids().rev() {
-            if needed[id.index()] {
-                for operand in self.graph.operands(id) {
-                    needed[operand.node.index()] = true;
-                }
-            }
-        }
-        needed
     }
 
     fn place(&mut self, node: NodeId) {

@@ -8,7 +8,7 @@ use petgraph::visit::EdgeRef;
 use serde_json::Map;
 use smallvec::SmallVec;
 
-use crate::error::{Error, LimitError, OperationError, SourceLine};
+use crate::error::{ArgumentError, Error, LimitError, OperationError, SourceLine};
 use crate::value::{Array, Type};
 
 /// The result types of a node.
@@ -175,7 +175,7 @@ impl<O> Node<O> {
 #[derive(Clone, Copy, Debug)]
 struct Edge {
     result: u16,
-    slot: u32,
+    slot: u16,
 }
 
 /// An input: a node without operation, and its name.
@@ -248,10 +248,13 @@ impl<O: Operation> Graph<O> {
     /// Appends an input. Inputs come before all operations.
     ///
     /// # Errors
-    /// If an array of that type would not fit into memory.
+    /// If there is an operation already, or an array of that type would not fit into memory.
     pub fn add_input(&mut self, name: impl Into<Arc<str>>, ty: Type) -> Result<Value, Error> {
-        assert_eq!(self.n_ops(), 0, "bug: an input after an operation");
         let name = name.into();
+        if self.n_ops() > 0 {
+            let requirement = "an input must come before all operations".to_string();
+            return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
+        }
         check_bytes(&ty, &name)?;
         let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
         let node = self.push(Content::Input, smallvec::smallvec![ty], Box::default(), provenance)?;
@@ -262,7 +265,8 @@ impl<O: Operation> Graph<O> {
     /// Appends the application of an operation. The result types are inferred.
     ///
     /// # Errors
-    /// If the operation does not take these operands, with the operands' lines and the provenance's source line.
+    /// If an operand is no value of this graph, or the operation does not take these operands, with the operands' lines
+    /// and the provenance's source line.
     pub fn add(&mut self, op: O, operands: &[Value], provenance: Provenance) -> Result<NodeId, Error> {
         self.add_with_regions(op, operands, Box::default(), provenance)
     }
@@ -278,6 +282,10 @@ impl<O: Operation> Graph<O> {
         regions: Box<[Arc<Graph<O>>]>,
         provenance: Provenance,
     ) -> Result<NodeId, Error> {
+        if let Some(slot) = operands.iter().position(|&value| !self.contains(value)) {
+            let requirement = format!("operand {slot} is no value of this graph");
+            return Err(ArgumentError::Value { name: op.name().to_string(), requirement }.into());
+        }
         let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
         let signatures: SmallVec<[Signature; 0]> = regions.iter().map(|region| region.signature()).collect();
         let results = match op.infer(&types, &signatures) {
@@ -306,7 +314,7 @@ impl<O: Operation> Graph<O> {
         }
         let node = self.push(Content::Op(op), types, regions, provenance)?;
         for (slot, operand) in operands.iter().enumerate() {
-            let edge = Edge { result: operand.result, slot: slot as u32 };
+            let edge = Edge { result: operand.result, slot: slot as u16 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
         }
         Ok(node)
@@ -384,10 +392,11 @@ impl<O: Operation> Graph<O> {
             let Edge { result, slot } = *edge.weight();
             let value = Value { node: NodeId::from_index(edge.source().index()), result };
             // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
-            if operands.len() <= slot as usize {
-                operands.resize(slot as usize + 1, value);
+            let slot = usize::from(slot);
+            if operands.len() <= slot {
+                operands.resize(slot + 1, value);
             }
-            operands[slot as usize] = value;
+            operands[slot] = value;
         }
         operands
     }
@@ -395,6 +404,21 @@ impl<O: Operation> Graph<O> {
     /// The type of a value.
     pub fn ty(&self, value: Value) -> &Type {
         &self.node(value.node).types[value.result as usize]
+    }
+
+    /// Which nodes outputs or guards depend on.
+    pub(crate) fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.n_nodes()];
+        let roots = self.outputs.iter().map(|output| output.value);
+        for value in roots.chain(self.guards.iter().map(|guard| guard.value)) {
+            needed[value.node.index()] = true;
+        }
+        for id in self.ids().rev() {
+            if needed[id.index()] {
+                self.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
+            }
+        }
+        needed
     }
 
     /// Whether that value exists.
@@ -451,5 +475,27 @@ fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {
             place: Some(format!("{place}: {ty}")),
         }
         .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{Add, Graph};
+    use crate::value::DType;
+
+    #[test]
+    fn misuse_of_the_builder_is_an_error() {
+        let scalar = Type::scalar(DType::F64);
+        let mut graph = Graph::new("f");
+        let x = graph.add_input("x", scalar.clone()).unwrap();
+        let y = graph.add(Add.into(), &[x, x], Provenance::default()).unwrap();
+        let late = graph.add_input("z", scalar.clone()).unwrap_err();
+        assert_eq!(late.to_string(), "z: an input must come before all operations");
+
+        let mut other = Graph::new("g");
+        let z = other.add_input("z", scalar).unwrap();
+        let foreign = other.add(Add.into(), &[z, y.into()], Provenance::default()).unwrap_err();
+        assert_eq!(foreign.to_string(), "add: operand 1 is no value of this graph");
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn rebuild(
     graph: &Graph,
     mut rewrite: impl FnMut(&mut Graph, &Op, &Operands, &Provenance) -> Result<Rewrite, Error>,
 ) -> Result<Graph, Error> {
-    let needed = needed(graph);
+    let needed = graph.needed();
     let mut new = Graph::new(graph.name());
     new.reserve_like(graph);
     let mut map = ValueMap::new(graph.n_nodes());
@@ -52,20 +52,6 @@ pub(super) fn rebuild(
 }
 
 /// The nodes on which outputs and guards depend.
-fn needed(graph: &Graph) -> Vec<bool> {
-    let mut needed = vec![false; graph.n_nodes()];
-    let roots = graph.outputs().iter().map(|output| output.value);
-    for value in roots.chain(graph.guards().iter().map(|guard| guard.value)) {
-        needed[value.node.index()] = true;
-    }
-    for id in graph.ids().rev() {
-        if needed[id.index()] {
-            graph.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-        }
-    }
-    needed
-}
-
 /// Carries over outputs and guards. A guard that repeats another, or that a constant settles, demands nothing new.
 fn finish(graph: &Graph, map: &ValueMap, new: &mut Graph) {
     let mut seen = std::collections::HashSet::new();
