@@ -51,7 +51,6 @@ pub(super) fn rebuild(
     Ok(new)
 }
 
-/// The nodes on which outputs and guards depend.
 /// Carries over outputs and guards. A guard that repeats another, or that a constant settles, demands nothing new.
 fn finish(graph: &Graph, map: &ValueMap, new: &mut Graph) {
     let mut seen = std::collections::HashSet::new();
