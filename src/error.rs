@@ -76,6 +76,11 @@ pub enum TraceError {
         /// The line of the comparison.
         at: SourceLine,
     },
+    /// A comparison needed an answer within the body of a loop or a branch, where values change from trip to trip.
+    BranchInRegion {
+        /// The line of the comparison.
+        at: SourceLine,
+    },
     /// A `Var` was used outside the trace that made it.
     Escaped {
         /// The line of the use.
@@ -276,7 +281,12 @@ impl fmt::Display for TraceError {
             TraceError::BranchWithoutValues { at } => write!(
                 f,
                 "trace: a comparison of traced values needs an answer here, but this trace has types only; \
-                 trace with values (`jit`), or use `select` (and `cond` and `while_loop`, once there)\n  at {at}"
+                 trace with values (`jit`), or use `select`, `cond` or `while_loop`\n  at {at}"
+            ),
+            TraceError::BranchInRegion { at } => write!(
+                f,
+                "trace: a comparison of values that change from trip to trip cannot decide an `if`, or end a `while`, while \
+                 the body of a loop or a branch is traced; use `select`, `cond` or `while_loop`\n  at {at}"
             ),
             TraceError::Escaped { at } => {
                 write!(f, "trace: this value belongs to a trace that is not the one open here\n  at {at}")

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::error::{ArgumentError, Error, GuardMiss};
-use crate::ir::Value;
-use crate::op::Graph;
-use crate::value::{Array, Type};
+use crate::error::{ArgumentError, Error, GuardMiss, LimitError, SourceLine};
+use crate::ir::{NodeId, Value};
+use crate::op::{Graph, Lowering, Op, Scan, While};
+use crate::value::{Array, Scalar, Type};
+
+/// The bytes that the stacks of a run may take unless told otherwise.
+pub(crate) const DEFAULT_LOOP_BYTES: u64 = 4 << 30;
 
 /// Evaluates a graph.
 ///
@@ -21,58 +24,223 @@ use crate::value::{Array, Type};
 /// ```
 ///
 /// # Errors
-/// If the inputs are of other number or types than the graph's, or a guard does not hold.
+/// If the inputs are of other number or types than the graph's, a guard does not hold, or a loop exceeds a limit: its
+/// number of trips, or 4 GiB of stacks.
 pub fn run(graph: &Graph, inputs: &[Array]) -> Result<Vec<Array>, Error> {
     let mut evaluator = Evaluator::new(graph, inputs.to_vec())?;
     for (position, guard) in graph.guards().iter().enumerate() {
-        if evaluator.value(graph, guard.value).as_slice::<bool>() != Some(&[guard.expect]) {
+        if evaluator.value(graph, guard.value)?.as_slice::<bool>() != Some(&[guard.expect]) {
             return Err(GuardMiss { guard: position, expected: guard.expect, at: guard.at.clone() }.into());
         }
     }
-    Ok(graph.outputs().iter().map(|output| evaluator.value(graph, output.value)).collect())
+    graph.outputs().iter().map(|output| evaluator.value(graph, output.value)).collect()
+}
+
+/// What a node gives: an array, or what a loop has saved.
+#[derive(Clone)]
+enum Datum {
+    Array(Array),
+    Stack(Arc<Vec<Array>>),
 }
 
 /// Evaluates values of a growing graph on demand, each node once.
 pub(crate) struct Evaluator {
-    results: Vec<Option<Arc<[Array]>>>,
+    results: Vec<Option<Arc<[Datum]>>>,
+    /// The bytes that stacks may still take.
+    loop_bytes: u64,
 }
 
 impl Evaluator {
     /// An evaluator for a graph with these inputs.
     pub fn new(graph: &Graph, inputs: Vec<Array>) -> Result<Evaluator, Error> {
         check_inputs(graph, inputs.iter().map(Array::ty))?;
-        Ok(Evaluator { results: inputs.into_iter().map(|input| Some(Arc::from([input]))).collect() })
+        Ok(Evaluator::within(DEFAULT_LOOP_BYTES, inputs))
+    }
+
+    fn within(loop_bytes: u64, inputs: Vec<Array>) -> Evaluator {
+        let known = |input| Some(Arc::from([Datum::Array(input)]));
+        Evaluator { results: inputs.into_iter().map(known).collect(), loop_bytes }
     }
 
     /// The value, computed with whatever it needs that is not known yet.
-    pub fn value(&mut self, graph: &Graph, value: Value) -> Array {
+    ///
+    /// # Errors
+    /// If a loop exceeds a limit.
+    pub fn value(&mut self, graph: &Graph, value: Value) -> Result<Array, Error> {
         self.results.resize(graph.n_nodes(), None);
         // An explicit stack, since graphs are deeper than the machine's.
         let mut pending = vec![value.node];
         while let Some(&node) = pending.last() {
-            if self.results[node.index()].is_some() {
+            if self.is_known(graph, node) {
                 pending.pop();
                 continue;
             }
             let operands = graph.operands(node);
             let before = pending.len();
-            pending.extend(operands.iter().map(|x| x.node).filter(|x| self.results[x.index()].is_none()));
+            pending.extend(operands.iter().map(|x| x.node).filter(|&x| !self.is_known(graph, x)));
             if pending.len() > before {
                 continue;
             }
             pending.pop();
-            let op = graph.node(node).op().expect("bug: an input without a value");
-            let x: Vec<&Array> = operands.iter().map(|&x| self.known(x)).collect();
-            let results = op.eval(&x, graph.node(node).types());
-            self.results[node.index()] = Some(results.into());
+            let x: Vec<Datum> = operands.iter().map(|&x| self.known(x).clone()).collect();
+            self.results[node.index()] = Some(self.evaluate(graph, node, x)?.into());
         }
-        self.known(value).clone()
+        Ok(self.known(value).array().clone())
     }
 
-    fn known(&self, value: Value) -> &Array {
+    /// Whether all results are known: a loop may have been extended since it was run.
+    fn is_known(&self, graph: &Graph, node: NodeId) -> bool {
+        self.results[node.index()].as_ref().is_some_and(|results| results.len() == graph.node(node).types().len())
+    }
+
+    fn known(&self, value: Value) -> &Datum {
         let results = self.results[value.node.index()].as_ref();
         &results.expect("bug: an operand was not evaluated")[usize::from(value.result)]
     }
+
+    fn evaluate(&mut self, graph: &Graph, id: NodeId, x: Vec<Datum>) -> Result<Vec<Datum>, Error> {
+        let node = graph.node(id);
+        let op = node.op().expect("bug: an input without a value");
+        if !matches!(op.lower(), Lowering::Control(_)) {
+            let x: Vec<&Array> = x.iter().map(Datum::array).collect();
+            return Ok(op.eval(&x, node.types()).into_iter().map(Datum::Array).collect());
+        }
+        let mut control = Control { regions: node.regions(), at: node.provenance().at.as_ref(), evaluator: self };
+        match op {
+            Op::Cond(_) => control.branch(usize::from(x[0].array().get(0) != Some(Scalar::Bool(true))), &x[1..]),
+            Op::Switch(_) => {
+                let last = node.regions().len() as i64 - 1;
+                let Some(Scalar::I64(index)) = x[0].array().get(0) else { unreachable!("bug: an index that is none") };
+                control.branch(index.clamp(0, last) as usize, &x[1..])
+            }
+            Op::Checkpoint(_) => control.branch(0, &x),
+            Op::While(op) => control.repeat(op, &x),
+            Op::Scan(op) => control.scan(op, &x, node.types()),
+            other => unreachable!("bug: {} is no control flow", other.name()),
+        }
+    }
+}
+
+impl Datum {
+    fn array(&self) -> &Array {
+        match self {
+            Datum::Array(array) => array,
+            Datum::Stack(_) => unreachable!("bug: a stack among arrays"),
+        }
+    }
+
+    fn stack(&self) -> &[Array] {
+        match self {
+            Datum::Stack(arrays) => arrays,
+            Datum::Array(_) => unreachable!("bug: an array among stacks"),
+        }
+    }
+}
+
+fn arrays(data: &[Datum]) -> Vec<Array> {
+    data.iter().map(|x| x.array().clone()).collect()
+}
+
+/// An operation with regions under evaluation.
+struct Control<'e> {
+    regions: &'e [Arc<Graph>],
+    at: Option<&'e SourceLine>,
+    evaluator: &'e mut Evaluator,
+}
+
+impl Control<'_> {
+    fn call(&mut self, region: usize, inputs: Vec<Array>) -> Result<Vec<Array>, Error> {
+        let region = &self.regions[region];
+        let mut inner = Evaluator::within(self.evaluator.loop_bytes, inputs);
+        region.outputs().iter().map(|output| inner.value(region, output.value)).collect()
+    }
+
+    fn branch(&mut self, region: usize, x: &[Datum]) -> Result<Vec<Datum>, Error> {
+        Ok(self.call(region, arrays(x))?.into_iter().map(Datum::Array).collect())
+    }
+
+    fn repeat(&mut self, op: &While, x: &[Datum]) -> Result<Vec<Datum>, Error> {
+        let mut state = arrays(x);
+        let mut saved: Vec<Vec<Array>> = vec![Vec::new(); self.regions[1].outputs().len() - op.carry];
+        let mut n_trips = 0;
+        while self.call(0, state.clone())?[0].get(0) == Some(Scalar::Bool(true)) {
+            if op.max_trips.is_some_and(|limit| n_trips >= limit) {
+                return Err(too_many_trips(op, self.at).into());
+            }
+            n_trips += 1;
+            let mut next = self.call(1, state.clone())?;
+            for (stack, array) in saved.iter_mut().zip(next.drain(op.carry..)) {
+                self.push(stack, array)?;
+            }
+            state.splice(..op.carry, next);
+        }
+        state.truncate(op.carry);
+        let stacks = saved.into_iter().map(|stack| Datum::Stack(stack.into()));
+        Ok(state.into_iter().map(Datum::Array).chain(stacks).collect())
+    }
+
+    fn scan(&mut self, op: &Scan, x: &[Datum], types: &[Type]) -> Result<Vec<Datum>, Error> {
+        let (carry, rest) = x.split_at(op.carry);
+        let (xs, rest) = rest.split_at(op.xs);
+        let (mut carry, rest) = (arrays(carry), arrays(rest));
+        let n = op.length.unwrap_or_else(|| xs[0].stack().len());
+        let mut rows: Vec<Vec<Array>> = vec![Vec::new(); types.len() - op.carry];
+        for trip in 0..n {
+            let index = if op.reverse { n - 1 - trip } else { trip };
+            let mut inputs = vec![Array::scalar(index as i64)];
+            inputs.extend(carry);
+            inputs.extend(xs.iter().map(|x| match x {
+                Datum::Array(array) => row(array, index),
+                Datum::Stack(stack) => stack[index].clone(),
+            }));
+            inputs.extend(rest.iter().cloned());
+            carry = self.call(0, inputs)?;
+            for ((rows, y), ty) in rows.iter_mut().zip(carry.drain(op.carry..)).zip(&types[op.carry..]) {
+                if ty.stack {
+                    self.push(rows, y)?;
+                } else {
+                    rows.push(y);
+                }
+            }
+        }
+        if op.reverse {
+            rows.iter_mut().for_each(|rows| rows.reverse());
+        }
+        let ys = rows.into_iter().zip(&types[op.carry..]).map(|(rows, ty)| match ty.stack {
+            true => Datum::Stack(rows.into()),
+            false => Datum::Array(Array::collect(ty, rows.iter().flat_map(Array::elements))),
+        });
+        Ok(carry.into_iter().map(Datum::Array).chain(ys).collect())
+    }
+
+    /// Pushes onto a stack, within the limit of memory.
+    fn push(&mut self, stack: &mut Vec<Array>, array: Array) -> Result<(), LimitError> {
+        let bytes = array.ty().checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
+        self.evaluator.loop_bytes =
+            self.evaluator.loop_bytes.checked_sub(bytes).ok_or_else(|| too_much_loop_memory(DEFAULT_LOOP_BYTES))?;
+        stack.push(array);
+        Ok(())
+    }
+}
+
+/// One row of an array.
+fn row(array: &Array, index: usize) -> Array {
+    let (_, ty) = array.ty().row().expect("bug: a row of a scalar");
+    let n = ty.size();
+    let element = |k: usize| array.get(k).expect("bug: a row beyond its array");
+    Array::collect(&ty, (index * n..(index + 1) * n).map(element))
+}
+
+/// The error of a loop that goes on for longer than it may.
+pub(crate) fn too_many_trips(op: &While, at: Option<&SourceLine>) -> LimitError {
+    let limit = op.max_trips.expect("bug: a limit that is none");
+    let place = at.map(|at| format!("while, at {at}"));
+    LimitError { what: "trips of a loop", limit, got: None, place }
+}
+
+/// The error of loops that save more than they may.
+pub(crate) fn too_much_loop_memory(limit: u64) -> LimitError {
+    LimitError { what: "bytes that loops save for the reverse mode", limit, got: None, place: None }
 }
 
 /// Requires inputs of the graph's number and types.

@@ -6,7 +6,7 @@ pub mod common;
 use std::fs;
 use std::sync::Arc;
 
-use common::graph_of;
+use common::graph_with;
 use retrograd::Error;
 use retrograd::error::{LimitError, SourceLine, VerifyError};
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
@@ -95,13 +95,13 @@ fn every_operation_survives() {
         let answers = examples
             .answers
             .iter()
-            .map(|answer| (&answer.op, answer.operands.iter().map(Array::ty).collect::<Vec<Type>>()));
+            .map(|x| (&x.op, &x.regions, x.operands.iter().map(Array::ty).collect::<Vec<Type>>()));
         let samples = examples
             .samples
             .iter()
-            .map(|sample| (&sample.op, sample.operands.iter().map(|(ty, _)| ty.clone()).collect::<Vec<Type>>()));
-        for (op, types) in answers.chain(samples) {
-            let graph = graph_of(op, &types);
+            .map(|x| (&x.op, &x.regions, x.operands.iter().map(|(ty, _)| ty.clone()).collect::<Vec<Type>>()));
+        for (op, regions, types) in answers.chain(samples) {
+            let graph = graph_with(op, regions, &types);
             let (text, loaded) = round_trip(&graph);
             let id = loaded.ids().nth(types.len()).unwrap();
             assert_eq!(loaded.node(id).op(), Some(op), "{name}: {text}");

@@ -2,7 +2,7 @@
 
 pub mod common;
 
-use common::{Random, graph_of};
+use common::{Random, graph_with};
 use retrograd::error::SourceLine;
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
 use retrograd::op::{Add, Lt, Mul, Op};
@@ -19,7 +19,7 @@ fn documents() -> Vec<String> {
         .filter_map(|(_, _, examples)| {
             let sample = examples.samples.first()?;
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
-            Some(graph_of(&sample.op, &types).to_json().unwrap())
+            Some(graph_with(&sample.op, &sample.regions, &types).to_json().unwrap())
         })
         .collect();
     documents.push(everything().to_json().unwrap());

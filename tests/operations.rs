@@ -3,7 +3,7 @@
 
 pub mod common;
 
-use common::{Random, floats, graph_of, ulps};
+use common::{Random, floats, graph_with, ulps};
 use retrograd::op::{Graph, Op, Sample};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Program, differentiate, interpret};
@@ -31,7 +31,7 @@ fn known_answers() {
         assert!(!examples.answers.is_empty(), "{name} has no known answers");
         for answer in &examples.answers {
             let types: Vec<Type> = answer.operands.iter().map(Array::ty).collect();
-            let graph = graph_of(&answer.op, &types);
+            let graph = graph_with(&answer.op, &answer.regions, &types);
             let results = both(name, &graph, &answer.operands);
             for (got, expected) in results.iter().zip(&answer.results) {
                 assert_eq!(got.ty(), expected.ty(), "{name}: {graph}");
@@ -60,7 +60,7 @@ fn each_sample(mut check: impl FnMut(&str, &Sample, &[Type], &[Array], &mut Rand
 #[test]
 fn interpreter_and_native_agree() {
     each_sample(|name, sample, types, inputs, _| {
-        both(name, &graph_of(&sample.op, types), inputs);
+        both(name, &graph_with(&sample.op, &sample.regions, types), inputs);
     });
 }
 
@@ -102,7 +102,7 @@ fn interpreter_and_native_agree_on_special_values() {
             };
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
             let inputs: Vec<Array> = types.iter().map(|ty| nasty(ty, &mut random)).collect();
-            both(name, &graph_of(&sample.op, &types), &inputs);
+            both(name, &graph_with(&sample.op, &sample.regions, &types), &inputs);
         }
     }
 }
@@ -124,7 +124,7 @@ fn forward_mode_agrees_with_differences() {
             return;
         }
         let wrt = float_operands(types);
-        let graph = graph_of(&sample.op, types);
+        let graph = graph_with(&sample.op, &sample.regions, types);
         let float_output = graph.outputs().iter().all(|output| graph.ty(output.value).dtype == DType::F64);
         if wrt.is_empty() || !float_output || types.iter().any(|ty| ty.dtype == DType::F32) {
             return;
@@ -165,7 +165,7 @@ fn forward_mode_agrees_with_differences() {
 fn reverse_mode_agrees_with_forward_mode() {
     each_sample(|name, sample, types, inputs, random| {
         let wrt = float_operands(types);
-        let graph = graph_of(&sample.op, types);
+        let graph = graph_with(&sample.op, &sample.regions, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
             return;
@@ -190,7 +190,7 @@ fn reverse_mode_agrees_with_forward_mode() {
 fn second_order_is_symmetric_and_modes_agree() {
     each_sample(|name, sample, types, inputs, random| {
         let wrt = float_operands(types);
-        let graph = graph_of(&sample.op, types);
+        let graph = graph_with(&sample.op, &sample.regions, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         let double = types.iter().chain(&outputs).all(|ty| ty.dtype != DType::F32);
         if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
@@ -247,7 +247,7 @@ fn derivatives_in_single_precision_follow_those_in_double() {
             .map(|x| Array::collect(&widened(&x.ty()), x.elements().map(|e| e.convert(widened(&x.ty()).dtype))))
             .collect();
         let run = |types: &[Type], inputs: &[Array]| {
-            both(name, &differentiate::jvp(&graph_of(&sample.op, types), &wrt).unwrap(), inputs)
+            both(name, &differentiate::jvp(&graph_with(&sample.op, &sample.regions, types), &wrt).unwrap(), inputs)
         };
         for (single, double) in run(types, &inputs).iter().zip(run(&wide, &wide_inputs)) {
             if !single.dtype().is_float() {
@@ -258,7 +258,7 @@ fn derivatives_in_single_precision_follow_those_in_double() {
                 assert!(
                     (a - b).abs() <= 2e-5 * size,
                     "{name}: {a} in f32, {b} in f64\n{}",
-                    graph_of(&sample.op, types)
+                    graph_with(&sample.op, &sample.regions, types)
                 );
             }
         }

@@ -16,8 +16,11 @@ pub(super) const ARENA: u32 = 0;
 /// The entry of the base table that holds the scalars' frame.
 pub(super) const FRAME: u32 = 1;
 
+/// The entry of the base table that holds the memory of stacks, or nothing where a program has none.
+pub(super) const STACKS: u32 = 2;
+
 /// The first of the inputs' entries; outputs, constants and library calls follow.
-pub(super) const FIRST_INPUT: u32 = 2;
+pub(super) const FIRST_INPUT: u32 = 3;
 
 /// Blocks of the arena begin and end at multiples of a cache line.
 const LINE: usize = 64;
@@ -25,7 +28,7 @@ const LINE: usize = 64;
 /// The memory of a plan.
 pub(super) struct Homes {
     places: Vec<Option<Place>>,
-    /// For each loop kernel, where its tiles are.
+    /// For each kernel that needs memory while it runs, where that is.
     pub scratch: HashMap<usize, Place>,
     /// Constants that stand in the base table, in the order of their entries.
     pub constants: Vec<ValueId>,
@@ -46,13 +49,18 @@ impl Homes {
         self.places[root]
     }
 
+    /// The number of entries of the base table, if there are that many library calls.
+    pub fn n_entries(&self, plan: &Plan<'_>, n_libraries: usize) -> usize {
+        self.first_library(plan) as usize + 2 * n_libraries
+    }
+
     /// The entry of the first library call in the base table.
     pub fn first_library(&self, plan: &Plan<'_>) -> u32 {
         first_constant(plan) + self.constants.len() as u32
     }
 }
 
-fn first_constant(plan: &Plan<'_>) -> u32 {
+pub(super) fn first_constant(plan: &Plan<'_>) -> u32 {
     FIRST_INPUT + (plan.graph.inputs().len() + plan.graph.outputs().len()) as u32
 }
 
@@ -118,7 +126,7 @@ fn find_lives(plan: &Plan<'_>) -> Lives {
                     }
                 }
             }
-            Kernel::Library(node) => {
+            Kernel::Library(node) | Kernel::Control(node) => {
                 tick += 1;
                 for x in plan.graph.operands(*node) {
                     lives.needs_memory[plan.root(x)] = true;
@@ -163,7 +171,9 @@ fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
             Kernel::Loop(nest) => {
                 nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| place(x, false))
             }
-            Kernel::Library(node) => plan.graph.operands(*node).into_iter().for_each(|x| place(x, true)),
+            Kernel::Library(node) | Kernel::Control(node) => {
+                plan.graph.operands(*node).into_iter().for_each(|x| place(x, true))
+            }
         }
     }
 }
@@ -197,19 +207,27 @@ impl Allocator<'_, '_> {
                         self.define_array(node.into());
                     }
                     let bytes = loops::scratch_bytes(plan, k, &self.homes);
-                    if bytes > 0 {
-                        let offset = self.arena.take(bytes);
-                        self.homes.scratch.insert(k, Place { base: ARENA, offset: offset as i64 });
-                        self.arena.give(offset, bytes);
-                    }
+                    self.take_scratch(k, bytes);
                     nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| self.release(x, tick));
                 }
-                Kernel::Library(node) => {
+                Kernel::Library(node) | Kernel::Control(node) => {
                     tick += 1;
                     results_of(plan.graph, *node).for_each(|result| self.define_array(result));
+                    if let Some(control) = plan.controls.get(&k) {
+                        self.take_scratch(k, control.bytes);
+                    }
                     plan.graph.operands(*node).into_iter().for_each(|x| self.release(x, tick));
                 }
             }
+        }
+    }
+
+    /// Memory that a kernel needs while it runs.
+    fn take_scratch(&mut self, kernel: usize, bytes: usize) {
+        if bytes > 0 {
+            let offset = self.arena.take(bytes);
+            self.homes.scratch.insert(kernel, Place { base: ARENA, offset: offset as i64 });
+            self.arena.give(offset, bytes);
         }
     }
 
@@ -253,8 +271,8 @@ impl Allocator<'_, '_> {
 }
 
 fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
-    let ty = plan.ty(value);
-    (ty.size() * ty.dtype.size()).max(1)
+    let bytes = plan.ty(value).checked_bytes();
+    bytes.expect("bug: an oversized value passed the graph's check").max(1)
 }
 
 /// The bytes of a tile of any dtype.

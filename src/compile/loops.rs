@@ -17,7 +17,7 @@ use crate::value::DType;
 /// The node whose result the item stores into memory of its own.
 pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
     match item {
-        Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => Some(*node),
+        Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => Some(*node),
         Item::Output { .. } => None,
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
 pub(super) fn scratch_bytes(plan: &Plan<'_>, kernel: usize, homes: &Homes) -> usize {
     match &plan.kernels[kernel] {
         Kernel::Loop(nest) => Nest::new(plan, homes, kernel, nest).n_tiles * TILE_BYTES,
-        Kernel::Scalar(_) | Kernel::Library(_) => 0,
+        Kernel::Scalar(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
     }
 }
 

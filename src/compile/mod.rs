@@ -13,11 +13,13 @@
 //! ```
 
 mod allocate;
+mod control;
 mod library;
 mod loops;
 mod nest;
 mod plan;
 mod program;
 mod scalar;
+mod stacks;
 
 pub use program::Program;

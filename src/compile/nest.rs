@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::allocate::{FIRST_INPUT, Homes};
-use super::plan::{Item, LoopKernel, Place, Plan, Source, ValueId};
+use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
 use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::{Layout, Lowering, Monoid};
@@ -128,11 +128,18 @@ struct Build<'b, 'g> {
 
 impl Build<'_, '_> {
     fn add(&mut self, item: &Item) {
-        let operands: Vec<Operand> = self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect();
+        let operands: Vec<Operand> = match item {
+            Item::Copy(node) => {
+                let access = self.plan.copied(*node).clone();
+                let number = self.number(self.plan.graph.operands(*node)[0]);
+                vec![number.unwrap_or_else(|| self.elements(access, self.plan.ty((*node).into()).dtype))]
+            }
+            item => self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect(),
+        };
         let rank = self.nest.shape.rank();
         let (action, store) = match item {
             Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
-            Item::Gather(node) => (Action::Move, self.own_store((*node).into())),
+            Item::Gather(node) | Item::Copy(node) => (Action::Move, self.own_store((*node).into())),
             Item::Output { output, from } => {
                 let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
                 let place = Place { base, offset: 0 };
@@ -159,7 +166,11 @@ impl Build<'_, '_> {
             Lowering::Inline(_) => Action::Inline(node),
             Lowering::Math1(f) => Action::Math1(f),
             Lowering::Math2(f) => Action::Math2(f),
-            Lowering::Constant(_) | Lowering::View(_) | Lowering::Reduce { .. } | Lowering::Library(_) => {
+            Lowering::Constant(_)
+            | Lowering::View(_)
+            | Lowering::Reduce { .. }
+            | Lowering::Library(_)
+            | Lowering::Control(_) => {
                 unreachable!("bug: {} as an item of a loop", op.name())
             }
         }
@@ -170,14 +181,19 @@ impl Build<'_, '_> {
         if self.plan.source(root) == Source::Item(self.kernel) {
             return Operand::Item(self.made[&root]);
         }
-        if let Some(constant) = self.plan.constant(x)
-            && constant.size() == 1
-        {
-            return Operand::Immediate(constant.get(0).expect("bug: a constant without its element"));
-        }
-        let Layout { offset, strides, .. } = self.plan.access(x).layout;
-        let dtype = self.plan.ty(x).dtype;
-        let place = self.homes.place(root);
+        let number = self.number(x);
+        number.unwrap_or_else(|| self.elements(self.plan.access(x), self.plan.ty(x).dtype))
+    }
+
+    /// The number that stands everywhere in a value, if it is known.
+    fn number(&self, x: Value) -> Option<Operand> {
+        let constant = self.plan.constant(x).filter(|constant| constant.size() == 1)?;
+        Some(Operand::Immediate(constant.get(0).expect("bug: a constant without its element")))
+    }
+
+    fn elements(&mut self, access: Access, dtype: DType) -> Operand {
+        let Layout { offset, strides, .. } = access.layout;
+        let place = self.homes.place(access.root);
         let place = Place { offset: place.offset + offset as i64 * dtype.size() as i64, ..place };
         Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
     }

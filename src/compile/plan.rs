@@ -5,8 +5,9 @@
 //! are made in it at the same index; otherwise it opens a new kernel at the end. So each node is looked at once.
 //! Views are no kernels: a value that renames the elements of another is an [`Access`] to that other, its root.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::control::ControlPlan;
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, Monoid};
 use crate::value::{Array, DType, Shape, Type};
@@ -50,6 +51,8 @@ pub(super) enum Kernel {
     Loop(LoopKernel),
     /// A call of a library routine.
     Library(NodeId),
+    /// Control flow around the code of regions; see [`Plan::controls`].
+    Control(NodeId),
 }
 
 /// One step of straight-line code.
@@ -77,6 +80,8 @@ pub(super) enum Item {
     Op(NodeId),
     /// The elements of a view brought into row-major order: the node is a reshape that no strides express.
     Gather(NodeId),
+    /// The elements of any other view brought into row-major order, where control flow needs them so.
+    Copy(NodeId),
     /// A copy to an output.
     Output { from: Value, output: usize },
     /// A reduction, whose result is complete after the kernel.
@@ -89,7 +94,7 @@ impl Item {
     pub fn result(&self) -> Option<NodeId> {
         match self {
             Item::Op(node) => Some(*node),
-            Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } => None,
+            Item::Gather(_) | Item::Copy(_) | Item::Output { .. } | Item::Reduce { .. } => None,
         }
     }
 }
@@ -118,6 +123,10 @@ pub(super) struct Plan<'g> {
     sources: Vec<Source>,
     /// The output into which a value is computed directly.
     pub direct_output: Vec<Option<u32>>,
+    /// The kernels of control flow with the plans of their regions.
+    pub controls: HashMap<usize, ControlPlan<'g>>,
+    /// What the copies of views copy.
+    copied: HashMap<NodeId, Access>,
     last_scalar: Option<usize>,
     last_loop: HashMap<Shape, usize>,
 }
@@ -138,6 +147,8 @@ impl<'g> Plan<'g> {
             accesses: vec![None; n_values as usize],
             sources: vec![Source::Unused; n_values as usize],
             direct_output: vec![None; n_values as usize],
+            controls: HashMap::new(),
+            copied: HashMap::new(),
             last_scalar: None,
             last_loop: HashMap::new(),
         };
@@ -215,9 +226,10 @@ impl<'g> Plan<'g> {
             self.sources[id] = Source::Input(position);
         }
         self.choose_direct_outputs(&needed);
+        let dense = self.dense(&needed);
         for id in self.graph.ids() {
             if needed[id.index()] {
-                self.place(id);
+                self.place(id, dense.contains(&id));
             }
             for &guard in guards.get(id.index()).into_iter().flatten() {
                 let value = self.graph.guards()[guard].value;
@@ -227,7 +239,13 @@ impl<'g> Plan<'g> {
         self.copy_outputs();
     }
 
-    fn place(&mut self, node: NodeId) {
+    /// The nodes whose elements control flow needs in row-major order.
+    fn dense(&self, needed: &[bool]) -> HashSet<NodeId> {
+        let holds_regions = |id: &NodeId| needed[id.index()] && !self.graph.node(*id).regions().is_empty();
+        self.graph.ids().filter(holds_regions).flat_map(|id| self.graph.operands(id)).map(|x| x.node).collect()
+    }
+
+    fn place(&mut self, node: NodeId, dense: bool) {
         let Some(op) = self.graph.node(node).op() else { return };
         let operands = self.graph.operands(node);
         let id = self.id(node.into());
@@ -236,6 +254,11 @@ impl<'g> Plan<'g> {
             Lowering::View(view) => {
                 let operand = self.access(operands[0]);
                 match view.view(&operand.layout) {
+                    Some(layout) if dense && !layout.is_row_major() => {
+                        let shape = layout.shape.clone();
+                        self.copied.insert(node, Access { root: operand.root, layout });
+                        self.push_item(Item::Copy(node), &operands, &shape);
+                    }
                     Some(layout) => self.accesses[id] = Some(Box::new(Access { root: operand.root, layout })),
                     None => self.push_item(Item::Gather(node), &operands, &self.graph.ty(operands[0]).shape.clone()),
                 }
@@ -259,12 +282,27 @@ impl<'g> Plan<'g> {
             Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
-                for result in results_of(self.graph, node) {
-                    let id = self.id(result);
-                    self.sources[id] = Source::After(kernel);
-                }
+                self.complete_after(node, kernel);
+            }
+            Lowering::Control(_) => {
+                let kernel = self.kernels.len();
+                self.kernels.push(Kernel::Control(node));
+                self.controls.insert(kernel, ControlPlan::new(self.graph, node));
+                self.complete_after(node, kernel);
             }
         }
+    }
+
+    fn complete_after(&mut self, node: NodeId, kernel: usize) {
+        for result in results_of(self.graph, node) {
+            let id = self.id(result);
+            self.sources[id] = Source::After(kernel);
+        }
+    }
+
+    /// The elements that a copy copies.
+    pub fn copied(&self, node: NodeId) -> &Access {
+        &self.copied[&node]
     }
 
     fn push_scalar(&mut self, op: ScalarOp, operands: &[Value]) {
@@ -290,11 +328,15 @@ impl<'g> Plan<'g> {
     }
 
     fn push_item(&mut self, item: Item, operands: &[Value], shape: &Shape) {
+        // A copy of a view meets the elements in another order than they are made.
+        let same_order = !matches!(item, Item::Copy(_));
         let joinable = self.last_loop.get(shape).copied().filter(|&kernel| {
             self.n_items(kernel) < MAX_LOOP_ITEMS
                 && operands.iter().all(|&x| match self.sources[self.root(x)] {
                     Source::Unused | Source::Input(_) | Source::Constant => true,
-                    Source::Item(made) => made < kernel || made == kernel && self.accesses[self.id(x)].is_none(),
+                    Source::Item(made) => {
+                        made < kernel || same_order && made == kernel && self.accesses[self.id(x)].is_none()
+                    }
                     Source::Scalar(made) | Source::After(made) => made < kernel,
                 })
         });
@@ -306,7 +348,7 @@ impl<'g> Plan<'g> {
         let source = match &item {
             Item::Op(node) => Some((*node, Source::Item(kernel))),
             // A gather runs over the operand's shape, so its own consumers cannot share its indices.
-            Item::Gather(node) | Item::Reduce { node, .. } => Some((*node, Source::After(kernel))),
+            Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => Some((*node, Source::After(kernel))),
             Item::Output { .. } => None,
         };
         if let Some((node, source)) = source {
@@ -321,7 +363,7 @@ impl<'g> Plan<'g> {
     fn n_items(&self, kernel: usize) -> usize {
         match &self.kernels[kernel] {
             Kernel::Loop(kernel) => kernel.items.len(),
-            Kernel::Scalar(_) | Kernel::Library(_) => 0,
+            Kernel::Scalar(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
         }
     }
 
@@ -335,7 +377,8 @@ impl<'g> Plan<'g> {
                     | Lowering::Math1(_)
                     | Lowering::Math2(_)
                     | Lowering::Reduce { .. }
-                    | Lowering::Library(_) => true,
+                    | Lowering::Library(_)
+                    | Lowering::Control(_) => true,
                     Lowering::Constant(_) | Lowering::View(_) => false,
                 });
             if computed && self.direct_output[id].is_none() {
@@ -371,7 +414,9 @@ impl<'g> Plan<'g> {
     /// The values that an item of a loop reads.
     pub fn item_operands(&self, item: &Item) -> crate::ir::Operands {
         match item {
-            Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => self.graph.operands(*node),
+            Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => {
+                self.graph.operands(*node)
+            }
             Item::Output { from, .. } => smallvec::smallvec![*from],
         }
     }
@@ -384,7 +429,9 @@ impl<'g> Plan<'g> {
     /// The dtype of the elements that an item gives at each index.
     pub fn item_dtype(&self, item: &Item) -> DType {
         match item {
-            Item::Op(node) | Item::Gather(node) | Item::Reduce { node, .. } => self.ty((*node).into()).dtype,
+            Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => {
+                self.ty((*node).into()).dtype
+            }
             Item::Output { from, .. } => self.ty(*from).dtype,
         }
     }

@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use super::allocate::{Homes, allocate};
+use super::control::{self, Emitted, TOO_MANY_TRIPS};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
+use super::stacks::{Stacks, TOO_MUCH};
 use super::{loops, scalar};
 use crate::emit::{Code, FunctionId, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
-use crate::interpret::check_input_types;
-use crate::op::Graph;
+use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
+use crate::op::{Graph, Op, While};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
@@ -26,19 +28,37 @@ pub struct Program {
     entry: FunctionId,
     /// What the base table holds after the outputs.
     constants: Vec<Arc<Array>>,
-    libraries: Vec<LibraryCall>,
+    libraries: Vec<Box<LibraryCall>>,
+    /// What code within regions refers to.
+    kept: Kept,
+    /// Whether loops save anything, and how many bytes that may be.
+    makes_stacks: bool,
+    loop_bytes: usize,
     arena_lines: usize,
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
 }
 
+/// What compiled code refers to by address, or by number, besides the base table.
+#[derive(Default)]
+struct Kept {
+    constants: Vec<Array>,
+    libraries: Vec<Box<LibraryCall>>,
+    /// The loops whose trips are limited.
+    limits: Vec<(While, Option<SourceLine>)>,
+}
+
 /// One cache line, so that memory is aligned to it.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u8; 64]);
+pub(super) struct Line([u8; 64]);
 
-type Memory = Box<[Line]>;
+/// The working memory of one call at a time.
+struct Memory {
+    lines: Box<[Line]>,
+    stacks: Stacks,
+}
 
 /// Working memory up to this many lines is on the caller's stack.
 const STACK_LINES: usize = 32;
@@ -55,7 +75,8 @@ impl Program {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
         let mut module = Module::new()?;
-        let (entry, libraries) = emit(&mut module, &plan, &homes)?;
+        let mut kept = Kept::default();
+        let (entry, libraries) = emit(&mut module, &plan, &homes, &mut kept)?;
         let code = module.finish()?;
         let constant = |&id: &usize| {
             let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
@@ -77,6 +98,9 @@ impl Program {
             entry,
             constants: homes.constants.iter().map(constant).collect(),
             libraries,
+            kept,
+            makes_stacks: control::makes_stacks(graph),
+            loop_bytes: DEFAULT_LOOP_BYTES as usize,
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
@@ -103,10 +127,17 @@ impl Program {
         (self.arena_lines + self.frame_lines) * size_of::<Line>()
     }
 
+    /// Limits the memory that loops may use for what they save for the reverse mode; 4 GiB unless told otherwise. Beyond
+    /// it a call ends in an error.
+    pub fn with_loop_memory(self, bytes: usize) -> Program {
+        Program { loop_bytes: bytes, ..self }
+    }
+
     /// Runs the program.
     ///
     /// # Errors
-    /// If the inputs are of other number or types than the program's, or a guard does not hold.
+    /// If the inputs are of other number or types than the program's, a guard does not hold, or a loop exceeds a limit: its
+    /// number of trips, or the memory of what it saves.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
         self.check_inputs(inputs)?;
         let mut outputs: Vec<Array> = self.outputs.iter().map(|(_, ty)| Array::zeros(ty)).collect();
@@ -188,31 +219,38 @@ impl Program {
     /// overlap with anything else.
     unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
-        if lines <= STACK_LINES && self.libraries.is_empty() {
+        let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
+        if lines <= STACK_LINES && !routines {
             let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
             // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's
             // contract.
-            return unsafe { self.enter(memory.as_mut_ptr().cast(), buffers) };
+            return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers) };
         }
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut memory = kept.unwrap_or_else(|| vec![Line([0; 64]); lines].into_boxed_slice());
+        let mut memory = kept.unwrap_or_else(|| Memory {
+            lines: vec![Line([0; 64]); lines].into_boxed_slice(),
+            stacks: Stacks::new(self.loop_bytes),
+        });
+        memory.stacks.reset(self.loop_bytes);
+        let Memory { lines, stacks } = &mut memory;
         // SAFETY: as above.
-        let status = unsafe { self.enter(memory.as_mut_ptr().cast(), buffers) };
+        let status = unsafe { self.enter(lines.as_mut_ptr().cast(), stacks, buffers) };
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         status
     }
 
-    unsafe fn enter(&self, arena: *mut u8, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+    unsafe fn enter(&self, arena: *mut u8, stacks: *mut Stacks, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         let mut bases = Bases::new();
         bases.push(arena);
         // SAFETY: the frame follows the arena in the same memory.
         bases.push(unsafe { arena.add(self.arena_lines * size_of::<Line>()) });
+        bases.push(stacks.cast());
         // Pushed one by one: for a few addresses that is several times faster than `extend`.
         buffers.for_each(|address| bases.push(address));
         self.constants.iter().for_each(|constant| bases.push(constant.as_ptr().cast_mut()));
         for call in &self.libraries {
             bases.push(call_library as *mut u8);
-            bases.push(std::ptr::from_ref(call).cast_mut().cast());
+            bases.push(std::ptr::from_ref(&**call).cast_mut().cast());
         }
         // SAFETY: the code has this signature and lives as long as `self`.
         let entry: extern "C" fn(*const *mut u8) -> i32 = unsafe { std::mem::transmute(self.code.address(self.entry)) };
@@ -223,6 +261,11 @@ impl Program {
         match status {
             0 => Ok(()),
             PANICKED => panic!("bug: a library routine of {} panicked", self.name),
+            TOO_MUCH => Err(too_much_loop_memory(self.loop_bytes as u64).into()),
+            status if status <= TOO_MANY_TRIPS => {
+                let (op, at) = &self.kept.limits[(TOO_MANY_TRIPS - status) as usize];
+                Err(too_many_trips(op, at.as_ref()).into())
+            }
             status => {
                 let guard = status as usize - 1;
                 let (expected, at) = self.guards[guard].clone();
@@ -256,7 +299,12 @@ fn check_buffers(
 }
 
 /// Emits all kernels, and a function that calls them in order.
-fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<LibraryCall>), Error> {
+fn emit(
+    module: &mut Module,
+    plan: &Plan<'_>,
+    homes: &Homes,
+    kept: &mut Kept,
+) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
     enum Step {
         Call(FunctionId),
         Library(u32),
@@ -276,7 +324,23 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
             }
             Kernel::Library(node) => {
                 steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
-                libraries.push(LibraryCall::new(plan, homes, *node));
+                libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
+            }
+            Kernel::Control(node) => {
+                let regions: Vec<Emitted> = plan.controls[&k]
+                    .regions
+                    .iter()
+                    .map(|body| region(module, body, kept))
+                    .collect::<Result<_, _>>()?;
+                let node = plan.graph.node(*node);
+                let limit = match node.op() {
+                    Some(Op::While(op)) if op.max_trips.is_some() => {
+                        kept.limits.push((*op, node.provenance().at.clone()));
+                        Some(kept.limits.len() - 1)
+                    }
+                    _ => None,
+                };
+                steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))?));
             }
         }
     }
@@ -300,4 +364,18 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
     }
     let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
     Ok((entry, libraries))
+}
+
+/// Emits a region. What its table refers to is kept with the program.
+fn region(module: &mut Module, body: &control::Body<'_>, kept: &mut Kept) -> Result<Emitted, Error> {
+    let (entry, libraries) = emit(module, &body.plan, &body.homes, kept)?;
+    let mut constants = Vec::new();
+    for &id in &body.homes.constants {
+        let constant = body.plan.constant(body.plan.value(id)).expect("bug: a constant without a value").clone();
+        constants.push(constant.as_ptr() as usize);
+        kept.constants.push(constant);
+    }
+    let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
+    kept.libraries.extend(libraries);
+    Ok(Emitted { entry, constants, libraries: addresses })
 }

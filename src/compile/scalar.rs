@@ -54,7 +54,7 @@ impl Block<'_, '_> {
                 let rank = self.plan.ty(operand).rank();
                 reduce_one(e, monoid, rank > 0 && axes.contains(&(rank - 1)), x[0])
             }
-            Lowering::Constant(_) | Lowering::View(_) | Lowering::Library(_) => {
+            Lowering::Constant(_) | Lowering::View(_) | Lowering::Library(_) | Lowering::Control(_) => {
                 unreachable!("bug: {} in straight-line code", op.name())
             }
         }

@@ -1,4 +1,6 @@
-use crate::ir::{NodeId, Operands, Value};
+use std::sync::Arc;
+
+use crate::ir::{Input, NodeId, Operands, Value};
 use crate::op::{Derivative, Graph, Op, Var, trace};
 
 /// What one node contributes to a derivative: its operation and operands, copied out of the growing graph.
@@ -7,6 +9,16 @@ pub(super) struct Step {
     pub op: Op,
     pub operands: Operands,
     pub n_results: usize,
+    pub regions: Vec<Arc<Graph>>,
+}
+
+impl Step {
+    /// The results, as variables.
+    pub fn results(&self) -> Vec<Var> {
+        let results: Vec<Value> =
+            (0..self.n_results).map(|result| Value { node: self.id, result: result as u16 }).collect();
+        variables(&results)
+    }
 }
 
 /// The nodes through which some outputs depend on some inputs, in a contiguous stretch of the schedule.
@@ -99,9 +111,44 @@ impl Activity {
         trace::inspect(|graph| {
             let node = graph.node(id);
             let op = node.op()?.clone();
-            Some(Step { id, op, operands: graph.operands(id), n_results: node.types().len() })
+            let regions = node.regions().to_vec();
+            Some(Step { id, op, operands: graph.operands(id), n_results: node.types().len(), regions })
         })
     }
+}
+
+/// Which outputs of a region depend differentiably on any of these inputs.
+pub(super) fn reached(region: &Graph, inputs: &[bool]) -> Vec<bool> {
+    let mut marked = vec![false; region.n_nodes()];
+    for (input, &is) in region.inputs().iter().zip(inputs) {
+        marked[input.node.index()] = is;
+    }
+    let carries = |marked: &[bool], x: Value| marked[x.node.index()] && region.ty(x).dtype.is_float();
+    for id in region.ids() {
+        if let Some(op) = region.node(id).op() {
+            marked[id.index()] = !matches!(op.derivative(), Derivative::Zero)
+                && region.operands(id).iter().any(|&x| carries(&marked, x));
+        }
+    }
+    region.outputs().iter().map(|output| carries(&marked, output.value)).collect()
+}
+
+/// On which inputs of a region any of these outputs depend differentiably.
+pub(super) fn reaching(region: &Graph, outputs: &[bool]) -> Vec<bool> {
+    let mut marked = vec![false; region.n_nodes()];
+    for (output, &is) in region.outputs().iter().zip(outputs) {
+        marked[output.value.node.index()] |= is && region.ty(output.value).dtype.is_float();
+    }
+    for id in region.ids().rev().filter(|id| region.node(*id).op().is_some()) {
+        let zero = region.node(id).op().is_some_and(|op| matches!(op.derivative(), Derivative::Zero));
+        if marked[id.index()] && !zero {
+            for x in region.operands(id) {
+                marked[x.node.index()] |= region.ty(x).dtype.is_float();
+            }
+        }
+    }
+    let is_float = |input: &Input| region.ty(input.node.into()).dtype.is_float();
+    region.inputs().iter().map(|input| marked[input.node.index()] && is_float(input)).collect()
 }
 
 /// The variables that stand for values.

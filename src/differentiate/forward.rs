@@ -1,4 +1,5 @@
 use super::activity::{Activity, Step, variables};
+use super::control;
 use super::reverse::values;
 use crate::ir::{Role, Value};
 use crate::op::{Derivative, Partial, Partials, Var, trace};
@@ -66,11 +67,8 @@ fn push_step(step: &Step, table: &Table) -> Vec<Option<Var>> {
             let dense: Vec<Var> = x.iter().zip(&t).map(|(x, t)| t.unwrap_or_else(|| x.full_like(0.0))).collect();
             vec![Some(rule.apply(&dense))]
         }
-        Derivative::General(rule) => {
-            let results: Vec<Value> =
-                (0..step.n_results).map(|result| Value { node: step.id, result: result as u16 }).collect();
-            rule.jvp(&x, &variables(&results), &t)
-        }
+        Derivative::General(rule) => rule.jvp(&x, &step.results(), &t),
+        Derivative::Control => control::push(step, &x, &t),
     })
 }
 

@@ -17,9 +17,11 @@
 //! ```
 
 mod activity;
+mod control;
 mod forward;
 #[cfg(test)]
 mod kinks;
+mod partition;
 mod reverse;
 
 pub(crate) use forward::pushforward;

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::activity::{Activity, Step, variables};
+use super::control;
 use crate::ir::{Role, Value};
 use crate::op::{Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Var, trace};
 use crate::value::Type;
@@ -46,9 +47,9 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
     x.iter().map(|value| finished[value]).collect()
 }
 
-/// The values behind variables, or `None` if one is poisoned: its error is in the trace already.
+/// The values behind variables in the innermost trace, or `None` if one is poisoned: its error is in the trace already.
 pub(super) fn values(vars: &[Var]) -> Option<Vec<Value>> {
-    vars.iter().map(|x| x.value()).collect()
+    vars.iter().map(|&x| trace::local(x)).collect()
 }
 
 /// A cotangent in the making: `select(mask, value, 0)`, or `value` where there is no mask.
@@ -78,7 +79,9 @@ impl Ct {
     /// The sum. Where both terms were masked away nothing is left either.
     fn plus(self, other: Ct) -> Ct {
         let mask = self.mask.zip(other.mask).map(|(mask, other)| mask | other);
-        Ct { value: self.materialize() + other.materialize(), mask }
+        let (x, y) = (self.materialize(), other.materialize());
+        let value = if x.ty().stack { control::add_stacks(x, y) } else { x + y };
+        Ct { value, mask }
     }
 
     fn masked(self, condition: Var) -> Ct {
@@ -164,6 +167,7 @@ fn transpose_step(step: &Step, cts: Vec<Option<Ct>>, activity: &Activity, table:
         Derivative::Elementwise(rule) => transpose_elementwise(rule, step, cts[0], &wanted, table),
         Derivative::Linear(rule) => transpose_linear(rule, step, cts[0], &types, &wanted, table),
         Derivative::General(rule) => transpose_general(rule, step, &cts, &wanted, table),
+        Derivative::Control => transpose_control(step, &cts, &wanted, table),
     }
 }
 
@@ -211,15 +215,24 @@ fn transpose(rule: &dyn Linear, slot: usize, types: &[Type], ct: Ct) -> Ct {
 }
 
 fn transpose_general(rule: &dyn General, step: &Step, cts: &[Option<Ct>], wanted: &[bool], table: &mut Table) {
+    let (x, y) = (variables(&step.operands), step.results());
+    let contributions =
+        trace::in_role(Role::Cotangent(step.id.into()), || rule.vjp(&x, &y, &materialized(cts), wanted));
+    contribute_all(step, contributions, wanted, table);
+}
+
+fn transpose_control(step: &Step, cts: &[Option<Ct>], wanted: &[bool], table: &mut Table) {
     let x = variables(&step.operands);
-    let results: Vec<Value> =
-        (0..step.n_results).map(|result| Value { node: step.id, result: result as u16 }).collect();
-    let y = variables(&results);
-    let contributions = trace::in_role(Role::Cotangent(step.id.into()), || {
-        let mut dense: Vec<Option<Var>> = cts.iter().map(|ct| ct.map(Ct::materialize)).collect();
-        dense.resize(step.n_results, None);
-        rule.vjp(&x, &y, &dense, wanted)
-    });
+    let contributions =
+        trace::in_role(Role::Cotangent(step.id.into()), || control::pull(step, &x, &materialized(cts), wanted));
+    contribute_all(step, contributions, wanted, table);
+}
+
+fn materialized(cts: &[Option<Ct>]) -> Vec<Option<Var>> {
+    cts.iter().map(|ct| ct.map(Ct::materialize)).collect()
+}
+
+fn contribute_all(step: &Step, contributions: Vec<Option<Var>>, wanted: &[bool], table: &mut Table) {
     for (slot, contribution) in contributions.into_iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
         contribute(step.operands[slot], contribution.map(Ct::from), table);
     }

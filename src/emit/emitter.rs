@@ -228,6 +228,148 @@ impl<'f> Emitter<'f> {
         self.return_if_nonzero(status);
     }
 
+    /// Calls another function of this module with another base table, and returns its status unless that is success.
+    pub fn call_with_table(&mut self, function: FunctionId, table: Pointer) {
+        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        let call = self.builder.ins().call(callee, &[table.0]);
+        let status = self.builder.inst_results(call)[0];
+        self.return_if_nonzero(status);
+    }
+
+    /// Calls a function of signature `extern "C" fn(usize, …) -> i64` at a fixed address.
+    pub fn call_address(&mut self, address: usize, arguments: &[Pointer]) -> Pointer {
+        let mut signature = self.jit.make_signature();
+        signature.params.extend(arguments.iter().map(|_| AbiParam::new(types::I64)));
+        signature.returns.push(AbiParam::new(types::I64));
+        let signature = self.builder.import_signature(signature);
+        let callee = self.pointer(address);
+        let arguments: Vec<ir::Value> = arguments.iter().map(|x| x.0).collect();
+        let call = self.builder.ins().call_indirect(signature, callee.0, &arguments);
+        Pointer(self.builder.inst_results(call)[0])
+    }
+
+    /// Returns that status unless it is success.
+    pub fn return_status(&mut self, status: Pointer) {
+        let status = self.builder.ins().ireduce(types::I32, status.0);
+        self.return_if_nonzero(status);
+    }
+
+    /// Returns that status where an index has reached a limit.
+    pub fn return_if_equal(&mut self, index: Pointer, limit: u64, status: i32) {
+        let limit = self.index(limit as i64);
+        self.when_equal(index, limit, |e| {
+            let status = e.index(i64::from(status));
+            e.return_status(status);
+        });
+    }
+
+    /// Runs the body where two indices are equal.
+    pub fn when_equal(&mut self, x: Pointer, y: Pointer, body: impl FnOnce(&mut Emitter<'f>)) {
+        let is_equal = self.builder.ins().icmp(IntCC::Equal, x.0, y.0);
+        self.fork(is_equal, body, |_| ());
+    }
+
+    /// Runs one of two bodies.
+    pub fn choose(
+        &mut self,
+        condition: Reg,
+        body: impl FnOnce(&mut Emitter<'f>),
+        other: impl FnOnce(&mut Emitter<'f>),
+    ) {
+        self.fork(condition.value, body, other);
+    }
+
+    fn fork(
+        &mut self,
+        condition: ir::Value,
+        body: impl FnOnce(&mut Emitter<'f>),
+        other: impl FnOnce(&mut Emitter<'f>),
+    ) {
+        let [then, otherwise, after] = [(), (), ()].map(|()| self.builder.create_block());
+        self.builder.ins().brif(condition, then, &[], otherwise, &[]);
+        self.builder.switch_to_block(then);
+        self.builder.seal_block(then);
+        body(self);
+        self.builder.ins().jump(after, &[]);
+        self.builder.switch_to_block(otherwise);
+        self.builder.seal_block(otherwise);
+        other(self);
+        self.builder.ins().jump(after, &[]);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+    }
+
+    /// Runs the body for trip 0, 1, … as long as the condition holds; gives the number of trips.
+    pub fn repeat_while(
+        &mut self,
+        condition: impl FnOnce(&mut Emitter<'f>, Pointer) -> Reg,
+        body: impl FnOnce(&mut Emitter<'f>, Pointer),
+    ) -> Pointer {
+        let [header, inside, after] = [(), (), ()].map(|()| self.builder.create_block());
+        self.builder.append_block_param(header, types::I64);
+        let zero = self.index(0);
+        self.jump(header, zero, &[]);
+        self.builder.switch_to_block(header);
+        let trip = Pointer(self.builder.block_params(header)[0]);
+        let holds = condition(self, trip);
+        self.builder.ins().brif(holds.value, inside, &[], after, &[]);
+        self.builder.switch_to_block(inside);
+        self.builder.seal_block(inside);
+        body(self, trip);
+        let next = Pointer(self.builder.ins().iadd_imm_s(trip.0, 1));
+        self.jump(header, next, &[]);
+        self.builder.seal_block(header);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        trip
+    }
+
+    /// `n - 1 - index`.
+    pub fn mirrored(&mut self, index: Pointer, n: Pointer) -> Pointer {
+        let last = self.builder.ins().iadd_imm_s(n.0, -1);
+        Pointer(self.builder.ins().isub(last, index.0))
+    }
+
+    /// `address + index · distance`.
+    pub fn advance_by(&mut self, address: Pointer, index: Pointer, distance: Pointer) -> Pointer {
+        let distance = self.builder.ins().imul(index.0, distance.0);
+        Pointer(self.builder.ins().iadd(address.0, distance))
+    }
+
+    /// A fixed address.
+    pub fn pointer(&mut self, address: usize) -> Pointer {
+        self.index(address as i64)
+    }
+
+    /// Loads an address or an index.
+    pub fn load_pointer(&mut self, address: Pointer, offset: i32) -> Pointer {
+        Pointer(self.builder.ins().load(types::I64, MemFlagsData::new().with_notrap(), address.0, offset))
+    }
+
+    /// Stores an address or an index.
+    pub fn store_pointer(&mut self, x: Pointer, address: Pointer, offset: i32) {
+        self.builder.ins().store(MemFlagsData::new().with_notrap(), x.0, address.0, offset);
+    }
+
+    /// Copies bytes from one place to another that does not overlap with it.
+    pub fn copy(&mut self, to: Pointer, from: Pointer, bytes: usize) {
+        const INLINE: usize = 64;
+        if bytes > INLINE {
+            let n = self.index(bytes as i64);
+            self.call_address(copy_bytes as *const () as usize, &[to, from, n]);
+            return;
+        }
+        let flags = MemFlagsData::new().with_notrap();
+        let mut offset = 0;
+        for (size, ty) in [(8, types::I64), (4, types::I32), (1, types::I8)] {
+            while bytes - offset >= size {
+                let part = self.builder.ins().load(ty, flags, from.0, offset as i32);
+                self.builder.ins().store(flags, part, to.0, offset as i32);
+                offset += size;
+            }
+        }
+    }
+
     fn return_if_nonzero(&mut self, status: ir::Value) {
         let leave = self.builder.create_block();
         let stay = self.builder.create_block();
@@ -362,6 +504,14 @@ impl<'f> Emitter<'f> {
         self.imports.insert(name, callee);
         callee
     }
+}
+
+/// # Safety
+/// Both places must have that many bytes, and must not overlap.
+unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) -> i64 {
+    // SAFETY: by this function's contract.
+    unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) };
+    0
 }
 
 fn suffix(dtype: DType) -> &'static str {

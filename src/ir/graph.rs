@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -255,6 +256,16 @@ impl<O: Operation> Graph<O> {
             let requirement = "an input must come before all operations".to_string();
             return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
         }
+        self.add_input_anywhere(name, ty)
+    }
+
+    /// Appends an input where operations may stand before it, as long as a trace finds what its closure captures. Such a
+    /// graph must be put in order with [`Graph::inline`] before it is used.
+    pub(crate) fn add_input_anywhere(&mut self, name: Arc<str>, ty: Type) -> Result<Value, Error> {
+        if ty.stack {
+            let requirement = format!("an input is an array, but got {ty}");
+            return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
+        }
         check_bytes(&ty, &name)?;
         let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
         let node = self.push(Content::Input, smallvec::smallvec![ty], Box::default(), provenance)?;
@@ -295,7 +306,52 @@ impl<O: Operation> Graph<O> {
         for ty in &results {
             check_bytes(ty, op.name())?;
         }
+        if let Some(message) = self.mixed_stacks(operands) {
+            return Err(self.operation_error(&op, mismatch!("{message}"), operands, provenance.at));
+        }
         self.append(op, operands, regions, results, provenance)
+    }
+
+    /// Gives a node other regions, and with them further results behind those that it has: what a derivative needs to
+    /// know of a loop is saved by the loop itself, which so runs once. Returns the number of results that it had.
+    pub(crate) fn extend(&mut self, id: NodeId, op: O, regions: Box<[Arc<Graph<O>>]>) -> Result<usize, Error> {
+        let operands = self.operands(id);
+        let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
+        let signatures: SmallVec<[Signature; 0]> = regions.iter().map(|region| region.signature()).collect();
+        let results = match op.infer(&types, &signatures) {
+            Ok(results) => results,
+            Err(mismatch) => return Err(self.operation_error(&op, mismatch, &operands, None)),
+        };
+        for ty in &results {
+            check_bytes(ty, op.name())?;
+        }
+        let node = &mut self.dag[NodeIndex::new(id.index())];
+        assert!(results.starts_with(&node.types), "bug: an extension that changes results");
+        let n_before = node.types.len();
+        *node = Node { content: Content::Op(op), types: results, regions, provenance: node.provenance.clone() };
+        Ok(n_before)
+    }
+
+    /// The loop whose trips a stack has counted: the one that made it, or the one that made the stack along which its
+    /// maker ran.
+    fn counted_by(&self, mut stack: Value) -> NodeId {
+        loop {
+            let operands = self.operands(stack.node);
+            match operands.into_iter().find(|&operand| self.ty(operand).stack) {
+                Some(along) => stack = along,
+                None => return stack.node,
+            }
+        }
+    }
+
+    /// What is wrong with stacks that are operands of one node: they must be of one length, and that is known if one loop
+    /// counted them.
+    pub(super) fn mixed_stacks(&self, operands: &[Value]) -> Option<String> {
+        let mut stacks = operands.iter().copied().filter(|&operand| self.ty(operand).stack);
+        let first = stacks.next()?;
+        let other = stacks.find(|&other| self.counted_by(other) != self.counted_by(first))?;
+        let [first, other] = [first, other].map(|stack| self.value_name(stack));
+        Some(format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not"))
     }
 
     /// Appends the application of an operation whose result types have been inferred and checked.
@@ -447,6 +503,23 @@ impl<O: Operation> Graph<O> {
             inputs: self.inputs.iter().map(|input| self.ty(input.node.into()).clone()).collect(),
             outputs: self.outputs.iter().map(|output| self.ty(output.value).clone()).collect(),
         }
+    }
+
+    /// The number of nodes, those of regions counted as often as they are used.
+    pub(crate) fn n_nodes_expanded(&self) -> u64 {
+        let mut known: HashMap<*const Graph<O>, u64> = HashMap::new();
+        self.count_expanded(&mut known)
+    }
+
+    fn count_expanded(&self, known: &mut HashMap<*const Graph<O>, u64>) -> u64 {
+        let mut n = self.n_nodes() as u64;
+        for region in self.ids().flat_map(|id| self.node(id).regions()) {
+            let counted = known.get(&Arc::as_ptr(region)).copied();
+            let nodes = counted.unwrap_or_else(|| region.count_expanded(known));
+            known.insert(Arc::as_ptr(region), nodes);
+            n = n.saturating_add(nodes);
+        }
+        n
     }
 
     /// Gives a node a name of the user's.

@@ -11,7 +11,8 @@
 //! - (V6) Inputs have distinct names, and so have outputs; no name is empty.
 //! - (V7) Outputs, guards and roles refer to values that exist; a role refers to one of an earlier node.
 //! - (V8) A guard's value is a scalar of `bool`.
-//! - (V9) Every region verifies.
+//! - (V9) Every region verifies, and has no guards.
+//! - (V10) Inputs and outputs of a graph are arrays, and stacks that are operands of one node come from one loop.
 //!
 //! (V2) to (V4) are checked again: a defect of a pass shows here, and not as wrong numbers.
 
@@ -67,9 +68,11 @@ impl<O: Operation> Check<'_, '_, O> {
             }
         }
         for (position, output) in self.graph.outputs().iter().enumerate() {
+            let place = || format!("{}.outputs[{position}]", self.graph.name());
             if !self.graph.contains(output.value) {
-                let place = format!("{}.outputs[{position}]", self.graph.name());
-                self.findings.add(place, "refers to a value that does not exist");
+                self.findings.add(place(), "refers to a value that does not exist");
+            } else if self.graph.ty(output.value).stack {
+                self.findings.add(place(), output_of(self.graph.ty(output.value)));
             }
         }
     }
@@ -99,6 +102,12 @@ impl<O: Operation> Check<'_, '_, O> {
         let operands = self.graph.operands(id);
         if !operands.iter().all(|&operand| earlier(operand)) {
             return self.add(id, "an operand is no result of an earlier node");
+        }
+        if node.regions().iter().any(|region| !region.guards().is_empty()) {
+            self.add(id, GUARDED_REGION);
+        }
+        if let Some(message) = self.graph.mixed_stacks(&operands) {
+            self.add(id, message);
         }
         // A region without proper outputs has no signature; what it lacks is found in the region itself.
         let proper = |region: &Graph<O>| region.outputs().iter().all(|output| region.contains(output.value));
@@ -131,6 +140,14 @@ pub(super) fn recorded(recorded: &[Type], op: &str, inferred: &[Type]) -> String
 /// The message about a guard on anything but a truth value.
 pub(super) fn guard_of(ty: &Type) -> String {
     format!("a guard takes a value of bool[], but got {ty}")
+}
+
+/// The message about a region that holds guards: there is no one who could follow another path within it.
+pub(super) const GUARDED_REGION: &str = "a region cannot have guards";
+
+/// The message about an output that is no array.
+pub(super) fn output_of(ty: &Type) -> String {
+    format!("an output is an array, but got {ty}")
 }
 
 /// What was found so far.

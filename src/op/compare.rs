@@ -422,7 +422,7 @@ impl Rules for Convert {
     fn examples() -> Examples {
         let sample = |from: DType, to: DType| {
             let op = Convert { dtype: to }.into();
-            Sample { op, operands: vec![(Type::new(from, [3, 5]), (1.1, 1.9))] }
+            Sample { op, operands: vec![(Type::new(from, [3, 5]), (1.1, 1.9))], regions: vec![] }
         };
         let samples = DType::ALL.into_iter().flat_map(|from| DType::ALL.map(|to| sample(from, to))).collect();
         Examples { answers: conversions().into(), samples }
@@ -436,6 +436,7 @@ fn conversions() -> [Answer; 9] {
         operands: vec![x],
         results: vec![y],
         ulps: 0,
+        regions: vec![],
     };
     [
         answer(vector([0.1, 1e-50, -0.0, 1e40, NAN]), vector([0.1f32, 0.0, -0.0, f32::INFINITY, f32::NAN])),

@@ -126,6 +126,7 @@ impl Rules for DotGeneral {
             operands: vec![x.clone(), y.clone()],
             results: vec![result],
             ulps: 0,
+            regions: vec![],
         };
         let batched = DotGeneral { contract: [vec![1], vec![2]], batch: [vec![0], vec![0]] };
         let outer = DotGeneral { contract: [vec![], vec![]], batch: [vec![], vec![]] };
@@ -186,6 +187,7 @@ fn samples() -> Vec<Sample> {
         cases.map(|(contract, batch, lhs, rhs)| Sample {
             op: DotGeneral { contract: contract.map(Vec::from), batch: batch.map(Vec::from) }.into(),
             operands: vec![(Type::new(dtype, lhs), (-2.0, 2.0)), (Type::new(dtype, rhs), (-1.0, 3.0))],
+            regions: vec![],
         })
     };
     [DType::F64, DType::F32, DType::I64].into_iter().flat_map(sample).collect()

@@ -65,8 +65,13 @@ impl Rules for CumSum {
     fn examples() -> Examples {
         let cumsum = |axis, reverse| -> Op { CumSum { axis, reverse }.into() };
         let x = literal([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let answer =
-            |op, y: [f64; 6]| Answer { op, operands: vec![x.clone()], results: vec![literal([2, 3], y)], ulps: 0 };
+        let answer = |op, y: [f64; 6]| Answer {
+            op,
+            operands: vec![x.clone()],
+            results: vec![literal([2, 3], y)],
+            ulps: 0,
+            regions: vec![],
+        };
         let answers = vec![
             answer(cumsum(0, false), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]),
             answer(cumsum(1, false), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]),
@@ -76,6 +81,7 @@ impl Rules for CumSum {
                 operands: vec![literal([3], [-0.0, f64::INFINITY, f64::NEG_INFINITY])],
                 results: vec![literal([3], [-0.0, f64::INFINITY, f64::NAN])],
                 ulps: 0,
+                regions: vec![],
             },
         ];
         let cases: [(Op, &[usize]); 4] = [
@@ -85,7 +91,11 @@ impl Rules for CumSum {
             (cumsum(0, false), &[0, 3]),
         ];
         let sample = |dtype: DType| {
-            cases.clone().map(|(op, shape)| Sample { op, operands: vec![(Type::new(dtype, shape), (-2.0, 2.0))] })
+            cases.clone().map(|(op, shape)| Sample {
+                op,
+                operands: vec![(Type::new(dtype, shape), (-2.0, 2.0))],
+                regions: vec![],
+            })
         };
         Examples { answers, samples: [DType::F64, DType::F32, DType::I64].into_iter().flat_map(sample).collect() }
     }

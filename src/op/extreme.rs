@@ -88,14 +88,12 @@ macro_rules! extreme {
                         op: $op { axis }.into(),
                         operands: vec![x],
                         results: vec![y],
-                        ulps: 0,
-                    })
+                        ulps: 0, regions: vec![] })
                     .into();
                 let sample = |dtype: DType| {
                     [0, 1, 2].map(|axis| Sample {
                         op: $op { axis }.into(),
-                        operands: vec![(Type::new(dtype, [4, 3, 5]), (-2.0, 2.0))],
-                    })
+                        operands: vec![(Type::new(dtype, [4, 3, 5]), (-2.0, 2.0))], regions: vec![] })
                 };
                 Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
             }

@@ -121,6 +121,7 @@ impl Rules for Pad {
             operands: vec![x, Array::scalar(9.0)],
             results: vec![y],
             ulps: 0,
+            regions: vec![],
         };
         let x = literal([3], [1.0, 2.0, 3.0]);
         let answers = vec![
@@ -143,6 +144,7 @@ impl Rules for Pad {
             cases.clone().map(|(op, shape)| Sample {
                 op,
                 operands: vec![(Type::new(dtype, shape), range), (Type::scalar(dtype), range)],
+                regions: vec![],
             })
         };
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
@@ -272,17 +274,20 @@ impl Rules for Concatenate {
                 operands: vec![x.clone(), y.clone()],
                 results: vec![literal([3, 2], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])],
                 ulps: 0,
+                regions: vec![],
             },
             Answer {
                 op: Concatenate { axis: 1 }.into(),
                 operands: vec![y, literal([2, 1], [7.0, 8.0]), literal::<f64>([2, 0], [])],
                 results: vec![literal([2, 3], [3.0, 4.0, 7.0, 5.0, 6.0, 8.0])],
                 ulps: 0,
+                regions: vec![],
             },
         ];
         let sample = |dtype| Sample {
             op: Concatenate { axis: 1 }.into(),
             operands: [[2, 3, 5], [2, 1, 5], [2, 4, 5]].map(|shape| (Type::new(dtype, shape), (-2.0, 2.0))).into(),
+            regions: vec![],
         };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
@@ -370,14 +375,14 @@ impl Rules for Iota {
 
     fn examples() -> Examples {
         let iota = |shape: &[usize], axis, dtype| -> Op { Iota { shape: shape.into(), axis, dtype }.into() };
-        let answer = |op: Op, y: Array| Answer { op, operands: vec![], results: vec![y], ulps: 0 };
+        let answer = |op: Op, y: Array| Answer { op, operands: vec![], results: vec![y], ulps: 0, regions: vec![] };
         let answers = vec![
             answer(iota(&[3], 0, DType::F64), literal([3], [0.0, 1.0, 2.0])),
             answer(iota(&[2, 3], 0, DType::I64), literal([2, 3], [0i64, 0, 0, 1, 1, 1])),
             answer(iota(&[2, 3], 1, DType::F32), literal([2, 3], [0.0f32, 1.0, 2.0, 0.0, 1.0, 2.0])),
             answer(iota(&[0, 3], 1, DType::F64), literal::<f64>([0, 3], [])),
         ];
-        let sample = |dtype| Sample { op: iota(&[2, 5, 3], 1, dtype), operands: vec![] };
+        let sample = |dtype| Sample { op: iota(&[2, 5, 3], 1, dtype), operands: vec![], regions: vec![] };
         Examples { answers, samples: [DType::F64, DType::F32, DType::I64].map(sample).into() }
     }
 }

@@ -7,6 +7,7 @@
 mod arithmetic;
 mod compare;
 mod contract;
+mod control;
 mod cumulative;
 mod elementary;
 mod extreme;
@@ -29,6 +30,7 @@ use serde_json::Map;
 pub use arithmetic::*;
 pub use compare::*;
 pub use contract::*;
+pub use control::*;
 pub use cumulative::*;
 pub use elementary::*;
 pub use extreme::*;
@@ -75,7 +77,7 @@ macro_rules! operations {
 
             /// Operand types → result types.
             pub fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-                match self { $(Op::$op(op) => op.infer(operands),)* }
+                match self { $(Op::$op(op) => Rules::infer(op, operands),)* }
             }
 
             /// The reference semantics.
@@ -211,6 +213,12 @@ operations!(
     CumSum,
     // contract
     DotGeneral,
+    // control
+    Cond,
+    Switch,
+    Checkpoint,
+    While,
+    Scan,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.
@@ -230,8 +238,14 @@ impl Operation for Op {
     }
 
     fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+        if let Lowering::Control(control) = self.lower() {
+            return control.infer(operands, regions);
+        }
         if !regions.is_empty() {
             return Err(mismatch!("takes no regions, but got {}", regions.len()));
+        }
+        if let Some(stack) = operands.iter().find(|ty| ty.stack) {
+            return Err(mismatch!("takes arrays, but got {stack}"));
         }
         Op::infer(self, operands)
     }

@@ -498,7 +498,14 @@ fn reduction_answers<const N: usize>(
     op: impl Fn(Vec<usize>) -> Op,
     rows: [(&[usize], Array, Array); N],
 ) -> Vec<Answer> {
-    rows.map(|(axes, x, y)| Answer { op: op(axes.into()), operands: vec![x], results: vec![y], ulps: 0 }).into()
+    rows.map(|(axes, x, y)| Answer {
+        op: op(axes.into()),
+        operands: vec![x],
+        results: vec![y],
+        ulps: 0,
+        regions: vec![],
+    })
+    .into()
 }
 
 /// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.
@@ -515,7 +522,11 @@ fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DT
         (&[0], &[TILE + 25]),
     ];
     let sample = |&dtype: &DType| {
-        cases.map(|(axes, shape)| Sample { op: op(axes.into()), operands: vec![(Type::new(dtype, shape), domain)] })
+        cases.map(|(axes, shape)| Sample {
+            op: op(axes.into()),
+            operands: vec![(Type::new(dtype, shape), domain)],
+            regions: vec![],
+        })
     };
     dtypes.iter().flat_map(sample).collect()
 }

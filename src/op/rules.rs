@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
-use super::{Op, Var};
+use super::control::Control;
+use super::{Graph, Op, Var};
 use crate::emit::{Emitter, Reg};
 use crate::ir::{Mismatch, Types, mismatch};
 use crate::math;
@@ -52,6 +54,8 @@ pub enum Derivative<'a> {
     Linear(&'a dyn Linear),
     /// Anything else.
     General(&'a dyn General),
+    /// It holds regions, whose derivatives make up its own.
+    Control,
 }
 
 /// The partial derivatives of an elementwise operation.
@@ -116,6 +120,8 @@ pub enum Lowering<'a> {
     },
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
+    /// Control flow around the code of its regions.
+    Control(&'a dyn Control),
 }
 
 /// Instructions for one element or for lanes.
@@ -233,6 +239,8 @@ pub struct Answer {
     pub results: Vec<Array>,
     /// By how many units in the last place the results may differ.
     pub ulps: u32,
+    /// The regions, where the operation takes any.
+    pub regions: Vec<Arc<Graph>>,
 }
 
 /// An application to random operands.
@@ -242,6 +250,8 @@ pub struct Sample {
     pub op: Op,
     /// The operands' types, and the range from which their elements come; inside it the operation is smooth.
     pub operands: Vec<(Type, (f64, f64))>,
+    /// The regions, where the operation takes any.
+    pub regions: Vec<Arc<Graph>>,
 }
 
 /// What an elementwise operation must say; the other [`Rules`] follow.
@@ -348,7 +358,7 @@ impl<E: Elementwise> Rules for E {
                     .zip(facts.domain)
                     .map(|(&dtype, &domain)| (Type::new(dtype, [3, 5]), domain))
                     .collect();
-                examples.samples.push(Sample { op: op.clone().into(), operands });
+                examples.samples.push(Sample { op: op.clone().into(), operands, regions: vec![] });
             }
         }
         examples
@@ -413,7 +423,7 @@ fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DTyp
     };
     let operands = dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
     let results = vec![vector(result, &expected)];
-    Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps })
+    Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps, regions: vec![] })
 }
 
 /// An array of an example, written out.

@@ -52,7 +52,10 @@ impl Rules for Constant {
     fn examples() -> Examples {
         let value = Array::from_elements([2], vec![1.5, -0.0]).expect("bug: two elements");
         let op: Op = Constant { value: Arc::new(value.clone()) }.into();
-        Examples { answers: vec![Answer { op, operands: vec![], results: vec![value], ulps: 0 }], samples: vec![] }
+        Examples {
+            answers: vec![Answer { op, operands: vec![], results: vec![value], ulps: 0, regions: vec![] }],
+            samples: vec![],
+        }
     }
 }
 
@@ -86,10 +89,14 @@ impl Rules for Alias {
 
     fn examples() -> Examples {
         let x = Array::from_elements([2], vec![1.5, -2.5]).expect("bug: two elements");
-        let answer = Answer { op: Alias.into(), operands: vec![x.clone()], results: vec![x], ulps: 0 };
+        let answer = Answer { op: Alias.into(), operands: vec![x.clone()], results: vec![x], ulps: 0, regions: vec![] };
         let samples = DType::ALL
             .into_iter()
-            .map(|dtype| Sample { op: Alias.into(), operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))] })
+            .map(|dtype| Sample {
+                op: Alias.into(),
+                operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))],
+                regions: vec![],
+            })
             .collect();
         Examples { answers: vec![answer], samples }
     }
@@ -188,9 +195,10 @@ impl Rules for BroadcastInDim {
         let op: Op = BroadcastInDim { shape: [2, 3].into(), axes: vec![0] }.into();
         let x = Array::from_elements([2], vec![1.0, 2.0]).expect("bug: two elements");
         let y = Array::from_elements([2, 3], vec![1.0, 1.0, 1.0, 2.0, 2.0, 2.0]).expect("bug: six elements");
-        let answers = vec![Answer { op, operands: vec![x], results: vec![y], ulps: 0 }];
+        let answers = vec![Answer { op, operands: vec![x], results: vec![y], ulps: 0, regions: vec![] }];
         let op: Op = BroadcastInDim { shape: [4, 2, 3, 5].into(), axes: vec![1, 3] }.into();
-        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5]), (-2.0, 2.0))] };
+        let sample =
+            |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5]), (-2.0, 2.0))], regions: vec![] };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }
@@ -264,8 +272,9 @@ impl Rules for Reshape {
         let op: Op = Reshape { shape: [3, 2].into() }.into();
         let x = Array::from_elements([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("bug: six elements");
         let y = Array::from_elements([3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("bug: six elements");
-        let answers = vec![Answer { op: op.clone(), operands: vec![x], results: vec![y], ulps: 0 }];
-        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))] };
+        let answers = vec![Answer { op: op.clone(), operands: vec![x], results: vec![y], ulps: 0, regions: vec![] }];
+        let sample =
+            |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 3]), (-2.0, 2.0))], regions: vec![] };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }
@@ -362,9 +371,14 @@ impl Rules for Transpose {
             operands: vec![literal([2, 3], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])],
             results: vec![literal([3, 2], [1.0, 4.0, 2.0, 5.0, 3.0, 6.0])],
             ulps: 0,
+            regions: vec![],
         }];
         let op: Op = Transpose { perm: vec![2, 0, 3, 1] }.into();
-        let sample = |dtype| Sample { op: op.clone(), operands: vec![(Type::new(dtype, [2, 5, 3, 4]), (-2.0, 2.0))] };
+        let sample = |dtype| Sample {
+            op: op.clone(),
+            operands: vec![(Type::new(dtype, [2, 5, 3, 4]), (-2.0, 2.0))],
+            regions: vec![],
+        };
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }

@@ -97,7 +97,8 @@ impl Rules for Slice {
             Slice { start: start.into(), limit: limit.into(), stride: stride.into() }.into()
         };
         let x = literal([2, 5], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
-        let answer = |op: Op, y: Array| Answer { op, operands: vec![x.clone()], results: vec![y], ulps: 0 };
+        let answer =
+            |op: Op, y: Array| Answer { op, operands: vec![x.clone()], results: vec![y], ulps: 0, regions: vec![] };
         let answers = vec![
             answer(slice(&[0, 1], &[2, 3], &[1, 1]), literal([2, 2], [1.0, 2.0, 6.0, 7.0])),
             answer(slice(&[1, 0], &[2, 5], &[1, 2]), literal([1, 3], [5.0, 7.0, 9.0])),
@@ -110,7 +111,11 @@ impl Rules for Slice {
             (slice(&[2, 1, 3], &[2, 3, 8], &[1, 1, 1]), [4, 3, 8]),
         ];
         let sample = |dtype: DType| {
-            cases.clone().map(|(op, shape)| Sample { op, operands: vec![(Type::new(dtype, shape), (-2.0, 2.0))] })
+            cases.clone().map(|(op, shape)| Sample {
+                op,
+                operands: vec![(Type::new(dtype, shape), (-2.0, 2.0))],
+                regions: vec![],
+            })
         };
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
     }
@@ -198,6 +203,7 @@ impl Rules for Reverse {
             operands: vec![x.clone()],
             results: vec![literal([2, 3], y)],
             ulps: 0,
+            regions: vec![],
         };
         let answers = vec![
             answer(&[1], [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]),
@@ -208,6 +214,7 @@ impl Rules for Reverse {
             [[4, 3, 5], [4, 0, 5]].map(|shape| Sample {
                 op: Reverse { axes: vec![0, 2] }.into(),
                 operands: vec![(Type::new(dtype, shape), (-2.0, 2.0))],
+                regions: vec![],
             })
         };
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
@@ -349,18 +356,21 @@ impl Rules for ScatterSlices {
                 operands: vec![literal([2], [1.5, -2.0])],
                 results: vec![literal([5], [0.0, 1.5, 0.0, -2.0, 0.0])],
                 ulps: 0,
+                regions: vec![],
             },
             Answer {
                 op: two.clone().into(),
                 operands: vec![literal([3], [1.0, 2.0, 3.0]), literal([2], [10.0, 20.0])],
                 results: vec![literal([4], [1.0, 2.0, 13.0, 20.0])],
                 ulps: 0,
+                regions: vec![],
             },
             Answer {
                 op: two.into(),
                 operands: vec![literal([3], [1i64, 2, i64::MAX]), literal([1], [1i64])],
                 results: vec![literal([4], [1i64, 2, i64::MIN, 0])],
                 ulps: 0,
+                regions: vec![],
             },
         ];
         let op = ScatterSlices {
@@ -371,6 +381,7 @@ impl Rules for ScatterSlices {
         let sample = |dtype| Sample {
             op: op.clone().into(),
             operands: [[3, 4], [2, 3], [0, 7]].map(|shape| (Type::new(dtype, shape), (-2.0, 2.0))).into(),
+            regions: vec![],
         };
         Examples { answers, samples: [DType::F64, DType::F32, DType::I64].map(sample).into() }
     }

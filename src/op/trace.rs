@@ -1,12 +1,14 @@
 //! The trace that is open on a thread: the graph under construction behind every [`Var`].
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Graph, Op, Var};
 use crate::error::{Error, LimitError, SourceLine, TraceError};
-use crate::ir::{Guard, NodeId, Provenance, Role, Value};
+use crate::ir::{Guard, NodeId, Provenance, Role, Value, results_of};
 use crate::value::Type;
 
 /// Answers comparisons: the concrete outcome of a scalar `bool` in the graph so far.
@@ -23,6 +25,15 @@ struct Trace {
     oracle: Option<Oracle>,
     /// What nodes are for while a derivative rule runs, and whose source line they bear.
     scope: Option<(Option<SourceLine>, Role)>,
+    /// For a region: what it captured of the trace below it.
+    captures: Option<Captures>,
+}
+
+/// What a region uses of the trace around it: the values there, and the inputs that stand for them here.
+#[derive(Default)]
+struct Captures {
+    outside: Vec<Value>,
+    inside: HashMap<Value, Value>,
 }
 
 thread_local! {
@@ -44,18 +55,91 @@ pub(crate) fn record<T>(
     oracle: Option<Oracle>,
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    OPEN.with_borrow_mut(|open| open.push(Trace { id, graph, max_nodes, error: None, oracle, scope: None }));
+    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None };
+    run(trace, body).map(|(trace, result)| (trace.graph, result))
+}
+
+fn run<T>(mut trace: Trace, body: impl FnOnce() -> T) -> Result<(Trace, T), Error> {
+    trace.id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    OPEN.with_borrow_mut(|open| open.push(trace));
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    let trace = OPEN.with_borrow_mut(Vec::pop).expect("bug: the trace was closed by another");
-    match outcome {
-        Ok(result) => match trace.error {
-            None => Ok((trace.graph, result)),
-            Some(error) => Err(error),
-        },
-        Err(payload) if payload.is::<Unwound>() => Err(trace.error.expect("bug: a trace was unwound without an error")),
-        Err(payload) => panic::resume_unwind(payload),
+    let mut trace = OPEN.with_borrow_mut(Vec::pop).expect("bug: the trace was closed by another");
+    match (outcome, trace.error.take()) {
+        (Ok(result), None) => Ok((trace, result)),
+        (Ok(_), Some(error)) => Err(error),
+        (Err(payload), error) if payload.is::<Unwound>() => {
+            // What poisoned a region's variables may stand in a trace around it.
+            let around = || OPEN.with_borrow(|open| open.iter().rev().find_map(|trace| trace.error.clone()));
+            Err(error.or_else(around).expect("bug: a trace was unwound without an error"))
+        }
+        (Err(payload), _) => panic::resume_unwind(payload),
     }
+}
+
+/// A region that a closure was traced to.
+pub(crate) struct Region {
+    /// The region: its inputs are those that were asked for, then what the closure captured.
+    pub graph: Graph,
+    /// What it captured, in the trace around it.
+    pub captured: Vec<Var>,
+}
+
+/// Traces a closure to a region of the innermost trace. What the closure uses of the traces around it becomes an input;
+/// a number is copied instead.
+///
+/// `None` after an error, which is recorded in the innermost trace.
+pub(crate) fn region(
+    name: &str,
+    inputs: &[(String, Type)],
+    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
+) -> Option<Region> {
+    let max_nodes = with_open(|trace| trace.max_nodes.saturating_sub(trace.graph.n_nodes()));
+    let traced = trace_region(name, inputs, max_nodes, body);
+    match traced.and_then(|(trace, outputs)| in_order(trace, &outputs)) {
+        Ok((graph, captured)) => Some(Region { graph, captured: captured.into_iter().map(variable).collect() }),
+        Err(error) => {
+            fail(error);
+            None
+        }
+    }
+}
+
+type NamedValues = Vec<(String, Value)>;
+
+fn trace_region(
+    name: &str,
+    inputs: &[(String, Type)],
+    max_nodes: usize,
+    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
+) -> Result<(Trace, NamedValues), Error> {
+    let mut graph = Graph::new(name);
+    let mut values = Vec::new();
+    for (name, ty) in inputs {
+        values.push(graph.add_input(name.as_str(), ty.clone())?);
+    }
+    let captures = Some(Captures::default());
+    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope: None, captures };
+    run(trace, || {
+        let inputs: Vec<Var> = values.into_iter().map(variable).collect();
+        let outputs = body(&inputs);
+        // An output may be a value from outside, which must come in first.
+        outputs.into_iter().filter_map(|(name, x)| Some((name, local(x)?))).collect()
+    })
+}
+
+/// The region with its inputs before its operations, and what it captured.
+fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), Error> {
+    let traced = trace.graph;
+    let mut graph = Graph::new(traced.name());
+    let mut inputs = Vec::new();
+    for input in traced.inputs() {
+        inputs.push(graph.add_input(input.name.clone(), traced.ty(input.node.into()).clone())?);
+    }
+    let map = graph.inline(&traced, &inputs)?;
+    for (name, value) in outputs {
+        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"));
+    }
+    Ok((graph, trace.captures.expect("bug: a region without captures").outside))
 }
 
 /// Runs the body on the innermost trace.
@@ -64,10 +148,89 @@ pub(crate) fn record<T>(
 /// If no trace is open on this thread: there is no one to whom an error could be returned.
 #[track_caller]
 fn with_open<T>(body: impl FnOnce(&mut Trace) -> T) -> T {
-    OPEN.with_borrow_mut(|open| match open.last_mut() {
-        Some(trace) => body(trace),
-        None => panic!("a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`"),
+    with_all(|open| body(open.last_mut().expect("bug: no trace is open")))
+}
+
+/// Runs the body on all open traces, of which there is at least one.
+#[track_caller]
+fn with_all<T>(body: impl FnOnce(&mut [Trace]) -> T) -> T {
+    OPEN.with_borrow_mut(|open| {
+        if open.is_empty() {
+            panic!("a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`");
+        }
+        body(open)
     })
+}
+
+/// The trace that made a variable: the innermost one, or one in whose regions it lies.
+fn home(open: &[Trace], x: Var) -> Option<usize> {
+    let mut level = open.len() - 1;
+    while open[level].id != x.trace {
+        open[level].captures.as_ref()?;
+        level -= 1;
+    }
+    Some(level)
+}
+
+/// How many elements a constant may have that is copied into a region instead of being captured.
+const MAX_COPIED: usize = 1;
+
+/// The value behind a variable in the innermost trace, which captures it if it belongs to one around it. What belongs to
+/// none of them is recorded as an error.
+fn resolve(open: &mut [Trace], x: Var, at: &'static Location<'static>) -> Option<Value> {
+    let value = x.value()?;
+    let Some(level) = home(open, x) else {
+        let innermost = open.last_mut().expect("bug: no trace is open");
+        innermost.fail(TraceError::Escaped { at: SourceLine::Here(at) });
+        return None;
+    };
+    (level + 1..open.len()).try_fold(value, |value, level| capture(open, level, value))
+}
+
+/// The input of the region at that level that stands for a value of the trace around it.
+fn capture(open: &mut [Trace], level: usize, outside: Value) -> Option<Value> {
+    let (around, region) = open.split_at_mut(level);
+    let (around, region) = (&around[level - 1].graph, &mut region[0]);
+    let captures = region.captures.as_mut().expect("bug: a trace that is no region");
+    if let Some(&inside) = captures.inside.get(&outside) {
+        return Some(inside);
+    }
+    let node = around.node(outside.node);
+    let inside = match node.op() {
+        Some(op @ Op::Constant(constant)) if constant.value.size() <= MAX_COPIED => {
+            region.graph.add(op.clone(), &[], node.provenance().clone()).map(Value::from)
+        }
+        _ => {
+            captures.outside.push(outside);
+            let name = captured_name(&region.graph, around, outside);
+            region.graph.add_input_anywhere(name, around.ty(outside).clone())
+        }
+    };
+    match inside {
+        Ok(inside) => {
+            captures.inside.insert(outside, inside);
+            Some(inside)
+        }
+        Err(error) => {
+            region.fail(error);
+            None
+        }
+    }
+}
+
+/// The name of the input that stands for a captured value: that of the value, unless an input has it already.
+fn captured_name(region: &Graph, around: &Graph, outside: Value) -> Arc<str> {
+    let name = match &around.node(outside.node).provenance().name {
+        Some(name) => name.to_string(),
+        None => around.value_name(outside).replace('%', "v"),
+    };
+    free_name(&name, |name| region.inputs().iter().any(|input| *input.name == *name)).into()
+}
+
+/// The first of `name`, `name_2`, `name_3`, … that is not taken.
+pub(crate) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|n| format!("{name}_{n}"));
+    std::iter::once(name.to_string()).chain(numbered).find(|name| !taken(name)).expect("bug: all numbers are taken")
 }
 
 impl Trace {
@@ -75,20 +238,13 @@ impl Trace {
         self.error.get_or_insert(error.into());
     }
 
-    /// The value behind a variable of this trace; anything else is recorded as an error.
-    fn value(&mut self, x: Var, at: &'static Location<'static>) -> Option<Value> {
-        if x.trace != self.id && !x.is_poisoned() {
-            self.fail(TraceError::Escaped { at: SourceLine::Here(at) });
-            return None;
-        }
-        x.value()
-    }
-
-    fn append(&mut self, op: Op, operands: &[Var], at: &'static Location<'static>) -> Option<NodeId> {
-        let mut values = crate::ir::Operands::new();
-        for &x in operands {
-            values.push(self.value(x, at)?);
-        }
+    fn append(
+        &mut self,
+        op: Op,
+        operands: &[Value],
+        regions: Box<[Arc<Graph>]>,
+        at: &'static Location<'static>,
+    ) -> Option<NodeId> {
         if self.graph.n_nodes() >= self.max_nodes {
             let place = Some(format!("at {at}"));
             self.fail(LimitError { what: "nodes of a trace", limit: self.max_nodes as u64, got: None, place });
@@ -98,7 +254,7 @@ impl Trace {
             None => Provenance { at: Some(SourceLine::Here(at)), name: None, role: None },
             Some((at, role)) => Provenance { at: at.clone(), name: None, role: Some(*role) },
         };
-        match self.graph.add(op, &values, provenance) {
+        match self.graph.add_with_regions(op, operands, regions, provenance) {
             Ok(node) => Some(node),
             Err(error) => {
                 self.fail(error);
@@ -112,19 +268,84 @@ impl Trace {
 #[track_caller]
 pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
     let at = Location::caller();
-    with_open(|trace| match trace.append(op.into(), operands, at) {
-        Some(node) => Var::new(trace.id, node.into()),
-        None => Var::poisoned(),
+    append(op.into(), operands, Box::default(), at)
+        .map_or(Var::poisoned(), |(trace, node)| Var::new(trace, node.into()))
+}
+
+/// Appends the application of an operation that holds regions; gives its results, or `None` after an error.
+#[track_caller]
+pub(crate) fn apply_regions(op: impl Into<Op>, operands: &[Var], regions: Vec<Graph>) -> Option<Vec<Var>> {
+    let at = Location::caller();
+    let regions = regions.into_iter().map(Arc::new).collect();
+    let (trace, node) = append(op.into(), operands, regions, at)?;
+    Some(inspect(|graph| results_of(graph, node).map(|result| Var::new(trace, result)).collect()))
+}
+
+fn append(
+    op: Op,
+    operands: &[Var],
+    regions: Box<[Arc<Graph>]>,
+    at: &'static Location<'static>,
+) -> Option<(u64, NodeId)> {
+    with_all(|open| {
+        let mut values = crate::ir::Operands::new();
+        for &x in operands {
+            values.push(resolve(open, x, at)?);
+        }
+        let trace = open.last_mut().expect("bug: no trace is open");
+        trace.append(op, &values, regions, at).map(|node| (trace.id, node))
     })
+}
+
+/// Gives a node of the innermost trace other regions, and with them further results, which are returned.
+pub(crate) fn extend(node: NodeId, op: impl Into<Op>, regions: Vec<Graph>) -> Option<Vec<Var>> {
+    with_open(|trace| match trace.graph.extend(node, op.into(), regions.into_iter().map(Arc::new).collect()) {
+        Ok(n_before) => {
+            let results = results_of(&trace.graph, node).skip(n_before);
+            Some(results.map(|result| Var::new(trace.id, result)).collect())
+        }
+        Err(error) => {
+            trace.fail(error);
+            None
+        }
+    })
+}
+
+/// Appends the operations of a graph, its inputs replaced; gives its outputs, or `None` after an error.
+pub(crate) fn inline(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
+    let inputs = inputs.iter().map(|&x| local(x)).collect::<Option<Vec<Value>>>()?;
+    with_open(|trace| match trace.graph.inline(graph, &inputs) {
+        Ok(map) => {
+            let image = |value| map.get(value).expect("bug: an output that does not exist");
+            Some(graph.outputs().iter().map(|output| Var::new(trace.id, image(output.value))).collect())
+        }
+        Err(error) => {
+            trace.fail(error);
+            None
+        }
+    })
+}
+
+/// The value behind a variable in the innermost trace, where derivatives are taken; `None` after an error.
+#[track_caller]
+pub(crate) fn local(x: Var) -> Option<Value> {
+    let at = Location::caller();
+    with_all(|open| resolve(open, x, at))
 }
 
 /// The type of a variable, or `None` after an error.
 #[track_caller]
 pub(crate) fn type_of(x: Var) -> Option<Type> {
     let at = Location::caller();
-    with_open(|trace| trace.value(x, at).map(|value| trace.graph.ty(value).clone()))
+    with_all(|open| match (home(open, x), x.value()) {
+        (Some(level), Some(value)) => Some(open[level].graph.ty(value).clone()),
+        (None, Some(_)) => {
+            open.last_mut().expect("bug: no trace is open").fail(TraceError::Escaped { at: SourceLine::Here(at) });
+            None
+        }
+        (_, None) => None,
+    })
 }
-
 /// Records an error of the trace; what follows computes with poisoned variables.
 #[track_caller]
 pub(crate) fn fail(error: impl Into<Error>) {
@@ -178,19 +399,38 @@ pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
 #[track_caller]
 pub(crate) fn decide(condition: Var) -> bool {
     let at = Location::caller();
-    match with_open(|trace| trace.decide(condition, at)) {
+    match with_all(|open| decide_at_home(open, condition, at)) {
         Some(outcome) => outcome,
         None => panic::resume_unwind(Box::new(Unwound)),
     }
 }
 
+/// A comparison of values from outside a region is answered, and guarded, where these values belong.
+fn decide_at_home(open: &mut [Trace], condition: Var, at: &'static Location<'static>) -> Option<bool> {
+    let value = condition.value()?;
+    let Some(level) = home(open, condition) else {
+        open.last_mut().expect("bug: no trace is open").fail(TraceError::Escaped { at: SourceLine::Here(at) });
+        return None;
+    };
+    let outcome = open[level].decide(value, at);
+    if outcome.is_none()
+        && let Some(error) = open[level].error.clone()
+    {
+        open.last_mut().expect("bug: no trace is open").fail(error);
+    }
+    outcome
+}
+
 impl Trace {
-    fn decide(&mut self, condition: Var, at: &'static Location<'static>) -> Option<bool> {
-        let value = self.value(condition, at)?;
+    fn decide(&mut self, value: Value, at: &'static Location<'static>) -> Option<bool> {
         let ty = self.graph.ty(value);
         if ty.rank() != 0 {
             let requirement = format!("an `if` needs one truth value, but this comparison has type {ty}; use select");
             self.fail(TraceError::Value { requirement, at: SourceLine::Here(at) });
+            return None;
+        }
+        if self.captures.is_some() {
+            self.fail(TraceError::BranchInRegion { at: SourceLine::Here(at) });
             return None;
         }
         let Some(oracle) = &mut self.oracle else {

@@ -187,7 +187,7 @@ pub(super) fn poisoned<T: VarTree>(tree: &T) -> T {
 
 /// The value behind a variable, while the trace has not failed.
 pub(super) fn value(x: Var) -> Value {
-    x.value().expect("bug: a poisoned variable in a trace without error")
+    trace::local(x).expect("bug: a poisoned variable in a trace without error")
 }
 
 /// Zeros like `x`, for a derivative that is known to vanish; they bear the source line of `x`.

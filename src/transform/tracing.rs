@@ -171,7 +171,7 @@ impl Settings {
         let (graph, inputs) = self.open::<Args>(&values.map(&mut Array::ty))?;
         let mut evaluator = Evaluator::new(&graph, values.leaves().into_iter().cloned().collect())?;
         let oracle: Oracle = Box::new(move |graph, value| {
-            let outcome = evaluator.value(graph, value);
+            let outcome = evaluator.value(graph, value)?;
             Ok(*outcome.as_slice::<bool>().and_then(<[bool]>::first).expect("bug: a condition that is not a bool"))
         });
         self.record(f, graph, inputs, Some(oracle))

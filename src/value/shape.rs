@@ -99,28 +99,58 @@ impl fmt::Display for Shape {
 }
 
 /// The static type of a value: a dtype and a shape, written `f64[2,3]`.
+///
+/// A loop whose number of trips is not known beforehand saves one array each trip. What it saves is a *stack*, written
+/// `stack f64[2,3]`: as many arrays of that dtype and shape as there were trips. Stacks stand only between loops; what
+/// goes into a graph and comes out of it are arrays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
     /// The type of each element.
     pub dtype: DType,
     /// The extents.
     pub shape: Shape,
+    /// Whether the value is a stack of such arrays.
+    pub stack: bool,
 }
+
+/// The bytes that a stack takes where its place is kept: an address, a distance and a length.
+const STACK_BYTES: usize = 24;
 
 impl Type {
     /// The type of arrays of that dtype and shape.
     pub fn new(dtype: DType, shape: impl Into<Shape>) -> Type {
-        Type { dtype, shape: shape.into() }
+        Type { dtype, shape: shape.into(), stack: false }
     }
 
     /// The type of scalars of that dtype.
     pub fn scalar(dtype: DType) -> Type {
-        Type { dtype, shape: Shape::scalar() }
+        Type { dtype, shape: Shape::scalar(), stack: false }
+    }
+
+    /// The type of stacks of arrays of this type.
+    pub fn stacked(&self) -> Type {
+        Type { stack: true, ..self.clone() }
+    }
+
+    /// The type of what a stack of this type holds.
+    pub fn unstacked(&self) -> Type {
+        Type { stack: false, ..self.clone() }
+    }
+
+    /// The type of `n` arrays of this type, one behind the other along a new first axis.
+    pub fn repeated(&self, n: usize) -> Type {
+        Type { shape: std::iter::once(n).chain(self.shape.iter().copied()).collect(), ..self.clone() }
+    }
+
+    /// The type of one row of arrays of this type, and the number of rows; `None` for a scalar.
+    pub fn row(&self) -> Option<(usize, Type)> {
+        let (&n, rest) = self.shape.split_first()?;
+        Some((n, Type { shape: rest.into(), ..self.clone() }))
     }
 
     /// This shape with another dtype.
     pub fn with_dtype(&self, dtype: DType) -> Type {
-        Type { dtype, shape: self.shape.clone() }
+        Type { dtype, ..self.clone() }
     }
 
     /// The number of axes.
@@ -133,13 +163,19 @@ impl Type {
         self.shape.size()
     }
 
-    /// The bytes that a value takes in memory, or `None` where that exceeds `isize::MAX`.
+    /// The bytes that a value takes in memory, or `None` where that exceeds `isize::MAX`. Those of a stack's arrays are
+    /// known only when it has been made, and count as loop memory.
     pub fn checked_bytes(&self) -> Option<usize> {
-        self.shape.checked_size()?.checked_mul(self.dtype.size()).filter(|&bytes| isize::try_from(bytes).is_ok())
+        let bytes = self.shape.checked_size()?.checked_mul(self.dtype.size());
+        let bytes = bytes.filter(|&bytes| isize::try_from(bytes).is_ok())?;
+        Some(if self.stack { STACK_BYTES } else { bytes })
     }
 
-    /// Reads `f64[2,3]`.
+    /// Reads `f64[2,3]` or `stack f64[2,3]`.
     pub fn parse(text: &str) -> Option<Type> {
+        if let Some(element) = text.strip_prefix("stack ") {
+            return Type::parse(element).filter(|ty| !ty.stack).map(|ty| ty.stacked());
+        }
         let (dtype, rest) = text.split_once('[')?;
         let extents = rest.strip_suffix(']')?;
         let shape = if extents.is_empty() {
@@ -147,7 +183,7 @@ impl Type {
         } else {
             extents.split(',').map(parse_extent).collect::<Option<Shape>>()?
         };
-        Some(Type { dtype: DType::from_name(dtype)?, shape })
+        Some(Type::new(DType::from_name(dtype)?, shape))
     }
 }
 
@@ -159,7 +195,8 @@ fn parse_extent(text: &str) -> Option<usize> {
 
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.dtype, self.shape)
+        let stack = if self.stack { "stack " } else { "" };
+        write!(f, "{stack}{}{}", self.dtype, self.shape)
     }
 }
 
@@ -173,7 +210,22 @@ mod tests {
         assert_eq!(ty.to_string(), "f64[2,3]");
         assert_eq!(Type::parse("f64[2,3]"), Some(ty));
         assert_eq!(Type::parse("i64[]"), Some(Type::scalar(DType::I64)));
-        for bad in ["f64", "f64[", "f64[02]", "f64[+2]", "f64[2, 3]", "f16[2]", "f64[-1]", "f64[2,]"] {
+        let stack = Type::new(DType::F32, [4]).stacked();
+        assert_eq!(stack.to_string(), "stack f32[4]");
+        assert_eq!(Type::parse("stack f32[4]"), Some(stack));
+        for bad in [
+            "stack stack f64[]",
+            "stack  f64[]",
+            "stackf64[]",
+            "f64",
+            "f64[",
+            "f64[02]",
+            "f64[+2]",
+            "f64[2, 3]",
+            "f16[2]",
+            "f64[-1]",
+            "f64[2,]",
+        ] {
             assert_eq!(Type::parse(bad), None, "{bad}");
         }
     }

@@ -1,6 +1,8 @@
 //! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place. They
 //! declare it public, since none of them uses all of it.
 
+use std::sync::Arc;
+
 use retrograd::op::{Graph, Op};
 use retrograd::value::{Array, DType, Scalar, Type};
 
@@ -43,10 +45,15 @@ impl Random {
 
 /// The graph that applies one operation to inputs `x0`, `x1`, … of these types.
 pub fn graph_of(op: &Op, types: &[Type]) -> Graph {
+    graph_with(op, &[], types)
+}
+
+/// The graph that applies one operation with these regions to inputs `x0`, `x1`, … of these types.
+pub fn graph_with(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
     let mut graph = Graph::new("main");
     let inputs: Vec<_> =
         types.iter().enumerate().map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).unwrap()).collect();
-    let node = graph.add(op.clone(), &inputs, Default::default()).unwrap();
+    let node = graph.add_with_regions(op.clone(), &inputs, regions.into(), Default::default()).unwrap();
     for result in retrograd::ir::results_of(&graph, node) {
         graph.add_output(format!("y{}", result.result), result);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::fields::{Place, did_you_mean};
 use super::{Document, FORMAT, GraphMeta, Limits, Meta, VERSION};
 use crate::error::{Error, Finding, LimitError, SourceLine, VerifyError};
-use crate::ir::verify::{Findings, guard_of};
+use crate::ir::verify::{Findings, guard_of, output_of};
 use crate::ir::{Graph, Guard, Operation};
 use crate::value::json::Json;
 use crate::value::{Array, DType, Type};
@@ -55,6 +55,7 @@ struct Reader<'t, O> {
     constants: HashMap<&'t str, Option<Array>>,
     meta: Meta,
     n_nodes: usize,
+    n_expanded: u64,
     n_bytes: u64,
 }
 
@@ -72,6 +73,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             constants: HashMap::new(),
             meta: Meta::default(),
             n_nodes: 0,
+            n_expanded: 0,
             n_bytes: 0,
         }
     }
@@ -229,6 +231,23 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(())
     }
 
+    /// Counts the nodes of a region once more than it stands in the document: whoever runs or differentiates it meets them
+    /// as often as it is used, and regions within regions multiply.
+    fn count_region(&mut self, place: Place<'_>, region: &Graph<O>) -> Result<(), LimitError> {
+        let n = self.n_expanded.saturating_add(region.n_nodes_expanded());
+        self.n_expanded = n;
+        if n > self.limits.nodes as u64 {
+            let (limit, place) = (self.limits.nodes as u64, Some(place.to_string()));
+            return Err(LimitError {
+                what: "nodes of a document, as often as its regions are used",
+                limit,
+                got: Some(n),
+                place,
+            });
+        }
+        Ok(())
+    }
+
     /// Counts a value of that type.
     fn count_bytes(&mut self, place: Place<'_>, ty: &Type) -> Result<(), LimitError> {
         self.limits.check_type(ty, || place.to_string())?;
@@ -248,6 +267,9 @@ impl<'t, O: Operation> Reader<'t, O> {
         let ty = self.findings.text(place, "type", ty).and_then(|text| self.findings.ty(place, text));
         if let Some(ty) = &ty {
             self.count_bytes(place, ty)?;
+            if ty.stack {
+                self.findings.at(place, format!("an input is an array, but got {ty}"));
+            }
         }
         let value = match (id, &ty) {
             (Some(id), Some(ty)) if self.is_sound() => Some(scope.graph.add_input(id, ty.clone())?),
@@ -292,7 +314,11 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.findings.at(place, format!("the name \"{name}\" is given twice"));
         }
         let value = self.findings.text(place, "value", value);
-        let value = value.and_then(|value| self.find(scope, place, None, value)).and_then(|value| value.value);
+        let value = value.and_then(|value| self.find(scope, place, None, value));
+        if let Some(ty) = value.as_ref().and_then(|value| value.ty.as_ref()).filter(|ty| ty.stack) {
+            self.findings.at(place, output_of(ty));
+        }
+        let value = value.and_then(|value| value.value);
         if let (Some(name), Some(value), true) = (name, value, self.is_sound()) {
             scope.graph.add_output(name, value);
         }

@@ -11,7 +11,7 @@ use super::super::fields::{Fields, Place, did_you_mean};
 use super::scope::{Known, Scope, field};
 use super::{Reader, nearest};
 use crate::error::{Error, SourceLine};
-use crate::ir::verify::recorded;
+use crate::ir::verify::{GUARDED_REGION, recorded};
 use crate::ir::{Graph, NodeId, Operands, Operation, Provenance, Role, Signature, Types, Value};
 use crate::value::json::Json;
 use crate::value::{Array, Type};
@@ -61,6 +61,9 @@ impl<'t, O: Operation> Reader<'t, O> {
         let node = match (op, operands, regions, &inferred) {
             (Some(op), Some(operands), Some(regions), Some(inferred)) if self.is_sound() => {
                 let operands: Operands = operands.iter().filter_map(|operand| operand.value).collect();
+                if let Some(message) = scope.graph.mixed_stacks(&operands) {
+                    self.findings.at(place, message);
+                }
                 Some(scope.graph.append(op, &operands, regions, inferred.clone(), provenance)?)
             }
             _ => None,
@@ -194,7 +197,14 @@ impl<'t, O: Operation> Reader<'t, O> {
         let Some(names) = self.findings.texts(place, "regions", Some(json)) else { return Ok(None) };
         let mut regions = Vec::new();
         for name in names {
-            regions.push(self.graph(place, name)?);
+            let region = self.graph(place, name)?;
+            if let Some(region) = &region {
+                self.count_region(place, region)?;
+            }
+            if region.as_ref().is_some_and(|region| !region.guards().is_empty()) {
+                self.findings.at(place, GUARDED_REGION);
+            }
+            regions.push(region);
         }
         Ok(regions.into_iter().collect())
     }

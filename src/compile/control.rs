@@ -1,0 +1,491 @@
+//! Control flow: kernels that call the code of regions.
+//!
+//! A region is planned and emitted as a program of its own, with a base table of its own. Its table, its working memory and
+//! what the loop itself needs lie in the scratch memory of the control kernel, which writes the addresses of inputs and
+//! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
+
+use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, STACKS, allocate, first_constant};
+use super::library::call_library;
+use super::plan::{Kernel, Place, Plan};
+use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
+use crate::emit::{Emitter, FunctionId, Pointer};
+use crate::ir::{NodeId, Value, results_of};
+use crate::op::{Graph, Op, Scan, While};
+use crate::value::{DType, Scalar, Type};
+
+/// Trips beyond the limit of the `k`-th loop that has one end in the status `TOO_MANY_TRIPS - k`.
+pub(super) const TOO_MANY_TRIPS: i32 = -16;
+
+/// A control kernel before emission: its regions, and where things are in its scratch memory.
+pub(super) struct ControlPlan<'g> {
+    pub regions: Vec<Body<'g>>,
+    carry: Vec<Copies>,
+    /// The number of the row, or the outcome of the condition.
+    word: usize,
+    /// The head of the stack of records that the loop makes.
+    head: usize,
+    /// The bytes of scratch memory.
+    pub bytes: usize,
+}
+
+/// A region.
+pub(super) struct Body<'g> {
+    pub plan: Plan<'g>,
+    pub homes: Homes,
+    table: usize,
+    arena: usize,
+    frame: usize,
+    /// Whether it makes stacks, which end with it.
+    makes_stacks: bool,
+}
+
+/// The two copies of a carried value.
+struct Copies {
+    bytes: usize,
+    places: [usize; 2],
+}
+
+/// The code of a region, and what its table holds that does not change.
+pub(super) struct Emitted {
+    pub entry: FunctionId,
+    pub constants: Vec<usize>,
+    pub libraries: Vec<usize>,
+}
+
+const LINE: usize = 64;
+
+impl<'g> ControlPlan<'g> {
+    pub fn new(graph: &'g Graph, id: NodeId) -> ControlPlan<'g> {
+        let node = graph.node(id);
+        let op = node.op().expect("bug: an input among operations");
+        let mut end = 0;
+        let mut take = |bytes: usize| {
+            let start = end;
+            end += bytes.next_multiple_of(LINE);
+            start
+        };
+        let word = take(8);
+        let head = take(HEAD_BYTES);
+        let n_carry = match op {
+            Op::While(op) => op.carry,
+            Op::Scan(op) => op.carry,
+            _ => 0,
+        };
+        let carry = node.types()[..n_carry].iter().map(|ty| {
+            let bytes = bytes_of(ty);
+            Copies { bytes, places: [take(bytes), take(bytes)] }
+        });
+        let carry = carry.collect();
+        let mut regions = Vec::new();
+        for region in node.regions() {
+            let plan = Plan::new(region);
+            let homes = allocate(&plan);
+            let n_libraries = plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count();
+            let table = take(8 * homes.n_entries(&plan, n_libraries));
+            let makes_stacks = makes_stacks(region);
+            regions.push(Body { plan, homes, table, arena: 0, frame: 0, makes_stacks });
+        }
+        // Regions do not run at the same time, and leave nothing behind in their memory.
+        let arena = take(regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0));
+        let frame = take(regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0));
+        regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
+        ControlPlan { regions, carry, word, head, bytes: end }
+    }
+}
+
+/// Whether running a graph makes stacks, its own or within regions.
+pub(super) fn makes_stacks(graph: &Graph) -> bool {
+    graph.ids().any(|id| {
+        let node = graph.node(id);
+        node.types().iter().any(|ty| ty.stack) || node.regions().iter().any(|region| makes_stacks(region))
+    })
+}
+
+fn bytes_of(ty: &Type) -> usize {
+    ty.checked_bytes().expect("bug: an oversized value passed the graph's check")
+}
+
+/// Emits a control kernel. `limit` is the number of its limit among those of the program, if it is a loop that has one.
+pub(super) fn emit(
+    e: &mut Emitter<'_>,
+    plan: &Plan<'_>,
+    homes: &Homes,
+    kernel: usize,
+    regions: &[Emitted],
+    limit: Option<usize>,
+) {
+    let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
+    let arena = e.base(ARENA);
+    let scratch = e.offset(arena, homes.scratch[&kernel].offset);
+    let stacks = e.base(STACKS);
+    let frame = Frame { plan, homes, control: &plan.controls[&kernel], regions, node, scratch, stacks };
+    match plan.graph.node(node).op() {
+        Some(Op::Cond(_)) => frame.cond(e),
+        Some(Op::Switch(_)) => frame.switch(e),
+        Some(Op::Checkpoint(_)) => frame.branch(e, 0, 0),
+        Some(Op::While(op)) => frame.repeat(e, op, limit),
+        Some(Op::Scan(op)) => frame.scan(e, op),
+        _ => unreachable!("bug: no control flow"),
+    }
+}
+
+struct Frame<'f, 'g> {
+    plan: &'f Plan<'g>,
+    homes: &'f Homes,
+    control: &'f ControlPlan<'g>,
+    regions: &'f [Emitted],
+    node: NodeId,
+    scratch: Pointer,
+    stacks: Pointer,
+}
+
+/// Rows in memory: where the first is, and how far the next.
+struct Rows {
+    start: Pointer,
+    distance: Distance,
+}
+
+#[derive(Clone, Copy)]
+enum Distance {
+    Known(i64),
+    /// That of a stack, which depends on what else its loop has saved.
+    Loaded(Pointer),
+}
+
+impl Rows {
+    fn row(&self, e: &mut Emitter<'_>, index: Pointer) -> Pointer {
+        match self.distance {
+            Distance::Known(bytes) => e.advance(self.start, index, bytes),
+            Distance::Loaded(bytes) => e.advance_by(self.start, index, bytes),
+        }
+    }
+}
+
+/// The records that a loop collects on a stack: the place of each value in a record, and the size of a record.
+struct Record {
+    offsets: Vec<usize>,
+    bytes: usize,
+}
+
+impl Record {
+    fn of(types: &[Type]) -> Record {
+        let mut bytes = 0;
+        let offsets = types.iter().map(|ty| {
+            let offset = bytes;
+            bytes += bytes_of(&ty.unstacked()).next_multiple_of(8);
+            offset
+        });
+        Record { offsets: offsets.collect(), bytes }
+    }
+}
+
+impl Frame<'_, '_> {
+    fn operands(&self) -> Vec<Value> {
+        self.plan.graph.operands(self.node).to_vec()
+    }
+
+    fn results(&self) -> Vec<Value> {
+        results_of(self.plan.graph, self.node).collect()
+    }
+
+    /// Where an operand lies, in row-major order.
+    fn address(&self, e: &mut Emitter<'_>, x: Value) -> Pointer {
+        let access = self.plan.access(x);
+        debug_assert!(access.layout.is_row_major(), "bug: an operand of control flow in another order");
+        let Place { base, offset } = self.homes.place(access.root);
+        let base = e.base(base);
+        e.offset(base, offset + access.layout.offset as i64 * self.plan.ty(x).dtype.size() as i64)
+    }
+
+    fn result(&self, e: &mut Emitter<'_>, y: Value) -> Pointer {
+        let Place { base, offset } = self.homes.place(self.plan.id(y));
+        let base = e.base(base);
+        e.offset(base, offset)
+    }
+
+    fn place(&self, e: &mut Emitter<'_>, offset: usize) -> Pointer {
+        e.offset(self.scratch, offset as i64)
+    }
+
+    /// Fills the part of a region's table that is the same for all calls.
+    fn prepare(&self, e: &mut Emitter<'_>, region: usize) {
+        let (body, code) = (&self.control.regions[region], &self.regions[region]);
+        let arena = self.place(e, body.arena);
+        let frame = self.place(e, body.frame);
+        self.set(e, region, ARENA, arena);
+        self.set(e, region, FRAME, frame);
+        self.set(e, region, STACKS, self.stacks);
+        for (k, &address) in code.constants.iter().enumerate() {
+            let address = e.pointer(address);
+            self.set(e, region, first_constant(&body.plan) + k as u32, address);
+        }
+        for (k, &call) in code.libraries.iter().enumerate() {
+            let entry = body.homes.first_library(&body.plan) + 2 * k as u32;
+            let function = e.pointer(call_library as *const () as usize);
+            self.set(e, region, entry, function);
+            let call = e.pointer(call);
+            self.set(e, region, entry + 1, call);
+        }
+    }
+
+    fn set(&self, e: &mut Emitter<'_>, region: usize, entry: u32, address: Pointer) {
+        e.store_pointer(address, self.scratch, self.entry(region, entry));
+    }
+
+    fn get(&self, e: &mut Emitter<'_>, region: usize, entry: u32) -> Pointer {
+        e.load_pointer(self.scratch, self.entry(region, entry))
+    }
+
+    fn entry(&self, region: usize, entry: u32) -> i32 {
+        (self.control.regions[region].table + 8 * entry as usize) as i32
+    }
+
+    fn input(&self, position: usize) -> u32 {
+        FIRST_INPUT + position as u32
+    }
+
+    fn output(&self, region: usize, position: usize) -> u32 {
+        FIRST_INPUT + (self.control.regions[region].plan.graph.inputs().len() + position) as u32
+    }
+
+    fn call(&self, e: &mut Emitter<'_>, region: usize) {
+        let table = self.place(e, self.control.regions[region].table);
+        e.call_with_table(self.regions[region].entry, table);
+    }
+
+    /// Calls a body, whose stacks end with it.
+    fn call_body(&self, e: &mut Emitter<'_>, region: usize) {
+        if !self.control.regions[region].makes_stacks {
+            return self.call(e, region);
+        }
+        let mark = e.call_address(stacks::mark as *const () as usize, &[self.stacks]);
+        self.call(e, region);
+        e.call_address(stacks::release as *const () as usize, &[self.stacks, mark]);
+    }
+
+    fn branch(&self, e: &mut Emitter<'_>, region: usize, n_choices: usize) {
+        self.prepare(e, region);
+        for (position, &x) in self.operands()[n_choices..].iter().enumerate() {
+            let address = self.address(e, x);
+            self.set(e, region, self.input(position), address);
+        }
+        for (position, y) in self.results().into_iter().enumerate() {
+            let address = self.result(e, y);
+            self.set(e, region, self.output(region, position), address);
+        }
+        self.call(e, region);
+    }
+
+    fn cond(&self, e: &mut Emitter<'_>) {
+        let condition = self.address(e, self.operands()[0]);
+        let holds = e.load(condition, 0, DType::Bool, 1);
+        e.choose(holds, |e| self.branch(e, 0, 1), |e| self.branch(e, 1, 1));
+    }
+
+    fn switch(&self, e: &mut Emitter<'_>) {
+        let index = self.address(e, self.operands()[0]);
+        let index = e.load(index, 0, DType::I64, 1);
+        self.switch_from(e, index, 0);
+    }
+
+    /// The branches from the `k`-th on; the last takes what is beyond.
+    fn switch_from(&self, e: &mut Emitter<'_>, index: crate::emit::Reg, k: usize) {
+        if k + 1 == self.regions.len() {
+            return self.branch(e, k, 1);
+        }
+        let bound = e.constant(Scalar::I64(k as i64), 1);
+        let is_this = e.le(index, bound);
+        e.choose(is_this, |e| self.branch(e, k, 1), |e| self.switch_from(e, index, k + 1));
+    }
+
+    /// Copies the carry in, and sets its entries of a table.
+    fn start_carry(&self, e: &mut Emitter<'_>, region: usize, first_input: usize) {
+        let operands = self.operands();
+        for (k, copies) in self.control.carry.iter().enumerate() {
+            let from = self.address(e, operands[k]);
+            let [read, write] = copies.places.map(|place| self.place(e, place));
+            e.copy(read, from, copies.bytes);
+            self.set(e, region, self.input(first_input + k), read);
+            self.set(e, region, self.output(region, k), write);
+        }
+    }
+
+    /// What a trip has written the next one reads.
+    fn swap_carry(&self, e: &mut Emitter<'_>, region: usize, first_input: usize) {
+        for k in 0..self.control.carry.len() {
+            let (input, output) = (self.input(first_input + k), self.output(region, k));
+            let [read, write] = [input, output].map(|entry| self.get(e, region, entry));
+            self.set(e, region, input, write);
+            self.set(e, region, output, read);
+        }
+    }
+
+    fn finish_carry(&self, e: &mut Emitter<'_>, region: usize, first_input: usize) {
+        for ((k, copies), y) in self.control.carry.iter().enumerate().zip(self.results()) {
+            let last = self.get(e, region, self.input(first_input + k));
+            let to = self.result(e, y);
+            e.copy(to, last, copies.bytes);
+        }
+    }
+
+    fn set_fixed(&self, e: &mut Emitter<'_>, region: usize, first_operand: usize, first_input: usize) {
+        for (k, &x) in self.operands()[first_operand..].iter().enumerate() {
+            let address = self.address(e, x);
+            self.set(e, region, self.input(first_input + k), address);
+        }
+    }
+
+    fn repeat(&self, e: &mut Emitter<'_>, op: &While, limit: Option<usize>) {
+        const CONDITION: usize = 0;
+        const BODY: usize = 1;
+        self.prepare(e, CONDITION);
+        self.prepare(e, BODY);
+        self.start_carry(e, BODY, 0);
+        self.set_fixed(e, BODY, op.carry, op.carry);
+        self.set_fixed(e, CONDITION, op.carry, op.carry);
+        let word = self.place(e, self.control.word);
+        self.set(e, CONDITION, self.output(CONDITION, 0), word);
+        let saved = self.results().split_off(op.carry);
+        let record = Record::of(&saved.iter().map(|&y| self.plan.ty(y).clone()).collect::<Vec<_>>());
+        let head = self.place(e, self.control.head);
+        let zero = e.index(0);
+        [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
+        let n_trips = e.repeat_while(
+            |e, _| {
+                for k in 0..op.carry {
+                    let read = self.get(e, BODY, self.input(k));
+                    self.set(e, CONDITION, self.input(k), read);
+                }
+                self.call_body(e, CONDITION);
+                e.load(word, 0, DType::Bool, 1)
+            },
+            |e, trip| {
+                if let (Some(max), Some(limit)) = (op.max_trips, limit) {
+                    e.return_if_equal(trip, max, TOO_MANY_TRIPS - limit as i32);
+                }
+                if !saved.is_empty() {
+                    self.make_room(e, head, trip, &record);
+                    let data = e.load_pointer(head, HEAD_DATA);
+                    let row = e.advance(data, trip, record.bytes as i64);
+                    self.set_record(e, BODY, op.carry, row, &record);
+                }
+                self.call_body(e, BODY);
+                self.swap_carry(e, BODY, 0);
+            },
+        );
+        self.finish_carry(e, BODY, 0);
+        if !saved.is_empty() {
+            let data = e.load_pointer(head, HEAD_DATA);
+            self.describe(e, &saved, data, n_trips, &record);
+        }
+    }
+
+    /// Makes room on the stack for the record of a trip.
+    fn make_room(&self, e: &mut Emitter<'_>, head: Pointer, trip: Pointer, record: &Record) {
+        e.store_pointer(trip, head, HEAD_LEN);
+        let capacity = e.load_pointer(head, HEAD_CAPACITY);
+        let stacks = self.stacks;
+        e.when_equal(trip, capacity, |e| {
+            let bytes = e.index(record.bytes as i64);
+            let status = e.call_address(stacks::grow as *const () as usize, &[stacks, head, bytes]);
+            e.return_status(status);
+        });
+    }
+
+    /// Lets the outputs behind the carry be written into a record.
+    fn set_record(&self, e: &mut Emitter<'_>, region: usize, first_output: usize, row: Pointer, record: &Record) {
+        for (k, &offset) in record.offsets.iter().enumerate() {
+            let place = e.offset(row, offset as i64);
+            self.set(e, region, self.output(region, first_output + k), place);
+        }
+    }
+
+    /// Writes down where stacks are.
+    fn describe(&self, e: &mut Emitter<'_>, stacks: &[Value], data: Pointer, n: Pointer, record: &Record) {
+        for (&y, &offset) in stacks.iter().zip(&record.offsets) {
+            let place = self.result(e, y);
+            let start = e.offset(data, offset as i64);
+            let distance = e.index(record.bytes as i64);
+            e.store_pointer(start, place, 0);
+            e.store_pointer(distance, place, 8);
+            e.store_pointer(n, place, 16);
+        }
+    }
+
+    fn scan(&self, e: &mut Emitter<'_>, op: &Scan) {
+        const BODY: usize = 0;
+        let operands = self.operands();
+        self.prepare(e, BODY);
+        let word = self.place(e, self.control.word);
+        self.set(e, BODY, self.input(0), word);
+        self.start_carry(e, BODY, 1);
+        self.set_fixed(e, BODY, op.carry + op.xs, 1 + op.carry + op.xs);
+        let xs: Vec<Rows> = operands[op.carry..op.carry + op.xs].iter().map(|&x| self.rows(e, x)).collect();
+        let n = match op.length {
+            Some(n) => e.index(n as i64),
+            None => {
+                let stack = self.address(e, operands[op.carry]);
+                e.load_pointer(stack, 16)
+            }
+        };
+        let collected = self.results().split_off(op.carry);
+        let ys = match op.length {
+            Some(_) => collected.iter().map(|&y| self.written_rows(e, y)).collect(),
+            None => self.collect_stacks(e, &collected, n),
+        };
+        let start = e.index(0);
+        e.for_each(start, n, 1, &[], |e, trip, _| {
+            let row = if op.reverse { e.mirrored(trip, n) } else { trip };
+            e.store_pointer(row, word, 0);
+            for (k, rows) in xs.iter().enumerate() {
+                let address = rows.row(e, row);
+                self.set(e, BODY, self.input(1 + op.carry + k), address);
+            }
+            for (k, rows) in ys.iter().enumerate() {
+                let address = rows.row(e, row);
+                self.set(e, BODY, self.output(BODY, op.carry + k), address);
+            }
+            self.call_body(e, BODY);
+            self.swap_carry(e, BODY, 1);
+            Vec::new()
+        });
+        self.finish_carry(e, BODY, 1);
+    }
+
+    /// The rows of an operand.
+    fn rows(&self, e: &mut Emitter<'_>, x: Value) -> Rows {
+        let address = self.address(e, x);
+        match self.plan.ty(x).row() {
+            _ if self.plan.ty(x).stack => {
+                let start = e.load_pointer(address, 0);
+                Rows { start, distance: Distance::Loaded(e.load_pointer(address, 8)) }
+            }
+            Some((_, row)) => Rows { start: address, distance: Distance::Known(bytes_of(&row) as i64) },
+            None => unreachable!("bug: rows of a scalar"),
+        }
+    }
+
+    fn written_rows(&self, e: &mut Emitter<'_>, y: Value) -> Rows {
+        let (_, row) = self.plan.ty(y).row().expect("bug: rows of a scalar");
+        Rows { start: self.result(e, y), distance: Distance::Known(bytes_of(&row) as i64) }
+    }
+
+    /// Stacks of known length: their memory is taken at once.
+    fn collect_stacks(&self, e: &mut Emitter<'_>, collected: &[Value], n: Pointer) -> Vec<Rows> {
+        if collected.is_empty() {
+            return Vec::new();
+        }
+        let record = Record::of(&collected.iter().map(|&y| self.plan.ty(y).clone()).collect::<Vec<_>>());
+        let head = self.place(e, self.control.head);
+        let bytes = e.index(record.bytes as i64);
+        let status = e.call_address(stacks::reserve as *const () as usize, &[self.stacks, head, bytes, n]);
+        e.return_status(status);
+        let data = e.load_pointer(head, HEAD_DATA);
+        self.describe(e, collected, data, n, &record);
+        let rows = |&offset: &usize| Rows {
+            start: e.offset(data, offset as i64),
+            distance: Distance::Known(record.bytes as i64),
+        };
+        record.offsets.iter().map(rows).collect()
+    }
+}

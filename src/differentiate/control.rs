@@ -1,0 +1,431 @@
+//! The derivatives of operations with regions, made of the derivatives of these regions.
+
+use std::collections::HashSet;
+
+use super::activity::{Step, reached, reaching};
+use super::partition::{Kind, Partition, Source, named_inputs};
+use super::{pullback, pushforward};
+use crate::op::{Graph, Op, Scan, Var, While, trace};
+use crate::value::{DType, Type};
+
+/// The tangents of an operation with regions. `None` is a zero.
+pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+    let tangents = match &step.op {
+        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
+        Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        other => unreachable!("bug: {} holds no regions", other.name()),
+    };
+    tangents.unwrap_or_else(|| vec![None; step.n_results])
+}
+
+/// The cotangents of the wanted operands of an operation with regions. `None` is a zero.
+pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+    let pulled = match &step.op {
+        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
+        Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        other => unreachable!("bug: {} holds no regions", other.name()),
+    };
+    pulled.unwrap_or_else(|| vec![None; step.operands.len()])
+}
+
+/// The sum of two stacks of one length.
+pub(super) fn add_stacks(x: Var, y: Var) -> Var {
+    let row = x.ty().unstacked();
+    let inputs = [("i".to_string(), index()), ("x".to_string(), row.clone()), ("y".to_string(), row)];
+    let region = trace::region("add", &inputs, |x| vec![("sum".to_string(), x[1] + x[2])]);
+    let op = Scan { carry: 0, xs: 2, length: None, reverse: false };
+    let sum = region.and_then(|region| trace::apply_regions(op, &[x, y], vec![region.graph]));
+    sum.map_or(Var::poisoned(), |sum| sum[0])
+}
+
+fn index() -> Type {
+    Type::scalar(DType::I64)
+}
+
+/// Gives names that are all different.
+#[derive(Default)]
+struct Names(HashSet<String>);
+
+impl Names {
+    fn give(&mut self, name: &str) -> String {
+        let name = trace::free_name(name, |name| self.0.contains(name));
+        self.0.insert(name.clone());
+        name
+    }
+}
+
+/// How many operands stand before those of the regions: the choice, where there is one.
+fn n_choices(op: &Op) -> usize {
+    usize::from(!matches!(op, Op::Checkpoint(_)))
+}
+
+fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+    let n = n_choices(&step.op);
+    let varied: Vec<bool> = t[n..].iter().map(Option::is_some).collect();
+    let mut moved = vec![false; step.n_results];
+    for region in &step.regions {
+        moved.iter_mut().zip(reached(region, &varied)).for_each(|(any, is)| *any |= is);
+    }
+    if !moved.contains(&true) {
+        return None;
+    }
+    let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
+    let mut regions = Vec::new();
+    for region in &step.regions {
+        regions.push(forward_region(region, &varied, &moved)?);
+    }
+    let operands = [x, &given].concat();
+    let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
+    Some(spread(&moved, tangents))
+}
+
+/// The results for the places that are marked, in order.
+fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
+    let mut results = results.into_iter();
+    places.iter().map(|&is| if is { results.next() } else { None }).collect()
+}
+
+/// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
+fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Graph> {
+    let mut inputs = named_inputs(region);
+    let n = inputs.len();
+    let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+    for k in (0..n).filter(|&k| varied[k]) {
+        let name = names.give(&format!("{}.tangent", inputs[k].0));
+        inputs.push((name, inputs[k].1.clone()));
+    }
+    let traced = trace::region(region.name(), &inputs, |x| {
+        let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
+        let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
+        let to: Vec<Var> = (0..y.len()).filter(|&k| moved[k]).map(|k| y[k]).collect();
+        let tangents = pushforward(&from, &x[n..], &to);
+        let tangents = to.iter().zip(tangents).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
+        tangents.enumerate().map(|(k, t)| (format!("tangent.{k}"), t)).collect()
+    })?;
+    Some(traced.graph)
+}
+
+fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
+    let n = n_choices(&step.op);
+    let useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
+    let mut pulled = vec![false; step.operands.len() - n];
+    for region in &step.regions {
+        let reaching = reaching(region, &useful);
+        pulled.iter_mut().zip(reaching).zip(&wanted[n..]).for_each(|((any, is), wanted)| *any |= is && *wanted);
+    }
+    if !pulled.contains(&true) {
+        return None;
+    }
+    let mut regions = Vec::new();
+    for region in &step.regions {
+        regions.push(reverse_region(region, &useful, &pulled)?);
+    }
+    let given: Vec<Var> = cts.iter().copied().flatten().collect();
+    let results = trace::apply_regions(step.op.clone(), &[x, &given].concat(), regions)?;
+    Some([vec![None; n], spread(&pulled, results)].concat())
+}
+
+/// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
+fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
+    let mut inputs = named_inputs(region);
+    let n = inputs.len();
+    let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+    for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
+        inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
+    }
+    let traced = trace::region(region.name(), &inputs, |x| {
+        let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
+        let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
+        let from: Vec<Var> = (0..y.len()).filter(|&k| useful[k]).map(|k| y[k]).collect();
+        let cts = pullback(&to, &from, &x[n..]);
+        let cts = to.iter().zip(cts).map(|(x, ct)| ct.unwrap_or_else(|| x.full_like(0.0)));
+        cts.enumerate().map(|(k, ct)| (format!("ct.{k}"), ct)).collect()
+    })?;
+    Some(traced.graph)
+}
+
+/// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
+/// what does not change; it gives the next carry and what is collected.
+struct Loop<'s> {
+    body: &'s Graph,
+    /// The condition of a `while`.
+    condition: Option<&'s Graph>,
+    carry: usize,
+    xs: usize,
+    length: Option<usize>,
+    reverse: bool,
+}
+
+impl<'s> Loop<'s> {
+    fn of(step: &'s Step) -> Loop<'s> {
+        match &step.op {
+            Op::While(op) => {
+                let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false }
+            }
+            Op::Scan(op) => Loop {
+                body: &step.regions[0],
+                condition: None,
+                carry: op.carry,
+                xs: op.xs,
+                length: op.length,
+                reverse: op.reverse,
+            },
+            other => unreachable!("bug: {} is no loop", other.name()),
+        }
+    }
+
+    /// How many inputs of the body stand before the carry.
+    fn n_index(&self) -> usize {
+        usize::from(self.condition.is_none())
+    }
+
+    /// Which inputs of the body vary, if these operands do: the carry does from the second trip on if a trip makes it.
+    fn varied(&self, operands: impl Iterator<Item = bool>) -> Vec<bool> {
+        let mut varied = vec![false; self.n_index()];
+        varied.extend(operands);
+        loop {
+            let outputs = reached(self.body, &varied);
+            let carry = &mut varied[self.n_index()..][..self.carry];
+            let before = carry.to_vec();
+            carry.iter_mut().zip(outputs).for_each(|(varied, is)| *varied |= is);
+            if *carry == before {
+                return varied;
+            }
+        }
+    }
+
+    /// Which outputs of the body matter, if these results do: the carry does but in the last trip if a trip uses it.
+    fn useful(&self, cts: &[Option<Var>]) -> Vec<bool> {
+        let mut useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
+        loop {
+            let inputs = reaching(self.body, &useful);
+            let before = useful.clone();
+            let carry = inputs[self.n_index()..].iter().take(self.carry);
+            useful.iter_mut().zip(carry).for_each(|(useful, is)| *useful |= is);
+            if useful == before {
+                return useful;
+            }
+        }
+    }
+
+    /// Carries primal values and tangents together.
+    fn push(&self, step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+        let varied = self.varied(t.iter().map(Option::is_some));
+        let moved = reached(self.body, &varied);
+        let n_index = self.n_index();
+        let carries = |k: &usize| varied[n_index + k];
+        let collected: Vec<usize> = (self.carry..step.n_results).filter(|&k| moved[k]).collect();
+        let carried: Vec<usize> = (0..self.carry).filter(carries).collect();
+        let rows: Vec<usize> = (self.carry..self.carry + self.xs).filter(carries).collect();
+        let fixed: Vec<usize> = (self.carry + self.xs..x.len()).filter(carries).collect();
+        if carried.is_empty() && collected.is_empty() {
+            return None;
+        }
+
+        let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
+        let mut operands = Vec::new();
+        for (primal, moved) in self.groups(x).into_iter().zip([&carried, &rows, &fixed]) {
+            operands.extend(primal);
+            operands.extend(moved.iter().map(tangent));
+        }
+        let mut names = Names::default();
+        let own = named_inputs(self.body);
+        let mut inputs: Vec<(String, Type)> = Vec::new();
+        // Where the body's own inputs stand among the new ones, and where the tangents.
+        let (mut primal_at, mut tangent_at) = (Vec::new(), Vec::new());
+        let mut add = |inputs: &mut Vec<(String, Type)>, name: &str, ty: &Type| {
+            inputs.push((names.give(name), ty.clone()));
+            inputs.len() - 1
+        };
+        for (name, ty) in &own[..n_index] {
+            primal_at.push(add(&mut inputs, name, ty));
+        }
+        let ends = [self.carry, self.carry + self.xs, x.len()];
+        for (group, moved) in [&carried, &rows, &fixed].into_iter().enumerate() {
+            let start = if group == 0 { 0 } else { ends[group - 1] };
+            for (name, ty) in &own[n_index + start..n_index + ends[group]] {
+                primal_at.push(add(&mut inputs, name, ty));
+            }
+            for &k in moved {
+                let (name, ty) = &own[n_index + k];
+                tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
+            }
+        }
+        let body = trace::region(self.body.name(), &inputs, |x| {
+            let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
+            let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
+            let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
+            let tangents: Vec<Var> = tangent_at.iter().map(|&(_, at)| x[at]).collect();
+            let to: Vec<Var> = carried.iter().chain(&collected).map(|&k| y[k]).collect();
+            let pushed = pushforward(&from, &tangents, &to);
+            let pushed = to.iter().zip(pushed).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
+            let outputs = y[..self.carry].iter().copied().chain(pushed);
+            outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
+        })?;
+        let n_carry = self.carry + carried.len();
+        let mut regions = Vec::new();
+        if let Some(condition) = self.condition {
+            let traced = trace::region(condition.name(), &inputs, |x| {
+                let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
+                let holds = trace::inline(condition, &primal).unwrap_or_default();
+                holds.into_iter().map(|holds| ("holds".to_string(), holds)).collect()
+            })?;
+            regions.push(traced.graph);
+        }
+        regions.push(body.graph);
+        let op: Op = match &step.op {
+            Op::While(op) => While { carry: n_carry, ..*op }.into(),
+            _ => Scan { carry: n_carry, xs: self.xs + rows.len(), length: self.length, reverse: self.reverse }.into(),
+        };
+        let results = trace::apply_regions(op, &operands, regions)?;
+        let mut tangents = vec![None; step.n_results];
+        for (&k, &t) in carried.iter().chain(&collected).zip(&results[self.carry..]) {
+            tangents[k] = Some(t);
+        }
+        Some(tangents)
+    }
+
+    /// Carry, rows, and what does not change.
+    fn groups<T: Clone>(&self, operands: &[T]) -> [Vec<T>; 3] {
+        let (carry, rest) = operands.split_at(self.carry);
+        let (rows, fixed) = rest.split_at(self.xs);
+        [carry.to_vec(), rows.to_vec(), fixed.to_vec()]
+    }
+
+    /// Lets the loop save what the derivative of a trip needs, and runs back along it.
+    fn pull(&self, step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
+        let varied = self.varied(wanted.iter().copied());
+        let useful = self.useful(cts);
+        let n_index = self.n_index();
+        let active: Vec<usize> = (0..self.carry).filter(|&k| varied[n_index + k] && useful[k]).collect();
+        let collected: Vec<usize> = (self.carry..step.n_results).filter(|&k| useful[k]).collect();
+        if active.is_empty() && collected.is_empty() {
+            return None;
+        }
+        let end_of_rows = self.carry + self.xs;
+        let is_reached = reaching(self.body, &useful);
+        let asked = |k: &usize| wanted[*k] && is_reached[n_index + k];
+        let rows: Vec<usize> = (self.carry..end_of_rows).filter(asked).collect();
+        let fixed: Vec<usize> = (end_of_rows..x.len()).filter(asked).collect();
+        let joint = self.joint(&Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed })?;
+
+        let n_own = self.body.inputs().len();
+        let mut kinds = vec![Kind::Row; n_index];
+        kinds.resize(n_index + self.carry, Kind::Carried);
+        kinds.resize(n_index + end_of_rows, Kind::Row);
+        kinds.resize(n_own, Kind::Invariant);
+        kinds.resize(joint.inputs().len(), Kind::Seed);
+        let partition = Partition::new(&joint, &kinds, self.body.outputs().len());
+        let mut first = or_fail(partition.first(n_own))?;
+        if self.length.is_none() && self.xs == 0 && partition.saved.is_empty() {
+            // Nothing is needed but the number of trips, which a stack of empty arrays counts.
+            or_fail(save_nothing(&mut first))?;
+        }
+        let regions = self.condition.into_iter().cloned().chain([first]).collect();
+        let saved = trace::extend(step.id, step.op.clone(), regions)?;
+
+        let name = |k: usize| joint.inputs()[k].name.to_string();
+        let input = |k: usize| (name(k), Source::Input(k));
+        let used_rows: Vec<usize> = (self.carry..end_of_rows).filter(|&k| partition.used[n_index + k]).collect();
+        let used_fixed: Vec<usize> = (end_of_rows..x.len()).filter(|&k| partition.used[n_index + k]).collect();
+        let mut inputs = vec![if n_index == 1 { input(0) } else { ("trip".to_string(), Source::New(index())) }];
+        let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
+        inputs.extend(seeds(0, active.len()));
+        inputs.extend(seeds(active.len() + collected.len(), fixed.len()));
+        inputs.extend((0..partition.saved.len()).map(|k| (format!("saved.{k}"), Source::Saved(k))));
+        if saved.len() > partition.saved.len() {
+            inputs.push(("saved".to_string(), Source::New(nothing())));
+        }
+        inputs.extend(used_rows.iter().map(|&k| input(n_index + k)));
+        inputs.extend(seeds(active.len(), collected.len()));
+        inputs.extend(used_fixed.iter().map(|&k| input(n_index + k)));
+        let second = or_fail(partition.second(&inputs))?;
+
+        let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
+        operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
+        operands.extend(&saved);
+        operands.extend(used_rows.iter().map(|&k| x[k]));
+        operands.extend(collected.iter().filter_map(|&k| cts[k]));
+        let xs = operands.len() - active.len() - fixed.len();
+        operands.extend(used_fixed.iter().map(|&k| x[k]));
+        let carry = active.len() + fixed.len();
+        let op = Scan { carry, xs, length: self.length, reverse: !self.reverse };
+        let results = trace::apply_regions(op, &operands, vec![second])?;
+        let mut pulled = vec![None; x.len()];
+        for (&k, &ct) in active.iter().chain(&fixed).chain(&rows).zip(&results) {
+            pulled[k] = Some(ct);
+        }
+        Some(pulled)
+    }
+
+    /// A trip and its derivative in one graph. Inputs: those of the body; cotangents of the active carry and of what is
+    /// collected; sums for what does not change. Outputs: those of the body; cotangents of the active carry; the sums with
+    /// this trip's cotangents; cotangents of rows.
+    fn joint(&self, flow: &Flow<'_>) -> Option<Graph> {
+        let n_index = self.n_index();
+        let mut inputs = named_inputs(self.body);
+        let n_own = inputs.len();
+        let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+        for &k in flow.active.iter().chain(flow.collected) {
+            let output = &self.body.outputs()[k];
+            let name = if k < self.carry { &inputs[n_index + k].0 } else { &*output.name };
+            let name = names.give(&format!("{name}.ct"));
+            inputs.push((name, self.body.ty(output.value).clone()));
+        }
+        for &k in flow.fixed {
+            let (name, ty) = inputs[n_index + k].clone();
+            inputs.push((names.give(&format!("{name}.ct")), ty));
+        }
+        let traced = trace::region(self.body.name(), &inputs, |x| {
+            let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
+            let operand = |&k: &usize| x[n_index + k];
+            let to: Vec<Var> = flow.active.iter().chain(flow.fixed).chain(flow.rows).map(operand).collect();
+            let from: Vec<Var> = flow.active.iter().chain(flow.collected).map(|&k| y[k]).collect();
+            let (seeds, sums) = x[n_own..].split_at(from.len());
+            let pulled = pullback(&to, &from, seeds);
+            let mut outputs: Vec<(String, Var)> = Vec::new();
+            let own = self.body.outputs().iter().zip(&y);
+            outputs.extend(own.map(|(output, &y)| (output.name.to_string(), y)));
+            let mut names = Names(outputs.iter().map(|(name, _)| name.clone()).collect());
+            for (position, (x, ct)) in to.into_iter().zip(pulled).enumerate() {
+                let sum = position.checked_sub(flow.active.len()).and_then(|k| sums.get(k));
+                let ct = match (sum, ct) {
+                    (Some(&sum), Some(ct)) => sum + ct,
+                    (Some(&sum), None) => sum,
+                    (None, Some(ct)) => ct,
+                    (None, None) => x.full_like(0.0),
+                };
+                outputs.push((names.give(&format!("ct.{position}")), ct));
+            }
+            outputs
+        })?;
+        Some(traced.graph)
+    }
+}
+
+/// What flows backwards through a loop: the carry that is active, what is collected and matters, rows and fixed operands
+/// whose cotangents are asked for. All are positions among operands or results.
+struct Flow<'f> {
+    active: &'f [usize],
+    collected: &'f [usize],
+    rows: &'f [usize],
+    fixed: &'f [usize],
+}
+
+/// The type of arrays without elements.
+fn nothing() -> Type {
+    Type::new(DType::Bool, [0])
+}
+
+fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
+    let constant = crate::op::Constant { value: std::sync::Arc::new(crate::value::Array::zeros(&nothing())) };
+    let node = body.add(constant.into(), &[], Default::default())?;
+    body.add_output("saved", node.into());
+    Ok(())
+}
+
+/// Records an error in the open trace.
+fn or_fail<T>(result: Result<T, crate::error::Error>) -> Option<T> {
+    result.map_err(trace::fail).ok()
+}

@@ -1,0 +1,427 @@
+//! What the reverse of a loop needs of a trip, and what of that is saved.
+//!
+//! The joint graph of a body holds a trip and the derivative of that trip. It is cut in two: the values that the second
+//! part takes from the first are either saved, or computed once more from what is saved. Which of both is decided by a
+//! minimum cut: it saves as few bytes as possible, provided that nothing expensive is computed twice. This is the
+//! rematerialization of Jain et al., "Checkmate" (MLSys 2020), in the form of a minimum cut that the partitioner of
+//! PyTorch's AOTAutograd made known.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::error::Error;
+use crate::ir::{Operands, Provenance, Value, results_of};
+use crate::op::{Graph, Lowering, Op};
+use crate::value::Type;
+
+/// What an input of a joint graph is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It changes from trip to trip, so the derivative can have it only if it is saved.
+    Carried,
+    /// A row, or its number: the derivative can have it once more.
+    Row,
+    /// It is the same in all trips.
+    Invariant,
+    /// It belongs to the derivative alone.
+    Seed,
+}
+
+/// Where an input of the second part comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// An input of the joint graph.
+    Input(usize),
+    /// What has been saved, by number.
+    Saved(usize),
+    /// Nothing uses it.
+    New(Type),
+}
+
+/// A joint graph that has been cut.
+pub(super) struct Partition<'j> {
+    joint: &'j Graph,
+    n_primal: usize,
+    /// The nodes of the second part.
+    second: Vec<bool>,
+    /// The values that the first part saves.
+    pub saved: Vec<Value>,
+    /// Which inputs the second part uses.
+    pub used: Vec<bool>,
+}
+
+/// More values than these are not cut at the minimum: what the second part takes is saved as it is.
+const MAX_CUT: usize = 100_000;
+
+impl<'j> Partition<'j> {
+    /// Cuts a joint graph, whose first `n_primal` outputs are those of the trip.
+    pub fn new(joint: &'j Graph, kinds: &[Kind], n_primal: usize) -> Partition<'j> {
+        let seeded = dependent(joint, kinds, |kind| kind == Kind::Seed);
+        let mut partition = Partition {
+            joint,
+            n_primal,
+            second: vec![false; joint.n_nodes()],
+            saved: Vec::new(),
+            used: vec![false; joint.inputs().len()],
+        };
+        let frontier = partition.frontier(&seeded);
+        let varying = dependent(joint, kinds, |kind| matches!(kind, Kind::Carried | Kind::Row));
+        let choice = Choice { joint, kinds, varying };
+        let saved = choice.cut(&frontier);
+        partition.recompute(&choice, frontier, &saved);
+        partition.saved = saved;
+        partition
+    }
+
+    /// Marks what belongs to the second part alone, and gives the values that it takes from the first.
+    fn frontier(&mut self, seeded: &[bool]) -> Vec<Value> {
+        let mut frontier = Vec::new();
+        let mut known: HashMap<Value, ()> = HashMap::new();
+        let mut take = |x: Value, second: &mut [bool], used: &mut [bool]| {
+            if !seeded[x.node.index()] {
+                if known.insert(x, ()).is_none() {
+                    frontier.push(x);
+                }
+            } else if let Some(position) = input_position(self.joint, x) {
+                used[position] = true;
+            } else {
+                second[x.node.index()] = true;
+            }
+        };
+        for output in &self.joint.outputs()[self.n_primal..] {
+            take(output.value, &mut self.second, &mut self.used);
+        }
+        for id in self.joint.ids().rev() {
+            if self.second[id.index()] {
+                for x in self.joint.operands(id) {
+                    take(x, &mut self.second, &mut self.used);
+                }
+            }
+        }
+        frontier
+    }
+
+    /// Marks what is computed once more.
+    fn recompute(&mut self, choice: &Choice<'_>, frontier: Vec<Value>, saved: &[Value]) {
+        let saved: HashMap<Value, ()> = saved.iter().map(|&x| (x, ())).collect();
+        let mut pending = frontier;
+        while let Some(x) = pending.pop() {
+            if saved.contains_key(&x) {
+                continue;
+            }
+            if let Some(position) = input_position(self.joint, x) {
+                debug_assert!(choice.kinds[position] != Kind::Carried, "bug: a carried value was not saved");
+                self.used[position] = true;
+            } else if !std::mem::replace(&mut self.second[x.node.index()], true) {
+                pending.extend(self.joint.operands(x.node));
+            }
+        }
+    }
+
+    /// The trip, which gives what is saved behind its own results.
+    pub fn first(&self, n_inputs: usize) -> Result<Graph, Error> {
+        let inputs = self.joint.inputs()[..n_inputs].iter().enumerate();
+        let inputs: Vec<(String, Source)> =
+            inputs.map(|(k, input)| (input.name.to_string(), Source::Input(k))).collect();
+        let outputs = self.joint.outputs()[..self.n_primal].iter();
+        let mut outputs: Vec<(String, Value)> = outputs.map(|output| (output.name.to_string(), output.value)).collect();
+        outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (format!("saved.{k}"), value)));
+        let mut keep = vec![false; self.joint.n_nodes()];
+        outputs.iter().for_each(|(_, x)| keep[x.node.index()] = true);
+        for id in self.joint.ids().rev() {
+            if keep[id.index()] {
+                self.joint.operands(id).iter().for_each(|x| keep[x.node.index()] = true);
+            }
+        }
+        self.part(self.joint.name(), &inputs, &keep, outputs)
+    }
+
+    /// The derivative of a trip, with inputs in this order.
+    pub fn second(&self, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+        let outputs = self.joint.outputs()[self.n_primal..].iter();
+        let outputs = outputs.map(|output| (output.name.to_string(), output.value)).collect();
+        self.part("reverse", inputs, &self.second, outputs)
+    }
+
+    /// A graph of some of the nodes.
+    fn part(
+        &self,
+        name: &str,
+        inputs: &[(String, Source)],
+        keep: &[bool],
+        outputs: Vec<(String, Value)>,
+    ) -> Result<Graph, Error> {
+        let mut part = Graph::new(name);
+        let mut map: HashMap<Value, Value> = HashMap::new();
+        for (name, source) in inputs {
+            let original = match source {
+                Source::Input(position) => Some(Value::from(self.joint.inputs()[*position].node)),
+                Source::Saved(k) => Some(self.saved[*k]),
+                Source::New(_) => None,
+            };
+            let ty = match source {
+                Source::New(ty) => ty.clone(),
+                Source::Input(_) | Source::Saved(_) => {
+                    self.joint.ty(original.expect("bug: a source without a value")).clone()
+                }
+            };
+            let input = part.add_input(name.as_str(), ty)?;
+            original.map(|original| map.insert(original, input));
+        }
+        for id in self.joint.ids().filter(|id| keep[id.index()]) {
+            let node = self.joint.node(id);
+            let Some(op) = node.op() else { continue };
+            let operands: Operands = self.joint.operands(id).iter().map(|x| map[x]).collect();
+            let role = node.provenance().role.and_then(|role| Some(role.with(*map.get(&role.of())?)));
+            let provenance = Provenance { role, ..node.provenance().clone() };
+            let copy = part.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?;
+            for (original, result) in results_of(self.joint, id).zip(results_of(&part, copy)) {
+                map.entry(original).or_insert(result);
+            }
+        }
+        for (name, value) in outputs {
+            part.add_output(name, map[&value]);
+        }
+        Ok(part)
+    }
+}
+
+fn input_position(graph: &Graph, x: Value) -> Option<usize> {
+    (x.node.index() < graph.inputs().len()).then(|| x.node.index())
+}
+
+/// The nodes that depend on inputs of some kinds.
+fn dependent(graph: &Graph, kinds: &[Kind], sought: impl Fn(Kind) -> bool) -> Vec<bool> {
+    let mut dependent: Vec<bool> = kinds.iter().map(|&kind| sought(kind)).collect();
+    for id in graph.ids().skip(kinds.len()) {
+        let any = graph.operands(id).iter().any(|x| dependent[x.node.index()]);
+        dependent.push(any);
+    }
+    dependent
+}
+
+/// What may be computed once more, and what must be saved.
+struct Choice<'j> {
+    joint: &'j Graph,
+    kinds: &'j [Kind],
+    /// The nodes that change from trip to trip.
+    varying: Vec<bool>,
+}
+
+impl Choice<'_> {
+    /// Whether the second part can have a value without anything being saved for it, except its operands.
+    fn is_cheap(&self, x: Value) -> bool {
+        let Some(op) = self.joint.node(x.node).op() else {
+            return self.kinds[x.node.index()] != Kind::Carried;
+        };
+        // What is the same in all trips is computed before the loop.
+        if self.joint.ty(x).stack || !self.varying[x.node.index()] {
+            return true;
+        }
+        match op.lower() {
+            Lowering::Constant(_) | Lowering::View(_) => true,
+            Lowering::Inline(_) => !matches!(op, Op::Sqrt(_) | Op::Rsqrt(_) | Op::Div(_) | Op::Reciprocal(_)),
+            Lowering::Math1(_)
+            | Lowering::Math2(_)
+            | Lowering::Reduce { .. }
+            | Lowering::Library(_)
+            | Lowering::Control(_) => false,
+        }
+    }
+
+    /// The values to save, of least size in bytes, in the order of the schedule.
+    fn cut(&self, frontier: &[Value]) -> Vec<Value> {
+        let mut network = Network::default();
+        let mut numbers: HashMap<Value, usize> = HashMap::new();
+        let mut order: Vec<Value> = Vec::new();
+        let mut number = |x: Value, order: &mut Vec<Value>| {
+            *numbers.entry(x).or_insert_with(|| {
+                order.push(x);
+                order.len() - 1
+            })
+        };
+        for &x in frontier {
+            number(x, &mut order);
+        }
+        let n_frontier = order.len();
+        // Values `k` are the nodes `2 + 2k` and `3 + 2k` of the network, with the price of saving between them.
+        let (source, sink) = (0, 1);
+        let mut next = 0;
+        while let Some(&x) = order.get(next) {
+            let inside = 2 + 2 * next;
+            network.connect(inside, inside + 1, self.price(x));
+            if next < n_frontier {
+                network.connect(inside + 1, sink, Network::INFINITE);
+            }
+            if !self.is_cheap(x) {
+                network.connect(source, inside, Network::INFINITE);
+            } else if self.joint.node(x.node).op().is_some() {
+                for operand in self.joint.operands(x.node) {
+                    let operand = number(operand, &mut order);
+                    network.connect(2 + 2 * operand + 1, inside, Network::INFINITE);
+                }
+            }
+            if order.len() > MAX_CUT {
+                return self.save_frontier(frontier);
+            }
+            next += 1;
+        }
+        let before_sink = network.cut(source, sink);
+        let is_saved = |k: &usize| !before_sink[2 + 2 * k] && before_sink[3 + 2 * k];
+        let mut saved: Vec<Value> = (0..order.len()).filter(is_saved).map(|k| order[k]).collect();
+        saved.sort_unstable();
+        saved
+    }
+
+    /// Saves what the second part takes, but for what cannot be saved or is there anyway.
+    fn save_frontier(&self, frontier: &[Value]) -> Vec<Value> {
+        let mut saved: HashMap<Value, ()> = HashMap::new();
+        let mut met: HashMap<Value, ()> = HashMap::new();
+        let mut pending: Vec<Value> = frontier.to_vec();
+        while let Some(x) = pending.pop() {
+            if met.insert(x, ()).is_some() {
+                continue;
+            }
+            let there = self.joint.node(x.node).op().is_none() && self.is_cheap(x);
+            if self.joint.ty(x).stack || !self.varying[x.node.index()] && !there {
+                pending.extend(self.joint.operands(x.node));
+            } else if !there {
+                saved.insert(x, ());
+            }
+        }
+        let mut saved: Vec<Value> = saved.into_keys().collect();
+        saved.sort_unstable();
+        saved
+    }
+
+    fn price(&self, x: Value) -> u64 {
+        let ty = self.joint.ty(x);
+        if ty.stack {
+            return Network::INFINITE;
+        }
+        // One more for each value, so that of two cuts of one size the one with fewer values is taken.
+        (ty.size() * ty.dtype.size()) as u64 * 16 + 1
+    }
+}
+
+/// A flow network, for a minimum cut by Dinic's algorithm ("Algorithm for solution of a problem of maximum flow in networks
+/// with power estimation", 1970).
+#[derive(Default)]
+struct Network {
+    /// The edges that leave a node; edge `e ^ 1` is the reverse of edge `e`.
+    leaving: Vec<Vec<usize>>,
+    targets: Vec<usize>,
+    capacities: Vec<u64>,
+}
+
+impl Network {
+    const INFINITE: u64 = u64::MAX / 4;
+
+    fn connect(&mut self, from: usize, to: usize, capacity: u64) {
+        let n = from.max(to) + 1;
+        if self.leaving.len() < n {
+            self.leaving.resize(n, Vec::new());
+        }
+        for (from, to, capacity) in [(from, to, capacity), (to, from, 0)] {
+            self.leaving[from].push(self.targets.len());
+            self.targets.push(to);
+            self.capacities.push(capacity);
+        }
+    }
+
+    /// Which nodes lie on the sink's side of the minimum cut that is nearest to the sink.
+    fn cut(&mut self, source: usize, sink: usize) -> Vec<bool> {
+        let n = self.leaving.len().max(2);
+        self.leaving.resize(n, Vec::new());
+        while let Some(levels) = self.levels(source, sink) {
+            let mut next = vec![0; n];
+            while self.augment(source, sink, &levels, &mut next) {}
+        }
+        // Backwards from the sink, along edges that are not saturated.
+        let mut side = vec![false; n];
+        side[sink] = true;
+        let mut pending = vec![sink];
+        while let Some(node) = pending.pop() {
+            for &edge in &self.leaving[node] {
+                let before = self.targets[edge];
+                if self.capacities[edge ^ 1] > 0 && !side[before] {
+                    side[before] = true;
+                    pending.push(before);
+                }
+            }
+        }
+        side
+    }
+
+    /// The distances from the source, unless the sink is out of reach.
+    fn levels(&self, source: usize, sink: usize) -> Option<Vec<u32>> {
+        let mut levels = vec![u32::MAX; self.leaving.len()];
+        levels[source] = 0;
+        let mut pending = VecDeque::from([source]);
+        while let Some(node) = pending.pop_front() {
+            for &edge in &self.leaving[node] {
+                let target = self.targets[edge];
+                if self.capacities[edge] > 0 && levels[target] == u32::MAX {
+                    levels[target] = levels[node] + 1;
+                    pending.push_back(target);
+                }
+            }
+        }
+        (levels[sink] != u32::MAX).then_some(levels)
+    }
+
+    /// Sends flow along one shortest path that has room left. A path is as deep as a body is long, so it is kept in a list.
+    fn augment(&mut self, source: usize, sink: usize, levels: &[u32], next: &mut [usize]) -> bool {
+        let mut path: Vec<usize> = Vec::new();
+        let mut node = source;
+        while node != sink {
+            let edge = self.leaving[node][next[node]..]
+                .iter()
+                .position(|&edge| self.capacities[edge] > 0 && levels[self.targets[edge]] == levels[node] + 1);
+            match edge {
+                Some(ahead) => {
+                    next[node] += ahead;
+                    let edge = self.leaving[node][next[node]];
+                    path.push(edge);
+                    node = self.targets[edge];
+                }
+                None => {
+                    next[node] = self.leaving[node].len();
+                    let Some(edge) = path.pop() else { return false };
+                    node = self.targets[edge ^ 1];
+                    next[node] += 1;
+                }
+            }
+        }
+        let flow = path.iter().map(|&edge| self.capacities[edge]).min().unwrap_or(0);
+        for edge in path {
+            self.capacities[edge] -= flow;
+            self.capacities[edge ^ 1] += flow;
+        }
+        true
+    }
+}
+
+/// The inputs of a graph, by name.
+pub(super) fn named_inputs(graph: &Graph) -> Vec<(String, Type)> {
+    graph.inputs().iter().map(|input| (input.name.to_string(), graph.ty(input.node.into()).clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cheapest_cut_is_found() {
+        // 0 → 2 → 3 → 1 and 0 → 4 → 3: cutting 3 → 1 is cheaper than cutting both ways before it.
+        let mut network = Network::default();
+        for (from, to, capacity) in [(0, 2, 7), (2, 3, 7), (0, 4, 2), (4, 3, 2), (3, 1, 8)] {
+            network.connect(from, to, capacity);
+        }
+        assert_eq!(network.cut(0, 1), [false, true, false, false, false]);
+        let mut network = Network::default();
+        for (from, to, capacity) in [(0, 2, 3), (2, 3, 9), (0, 4, 2), (4, 3, 2), (3, 1, 8)] {
+            network.connect(from, to, capacity);
+        }
+        assert_eq!(network.cut(0, 1), [false, true, true, true, true]);
+    }
+}
