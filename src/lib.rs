@@ -120,8 +120,8 @@ pub use compile::Program;
 pub use error::Error;
 pub use op::{Graph, Var};
 pub use transform::{
-    AllArgs, Arg, Function, Jit, VarTree, check_grad, elementwise_grad, grad, hessian, hvp, jacobian, jit, jvp, trace,
-    trace_with, value_and_grad, vjp,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
+    hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad, vjp, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

@@ -1,4 +1,6 @@
+use std::collections::HashSet;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use super::{Graph, NodeId, Operation, Value};
 
@@ -49,30 +51,34 @@ impl<O: Operation> Graph<O> {
     }
 }
 
-/// The listing, in the manner of a jaxpr: one node a line, with names and source lines as comments.
+/// The listing, in the manner of a jaxpr: one node a line, with names and source lines as comments. Regions stand below
+/// their node; one that stands in several places is shown at the first.
 impl<O: Operation> fmt::Display for Graph<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list(f, "", &mut HashSet::new())
+    }
+}
+
+impl<O: Operation> Graph<O> {
+    fn list(&self, f: &mut fmt::Formatter<'_>, indent: &str, shown: &mut HashSet<*const Graph<O>>) -> fmt::Result {
         let inputs: Vec<String> =
             self.inputs().iter().map(|input| format!("%{}: {}", input.name, self.ty(input.node.into()))).collect();
-        writeln!(f, "{}({}) {{", self.name(), inputs.join(", "))?;
+        writeln!(f, "{indent}{}({}) {{", self.name(), inputs.join(", "))?;
         for id in self.ids().filter(|&id| self.node(id).op().is_some()) {
-            write!(f, "  {}", self.line(id))?;
-            let provenance = self.node(id).provenance();
-            let mut notes = Vec::new();
-            notes.extend(provenance.name.as_ref().map(|name| format!("\"{name}\"")));
-            notes.extend(provenance.role.map(|role| match role {
-                super::Role::Cotangent(of) => format!("ct of {}", self.value_name(of)),
-                super::Role::Tangent(of) => format!("tangent of {}", self.value_name(of)),
-            }));
-            notes.extend(provenance.at.as_ref().map(|at| at.to_string()));
-            if notes.is_empty() {
-                writeln!(f)?;
-            } else {
-                writeln!(f, "  # {}", notes.join(", "))?;
+            write!(f, "{indent}  {}", self.line(id))?;
+            let notes = self.notes(id);
+            writeln!(f, "{}{}", if notes.is_empty() { "" } else { "  # " }, notes.join(", "))?;
+            for region in self.node(id).regions() {
+                let indent = format!("{indent}    ");
+                if shown.insert(Arc::as_ptr(region)) {
+                    region.list(f, &indent, shown)?;
+                } else {
+                    writeln!(f, "{indent}{}(…) as above", region.name())?;
+                }
             }
         }
         for guard in self.guards() {
-            write!(f, "  guard {} == {}", self.value_name(guard.value), guard.expect)?;
+            write!(f, "{indent}  guard {} == {}", self.value_name(guard.value), guard.expect)?;
             match &guard.at {
                 Some(at) => writeln!(f, "  # {at}")?,
                 None => writeln!(f)?,
@@ -83,7 +89,19 @@ impl<O: Operation> fmt::Display for Graph<O> {
             .iter()
             .map(|output| format!("{}: {} = {}", output.name, self.ty(output.value), self.value_name(output.value)))
             .collect();
-        writeln!(f, "  return {}", outputs.join(", "))?;
-        f.write_str("}\n")
+        writeln!(f, "{indent}  return {}", outputs.join(", "))?;
+        writeln!(f, "{indent}}}")
+    }
+
+    fn notes(&self, id: NodeId) -> Vec<String> {
+        let provenance = self.node(id).provenance();
+        let mut notes = Vec::new();
+        notes.extend(provenance.name.as_ref().map(|name| format!("\"{name}\"")));
+        notes.extend(provenance.role.map(|role| match role {
+            super::Role::Cotangent(of) => format!("ct of {}", self.value_name(of)),
+            super::Role::Tangent(of) => format!("tangent of {}", self.value_name(of)),
+        }));
+        notes.extend(provenance.at.as_ref().map(|at| at.to_string()));
+        notes
     }
 }

@@ -7,8 +7,8 @@ pub struct ValueMap {
     nodes: Vec<Option<Vec1>>,
 }
 
-/// The images of a node's results; nearly every node has one.
-type Vec1 = smallvec::SmallVec<[Value; 1]>;
+/// The images of a node's results; nearly every node has one. A result without a use may have none.
+type Vec1 = smallvec::SmallVec<[Option<Value>; 1]>;
 
 impl ValueMap {
     /// A map for a graph of that many nodes, empty so far.
@@ -18,11 +18,16 @@ impl ValueMap {
 
     /// The image of a value, if its node has been mapped.
     pub fn get(&self, value: Value) -> Option<Value> {
-        self.nodes[value.node.index()].as_ref().map(|results| results[usize::from(value.result)])
+        self.nodes[value.node.index()].as_ref().and_then(|results| results[usize::from(value.result)])
     }
 
     /// Maps all results of a node.
     pub fn set(&mut self, node: NodeId, results: impl IntoIterator<Item = Value>) {
+        self.nodes[node.index()] = Some(results.into_iter().map(Some).collect());
+    }
+
+    /// Maps the results of a node that have a use.
+    pub fn set_used(&mut self, node: NodeId, results: impl IntoIterator<Item = Option<Value>>) {
         self.nodes[node.index()] = Some(results.into_iter().collect());
     }
 

@@ -104,6 +104,50 @@ pub(crate) fn region(
     }
 }
 
+impl Region {
+    /// Gives several regions the same inputs: those that were asked for, then what any of them captured, which is returned.
+    /// `None` after an error, which is recorded in the innermost trace.
+    pub fn align(regions: Vec<Region>, n_asked: usize) -> Option<(Vec<Graph>, Vec<Var>)> {
+        let mut captured: Vec<(Var, Arc<str>)> = Vec::new();
+        for region in &regions {
+            for (x, input) in region.captured.iter().zip(&region.graph.inputs()[n_asked..]) {
+                if captured.iter().all(|(known, _)| known.value() != x.value()) {
+                    captured.push((*x, input.name.clone()));
+                }
+            }
+        }
+        let aligned: Result<Vec<Graph>, Error> =
+            regions.iter().map(|region| region.with_captures(&captured, n_asked)).collect();
+        let vars = captured.iter().map(|&(x, _)| x).collect();
+        aligned.map_err(fail).ok().map(|graphs| (graphs, vars))
+    }
+
+    fn with_captures(&self, captured: &[(Var, Arc<str>)], n_asked: usize) -> Result<Graph, Error> {
+        let mut graph = Graph::new(self.graph.name());
+        let own = self.graph.inputs();
+        let ty = |position: usize| self.graph.ty(own[position].node.into()).clone();
+        let mut inputs = Vec::new();
+        for (position, input) in own[..n_asked].iter().enumerate() {
+            inputs.push(graph.add_input(input.name.clone(), ty(position))?);
+        }
+        let mut places = vec![None; self.captured.len()];
+        for (x, name) in captured {
+            let name = free_name(name, |name| graph.inputs().iter().any(|input| *input.name == *name));
+            let place = self.captured.iter().position(|own| own.value() == x.value());
+            let ty = place.map_or_else(|| x.ty(), |place| ty(n_asked + place));
+            let input = graph.add_input(name, ty)?;
+            place.map(|place| places[place] = Some(input));
+        }
+        inputs.extend(places.into_iter().flatten());
+        let map = graph.inline(&self.graph, &inputs)?;
+        for output in self.graph.outputs() {
+            let value = map.get(output.value).expect("bug: an output that does not exist");
+            graph.add_output(output.name.clone(), value);
+        }
+        Ok(graph)
+    }
+}
+
 type NamedValues = Vec<(String, Value)>;
 
 fn trace_region(
@@ -393,6 +437,11 @@ pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Unwinds to the body of the innermost trace, which has failed: there is nothing to go on with.
+pub(crate) fn unwind() -> ! {
+    panic::resume_unwind(Box::new(Unwound))
+}
+
 /// The outcome of a comparison, which a guard will demand from now on.
 ///
 /// Unwinds to [`record`] if there is no answer.
@@ -401,7 +450,7 @@ pub(crate) fn decide(condition: Var) -> bool {
     let at = Location::caller();
     match with_all(|open| decide_at_home(open, condition, at)) {
         Some(outcome) => outcome,
-        None => panic::resume_unwind(Box::new(Unwound)),
+        None => unwind(),
     }
 }
 

@@ -14,6 +14,7 @@
 //! ```
 
 mod rebuild;
+mod regions;
 mod share;
 mod simplify;
 
@@ -32,13 +33,18 @@ pub struct Pass {
 }
 
 /// The passes that run by default, in order.
-pub const DEFAULT: [Pass; 2] = [
+pub const DEFAULT: [Pass; 3] = [
     Pass {
         name: "simplify",
         summary: "drops what no output needs, computes what is constant, and applies identities that keep every bit",
         run: simplify::run,
     },
     Pass { name: "share", summary: "computes equal values once, up to commutation", run: share::run },
+    Pass {
+        name: "regions",
+        summary: "takes out of loops what does not change, and drops what nobody uses of them; follows branches that are known",
+        run: regions::run,
+    },
 ];
 
 /// Runs the default passes.
@@ -47,8 +53,10 @@ pub const DEFAULT: [Pass; 2] = [
 /// None that the input graph can cause: the passes build only what they have checked.
 pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
     let mut current = (DEFAULT[0].run)(graph)?;
-    for pass in &DEFAULT[1..] {
-        current = (pass.run)(&current)?;
+    current = (DEFAULT[1].run)(&current)?;
+    // A copy of a graph without regions would be all that the last pass makes of it.
+    if current.ids().any(|id| !current.node(id).regions().is_empty()) {
+        current = (DEFAULT[2].run)(&current)?;
     }
     Ok(current)
 }

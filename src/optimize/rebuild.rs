@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::ir::{Guard, NodeId, Operands, Provenance, Value, ValueMap, results_of};
 use crate::op::{Graph, Op};
@@ -10,16 +13,41 @@ pub(super) enum Rewrite {
     Value(Value),
     /// All results of a node that exists already.
     Node(NodeId),
+    /// A value that exists already for each result; none for those that nothing uses.
+    Values(Vec<Option<Value>>),
     /// Another operation with one result.
     Op(Op, Operands),
 }
 
-/// Copies the nodes that outputs and guards need into a new graph, letting `rewrite` replace each. It gets the new
-/// graph, the operation, its operands in the new graph, and the node's provenance there.
+/// A node as it is to be added to a new graph.
+pub(super) struct Copy<'c> {
+    /// The node in the old graph.
+    pub id: NodeId,
+    pub op: &'c Op,
+    /// The operands in the new graph.
+    pub operands: &'c Operands,
+    /// The regions, to which the pass has been applied.
+    pub regions: &'c [Arc<Graph>],
+    /// The provenance in the new graph.
+    pub provenance: &'c Provenance,
+}
+
+impl Copy<'_> {
+    /// Adds it as it is.
+    pub fn add(&self, new: &mut Graph) -> Result<NodeId, Error> {
+        new.add_with_regions(self.op.clone(), self.operands, self.regions.into(), self.provenance.clone())
+    }
+}
+
+/// Copies the nodes that outputs and guards need into a new graph, letting `rewrite` replace each, after the pass has been
+/// applied to their regions.
 pub(super) fn rebuild(
     graph: &Graph,
-    mut rewrite: impl FnMut(&mut Graph, &Op, &Operands, &Provenance) -> Result<Rewrite, Error>,
+    pass: fn(&Graph) -> Result<Graph, Error>,
+    mut rewrite: impl FnMut(&mut Graph, &Copy<'_>) -> Result<Rewrite, Error>,
 ) -> Result<Graph, Error> {
+    // A region that stands in several places is rebuilt once, so that equal ones stay one.
+    let mut rebuilt: HashMap<*const Graph, Arc<Graph>> = HashMap::new();
     let needed = graph.needed();
     let mut new = Graph::new(graph.name());
     new.reserve_like(graph);
@@ -34,15 +62,24 @@ pub(super) fn rebuild(
         let operands: Operands =
             graph.operands(id).into_iter().map(|x| map.get(x).expect("bug: a needed operand was dropped")).collect();
         let provenance = map.provenance(node.provenance());
-        match rewrite(&mut new, op, &operands, &provenance)? {
+        let mut regions = Vec::new();
+        for region in node.regions() {
+            let known = rebuilt.get(&Arc::as_ptr(region)).cloned();
+            let new = known.map_or_else(|| pass(region).map(Arc::new), Ok)?;
+            rebuilt.insert(Arc::as_ptr(region), new.clone());
+            regions.push(new);
+        }
+        let copy = Copy { id, op, operands: &operands, regions: &regions, provenance: &provenance };
+        match rewrite(&mut new, &copy)? {
             Rewrite::Value(value) => map.set(id, [value]),
+            Rewrite::Values(values) => map.set_used(id, values),
             Rewrite::Node(node) => map.set(id, results_of(&new, node)),
             Rewrite::Op(op, operands) => {
                 let copy = new.add(op, &operands, provenance)?;
                 map.set(id, [copy.into()]);
             }
             Rewrite::Keep => {
-                let copy = new.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?;
+                let copy = copy.add(&mut new)?;
                 map.set(id, results_of(&new, copy));
             }
         }

@@ -16,14 +16,19 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     // By hash alone: the graph holds the operations and operands, and a copy of each as a key would cost more than the
     // whole pass.
     let mut known: HashMap<u64, SmallVec<[NodeId; 2]>> = HashMap::with_capacity(graph.n_nodes());
-    rebuild(graph, |new, op, operands, provenance| {
-        let sorted = sorted(op, operands.clone());
-        let alike = known.entry(hasher.hash_one((op, &sorted))).or_default();
-        let equal = |node: NodeId| new.node(node).op() == Some(op) && self::sorted(op, new.operands(node)) == sorted;
+    rebuild(graph, run, |new, copy| {
+        let sorted = sorted(copy.op, copy.operands.clone());
+        let alike = known.entry(hasher.hash_one((copy.op, &sorted))).or_default();
+        let equal = |node: NodeId| {
+            let other = new.node(node);
+            other.op() == Some(copy.op)
+                && self::sorted(copy.op, new.operands(node)) == sorted
+                && other.regions().iter().zip(copy.regions).all(|(x, y)| x.is_same(y))
+        };
         if let Some(&node) = alike.iter().find(|&&node| equal(node)) {
             return Ok(Rewrite::Node(node));
         }
-        let node = new.add(op.clone(), operands, provenance.clone())?;
+        let node = copy.add(new)?;
         alike.push(node);
         Ok(Rewrite::Node(node))
     })

@@ -13,7 +13,11 @@ use crate::value::{Array, DType, Scalar};
 const MAX_FOLDED: usize = 4096;
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    rebuild(graph, |new, op, x, provenance| {
+    rebuild(graph, run, |new, copy| {
+        let (op, x, provenance) = (copy.op, copy.operands, copy.provenance);
+        if !copy.regions.is_empty() {
+            return Ok(Rewrite::Keep);
+        }
         if let Some(value) = identity(new, op, x) {
             return Ok(Rewrite::Value(value));
         }
@@ -257,7 +261,7 @@ fn constant(graph: &Graph, x: Value) -> Option<&Array> {
 }
 
 /// The number that stands everywhere in a value: a constant of one element, or a repetition of one.
-fn number(graph: &Graph, x: Value) -> Option<Scalar> {
+pub(super) fn number(graph: &Graph, x: Value) -> Option<Scalar> {
     let mut node: NodeId = x.node;
     loop {
         match graph.node(node).op()? {

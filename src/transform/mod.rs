@@ -13,6 +13,7 @@
 
 mod arena;
 mod check;
+mod control;
 mod function;
 mod gradient;
 mod jacobian;
@@ -22,6 +23,7 @@ mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
+pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
 pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
