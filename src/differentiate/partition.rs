@@ -422,6 +422,6 @@ mod tests {
         for (from, to, capacity) in [(0, 2, 3), (2, 3, 9), (0, 4, 2), (4, 3, 2), (3, 1, 8)] {
             network.connect(from, to, capacity);
         }
-        assert_eq!(network.cut(0, 1), [false, true, true, true, true]);
+        assert_eq!(network.cut(0, 1), [false, true, true, true, false]);
     }
 }
