@@ -1,18 +1,21 @@
-//! The command `retrograd`: shows, checks, differentiates and runs saved graphs.
+//! The command `retrograd`: shows, checks, differentiates, optimizes, compares and runs saved graphs.
 
 mod command;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use command::{Check, Grad, Run, Show};
+use clap::{CommandFactory, Parser, Subcommand};
+use command::{Check, Completions, Diff, Grad, Man, Ops, Optimize, Run, Show};
 
-/// Shows, checks, differentiates and runs saved graphs.
+/// Shows, checks, differentiates, optimizes, compares and runs saved graphs.
 ///
-/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input. Numbers are JSON, too:
-/// arrays are nested lists, and "nan", "inf" and "-inf" are strings.
+/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input, and as the value of
+/// --output for the standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are
+/// strings.
 ///
-/// The exit code is 1 for bad input and 2 for bad usage; errors go to the standard error.
+/// A file is written as a whole or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
+/// (`diff` has its own); errors go to the standard error, in color on a terminal unless NO_COLOR is set. A reader of the
+/// output that has seen enough, as `head`, ends the command quietly with exit code 0.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
@@ -25,7 +28,12 @@ enum Verb {
     Show(Show),
     Check(Check),
     Grad(Grad),
+    Optimize(Optimize),
+    Diff(Diff),
     Run(Run),
+    Ops(Ops),
+    Completions(Completions),
+    Man(Man),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +41,11 @@ fn main() -> ExitCode {
         Verb::Show(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Grad(verb) => verb.run(),
+        Verb::Optimize(verb) => verb.run(),
+        Verb::Diff(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
+        Verb::Ops(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(Cli::command()),
+        Verb::Man(verb) => verb.run(Cli::command()),
     }
 }
