@@ -28,15 +28,16 @@ differentiated again.
 
 Examples:
   retrograd grad loss.json -o loss.grad.json
-  retrograd grad loss.json --value --wrt w b | retrograd show -
+  retrograd grad loss.json --value --wrt w t | retrograd show -
   retrograd grad f.json | retrograd grad - --of x.grad | retrograd run - x=2      the second derivative at 2
   retrograd grad f.json --jvp | retrograd run - x=2 x.tangent=1                   the first, in forward mode
   retrograd grad loss.json --hessian --wrt w -o curvature.json")]
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate; --jvp and --vjp take several [default: the first, or every floating-point output].
-    #[arg(long, value_name = "OUTPUT", num_args = 1..)]
+    /// The output to differentiate; with --jvp or --vjp, which differentiate every floating-point output if nothing is
+    /// said, it may be given several times [default: the first].
+    #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
     /// The inputs by which to differentiate [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]

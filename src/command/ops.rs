@@ -82,7 +82,7 @@ fn entry((name, doc, examples): (&'static str, Doc, Examples)) -> Result<Entry, 
         let dtypes = nodes.flat_map(|node| node.types()).map(|ty| ty.dtype).collect();
         types.entry(dtypes).or_insert_with(|| signature(&graph));
     }
-    // Whatever the rule, nothing flows through what is no number with a point.
+    // Whatever the rule, nothing flows through a result that is not of floating point.
     let has_float = types.keys().any(|dtypes| dtypes.last().is_some_and(|dtype| dtype.is_float()));
     let kind = if has_float { op.derivative().kind() } else { Derivative::Zero.kind() };
     Ok(Entry { name, doc, kind, parameters, types: types.into_values().collect(), node: node(op, operands)? })

@@ -22,8 +22,8 @@ Examples:
 pub struct Optimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The passes [default: all].
-    #[arg(long, value_name = "PASS", value_delimiter = ',', num_args = 1.., value_parser = pass_parser())]
+    /// The passes, with commas between them [default: all].
+    #[arg(long, value_name = "PASS", value_delimiter = ',', value_parser = pass_parser())]
     passes: Vec<Pass>,
     /// Say what each pass did, also where the standard error is no terminal.
     #[arg(short, long)]
