@@ -3,7 +3,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use retrograd::differentiate::{grad, hessian, hvp, jacobian, jvp_of, vjp_of};
-use retrograd::error::ArgumentError;
+use retrograd::error::{ArgumentError, LimitError};
+use retrograd::value::Type;
 use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
@@ -93,6 +94,7 @@ impl Grad {
     fn work(&self) -> Result<(), Error> {
         let graph = self.limits.load(&self.file)?.into_graph();
         let (of, wrt) = (self.outputs(&graph)?, self.inputs(&graph)?);
+        self.demand_size(&graph, &of, &wrt)?;
         let differentiated = match self.kind {
             Kind { jvp: true, .. } => jvp_of(&graph, &of, &wrt)?,
             Kind { vjp: true, .. } => vjp_of(&graph, &of, &wrt)?,
@@ -106,16 +108,33 @@ impl Grad {
         write(self.output.as_deref(), &result.to_json()?)
     }
 
+    /// Requires that a Jacobian or Hessian be no larger than a value may be: it is as many passes as it has rows or
+    /// columns, so to refuse it afterwards would be late.
+    fn demand_size(&self, graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<(), LimitError> {
+        let size = |ty: &Type| ty.size() as u64;
+        let inputs =
+            || wrt.iter().map(|&at| &graph.inputs()[at]).map(|input| (&*input.name, size(graph.ty(input.node.into()))));
+        let Some(output) = of.first().and_then(|&at| graph.outputs().get(at)) else { return Ok(()) };
+        let (name, rows) = (&output.name, size(graph.ty(output.value)));
+        for (input, n) in inputs().filter(|_| self.kind.jacobian) {
+            self.limits.demand_elements(rows.saturating_mul(n), format!("{name}.{input}.jacobian"))?;
+        }
+        for ((x, n), (z, m)) in inputs().filter(|_| self.kind.hessian).flat_map(|x| inputs().map(move |z| (x, z))) {
+            self.limits.demand_elements(n.saturating_mul(m), format!("{name}.{x}.{z}.hessian"))?;
+        }
+        Ok(())
+    }
+
     /// The outputs to differentiate. If there is none at all, that is what the derivative complains of.
     fn outputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
         if !self.of.is_empty() {
             return distinct("output", &self.of, graph.outputs().iter().map(|output| &*output.name));
         }
+        if !self.kind.takes_many_outputs() {
+            return Ok(vec![0]);
+        }
         let is_float = |&at: &usize| graph.ty(graph.outputs()[at].value).dtype.is_float();
-        Ok(match self.kind.takes_many_outputs() {
-            true => (0..graph.outputs().len()).filter(is_float).collect(),
-            false => vec![0],
-        })
+        some("output", (0..graph.outputs().len()).filter(is_float).collect())
     }
 
     fn inputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
@@ -123,8 +142,17 @@ impl Grad {
             return distinct("input", &self.wrt, graph.inputs().iter().map(|input| &*input.name));
         }
         let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
-        Ok((0..graph.inputs().len()).filter(is_float).collect())
+        some("input", (0..graph.inputs().len()).filter(is_float).collect())
     }
+}
+
+/// Requires that something be left to differentiate.
+fn some(kind: &str, positions: Vec<usize>) -> Result<Vec<usize>, ArgumentError> {
+    if positions.is_empty() {
+        let requirement = format!("takes an {kind} of floating point, but the graph has none");
+        return Err(ArgumentError::Value { name: "derivative".to_string(), requirement });
+    }
+    Ok(positions)
 }
 
 /// The positions of names, of which none may be there twice.

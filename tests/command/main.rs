@@ -6,6 +6,7 @@ mod examples;
 mod grad;
 mod ops;
 mod optimize;
+mod pipes;
 mod run;
 mod show;
 mod usage;
