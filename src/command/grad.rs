@@ -36,8 +36,8 @@ Examples:
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate; with --jvp or --vjp, which differentiate every floating-point output if nothing is
-    /// said, it may be given several times [default: the first].
+    /// The output to differentiate; several with --jvp or --vjp [default: the first; with these two, every one of
+    /// floating point].
     #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
     /// The inputs by which to differentiate [default: every floating-point input].

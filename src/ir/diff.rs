@@ -50,8 +50,8 @@ impl<O: Operation> Graph<O> {
     /// let after = trace(|x: Var| (x.cos() * 2.0).exp(), (DType::F64,))?;
     /// let difference = before.diff(&after);
     /// assert_eq!(difference.changes, [
-    ///     Change::Removed("%0: f64[] = sin %x0".to_string()),
-    ///     Change::Added("%0: f64[] = cos %x0".to_string()),
+    ///     Change::Removed("%0: f64[] = sin %x".to_string()),
+    ///     Change::Added("%0: f64[] = cos %x".to_string()),
     /// ]);
     /// assert!(before.diff(&before).is_empty());
     /// # Ok::<(), retrograd::Error>(())

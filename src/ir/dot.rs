@@ -16,7 +16,7 @@ impl<O: Operation> Graph<O> {
     /// assert_eq!(graph.to_dot(), "\
     /// digraph \"main\" {
     ///   node [shape=box, fontname=monospace];
-    ///   n0 [label=\"%x0\\nf64[]\", shape=oval];
+    ///   n0 [label=\"%x\\nf64[]\", shape=oval];
     ///   n1 [label=\"%0 constant 1.0\\nf64[]\"];
     ///   n2 [label=\"%1 sub\\nf64[]\"];
     ///   n1 -> n2 [label=0];
