@@ -8,7 +8,7 @@ use retrograd::value::Type;
 use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
-use super::names::position;
+use super::names::{distinct, input_positions, output_position};
 use super::output::{report, usage_error, write};
 
 /// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
@@ -93,7 +93,9 @@ impl Grad {
 
     fn work(&self) -> Result<(), Error> {
         let graph = self.limits.load(&self.file)?.into_graph();
-        let (of, wrt) = (self.outputs(&graph)?, self.inputs(&graph)?);
+        let (of, wrt) = (self.outputs(&graph)?, input_positions(&graph, &self.wrt)?);
+        require_some("output", &of)?;
+        require_some("input", &wrt)?;
         self.demand_size(&graph, &of, &wrt)?;
         let differentiated = match self.kind {
             Kind { jvp: true, .. } => jvp_of(&graph, &of, &wrt)?,
@@ -125,51 +127,26 @@ impl Grad {
         Ok(())
     }
 
-    /// The outputs to differentiate. If there is none at all, that is what the derivative complains of.
+    /// The outputs to differentiate.
     fn outputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
+        if !self.kind.takes_many_outputs() {
+            return Ok(vec![output_position(graph, self.of.first().map(String::as_str))?]);
+        }
         if !self.of.is_empty() {
             return distinct("output", &self.of, graph.outputs().iter().map(|output| &*output.name));
         }
-        if !self.kind.takes_many_outputs() {
-            return Ok(vec![0]);
-        }
         let is_float = |&at: &usize| graph.ty(graph.outputs()[at].value).dtype.is_float();
-        some("output", (0..graph.outputs().len()).filter(is_float).collect())
-    }
-
-    fn inputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
-        if !self.wrt.is_empty() {
-            return distinct("input", &self.wrt, graph.inputs().iter().map(|input| &*input.name));
-        }
-        let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
-        some("input", (0..graph.inputs().len()).filter(is_float).collect())
+        Ok((0..graph.outputs().len()).filter(is_float).collect())
     }
 }
 
 /// Requires that something be left to differentiate.
-fn some(kind: &str, positions: Vec<usize>) -> Result<Vec<usize>, ArgumentError> {
-    if positions.is_empty() {
-        let requirement = format!("takes an {kind} of floating point, but the graph has none");
-        return Err(ArgumentError::Value { name: "derivative".to_string(), requirement });
+fn require_some(kind: &str, positions: &[usize]) -> Result<(), ArgumentError> {
+    if !positions.is_empty() {
+        return Ok(());
     }
-    Ok(positions)
-}
-
-/// The positions of names, of which none may be there twice.
-fn distinct<'n>(
-    kind: &'static str,
-    names: &[String],
-    known: impl Iterator<Item = &'n str> + Clone,
-) -> Result<Vec<usize>, ArgumentError> {
-    let mut positions = Vec::new();
-    for name in names {
-        let at = position(kind, name, known.clone())?;
-        if positions.contains(&at) {
-            return Err(ArgumentError::Value { name: name.clone(), requirement: "is named twice".to_string() });
-        }
-        positions.push(at);
-    }
-    Ok(positions)
+    let requirement = format!("takes an {kind} of floating point, but the graph has none");
+    Err(ArgumentError::Value { name: "derivative".to_string(), requirement })
 }
 
 /// The graph with those of its first outputs alone, and all behind them.

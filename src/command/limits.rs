@@ -25,11 +25,6 @@ pub struct LimitFlags {
 }
 
 impl LimitFlags {
-    /// Reads a document and verifies it; `-` is the standard input.
-    pub fn load(&self, file: &Path) -> Result<Document<Op>, Error> {
-        Document::load(file, &self.limits())
-    }
-
     /// Requires that a value which is yet to be made be allowed.
     pub fn demand_elements(&self, n_elements: u64, place: String) -> Result<(), LimitError> {
         if n_elements <= self.max_elements {
@@ -37,6 +32,11 @@ impl LimitFlags {
         }
         let (what, limit) = ("elements of a value", self.max_elements);
         Err(LimitError { what, limit, got: Some(n_elements), place: Some(place) })
+    }
+
+    /// Reads a document and verifies it; `-` is the standard input.
+    pub fn load(&self, file: &Path) -> Result<Document<Op>, Error> {
+        Document::load(file, &self.limits())
     }
 
     fn limits(&self) -> Limits {
