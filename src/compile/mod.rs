@@ -14,6 +14,7 @@
 
 mod allocate;
 mod control;
+mod inspect;
 mod library;
 mod loops;
 mod nest;
@@ -22,4 +23,7 @@ mod program;
 mod scalar;
 mod stacks;
 
+pub use inspect::Inspection;
 pub use program::Program;
+
+pub use crate::emit::FunctionText;

@@ -8,10 +8,11 @@ use super::control::{self, Emitted, TOO_MANY_TRIPS};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
 use super::stacks::{Stacks, TOO_MUCH};
-use super::{loops, scalar};
-use crate::emit::{Code, FunctionId, Module};
+use super::{inspect, loops, scalar};
+use crate::emit::{Code, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
+use crate::ir::NodeId;
 use crate::op::{Graph, Op, While};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -38,6 +39,7 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
+    code_bytes: usize,
 }
 
 /// What compiled code refers to by address, or by number, besides the base table.
@@ -72,11 +74,16 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
+        Ok(Program::build(graph, Module::new()?)?.0)
+    }
+
+    /// Compiles a graph into an empty module. Gives the functions' texts, too, if the module keeps them.
+    pub(super) fn build(graph: &Graph, mut module: Module) -> Result<(Program, Vec<FunctionText>), Error> {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
-        let mut module = Module::new()?;
         let mut kept = Kept::default();
         let (entry, libraries) = emit(&mut module, &plan, &homes, &mut kept)?;
+        let (texts, code_bytes) = (module.take_texts(), module.code_bytes());
         let code = module.finish()?;
         let constant = |&id: &usize| {
             let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
@@ -88,7 +95,7 @@ impl Program {
         let outputs: Vec<_> =
             graph.outputs().iter().map(|output| (output.name.to_string(), ty(output.value))).collect();
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
-        Ok(Program {
+        let program = Program {
             name: graph.name().to_string(),
             scalars_only: inputs.iter().all(scalar) && outputs.iter().all(scalar),
             inputs,
@@ -104,7 +111,9 @@ impl Program {
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
-        })
+            code_bytes,
+        };
+        Ok((program, texts))
     }
 
     /// The name of the graph.
@@ -131,6 +140,18 @@ impl Program {
     /// it a call ends in an error.
     pub fn with_loop_memory(self, bytes: usize) -> Program {
         Program { loop_bytes: bytes, ..self }
+    }
+
+    /// The bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.code_bytes
+    }
+
+    /// The bytes of the constants that the code reads from memory. Those of one element stand in the code itself.
+    pub fn constant_bytes(&self) -> usize {
+        let in_regions = self.kept.constants.iter();
+        let all = self.constants.iter().map(|constant| &**constant).chain(in_regions);
+        all.filter_map(|constant| constant.ty().checked_bytes()).sum()
     }
 
     /// Runs the program.
@@ -307,7 +328,7 @@ fn emit(
 ) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
     enum Step {
         Call(FunctionId),
-        Library(u32),
+        Library { node: NodeId, base: u32 },
     }
     let mut steps = Vec::new();
     let mut libraries = Vec::new();
@@ -315,15 +336,18 @@ fn emit(
         match kernel {
             Kernel::Scalar(ops) => {
                 for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
+                    module.describe(|| inspect::straight_line(plan, ops));
                     let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
                     steps.push(Step::Call(function));
                 }
             }
             Kernel::Loop(nest) => {
+                module.describe(|| inspect::nest(plan, nest));
                 steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
             }
             Kernel::Library(node) => {
-                steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
+                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
+                steps.push(Step::Library { node: *node, base });
                 libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
             }
             Kernel::Control(node) => {
@@ -332,6 +356,7 @@ fn emit(
                     .iter()
                     .map(|body| region(module, body, kept))
                     .collect::<Result<_, _>>()?;
+                module.describe(|| inspect::control(plan, *node, &regions));
                 let node = plan.graph.node(*node);
                 let limit = match node.op() {
                     Some(Op::While(op)) if op.max_trips.is_some() => {
@@ -350,11 +375,17 @@ fn emit(
     // The driver too is cut: a call is few instructions, but a million operations are many calls.
     let mut drivers = Vec::new();
     for steps in steps.chunks(CHUNK) {
+        module.describe(|| {
+            inspect::calls(steps.iter().map(|step| match *step {
+                Step::Call(function) => function.to_string(),
+                Step::Library { node, .. } => plan.graph.line(node),
+            }))
+        });
         drivers.push(module.function(|e| {
             for step in steps {
                 match *step {
                     Step::Call(function) => e.call_function(function),
-                    Step::Library(base) => e.call_through(base, base + 1),
+                    Step::Library { base, .. } => e.call_through(base, base + 1),
                 }
             }
         })?);
@@ -362,6 +393,7 @@ fn emit(
     if let [only] = drivers[..] {
         return Ok((only, libraries));
     }
+    module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
     let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
     Ok((entry, libraries))
 }

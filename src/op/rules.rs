@@ -58,6 +58,19 @@ pub enum Derivative<'a> {
     Control,
 }
 
+impl Derivative<'_> {
+    /// The kind, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Derivative::Zero => "zero",
+            Derivative::Elementwise(_) => "elementwise",
+            Derivative::Linear(_) => "linear",
+            Derivative::General(_) => "general",
+            Derivative::Control => "that of its regions",
+        }
+    }
+}
+
 /// The partial derivatives of an elementwise operation.
 pub trait Partials {
     /// ∂y/∂x\[slot\], elementwise.

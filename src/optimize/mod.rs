@@ -18,7 +18,7 @@ mod regions;
 mod share;
 mod simplify;
 
-use crate::error::Error;
+use crate::error::{ArgumentError, Error};
 use crate::op::Graph;
 
 /// A named pass.
@@ -46,6 +46,31 @@ pub const DEFAULT: [Pass; 3] = [
         run: regions::run,
     },
 ];
+
+/// Every pass, those that run by default first.
+pub fn passes() -> &'static [Pass] {
+    &DEFAULT
+}
+
+/// The pass of that name.
+///
+/// ```
+/// use retrograd::value::DType;
+/// use retrograd::{Var, optimize, trace};
+///
+/// let graph = trace(|x: Var| x.sin() + x.sin(), (DType::F64,))?;
+/// let shared = (optimize::pass("share")?.run)(&graph)?;
+/// assert_eq!((graph.n_ops(), shared.n_ops()), (3, 2));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If there is none.
+pub fn pass(name: &str) -> Result<Pass, Error> {
+    let known = || passes().iter().map(|pass| pass.name.to_string()).collect();
+    let unknown = || ArgumentError::Unknown { kind: "pass", name: name.to_string(), known: known() };
+    Ok(passes().iter().find(|pass| pass.name == name).copied().ok_or_else(unknown)?)
+}
 
 /// Runs the default passes.
 ///
