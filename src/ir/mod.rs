@@ -9,7 +9,7 @@ mod listing;
 mod rebuild;
 mod verify;
 
-pub use file::{Document, Limits, read_text, write_atomically};
+pub use file::{Document, Limits, read_bytes, read_text, write_atomically};
 pub(crate) use graph::mismatch;
 pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
