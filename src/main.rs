@@ -5,7 +5,7 @@ mod command;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use command::{Check, Grad, Run, Show};
+use command::{Bench, Check, CheckGrad, Grad, Minimize, Run, Show};
 
 /// Shows, checks, differentiates and runs saved graphs.
 ///
@@ -26,6 +26,9 @@ enum Verb {
     Check(Check),
     Grad(Grad),
     Run(Run),
+    CheckGrad(CheckGrad),
+    Bench(Bench),
+    Minimize(Minimize),
 }
 
 fn main() -> ExitCode {
@@ -34,5 +37,8 @@ fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(),
         Verb::Grad(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
+        Verb::CheckGrad(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
+        Verb::Minimize(verb) => verb.run(),
     }
 }

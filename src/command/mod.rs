@@ -1,14 +1,24 @@
 //! The verbs of the command, one file each, and what they share.
 
+mod bench;
 mod check;
+mod check_grad;
 mod grad;
+mod inputs;
 mod limits;
+mod minimize;
 mod names;
+mod numbers;
 mod output;
+mod plot;
+mod random;
 mod run;
 mod show;
 
+pub use bench::Bench;
 pub use check::Check;
+pub use check_grad::CheckGrad;
 pub use grad::Grad;
+pub use minimize::Minimize;
 pub use run::Run;
 pub use show::Show;

@@ -1,3 +1,4 @@
+use retrograd::Graph;
 use retrograd::error::ArgumentError;
 
 /// The position of a name.
@@ -11,4 +12,21 @@ pub fn position<'n>(
         name: name.to_string(),
         known: names.map(str::to_string).collect(),
     })
+}
+
+/// The position of the output of that name; without a name, of the first.
+pub fn output_position(graph: &Graph, name: Option<&str>) -> Result<usize, ArgumentError> {
+    match name {
+        None => Ok(0),
+        Some(name) => position("output", name, graph.outputs().iter().map(|output| &*output.name)),
+    }
+}
+
+/// The positions of the inputs of these names; without names, of all of floating point.
+pub fn input_positions(graph: &Graph, names: &[String]) -> Result<Vec<usize>, ArgumentError> {
+    if names.is_empty() {
+        let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
+        return Ok((0..graph.inputs().len()).filter(is_float).collect());
+    }
+    names.iter().map(|name| position("input", name, graph.inputs().iter().map(|input| &*input.name))).collect()
 }

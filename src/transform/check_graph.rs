@@ -6,7 +6,7 @@ use crate::differentiate;
 use crate::error::Error;
 use crate::op::Graph;
 use crate::optimize;
-use crate::value::{Array, Type};
+use crate::value::{Array, Scalar, Type};
 
 /// How the derivatives of a graph fare at a point; see [`check_graph`].
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +90,8 @@ pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<Gra
         let pullback = differentiate::vjp(graph, wrt)?;
         let inputs = [inputs.to_vec(), weights(&types)].concat();
         let n_primal = graph.outputs().len();
-        let second = Derivatives::new(&pullback, inputs, wrt, (n_primal..n_primal + wrt.len()).collect())?;
+        let mut second = Derivatives::new(&pullback, inputs, wrt, (n_primal..n_primal + wrt.len()).collect())?;
+        second.out_names = second.in_names.iter().map(|name| format!("{name}.grad")).collect();
         let what = [
             "second order, forward mode against differences of the gradient",
             "second order, reverse mode against forward mode",
@@ -121,10 +122,8 @@ struct Derivatives {
     /// All inputs, those that are varied and those that are kept.
     inputs: Vec<Array>,
     wrt: Vec<usize>,
-    /// The outputs to differentiate.
+    /// The outputs that are checked.
     of: Vec<usize>,
-    /// All outputs of floating point, since each has a tangent and a cotangent.
-    floats: Vec<usize>,
     in_names: Vec<String>,
     out_names: Vec<String>,
 }
@@ -133,15 +132,14 @@ impl Derivatives {
     fn new(graph: &Graph, inputs: Vec<Array>, wrt: &[usize], of: Vec<usize>) -> Result<Derivatives, Error> {
         let compile = |graph: &Graph| Program::compile(&optimize::optimize(graph)?);
         Ok(Derivatives {
-            forward: compile(&differentiate::jvp(graph, wrt)?)?,
-            reverse: compile(&differentiate::vjp(graph, wrt)?)?,
+            forward: compile(&differentiate::jvp_of(graph, &of, wrt)?)?,
+            reverse: compile(&differentiate::vjp_of(graph, &of, wrt)?)?,
             program: compile(graph)?,
             inputs,
             wrt: wrt.to_vec(),
             in_names: wrt.iter().map(|&position| graph.inputs()[position].name.to_string()).collect(),
             out_names: of.iter().map(|&position| graph.outputs()[position].name.to_string()).collect(),
             of,
-            floats: float_outputs(graph),
         })
     }
 
@@ -150,8 +148,8 @@ impl Derivatives {
         let mut comparisons = Vec::new();
         let y = Check {
             value: &|x| self.value(x),
-            forward: &|x, t| Ok(self.select(&self.forward.call(&[self.at(x), t].concat())?)),
-            reverse: &|x, ct| self.pull(x, ct),
+            forward: &|x, t| Ok(last(self.forward.call(&[self.at(x), t].concat())?, self.of.len())),
+            reverse: &|x, ct| Ok(last(self.reverse.call(&[self.at(x), ct].concat())?, self.wrt.len())),
             x: &x,
         }
         .run(&mut |comparison| comparisons.push(comparison))?;
@@ -186,35 +184,22 @@ impl Derivatives {
         inputs
     }
 
-    /// What is checked, among the tangents of all outputs of floating point, which stand last.
-    fn select(&self, outputs: &[Array]) -> Vec<Array> {
-        let tangents = &outputs[outputs.len() - self.floats.len()..];
-        let chosen = self.floats.iter().zip(tangents).filter(|(position, _)| self.of.contains(position));
-        chosen.map(|(_, tangent)| tangent.clone()).collect()
-    }
-
     /// The outputs that are checked; NaN where a guard does not hold, for there the function is another.
     fn value(&self, x: &[Array]) -> Result<Vec<Array>, Error> {
         match self.program.call(&self.at(x)) {
             Ok(outputs) => Ok(self.of.iter().map(|&position| outputs[position].clone()).collect()),
             Err(Error::Guard(_)) => {
                 let types = self.of.iter().map(|&position| &self.program.outputs()[position].1);
-                Ok(types.map(|ty| Array::full(ty, crate::value::Scalar::F64(f64::NAN))).collect())
+                Ok(types.map(|ty| Array::full(ty, Scalar::F64(f64::NAN))).collect())
             }
             Err(error) => Err(error),
         }
     }
+}
 
-    fn pull(&self, x: &[Array], cts: Vec<Array>) -> Result<Vec<Array>, Error> {
-        let mut cts = cts.into_iter();
-        let all = self.floats.iter().map(|position| match self.of.contains(position) {
-            true => cts.next().expect("bug: fewer cotangents than outputs"),
-            false => Array::zeros(&self.program.outputs()[*position].1),
-        });
-        let all = all.collect();
-        let outputs = self.reverse.call(&[self.at(x), all].concat())?;
-        Ok(outputs[outputs.len() - self.wrt.len()..].to_vec())
-    }
+/// Derivatives stand after the primal outputs.
+fn last(mut outputs: Vec<Array>, n: usize) -> Vec<Array> {
+    outputs.split_off(outputs.len() - n)
 }
 
 /// Why a comparison says nothing about the derivative.
