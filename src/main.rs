@@ -1,18 +1,21 @@
-//! The command `retrograd`: shows, checks, differentiates and runs saved graphs.
+//! The command `retrograd`: shows, checks, differentiates, optimizes, compares and runs saved graphs.
 
 mod command;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use command::{Bench, Check, CheckGrad, Grad, Minimize, Run, Show};
+use clap::{CommandFactory, Parser, Subcommand};
+use command::{Bench, Check, CheckGrad, Completions, Diff, Grad, Man, Minimize, Ops, Optimize, Run, Show};
 
-/// Shows, checks, differentiates and runs saved graphs.
+/// Shows, checks, differentiates, optimizes, compares, runs, measures and minimizes saved graphs.
 ///
-/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input. Numbers are JSON, too:
-/// arrays are nested lists, and "nan", "inf" and "-inf" are strings.
+/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input, and as the value of
+/// --output for the standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are
+/// strings.
 ///
-/// The exit code is 1 for bad input and 2 for bad usage; errors go to the standard error.
+/// A file is written as a whole or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
+/// (`diff` has its own); errors go to the standard error, in color on a terminal unless NO_COLOR is set. A reader of the
+/// output that has seen enough, as `head`, ends the command quietly with exit code 0.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
@@ -25,10 +28,15 @@ enum Verb {
     Show(Show),
     Check(Check),
     Grad(Grad),
+    Optimize(Optimize),
+    Diff(Diff),
     Run(Run),
     CheckGrad(CheckGrad),
     Bench(Bench),
     Minimize(Minimize),
+    Ops(Ops),
+    Completions(Completions),
+    Man(Man),
 }
 
 fn main() -> ExitCode {
@@ -36,9 +44,14 @@ fn main() -> ExitCode {
         Verb::Show(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Grad(verb) => verb.run(),
+        Verb::Optimize(verb) => verb.run(),
+        Verb::Diff(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
         Verb::CheckGrad(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Minimize(verb) => verb.run(),
+        Verb::Ops(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(Cli::command()),
+        Verb::Man(verb) => verb.run(Cli::command()),
     }
 }

@@ -15,7 +15,8 @@ Every finding is reported with its place, and a hint where there is one:
 
 Examples:
   retrograd check loss.json
-  retrograd check ir-examples/*.json")]
+  retrograd check before.json after.json
+  retrograd grad loss.json | retrograd check -")]
 pub struct Check {
     /// The files; `-` is the standard input.
     #[arg(required = true)]

@@ -2,31 +2,51 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use retrograd::{Error, differentiate};
+use retrograd::differentiate::{grad, hessian, hvp, jacobian, jvp_of, vjp_of};
+use retrograd::error::ArgumentError;
+use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
 use super::names::position;
-use super::output::{report, write};
+use super::output::{report, usage_error, write};
 
-/// Writes the graph with the gradient of an output appended.
+/// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
 #[derive(Args)]
 #[command(after_long_help = "\
-The new graph has the outputs of the old one, then `NAME.grad` for each input NAME by which the derivative is taken. It is
-a graph like any other, so it can be differentiated again.
+The new graph has the inputs and outputs of the old one, and then, for inputs x and z and an output y:
+
+               further inputs   further outputs
+                                x.grad             dy/dx; y is a scalar
+  --jvp        x.tangent        y.tangent          the Jacobian times the tangents, forward mode
+  --vjp        y.ct             x.ct               the cotangents times the Jacobian, reverse mode
+  --jacobian                    y.x.jacobian       dy/dx, of shape [y's shape, x's shape]
+  --hessian                     y.x.z.hessian      d²y/dx dz, of shape [x's shape, z's shape]; y is a scalar
+  --hvp        x.tangent        x.hvp              the Hessian times the tangents; y is a scalar
+
+Where the name is taken already, it is y.x.grad, and then y.x.grad.2. The result is a graph like any other, so it can be
+differentiated again.
 
 Examples:
   retrograd grad loss.json -o loss.grad.json
-  retrograd grad loss.json --wrt w b | retrograd show -
-  retrograd grad f.json | retrograd grad - --of x.grad | retrograd run - x=2      the second derivative at 2")]
+  retrograd grad loss.json --value --wrt w t | retrograd show -
+  retrograd grad f.json | retrograd grad - --of x.grad | retrograd run - x=2      the second derivative at 2
+  retrograd grad f.json --jvp | retrograd run - x=2 x.tangent=1                   the first, in forward mode
+  retrograd grad loss.json --hessian --wrt w -o curvature.json")]
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate, a floating-point scalar [default: the first].
+    /// The output to differentiate; with --jvp or --vjp, which differentiate every floating-point output if nothing is
+    /// said, it may be given several times [default: the first].
     #[arg(long, value_name = "OUTPUT")]
-    of: Option<String>,
+    of: Vec<String>,
     /// The inputs by which to differentiate [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
+    #[command(flatten)]
+    kind: Kind,
+    /// Keep only the outputs that are differentiated, and what is appended.
+    #[arg(long)]
+    value: bool,
     /// Where to write [default: the standard output].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -34,25 +54,102 @@ pub struct Grad {
     limits: LimitFlags,
 }
 
+/// Which derivative; the gradient if nothing is said.
+#[derive(Args)]
+#[group(multiple = false)]
+struct Kind {
+    /// Append the Jacobian times tangents, which are further inputs.
+    #[arg(long, help_heading = "Derivative")]
+    jvp: bool,
+    /// Append cotangents, which are further inputs, times the Jacobian.
+    #[arg(long, help_heading = "Derivative")]
+    vjp: bool,
+    /// Append the Jacobian of an output of any shape.
+    #[arg(long, help_heading = "Derivative")]
+    jacobian: bool,
+    /// Append all second derivatives of a scalar output.
+    #[arg(long, help_heading = "Derivative")]
+    hessian: bool,
+    /// Append the Hessian of a scalar output times tangents, which are further inputs.
+    #[arg(long, help_heading = "Derivative")]
+    hvp: bool,
+}
+
+impl Kind {
+    fn takes_many_outputs(&self) -> bool {
+        self.jvp || self.vjp
+    }
+}
+
 impl Grad {
     /// Does what the verb says, and tells what went wrong.
     pub fn run(&self) -> ExitCode {
+        if self.of.len() > 1 && !self.kind.takes_many_outputs() {
+            usage_error::<Grad>("retrograd grad", "--of takes one output, except with --jvp or --vjp");
+        }
         report(&self.file, self.work())
     }
 
     fn work(&self) -> Result<(), Error> {
         let graph = self.limits.load(&self.file)?.into_graph();
-        let of = match &self.of {
-            None => 0,
-            Some(name) => position("output", name, graph.outputs().iter().map(|output| &*output.name))?,
+        let (of, wrt) = (self.outputs(&graph)?, self.inputs(&graph)?);
+        let differentiated = match self.kind {
+            Kind { jvp: true, .. } => jvp_of(&graph, &of, &wrt)?,
+            Kind { vjp: true, .. } => vjp_of(&graph, &of, &wrt)?,
+            Kind { jacobian: true, .. } => jacobian(&graph, of[0], &wrt)?,
+            Kind { hessian: true, .. } => hessian(&graph, of[0], &wrt)?,
+            Kind { hvp: true, .. } => hvp(&graph, of[0], &wrt)?,
+            Kind { .. } => grad(&graph, of[0], &wrt)?,
         };
-        let names = || graph.inputs().iter().map(|input| &*input.name);
-        let wrt: Vec<usize> = if self.wrt.is_empty() {
-            let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
-            (0..graph.inputs().len()).filter(is_float).collect()
-        } else {
-            self.wrt.iter().map(|name| position("input", name, names())).collect::<Result<_, _>>()?
-        };
-        write(self.output.as_deref(), &differentiate::grad(&graph, of, &wrt)?.to_json()?)
+        let n_primal = graph.outputs().len();
+        let result = if self.value { only(differentiated, &of, n_primal) } else { differentiated };
+        write(self.output.as_deref(), &result.to_json()?)
     }
+
+    /// The outputs to differentiate. If there is none at all, that is what the derivative complains of.
+    fn outputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
+        if !self.of.is_empty() {
+            return distinct("output", &self.of, graph.outputs().iter().map(|output| &*output.name));
+        }
+        let is_float = |&at: &usize| graph.ty(graph.outputs()[at].value).dtype.is_float();
+        Ok(match self.kind.takes_many_outputs() {
+            true => (0..graph.outputs().len()).filter(is_float).collect(),
+            false => vec![0],
+        })
+    }
+
+    fn inputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
+        if !self.wrt.is_empty() {
+            return distinct("input", &self.wrt, graph.inputs().iter().map(|input| &*input.name));
+        }
+        let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
+        Ok((0..graph.inputs().len()).filter(is_float).collect())
+    }
+}
+
+/// The positions of names, of which none may be there twice.
+fn distinct<'n>(
+    kind: &'static str,
+    names: &[String],
+    known: impl Iterator<Item = &'n str> + Clone,
+) -> Result<Vec<usize>, ArgumentError> {
+    let mut positions = Vec::new();
+    for name in names {
+        let at = position(kind, name, known.clone())?;
+        if positions.contains(&at) {
+            return Err(ArgumentError::Value { name: name.clone(), requirement: "is named twice".to_string() });
+        }
+        positions.push(at);
+    }
+    Ok(positions)
+}
+
+/// The graph with those of its first outputs alone, and all behind them.
+fn only(mut graph: Graph, of: &[usize], n_primal: usize) -> Graph {
+    let outputs = graph.outputs().to_vec();
+    graph.clear_outputs();
+    for output in of.iter().map(|&at| &outputs[at]).chain(&outputs[n_primal..]) {
+        graph.add_output(output.name.clone(), output.value);
+    }
+    graph
 }

@@ -12,7 +12,7 @@ pub struct Inspection {
     /// The program.
     pub program: Program,
     /// Its functions, in the order in which they were compiled. A library routine, as for a product of matrices, is
-    /// none of them.
+    /// none of them: it is only called.
     pub functions: Vec<FunctionText>,
 }
 
@@ -86,6 +86,11 @@ pub(super) fn nest(plan: &Plan<'_>, nest: &LoopKernel) -> String {
     });
     let extents: Vec<String> = nest.shape.iter().map(usize::to_string).collect();
     list(&format!("computes over [{}]", extents.join(",")), lines)
+}
+
+/// What a function calls, one after the other.
+pub(super) fn calls(steps: impl Iterator<Item = String>) -> String {
+    list("calls", steps)
 }
 
 fn output_line(plan: &Plan<'_>, from: Value, output: usize) -> String {

@@ -10,6 +10,7 @@ use super::{inspect, loops, scalar};
 use crate::emit::{Code, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::check_input_types;
+use crate::ir::NodeId;
 use crate::op::Graph;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -277,7 +278,7 @@ fn check_buffers(
 fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<LibraryCall>), Error> {
     enum Step {
         Call(FunctionId),
-        Library(u32),
+        Library { node: NodeId, base: u32 },
     }
     let mut steps = Vec::new();
     let mut libraries = Vec::new();
@@ -295,7 +296,8 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
                 steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
             }
             Kernel::Library(node) => {
-                steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
+                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
+                steps.push(Step::Library { node: *node, base });
                 libraries.push(LibraryCall::new(plan, homes, *node));
             }
         }
@@ -306,12 +308,17 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
     // The driver too is cut: a call is few instructions, but a million operations are many calls.
     let mut drivers = Vec::new();
     for steps in steps.chunks(CHUNK) {
-        module.describe(|| "calls the functions above in order".to_string());
+        module.describe(|| {
+            inspect::calls(steps.iter().map(|step| match *step {
+                Step::Call(function) => function.to_string(),
+                Step::Library { node, .. } => plan.graph.line(node),
+            }))
+        });
         drivers.push(module.function(|e| {
             for step in steps {
                 match *step {
                     Step::Call(function) => e.call_function(function),
-                    Step::Library(base) => e.call_through(base, base + 1),
+                    Step::Library { base, .. } => e.call_through(base, base + 1),
                 }
             }
         })?);
@@ -319,7 +326,7 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
     if let [only] = drivers[..] {
         return Ok((only, libraries));
     }
-    module.describe(|| "calls the functions above in order".to_string());
+    module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
     let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
     Ok((entry, libraries))
 }

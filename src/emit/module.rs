@@ -1,8 +1,9 @@
+use std::fmt;
 use std::sync::OnceLock;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{AbiParam, Signature, types};
+use cranelift_codegen::ir::{AbiParam, Signature, UserFuncName, types};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -118,10 +119,11 @@ impl Module {
 
     /// Writes the body into the context.
     fn build(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FuncId, CompileError> {
-        let name = format!("f{}", self.functions.len());
+        let name = FunctionId(self.functions.len()).to_string();
         let signature = kernel_signature(&self.jit);
         let id = self.jit.declare_function(&name, Linkage::Local, &signature).map_err(compile_error)?;
         self.jit.clear_context(&mut self.context);
+        self.context.func.name = UserFuncName::user(0, id.as_u32());
         self.context.func.signature = signature;
         self.context.set_disasm(self.texts.is_some());
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder_context);
@@ -169,6 +171,13 @@ impl Drop for Code {
             // SAFETY: addresses are given out for as long as `self` lives, so no one can be in the code now.
             unsafe { jit.free_memory() };
         }
+    }
+}
+
+/// The name of the function in its module: `f0`.
+impl fmt::Display for FunctionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "f{}", self.0)
     }
 }
 

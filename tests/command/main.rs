@@ -1,7 +1,11 @@
 //! The command as a user runs it.
 
 mod check;
+mod diff;
+mod examples;
 mod grad;
+mod ops;
+mod optimize;
 mod run;
 mod show;
 mod usage;
@@ -52,6 +56,8 @@ impl Folder {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_retrograd"));
         command.current_dir(self.0.path()).args(arguments);
+        // What the environment of the tests says of colors is not what is tested.
+        ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"].iter().for_each(|name| _ = command.env_remove(name));
         command
     }
 

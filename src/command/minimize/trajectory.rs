@@ -108,7 +108,7 @@ fn side(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
 fn levels(field: &[Vec<f64>]) -> Vec<f64> {
     let finite = field.iter().flatten().filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
-    (1..=N_LEVELS).map(|k| low + (high - low) * (f64::from(k) / f64::from(N_LEVELS + 1)).powi(4)).collect()
+    (1..=N_LEVELS).map(|k| low + (high - low) * (f64::from(k) / f64::from(N_LEVELS + 1)).powi(6)).collect()
 }
 
 /// The line where the field has that value, by marching squares: a piece for each pair of sides that it crosses.
