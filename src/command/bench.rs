@@ -30,7 +30,7 @@ Inputs without a value are random.
 
 Examples:
   retrograd bench loss.json
-  retrograd bench loss.json --grad --wrt w --input inputs.json --seconds 5
+  retrograd bench loss.json --grad --wrt w --input inputs.json --seconds 0.2
   retrograd bench loss.json --json > times.json"))]
 pub struct Bench {
     /// The file; `-` is the standard input.

@@ -7,7 +7,7 @@ use retrograd::error::ArgumentError;
 use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
-use super::names::position;
+use super::names::{distinct, input_positions};
 use super::output::{report, usage_error, write};
 
 /// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
@@ -92,7 +92,7 @@ impl Grad {
 
     fn work(&self) -> Result<(), Error> {
         let graph = self.limits.load(&self.file)?.into_graph();
-        let (of, wrt) = (self.outputs(&graph)?, self.inputs(&graph)?);
+        let (of, wrt) = (self.outputs(&graph)?, input_positions(&graph, &self.wrt)?);
         let differentiated = match self.kind {
             Kind { jvp: true, .. } => jvp_of(&graph, &of, &wrt)?,
             Kind { vjp: true, .. } => vjp_of(&graph, &of, &wrt)?,
@@ -117,31 +117,6 @@ impl Grad {
             false => vec![0],
         })
     }
-
-    fn inputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
-        if !self.wrt.is_empty() {
-            return distinct("input", &self.wrt, graph.inputs().iter().map(|input| &*input.name));
-        }
-        let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
-        Ok((0..graph.inputs().len()).filter(is_float).collect())
-    }
-}
-
-/// The positions of names, of which none may be there twice.
-fn distinct<'n>(
-    kind: &'static str,
-    names: &[String],
-    known: impl Iterator<Item = &'n str> + Clone,
-) -> Result<Vec<usize>, ArgumentError> {
-    let mut positions = Vec::new();
-    for name in names {
-        let at = position(kind, name, known.clone())?;
-        if positions.contains(&at) {
-            return Err(ArgumentError::Value { name: name.clone(), requirement: "is named twice".to_string() });
-        }
-        positions.push(at);
-    }
-    Ok(positions)
 }
 
 /// The graph with those of its first outputs alone, and all behind them.

@@ -14,6 +14,23 @@ pub fn position<'n>(
     })
 }
 
+/// The positions of names, of which none may be there twice.
+pub fn distinct<'n>(
+    kind: &'static str,
+    names: &[String],
+    known: impl Iterator<Item = &'n str> + Clone,
+) -> Result<Vec<usize>, ArgumentError> {
+    let mut positions = Vec::new();
+    for name in names {
+        let at = position(kind, name, known.clone())?;
+        if positions.contains(&at) {
+            return Err(ArgumentError::Value { name: name.clone(), requirement: "is named twice".to_string() });
+        }
+        positions.push(at);
+    }
+    Ok(positions)
+}
+
 /// The position of the output of that name; without a name, of the first.
 pub fn output_position(graph: &Graph, name: Option<&str>) -> Result<usize, ArgumentError> {
     match name {
@@ -28,5 +45,5 @@ pub fn input_positions(graph: &Graph, names: &[String]) -> Result<Vec<usize>, Ar
         let is_float = |&at: &usize| graph.ty(graph.inputs()[at].node.into()).dtype.is_float();
         return Ok((0..graph.inputs().len()).filter(is_float).collect());
     }
-    names.iter().map(|name| position("input", name, graph.inputs().iter().map(|input| &*input.name))).collect()
+    distinct("input", names, graph.inputs().iter().map(|input| &*input.name))
 }

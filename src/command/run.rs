@@ -8,7 +8,7 @@ use retrograd::{Error, Program, interpret, optimize};
 
 use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
-use super::names::position;
+use super::names::distinct;
 use super::numbers::write_arrays;
 use super::output::report;
 
@@ -21,8 +21,9 @@ Outputs are printed as JSON, one a line, or written to a file: as .npz or .npy i
 Examples:
   retrograd run loss.json w=[0.1,0.2,0.3] t=1
   retrograd run loss.json --input inputs.json -o outputs.json
-  retrograd run loss.json --input weights.npz x=@data.csv:age..=height t=@data.csv:ill -o outputs.npz
-  retrograd run loss.grad.json --input inputs.json --only w.grad -o gradient.npy
+  retrograd run loss.json w=@w.npy t=1 -o outputs.npz
+  retrograd run loss.json w=@trees.csv:height t=1
+  retrograd grad loss.json | retrograd run - --input inputs.json --only w.grad -o gradient.npy
 with inputs.json:
   {\"w\": [0.1, 0.2, 0.3], \"t\": 1}"))]
 pub struct Run {
@@ -59,7 +60,7 @@ impl Run {
         let chosen: Vec<usize> = if self.only.is_empty() {
             (0..names.len()).collect()
         } else {
-            self.only.iter().map(|name| position("output", name, names.iter().copied())).collect::<Result<_, _>>()?
+            distinct("output", &self.only, names.iter().copied())?
         };
         let inputs = self.inputs.all(&graph, &self.limits)?;
         let outputs = if self.interpret {

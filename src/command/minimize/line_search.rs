@@ -19,8 +19,8 @@ pub struct Bisection {
 const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
 
-/// More halvings or doublings than these lead nowhere.
-const MAX_TRIALS: usize = 100;
+/// As many doublings as lead from the least number to infinity.
+const MAX_TRIALS: usize = 2_100;
 
 impl Bisection {
     /// Tries a step of length 1 first, as is right for directions that come with a length.
@@ -79,7 +79,8 @@ where
                 let gradient = problem.gradient(&x)?;
                 let is_steep = dot(&gradient, &self.direction) < CURVATURE * slope;
                 best = Some((Trial { x, value, gradient }, step));
-                if !is_steep {
+                // What has no bound from below is found out by going all the way.
+                if !is_steep || value == f64::NEG_INFINITY {
                     break;
                 }
                 low = step;

@@ -33,10 +33,10 @@ gradient become infinite or NaN, it stops with exit code 1, tells where, and wri
 ", values_help!(), "
 
 Examples:
-  retrograd minimize rosenbrock.json x=-1.2 y=1
-  retrograd minimize loss.json --wrt w b --input data.npz w=[0,0,0] b=0 --point fitted.npz
-  retrograd minimize rosenbrock.json x=-1.2 y=1 --method newton-cg --trajectory path.svg
-  retrograd minimize loss.json --method adam --learning-rate 0.05 --input start.json --trajectory steps.csv"))]
+  retrograd minimize loss.json w=[1,2,3] t=1 --wrt w
+  retrograd minimize loss.json --input inputs.json --wrt w --point fitted.npz
+  retrograd minimize loss.json --input inputs.json --wrt w --method newton-cg --trajectory steps.csv
+  retrograd minimize loss.json --input inputs.json --wrt w --method adam --learning-rate 0.05 --trajectory steps.svg"))]
 pub struct Minimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
