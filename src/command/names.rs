@@ -47,3 +47,13 @@ pub fn input_positions(graph: &Graph, names: &[String]) -> Result<Vec<usize>, Ar
     }
     distinct("input", names, graph.inputs().iter().map(|input| &*input.name))
 }
+
+/// The graph with these of its outputs alone, in this order.
+pub fn with_outputs(mut graph: Graph, positions: &[usize]) -> Graph {
+    let outputs = graph.outputs().to_vec();
+    graph.clear_outputs();
+    for output in positions.iter().map(|&at| &outputs[at]) {
+        graph.add_output(output.name.clone(), output.value);
+    }
+    graph
+}

@@ -8,7 +8,7 @@ use retrograd::{Error, Program, interpret, optimize};
 
 use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
-use super::names::distinct;
+use super::names::{distinct, with_outputs};
 use super::numbers::write_arrays;
 use super::output::report;
 
@@ -55,13 +55,12 @@ impl Run {
 
     fn work(&self) -> Result<(), Error> {
         self.inputs.require_one_stdin::<Run>("retrograd run", &self.file);
-        let graph = self.limits.load(&self.file)?.into_graph();
-        let names: Vec<&str> = graph.outputs().iter().map(|output| &*output.name).collect();
-        let chosen: Vec<usize> = if self.only.is_empty() {
-            (0..names.len()).collect()
-        } else {
-            distinct("output", &self.only, names.iter().copied())?
-        };
+        let mut graph = self.limits.load(&self.file)?.into_graph();
+        if !self.only.is_empty() {
+            let names = graph.outputs().iter().map(|output| &*output.name);
+            let chosen = distinct("output", &self.only, names)?;
+            graph = with_outputs(graph, &chosen);
+        }
         let inputs = self.inputs.all(&graph, &self.limits)?;
         let outputs = if self.interpret {
             let values = graph.ids().flat_map(|id| graph.node(id).types());
@@ -73,8 +72,8 @@ impl Run {
             demand_memory(outputs.chain([program.memory_bytes() as u64]), self.max_memory)?;
             program.call(&inputs)?
         };
-        let chosen: Vec<_> = chosen.into_iter().map(|at| (names[at], &outputs[at])).collect();
-        write_arrays(self.output.as_deref(), &chosen)
+        let names = graph.outputs().iter().map(|output| &*output.name);
+        write_arrays(self.output.as_deref(), &names.zip(&outputs).collect::<Vec<_>>())
     }
 }
 

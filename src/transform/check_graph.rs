@@ -46,8 +46,8 @@ pub struct Worst {
 impl GraphCheck {
     /// The first two ways that do not agree.
     pub fn disagreement(&self) -> Option<(&Agreement, &Worst)> {
-        let worst = self.agreements.iter().filter_map(|agreement| Some((agreement, agreement.worst.as_ref()?)));
-        worst.filter(|(_, worst)| worst.excess > 1.0).next()
+        let mut worst = self.agreements.iter().filter_map(|agreement| Some((agreement, agreement.worst.as_ref()?)));
+        worst.find(|(_, worst)| worst.excess > 1.0)
     }
 }
 

@@ -5,6 +5,8 @@ use argmin::core::{CostFunction, Gradient};
 use retrograd::value::{Array, DType, Scalar, Type};
 use retrograd::{Error, Graph, Program, differentiate, optimize};
 
+use super::super::names::with_outputs;
+
 /// A scalar output of a graph as a function of some of its inputs, all their elements in one list of numbers.
 pub struct Objective {
     value_and_gradient: Program,
@@ -12,7 +14,6 @@ pub struct Objective {
     product: Option<Program>,
     /// All inputs; the unknowns as they are at the start.
     inputs: Vec<Array>,
-    of: usize,
     wrt: Vec<usize>,
     types: Vec<Type>,
     names: Vec<String>,
@@ -51,16 +52,23 @@ impl Objective {
         inputs: Vec<Array>,
         with_products: bool,
     ) -> Result<Objective, Error> {
-        let compile = |graph: Graph| Program::compile(&optimize::optimize(&graph)?);
-        let product = if with_products { Some(compile(differentiate::hvp(graph, of, &wrt)?)?) } else { None };
+        // Derivatives stand after all outputs, of which but one is of interest.
+        let derivatives: Vec<usize> = (graph.outputs().len()..).take(wrt.len()).collect();
+        let compile =
+            |graph: Graph, outputs: &[usize]| Program::compile(&optimize::optimize(&with_outputs(graph, outputs))?);
+        let product = match with_products {
+            true => Some(compile(differentiate::hvp(graph, of, &wrt)?, &derivatives)?),
+            false => None,
+        };
+        let value_and_gradient = [&[of], &derivatives[..]].concat();
+        let value_and_gradient = compile(differentiate::grad(graph, of, &wrt)?, &value_and_gradient)?;
         let unknowns = wrt.iter().map(|&at| &graph.inputs()[at]);
         Ok(Objective {
-            value_and_gradient: compile(differentiate::grad(graph, of, &wrt)?)?,
+            value_and_gradient,
             product,
             types: unknowns.clone().map(|input| graph.ty(input.node.into()).clone()).collect(),
             names: unknowns.map(|input| input.name.to_string()).collect(),
             inputs,
-            of,
             wrt,
             last: RefCell::new(None),
             n_evaluations: Cell::new(0),
@@ -75,7 +83,7 @@ impl Objective {
 
     /// The name of the output.
     pub fn name(&self) -> &str {
-        &self.value_and_gradient.outputs()[self.of].0
+        &self.value_and_gradient.outputs()[0].0
     }
 
     /// How often value and gradient were computed.
@@ -115,8 +123,8 @@ impl Objective {
             self.failure.replace(Some(error.clone()));
         })?;
         self.n_evaluations.set(self.n_evaluations.get() + 1);
-        let value = outputs[self.of].get(0).map_or(f64::NAN, number);
-        let point = Rc::new(Point { x: x.to_vec(), value, gradient: self.last_outputs(&outputs) });
+        let value = outputs[0].get(0).map_or(f64::NAN, number);
+        let point = Rc::new(Point { x: x.to_vec(), value, gradient: flatten(&outputs[1..]) });
         self.last.replace(Some(point.clone()));
         Ok(point)
     }
@@ -124,19 +132,14 @@ impl Objective {
     /// The value alone, for a plot; NaN where the graph cannot be evaluated.
     pub fn value(&self, x: &[f64]) -> f64 {
         let outputs = self.value_and_gradient.call(&self.at(x));
-        outputs.ok().and_then(|outputs| outputs[self.of].get(0)).map_or(f64::NAN, number)
+        outputs.ok().and_then(|outputs| outputs[0].get(0)).map_or(f64::NAN, number)
     }
 
     /// The Hessian at a point times a vector, if it is finite.
     pub fn times(&self, x: &[f64], v: &[f64]) -> Option<Vec<f64>> {
         let program = self.product.as_ref()?;
         let outputs = program.call(&[self.at(x), self.unflatten(v)].concat()).ok()?;
-        Some(self.last_outputs(&outputs)).filter(|product| product.iter().all(|x| x.is_finite()))
-    }
-
-    /// The elements of the derivatives, which stand last.
-    fn last_outputs(&self, outputs: &[Array]) -> Vec<f64> {
-        outputs[outputs.len() - self.wrt.len()..].iter().flat_map(|array| array.elements().map(number)).collect()
+        Some(flatten(&outputs)).filter(|product| product.iter().all(|x| x.is_finite()))
     }
 
     fn at(&self, x: &[f64]) -> Vec<Array> {
@@ -151,6 +154,10 @@ impl Objective {
             |ty: &Type| Array::collect(ty, rest.by_ref().take(ty.size()).map(|&x| Scalar::F64(x).convert(ty.dtype)));
         self.types.iter().map(array).collect()
     }
+}
+
+fn flatten(arrays: &[Array]) -> Vec<f64> {
+    arrays.iter().flat_map(|array| array.elements().map(number)).collect()
 }
 
 fn number(x: Scalar) -> f64 {
