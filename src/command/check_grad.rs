@@ -8,7 +8,7 @@ use retrograd::{Error, Graph};
 
 use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
-use super::names::input_positions;
+use super::names::{input_positions, require_some};
 use super::output::{print, report, tell};
 use super::random::RandomFlags;
 
@@ -60,6 +60,7 @@ impl CheckGrad {
         self.inputs.require_one_stdin::<CheckGrad>("retrograd check-grad", &self.file);
         let graph = self.limits.load(&self.file)?.into_graph();
         let wrt = input_positions(&graph, &self.wrt)?;
+        require_some("input", &wrt)?;
         let given = self.inputs.given(&graph, &self.limits)?;
         let n_points = if given.iter().all(Option::is_some) { 1 } else { self.points };
         let generator = &mut self.random.generator();

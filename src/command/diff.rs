@@ -65,7 +65,12 @@ impl Diff {
 
 fn line(change: &Change) -> (Style, String) {
     match change {
-        Change::Removed(line) => (AnsiColor::Red.on_default(), format!("- {line}")),
-        Change::Added(line) => (AnsiColor::Green.on_default(), format!("+ {line}")),
+        Change::Removed(line) => (AnsiColor::Red.on_default(), format!("- {}", one_line(line))),
+        Change::Added(line) => (AnsiColor::Green.on_default(), format!("+ {}", one_line(line))),
     }
+}
+
+/// A line that stays one, whatever names stand in it: else a file could add lines of its own.
+fn one_line(line: &str) -> String {
+    line.replace('\n', "\\n")
 }

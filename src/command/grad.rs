@@ -3,11 +3,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use retrograd::differentiate::{grad, hessian, hvp, jacobian, jvp_of, vjp_of};
-use retrograd::error::ArgumentError;
+use retrograd::error::{ArgumentError, LimitError};
+use retrograd::value::Type;
 use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
-use super::names::{distinct, input_positions};
+use super::names::{distinct, input_positions, output_position, require_some};
 use super::output::{report, usage_error, write};
 
 /// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
@@ -35,8 +36,8 @@ Examples:
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate; with --jvp or --vjp, which differentiate every floating-point output if nothing is
-    /// said, it may be given several times [default: the first].
+    /// The output to differentiate; several with --jvp or --vjp [default: the first; with these two, every one of
+    /// floating point].
     #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
     /// The inputs by which to differentiate [default: every floating-point input].
@@ -93,6 +94,9 @@ impl Grad {
     fn work(&self) -> Result<(), Error> {
         let graph = self.limits.load(&self.file)?.into_graph();
         let (of, wrt) = (self.outputs(&graph)?, input_positions(&graph, &self.wrt)?);
+        require_some("output", &of)?;
+        require_some("input", &wrt)?;
+        self.demand_size(&graph, &of, &wrt)?;
         let differentiated = match self.kind {
             Kind { jvp: true, .. } => jvp_of(&graph, &of, &wrt)?,
             Kind { vjp: true, .. } => vjp_of(&graph, &of, &wrt)?,
@@ -106,16 +110,33 @@ impl Grad {
         write(self.output.as_deref(), &result.to_json()?)
     }
 
-    /// The outputs to differentiate. If there is none at all, that is what the derivative complains of.
+    /// Requires that a Jacobian or Hessian be no larger than a value may be: it is as many passes as it has rows or
+    /// columns, so to refuse it afterwards would be late.
+    fn demand_size(&self, graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<(), LimitError> {
+        let size = |ty: &Type| ty.size() as u64;
+        let inputs =
+            || wrt.iter().map(|&at| &graph.inputs()[at]).map(|input| (&*input.name, size(graph.ty(input.node.into()))));
+        let Some(output) = of.first().and_then(|&at| graph.outputs().get(at)) else { return Ok(()) };
+        let (name, rows) = (&output.name, size(graph.ty(output.value)));
+        for (input, n) in inputs().filter(|_| self.kind.jacobian) {
+            self.limits.demand_elements(rows.saturating_mul(n), format!("{name}.{input}.jacobian"))?;
+        }
+        for ((x, n), (z, m)) in inputs().filter(|_| self.kind.hessian).flat_map(|x| inputs().map(move |z| (x, z))) {
+            self.limits.demand_elements(n.saturating_mul(m), format!("{name}.{x}.{z}.hessian"))?;
+        }
+        Ok(())
+    }
+
+    /// The outputs to differentiate.
     fn outputs(&self, graph: &Graph) -> Result<Vec<usize>, ArgumentError> {
+        if !self.kind.takes_many_outputs() {
+            return Ok(vec![output_position(graph, self.of.first().map(String::as_str))?]);
+        }
         if !self.of.is_empty() {
             return distinct("output", &self.of, graph.outputs().iter().map(|output| &*output.name));
         }
         let is_float = |&at: &usize| graph.ty(graph.outputs()[at].value).dtype.is_float();
-        Ok(match self.kind.takes_many_outputs() {
-            true => (0..graph.outputs().len()).filter(is_float).collect(),
-            false => vec![0],
-        })
+        Ok((0..graph.outputs().len()).filter(is_float).collect())
     }
 }
 

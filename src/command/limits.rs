@@ -2,6 +2,7 @@ use std::path::Path;
 
 use clap::Args;
 use retrograd::Error;
+use retrograd::error::LimitError;
 use retrograd::ir::{Document, Limits};
 use retrograd::op::Op;
 
@@ -24,6 +25,15 @@ pub struct LimitFlags {
 }
 
 impl LimitFlags {
+    /// Requires that a value which is yet to be made be allowed.
+    pub fn demand_elements(&self, n_elements: u64, place: String) -> Result<(), LimitError> {
+        if n_elements <= self.max_elements {
+            return Ok(());
+        }
+        let (what, limit) = ("elements of a value", self.max_elements);
+        Err(LimitError { what, limit, got: Some(n_elements), place: Some(place) })
+    }
+
     /// Reads a document and verifies it; `-` is the standard input.
     pub fn load(&self, file: &Path) -> Result<Document<Op>, Error> {
         Document::load(file, &self.limits())

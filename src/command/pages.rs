@@ -62,8 +62,16 @@ impl Man {
         };
         let mut text = Vec::new();
         clap_mangen::Man::new(page).render(&mut text).map_err(unwritable)?;
-        print(&String::from_utf8_lossy(&text))
+        print(&with_lines_kept(&String::from_utf8_lossy(&text)))
     }
+}
+
+/// The page with the lines of its last part kept as they are: there stand tables and examples, which `man` would fill
+/// like any other text.
+fn with_lines_kept(page: &str) -> String {
+    let Some((before, extra)) = page.split_once(".SH EXTRA\n") else { return page.to_string() };
+    let (extra, after) = extra.split_once(".SH ").map_or((extra, String::new()), |(x, y)| (x, format!(".SH {y}")));
+    format!("{before}.SH NOTES\n.nf\n{extra}.fi\n{after}")
 }
 
 fn unwritable(error: std::io::Error) -> IoError {

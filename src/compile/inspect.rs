@@ -98,6 +98,5 @@ fn output_line(plan: &Plan<'_>, from: Value, output: usize) -> String {
 }
 
 fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
-    let lines: Vec<String> = lines.collect();
-    format!("{title}\n  {}", lines.join("\n  "))
+    lines.fold(title.to_string(), |text, line| text + "\n  " + &line)
 }

@@ -88,7 +88,7 @@ pub fn jvp_of(graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<Graph, Error
 /// let x = Array::from_elements([2], vec![3.0, 4.0]).unwrap();
 /// let outputs = interpret::run(&jacobian, &[x])?;
 /// assert_eq!(outputs[1], Array::from_elements([2, 2], vec![6.0, 0.0, 0.0, 8.0]).unwrap());
-/// assert_eq!(&*jacobian.outputs()[1].name, "out.x0.jacobian");
+/// assert_eq!(&*jacobian.outputs()[1].name, "out.x.jacobian");
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 ///

@@ -16,7 +16,7 @@ impl<O: Operation> Graph<O> {
     /// assert_eq!(graph.to_dot(), "\
     /// digraph \"main\" {
     ///   node [shape=box, fontname=monospace];
-    ///   n0 [label=\"%x0\\nf64[]\", shape=oval];
+    ///   n0 [label=\"%x\\nf64[]\", shape=oval];
     ///   n1 [label=\"%0 constant 1.0\\nf64[]\"];
     ///   n2 [label=\"%1 sub\\nf64[]\"];
     ///   n1 -> n2 [label=0];
@@ -45,7 +45,7 @@ impl<O: Operation> Graph<O> {
             for region in self.node(id).regions() {
                 *n_clusters += 1;
                 let inner = format!("r{n_clusters}_");
-                let label = quoted(&format!("{} in {}", region.name(), self.value_name(id.into())));
+                let label = quoted(&format!("{} in %{}", region.name(), self.op_number(id)));
                 let _ = writeln!(text, "{indent}subgraph cluster_{n_clusters} {{\n{indent}  label={label};");
                 region.write_dot(text, &inner, n_clusters, depth + 1);
                 let _ = writeln!(text, "{indent}}}");
@@ -112,4 +112,37 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ir::toy::nested;
+
+    #[test]
+    fn regions_are_clusters_and_results_are_told_apart() {
+        assert_eq!(
+            nested("sin").to_dot(),
+            r#"digraph "f" {
+  node [shape=box, fontname=monospace];
+  n0 [label="%x\nf64[]", shape=oval];
+  n1 [label="%0 pair\nf64[], f64[]"];
+  n0 -> n1;
+  subgraph cluster_1 {
+    label="body in %0";
+    r1_n0 [label="%x\nf64[]", shape=oval];
+    r1_n1 [label="%0 sin\nf64[]"];
+    r1_n0 -> r1_n1;
+    r1_out0 [label="y", shape=oval];
+    r1_n1 -> r1_out0;
+  }
+  r1_out0 -> n1 [style=dashed];
+  n2 [label="%1 join\nf64[]"];
+  n1 -> n2 [label=0, taillabel=1];
+  n1 -> n2 [label=1, taillabel=0];
+  out0 [label="z", shape=oval];
+  n2 -> out0;
+}
+"#
+        );
+    }
 }

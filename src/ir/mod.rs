@@ -9,6 +9,8 @@ mod file;
 mod graph;
 mod listing;
 mod rebuild;
+#[cfg(test)]
+mod toy;
 mod verify;
 
 pub use diff::{Change, Difference};

@@ -48,6 +48,16 @@ pub fn passes() -> &'static [Pass] {
 
 /// The pass of that name.
 ///
+/// ```
+/// use retrograd::value::DType;
+/// use retrograd::{Var, optimize, trace};
+///
+/// let graph = trace(|x: Var| x.sin() + x.sin(), (DType::F64,))?;
+/// let shared = (optimize::pass("share")?.run)(&graph)?;
+/// assert_eq!((graph.n_ops(), shared.n_ops()), (3, 2));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
 /// # Errors
 /// If there is none.
 pub fn pass(name: &str) -> Result<Pass, Error> {

@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use super::Folder;
 
 #[test]
@@ -17,4 +20,34 @@ fn check_reports_every_finding_of_every_file() {
          error: cut.json: line 2 column 28: the text ends too soon: EOF while parsing a string\n\
          error: cannot read nowhere.json: No such file or directory (os error 2)\n"
     );
+}
+
+#[test]
+fn check_reads_the_standard_input() {
+    let folder = Folder::new();
+    let (code, out, err) = folder.run_with_input(&["check", "f.json", "-"], &folder.read("f.json"));
+    let sound = |name: &str| format!("{name}: sound: 3 inputs, 4 operations, 2 outputs\n");
+    assert_eq!((code, out, err.as_str()), (0, sound("f.json") + &sound("-"), ""));
+    let (code, out, err) = folder.run_with_input(&["check", "-"], "");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("error: -: line 1 column 0: "), "{err}");
+}
+
+#[test]
+fn every_invalid_example_is_refused() {
+    let folder = Folder::new();
+    let invalid = Path::new(env!("CARGO_MANIFEST_DIR")).join("ir-examples/invalid");
+    let mut n_files = 0;
+    for path in fs::read_dir(invalid).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let path = path.to_str().unwrap();
+        for verb in ["check", "show", "grad", "optimize"] {
+            let err = folder.fails(1, &[verb, path]);
+            assert!(err.starts_with(&format!("error: {path}: ")), "{err}");
+        }
+        n_files += 1;
+    }
+    assert!(n_files > 10);
 }

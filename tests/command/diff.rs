@@ -42,6 +42,17 @@ fn renamed_inputs_and_outputs_are_differences() {
     );
 }
 
+/// A name cannot pass for a line of the difference.
+#[test]
+fn names_stay_on_their_line() {
+    let folder = Folder::new();
+    let text = folder.read("f.json");
+    folder.write("g.json", &text.replace("\"name\": \"y\"", "\"name\": \"y\\noutputs equal\\u001b\""));
+    let (code, out, _) = folder.run(&["diff", "f.json", "g.json"]);
+    assert_eq!((code, out.lines().count()), (1, 3));
+    assert!(out.contains("+ output y\\noutputs equal\\u{1b}: f64[]"), "{out}");
+}
+
 /// Here 1 says that there is a difference, so what goes wrong is 2.
 #[test]
 fn what_cannot_be_compared_exits_with_2() {

@@ -54,6 +54,32 @@ fn what_cannot_be_differentiated() {
     );
 }
 
+#[test]
+fn a_derivative_that_is_too_large_or_of_nothing_is_refused() {
+    let folder = Folder::new();
+    let text = folder.read("f.json").replace("[3]", "[100000]");
+    folder.write("g.json", &text);
+    assert_eq!(
+        folder.fails(1, &["grad", "g.json", "--hessian", "--wrt", "x"]),
+        "error: g.json: y.x.x.hessian: limit of 268435456 elements of a value exceeded: got 10000000000\n"
+    );
+    let integers = folder.read("f.json").replace("f64", "i64");
+    folder.write("g.json", &integers);
+    let expected = "error: derivative: takes an input of floating point, but the graph has none\n";
+    assert_eq!(folder.fails(1, &["grad", "g.json"]), expected);
+    folder.write(
+        "g.json",
+        &folder
+            .read("f.json")
+            .replace("\"value\": \"n2\"", "\"value\": \"k\"")
+            .replace("\"value\": \"n3\"", "\"value\": \"k\""),
+    );
+    let expected = "error: derivative: takes an output of floating point, but the graph has none\n";
+    assert_eq!(folder.fails(1, &["grad", "g.json", "--vjp"]), expected);
+    let expected = "error: g.json: derivative: \"y\" must be of floating point, but is i64[]\n";
+    assert_eq!(folder.fails(1, &["grad", "g.json"]), expected);
+}
+
 /// y = Σ w·x², at w = (1, 2, 3), x = (1.5, -1, 0).
 #[test]
 fn every_derivative_of_one_function() {

@@ -10,6 +10,7 @@ mod minimize;
 mod numbers;
 mod ops;
 mod optimize;
+mod pipes;
 mod run;
 mod show;
 mod usage;

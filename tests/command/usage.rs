@@ -190,7 +190,12 @@ fn completions_and_manual_pages_know_every_verb() {
     for verb in VERBS {
         assert!(page.contains(&format!("retrograd\\-{}(1)", verb.replace('-', "\\-"))), "{verb}");
         let page = folder.ok(&["man", verb]);
-        assert!(page.contains(&format!(".TH retrograd-{verb} 1")) && page.contains("Examples:"), "{page}");
+        assert!(
+            page.contains(&format!(".TH retrograd-{verb} 1"))
+                && page.contains(".SH NOTES\n.nf\n")
+                && page.contains("Examples:"),
+            "{page}"
+        );
     }
     assert_eq!(folder.fails(1, &["man", "shwo"]), "error: there is no verb \"shwo\"; did you mean \"show\"?\n");
 }

@@ -18,7 +18,7 @@ use self::solve::{Method, Outcome, Settings, Stop, minimize};
 use self::trajectory::Trajectory;
 use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
-use super::names::{input_positions, output_position};
+use super::names::{input_positions, output_position, require_some};
 use super::numbers::{object, write_arrays};
 use super::output::{report, tell, usage_error, write};
 
@@ -105,6 +105,7 @@ impl Minimize {
         }
         let graph = self.limits.load(&self.file)?.into_graph();
         let (of, wrt) = (output_position(&graph, self.of.as_deref())?, input_positions(&graph, &self.wrt)?);
+        require_some("input", &wrt)?;
         let inputs = self.inputs.all(&graph, &self.limits)?;
         let objective = Objective::new(&graph, of, wrt, inputs, self.method == Method::NewtonCg)?;
         let settings = Settings {
