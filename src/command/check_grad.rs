@@ -9,7 +9,7 @@ use retrograd::{Error, Graph};
 use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
 use super::names::{input_positions, require_some};
-use super::output::{print, report, tell};
+use super::output::{print, printable, report, tell};
 use super::random::RandomFlags;
 
 /// Compares the derivatives of a graph with differences, at given or random points.
@@ -81,11 +81,11 @@ impl CheckGrad {
     fn check(&self, graph: &Graph, inputs: &[Array], wrt: &[usize], point: &str) -> Result<GraphCheck, Error> {
         let check = check_graph(graph, inputs, wrt)?;
         let mut text = format!("{point}\n");
-        check.agreements.iter().for_each(|agreement| text.push_str(&line(agreement)));
+        check.agreements.iter().for_each(|agreement| text.push_str(&lines(agreement)));
         if let Some(reason) = &check.outside {
             text.push_str(&format!("  outside of the domain, or at its edge: {reason}\n"));
         }
-        print(&text)?;
+        print(&printable(&text))?;
         if let Some((agreement, worst)) = check.disagreement() {
             let Worst { place, derivative, reference, tolerance, .. } = worst;
             let (file, what) = (self.file.display(), agreement.what);
@@ -97,13 +97,13 @@ impl CheckGrad {
     }
 }
 
-/// `  reverse mode against forward mode: 6 compared, the worst off by 1e-2 of its tolerance (y by x: 1.5e0 and …)`
-fn line(Agreement { what, n, worst }: &Agreement) -> String {
-    match worst {
-        None => format!("  {what}: nothing to compare\n"),
-        Some(Worst { place, derivative, reference, tolerance, excess }) => format!(
-            "  {what}: {n} compared, the worst off by {excess:.0e} of its tolerance ({place}: {derivative:.6e} and \
-             {reference:.6e}, tolerance {tolerance:.1e})\n"
-        ),
+/// What was compared, and what was worst of it.
+fn lines(Agreement { what, n, worst }: &Agreement) -> String {
+    let mut text = format!("  {what}: {n} compared\n");
+    if let Some(Worst { place, derivative, reference, tolerance, excess }) = worst {
+        text.push_str(&format!(
+            "    worst: {place}, {derivative:.6e} against {reference:.6e}, {excess:.0e} of the tolerance of {tolerance:.1e}\n"
+        ));
     }
+    text
 }

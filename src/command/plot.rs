@@ -145,6 +145,8 @@ impl Axis {
     }
 }
 
+/// The text as XML has it, without what XML cannot have.
 fn escape(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

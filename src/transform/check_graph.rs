@@ -3,10 +3,13 @@ use std::collections::HashMap;
 use super::check::{Check, Comparison, Place, at, coarsest, excess, name, places, weights};
 use crate::compile::Program;
 use crate::differentiate;
-use crate::error::Error;
+use crate::error::{Error, LimitError};
 use crate::op::Graph;
 use crate::optimize;
 use crate::value::{Array, Scalar, Type};
+
+/// More derivatives than these would fill memory before they fill patience.
+const MAX_DERIVATIVES: u64 = 1 << 22;
 
 /// How the derivatives of a graph fare at a point; see [`check_graph`].
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +75,10 @@ impl GraphCheck {
 /// ```
 ///
 /// # Errors
-/// If the inputs do not fit the graph, or an input of `wrt` is not of floating point.
+/// If the inputs do not fit the graph, an input of `wrt` is not of floating point, or there are more than 2²² derivatives
+/// of outputs by inputs or in the Hessian.
 pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<GraphCheck, Error> {
+    check_number(graph, wrt)?;
     let mut check = GraphCheck { agreements: Vec::new(), outside: None };
     let floats = float_outputs(graph);
     let first = Derivatives::new(graph, inputs.to_vec(), wrt, floats.clone())?;
@@ -100,6 +105,19 @@ pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<Gra
         second.check(&what, &mut check)?;
     }
     Ok(check)
+}
+
+fn check_number(graph: &Graph, wrt: &[usize]) -> Result<(), LimitError> {
+    let size = |ty: &Type| ty.size() as u64;
+    let known = wrt.iter().filter_map(|&position| graph.inputs().get(position));
+    let n_inputs = known.map(|input| size(graph.ty(input.node.into()))).fold(0, u64::saturating_add);
+    let outputs = float_outputs(graph).into_iter().map(|at| size(graph.ty(graph.outputs()[at].value)));
+    let n_outputs = outputs.fold(0, u64::saturating_add);
+    let got = n_inputs.saturating_mul(n_outputs.max(n_inputs));
+    if got <= MAX_DERIVATIVES {
+        return Ok(());
+    }
+    Err(LimitError { what: "derivatives to check", limit: MAX_DERIVATIVES, got: Some(got), place: None })
 }
 
 fn float_outputs(graph: &Graph) -> Vec<usize> {
@@ -275,6 +293,14 @@ mod tests {
         assert_eq!(outside(|x| 1.0 / x, 0.0), "out is inf");
         assert_eq!(outside(|x| x.sqrt(), 0.0), "the derivative of out by x is inf");
         assert_eq!(outside(|x| (x * x).sqrt() * x.sqrt(), 1e-300 * 0.0), "differences of out by x leave it");
+    }
+
+    #[test]
+    fn too_many_derivatives_are_refused() {
+        let graph = trace(|x: Var| x.sum(), (Type::new(DType::F64, [2049]),)).unwrap();
+        let x = [Array::full(&Type::new(DType::F64, [2049]), Scalar::F64(1.0))];
+        let error = check_graph(&graph, &x, &[0]).unwrap_err();
+        assert_eq!(error.to_string(), "limit of 4194304 derivatives to check exceeded: got 4198401");
     }
 
     #[test]

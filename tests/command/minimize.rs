@@ -196,8 +196,8 @@ fn a_divergence_is_told() {
     assert_eq!(code, 1);
     let found = result(&out);
     assert_eq!((found["stopped"].as_str(), &found["iterations"]), (Some("diverged"), &Value::from(6)));
-    let expected = "error: rosenbrock.json: minimize: diverged in iteration 6: out is inf at x = ";
-    assert!(err.starts_with(expected) && err.ends_with("; the point before is written\n"), "{err}");
+    let expected = "error: rosenbrock.json: minimize: diverged in iteration 6 at x = 1.1163569543664577e78, y = ";
+    assert!(err.starts_with(expected) && err.ends_with(" (the point before is written): out is inf\n"), "{err}");
     assert_eq!(result(&folder.read("point.json")), found["point"]);
     assert!(number(&found["value"]).is_finite() && folder.read("steps.csv").lines().count() == 1 + 6);
 
@@ -212,22 +212,37 @@ fn a_divergence_is_told() {
     for method in ["lbfgs", "newton-cg", "gradient-descent"] {
         let (code, out, err) = folder.run(&["minimize", "cubic.json", "x=1", "--method", method]);
         // At 0 the gradient is 0, though it is no minimum.
-        assert!(
-            code == 1 && err.contains("out is -inf at x = -") || result(&out)["stopped"] == "gradient",
-            "{out}{err}"
-        );
+        assert!(code == 1 && err.ends_with(": out is -inf\n") || result(&out)["stopped"] == "gradient", "{out}{err}");
         let err = folder.fails(1, &["minimize", "log.json", "x=-1", "--method", method]);
-        assert_eq!(err, "error: log.json: minimize: diverged in iteration 0: out is NaN at x = -1.0\n");
+        assert_eq!(err, "error: log.json: minimize: diverged in iteration 0 at x = -1.0: out is NaN\n");
     }
     let (code, out, err) = folder.run(&["minimize", "log.json", "x=1"]);
     assert_eq!((code, number(&result(&out)["point"]["x"])), (1, 1.0));
-    assert!(err.contains("diverged in iteration 1: out is -inf at x = 0.0; the point before is written"), "{err}");
+    let expected =
+        "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the point before is written): out is -inf\n";
+    assert_eq!(err, expected);
     // The first step leads to where there is no logarithm: a step too far, and no divergence.
     graph("barrier", |x| 10.0 * x - x.ln());
     for method in ["lbfgs", "newton-cg", "gradient-descent"] {
         let found = result(&folder.ok(&["minimize", "barrier.json", "x=0.5", "--method", method]));
         assert!((number(&found["point"]["x"]) - 0.1).abs() < 1e-8, "{method}: {found}");
     }
+}
+
+/// One path through a loop holds for few numbers; the way down leads out of it.
+#[test]
+fn a_guard_that_does_not_hold_is_told() {
+    let folder = Folder::new();
+    fs::copy(example("taylor_sine.json"), folder.path("sine.json")).unwrap();
+    let (code, out, err) = folder.run(&["minimize", "sine.json", "x=2"]);
+    let found = result(&out);
+    assert_eq!((code, found["stopped"].as_str()), (1, Some("failed")));
+    let iteration = &found["iterations"];
+    assert!(err.starts_with(&format!("error: sine.json: minimize: failed in iteration {iteration} at x = ")), "{err}");
+    assert!(err.contains(" (the point before is written): guard "), "{err}");
+    let err = folder.fails(1, &["minimize", "sine.json", "x=0.1"]);
+    let expected = "error: sine.json: minimize: failed in iteration 0 at x = 0.1: guard 1: this program holds the path";
+    assert!(err.starts_with(expected), "{err}");
 }
 
 #[test]

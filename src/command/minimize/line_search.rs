@@ -8,9 +8,11 @@ use argmin::core::{
 /// A line search by bracketing and bisection for the weak conditions of Wolfe (Lewis and Overton, Nonsmooth optimization
 /// via quasi-Newton methods, 2013). It needs no more than comparisons, so a step that leaves the domain, where values are
 /// NaN or infinite, is a step too far like any other.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Bisection {
     direction: Vec<f64>,
+    /// The distance of 1 from the next number of the function's dtype.
+    epsilon: f64,
     /// The last step, where the next is about as long: solvers clone their line search for each iteration.
     last: Option<Rc<Cell<f64>>>,
 }
@@ -24,13 +26,13 @@ const MAX_TRIALS: usize = 2_100;
 
 impl Bisection {
     /// Tries a step of length 1 first, as is right for directions that come with a length.
-    pub fn unit() -> Bisection {
-        Bisection::default()
+    pub fn unit(epsilon: f64) -> Bisection {
+        Bisection { direction: Vec::new(), epsilon, last: None }
     }
 
     /// Tries twice the last step first, as is right for the gradient.
-    pub fn remembering() -> Bisection {
-        Bisection { last: Some(Rc::new(Cell::new(0.5))), ..Bisection::default() }
+    pub fn remembering(epsilon: f64) -> Bisection {
+        Bisection { last: Some(Rc::new(Cell::new(0.5))), ..Bisection::unit(epsilon) }
     }
 }
 
@@ -68,7 +70,7 @@ where
         let start = Trial { value: problem.cost(&x)?, gradient: problem.gradient(&x)?, x };
         let slope = dot(&start.gradient, &self.direction);
         // Near the minimum, values differ by rounding alone while slopes still tell where it lies.
-        let rounding = 4.0 * f64::EPSILON * start.value.abs();
+        let rounding = 4.0 * self.epsilon * start.value.abs();
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let mut step = self.last.as_ref().map_or(1.0, |last| 2.0 * last.get());
         let mut best = None;

@@ -20,7 +20,7 @@ use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
 use super::names::{input_positions, output_position, require_some};
 use super::numbers::{object, write_arrays};
-use super::output::{report, tell, usage_error, write};
+use super::output::{printable, report, tell, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
@@ -119,7 +119,7 @@ impl Minimize {
         let mut trajectory = Trajectory::default();
         let outcome = minimize(&objective, &settings, &mut |iteration, point| {
             if !bar.is_hidden() {
-                bar.set_message(progress_line(iteration, objective.name(), point));
+                bar.set_message(printable(&progress_line(iteration, objective.name(), point)));
                 bar.tick();
             }
             if self.trajectory.is_some() {
@@ -131,7 +131,7 @@ impl Minimize {
             self.write_trajectory(path, &trajectory, &objective)?;
         }
         self.write_result(&objective, &outcome)?;
-        self.tell_failure(&objective, &outcome)
+        Ok(self.tell_failure(&objective, &outcome))
     }
 
     fn write_trajectory(&self, path: &Path, trajectory: &Trajectory, objective: &Objective) -> Result<(), Error> {
@@ -174,21 +174,17 @@ impl Minimize {
         write(output, &text)
     }
 
-    fn tell_failure(&self, objective: &Objective, outcome: &Outcome) -> Result<ExitCode, Error> {
-        let (file, iteration) = (self.file.display(), outcome.iteration);
-        match &outcome.stop {
-            Stop::Gradient | Stop::Iterations | Stop::NoProgress => Ok(ExitCode::SUCCESS),
-            Stop::Failed(error) => Err(error.clone()),
-            Stop::Diverged(point) => {
-                let (what, place) = (culprit(objective, point), abridged(objective, &point.x));
-                let written = match &outcome.point {
-                    Some(_) => "; the point before is written",
-                    None => "",
-                };
-                tell(&format!("{file}: minimize: diverged in iteration {iteration}: {what} at {place}{written}"));
-                Ok(ExitCode::FAILURE)
-            }
-        }
+    fn tell_failure(&self, objective: &Objective, outcome: &Outcome) -> ExitCode {
+        let (what, x) = match &outcome.stop {
+            Stop::Gradient | Stop::Iterations | Stop::NoProgress => return ExitCode::SUCCESS,
+            Stop::Failed(error, x) => (error.to_string(), x),
+            Stop::Diverged(point) => (culprit(objective, point), &point.x),
+        };
+        let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
+        let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
+        let written = if outcome.point.is_some() { " (the point before is written)" } else { "" };
+        tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{written}: {what}"));
+        ExitCode::FAILURE
     }
 }
 
@@ -198,7 +194,7 @@ fn reason(stop: &Stop) -> &'static str {
         Stop::Iterations => "iterations",
         Stop::NoProgress => "no progress",
         Stop::Diverged(_) => "diverged",
-        Stop::Failed(_) => "failed",
+        Stop::Failed(..) => "failed",
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Objective {
     last: RefCell<Option<Rc<Point>>>,
     n_evaluations: Cell<u64>,
     /// Solvers keep errors of a line search to themselves.
-    failure: RefCell<Option<Error>>,
+    failure: RefCell<Option<(Error, Vec<f64>)>>,
 }
 
 /// What is known of a point.
@@ -86,13 +86,20 @@ impl Objective {
         &self.value_and_gradient.outputs()[0].0
     }
 
+    /// The distance of 1 from the next number, of the coarsest dtype.
+    pub fn epsilon(&self) -> f64 {
+        let types = self.types.iter().chain([&self.value_and_gradient.outputs()[0].1]);
+        let single = types.map(|ty| ty.dtype).any(|dtype| dtype == DType::F32);
+        if single { f32::EPSILON.into() } else { f64::EPSILON }
+    }
+
     /// How often value and gradient were computed.
     pub fn n_evaluations(&self) -> u64 {
         self.n_evaluations.get()
     }
 
-    /// Why the graph could not be evaluated, if it could not.
-    pub fn failure(&self) -> Option<Error> {
+    /// Why the graph could not be evaluated, and where, if it could not.
+    pub fn failure(&self) -> Option<(Error, Vec<f64>)> {
         self.failure.borrow().clone()
     }
 
@@ -120,7 +127,7 @@ impl Objective {
             return Ok(point.clone());
         }
         let outputs = self.value_and_gradient.call(&self.at(x)).inspect_err(|error| {
-            self.failure.replace(Some(error.clone()));
+            self.failure.replace(Some((error.clone(), x.to_vec())));
         })?;
         self.n_evaluations.set(self.n_evaluations.get() + 1);
         let value = outputs[0].get(0).map_or(f64::NAN, number);

@@ -44,8 +44,8 @@ pub enum Stop {
     NoProgress,
     /// Value or gradient are not finite at this point.
     Diverged(Rc<Point>),
-    /// The graph could not be evaluated.
-    Failed(Error),
+    /// The graph could not be evaluated at this point.
+    Failed(Error, Vec<f64>),
 }
 
 /// Where it stopped: at the last point at which all is finite, unless there is none.
@@ -71,21 +71,29 @@ pub fn minimize(objective: &Objective, settings: &Settings, observe: &mut Observ
     let watch = RefCell::new(watch);
     match (settings.method, settings.learning_rate) {
         (Method::GradientDescent, None) => {
-            run(objective, settings, &watch, SteepestDescent::new(Bisection::remembering()));
+            run(objective, settings, &watch, SteepestDescent::new(Bisection::remembering(objective.epsilon())));
         }
         (Method::GradientDescent, Some(rate)) => run(objective, settings, &watch, Steps { rate, moments: None }),
         (Method::Adam, rate) => {
             let moments = Some(Moments::default());
             run(objective, settings, &watch, Steps { rate: rate.unwrap_or(ADAM_RATE), moments });
         }
-        (Method::Lbfgs, _) => run(objective, settings, &watch, LBFGS::new(Bisection::unit(), MEMORY)),
+        (Method::Lbfgs, _) => {
+            run(objective, settings, &watch, LBFGS::new(Bisection::unit(objective.epsilon()), MEMORY))
+        }
         (Method::NewtonCg, _) => {
-            run(objective, settings, &watch, NewtonCg { objective, line_search: Bisection::unit() })
+            run(objective, settings, &watch, NewtonCg { objective, line_search: Bisection::unit(objective.epsilon()) })
         }
     }
     let Watch { iteration, point, stop, .. } = watch.into_inner();
-    let failed = objective.failure().map(Stop::Failed);
-    Outcome { point, iteration, stop: failed.or(stop).unwrap_or(Stop::Iterations) }
+    match objective.failure() {
+        // What failed was on its way to the next one.
+        Some((error, x)) => {
+            let iteration = if point.is_some() { iteration + 1 } else { 0 };
+            Outcome { point, iteration, stop: Stop::Failed(error, x) }
+        }
+        None => Outcome { point, iteration, stop: stop.unwrap_or(Stop::Iterations) },
+    }
 }
 
 /// Runs a solver of argmin under watch. All that it could report is in the watch or in the objective.
