@@ -64,8 +64,13 @@ fn weighted_sum(y: &[Var]) -> Var {
     terms.sum()
 }
 
-/// Weights for the elements of arrays of these types, that no symmetry of theirs cancels.
+/// Weights for the elements of arrays of these types, that no symmetry of theirs cancels; 1 for one alone.
 pub(super) fn weights(types: &[Type]) -> Vec<Array> {
+    if let [only] = types
+        && only.size() == 1
+    {
+        return vec![Array::full(only, Scalar::F64(1.0))];
+    }
     let mut n = 0;
     let mut weight = |_| {
         n += 1;

@@ -18,7 +18,7 @@ struct Step {
 const MAX_POINTS: usize = 2_000;
 
 /// How many points the grid for contours has along each axis, and how many contours there are.
-const GRID: usize = 100;
+const GRID: usize = 160;
 const N_LEVELS: u32 = 14;
 
 impl Trajectory {
