@@ -12,6 +12,8 @@ mod elementary;
 mod extreme;
 mod generic;
 mod join;
+#[cfg(feature = "nalgebra")]
+mod nalgebra;
 mod power;
 mod reduce;
 mod rounding;
