@@ -30,8 +30,8 @@
 //! # Arrays and trees
 //!
 //! A `Var` is a number or an array; operators broadcast as in NumPy. Arguments and results are `Var`s, and tuples,
-//! arrays and `Vec`s of these, nested; on the host side stand numbers, arrays of `ndarray`, and the same tuples and
-//! lists.
+//! arrays, `Vec`s and [derived](derive@Tree) structs of these, nested; on the host side stand numbers, arrays of
+//! `ndarray`, and the same tuples, lists and structs.
 //!
 //! ```
 //! use ndarray::{Array1, array};

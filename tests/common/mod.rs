@@ -1,5 +1,9 @@
-//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place. They
-//! declare it public, since none of them uses all of it.
+//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place, runs of
+//! examples. They declare it public, since none of them uses all of it.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
 
 use retrograd::op::{Graph, Op};
 use retrograd::value::{Array, DType, Scalar, Type};
@@ -77,4 +81,22 @@ pub fn floats(array: &Array) -> Vec<f64> {
             other => panic!("{other:?}"),
         })
         .collect()
+}
+
+/// What `cargo run` prints with these arguments, in the profile that this test was built in, so that nothing is built
+/// twice.
+pub fn cargo_run(arguments: &[&str]) -> String {
+    let test = env::current_exe().unwrap();
+    let profile = match test.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--profile", profile])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
