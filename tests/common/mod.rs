@@ -2,10 +2,12 @@
 //! examples. They declare it public, since none of them uses all of it.
 
 use std::env;
+use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
 use retrograd::op::{Graph, Op};
+use retrograd::value::json::write_text;
 use retrograd::value::{Array, DType, Scalar, Type};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same on every machine.
@@ -99,4 +101,15 @@ pub fn cargo_run(arguments: &[&str]) -> String {
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Arrays by name, as the command writes them.
+pub fn object<'n>(names: impl Iterator<Item = &'n str>, arrays: &[Array]) -> String {
+    let mut text = String::from("{");
+    for (place, (name, array)) in names.zip(arrays).enumerate() {
+        text.push_str(if place > 0 { ",\n " } else { "\n " });
+        write_text(name, &mut text);
+        write!(text, ": {}", array.to_json()).unwrap();
+    }
+    text + "\n}\n"
 }
