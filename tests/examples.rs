@@ -34,6 +34,7 @@ fn the_small_ones_run() {
         (example("chain_rule", &[]), ""),
         (example("taylor_sine", &[]), "derived by hand"),
         (example("rosenbrock", &[]), "; 7 of Newton's method on it"),
+        (example("max_likelihood", &[]), "exponent 1.0246 ±"),
         (example("robot_arm", &[]), "200 of 200 targets reached"),
     ] {
         assert!(printed.contains(line), "{printed}");
