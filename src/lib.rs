@@ -98,6 +98,11 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! `nalgebra`: [`Var`] is a `RealField` of [nalgebra](https://crates.io/crates/nalgebra) 0.35, so that `Matrix3<Var>`,
+//! `UnitQuaternion<Var>` and `Isometry3<Var>` work.
+//!
 //! # Errors
 //!
 //! Wrong input is an [`Error`], with the source line where there is one; nothing is printed. A panic that begins with

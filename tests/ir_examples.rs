@@ -1,6 +1,7 @@
 //! The files of `ir-examples`: each is what tracing its function gives, verifies, dumps byte-identically, runs to its
 //! recorded outputs, and differentiates twice, from the file alone. With `RECORD=1` in the environment the files are
-//! written instead, to be reviewed like code.
+//! written instead, to be reviewed like code. Old files, which are never written again, stand in `tests/corpus`, and the
+//! form of all in `tests/schema.rs`.
 
 pub mod common;
 
