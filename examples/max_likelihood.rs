@@ -26,7 +26,7 @@ fn main() -> Result<(), Error> {
     let (y, leaves) = (Array1::from_iter((0..LEAVES.len()).map(|y| y as f64)), Array1::from_iter(LEAVES));
     let slope = jit(value_and_grad(cost));
     let curvature = jit(hessian(cost));
-    let mut point = [0.0, 0.0];
+    let mut point = [0.0f64, 0.0];
     println!("step        mean    exponent    log-likelihood    slope");
     for step in 0..20 {
         let (value, g): (f64, [f64; 2]) = slope.call(point, &y, &leaves)?;
