@@ -1,10 +1,10 @@
-//! Maximum likelihood: a negative binomial distribution is fitted to counts by Newton's method, with lgamma in the likelihood,
-//! digamma in its gradient and trigamma in its Hessian, all from the one line that one writes.
+//! Maximum likelihood: a negative binomial distribution is fitted to counts by Newton's method, with lgamma in the
+//! likelihood, digamma in its gradient and trigamma in its Hessian, all from the one line that one writes.
 //!
 //! `cargo run --release --example max_likelihood`
 //!
-//! The counts are those on which R. A. Fisher showed the fit: red mites on 150 leaves of apple trees (C. I. Bliss and R. A.
-//! Fisher, Fitting the negative binomial distribution to biological data, Biometrics 9, 1953, pages 176 to 200).
+//! The counts are those on which R. A. Fisher showed the fit: red mites on 150 leaves of apple trees (C. I. Bliss and
+//! R. A. Fisher, Fitting the negative binomial distribution to biological data, Biometrics 9, 1953, pages 176 to 200).
 
 use nalgebra::{Matrix2, Vector2};
 use ndarray::Array1;

@@ -3,8 +3,8 @@
 //! `cargo run --release --example neural_net`
 //!
 //! A whole step of the optimizer, from the loss over its gradient to the new parameters, is one compiled function of
-//! structs. What the trained network does is saved as a graph, with the parameters and the held-out images as its inputs, and
-//! the command reproduces the predictions from the files alone:
+//! structs. What the trained network does is saved as a graph, with the parameters and the held-out images as its
+//! inputs, and the command reproduces the predictions from the files alone:
 //!
 //! `retrograd run target/neural_net/digits.json --input target/neural_net/inputs.json -o target/neural_net/again.json`
 //!

@@ -1,11 +1,12 @@
-//! A robot arm of seven joints: where its hand is, how that changes with each joint, and which angles bring it to a given
-//! place.
+//! A robot arm of seven joints: where its hand is, how that changes with each joint, and which angles bring it to a
+//! given place.
 //!
 //! `cargo run --release --example robot_arm`
 //!
-//! The kinematics are written once, generic over `num_traits::Float`: plain `f64` runs them, and `Var` traces them. Their
-//! Jacobian is compiled from the trace and held to the one of the textbooks, column by column: joint i, which turns about the
-//! axis z at the place p, moves the hand by z × (hand - p), and turns it by z. Gauss and Newton's method inverts them.
+//! The kinematics are written once, generic over `num_traits::Float`: plain `f64` runs them, and `Var` traces them.
+//! Their Jacobian is compiled from the trace and held to the one of the textbooks, column by column: joint i, which
+//! turns about the axis z at the place p, moves the hand by z × (hand - p), and turns it by z. Gauss and Newton's
+//! method inverts them.
 
 #[path = "common/arm.rs"]
 pub mod arm;

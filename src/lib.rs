@@ -128,8 +128,8 @@ pub use op::{Graph, Var};
 ///
 /// The type of the leaves is a parameter of the struct: `Mlp<Var>` in a traced function, `Mlp<ArrayD<f64>>` or
 /// `Mlp<f64>` outside, `Mlp<&ArrayD<f64>>` where arguments are borrowed, and `Mlp<Type>` for [`trace`]. Fields are
-/// leaves, and tuples, arrays, `Vec`s and other derived structs of them. Leaves are named by their fields: the `w` of the
-/// first layer of `params` is `params.layers.0.w` in listings, files and errors.
+/// leaves, and tuples, arrays, `Vec`s and other derived structs of them. Leaves are named by their fields: the `w` of
+/// the first layer of `params` is `params.layers.0.w` in listings, files and errors.
 ///
 /// ```
 /// use ndarray::{ArrayD, arr0, array};

@@ -71,8 +71,8 @@ fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A graph of retrograd, version 1",
-        "description": "What a file must be for its form alone. Loading checks more: that names refer to what there is, \
-            that types follow from operands, that nothing exceeds the limits.",
+        "description": "What a file must be for its form alone. Loading checks more: that names refer to what there \
+            is, that types follow from operands, that nothing exceeds the limits.",
         "type": "object",
         "required": ["format", "version", "producer", "entry", "graphs"],
         "properties": {
@@ -217,8 +217,8 @@ fn invalid_files_fail_where_their_form_is_at_fault() {
     assert_eq!(accepted, BEYOND_FORM);
 }
 
-/// Every key of every object is dropped, misspelled, and given a value of another kind. What the schema then rejects, the
-/// loader rejects, too; and what has the wrong form, the schema rejects.
+/// Every key of every object is dropped, misspelled, and given a value of another kind. What the schema then rejects,
+/// the loader rejects, too; and what has the wrong form, the schema rejects.
 #[test]
 fn mutated_files_fail() {
     let validator = validator();

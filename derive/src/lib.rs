@@ -51,10 +51,10 @@ impl Struct {
     }
 
     fn implementations(&self) -> TokenStream {
-        [self.to_tree(), self.from_tree(), self.type_tree(), self.var_tree()].into_iter().collect()
+        [self.for_to_tree(), self.for_from_tree(), self.for_type_tree(), self.for_var_tree()].into_iter().collect()
     }
 
-    fn to_tree(&self) -> TokenStream {
+    fn for_to_tree(&self) -> TokenStream {
         let header = self.header(quote!(::retrograd::value::ToTree));
         let parts = self.fields.iter().map(|Field { member, ty, .. }| {
             quote_spanned!(ty.span()=> <#ty as ::retrograd::value::ToTree>::to_tree(&self.#member))
@@ -69,7 +69,7 @@ impl Struct {
         }
     }
 
-    fn from_tree(&self) -> TokenStream {
+    fn for_from_tree(&self) -> TokenStream {
         let header = self.header(quote!(::retrograd::value::FromTree));
         let locals = self.fields.iter().map(|field| &field.local);
         let fields = self.fields.iter().map(|Field { member, place, local, ty }| {
@@ -89,7 +89,7 @@ impl Struct {
         }
     }
 
-    fn type_tree(&self) -> TokenStream {
+    fn for_type_tree(&self) -> TokenStream {
         let header = self.header(quote!(::retrograd::transform::TypeTree));
         let parts = self.fields.iter().map(|Field { member, ty, .. }| {
             quote_spanned!(ty.span()=> <#ty as ::retrograd::transform::TypeTree>::types(&self.#member))
@@ -104,7 +104,7 @@ impl Struct {
         }
     }
 
-    fn var_tree(&self) -> TokenStream {
+    fn for_var_tree(&self) -> TokenStream {
         let header = self.header(quote!(::retrograd::VarTree));
         let (name, replaced) = (&self.name, self.replaced());
         let vars = self.tree(self.fields.iter().map(
@@ -217,12 +217,12 @@ impl Field {
 }
 
 const NOT_A_STRUCT: &str = "derive(Tree): a tree has the same leaves for every value of its type, so it is a struct";
-const NO_PARAMETER: &str = "derive(Tree): the type of the leaves must be a parameter, as in `struct Params<T> { w: T }`, since a leaf is a `Var` \
-                            in a traced function and a number or an array outside";
+const NO_PARAMETER: &str = "derive(Tree): the type of the leaves must be a parameter, as in `struct Params<T> { w: T }`: \
+     `Var` in a traced function, and a number or an array outside";
 const LIFETIME: &str =
     "derive(Tree): a tree owns its leaves, so it has no lifetimes; put `&Array` for the leaves' type instead";
-const BOUND: &str = "derive(Tree): a leaf is a `Var` in a traced function and a number or an array outside, so its type has no bounds; \
-                     put them on the functions that need them";
+const BOUND: &str = "derive(Tree): a leaf is a `Var` in a traced function and a number or an array outside, so its type \
+                     has no bounds; put them on the functions that need them";
 
 /// Parameters that every kind of leaf can take the place of.
 fn check_parameters(generics: &Generics) -> Result<()> {

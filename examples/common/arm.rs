@@ -6,8 +6,8 @@ use num_traits::Float;
 
 pub const N_JOINTS: usize = 7;
 
-/// The links of the Franka Emika Panda in the convention of Craig, as its maker publishes them (Franka Control Interface
-/// documentation, "Robot and interface specifications"): a and d in meters, α in radians; then the flange.
+/// The links of the Franka Emika Panda in the convention of Craig, as its maker publishes them (Franka Control
+/// Interface documentation, "Robot and interface specifications"): a and d in meters, α in radians; then the flange.
 pub const LINKS: [(f64, f64, f64); N_JOINTS] = [
     (0.0, 0.333, 0.0),
     (0.0, 0.0, -FRAC_PI_2),
@@ -53,10 +53,8 @@ impl<T: Float> Frame<T> {
     fn about(self, axis: usize, (sin, cos): (T, T)) -> Frame<T> {
         let mut axes = self.axes;
         let (u, v) = ((axis + 1) % 3, (axis + 2) % 3);
-        for k in 0..3 {
-            axes[u][k] = cos * self.axes[u][k] + sin * self.axes[v][k];
-            axes[v][k] = cos * self.axes[v][k] - sin * self.axes[u][k];
-        }
+        axes[u] = std::array::from_fn(|k| cos * self.axes[u][k] + sin * self.axes[v][k]);
+        axes[v] = std::array::from_fn(|k| cos * self.axes[v][k] - sin * self.axes[u][k]);
         Frame { axes, ..self }
     }
 }
@@ -96,8 +94,8 @@ pub fn cross<T: Float>(a: [T; 3], b: [T; 3]) -> [T; 3] {
 /// The place and the axes of the flange.
 pub type Hand<T> = ([T; 3], [[T; 3]; 3]);
 
-/// Their slopes by each joint, as the textbooks have them: joint i, which turns about the axis z at the place p, moves the
-/// hand by z × (hand - p), and turns each of its axes by z × axis.
+/// Their slopes by each joint, as the textbooks have them: joint i, which turns about the axis z at the place p, moves
+/// the hand by z × (hand - p), and turns each of its axes by z × axis.
 pub fn jacobian_by_hand(angles: [f64; N_JOINTS]) -> Hand<[f64; N_JOINTS]> {
     let frames = frames(angles);
     let hand = frames[N_JOINTS];

@@ -2,8 +2,8 @@
 //! `Isometry3<Var>` trace unchanged. Behind the feature `nalgebra`.
 //!
 //! The conventions are those of the traits of `num_traits`: numbers made out of nothing have the dtype of the trace's
-//! first floating-point input, what answers with a `bool` is guarded, and what would take a number out of the trace ends it
-//! with an error. A `Var` in a matrix is a scalar.
+//! first floating-point input, what answers with a `bool` is guarded, and what would take a number out of the trace
+//! ends it with an error. A `Var` in a matrix is a scalar.
 
 use std::fmt;
 
@@ -278,7 +278,8 @@ macro_rules! constants {
 
 /// Code that is generic over `RealField`, that of `nalgebra` first, traces unchanged.
 ///
-/// A matrix of `nalgebra` is no [tree](crate::VarTree): it is made of `Var`s within the function, and taken apart there.
+/// A matrix of `nalgebra` is no [tree](crate::VarTree): it is made of `Var`s within the function, and taken apart
+/// there.
 ///
 /// ```
 /// use nalgebra::{RealField, UnitQuaternion, Vector3};

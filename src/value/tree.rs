@@ -1,7 +1,7 @@
 //! Trees of arrays: what functions take and return, seen from the host.
 //!
-//! A leaf is named by its place: the root's name, then the position in each tuple or list and the field of each struct on
-//! the way: `x`, `x.0`, `out.1.2`, `params.layers.0.w`.
+//! A leaf is named by its place: the root's name, then the position in each tuple or list and the field of each struct
+//! on the way: `x`, `x.0`, `out.1.2`, `params.layers.0.w`.
 
 use std::fmt;
 

@@ -44,15 +44,15 @@
 //!
 //! # Compatibility
 //! A file that one version of retrograd wrote is read by every later one, and means what it meant:
-//! - What an operation of that name and parameters computes, and its derivative, never changes in place, but for results
-//!   that come nearer to the exact ones. Another meaning is another name, or a new `version`.
+//! - What an operation of that name and parameters computes, and its derivative, never changes in place, but for
+//!   results that come nearer to the exact ones. Another meaning is another name, or a new `version`.
 //! - What is new within a version (an operation, an optional key) leaves the files without it as they were. An older
 //!   program refuses what it does not know, and names it; it never guesses.
 //! - A document of an older `version` is read by the rules of that version, and dumped in the newest.
 //! - The dump of a load gives back every byte of what retrograd wrote; a new `version` may end that for older files.
 //!
-//! `tests/corpus` holds files of every version, with every operation, to it. The form alone, without what names and types
-//! must have to do with each other, is told by the JSON Schema `ir-examples/schema.json`.
+//! `tests/corpus` holds files of every version, with every operation, to it. The form alone, without what names and
+//! types must have to do with each other, is told by the JSON Schema `ir-examples/schema.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
