@@ -316,7 +316,7 @@ impl fmt::Display for ArgumentError {
 
 impl ArgumentError {
     /// The same error, seen from one level further up: its leaf lies below `place`.
-    pub(crate) fn within(mut self, place: impl fmt::Display) -> ArgumentError {
+    pub fn within(mut self, place: impl fmt::Display) -> ArgumentError {
         match &mut self {
             ArgumentError::Type { name, .. }
             | ArgumentError::Structure { name, .. }

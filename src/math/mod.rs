@@ -54,19 +54,25 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `entry` | the entries made from them |
 
+mod beta;
 mod entry;
+mod error_function;
 mod exp;
+mod gamma;
 mod hyperbolic;
 mod inverse_trig;
 mod lanes;
 pub mod linear;
 mod log;
+mod log_sums;
 mod pair;
 mod power;
 mod rem;
 mod rounding;
+mod sinc;
 mod trig;
 mod trig_reduction;
+mod zeta;
 
 #[cfg(test)]
 mod tests;
@@ -162,6 +168,36 @@ functions! {
     Logistic = "logistic", exp::logistic;
     /// The cube root.
     Cbrt = "cbrt", power::cbrt;
+    /// The error function.
+    Erf = "erf", error_function::erf;
+    /// One less the error function, without cancellation.
+    Erfc = "erfc", error_function::erfc;
+    /// e to the power of x², times one less the error function.
+    Erfcx = "erfcx", error_function::erfcx;
+    /// The inverse of the error function.
+    ErfInv = "erf_inv", error_function::erf_inv;
+    /// The distribution function of the normal distribution.
+    Ndtr = "ndtr", error_function::ndtr;
+    /// The logarithm of the distribution function of the normal distribution.
+    LogNdtr = "log_ndtr", error_function::log_ndtr;
+    /// The inverse of the distribution function of the normal distribution.
+    Ndtri = "ndtri", error_function::ndtri;
+    /// The gamma function.
+    Gamma = "gamma", gamma::gamma;
+    /// The natural logarithm of the magnitude of the gamma function.
+    Lgamma = "lgamma", gamma::lgamma;
+    /// The derivative of the logarithm of the gamma function.
+    Digamma = "digamma", gamma::digamma;
+    /// -x ln x, 0 at 0 and -inf below.
+    Entr = "entr", log_sums::entr;
+    /// ln(x / (1 - x)).
+    Logit = "logit", log_sums::logit;
+    /// ln(1 + eˣ), without overflow.
+    Softplus = "softplus", log_sums::softplus;
+    /// ln(1 - e⁻ˣ) for x >= 0.
+    Log1mexp = "log1mexp", log_sums::log1mexp;
+    /// sin(πx) / (πx).
+    Sinc = "sinc", sinc::sinc;
 }
 
 functions! {
@@ -175,6 +211,20 @@ functions! {
     Hypot = "hypot", power::hypot;
     /// The remainder of x / y with the sign of x, exact: `x % y` of Rust, `fmod` of C.
     Rem = "rem", rem::rem;
+    /// x ln y, and 0 where x is 0.
+    Xlogy = "xlogy", log_sums::xlogy;
+    /// x ln(1 + y), and 0 where x is 0.
+    Xlog1py = "xlog1py", log_sums::xlog1py;
+    /// ln(eˣ + eʸ), without overflow.
+    Logaddexp = "logaddexp", log_sums::logaddexp;
+    /// The beta function.
+    Beta = "beta", beta::beta;
+    /// The natural logarithm of the beta function.
+    Lbeta = "lbeta", beta::lbeta;
+    /// The derivative of order x of the digamma function, at y.
+    Polygamma = "polygamma", zeta::polygamma;
+    /// The derivative of order x of the sine cardinal, at y.
+    SincDerivative = "sinc_derivative", sinc::sinc_derivative;
 }
 
 impl Unary {

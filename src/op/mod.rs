@@ -9,15 +9,21 @@ mod compare;
 mod contract;
 mod cumulative;
 mod elementary;
+mod error_function;
 mod extreme;
+mod gamma;
 mod generic;
 mod join;
+mod log_sums;
+#[cfg(feature = "nalgebra")]
+mod nalgebra;
 mod power;
 mod reduce;
 mod rounding;
 mod rules;
 mod shape;
 mod sign;
+mod sinc;
 mod slice;
 mod statistics;
 pub(crate) mod trace;
@@ -31,14 +37,18 @@ pub use compare::*;
 pub use contract::*;
 pub use cumulative::*;
 pub use elementary::*;
+pub use error_function::*;
 pub use extreme::*;
+pub use gamma::*;
 pub use join::*;
+pub use log_sums::*;
 pub use power::*;
 pub use reduce::*;
 pub use rounding::*;
 pub use rules::*;
 pub use shape::*;
 pub use sign::*;
+pub use sinc::*;
 pub use slice::*;
 pub use var::{Operand, Var};
 
@@ -168,6 +178,32 @@ operations!(
     Atanh,
     Logistic,
     Atan2,
+    // error_function
+    Erf,
+    Erfc,
+    Erfcx,
+    ErfInv,
+    Ndtr,
+    LogNdtr,
+    Ndtri,
+    // log_sums
+    Entr,
+    Logit,
+    Softplus,
+    Log1mexp,
+    Xlogy,
+    Xlog1py,
+    Logaddexp,
+    // gamma
+    Gamma,
+    Lgamma,
+    Digamma,
+    Polygamma,
+    Beta,
+    Lbeta,
+    // sinc
+    Sinc,
+    SincDerivative,
     // compare
     Eq,
     Ne,

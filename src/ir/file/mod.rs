@@ -41,6 +41,18 @@
 //! **`meta`** may stand in a document, a graph and a node, and may hold anything. Any other key that is not listed here
 //! is an error. A [`Document`] keeps `meta` and `producer`, so that a dump of a load gives every byte back; a
 //! [`Graph`] alone does not hold them.
+//!
+//! # Compatibility
+//! A file that one version of retrograd wrote is read by every later one, and means what it meant:
+//! - What an operation of that name and parameters computes, and its derivative, never changes in place, but for
+//!   results that come nearer to the exact ones. Another meaning is another name, or a new `version`.
+//! - What is new within a version (an operation, an optional key) leaves the files without it as they were. An older
+//!   program refuses what it does not know, and names it; it never guesses.
+//! - A document of an older `version` is read by the rules of that version, and dumped in the newest.
+//! - The dump of a load gives back every byte of what retrograd wrote; a new `version` may end that for older files.
+//!
+//! `tests/corpus` holds files of every version, with every operation, to it. The form alone, without what names and
+//! types must have to do with each other, is told by the JSON Schema `ir-examples/schema.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,6 +86,19 @@ const MAX_INLINE: usize = 64;
 const MAX_INLINE_RANK: usize = 8;
 
 /// A graph together with what its file says beside it: who wrote it, and `meta`.
+///
+/// A file that one version of retrograd wrote is read by every later one, and means what it meant; an older program
+/// refuses what it does not know, and names it.
+///
+/// ```
+/// use retrograd::ir::{Document, Limits};
+/// use retrograd::op::Op;
+///
+/// let document: Document<Op> = Document::load("ir-examples/rosenbrock.json", &Limits::default())?;
+/// assert_eq!(document.graph().inputs().len(), 2);
+/// assert_eq!(document.to_json()?, std::fs::read_to_string("ir-examples/rosenbrock.json").unwrap());
+/// # Ok::<(), retrograd::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Document<O> {
     graph: Graph<O>,
