@@ -54,12 +54,15 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `entry` | the entries made from them |
 
+mod bessel;
 mod beta;
 mod entry;
 mod error_function;
 mod exp;
 mod gamma;
 mod hyperbolic;
+mod incomplete_beta;
+mod incomplete_gamma;
 mod inverse_trig;
 mod lanes;
 pub mod linear;
@@ -198,6 +201,22 @@ functions! {
     Log1mexp = "log1mexp", log_sums::log1mexp;
     /// sin(πx) / (πx).
     Sinc = "sinc", sinc::sinc;
+    /// The Bessel function of the first kind, of order 0.
+    BesselJ0 = "bessel_j0", bessel::j0;
+    /// The Bessel function of the first kind, of order 1.
+    BesselJ1 = "bessel_j1", bessel::j1;
+    /// The Bessel function of the second kind, of order 0.
+    BesselY0 = "bessel_y0", bessel::y0;
+    /// The Bessel function of the second kind, of order 1.
+    BesselY1 = "bessel_y1", bessel::y1;
+    /// The modified Bessel function of the first kind, of order 0.
+    BesselI0 = "bessel_i0", bessel::i0;
+    /// The modified Bessel function of the first kind, of order 1.
+    BesselI1 = "bessel_i1", bessel::i1;
+    /// e to the power of -|x|, times the modified Bessel function of order 0.
+    BesselI0e = "bessel_i0e", bessel::i0e;
+    /// e to the power of -|x|, times the modified Bessel function of order 1.
+    BesselI1e = "bessel_i1e", bessel::i1e;
 }
 
 functions! {
@@ -225,6 +244,95 @@ functions! {
     Polygamma = "polygamma", zeta::polygamma;
     /// The derivative of order x of the sine cardinal, at y.
     SincDerivative = "sinc_derivative", sinc::sinc_derivative;
+    /// The regularized lower incomplete gamma function of parameter x, at y.
+    Igamma = "igamma", incomplete_gamma::igamma;
+    /// The regularized upper incomplete gamma function of parameter x, at y.
+    Igammac = "igammac", incomplete_gamma::igammac;
+    /// The derivative of the former by y.
+    GammaDensity = "gamma_density", incomplete_gamma::gamma_density;
+    /// The derivative of the lower one by x.
+    IgammaGradA = "igamma_grad_a", incomplete_gamma::igamma_grad_a;
+    /// The Bessel function of the first kind, of order x, at y.
+    BesselJn = "bessel_jn", bessel::jn;
+    /// The modified Bessel function of the first kind, of order x, at y.
+    BesselIn = "bessel_in", bessel::in_;
+    /// e to the power of -|y|, times the modified Bessel function of order x at y.
+    BesselIne = "bessel_ine", bessel::ine;
+}
+
+/// A function of three variables, without lanes: each element is computed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ternary {
+    /// The regularized incomplete beta function of parameters x and y, at z.
+    Betainc,
+    /// The derivative of that by z.
+    BetaDensity,
+    /// The derivative of that by x.
+    BetaincGradA,
+    /// The derivative of that by y.
+    BetaincGradB,
+}
+
+impl Ternary {
+    /// All functions of this kind.
+    pub const ALL: &'static [Ternary] =
+        &[Ternary::Betainc, Ternary::BetaDensity, Ternary::BetaincGradA, Ternary::BetaincGradB];
+
+    /// The name in graphs and listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ternary::Betainc => "betainc",
+            Ternary::BetaDensity => "beta_density",
+            Ternary::BetaincGradA => "betainc_grad_a",
+            Ternary::BetaincGradB => "betainc_grad_b",
+        }
+    }
+
+    /// The function at `(x, y, z)`.
+    pub fn f64(self, x: f64, y: f64, z: f64) -> f64 {
+        self.scalar_f64()(x, y, z)
+    }
+
+    /// The function at `(x, y, z)`, computed in `f64` and rounded.
+    pub fn f32(self, x: f32, y: f32, z: f32) -> f32 {
+        self.scalar_f32()(x, y, z)
+    }
+
+    /// The function of three numbers, to be called from compiled code.
+    pub fn scalar_f64(self) -> extern "C" fn(f64, f64, f64) -> f64 {
+        match self {
+            Ternary::Betainc => wide::<0>,
+            Ternary::BetaDensity => wide::<1>,
+            Ternary::BetaincGradA => wide::<2>,
+            Ternary::BetaincGradB => wide::<3>,
+        }
+    }
+
+    /// The function of three numbers, to be called from compiled code.
+    pub fn scalar_f32(self) -> extern "C" fn(f32, f32, f32) -> f32 {
+        match self {
+            Ternary::Betainc => narrow::<0>,
+            Ternary::BetaDensity => narrow::<1>,
+            Ternary::BetaincGradA => narrow::<2>,
+            Ternary::BetaincGradB => narrow::<3>,
+        }
+    }
+}
+
+/// The definitions of the functions of three variables, in the order of their list.
+const TERNARY: [fn(f64, f64, f64) -> f64; 4] = [
+    incomplete_beta::betainc,
+    incomplete_beta::beta_density,
+    incomplete_beta::betainc_grad_a,
+    incomplete_beta::betainc_grad_b,
+];
+
+extern "C" fn wide<const INDEX: usize>(x: f64, y: f64, z: f64) -> f64 {
+    TERNARY[INDEX](x, y, z)
+}
+
+extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
+    TERNARY[INDEX](x.into(), y.into(), z.into()) as f32
 }
 
 impl Unary {

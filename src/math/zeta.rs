@@ -6,7 +6,7 @@ use super::gamma::nearest;
 use super::lanes::Lanes;
 use super::pair::{Pair, exact_sum};
 
-/// The derivative of that order of the digamma function at `x`; the order is a natural number.
+/// The derivative of that order of the digamma function at `x`; NaN for orders that are no natural numbers up to 101.
 #[inline(always)]
 pub(super) fn polygamma<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, derivative)
@@ -15,6 +15,9 @@ pub(super) fn polygamma<L: Lanes>(order: L, x: L) -> L {
 /// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n + 1, x)` for `n > 0`.
 #[inline(never)]
 fn derivative(order: f64, x: f64) -> f64 {
+    if !(0.0..=101.0).contains(&order) || order.trunc() != order {
+        return f64::NAN;
+    }
     if order == 0.0 {
         return Unary::Digamma.f64(x);
     }
@@ -22,6 +25,9 @@ fn derivative(order: f64, x: f64) -> f64 {
     let sign = if order % 2.0 == 1.0 { 1.0 } else { -1.0 };
     if x.is_nan() || x == f64::NEG_INFINITY {
         return f64::NAN;
+    }
+    if x == f64::INFINITY {
+        return sign * 0.0;
     }
     if x <= 0.0 && x.trunc() == x {
         // An even power does not tell from which side; the pole at zero has a sign for odd ones.

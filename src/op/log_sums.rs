@@ -156,7 +156,7 @@ elementary2! {
 }
 
 /// `x / y`, and 0 for `0 / 0`: a wider mask would lose the derivatives of this derivative.
-fn quotient(x: Var, y: Var) -> Var {
+pub(super) fn quotient(x: Var, y: Var) -> Var {
     (x.equal(0.0) & y.equal(0.0)).select(x.full_like(0.0), x / y)
 }
 

@@ -137,6 +137,16 @@ pub(crate) fn fail_at(requirement: String) {
     fail(TraceError::Value { requirement, at: SourceLine::Here(Location::caller()) });
 }
 
+/// Records that a derivative rule's requirement is not met, at the line of the operation that is differentiated.
+#[track_caller]
+pub(crate) fn fail_at_primal(requirement: String) {
+    let here = SourceLine::Here(Location::caller());
+    with_open(|trace| {
+        let at = trace.scope.as_ref().and_then(|(at, _)| at.clone()).unwrap_or(here);
+        trace.fail(TraceError::Value { requirement, at });
+    });
+}
+
 /// Whether an error has been recorded.
 pub(crate) fn has_failed() -> bool {
     with_open(|trace| trace.error.is_some())
