@@ -35,9 +35,21 @@ pub(super) fn beta_density(a: f64, b: f64, x: f64) -> f64 {
         return f64::NAN;
     }
     // At the ends one of the powers alone decides.
-    let end = if x == 0.0 { Some((a, b)) } else if x == 1.0 { Some((b, a)) } else { None };
+    let end = if x == 0.0 {
+        Some((a, b))
+    } else if x == 1.0 {
+        Some((b, a))
+    } else {
+        None
+    };
     if let Some((own, other)) = end {
-        return if own < 1.0 { f64::INFINITY } else if own == 1.0 { other } else { 0.0 };
+        return if own < 1.0 {
+            f64::INFINITY
+        } else if own == 1.0 {
+            other
+        } else {
+            0.0
+        };
     }
     let (power, n) = prefix(a, b, x);
     scale(power.sum() / (1.0 - x), n) / x

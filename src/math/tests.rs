@@ -77,7 +77,9 @@ fn size(name: &str, x: &[f64]) -> f64 {
         "lgamma" if x[0] < -2.0 => 1.0,
         "digamma" if x[0] < 0.0 => 1.0,
         "bessel_y0" | "bessel_y1" if x[0] < 25.0 => 1e-6,
-        "bessel_j0" | "bessel_j1" | "bessel_y0" | "bessel_y1" if x[0].abs() >= 25.0 => (x[0].abs() * FRAC_PI_2).sqrt().recip(),
+        "bessel_j0" | "bessel_j1" | "bessel_y0" | "bessel_y1" if x[0].abs() >= 25.0 => {
+            (x[0].abs() * FRAC_PI_2).sqrt().recip()
+        }
         "bessel_jn" if x[1].abs() >= 25.0 => (x[1].abs() * FRAC_PI_2).sqrt().recip(),
         _ => 0.0,
     }
@@ -155,15 +157,30 @@ fn special_values_of_one_variable() {
         (Ndtri, &[(0.5, 0.0), (0.0, -INF), (-0.0, -INF), (1.0, INF), (1.1, NAN), (-TINY, NAN), (INF, NAN)]),
         (
             Gamma,
-            &[(0.0, INF), (-0.0, -INF), (1.0, 1.0), (2.0, 1.0), (11.0, 3628800.0), (-1.0, NAN), (INF, INF), (-INF, NAN)],
+            &[
+                (0.0, INF),
+                (-0.0, -INF),
+                (1.0, 1.0),
+                (2.0, 1.0),
+                (11.0, 3628800.0),
+                (-1.0, NAN),
+                (INF, INF),
+                (-INF, NAN),
+            ],
         ),
-        (Lgamma, &[(0.0, INF), (-0.0, INF), (1.0, 0.0), (2.0, 0.0), (-1.0, INF), (-1e300, INF), (INF, INF), (-INF, INF)]),
+        (
+            Lgamma,
+            &[(0.0, INF), (-0.0, INF), (1.0, 0.0), (2.0, 0.0), (-1.0, INF), (-1e300, INF), (INF, INF), (-INF, INF)],
+        ),
         (Digamma, &[(0.0, -INF), (-0.0, INF), (-1.0, NAN), (-1e300, NAN), (INF, INF), (-INF, NAN), (TINY, -INF)]),
         (Entr, &[(0.0, 0.0), (-0.0, 0.0), (1.0, -0.0), (-TINY, -INF), (INF, -INF), (-INF, -INF)]),
         (Logit, &[(0.5, 0.0), (0.0, -INF), (-0.0, -INF), (1.0, INF), (1.1, NAN), (-TINY, NAN), (INF, NAN)]),
         (Softplus, &[(INF, INF), (-INF, 0.0), (f64::MAX, f64::MAX), (40.0, 40.0), (-745.13, TINY), (-746.0, 0.0)]),
         (Log1mexp, &[(0.0, -INF), (-0.0, -INF), (INF, -0.0), (746.0, -0.0), (-TINY, NAN), (-INF, NAN)]),
-        (Sinc, &[(0.0, 1.0), (-0.0, 1.0), (1.0, 0.0), (-2.0, 0.0), (INF, 0.0), (-INF, 0.0), (f64::MAX, 0.0), (TINY, 1.0)]),
+        (
+            Sinc,
+            &[(0.0, 1.0), (-0.0, 1.0), (1.0, 0.0), (-2.0, 0.0), (INF, 0.0), (-INF, 0.0), (f64::MAX, 0.0), (TINY, 1.0)],
+        ),
         (BesselJ0, &[(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 0.0), (TINY, 1.0)]),
         (BesselJ1, &[(0.0, 0.0), (-0.0, -0.0), (INF, 0.0), (-INF, -0.0), (4.0 * TINY, 2.0 * TINY)]),
         (BesselY0, &[(0.0, -INF), (-0.0, -INF), (INF, 0.0), (-TINY, NAN), (-INF, NAN)]),

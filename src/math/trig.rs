@@ -54,10 +54,7 @@ pub(super) fn sin_cos_pair<L: Lanes>(x: L) -> [Pair<L>; 2] {
     let (sin, cos) = (sin_reduced(r).normalize(), cos_reduced(r).normalize());
     let odd = index.is_odd();
     let signed = |y: Pair<L>, sign: L| Pair::new(y.hi.bit_xor(sign), y.lo.bit_xor(sign));
-    [
-        signed(Pair::select(odd, cos, sin), index.sign()),
-        signed(Pair::select(odd, sin, cos), index.next().sign()),
-    ]
+    [signed(Pair::select(odd, cos, sin), index.sign()), signed(Pair::select(odd, sin, cos), index.next().sign())]
 }
 
 /// `sin x`.

@@ -151,11 +151,7 @@ macro_rules! of_order {
 
             fn facts() -> Facts {
                 Facts {
-                    doc: Doc {
-                        summary: $summary,
-                        derivative: $derivative,
-                        accuracy: "2 ulp",
-                    },
+                    doc: Doc { summary: $summary, derivative: $derivative, accuracy: "2 ulp" },
                     floats: $floats,
                     integers: &[],
                     domain: &[$domain],

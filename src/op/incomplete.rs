@@ -38,7 +38,7 @@ elementary2! {
     /// By `y` the density [`GammaDensity`], and by `x` [`IgammaGradA`], which cannot be differentiated by `x` again.
     Igamma, "igamma", igamma, "P(x, y) = ∫₀ʸ tˣ⁻¹ e⁻ᵗ dt / Γ(x), the regularized lower incomplete gamma function",
     "igamma_grad_a, gamma_density", |a, x, _| apply(IgammaGradA, &[a, x]), apply(GammaDensity, &[a, x]),
-    &[(0.5, 3.0), (0.5, 4.0)], "8 ulp for parameters up to 10⁶", 8,
+    &[(0.5, 3.0), (0.5, 4.0)], "16 ulp for parameters up to 10⁶", 16,
     &[(&[1.0, 1.0], 0.6321205588285577), (&[2.0, 0.5], 0.09020401043104986), (&[0.5, 3.0], 0.9856941215645704),
       (&[10.0, 20.0], 0.9950045876916924), (&[1000.0, 1000.0], 0.5042052441802155),
       (&[1.0, 9.094947017729282e-13], 9.094947017725146e-13), (&[1.0, 0.0], 0.0), (&[1.0, INF], 1.0), (&[0.0, 1.0], 1.0),
@@ -53,9 +53,9 @@ elementary2! {
     /// again.
     Igammac, "igammac", igammac, "Q(x, y) = 1 - P(x, y), the regularized upper incomplete gamma function",
     "-igamma_grad_a, -gamma_density", |a, x, _| -apply(IgammaGradA, &[a, x]), -apply(GammaDensity, &[a, x]),
-    &[(0.5, 3.0), (0.5, 4.0)], "8 ulp for parameters up to 10⁶", 8,
+    &[(0.5, 3.0), (0.5, 4.0)], "16 ulp for parameters up to 10⁶", 16,
     &[(&[1.0, 1.0], 0.36787944117144233), (&[2.0, 0.5], 0.9097959895689501), (&[0.5, 3.0], 0.01430587843542964),
-      (&[10.0, 20.0], 0.004995412308307587), (&[1000.0, 1000.0], 0.4957947558197845), (&[1.0, 600.0], 3.4220862084460954e-179),
+      (&[10.0, 20.0], 0.004995412308307587), (&[1000.0, 1000.0], 0.4957947558197845), (&[1.0, 600.0], 2.6503965530043108e-261),
       (&[9.5367431640625e-7, 0.5], 5.338419671675147e-7), (&[1.0, 0.0], 1.0), (&[1.0, INF], 0.0), (&[0.0, 1.0], 0.0),
       (&[INF, 1.0], 1.0), (&[-1.0, 1.0], NAN), (&[1.0, -1.0], NAN), (&[NAN, 1.0], NAN)]
 }
@@ -109,7 +109,7 @@ impl Elementwise for IgammaGradA {
             doc: Doc {
                 summary: "the derivative of igamma by its first operand",
                 derivative: "an error by the first operand; z (ln y - ψ(x)) with z = gamma_density",
-                accuracy: "a relative error of 2⁻⁴⁴ for parameters up to 10⁶",
+                accuracy: "64 ulp for parameters up to 10⁶",
             },
             floats: &[
                 (&[1.0, 1.0], -0.4317297106348987),
@@ -212,7 +212,7 @@ elementary3! {
         1 => apply(BetaincGradB, &[a, b, x]),
         _ => apply(BetaDensity, &[a, b, x]),
     }),
-    "32 ulp for parameters up to 10⁴; NaN where 20,000 terms of a fraction are not enough", 8,
+    "a relative error of 2⁻⁴² for parameters up to 10⁴; NaN where 20,000 terms of a fraction are not enough", 16,
     &[(&[1.0, 1.0, 0.25], 0.25), (&[2.0, 3.0, 0.5], 0.6875), (&[0.5, 0.5, 0.125], 0.23005345616261588),
       (&[10.0, 2.0, 0.75], 0.1970973014831543), (&[100.0, 200.0, 0.5], 0.9999999973534454), (&[2.0, 3.0, 0.0], 0.0),
       (&[2.0, 3.0, 1.0], 1.0), (&[0.0, 1.0, 0.5], 1.0), (&[1.0, 0.0, 0.5], 0.0), (&[0.0, 0.0, 0.5], NAN),
@@ -246,7 +246,7 @@ elementary3! {
         1 => ends(Self::NAME, "second"),
         _ => Partial::Of(density_by_a(a, b, x, apply(BetaDensity, &[a, b, x]))),
     },
-    "a relative error of 2⁻⁴⁰ for parameters up to 10⁴", 64,
+    "a relative error of 2⁻³⁶ for parameters up to 10⁴", 64,
     &[(&[1.0, 1.0, 0.25], -0.34657359027997264), (&[2.0, 3.0, 0.5], -0.1952886866349624),
       (&[0.5, 0.5, 0.125], -0.6128566754296447), (&[10.0, 2.0, 0.75], -0.042622981487959136), (&[2.0, 3.0, 0.0], 0.0),
       (&[2.0, 3.0, 1.0], 0.0), (&[0.0, 1.0, 0.5], NAN), (&[NAN, 1.0, 0.5], NAN)]
@@ -264,7 +264,7 @@ elementary3! {
         1 => ends(Self::NAME, "second"),
         _ => Partial::Of(density_by_b(a, b, x, apply(BetaDensity, &[a, b, x]))),
     },
-    "a relative error of 2⁻⁴⁰ for parameters up to 10⁴", 64,
+    "a relative error of 2⁻³⁶ for parameters up to 10⁴", 64,
     &[(&[1.0, 1.0, 0.25], 0.2157615543388357), (&[2.0, 3.0, 0.5], 0.1541084939249829),
       (&[0.5, 0.5, 0.125], 0.30877374888010656), (&[10.0, 2.0, 0.75], 0.17590951431277502), (&[2.0, 3.0, 0.0], 0.0),
       (&[2.0, 3.0, 1.0], 0.0), (&[0.0, 1.0, 0.5], NAN), (&[NAN, 1.0, 0.5], NAN)]
