@@ -436,12 +436,12 @@ from_stage!(
 );
 
 /// The known name that is nearest to a mistyped one, if any is near: at most a third of it has to change. Of equally
-/// near ones it is the first.
+/// near ones it is the one of most nearly the same length, and of these the first.
 pub(crate) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (edit_distance(name, candidate), name.len().max(candidate.len()), candidate))
         .filter(|&(distance, len, _)| distance * 3 <= len.max(3) && distance < len)
-        .min_by_key(|&(distance, _, _)| distance)
+        .min_by_key(|&(distance, _, candidate)| (distance, name.len().abs_diff(candidate.len())))
         .map(|(_, _, candidate)| candidate)
 }
 
@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn near_names_are_suggested() {
-        let known = ["tanh", "tan", "transpose"];
+        let known = ["tan", "tanh", "transpose"];
         assert_eq!(closest("tahn", known.into_iter()), Some("tanh"));
         assert_eq!(closest("tanhh", known.into_iter()), Some("tanh"));
         assert_eq!(closest("transpoze", known.into_iter()), Some("transpose"));

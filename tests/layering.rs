@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 13] = [
+const FLOORS: [&str; 14] = [
     "value",
     "error",
     "math",
@@ -19,6 +19,7 @@ const FLOORS: [&str; 13] = [
     "compile",
     "transform",
     "lib",
+    "command",
     "main",
 ];
 

@@ -13,6 +13,7 @@
 //! ```
 
 mod allocate;
+mod inspect;
 mod library;
 mod loops;
 mod nest;
@@ -20,4 +21,7 @@ mod plan;
 mod program;
 mod scalar;
 
+pub use inspect::Inspection;
 pub use program::Program;
+
+pub use crate::emit::FunctionText;

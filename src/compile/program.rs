@@ -6,10 +6,11 @@ use smallvec::SmallVec;
 use super::allocate::{Homes, allocate};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
-use super::{loops, scalar};
-use crate::emit::{Code, FunctionId, Module};
+use super::{inspect, loops, scalar};
+use crate::emit::{Code, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::check_input_types;
+use crate::ir::NodeId;
 use crate::op::Graph;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -31,6 +32,7 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
+    code_bytes: usize,
 }
 
 /// One cache line, so that memory is aligned to it.
@@ -52,10 +54,15 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
+        Ok(Program::build(graph, Module::new()?)?.0)
+    }
+
+    /// Compiles a graph into an empty module. Gives the functions' texts, too, if the module keeps them.
+    pub(super) fn build(graph: &Graph, mut module: Module) -> Result<(Program, Vec<FunctionText>), Error> {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
-        let mut module = Module::new()?;
         let (entry, libraries) = emit(&mut module, &plan, &homes)?;
+        let (texts, code_bytes) = (module.take_texts(), module.code_bytes());
         let code = module.finish()?;
         let constant = |&id: &usize| {
             let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
@@ -67,7 +74,7 @@ impl Program {
         let outputs: Vec<_> =
             graph.outputs().iter().map(|output| (output.name.to_string(), ty(output.value))).collect();
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
-        Ok(Program {
+        let program = Program {
             name: graph.name().to_string(),
             scalars_only: inputs.iter().all(scalar) && outputs.iter().all(scalar),
             inputs,
@@ -80,7 +87,9 @@ impl Program {
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
-        })
+            code_bytes,
+        };
+        Ok((program, texts))
     }
 
     /// The name of the graph.
@@ -101,6 +110,16 @@ impl Program {
     /// The bytes of working memory that one call uses.
     pub fn memory_bytes(&self) -> usize {
         (self.arena_lines + self.frame_lines) * size_of::<Line>()
+    }
+
+    /// The bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.code_bytes
+    }
+
+    /// The bytes of the constants that the code reads from memory. Those of one element stand in the code itself.
+    pub fn constant_bytes(&self) -> usize {
+        self.constants.iter().filter_map(|constant| constant.ty().checked_bytes()).sum()
     }
 
     /// Runs the program.
@@ -259,7 +278,7 @@ fn check_buffers(
 fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(FunctionId, Vec<LibraryCall>), Error> {
     enum Step {
         Call(FunctionId),
-        Library(u32),
+        Library { node: NodeId, base: u32 },
     }
     let mut steps = Vec::new();
     let mut libraries = Vec::new();
@@ -267,15 +286,18 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
         match kernel {
             Kernel::Scalar(ops) => {
                 for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
+                    module.describe(|| inspect::straight_line(plan, ops));
                     let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
                     steps.push(Step::Call(function));
                 }
             }
             Kernel::Loop(nest) => {
+                module.describe(|| inspect::nest(plan, nest));
                 steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
             }
             Kernel::Library(node) => {
-                steps.push(Step::Library(homes.first_library(plan) + 2 * libraries.len() as u32));
+                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
+                steps.push(Step::Library { node: *node, base });
                 libraries.push(LibraryCall::new(plan, homes, *node));
             }
         }
@@ -286,11 +308,17 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
     // The driver too is cut: a call is few instructions, but a million operations are many calls.
     let mut drivers = Vec::new();
     for steps in steps.chunks(CHUNK) {
+        module.describe(|| {
+            inspect::calls(steps.iter().map(|step| match *step {
+                Step::Call(function) => function.to_string(),
+                Step::Library { node, .. } => plan.graph.line(node),
+            }))
+        });
         drivers.push(module.function(|e| {
             for step in steps {
                 match *step {
                     Step::Call(function) => e.call_function(function),
-                    Step::Library(base) => e.call_through(base, base + 1),
+                    Step::Library { base, .. } => e.call_through(base, base + 1),
                 }
             }
         })?);
@@ -298,6 +326,7 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes) -> Result<(Function
     if let [only] = drivers[..] {
         return Ok((only, libraries));
     }
+    module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
     let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
     Ok((entry, libraries))
 }

@@ -8,6 +8,8 @@
 mod arithmetic;
 mod emitter;
 mod module;
+mod text;
 
 pub use emitter::{Emitter, Pointer, Reg};
 pub use module::{Code, FunctionId, Module};
+pub use text::FunctionText;

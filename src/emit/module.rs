@@ -1,8 +1,9 @@
+use std::fmt;
 use std::sync::OnceLock;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{AbiParam, Signature, types};
+use cranelift_codegen::ir::{AbiParam, Signature, UserFuncName, types};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -10,6 +11,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, default_libcall_names};
 
 use super::Emitter;
+use super::text::{FunctionText, Texts};
 use crate::error::CompileError;
 use crate::math;
 
@@ -23,6 +25,8 @@ pub struct Module {
     context: Context,
     builder_context: FunctionBuilderContext,
     functions: Vec<FuncId>,
+    code_bytes: usize,
+    texts: Option<Texts>,
 }
 
 /// Finished code. It is freed on drop, so whoever calls it must own it.
@@ -48,7 +52,39 @@ impl Module {
         builder.symbol_lookup_fn(Box::new(symbol));
         let jit = JITModule::new(builder);
         let context = jit.make_context();
-        Ok(Module { jit, context, builder_context: FunctionBuilderContext::new(), functions: Vec::new() })
+        Ok(Module {
+            jit,
+            context,
+            builder_context: FunctionBuilderContext::new(),
+            functions: Vec::new(),
+            code_bytes: 0,
+            texts: None,
+        })
+    }
+
+    /// An empty module that keeps each function as text.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn recording() -> Result<Module, CompileError> {
+        Ok(Module { texts: Some(Texts::default()), ..Module::new()? })
+    }
+
+    /// Says what the next function is for. The body runs only if the module keeps texts.
+    pub fn describe(&mut self, purpose: impl FnOnce() -> String) {
+        if let Some(texts) = &mut self.texts {
+            texts.describe(purpose());
+        }
+    }
+
+    /// The bytes of machine code so far.
+    pub fn code_bytes(&self) -> usize {
+        self.code_bytes
+    }
+
+    /// The texts of the functions, in order, if the module keeps them. They are given once.
+    pub fn take_texts(&mut self) -> Vec<FunctionText> {
+        self.texts.take().map_or_else(Vec::new, Texts::finish)
     }
 
     /// Emits one function. The body ends by itself with success; it may return early with a status.
@@ -83,19 +119,30 @@ impl Module {
 
     /// Writes the body into the context.
     fn build(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> Result<FuncId, CompileError> {
-        let name = format!("f{}", self.functions.len());
+        let name = FunctionId(self.functions.len()).to_string();
         let signature = kernel_signature(&self.jit);
         let id = self.jit.declare_function(&name, Linkage::Local, &signature).map_err(compile_error)?;
         self.jit.clear_context(&mut self.context);
+        self.context.func.name = UserFuncName::user(0, id.as_u32());
         self.context.func.signature = signature;
+        self.context.set_disasm(self.texts.is_some());
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder_context);
         let mut emitter = Emitter::new(builder, &mut self.jit, &self.functions);
         body(&mut emitter);
         emitter.finish();
+        if let Some(texts) = &mut self.texts {
+            texts.add_source(name, &self.context.func, &self.jit);
+        }
         Ok(id)
     }
 
+    /// Counts a function among the finished ones. Its code is still in the context.
     fn push(&mut self, id: FuncId) -> FunctionId {
+        let code = self.context.compiled_code().expect("bug: compiled without code");
+        self.code_bytes += code.code_buffer().len();
+        if let Some(texts) = &mut self.texts {
+            texts.add_code(code);
+        }
         self.functions.push(id);
         FunctionId(self.functions.len() - 1)
     }
@@ -124,6 +171,13 @@ impl Drop for Code {
             // SAFETY: addresses are given out for as long as `self` lives, so no one can be in the code now.
             unsafe { jit.free_memory() };
         }
+    }
+}
+
+/// The name of the function in its module: `f0`.
+impl fmt::Display for FunctionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "f{}", self.0)
     }
 }
 

@@ -27,6 +27,8 @@ pub trait Operation: Clone + Eq + Hash + fmt::Debug {
     fn attributes(&self) -> Map<String, serde_json::Value>;
     /// The operation of that name with these parameters.
     fn from_attributes(name: &str, attributes: Map<String, serde_json::Value>) -> Result<Self, Mismatch>;
+    /// Whether the operands can change places without changing a bit, all NaNs alike.
+    fn commutes(&self) -> bool;
     /// The value, if the operation is a constant.
     fn constant(&self) -> Option<&Array>;
     /// The constant of that value.

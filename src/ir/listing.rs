@@ -15,13 +15,17 @@ impl<O: Operation> Graph<O> {
             let value = Value { node: id, result: result as u16 };
             let _ = write!(line, "{separator}{}: {ty}", self.value_name(value));
         }
-        let Some(op) = node.op() else {
-            line.push_str(" = input");
-            return line;
-        };
-        let _ = write!(line, " = {}", op.name());
-        for operand in self.operands(id) {
-            let _ = write!(line, " {}", self.value_name(operand));
+        let application = if node.op().is_some() { self.application(id, true) } else { "input".to_string() };
+        let _ = write!(line, " = {application}");
+        line
+    }
+
+    /// The operation of a node with its parameters, as it stands in the listing; the operands only if they are wanted.
+    pub(super) fn application(&self, id: NodeId, with_operands: bool) -> String {
+        let Some(op) = self.node(id).op() else { return String::new() };
+        let mut line = op.name().to_string();
+        for operand in self.operands(id).iter().filter(|_| with_operands) {
+            let _ = write!(line, " {}", self.value_name(*operand));
         }
         for (key, attribute) in op.attributes() {
             let _ = write!(line, " {key}={attribute}");

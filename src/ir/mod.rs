@@ -3,12 +3,17 @@
 //! A graph is append-only and typed by construction: a node's operands exist before it, so index order is a schedule
 //! and reverse mode is index order backwards; the result types are inferred when a node is added.
 
+mod diff;
+mod dot;
 mod file;
 mod graph;
 mod listing;
 mod rebuild;
+#[cfg(test)]
+mod toy;
 mod verify;
 
+pub use diff::{Change, Difference};
 pub use file::{Document, Limits, read_text, write_atomically};
 pub(crate) use graph::mismatch;
 pub use graph::{

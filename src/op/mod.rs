@@ -310,6 +310,13 @@ impl Operation for Op {
         Op::parse(name, serde_json::Value::Object(attributes))
     }
 
+    fn commutes(&self) -> bool {
+        matches!(
+            self,
+            Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_)
+        )
+    }
+
     fn constant(&self) -> Option<&Array> {
         if let Op::Constant(constant) = self { Some(&constant.value) } else { None }
     }

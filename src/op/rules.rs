@@ -54,6 +54,18 @@ pub enum Derivative<'a> {
     General(&'a dyn General),
 }
 
+impl Derivative<'_> {
+    /// The kind, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Derivative::Zero => "zero",
+            Derivative::Elementwise(_) => "elementwise",
+            Derivative::Linear(_) => "linear",
+            Derivative::General(_) => "general",
+        }
+    }
+}
+
 /// The partial derivatives of an elementwise operation.
 pub trait Partials {
     /// ∂y/∂x\[slot\], elementwise.

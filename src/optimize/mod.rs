@@ -17,7 +17,7 @@ mod rebuild;
 mod share;
 mod simplify;
 
-use crate::error::Error;
+use crate::error::{ArgumentError, Error};
 use crate::op::Graph;
 
 /// A named pass.
@@ -40,6 +40,31 @@ pub const DEFAULT: [Pass; 2] = [
     },
     Pass { name: "share", summary: "computes equal values once, up to commutation", run: share::run },
 ];
+
+/// Every pass, those that run by default first.
+pub fn passes() -> &'static [Pass] {
+    &DEFAULT
+}
+
+/// The pass of that name.
+///
+/// ```
+/// use retrograd::value::DType;
+/// use retrograd::{Var, optimize, trace};
+///
+/// let graph = trace(|x: Var| x.sin() + x.sin(), (DType::F64,))?;
+/// let shared = (optimize::pass("share")?.run)(&graph)?;
+/// assert_eq!((graph.n_ops(), shared.n_ops()), (3, 2));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If there is none.
+pub fn pass(name: &str) -> Result<Pass, Error> {
+    let known = || passes().iter().map(|pass| pass.name.to_string()).collect();
+    let unknown = || ArgumentError::Unknown { kind: "pass", name: name.to_string(), known: known() };
+    Ok(passes().iter().find(|pass| pass.name == name).copied().ok_or_else(unknown)?)
+}
 
 /// Runs the default passes.
 ///

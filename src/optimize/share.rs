@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::rebuild::{Rewrite, rebuild};
 use crate::error::Error;
-use crate::ir::{NodeId, Operands};
+use crate::ir::{NodeId, Operands, Operation};
 use crate::op::{Graph, Op};
 
 /// Computes equal values once: the same operation on the same operands, up to commutation.
@@ -31,15 +31,10 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
 
 /// The operands in an order that does not matter to the operation.
 fn sorted(op: &Op, mut operands: Operands) -> Operands {
-    if commutes(op) {
+    if op.commutes() {
         operands.sort_unstable();
     }
     operands
-}
-
-/// Whether the operands can change places without changing a bit, all NaNs alike.
-fn commutes(op: &Op) -> bool {
-    matches!(op, Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_))
 }
 
 #[cfg(test)]

@@ -1,0 +1,51 @@
+use std::path::Path;
+
+use clap::Args;
+use retrograd::Error;
+use retrograd::error::LimitError;
+use retrograd::ir::{Document, Limits};
+use retrograd::op::Op;
+
+/// How much a file may ask for.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitFlags {
+    /// The most bytes that a file may have.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().document_bytes)]
+    pub max_file_bytes: u64,
+    /// The most nodes that a file may have.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().nodes)]
+    max_nodes: usize,
+    /// The most elements that a value may have.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().elements)]
+    max_elements: u64,
+    /// The most bytes that all values of a file together may have.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().total_bytes)]
+    max_total_bytes: u64,
+}
+
+impl LimitFlags {
+    /// Requires that a value which is yet to be made be allowed.
+    pub fn demand_elements(&self, n_elements: u64, place: String) -> Result<(), LimitError> {
+        if n_elements <= self.max_elements {
+            return Ok(());
+        }
+        let (what, limit) = ("elements of a value", self.max_elements);
+        Err(LimitError { what, limit, got: Some(n_elements), place: Some(place) })
+    }
+
+    /// Reads a document and verifies it; `-` is the standard input.
+    pub fn load(&self, file: &Path) -> Result<Document<Op>, Error> {
+        Document::load(file, &self.limits())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            document_bytes: self.max_file_bytes,
+            nodes: self.max_nodes,
+            elements: self.max_elements,
+            total_bytes: self.max_total_bytes,
+            ..Limits::default()
+        }
+    }
+}

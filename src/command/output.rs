@@ -1,0 +1,87 @@
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use retrograd::Error;
+use retrograd::error::IoError;
+use retrograd::ir::write_atomically;
+
+/// What tells an error from other text.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Writes to a file, all or nothing, or to the standard output.
+pub fn write(path: Option<&Path>, text: &str) -> Result<(), Error> {
+    match path {
+        Some(path) if path != Path::new("-") => write_atomically(path, text.as_bytes()),
+        Some(_) | None => print(text),
+    }
+}
+
+/// Writes to the standard output. A reader that has seen enough, as `head` has, is no error.
+pub fn print(text: &str) -> Result<(), Error> {
+    print_to(&mut io::stdout().lock(), text)
+}
+
+/// Writes lines to the standard output, each in its style if a terminal shows them and `NO_COLOR` is not set.
+pub fn print_styled(lines: &[(Style, String)]) -> Result<(), Error> {
+    let text: String = lines.iter().map(|(style, line)| format!("{style}{}{style:#}\n", printable(line))).collect();
+    print_to(&mut anstream::stdout().lock(), &text)
+}
+
+fn print_to(out: &mut impl Write, text: &str) -> Result<(), Error> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let path = "the standard output".to_string();
+            Err(IoError { path, action: "write", message: error.to_string() }.into())
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Says something beside the output, to whoever watches.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(text));
+}
+
+/// Whether someone watches.
+pub fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Tells what went wrong with a file; each finding on its own.
+pub fn report(file: &Path, outcome: Result<(), Error>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    match &error {
+        Error::Verify(error) => {
+            error.findings.iter().for_each(|finding| tell(&format!("{}: {finding}", file.display())))
+        }
+        // These tell their file themselves, or are about the arguments.
+        Error::Io(error) => tell(error),
+        Error::Argument(error) => tell(error),
+        error => tell(&format!("{}: {error}", file.display())),
+    }
+    ExitCode::FAILURE
+}
+
+/// Ends the command for bad usage that clap cannot see by itself.
+pub fn usage_error<A: Args>(verb: &'static str, message: &str) -> ! {
+    let mut command = A::augment_args(clap::Command::new(verb));
+    command.error(clap::error::ErrorKind::ArgumentConflict, message).exit()
+}
+
+/// Writes an error. Where there is no one to read it, the exit code has to do.
+fn tell(error: &dyn Display) {
+    let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable(&error.to_string()));
+}
+
+/// The text with control characters shown rather than obeyed: names come from files that no one may have looked at.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}

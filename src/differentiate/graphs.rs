@@ -1,0 +1,417 @@
+use std::collections::HashSet;
+
+use super::{forward_is_cheaper, jacobian_blocks, pullback, pushforward};
+use crate::error::{ArgumentError, DerivativeError, Error};
+use crate::ir::{Output, Role, Value};
+use crate::op::{Graph, Var, trace};
+
+/// The graph with the gradient of one output appended: its outputs, then the derivative by each input of `wrt`, named
+/// `<input>.grad` (where that name is taken `<output>.<input>.grad`, and then with a number).
+///
+/// # Errors
+/// If the output is not a scalar of floating point, or an input is not of floating point, or an index is out of range.
+pub fn grad(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    let output = scalar_output(graph, of)?;
+    let names = gradient_names(graph, output, wrt, "grad")?;
+    extend(graph, &[], |inputs, outputs, _| {
+        let x = at(wrt, inputs);
+        names.into_iter().zip(gradient(&x, outputs[of])).collect()
+    })
+}
+
+/// The graph with its pullback appended: further inputs `<output>.ct`, one for each output of floating point, and
+/// further outputs `<input>.ct`, one for each input of `wrt`.
+///
+/// # Errors
+/// If an input of `wrt` is not of floating point or out of range.
+pub fn vjp(graph: &Graph, wrt: &[usize]) -> Result<Graph, Error> {
+    vjp_of(graph, &float_outputs(graph), wrt)
+}
+
+/// The graph with the pullback of some outputs appended, as [`vjp`] does with all.
+///
+/// # Errors
+/// If an output or an input is not of floating point, or an index is out of range.
+pub fn vjp_of(graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<Graph, Error> {
+    check_inputs(graph, wrt)?;
+    let seeded = of.iter().map(|&position| float_output(graph, position)).collect::<Result<Vec<_>, _>>()?;
+    let mut taken = Names::of_inputs(graph);
+    let cts: Vec<(String, Value)> =
+        seeded.iter().map(|output| (taken.claim([format!("{}.ct", output.name)]), output.value)).collect();
+    let mut taken = Names::of_outputs(graph);
+    let names: Vec<String> = wrt.iter().map(|&w| taken.claim([format!("{}.ct", input_name(graph, w))])).collect();
+    extend(graph, &cts, |inputs, outputs, cts| {
+        let x = at(wrt, inputs);
+        let results = pullback(&x, &at(of, outputs), cts);
+        let dense = x.iter().zip(results).map(|(&x, ct)| ct.unwrap_or_else(|| constant_like(x, 0.0, Role::Cotangent)));
+        names.into_iter().zip(dense.collect::<Vec<_>>()).collect()
+    })
+}
+
+/// The graph with its pushforward appended: further inputs `<input>.tangent`, one for each input of `wrt`, and further
+/// outputs `<output>.tangent`, one for each output of floating point.
+///
+/// # Errors
+/// If an input of `wrt` is not of floating point or out of range.
+pub fn jvp(graph: &Graph, wrt: &[usize]) -> Result<Graph, Error> {
+    jvp_of(graph, &float_outputs(graph), wrt)
+}
+
+/// The graph with the pushforward of some outputs appended, as [`jvp`] does with all.
+///
+/// # Errors
+/// If an output or an input is not of floating point, or an index is out of range.
+pub fn jvp_of(graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<Graph, Error> {
+    let tangents = tangent_inputs(graph, wrt)?;
+    let mut taken = Names::of_outputs(graph);
+    let mut names = Vec::new();
+    for &position in of {
+        names.push(taken.claim([format!("{}.tangent", float_output(graph, position)?.name)]));
+    }
+    extend(graph, &tangents, |inputs, outputs, tangents| {
+        names.into_iter().zip(tangents_of(&at(wrt, inputs), tangents, &at(of, outputs))).collect()
+    })
+}
+
+/// The graph with the Jacobian of one output appended: a further output `<output>.<input>.jacobian` for each input of
+/// `wrt`, of shape `[output's shape…, input's shape…]`.
+///
+/// It takes one pullback for each element of the output, or one pushforward for each element of the inputs, whichever
+/// are fewer. These are written out one after the other, so the graph grows with their number.
+///
+/// ```
+/// use retrograd::value::{Array, DType, Type};
+/// use retrograd::{Var, differentiate, interpret, trace};
+///
+/// let graph = trace(|x: Var| x * x, (Type::new(DType::F64, [2]),))?;
+/// let jacobian = differentiate::jacobian(&graph, 0, &[0])?;
+/// let x = Array::from_elements([2], vec![3.0, 4.0]).unwrap();
+/// let outputs = interpret::run(&jacobian, &[x])?;
+/// assert_eq!(outputs[1], Array::from_elements([2, 2], vec![6.0, 0.0, 0.0, 8.0]).unwrap());
+/// assert_eq!(&*jacobian.outputs()[1].name, "out.x.jacobian");
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If the output or an input is not of floating point, or an index is out of range.
+pub fn jacobian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    let output = float_output(graph, of)?;
+    check_inputs(graph, wrt)?;
+    let mut taken = Names::of_outputs(graph);
+    let name = |&w: &usize| taken.claim([format!("{}.{}.jacobian", output.name, input_name(graph, w))]);
+    let names: Vec<String> = wrt.iter().map(name).collect();
+    extend(graph, &[], |inputs, outputs, _| {
+        let (x, y) = (at(wrt, inputs), [outputs[of]]);
+        names.into_iter().zip(jacobian_blocks(&x, &y, forward_is_cheaper(&x, &y))).collect()
+    })
+}
+
+/// The graph with the Hessian of one output appended: a further output `<output>.<input>.<other>.hessian` for each pair
+/// of inputs of `wrt`, of shape `[input's shape…, other's shape…]`. It is taken forward over reverse, with one pushforward
+/// for each element of the inputs.
+///
+/// ```
+/// use retrograd::value::{Array, DType};
+/// use retrograd::{Var, differentiate, interpret, trace};
+///
+/// let graph = trace(|x: Var, y: Var| x * x * y, (DType::F64, DType::F64))?;
+/// let hessian = differentiate::hessian(&graph, 0, &[0, 1])?;
+/// let outputs = interpret::run(&hessian, &[3.0, 5.0].map(Array::scalar))?;
+/// assert_eq!(outputs, [45.0, 10.0, 6.0, 6.0, 0.0].map(Array::scalar)); // the value, by xx, xy, yx, yy
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`].
+pub fn hessian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    let output = scalar_output(graph, of)?;
+    check_inputs(graph, wrt)?;
+    let mut taken = Names::of_outputs(graph);
+    let pairs = wrt.iter().flat_map(|&x| wrt.iter().map(move |&z| (input_name(graph, x), input_name(graph, z))));
+    let names: Vec<String> = pairs.map(|(x, z)| taken.claim([format!("{}.{x}.{z}.hessian", output.name)])).collect();
+    extend(graph, &[], |inputs, outputs, _| {
+        let x = at(wrt, inputs);
+        names.into_iter().zip(jacobian_blocks(&x, &gradient(&x, outputs[of]), true)).collect()
+    })
+}
+
+/// The graph with the Hessian of one output times a vector appended: further inputs `<input>.tangent`, the vector, and
+/// further outputs `<input>.hvp`, one for each input of `wrt`. The Hessian itself is never built.
+///
+/// ```
+/// use retrograd::value::{Array, DType};
+/// use retrograd::{Var, differentiate, interpret, trace};
+///
+/// let graph = trace(|x: Var| x * x * x, (DType::F64,))?;
+/// let product = differentiate::hvp(&graph, 0, &[0])?;
+/// let outputs = interpret::run(&product, &[2.0, 0.5].map(Array::scalar))?;
+/// assert_eq!(outputs, [8.0, 6.0].map(Array::scalar)); // x³, 6x · 0.5
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`].
+pub fn hvp(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    let output = scalar_output(graph, of)?;
+    let tangents = tangent_inputs(graph, wrt)?;
+    let names = gradient_names(graph, output, wrt, "hvp")?;
+    extend(graph, &tangents, |inputs, outputs, tangents| {
+        let x = at(wrt, inputs);
+        let slope = gradient(&x, outputs[of]);
+        names.into_iter().zip(tangents_of(&x, tangents, &slope)).collect()
+    })
+}
+
+/// The cotangents of `x` where that of `y`, a scalar, is 1.
+fn gradient(x: &[Var], y: Var) -> Vec<Var> {
+    let cts = pullback(x, &[y], &[constant_like(y, 1.0, Role::Cotangent)]);
+    x.iter().zip(cts).map(|(&x, ct)| ct.unwrap_or_else(|| constant_like(x, 0.0, Role::Cotangent))).collect()
+}
+
+/// The tangents of `y`, zeros written out.
+fn tangents_of(x: &[Var], t: &[Var], y: &[Var]) -> Vec<Var> {
+    let results = pushforward(x, t, y);
+    y.iter().zip(results).map(|(&y, t)| t.unwrap_or_else(|| constant_like(y, 0.0, Role::Tangent))).collect()
+}
+
+/// The same number everywhere in a (co)tangent of `x`, with the source line of `x`.
+fn constant_like(x: Var, number: f64, role: fn(Value) -> Role) -> Var {
+    let primal = x.value().expect("bug: a poisoned variable in a trace without error");
+    trace::in_role(role(primal), || x.full_like(number))
+}
+
+fn at(positions: &[usize], vars: &[Var]) -> Vec<Var> {
+    positions.iter().map(|&position| vars[position]).collect()
+}
+
+/// Copies a graph, with further inputs of the types of some values, and lets the body append further outputs. The body
+/// gets the inputs, the outputs and the further inputs.
+fn extend(
+    graph: &Graph,
+    more_inputs: &[(String, Value)],
+    body: impl FnOnce(&[Var], &[Var], &[Var]) -> Vec<(String, Var)>,
+) -> Result<Graph, Error> {
+    let mut copy = Graph::new(graph.name());
+    let mut inputs = Vec::new();
+    for input in graph.inputs() {
+        inputs.push(copy.add_input(input.name.clone(), graph.ty(input.node.into()).clone())?);
+    }
+    let mut further = Vec::new();
+    for (name, like) in more_inputs {
+        further.push(copy.add_input(name.as_str(), graph.ty(*like).clone())?);
+    }
+    let map = copy.inline(graph, &inputs)?;
+    let image = |output: &Output| map.get(output.value).expect("bug: an output that does not exist");
+    let outputs: Vec<Value> = graph.outputs().iter().map(image).collect();
+    let limit = trace::DEFAULT_MAX_NODES.max(graph.n_nodes().saturating_mul(16));
+    let (mut copy, results) = trace::record(copy, limit, None, || {
+        let vars = |values: &[Value]| values.iter().map(|&value| trace::variable(value)).collect::<Vec<Var>>();
+        body(&vars(&inputs), &vars(&outputs), &vars(&further))
+    })?;
+    for (output, value) in graph.outputs().iter().zip(outputs) {
+        copy.add_output(output.name.clone(), value);
+    }
+    for (name, var) in results {
+        copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"));
+    }
+    Ok(copy)
+}
+
+/// Names that are in use, so that a new one differs from all of them.
+struct Names(HashSet<String>);
+
+impl Names {
+    fn of_inputs(graph: &Graph) -> Names {
+        Names(graph.inputs().iter().map(|input| input.name.to_string()).collect())
+    }
+
+    fn of_outputs(graph: &Graph) -> Names {
+        Names(graph.outputs().iter().map(|output| output.name.to_string()).collect())
+    }
+
+    /// The first of the candidates that is free, or the last of them with a number.
+    fn claim<const N: usize>(&mut self, candidates: [String; N]) -> String {
+        let last = candidates.last().expect("bug: no name was proposed").clone();
+        let numbered = (2..).map(|n| format!("{last}.{n}"));
+        let mut names = candidates.into_iter().chain(numbered);
+        let name = names.find(|name| !self.0.contains(name)).expect("bug: all numbers are taken");
+        self.0.insert(name.clone());
+        name
+    }
+}
+
+/// The first of `x.grad`, `y.x.grad`, `y.x.grad.2`, `y.x.grad.3`, … that no output has, for each input of `wrt`.
+fn gradient_names(graph: &Graph, output: &Output, wrt: &[usize], kind: &str) -> Result<Vec<String>, Error> {
+    check_inputs(graph, wrt)?;
+    let mut taken = Names::of_outputs(graph);
+    let name = |&w: &usize| {
+        let input = input_name(graph, w);
+        taken.claim([format!("{input}.{kind}"), format!("{}.{input}.{kind}", output.name)])
+    };
+    Ok(wrt.iter().map(name).collect())
+}
+
+/// The further inputs that a tangent of each input of `wrt` comes from, and what they are like.
+fn tangent_inputs(graph: &Graph, wrt: &[usize]) -> Result<Vec<(String, Value)>, Error> {
+    check_inputs(graph, wrt)?;
+    let mut taken = Names::of_inputs(graph);
+    let inputs = wrt.iter().map(|&w| &graph.inputs()[w]);
+    Ok(inputs.map(|input| (taken.claim([format!("{}.tangent", input.name)]), input.node.into())).collect())
+}
+
+fn input_name(graph: &Graph, position: usize) -> &str {
+    &graph.inputs()[position].name
+}
+
+fn float_outputs(graph: &Graph) -> Vec<usize> {
+    let is_float = |&position: &usize| graph.ty(graph.outputs()[position].value).dtype.is_float();
+    (0..graph.outputs().len()).filter(is_float).collect()
+}
+
+fn scalar_output(graph: &Graph, position: usize) -> Result<&Output, Error> {
+    let output = output(graph, position)?;
+    let ty = graph.ty(output.value);
+    if ty.rank() != 0 {
+        return Err(DerivativeError::NotScalar { name: output.name.to_string(), ty: ty.clone() }.into());
+    }
+    check_float(graph, &output.name, output.value)?;
+    Ok(output)
+}
+
+fn float_output(graph: &Graph, position: usize) -> Result<&Output, Error> {
+    let output = output(graph, position)?;
+    check_float(graph, &output.name, output.value)?;
+    Ok(output)
+}
+
+fn output(graph: &Graph, position: usize) -> Result<&Output, ArgumentError> {
+    graph.outputs().get(position).ok_or_else(|| ArgumentError::Unknown {
+        kind: "output",
+        name: position.to_string(),
+        known: graph.outputs().iter().map(|output| output.name.to_string()).collect(),
+    })
+}
+
+fn check_inputs(graph: &Graph, wrt: &[usize]) -> Result<(), Error> {
+    for &position in wrt {
+        let input = graph.inputs().get(position).ok_or_else(|| ArgumentError::Unknown {
+            kind: "input",
+            name: position.to_string(),
+            known: graph.inputs().iter().map(|input| input.name.to_string()).collect(),
+        })?;
+        check_float(graph, &input.name, input.node.into())?;
+    }
+    Ok(())
+}
+
+fn check_float(graph: &Graph, name: &str, value: Value) -> Result<(), DerivativeError> {
+    let ty = graph.ty(value);
+    if ty.dtype.is_float() {
+        return Ok(());
+    }
+    Err(DerivativeError::NotFloat { name: name.to_string(), ty: ty.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpret;
+    use crate::value::{Array, DType};
+
+    /// A graph of one scalar input `x` and one output.
+    fn graph(f: impl FnOnce(Var) -> Var) -> Graph {
+        let mut graph = Graph::new("f");
+        let x = graph.add_input("x", crate::value::Type::scalar(DType::F64)).unwrap();
+        let (mut graph, y) = trace::record(graph, 1000, None, || f(trace::variable(x))).unwrap();
+        graph.add_output("y", y.value().unwrap());
+        graph
+    }
+
+    fn outputs(graph: &Graph, x: f64) -> Vec<f64> {
+        let outputs = interpret::run(graph, &[Array::scalar(x)]).unwrap();
+        outputs.iter().map(|y| y.as_slice::<f64>().unwrap()[0]).collect()
+    }
+
+    #[test]
+    fn gradients_of_gradients() {
+        let cube = graph(|x| x * x * x);
+        let first = grad(&cube, 0, &[0]).unwrap();
+        let second = grad(&first, 1, &[0]).unwrap();
+        let third = grad(&second, 2, &[0]).unwrap();
+        assert_eq!(outputs(&third, 2.0), [8.0, 12.0, 12.0, 6.0]);
+        let names: Vec<&str> = third.outputs().iter().map(|output| &*output.name).collect();
+        assert_eq!(names, ["y", "x.grad", "x.grad.x.grad", "x.grad.x.grad.x.grad"]);
+        let again = grad(&grad(&grad(&cube, 0, &[0]).unwrap(), 0, &[0]).unwrap(), 0, &[0]).unwrap();
+        let names: Vec<&str> = again.outputs().iter().map(|output| &*output.name).collect();
+        assert_eq!(names, ["y", "x.grad", "y.x.grad", "y.x.grad.2"]);
+    }
+
+    /// Files know inputs and outputs by name, so no derivative may give a name twice.
+    #[test]
+    fn names_stay_distinct() {
+        let mut many = graph(|x| x * x * x);
+        type Derivative = fn(&Graph) -> Result<Graph, Error>;
+        let derivatives: [Derivative; 6] = [
+            |f| grad(f, 0, &[0, 0]),
+            |f| jvp(f, &[0]),
+            |f| vjp_of(f, &[0], &[0]),
+            |f| jacobian(f, 0, &[0]),
+            |f| hessian(f, 0, &[0]),
+            |f| hvp(f, 0, &[0]),
+        ];
+        for derivative in derivatives.iter().chain(&derivatives) {
+            many = derivative(&many).unwrap();
+        }
+        assert_eq!(many.verify(), Ok(()));
+        let names: Vec<&str> = many.inputs().iter().map(|input| &*input.name).collect();
+        assert_eq!(names, ["x", "x.tangent", "y.ct", "x.tangent.2", "x.tangent.3", "y.ct.2", "x.tangent.4"]);
+        let names: Vec<&str> = many.outputs().iter().map(|output| &*output.name).take(6).collect();
+        assert_eq!(names, ["y", "x.grad", "y.x.grad", "y.tangent", "x.grad.tangent", "y.x.grad.tangent"]);
+    }
+
+    #[test]
+    fn second_derivatives_agree() {
+        let f = graph(|x| (x * 3.0).sin() / (x + 2.0));
+        let number = |graph: &Graph, x: &[f64]| {
+            let inputs: Vec<Array> = x.iter().map(|&x| Array::scalar(x)).collect();
+            interpret::run(graph, &inputs).unwrap().last().unwrap().as_slice::<f64>().unwrap()[0]
+        };
+        let exact = number(&grad(&grad(&f, 0, &[0]).unwrap(), 1, &[0]).unwrap(), &[0.7]);
+        let hessian = number(&hessian(&f, 0, &[0]).unwrap(), &[0.7]);
+        let hvp = number(&hvp(&f, 0, &[0]).unwrap(), &[0.7, 2.0]);
+        let jacobian = number(&jacobian(&grad(&f, 0, &[0]).unwrap(), 1, &[0]).unwrap(), &[0.7]);
+        for got in [hessian, hvp / 2.0, jacobian] {
+            assert!((got - exact).abs() < 1e-14, "{got} is not {exact}");
+        }
+    }
+
+    #[test]
+    fn modes_agree() {
+        let f = graph(|x| (x * 3.0 - 1.0 / x) / (x + 2.0));
+        let forward = jvp(&f, &[0]).unwrap();
+        let reverse = vjp(&f, &[0]).unwrap();
+        let input = [Array::scalar(1.3), Array::scalar(1.0)];
+        let t = interpret::run(&forward, &input).unwrap();
+        let ct = interpret::run(&reverse, &input).unwrap();
+        let (t, ct) = (t[1].as_slice::<f64>().unwrap()[0], ct[1].as_slice::<f64>().unwrap()[0]);
+        let exact = ((3.0 + 1.0 / 1.69) * 3.3 - (3.9 - 1.0 / 1.3)) / (3.3 * 3.3);
+        assert!((t - exact).abs() < 1e-15 && (ct - exact).abs() < 1e-15, "{t} {ct} {exact}");
+    }
+
+    #[test]
+    fn an_untaken_branch_leaves_no_nan() {
+        let f = graph(|x| x.greater(0.0).select(1.0 / x, x * 0.0));
+        let gradient = grad(&grad(&f, 0, &[0]).unwrap(), 1, &[0]).unwrap();
+        assert_eq!(outputs(&gradient, 0.0), [0.0, 0.0, 0.0]);
+        assert_eq!(outputs(&gradient, 2.0), [0.5, -0.25, 0.25]);
+    }
+
+    #[test]
+    fn what_has_no_derivative_is_refused() {
+        let f = graph(|x| x.broadcast_to(&[2]));
+        assert!(matches!(grad(&f, 0, &[0]), Err(Error::Derivative(DerivativeError::NotScalar { .. }))));
+        assert!(matches!(grad(&f, 1, &[0]), Err(Error::Argument(_))));
+        let f = graph(|x| x.less(1.0));
+        assert!(matches!(grad(&f, 0, &[0]), Err(Error::Derivative(DerivativeError::NotFloat { .. }))));
+    }
+}

@@ -1,0 +1,102 @@
+use retrograd::Graph;
+
+use super::Folder;
+
+#[test]
+fn show_prints_a_listing_or_json() {
+    let folder = Folder::new();
+    assert_eq!(folder.ok(&["show", "f.json"]), Graph::load(folder.path("f.json")).unwrap().to_string());
+    assert_eq!(folder.ok(&["show", "--json", "f.json"]), folder.read("f.json"));
+    let (code, out, _) = folder.run_with_input(&["show", "-", "--json"], &folder.read("f.json"));
+    assert_eq!((code, out), (0, folder.read("f.json")));
+}
+
+/// A file can name its values as it likes, but it cannot paint the terminal.
+#[test]
+fn control_characters_are_shown() {
+    let folder = Folder::new();
+    let text = folder.read("f.json").replace("\"w\"", "\"\\u001b[2Jw\"");
+    folder.write("f.json", &text);
+    assert!(folder.ok(&["show", "f.json"]).starts_with("f(%\\u{1b}[2Jw: f64[3], "));
+    assert_eq!(folder.ok(&["show", "--json", "f.json"]), text);
+    folder.write("f.json", &text.replacen("f64[3]", "f64[4]", 1));
+    assert!(folder.fails(1, &["check", "f.json"]).contains("\n  \\u{1b}[2Jw: f64[4] = input\n"));
+}
+
+#[test]
+fn what_cannot_be_shown() {
+    let folder = Folder::new();
+    assert_eq!(
+        folder.fails(1, &["show", "nowhere.json"]),
+        "error: cannot read nowhere.json: No such file or directory (os error 2)\n"
+    );
+    assert_eq!(folder.fails(1, &["show", "."]), "error: cannot read .: Is a directory (os error 21)\n");
+}
+
+#[test]
+fn the_code_is_that_of_the_graph_which_is_asked_for() {
+    let folder = Folder::new();
+    let clif = |after: &[&str]| folder.ok(&[&["show", "f.json", "--clif"], after].concat());
+    assert_eq!(clif(&[]), clif(&["--after", "share"]));
+    let whole = clif(&["--after", "none"]);
+    let head = "; f0, ";
+    assert!(whole.starts_with(head) && whole.contains(";   %2: f64[] = reduce_sum %1 axes=[0]\n"), "{whole}");
+    assert!(whole.contains("; calls\n;   f0\n;   f1\n"), "{whole}");
+    let asm = folder.ok(&["show", "f.json", "--asm"]);
+    assert!(asm.starts_with(head) && !asm.contains("function u0"), "{asm}");
+    // Each function's bytes are said, and together they are what --sizes says.
+    let bytes: usize = asm
+        .lines()
+        .filter_map(|line| line.strip_suffix(" bytes of machine code")?.split(' ').nth(2)?.parse::<usize>().ok())
+        .sum();
+    let sizes = folder.ok(&["show", "f.json", "--sizes", "--after", "share"]);
+    let row = sizes.lines().find_map(|line| line.strip_prefix("bytes of code")).unwrap();
+    assert_eq!(row.trim(), bytes.to_string(), "{asm}");
+}
+
+#[test]
+fn sizes_are_counted_by_name() {
+    let folder = Folder::new();
+    let sizes = folder.ok(&["show", "--sizes", "f.json", "--after", "none"]);
+    let counts = "after pass                    none\ninputs                           3\noutputs                          2\n\
+                  guards                           0\noperations                       4\n  convert                        1\n  \
+                  mul                            2\n  reduce_sum                     1\nbytes of constants               0\n";
+    assert!(sizes.starts_with(counts), "{sizes}");
+}
+
+#[test]
+fn a_drawing_has_slots_only_where_order_matters() {
+    let folder = Folder::new();
+    folder.write(
+        "g.json",
+        r#"{"format": "retrograd", "version": 1, "producer": "a test", "entry": "a \"b\"", "graphs": {"a \"b\"": {
+        "inputs": [{"id": "x", "type": "f64[]"}, {"id": "y\\\u0007", "type": "f64[]"}],
+        "nodes": [{"id": "a", "op": "sub", "in": ["x", "y\\\u0007"], "type": "f64[]"},
+        {"id": "b", "op": "mul", "in": ["a", "x"], "type": "f64[]"},
+        {"id": "c", "op": "gt", "in": ["b", "x"], "type": "bool[]"}],
+        "guards": [{"value": "c", "expect": true}],
+        "outputs": [{"name": "z", "value": "b"}]}}}"#,
+    );
+    assert_eq!(
+        folder.ok(&["show", "--dot", "g.json"]),
+        r#"digraph "a \"b\"" {
+  node [shape=box, fontname=monospace];
+  n0 [label="%x\nf64[]", shape=oval];
+  n1 [label="%y\\\\u{7}\nf64[]", shape=oval];
+  n2 [label="%0 sub\nf64[]"];
+  n0 -> n2 [label=0];
+  n1 -> n2 [label=1];
+  n3 [label="%1 mul\nf64[]"];
+  n2 -> n3;
+  n0 -> n3;
+  n4 [label="%2 gt\nbool[]"];
+  n3 -> n4 [label=0];
+  n0 -> n4 [label=1];
+  guard0 [label="guard: true", shape=octagon];
+  n4 -> guard0;
+  out0 [label="z", shape=oval];
+  n3 -> out0;
+}
+"#
+    );
+}
