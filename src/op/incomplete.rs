@@ -135,11 +135,9 @@ impl Elementwise for IgammaGradA {
 }
 
 /// Records that a derivative of a derivative by a parameter is not known.
-fn ends(name: &str, operand: &str) -> Partial {
-    trace::fail_at_primal(format!(
-        "{name} has no derivative by its {operand} operand; a regularized incomplete function can be differentiated only \
-         once by its parameters"
-    ));
+fn ends(name: &'static str, operand: &'static str) -> Partial {
+    let reason = "a regularized incomplete function can be differentiated only once by its parameters";
+    trace::fail_no_rule(name, operand, reason);
     Partial::Zero
 }
 

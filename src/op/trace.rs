@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Graph, Op, Var};
-use crate::error::{Error, LimitError, SourceLine, TraceError};
+use crate::error::{DerivativeError, Error, LimitError, SourceLine, TraceError};
 use crate::ir::{Guard, NodeId, Provenance, Role, Value};
 use crate::value::Type;
 
@@ -137,13 +137,11 @@ pub(crate) fn fail_at(requirement: String) {
     fail(TraceError::Value { requirement, at: SourceLine::Here(Location::caller()) });
 }
 
-/// Records that a derivative rule's requirement is not met, at the line of the operation that is differentiated.
-#[track_caller]
-pub(crate) fn fail_at_primal(requirement: String) {
-    let here = SourceLine::Here(Location::caller());
+/// Records that an operation has no derivative by an operand, at the line of the operation that is differentiated.
+pub(crate) fn fail_no_rule(op: &'static str, operand: &'static str, reason: &'static str) {
     with_open(|trace| {
-        let at = trace.scope.as_ref().and_then(|(at, _)| at.clone()).unwrap_or(here);
-        trace.fail(TraceError::Value { requirement, at });
+        let at = trace.scope.as_ref().and_then(|(at, _)| at.clone());
+        trace.fail(DerivativeError::NoRule { op, operand, reason, at });
     });
 }
 
