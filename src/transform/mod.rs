@@ -13,6 +13,7 @@
 
 mod arena;
 mod check;
+mod check_graph;
 mod function;
 mod gradient;
 mod jacobian;
@@ -22,6 +23,7 @@ mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
+pub use check_graph::{Agreement, GraphCheck, Worst, check_graph};
 pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};

@@ -193,6 +193,18 @@ fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Resul
 /// # Errors
 /// [`Error::Io`], or [`Error::Limit`] before the whole of a larger file is read.
 pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
+    String::from_utf8(read_bytes(path, max_bytes)?).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        let message = format!("byte {position} is not UTF-8");
+        io_error(path, "read", &io::Error::new(io::ErrorKind::InvalidData, message))
+    })
+}
+
+/// Reads at most that many bytes from a file; `-` is the standard input.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
     let io_error = |error: io::Error| io_error(path, "read", &error);
     let mut bytes = Vec::new();
     // One byte beyond the limit tells a file that is too large from one that just fits; a device has no end to wait for.
@@ -205,10 +217,7 @@ pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
     if bytes.len() as u64 > max_bytes {
         return Err(LimitError { what: "bytes of a document", limit: max_bytes, got: None, place: None }.into());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let position = error.utf8_error().valid_up_to();
-        io_error(io::Error::new(io::ErrorKind::InvalidData, format!("byte {position} is not UTF-8")))
-    })
+    Ok(bytes)
 }
 
 /// Writes a file, all or nothing: the bytes go to another file of the same folder, which takes the place of the old one
