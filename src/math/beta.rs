@@ -3,13 +3,13 @@
 //! Where an argument is large, the logarithms of the gamma functions would cancel: their difference is taken term by
 //! term of Stirling's formula, as by DiDonato and Morris, *Algorithm 708*, ACM TOMS 18 (1992), §7.
 
+use super::Unary;
 use super::exp::exp_parts;
 use super::gamma::{lgamma_pair, stirling_rest};
 use super::lanes::Lanes;
 use super::log::{log_pair, log1p_accurate};
 use super::pair::{Pair, exact_sum};
 use super::rounding::scale;
-use super::Unary;
 
 /// `ln B(a, b)`.
 #[inline(always)]
@@ -30,7 +30,13 @@ pub(super) fn beta<L: Lanes>(a: L, b: L) -> L {
 fn power_of_log_beta(a: f64, b: f64) -> f64 {
     match special(a, b) {
         Some(y) if y.is_nan() => y,
-        Some(y) => if y > 0.0 { f64::INFINITY } else { 0.0 },
+        Some(y) => {
+            if y > 0.0 {
+                f64::INFINITY
+            } else {
+                0.0
+            }
+        }
         None => {
             let log = log_beta(a, b);
             let (y, n) = exp_parts(if log.hi.abs() < 750.0 { log } else { Pair::single(log.hi.clamp(-750.0, 750.0)) });

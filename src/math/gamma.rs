@@ -300,7 +300,8 @@ fn digamma_pair<L: Lanes>(a: L, next: L::Mask) -> Pair<L> {
     let step = one / far;
     let square = step * step;
     let log = log_pair(Pair::single(far));
-    let far = log.plus(Pair::single(step * L::splat(-0.5))).plus(Pair::single(-(square * polynomial(square, DIGAMMA_TAIL))));
+    let far =
+        log.plus(Pair::single(step * L::splat(-0.5))).plus(Pair::single(-(square * polynomial(square, DIGAMMA_TAIL))));
     Pair::select(large, far, near).plus(first)
 }
 

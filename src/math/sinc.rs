@@ -26,7 +26,7 @@ pub(super) fn sinc<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), L::select(tiny, one, y), L::splat(f64::NAN))
 }
 
-/// The derivative of that order, a natural number, of `sinc` at `x`.
+/// The derivative of that order of `sinc` at `x`; NaN for orders that are no natural numbers up to 25.
 #[inline(always)]
 pub(super) fn sinc_derivative<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, derivative)
@@ -35,7 +35,7 @@ pub(super) fn sinc_derivative<L: Lanes>(order: L, x: L) -> L {
 /// `∫₀¹ (πt)ⁿ cos(πxt + nπ/2) dt`.
 #[inline(never)]
 fn derivative(order: f64, x: f64) -> f64 {
-    if x.is_nan() {
+    if x.is_nan() || !(0.0..=25.0).contains(&order) || order.trunc() != order {
         return f64::NAN;
     }
     if x.is_infinite() {

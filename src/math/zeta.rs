@@ -6,7 +6,7 @@ use super::gamma::nearest;
 use super::lanes::Lanes;
 use super::pair::{Pair, exact_sum};
 
-/// The derivative of that order of the digamma function at `x`; the order is a natural number.
+/// The derivative of that order of the digamma function at `x`; NaN for orders that are no natural numbers up to 101.
 #[inline(always)]
 pub(super) fn polygamma<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, derivative)
@@ -15,6 +15,9 @@ pub(super) fn polygamma<L: Lanes>(order: L, x: L) -> L {
 /// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n + 1, x)` for `n > 0`.
 #[inline(never)]
 fn derivative(order: f64, x: f64) -> f64 {
+    if !(0.0..=101.0).contains(&order) || order.trunc() != order {
+        return f64::NAN;
+    }
     if order == 0.0 {
         return Unary::Digamma.f64(x);
     }
@@ -23,10 +26,19 @@ fn derivative(order: f64, x: f64) -> f64 {
     if x.is_nan() || x == f64::NEG_INFINITY {
         return f64::NAN;
     }
+    if x == f64::INFINITY {
+        return sign * 0.0;
+    }
     if x <= 0.0 && x.trunc() == x {
         // An even power does not tell from which side; the pole at zero has a sign for odd ones.
         let odd = s % 2.0 == 1.0;
-        return if !odd { f64::INFINITY } else if x == 0.0 { -(1.0 / x) } else { f64::NAN };
+        return if !odd {
+            f64::INFINITY
+        } else if x == 0.0 {
+            -(1.0 / x)
+        } else {
+            f64::NAN
+        };
     }
     let factorial = Unary::Gamma.f64(s);
     if x > 0.0 {
@@ -56,15 +68,15 @@ fn scaled_power(s: f64, x: f64, factor: f64) -> f64 {
 const BERNOULLI: [f64; 12] = [
     0.08333333333333333,
     -0.001388888888888889,
-    3.3068783068783071e-05,
+    3.306878306878307e-05,
     -8.267195767195768e-07,
     2.08767569878681e-08,
-    -5.2841901386874932e-10,
+    -5.284190138687493e-10,
     1.3382536530684679e-11,
     -3.3896802963225827e-13,
-    8.5860620562778449e-15,
-    -2.1748686985580619e-16,
-    5.5090028283602293e-18,
+    8.586062056277845e-15,
+    -2.174868698558062e-16,
+    5.5090028283602295e-18,
     -1.3954464685812522e-19,
 ];
 

@@ -5,6 +5,7 @@
 //! family, and its name in the list below. What is forgotten does not compile, or fails in the table of tests.
 
 mod arithmetic;
+mod bessel;
 mod compare;
 mod contract;
 mod cumulative;
@@ -13,6 +14,7 @@ mod error_function;
 mod extreme;
 mod gamma;
 mod generic;
+mod incomplete;
 mod join;
 mod log_sums;
 #[cfg(feature = "nalgebra")]
@@ -33,6 +35,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 pub use arithmetic::*;
+pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
 pub use cumulative::*;
@@ -40,6 +43,7 @@ pub use elementary::*;
 pub use error_function::*;
 pub use extreme::*;
 pub use gamma::*;
+pub use incomplete::*;
 pub use join::*;
 pub use log_sums::*;
 pub use power::*;
@@ -204,6 +208,27 @@ operations!(
     // sinc
     Sinc,
     SincDerivative,
+    // incomplete
+    Igamma,
+    Igammac,
+    GammaDensity,
+    IgammaGradA,
+    Betainc,
+    BetaDensity,
+    BetaincGradA,
+    BetaincGradB,
+    // bessel
+    BesselJ0,
+    BesselJ1,
+    BesselY0,
+    BesselY1,
+    BesselI0,
+    BesselI1,
+    BesselI0e,
+    BesselI1e,
+    BesselJn,
+    BesselIn,
+    BesselIne,
     // compare
     Eq,
     Ne,

@@ -19,6 +19,10 @@ def erfc(x):
     return mp.erfc(x) if abs(x) < 1000 else mpf(0 if x > 0 else 2)
 
 
+def erfcx_far(x):
+    return None if x < 0 else (1 - 1 / (2 * x * x) + 3 / (4 * x**4) - 15 / (8 * x**6)) / (x * mp.sqrt(mp.pi))
+
+
 def log_ndtr(x):
     if x > -60:
         return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
@@ -68,6 +72,39 @@ def sinc_derivative(n, x):
     return s
 
 
+def igamma_series(a, x):
+    term = total = mpf(1)
+    k = 0
+    while term > total * mpf(2) ** -mp.prec:
+        k += 1
+        term = term * x / (a + k)
+        total += term
+    return mp.exp(a * mp.log(x) - x - mp.loggamma(a + 1)) * total
+
+
+def slope(f, x):
+    """By central differences, to a sixth of the precision."""
+    h = x * mpf(2) ** (-mp.prec // 5)
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def betainc(a, b, x):
+    return betainc_tail(a, b, x) + (x > (a + 1) / (a + b + 2))
+
+
+def betainc_tail(a, b, x):
+    """The function left of the mean, and what it lacks to one, negative, right of it."""
+    if x > (a + 1) / (a + b + 2):
+        return -betainc_tail(b, a, 1 - x)
+    term = total = mpf(1)
+    k = 0
+    while term > total * mpf(2) ** -mp.prec:
+        k += 1
+        term = term * x * (a + b + k - 1) / (a + k)
+        total += term
+    return mp.exp(a * mp.log(x) + b * mp.log(1 - x) - lbeta(a, b)) / a * total
+
+
 def log(x):
     """As the functions with a limit at 0 need it."""
     return mp.log(x) if x > 0 else mpf("nan")
@@ -76,7 +113,7 @@ def log(x):
 UNARY = {
     "erf": mp.erf,
     "erfc": erfc,
-    "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x) if abs(x) < 1000 else 1 / (x * mp.sqrt(mp.pi)) * (1 - 1 / (2 * x * x)),
+    "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x) if abs(x) < 1000 else erfcx_far(x),
     "erf_inv": mp.erfinv,
     "ndtr": lambda x: erfc(-x / mp.sqrt(2)) / 2,
     "log_ndtr": log_ndtr,
@@ -89,6 +126,14 @@ UNARY = {
     "softplus": lambda x: mp.log1p(mp.exp(x)) if x < 2000 else x,
     "log1mexp": lambda x: mp.log(-mp.expm1(-x)) if x < 2000 else mpf(0),
     "sinc": lambda x: mp.sinpi(x) / (mp.pi * x),
+    "bessel_j0": lambda x: mp.besselj(0, x),
+    "bessel_j1": lambda x: mp.besselj(1, x),
+    "bessel_y0": lambda x: mp.bessely(0, x),
+    "bessel_y1": lambda x: mp.bessely(1, x),
+    "bessel_i0": lambda x: mp.besseli(0, x),
+    "bessel_i1": lambda x: mp.besseli(1, x),
+    "bessel_i0e": lambda x: mp.exp(-abs(x)) * mp.besseli(0, x),
+    "bessel_i1e": lambda x: mp.exp(-abs(x)) * mp.besseli(1, x),
 }
 BINARY = {
     "xlogy": lambda x, y: x * log(y),
@@ -98,6 +143,19 @@ BINARY = {
     "lbeta": lbeta,
     "polygamma": polygamma,
     "sinc_derivative": sinc_derivative,
+    "igamma": igamma_series,
+    "igammac": lambda a, x: 1 - igamma_series(a, x),
+    "gamma_density": lambda a, x: mp.exp((a - 1) * mp.log(x) - x - mp.loggamma(a)),
+    "igamma_grad_a": lambda a, x: slope(lambda a: igamma_series(a, x), a),
+    "bessel_jn": mp.besselj,
+    "bessel_in": mp.besseli,
+    "bessel_ine": lambda n, x: mp.exp(-abs(x)) * mp.besseli(n, x),
+}
+TERNARY = {
+    "betainc": betainc,
+    "beta_density": lambda a, b, x: mp.exp((a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - lbeta(a, b)),
+    "betainc_grad_a": lambda a, b, x: slope(lambda a: betainc_tail(a, b, x), a),
+    "betainc_grad_b": lambda a, b, x: slope(lambda b: betainc_tail(a, b, x), b),
 }
 
 CENTERS = {
@@ -130,6 +188,14 @@ def unary_points(name, rng):
             yield 1 - 2.0 ** rng.uniform(-53, -1)
             yield abs(any_number(rng, 0x3FE0 << 48))
             yield abs(any_number(rng, 1 << 52))
+        elif name.startswith("bessel"):
+            sign = abs if "y" in name else float
+            yield sign(rng.uniform(-25, 25))
+            yield sign(rng.uniform(-60, 60))
+            yield sign(rng.choice([-1.0, 1.0]) * 2.0 ** rng.uniform(-60, 40))
+            yield sign(any_number(rng, 0x4000 << 48))
+            yield sign(rng.uniform(-710, 710))
+            yield near(rng, rng.choice([2.404825557695773, 3.8317059702075125, 0.8935769662791675, 2.197141326031017]))
         else:
             sign = abs if name in ("entr", "log1mexp") else float
             yield sign(near(rng, rng.choice(CENTERS[name])))
@@ -171,11 +237,34 @@ def binary_points(name, rng):
             yield n, 2.0 ** rng.uniform(-20, 20)
             yield n, rng.uniform(-20, 0)
             yield 0.0, rng.uniform(0, 20)
+        elif name.startswith("bessel"):
+            n = float(rng.choice([0, 1, 2, 2, 3, 4, 7, 12, 24]))
+            yield n, rng.uniform(-25, 25)
+            yield n, rng.uniform(-100, 100)
+            yield n, rng.choice([-1.0, 1.0]) * 2.0 ** rng.uniform(-60, 20)
+        elif "gamma" in name:
+            a = rng.choice([rng.uniform(0, 30), rng.uniform(0, 400), 2.0 ** rng.uniform(-30, 20)])
+            yield a, abs(a + 3 * math.sqrt(a) * rng.gauss(0, 1))
+            yield a, a * 2.0 ** rng.uniform(-3, 3)
+            yield rng.uniform(0, 2), 2.0 ** rng.uniform(-60, 3)
         else:
             n = float(rng.choice([0, 1, 1, 2, 2, 3, 4, 7, 12]))
             yield n, rng.uniform(-8, 8)
             yield n, rng.choice([-1.0, 1.0]) * 2.0 ** rng.uniform(-60, 20)
             yield n, rng.uniform(-0.5, 0.5)
+
+
+def ternary_points(rng):
+    while True:
+        parameter = lambda: rng.choice([rng.uniform(0, 5), rng.uniform(0, 100), 2.0 ** rng.uniform(-20, 13)])
+        a, b = parameter(), parameter()
+        mean = a / (a + b)
+        deviation = math.sqrt(mean * (1 - mean) / (a + b + 1))
+        x = mean + 2 * deviation * rng.gauss(0, 1)
+        if 0 < x < 1:
+            yield a, b, x
+        yield a, b, rng.random()
+        yield rng.uniform(0, 5), rng.uniform(0, 5), 2.0 ** rng.uniform(-60, -1)
 
 
 def ndtri(p):
@@ -208,4 +297,9 @@ if __name__ == "__main__":
     for name, f in BINARY.items():
         if writes(name):
             mp.prec = 2400 if name in ("xlog1py", "logaddexp", "beta", "lbeta") else 1000
+            mp.prec = 1400 if "gamma" in name and name != "polygamma" else mp.prec
             reference.write(name, f, binary_points(name, random.Random(name)), 300)
+    for name, f in TERNARY.items():
+        if writes(name):
+            mp.prec = 400 if "grad" in name else 1400
+            reference.write(name, f, ternary_points(random.Random(name)), 300)
