@@ -1,14 +1,19 @@
 //! What native code costs to run, beside the same computation written by hand in plain Rust, in the same run.
 //! `cargo bench --bench run_time`; the table at the end tells the best time of each and the ratio.
 
+#[path = "../examples/common/arm.rs"]
+pub mod arm;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use arm::{Hand, N_JOINTS, READY, hand, jacobian_by_hand};
 use criterion::Criterion;
+use retrograd::ir::Limits;
 use retrograd::optimize::optimize;
 use retrograd::transform::{Arguments, Function, TypeTree};
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Type};
-use retrograd::{Program, Var, grad, jit, trace, value_and_grad};
+use retrograd::{Graph, Program, Var, grad, jacobian, jit, trace, value_and_grad};
 
 /// The best time of one call: compiled, and by hand.
 struct Line {
@@ -206,15 +211,58 @@ fn calls(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare(criterion, lines, "call of x·y + x: call_scalars", scalars, by_hand);
 }
 
+/// The slopes of the place and the axes of a robot's hand by its seven joints.
+fn robot_arm(criterion: &mut Criterion, lines: &mut Vec<Line>) {
+    let by_hand = || {
+        black_box(jacobian_by_hand(black_box(READY)));
+    };
+    let compiled = jit(jacobian(hand::<Var>));
+    let (place, _): Hand<[f64; N_JOINTS]> = compiled.call(READY).expect("the call succeeds");
+    let expected = jacobian_by_hand(READY).0;
+    let near = place.iter().flatten().zip(expected.iter().flatten()).all(|(x, y)| (x - y).abs() < 1e-14);
+    assert!(near, "both ways agree");
+    let through_jit = || {
+        let slopes: Hand<[f64; N_JOINTS]> = compiled.call(black_box(READY)).expect("the call succeeds");
+        black_box(slopes);
+    };
+    compare(criterion, lines, "Jacobian of 7 joints: jit", through_jit, by_hand);
+
+    let graph = trace(jacobian(hand::<Var>), ([DType::F64; N_JOINTS],)).expect("the function is traced");
+    let program = Program::compile(&optimize(&graph).expect("the graph is optimized")).expect("it compiles");
+    let mut slopes = vec![0.0; program.outputs().len()];
+    let scalars = || {
+        program.call_scalars(black_box(&READY), &mut slopes).expect("the call succeeds");
+        black_box(&slopes);
+    };
+    compare(criterion, lines, "Jacobian of 7 joints: call_scalars", scalars, by_hand);
+}
+
+/// How long it takes to read a file of so many operations and verify all of it, beside no more than parsing its JSON.
+fn loading(criterion: &mut Criterion, lines: &mut Vec<Line>, n: usize) {
+    let chain = move |x: Var| (0..n / 4).fold(x, |y, _| (y * x + 0.5).sin());
+    let graph = trace(chain, (DType::F64,)).expect("the function is traced");
+    let text = graph.to_json().expect("the graph verifies");
+    let load = || {
+        black_box(Graph::from_json(black_box(&text), &Limits::default()).expect("the file is sound"));
+    };
+    let parse = || {
+        black_box(serde_json::from_str::<serde_json::Value>(black_box(&text)).expect("the file is JSON"));
+    };
+    compare(criterion, lines, &format!("load {} nodes, beside serde_json", graph.n_ops()), load, parse);
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();
     calls(&mut criterion, &mut lines);
+    rosenbrock(&mut criterion, &mut lines, 10);
     rosenbrock(&mut criterion, &mut lines, 1_000);
     rosenbrock(&mut criterion, &mut lines, 100_000);
     logistic_regression(&mut criterion, &mut lines);
     elementwise(&mut criterion, &mut lines, 1_000_000);
     products(&mut criterion, &mut lines);
+    robot_arm(&mut criterion, &mut lines);
+    loading(&mut criterion, &mut lines, 100_000);
     println!("\n{:<50}{:>14}{:>14}{:>8}", "best of one call", "compiled", "by hand", "ratio");
     for Line { name, compiled, by_hand } in &lines {
         let ratio = compiled.as_secs_f64() / by_hand.as_secs_f64();

@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release --example logistic_regression`
 
+#[path = "common/random.rs"]
+pub mod random;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -9,6 +12,7 @@ use std::{env, fs};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array1, Array2, Axis, Dimension, s};
+use random::Random;
 use retrograd::value::{Array, Type};
 use retrograd::{Graph, Program, Var, differentiate, jit, optimize, value_and_grad};
 
@@ -230,7 +234,7 @@ fn load_data() -> Result<(Array2<f64>, Array1<f64>), Box<dyn Error>> {
     let numbers = text.lines().skip(1).flat_map(|line| line.split(',')).map(str::parse);
     let numbers = numbers.collect::<Result<Vec<f64>, _>>()?;
     let table = Array2::from_shape_vec((numbers.len() / N_COLUMNS, N_COLUMNS), numbers)?;
-    let table = table.select(Axis(0), &shuffled(table.nrows()));
+    let table = table.select(Axis(0), &Random(0).order(table.nrows()));
     Ok((table.slice(s![.., ..N_COLUMNS - 1]).to_owned(), table.column(N_COLUMNS - 1).to_owned()))
 }
 
@@ -249,21 +253,4 @@ impl Scale {
     fn apply(&self, x: &Array2<f64>) -> Array2<f64> {
         (x - &self.mean) / &self.deviation
     }
-}
-
-/// The numbers below `n` in an order that looks random and is the same everywhere (Fisher and Yates, with the generator
-/// SplitMix64 of Steele, Lea and Flood).
-fn shuffled(n: usize) -> Vec<usize> {
-    let mut state = 0u64;
-    let mut random = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let mut order: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
-        order.swap(last, (random() % (last as u64 + 1)) as usize);
-    }
-    order
 }

@@ -174,6 +174,17 @@ pub enum DerivativeError {
         /// Its type.
         ty: Type,
     },
+    /// A derivative of an operation by an operand by which it has none.
+    NoRule {
+        /// The operation.
+        op: &'static str,
+        /// The operand.
+        operand: &'static str,
+        /// Why it has none.
+        reason: &'static str,
+        /// The line of the operation, if it is known.
+        at: Option<SourceLine>,
+    },
     /// A derivative and a difference quotient disagree (found by `check_grad`).
     Mismatch {
         /// The leaf and element.
@@ -326,7 +337,7 @@ impl fmt::Display for ArgumentError {
 
 impl ArgumentError {
     /// The same error, seen from one level further up: its leaf lies below `place`.
-    pub(crate) fn within(mut self, place: impl fmt::Display) -> ArgumentError {
+    pub fn within(mut self, place: impl fmt::Display) -> ArgumentError {
         match &mut self {
             ArgumentError::Type { name, .. }
             | ArgumentError::Structure { name, .. }
@@ -347,6 +358,10 @@ impl fmt::Display for DerivativeError {
             }
             DerivativeError::NotFloat { name, ty } => {
                 write!(f, "derivative: \"{name}\" must be of floating point, but is {ty}")
+            }
+            DerivativeError::NoRule { op, operand, reason, at } => {
+                write!(f, "{op}: has no derivative by its {operand} operand; {reason}")?;
+                write_at(f, at.as_ref())
             }
             DerivativeError::Mismatch { name, derivative, difference, tolerance } => write!(
                 f,

@@ -30,8 +30,8 @@
 //! # Arrays and trees
 //!
 //! A `Var` is a number or an array; operators broadcast as in NumPy. Arguments and results are `Var`s, and tuples,
-//! arrays and `Vec`s of these, nested; on the host side stand numbers, arrays of `ndarray`, and the same tuples and
-//! lists.
+//! arrays, `Vec`s and [derived](derive@Tree) structs of these, nested; on the host side stand numbers, arrays of
+//! `ndarray`, and the same tuples, lists and structs.
 //!
 //! ```
 //! use ndarray::{Array1, array};
@@ -98,6 +98,11 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! `nalgebra`: [`Var`] is a `RealField` of [nalgebra](https://crates.io/crates/nalgebra) 0.35, so that `Matrix3<Var>`,
+//! `UnitQuaternion<Var>` and `Isometry3<Var>` work.
+//!
 //! # Errors
 //!
 //! Wrong input is an [`Error`], with the source line where there is one; nothing is printed. A panic that begins with
@@ -119,6 +124,68 @@ pub mod value;
 pub use compile::Program;
 pub use error::Error;
 pub use op::{Graph, Var};
+/// Makes a struct a tree of arrays, as a tuple is: an argument and a result of traced and of compiled functions.
+///
+/// The type of the leaves is a parameter of the struct: `Mlp<Var>` in a traced function, `Mlp<ArrayD<f64>>` or
+/// `Mlp<f64>` outside, `Mlp<&ArrayD<f64>>` where arguments are borrowed, and `Mlp<Type>` for [`trace`]. Fields are
+/// leaves, and tuples, arrays, `Vec`s and other derived structs of them. Leaves are named by their fields: the `w` of
+/// the first layer of `params` is `params.layers.0.w` in listings, files and errors.
+///
+/// ```
+/// use ndarray::{ArrayD, arr0, array};
+/// use retrograd::{Tree, Var, jit, value_and_grad};
+///
+/// #[derive(Clone, Tree)]
+/// struct Layer<T> {
+///     w: T,
+///     b: T,
+/// }
+///
+/// #[derive(Clone, Tree)]
+/// struct Mlp<T> {
+///     layers: Vec<Layer<T>>,
+///     scale: T,
+/// }
+///
+/// fn loss(mlp: Mlp<Var>, x: Var) -> Var {
+///     let y = mlp.layers.iter().fold(x, |x, layer| (x.dot(layer.w) + layer.b).tanh());
+///     (mlp.scale * y).square().sum()
+/// }
+///
+/// let layer = Layer { w: array![[0.5, -0.25], [1.0, 0.75]].into_dyn(), b: array![0.0, 0.1].into_dyn() };
+/// let mlp = Mlp { layers: vec![layer.clone(), layer], scale: arr0(2.0).into_dyn() };
+/// let (value, slope): (f64, Mlp<ArrayD<f64>>) = jit(value_and_grad(loss)).call(&mlp, array![1.0, -1.0])?;
+/// assert_eq!(slope.layers[1].w.shape(), [2, 2]);
+/// assert!((slope.scale.sum() - value).abs() < 1e-12); // the loss is quadratic in the scale, which is 2
+///
+/// let graph = jit(loss).arguments(["params", "x"]).graph(&mlp, array![1.0, -1.0])?;
+/// let inputs: Vec<&str> = graph.inputs().iter().map(|input| &*input.name).collect();
+/// assert_eq!(inputs[..3], ["params.layers.0.w", "params.layers.0.b", "params.layers.1.w"]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # What can be derived
+/// Structs with named fields, tuple structs (which are trees as tuples are) and unit structs; with any number of type
+/// parameters, each for a part of the tree, and constant parameters. They must be `Clone`. An enum has other leaves for
+/// other values, so it is none:
+///
+/// ```compile_fail
+/// #[derive(Clone, retrograd::Tree)]
+/// enum Shape<T> {
+///     Circle(T),
+///     Square(T),
+/// }
+/// ```
+///
+/// Nor is a struct whose leaves are always the same type, since a `Var` exists only in a traced function:
+///
+/// ```compile_fail
+/// #[derive(Clone, retrograd::Tree)]
+/// struct Line {
+///     slope: f64,
+/// }
+/// ```
+pub use retrograd_derive::Tree;
 pub use transform::{
     AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
     hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad, vjp, while_loop,

@@ -5,9 +5,9 @@ mod command;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use command::{Check, Completions, Diff, Grad, Man, Ops, Optimize, Run, Show};
+use command::{Bench, Check, CheckGrad, Completions, Diff, Grad, Man, Minimize, Ops, Optimize, Run, Show};
 
-/// Shows, checks, differentiates, optimizes, compares and runs saved graphs.
+/// Shows, checks, differentiates, optimizes, compares, runs, measures and minimizes saved graphs.
 ///
 /// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input, and as the value of
 /// --output for the standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are
@@ -31,6 +31,9 @@ enum Verb {
     Optimize(Optimize),
     Diff(Diff),
     Run(Run),
+    CheckGrad(CheckGrad),
+    Bench(Bench),
+    Minimize(Minimize),
     Ops(Ops),
     Completions(Completions),
     Man(Man),
@@ -44,6 +47,9 @@ fn main() -> ExitCode {
         Verb::Optimize(verb) => verb.run(),
         Verb::Diff(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
+        Verb::CheckGrad(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
+        Verb::Minimize(verb) => verb.run(),
         Verb::Ops(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),

@@ -58,7 +58,9 @@ fn libraries_and_unsafe_code_stay_in_their_rooms() {
     report(|file, findings| {
         for (word, rooms) in ROOMS {
             for position in file.words(word, !word.ends_with('_')) {
-                if !rooms.contains(&file.floor()) {
+                // A foreign trait may ask for an `unsafe fn`, whose body does nothing unsafe without a block of its own.
+                let is_declaration = file.code[position..].starts_with("unsafe fn ");
+                if !rooms.contains(&file.floor()) && !is_declaration {
                     findings.add(file, position, format!("{word} stands outside of {}", rooms.join(", ")));
                 }
             }

@@ -1,6 +1,8 @@
 //! Every command that the README shows, run as it stands, gives the output that the README shows. Its blocks of Rust run
 //! as documentation of the crate.
 
+pub mod common;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,23 +107,11 @@ fn shell(line: &str, folder: &Path) -> String {
     String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
-/// What an example prints, of the profile that this test was built in, so that nothing is built twice.
+/// What an example prints.
 fn cargo(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let ["cargo", "run", "--release", rest @ ..] = &words[..] else { panic!("{line}") };
-    let test = env::current_exe().unwrap();
-    let profile = match test.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
-    };
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--profile", profile])
-        .args(rest)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    common::cargo_run(rest)
 }
 
 fn copy(from: &Path, to: &Path) {

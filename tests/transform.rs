@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use ndarray::{Array1, Array2, Array3, arr0, array, s};
+use num_traits::Float;
 use retrograd::error::{ArgumentError, DerivativeError, TraceError};
 use retrograd::transform::TypeTree;
 use retrograd::value::{Array, DType, Type};
@@ -677,6 +678,22 @@ fn too_many_paths_is_an_error() {
     assert!(error.to_string().contains("tests/transform.rs:"), "{error}");
     // The paths that there are still serve.
     assert_eq!(f.call::<f64>(0.2).unwrap(), taylor_sine_by_hand(0.2).0);
+}
+
+#[test]
+fn guards_are_checked_in_their_order() -> Result<(), Error> {
+    // The second condition is a part of the first, so that it is computed before.
+    let f = |x: Var| match (Float::is_normal(x), Float::is_finite(x)) {
+        (true, true) => 2.0 * x,
+        (false, true) => 3.0 * x,
+        (normal, false) => x.full_like(if normal { 0.5 } else { 4.0 }),
+    };
+    let f = jit(f);
+    for (x, y) in [(1.0, 2.0), (f64::INFINITY, 4.0), (0.0, 0.0), (f64::NAN, 4.0), (1e-310, 3e-310), (-1.0, -2.0)] {
+        assert_eq!(f.call::<f64>(x)?, y, "at {x:e}");
+    }
+    assert_eq!(f.n_paths(), 3);
+    Ok(())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use retrograd::value::Type;
 use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
-use super::names::{distinct, input_positions, output_position};
+use super::names::{distinct, input_positions, output_position, require_some};
 use super::output::{report, usage_error, write};
 
 /// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
@@ -138,15 +138,6 @@ impl Grad {
         let is_float = |&at: &usize| graph.ty(graph.outputs()[at].value).dtype.is_float();
         Ok((0..graph.outputs().len()).filter(is_float).collect())
     }
-}
-
-/// Requires that something be left to differentiate.
-fn require_some(kind: &str, positions: &[usize]) -> Result<(), ArgumentError> {
-    if !positions.is_empty() {
-        return Ok(());
-    }
-    let requirement = format!("takes an {kind} of floating point, but the graph has none");
-    Err(ArgumentError::Value { name: "derivative".to_string(), requirement })
 }
 
 /// The graph with those of its first outputs alone, and all behind them.

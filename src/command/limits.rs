@@ -39,7 +39,13 @@ impl LimitFlags {
         Document::load(file, &self.limits())
     }
 
-    fn limits(&self) -> Limits {
+    /// The most bytes that arrays may take when they are unpacked: what the largest allowed value takes, and a header.
+    pub fn max_array_bytes(&self) -> u64 {
+        self.max_elements.saturating_mul(8).saturating_add(1 << 16)
+    }
+
+    /// What these flags say.
+    pub fn limits(&self) -> Limits {
         Limits {
             document_bytes: self.max_file_bytes,
             nodes: self.max_nodes,

@@ -47,3 +47,22 @@ pub fn input_positions(graph: &Graph, names: &[String]) -> Result<Vec<usize>, Ar
     }
     distinct("input", names, graph.inputs().iter().map(|input| &*input.name))
 }
+
+/// Requires that something be left to differentiate.
+pub fn require_some(kind: &str, positions: &[usize]) -> Result<(), ArgumentError> {
+    if !positions.is_empty() {
+        return Ok(());
+    }
+    let requirement = format!("takes an {kind} of floating point, but the graph has none");
+    Err(ArgumentError::Value { name: "derivative".to_string(), requirement })
+}
+
+/// The graph with these of its outputs alone, in this order.
+pub fn with_outputs(mut graph: Graph, positions: &[usize]) -> Graph {
+    let outputs = graph.outputs().to_vec();
+    graph.clear_outputs();
+    for output in positions.iter().map(|&at| &outputs[at]) {
+        graph.add_output(output.name.clone(), output.value);
+    }
+    graph
+}

@@ -73,7 +73,7 @@ pub fn usage_error<A: Args>(verb: &'static str, message: &str) -> ! {
 }
 
 /// Writes an error. Where there is no one to read it, the exit code has to do.
-fn tell(error: &dyn Display) {
+pub fn tell(error: &dyn Display) {
     let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable(&error.to_string()));
 }
 

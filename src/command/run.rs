@@ -1,40 +1,40 @@
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::Args;
-use retrograd::error::{ArgumentError, LimitError};
-use retrograd::ir::read_text;
-use retrograd::value::json::{Json, write_text};
-use retrograd::value::{Array, Type};
-use retrograd::{Error, Graph, Program, interpret, optimize};
+use retrograd::error::LimitError;
+use retrograd::value::Type;
+use retrograd::{Error, Program, interpret, optimize};
 
+use super::inputs::{InputFlags, values_help};
 use super::limits::LimitFlags;
-use super::names::position;
-use super::output::{report, usage_error, write};
+use super::names::{distinct, with_outputs};
+use super::numbers::write_arrays;
+use super::output::report;
 
-/// Compiles a graph to native code, runs it once, and prints its outputs as JSON.
+/// Compiles a graph to native code, runs it once, and writes its outputs.
 #[derive(Args)]
-#[command(after_long_help = "\
-Inputs are given one by one as NAME=VALUE, or together in a JSON file; every input needs a value. A value is JSON, or one
-of nan, inf, -inf. Outputs are printed as JSON, one a line.
+#[command(after_long_help = concat!(values_help!(), "
+
+Outputs are printed as JSON, one a line, or written to a file: as .npz or .npy if its name says so, else as JSON.
 
 Examples:
   retrograd run loss.json w=[0.1,0.2,0.3] t=1
   retrograd run loss.json --input inputs.json -o outputs.json
+  retrograd run loss.json w=@w.npy t=1 -o outputs.npz
+  retrograd run loss.json w=@trees.csv:height t=1
+  retrograd grad loss.json | retrograd run - --input inputs.json --only w.grad -o gradient.npy
 with inputs.json:
-  {\"w\": [0.1, 0.2, 0.3], \"t\": 1}")]
+  {\"w\": [0.1, 0.2, 0.3], \"t\": 1}"))]
 pub struct Run {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// Values of inputs.
-    #[arg(value_name = "NAME=VALUE")]
-    values: Vec<Assignment>,
-    /// A JSON file with values of inputs by name; `-` is the standard input.
-    #[arg(short, long, value_name = "FILE")]
-    input: Option<PathBuf>,
-    /// Where to write the outputs [default: the standard output].
+    #[command(flatten)]
+    inputs: InputFlags,
+    /// Which outputs to write, in this order [default: all].
+    #[arg(long, value_name = "OUTPUT", num_args = 1..)]
+    only: Vec<String>,
+    /// Where to write the outputs, as .npz, .npy or JSON [default: the standard output].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Use the reference evaluator instead of native code. The outputs have the same bits.
@@ -47,27 +47,6 @@ pub struct Run {
     limits: LimitFlags,
 }
 
-/// `NAME=VALUE` on the command line.
-#[derive(Clone)]
-struct Assignment {
-    name: String,
-    value: String,
-}
-
-impl FromStr for Assignment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Assignment, String> {
-        let (name, value) = text.split_once('=').ok_or("takes NAME=VALUE, as in x=1.5 or w=[1,2]")?;
-        // Shells make quotes hard to type, so the three numbers that JSON lacks need none here.
-        let value = if ["nan", "inf", "-inf"].contains(&value) { format!("\"{value}\"") } else { value.to_string() };
-        match Json::parse(&value) {
-            Ok(_) => Ok(Assignment { name: name.to_string(), value }),
-            Err(error) => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
-        }
-    }
-}
-
 impl Run {
     /// Does what the verb says, and tells what went wrong.
     pub fn run(&self) -> ExitCode {
@@ -75,12 +54,14 @@ impl Run {
     }
 
     fn work(&self) -> Result<(), Error> {
-        if self.file == Path::new("-") && self.input.as_deref() == Some(Path::new("-")) {
-            let message = "the graph and its inputs cannot both come from the standard input";
-            usage_error::<Run>("retrograd run", message);
+        self.inputs.require_one_stdin::<Run>("retrograd run", &self.file);
+        let mut graph = self.limits.load(&self.file)?.into_graph();
+        if !self.only.is_empty() {
+            let names = graph.outputs().iter().map(|output| &*output.name);
+            let chosen = distinct("output", &self.only, names)?;
+            graph = with_outputs(graph, &chosen);
         }
-        let graph = self.limits.load(&self.file)?.into_graph();
-        let inputs = self.read_inputs(&graph)?;
+        let inputs = self.inputs.all(&graph, &self.limits)?;
         let outputs = if self.interpret {
             let values = graph.ids().flat_map(|id| graph.node(id).types());
             demand_memory(values.map(n_bytes), self.max_memory)?;
@@ -92,46 +73,7 @@ impl Run {
             program.call(&inputs)?
         };
         let names = graph.outputs().iter().map(|output| &*output.name);
-        write(self.output.as_deref(), &object(names.zip(&outputs)))
-    }
-
-    /// The values of all inputs, in order, from the file and the command line together.
-    fn read_inputs(&self, graph: &Graph) -> Result<Vec<Array>, Error> {
-        let text = self.input.as_deref().map(|path| read_text(path, self.limits.max_file_bytes)).transpose()?;
-        let text = text.as_deref().unwrap_or("{}");
-        let of_file = |requirement: String| {
-            let name = self.input.as_deref().map_or_else(String::new, |path| path.display().to_string());
-            ArgumentError::Value { name, requirement }
-        };
-        let file = Json::parse(text).map_err(|error| of_file(error.to_string()))?;
-        let fields = file
-            .as_object()
-            .ok_or_else(|| of_file(format!("takes an object of values by name, but got {}", file.describe())))?;
-
-        let mut inputs: Vec<Option<Array>> = vec![None; graph.inputs().len()];
-        for (name, value) in fields {
-            assign(graph, &mut inputs, name, value)?;
-        }
-        for Assignment { name, value } in &self.values {
-            let value = Json::parse(value).expect("bug: the value was JSON before");
-            assign(graph, &mut inputs, name, &value)?;
-        }
-        let missing = |name: &str| ArgumentError::Missing { kind: "input", name: name.to_string() };
-        let named = inputs.into_iter().zip(graph.inputs());
-        Ok(named.map(|(value, input)| value.ok_or_else(|| missing(&input.name))).collect::<Result<_, _>>()?)
-    }
-}
-
-fn assign(graph: &Graph, inputs: &mut [Option<Array>], name: &str, value: &Json<'_>) -> Result<(), ArgumentError> {
-    let at = position("input", name, graph.inputs().iter().map(|input| &*input.name))?;
-    let ty: &Type = graph.ty(graph.inputs()[at].node.into());
-    let array = Array::from_json(value, ty).map_err(|misfit| ArgumentError::Value {
-        name: format!("{name}{}", misfit.place),
-        requirement: misfit.requirement,
-    })?;
-    match inputs[at].replace(array) {
-        None => Ok(()),
-        Some(_) => Err(ArgumentError::Value { name: name.to_string(), requirement: "has two values".into() }),
+        write_arrays(self.output.as_deref(), &names.zip(&outputs).collect::<Vec<_>>())
     }
 }
 
@@ -146,16 +88,4 @@ fn demand_memory(needs: impl Iterator<Item = u64>, limit: u64) -> Result<(), Lim
 
 fn n_bytes(ty: &Type) -> u64 {
     ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64)
-}
-
-/// Arrays by name, one a line.
-fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a Array)>) -> String {
-    let mut text = String::from("{");
-    for (place, (name, array)) in fields.enumerate() {
-        text.push_str(if place > 0 { ",\n " } else { "\n " });
-        write_text(name, &mut text);
-        let _ = write!(text, ": {}", array.to_json());
-    }
-    text.push_str("\n}\n");
-    text
 }

@@ -217,8 +217,12 @@ impl<'g> Plan<'g> {
         let mut guards: Vec<Vec<usize>> = Vec::new();
         if !self.graph.guards().is_empty() {
             guards.resize(self.graph.n_nodes(), Vec::new());
+            // Guards are checked in their order, though sharing may have put the value of a later one before that of an
+            // earlier one: whoever hears of a miss may rely on it that the guards before it hold.
+            let mut after = 0;
             for (position, guard) in self.graph.guards().iter().enumerate() {
-                guards[guard.value.node.index()].push(position);
+                after = after.max(guard.value.node.index());
+                guards[after].push(position);
             }
         }
         for (position, input) in self.graph.inputs().iter().enumerate() {

@@ -155,6 +155,33 @@ fn derivatives_at_the_ends_of_domains_and_far_out() {
 }
 
 #[test]
+fn special_functions_at_limits() {
+    check(|x| x[0].xlogy(x[1]), &[0.0, 0.0], &[-INF, 0.0]);
+    check(|x| x[0].xlog1py(x[1]), &[0.0, -1.0], &[-INF, 0.0]);
+    check_second(|x| x[0].xlogy(x[1]), &[0.0, 4.0], [1, 0], 0.25);
+    check(|x| x[0].entr(), &[0.0], &[INF]);
+    check(|x| x[0].logaddexp(x[1]), &[-INF, -INF], &[0.5, 0.5]);
+    check(|x| x[0].logaddexp(x[1]), &[-INF, 1.0], &[0.0, 1.0]);
+    check_second(|x| x[0].logaddexp(x[1]), &[1.0, 1.0], [0, 0], 0.25);
+    check(|x| x[0].softplus(), &[1000.0], &[1.0]);
+    check(|x| x[0].softplus(), &[-INF], &[0.0]);
+    check(|x| x[0].log1mexp(), &[INF], &[0.0]);
+    check(|x| x[0].log_ndtr(), &[-1e100], &[1e100]);
+    check(|x| x[0].log_ndtr(), &[50.0], &[0.0]);
+    check(|x| x[0].igamma(x[1]), &[1.0, 0.0], &[0.0, 1.0]);
+    check(|x| x[0].sinc(), &[0.0], &[0.0]);
+    check_second(|x| x[0].sinc(), &[0.0], [0, 0], -std::f64::consts::PI.powi(2) / 3.0);
+    check(|x| x[0].bessel_j1(), &[0.0], &[0.5]);
+    check(|x| x[0].bessel_i1(), &[0.0], &[0.5]);
+    check(|x| x[0].bessel_i0e(), &[0.0], &[0.0]);
+    check_second(|x| x[0].bessel_j0(), &[0.0], [0, 0], -0.5);
+    // The third derivative of J₁ at 0, which a masked quotient by x would have lost.
+    let first = grad(&graph(1, |x| x[0].bessel_j1()), 0, &[0]).unwrap();
+    let third = grad(&grad(&first, 1, &[0]).unwrap(), 2, &[0]).unwrap();
+    assert_eq!(run(&third, &[0.0], 1), [-0.375]);
+}
+
+#[test]
 fn a_branch_not_taken_leaves_no_nan() {
     let root = |x: &[Var]| x[0].greater(0.0).select(x[0].sqrt(), x[0].full_like(0.0));
     check(root, &[0.0], &[0.0]);

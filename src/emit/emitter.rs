@@ -507,6 +507,12 @@ impl<'f> Emitter<'f> {
         self.by_lane(&[x, y], |e, x| e.call_math("2", index, x))
     }
 
+    /// A function of three variables from `math`.
+    pub fn math3(&mut self, f: math::Ternary, x: Reg, y: Reg, z: Reg) -> Reg {
+        let index = math::Ternary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
+        self.by_lane(&[x, y, z], |e, x| e.call_math("3", index, x))
+    }
+
     fn call_math(&mut self, arity: &str, index: usize, x: &[Reg]) -> Reg {
         let dtype = x[0].dtype;
         let ty = register_type(dtype, 1);

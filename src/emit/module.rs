@@ -254,6 +254,8 @@ fn symbol(name: &str) -> Option<*const u8> {
             "2s" => math::Binary::ALL.get(index).map(|f| f.scalar_f32() as *const u8),
             "2dv" => math::Binary::ALL.get(index).map(|f| f.slice_f64() as *const u8),
             "2sv" => math::Binary::ALL.get(index).map(|f| f.slice_f32() as *const u8),
+            "3d" => math::Ternary::ALL.get(index).map(|f| f.scalar_f64() as *const u8),
+            "3s" => math::Ternary::ALL.get(index).map(|f| f.scalar_f32() as *const u8),
             _ => None,
         };
     }

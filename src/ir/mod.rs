@@ -14,7 +14,7 @@ mod toy;
 mod verify;
 
 pub use diff::{Change, Difference};
-pub use file::{Document, Limits, read_text, write_atomically};
+pub use file::{Document, Limits, read_bytes, read_text, write_atomically};
 pub(crate) use graph::mismatch;
 pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,

@@ -59,6 +59,14 @@ pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     Pair::new(one.hi, exp_rest(r, one.lo))
 }
 
+/// `eˣ` as `y 2ⁿ`, for `|x|` up to some thousands.
+#[inline(always)]
+pub(super) fn exp_parts<L: Lanes>(x: Pair<L>) -> (Pair<L>, L) {
+    let Reduced { n, r } = reduce(x.hi);
+    // The low part of the argument can be larger than what the reduction left.
+    (exp_reduced(exact_sum(r.hi, r.lo + x.lo)).normalize(), n)
+}
+
 /// `eˣ`.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(x: L) -> L {

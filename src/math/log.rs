@@ -145,7 +145,32 @@ pub(super) fn log1p<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn log_accurate<L: Lanes>(x: L) -> Pair<L> {
     let (k, m) = split(x);
-    let s = series_argument(Pair::single(m - L::splat(1.0)));
+    log_accurate_near_one(k, Pair::single(m - L::splat(1.0)))
+}
+
+/// `ln x` for positive finite `x` to about 68 bits; the low part of `x` counts if the high part is above 2⁻¹⁰⁰⁰.
+#[inline(always)]
+pub(super) fn log_pair<L: Lanes>(x: Pair<L>) -> Pair<L> {
+    let limit = L::splat(1000.0);
+    let (k, m) = split(x.hi);
+    let lost = x.lo * power_of_two(-k.max(-limit).min(limit));
+    log_accurate_near_one(k, Pair::new(m - L::splat(1.0), lost))
+}
+
+/// `ln (1 + t)` for finite `t > -1/2`, to about 68 bits; `t` may not be near the largest numbers.
+#[inline(always)]
+pub(super) fn log1p_accurate<L: Lanes>(t: Pair<L>) -> Pair<L> {
+    let near = L::splat(0.25);
+    let inside = t.hi.abs().lt(near);
+    let sum = exact_sum(L::splat(1.0), L::select(inside, near, t.hi));
+    let elsewhere = log_pair(Pair::new(sum.hi, sum.lo + t.lo));
+    Pair::select(inside, log_accurate_near_one(L::splat(0.0), t), elsewhere)
+}
+
+/// `k ln 2 + ln (1 + f)` for `1 + f` next to one.
+#[inline(always)]
+fn log_accurate_near_one<L: Lanes>(k: L, f: Pair<L>) -> Pair<L> {
+    let s = series_argument(f);
     let correction = cubic_and_beyond(s);
     let near_one = ordered_sum(s.hi, correction.hi);
     let near_one = Pair::new(near_one.hi, near_one.lo + (s.lo + correction.lo));
@@ -160,19 +185,12 @@ fn cubic_and_beyond<L: Lanes>(s: Pair<L>) -> Pair<L> {
     const EIGHTIETH_LO: f64 = -6.938893903907229e-19;
     /// 1/12 less its nearest `f64`.
     const TWELFTH_LO: f64 = 4.625929269271485e-18;
-    let square = times(s, s);
+    let square = s.times(s);
     let rest = square.hi * polynomial(square.hi, LOG_REST);
     let inner = ordered_sum(L::splat(1.0 / 80.0), rest);
     let inner = Pair::new(inner.hi, inner.lo + L::splat(EIGHTIETH_LO));
-    let product = times(square, inner);
+    let product = square.times(inner);
     let outer = ordered_sum(L::splat(1.0 / 12.0), product.hi);
     let outer = Pair::new(outer.hi, outer.lo + (product.lo + L::splat(TWELFTH_LO)));
-    times(s, times(square, outer))
-}
-
-/// `x y` without the product of the low parts.
-#[inline(always)]
-fn times<L: Lanes>(x: Pair<L>, y: Pair<L>) -> Pair<L> {
-    let product = exact_product(x.hi, y.hi);
-    Pair::new(product.hi, x.hi.fma(y.lo, x.lo.fma(y.hi, product.lo)))
+    s.times(square.times(outer))
 }

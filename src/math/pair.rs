@@ -39,6 +39,32 @@ impl<L: Lanes> Pair<L> {
         ordered_sum(self.hi, self.lo)
     }
 
+    /// The sum, with a relative error far below one ulp of its `hi` unless the two nearly cancel.
+    #[inline(always)]
+    pub fn plus(self, y: Pair<L>) -> Pair<L> {
+        let sum = exact_sum(self.hi, y.hi);
+        ordered_sum(sum.hi, sum.lo + (self.lo + y.lo))
+    }
+
+    /// The product, without that of the low parts.
+    #[inline(always)]
+    pub fn times(self, y: Pair<L>) -> Pair<L> {
+        let product = exact_product(self.hi, y.hi);
+        Pair::new(product.hi, self.hi.fma(y.lo, self.lo.fma(y.hi, product.lo)))
+    }
+
+    /// The product with a power of two, exact unless it underflows.
+    #[inline(always)]
+    pub fn scaled(self, factor: L) -> Pair<L> {
+        Pair::new(self.hi * factor, self.lo * factor)
+    }
+
+    /// The same number in every lane.
+    #[inline(always)]
+    pub fn splat(hi: f64, lo: f64) -> Pair<L> {
+        Pair::new(L::splat(hi), L::splat(lo))
+    }
+
     /// The quotient, with a relative error far below one ulp of its `hi`.
     ///
     /// `1 / y.hi` may neither overflow nor be subnormal.

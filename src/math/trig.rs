@@ -47,6 +47,16 @@ fn cos_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     Pair::new(leading.hi, (square * square).fma(polynomial(square, COS), leading.lo - lost))
 }
 
+/// `sin x` and `cos x` for finite `x >= 0`, to some bits more than one `f64` holds.
+#[inline(always)]
+pub(super) fn sin_cos_pair<L: Lanes>(x: L) -> [Pair<L>; 2] {
+    let Quadrant { index, r } = reduce(x);
+    let (sin, cos) = (sin_reduced(r).normalize(), cos_reduced(r).normalize());
+    let odd = index.is_odd();
+    let signed = |y: Pair<L>, sign: L| Pair::new(y.hi.bit_xor(sign), y.lo.bit_xor(sign));
+    [signed(Pair::select(odd, cos, sin), index.sign()), signed(Pair::select(odd, sin, cos), index.next().sign())]
+}
+
 /// `sin x`.
 #[inline(always)]
 pub(super) fn sin<L: Lanes>(x: L) -> L {

@@ -94,6 +94,7 @@ macro_rules! elementary {
         }
     };
 }
+pub(super) use elementary;
 
 elementary! {
     Exp, "exp", exp, "eˣ",

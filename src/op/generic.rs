@@ -49,7 +49,7 @@ fn constant_of(dtype: DType, x: f64, narrow: f32) -> Var {
 ///
 /// It unwinds rather than answer `None`, whose `unwrap` would panic before the error is seen.
 #[track_caller]
-fn no_number(asked: &str) -> ! {
+pub(super) fn no_number(asked: &str) -> ! {
     trace::fail_at(format!("{asked} needs the number itself, but a traced value has none until the program runs"));
     trace::decide(Var::poisoned());
     unreachable!("bug: a poisoned condition was answered")

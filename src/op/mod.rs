@@ -5,20 +5,28 @@
 //! family, and its name in the list below. What is forgotten does not compile, or fails in the table of tests.
 
 mod arithmetic;
+mod bessel;
 mod compare;
 mod contract;
 mod control;
 mod cumulative;
 mod elementary;
+mod error_function;
 mod extreme;
+mod gamma;
 mod generic;
+mod incomplete;
 mod join;
+mod log_sums;
+#[cfg(feature = "nalgebra")]
+mod nalgebra;
 mod power;
 mod reduce;
 mod rounding;
 mod rules;
 mod shape;
 mod sign;
+mod sinc;
 mod slice;
 mod statistics;
 pub(crate) mod trace;
@@ -28,19 +36,25 @@ use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 pub use arithmetic::*;
+pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
 pub use control::*;
 pub use cumulative::*;
 pub use elementary::*;
+pub use error_function::*;
 pub use extreme::*;
+pub use gamma::*;
+pub use incomplete::*;
 pub use join::*;
+pub use log_sums::*;
 pub use power::*;
 pub use reduce::*;
 pub use rounding::*;
 pub use rules::*;
 pub use shape::*;
 pub use sign::*;
+pub use sinc::*;
 pub use slice::*;
 pub use var::{Operand, Var};
 
@@ -170,6 +184,53 @@ operations!(
     Atanh,
     Logistic,
     Atan2,
+    // error_function
+    Erf,
+    Erfc,
+    Erfcx,
+    ErfInv,
+    Ndtr,
+    LogNdtr,
+    Ndtri,
+    // log_sums
+    Entr,
+    Logit,
+    Softplus,
+    Log1mexp,
+    Xlogy,
+    Xlog1py,
+    Logaddexp,
+    // gamma
+    Gamma,
+    Lgamma,
+    Digamma,
+    Polygamma,
+    Beta,
+    Lbeta,
+    // sinc
+    Sinc,
+    SincDerivative,
+    // incomplete
+    Igamma,
+    Igammac,
+    GammaDensity,
+    IgammaGradA,
+    Betainc,
+    BetaDensity,
+    BetaincGradA,
+    BetaincGradB,
+    // bessel
+    BesselJ0,
+    BesselJ1,
+    BesselY0,
+    BesselY1,
+    BesselI0,
+    BesselI1,
+    BesselI0e,
+    BesselI1e,
+    BesselJn,
+    BesselIn,
+    BesselIne,
     // compare
     Eq,
     Ne,

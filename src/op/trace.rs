@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Graph, Op, Var};
-use crate::error::{Error, LimitError, SourceLine, TraceError};
+use crate::error::{DerivativeError, Error, LimitError, SourceLine, TraceError};
 use crate::ir::{Guard, NodeId, Provenance, Role, Value, results_of};
 use crate::value::Type;
 
@@ -400,6 +400,14 @@ pub(crate) fn fail(error: impl Into<Error>) {
 #[track_caller]
 pub(crate) fn fail_at(requirement: String) {
     fail(TraceError::Value { requirement, at: SourceLine::Here(Location::caller()) });
+}
+
+/// Records that an operation has no derivative by an operand, at the line of the operation that is differentiated.
+pub(crate) fn fail_no_rule(op: &'static str, operand: &'static str, reason: &'static str) {
+    with_open(|trace| {
+        let at = trace.scope.as_ref().and_then(|(at, _)| at.clone());
+        trace.fail(DerivativeError::NoRule { op, operand, reason, at });
+    });
 }
 
 /// Whether an error has been recorded.

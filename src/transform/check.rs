@@ -52,50 +52,106 @@ where
         out_names.replace(names);
         vars
     };
-    let first = Check { f: &flat, x: &x, names: &names };
-    first.run(|| out_names.borrow().clone())?;
+    check_function(&flat, &x, &names, || out_names.borrow().clone())?;
     let gradient = grad(|x: Vec<Var>| weighted_sum(&flat(x)));
-    let second = Check { f: &gradient, x: &x, names: &names };
-    second.run(|| names.iter().map(|name| format!("{name}.grad")).collect())
+    check_function(&gradient, &x, &names, || names.iter().map(|name| format!("{name}.grad")).collect())
 }
 
-/// The results' elements, summed with weights that no symmetry of theirs cancels.
+/// The results' elements, summed with weights.
 fn weighted_sum(y: &[Var]) -> Var {
-    let mut n = 0;
-    let mut weights = |ty: &Type| {
-        let weight = |_| {
-            n += 1;
-            // Multiples of the golden ratio's fraction never repeat modulo 1.
-            Scalar::F64(0.5 + (f64::from(n) * 0.618_033_988_749_895).fract())
-        };
-        Array::collect(&ty.with_dtype(DType::F64), (0..ty.size()).map(weight))
-    };
-    let terms = y.iter().map(|&y| (y.convert(DType::F64) * Var::constant(weights(&y.ty()))).sum());
+    let types: Vec<Type> = y.iter().map(|y| y.ty().with_dtype(DType::F64)).collect();
+    let terms = y.iter().zip(weights(&types)).map(|(&y, w)| (y.convert(DType::F64) * Var::constant(w)).sum());
     terms.sum()
+}
+
+/// Weights for the elements of arrays of these types, that no symmetry of theirs cancels; 1 for one alone.
+pub(super) fn weights(types: &[Type]) -> Vec<Array> {
+    if let [only] = types
+        && only.size() == 1
+    {
+        return vec![Array::full(only, Scalar::F64(1.0))];
+    }
+    let mut n = 0;
+    let mut weight = |_| {
+        n += 1;
+        // Multiples of the golden ratio's fraction never repeat modulo 1.
+        Scalar::F64(0.5 + (f64::from(n) * 0.618_033_988_749_895).fract())
+    };
+    types.iter().map(|ty| Array::collect(ty, (0..ty.size()).map(&mut weight).map(|w| w.convert(ty.dtype)))).collect()
 }
 
 /// The primal, on leaves.
 type Evaluate<'e> = dyn Fn(&[Array]) -> Result<Vec<Array>, Error> + 'e;
 
-/// A function of lists of arrays, and the point at which it is checked.
-struct Check<'a, F> {
-    f: &'a F,
-    x: &'a [Array],
-    names: &'a [String],
+/// The tangents of results or the cotangents of leaves, at these leaves for those tangents or cotangents.
+type Push<'e> = dyn Fn(&[Array], Vec<Array>) -> Result<Vec<Array>, Error> + 'e;
+
+/// Compares a function of lists of arrays with differences of it.
+fn check_function<F>(f: &F, x: &[Array], names: &[String], out_names: impl Fn() -> Vec<String>) -> Result<(), Error>
+where
+    F: Function<(Vec<Var>,), Output = Vec<Var>>,
+{
+    let f = |x: Vec<Var>| f.apply((x,));
+    let (value, forward, reverse) = (jit(f), jit(jvp(f)), jit(vjp(f)));
+    let check = Check {
+        value: &|x| value.call(x),
+        forward: &|x, t| forward.call(x, t).map(|(_, t): (Vec<Array>, Vec<Array>)| t),
+        reverse: &|x, ct| reverse.call(x, ct).map(|(_, ct): (Vec<Array>, Vec<Array>)| ct),
+        x,
+    };
+    let mut worst: Option<Worst> = None;
+    let y = check.run(&mut |comparison| {
+        for (mode, derivative) in [("forward", comparison.forward), ("reverse", comparison.reverse)] {
+            let excess = comparison.quotient.excess(derivative);
+            if worst.as_ref().is_none_or(|worst| excess > worst.excess) {
+                let Comparison { of, by, quotient, .. } = comparison;
+                worst = Some(Worst { excess, of, by, mode, derivative, quotient });
+            }
+        }
+    })?;
+    match worst {
+        Some(Worst { excess, of, by, mode, derivative, quotient }) if excess > 1.0 => {
+            let (of, by) = (name(&out_names(), &y, of), name(names, x, by));
+            let name = format!("{of} by {by} ({mode} mode)");
+            let Quotient { difference, tolerance } = quotient;
+            Err(DerivativeError::Mismatch { name, derivative, difference, tolerance }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A function of lists of arrays with its derivatives, and the point at which they are checked.
+pub(super) struct Check<'a> {
+    pub value: &'a Evaluate<'a>,
+    pub forward: &'a Push<'a>,
+    pub reverse: &'a Push<'a>,
+    pub x: &'a [Array],
 }
 
 /// One element of some array among several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub leaf: usize,
+    pub position: usize,
+}
+
+/// What both modes and differences say of one element of the results by one element of the arguments.
 #[derive(Clone, Copy)]
-struct Place {
-    leaf: usize,
-    position: usize,
+pub(super) struct Comparison {
+    pub of: Place,
+    pub by: Place,
+    pub forward: f64,
+    pub reverse: f64,
+    pub quotient: Quotient,
+    /// The largest derivative of the same element of the results.
+    pub scale: f64,
 }
 
 /// A difference quotient, and how far it may be off.
 #[derive(Clone, Copy)]
-struct Quotient {
-    difference: f64,
-    tolerance: f64,
+pub(super) struct Quotient {
+    pub difference: f64,
+    pub tolerance: f64,
 }
 
 /// The derivative that is furthest off.
@@ -108,55 +164,45 @@ struct Worst {
     quotient: Quotient,
 }
 
-impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
-    fn run(&self, output_names: impl Fn() -> Vec<String>) -> Result<(), Error> {
-        let f = |x: Vec<Var>| self.f.apply((x,));
-        let value = jit(f);
-        let y: Vec<Array> = value.call(self.x)?;
-        let (forward, reverse) = (jit(jvp(f)), jit(vjp(f)));
-        let rows: Vec<Vec<Array>> = places(&y)
+/// The derivatives of one element of the results, by reverse mode.
+struct Row {
+    cotangents: Vec<Array>,
+    /// Σ |x · derivative|: what the function sums up on its way to that element is about as large.
+    inner: f64,
+    scale: f64,
+}
+
+impl Check<'_> {
+    /// Shows every pair of elements to the visitor, and gives the results.
+    pub fn run(&self, visit: &mut dyn FnMut(Comparison)) -> Result<Vec<Array>, Error> {
+        let y = (self.value)(self.x)?;
+        let rows: Vec<Row> = places(&y)
             .map(|place| {
-                let (_, row): (Vec<Array>, Vec<Array>) = reverse.call(self.x, one_hot(&y, place))?;
-                Ok(row)
+                let cotangents = (self.reverse)(self.x, one_hot(&y, place))?;
+                let products = places(self.x).map(|place| (at(self.x, place) * at(&cotangents, place)).abs());
+                let inner = products.sum();
+                let scale = places(self.x).map(|place| at(&cotangents, place).abs()).fold(0.0, f64::max);
+                Ok(Row { cotangents, inner, scale })
             })
             .collect::<Result<_, Error>>()?;
-        let mut worst: Option<Worst> = None;
         for by in places(self.x) {
-            let (_, column): (Vec<Array>, Vec<Array>) = forward.call(self.x, one_hot(self.x, by))?;
-            let quotients = self.quotients(&|x| value.call(x), &y, &rows, by)?;
+            let column = (self.forward)(self.x, one_hot(self.x, by))?;
+            let quotients = self.quotients(&y, &rows, by)?;
             for ((of, row), quotient) in places(&y).zip(&rows).zip(quotients) {
-                for (mode, derivative) in [("forward", at(&column, of)), ("reverse", at(row, by))] {
-                    let excess = quotient.excess(derivative);
-                    if worst.as_ref().is_none_or(|worst| excess > worst.excess) {
-                        worst = Some(Worst { excess, of, by, mode, derivative, quotient });
-                    }
-                }
+                let (forward, reverse) = (at(&column, of), at(&row.cotangents, by));
+                visit(Comparison { of, by, forward, reverse, quotient, scale: row.scale });
             }
         }
-        match worst {
-            Some(Worst { excess, of, by, mode, derivative, quotient }) if excess > 1.0 => {
-                let (of, by) = (name(&output_names(), &y, of), name(self.names, self.x, by));
-                let name = format!("{of} by {by} ({mode} mode)");
-                let Quotient { difference, tolerance } = quotient;
-                Err(DerivativeError::Mismatch { name, derivative, difference, tolerance }.into())
-            }
-            _ => Ok(()),
-        }
+        Ok(y)
     }
 
     /// The difference quotients of all results by one element. Of two steps, one in proportion to the element and one
     /// of unit scale, each result takes that which promises more.
-    fn quotients(
-        &self,
-        value: &Evaluate<'_>,
-        y: &[Array],
-        rows: &[Vec<Array>],
-        by: Place,
-    ) -> Result<Vec<Quotient>, Error> {
+    fn quotients(&self, y: &[Array], rows: &[Row], by: Place) -> Result<Vec<Quotient>, Error> {
         let own = at(self.x, by).abs();
-        let mut best = self.quotients_at_scale(value, y, rows, by, own.max(1.0))?;
+        let mut best = self.quotients_at_scale(y, rows, by, own.max(1.0))?;
         if own > 0.0 && own < 1.0 {
-            for (best, other) in best.iter_mut().zip(self.quotients_at_scale(value, y, rows, by, own)?) {
+            for (best, other) in best.iter_mut().zip(self.quotients_at_scale(y, rows, by, own)?) {
                 // A quotient that left the domain is NaN, and so is its tolerance.
                 if best.tolerance.is_nan() || other.tolerance < best.tolerance {
                     *best = other;
@@ -166,26 +212,16 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
         Ok(best)
     }
 
-    fn quotients_at_scale(
-        &self,
-        value: &Evaluate<'_>,
-        y: &[Array],
-        rows: &[Vec<Array>],
-        by: Place,
-        scale: f64,
-    ) -> Result<Vec<Quotient>, Error> {
-        let own = epsilon(self.x[by.leaf].dtype());
-        let step = |epsilon: f64| epsilon.cbrt() * scale;
+    fn quotients_at_scale(&self, y: &[Array], rows: &[Row], by: Place, scale: f64) -> Result<Vec<Quotient>, Error> {
         // One function may mix precisions; the coarsest decides.
-        let coarsest = self.x.iter().chain(y).map(|array| epsilon(array.dtype())).fold(own, f64::max);
-        let (whole, half) = (step(coarsest), step(coarsest) / 2.0);
-        let (far, near) = (self.around(value, by, whole)?, self.around(value, by, half)?);
-        let quotient = |(of, row): (Place, &Vec<Array>)| {
+        let coarsest = coarsest(self.x.iter().chain(y));
+        let whole = coarsest.cbrt() * scale;
+        let half = whole / 2.0;
+        let (far, near) = (self.around(by, whole)?, self.around(by, half)?);
+        let quotient = |(of, row): (Place, &Row)| {
             let slope = |(below, above, width): &(Vec<Array>, Vec<Array>, f64)| (at(above, of) - at(below, of)) / width;
             let difference = slope(&near);
-            // What the function sums up on its way is about as large as this.
-            let inner: f64 = places(self.x).map(|place| (at(self.x, place) * at(row, place)).abs()).sum();
-            let size = at(&near.0, of).abs().max(at(&near.1, of).abs()).max(inner);
+            let size = at(&near.0, of).abs().max(at(&near.1, of).abs()).max(row.inner);
             let rounding = 16.0 * coarsest * size / half;
             let tolerance = rounding + (slope(&far) - difference).abs() + coarsest.sqrt() * difference.abs();
             Quotient { difference, tolerance }
@@ -194,24 +230,34 @@ impl<F: Function<(Vec<Var>,), Output = Vec<Var>>> Check<'_, F> {
     }
 
     /// The values below and above, and the distance between the two points, which rounding may have changed.
-    fn around(&self, value: &Evaluate<'_>, by: Place, step: f64) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
+    fn around(&self, by: Place, step: f64) -> Result<(Vec<Array>, Vec<Array>, f64), Error> {
         let x = at(self.x, by);
         let (below, above) = (replaced(self.x, by, x - step), replaced(self.x, by, x + step));
         let width = at(&above, by) - at(&below, by);
-        Ok((value(&below)?, value(&above)?, width))
+        Ok(((self.value)(&below)?, (self.value)(&above)?, width))
     }
 }
 
 impl Quotient {
     /// How far a derivative is off, in tolerances. What is not a number is as wrong as can be.
-    fn excess(&self, derivative: f64) -> f64 {
-        let distance = (derivative - self.difference).abs();
-        if distance <= self.tolerance {
-            return if self.tolerance > 0.0 { distance / self.tolerance } else { 0.0 };
-        }
-        let excess = distance / self.tolerance;
-        if excess.is_nan() { f64::INFINITY } else { excess }
+    pub fn excess(&self, derivative: f64) -> f64 {
+        excess(derivative, self.difference, self.tolerance)
     }
+}
+
+/// The distance of two numbers, in tolerances. What is not a number is as far off as can be.
+pub(super) fn excess(x: f64, y: f64, tolerance: f64) -> f64 {
+    let distance = (x - y).abs();
+    if distance <= tolerance {
+        return if tolerance > 0.0 { distance / tolerance } else { 0.0 };
+    }
+    let excess = distance / tolerance;
+    if excess.is_nan() { f64::INFINITY } else { excess }
+}
+
+/// The largest distance of 1 from the next number among the dtypes of some arrays.
+pub(super) fn coarsest<'a>(arrays: impl Iterator<Item = &'a Array>) -> f64 {
+    arrays.map(|array| epsilon(array.dtype())).fold(f64::EPSILON, f64::max)
 }
 
 /// The distance of 1 from the next number.
@@ -220,12 +266,12 @@ fn epsilon(dtype: DType) -> f64 {
 }
 
 /// Every element.
-fn places(arrays: &[Array]) -> impl Iterator<Item = Place> {
+pub(super) fn places(arrays: &[Array]) -> impl Iterator<Item = Place> {
     let sizes = arrays.iter().map(Array::size).enumerate();
     sizes.flat_map(|(leaf, size)| (0..size).map(move |position| Place { leaf, position }))
 }
 
-fn at(arrays: &[Array], place: Place) -> f64 {
+pub(super) fn at(arrays: &[Array], place: Place) -> f64 {
     let element = arrays[place.leaf].get(place.position).expect("bug: a place beyond the array");
     match element.convert(DType::F64) {
         Scalar::F64(x) => x,
@@ -251,7 +297,7 @@ fn one_hot(like: &[Array], place: Place) -> Vec<Array> {
 }
 
 /// `x.1[2,0]`.
-fn name(names: &[String], arrays: &[Array], place: Place) -> String {
+pub(super) fn name(names: &[String], arrays: &[Array], place: Place) -> String {
     let shape = arrays[place.leaf].shape();
     let mut rest = place.position;
     let mut indices: Vec<String> = Vec::new();

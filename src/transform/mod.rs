@@ -13,6 +13,7 @@
 
 mod arena;
 mod check;
+mod check_graph;
 mod control;
 mod function;
 mod gradient;
@@ -23,6 +24,7 @@ mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
+pub use check_graph::{Agreement, GraphCheck, Worst, check_graph};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
 pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};

@@ -1,11 +1,13 @@
 use crate::error::ArgumentError;
-use crate::op::Var;
+use crate::op::{Var, trace};
 use crate::value::{Tree, each_tuple, wrong_structure};
 
-/// What functions of traced values take and return: [`Var`], and tuples, arrays and `Vec`s of these, nested.
+/// What functions of traced values take and return: [`Var`], and tuples, arrays, `Vec`s and
+/// [derived](derive@crate::Tree) structs of these, nested.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not made of `Var`s",
-    note = "traced functions take and return `Var`, and tuples, arrays and `Vec`s of these"
+    note = "traced functions take and return `Var`, and tuples, arrays and `Vec`s of these",
+    note = "a struct of these is one with `#[derive(Clone, retrograd::Tree)]`"
 )]
 pub trait VarTree: Clone {
     /// This structure with a `T` in place of each `Var`: the Jacobian of a function from `A` to `O` is an
@@ -26,6 +28,23 @@ pub trait VarTree: Clone {
 
     /// The same structure with other variables.
     fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Self;
+
+    /// The same structure with what the closure makes of each variable and of the one in the same place of the other
+    /// tree: a step of an optimizer is `params.zip(&slopes, &mut |x, slope| x - rate * slope)`.
+    ///
+    /// Trees of one type may still differ in the length of their lists, which is an error of the trace.
+    #[track_caller]
+    fn zip(&self, other: &Self, leaf: &mut dyn FnMut(Var, Var) -> Var) -> Self {
+        let (own, others) = (self.vars(), other.vars());
+        if !own.matches(&others, &|_, _| true) {
+            let types = |tree: &Tree<Var>| tree.map(&mut |x| x.ty());
+            let (a, b) = (types(&own), types(&others));
+            trace::fail_at(format!("zip: both trees must have the same structure, but got {a} and {b}"));
+            return self.map(&mut |_| Var::poisoned());
+        }
+        let mut others = leaves(other).into_iter();
+        self.map(&mut |x| leaf(x, others.next().expect("bug: trees that match differ in their leaves")))
+    }
 }
 
 /// The variables in order.
@@ -45,7 +64,7 @@ impl VarTree for Var {
     fn from_vars(tree: &Tree<Var>) -> Result<Var, ArgumentError> {
         match tree {
             Tree::Leaf(x) => Ok(*x),
-            Tree::Tuple(_) | Tree::List(_) => Err(wrong_structure("one array or number", tree)),
+            Tree::Tuple(_) | Tree::List(_) | Tree::Struct(_) => Err(wrong_structure("one array or number", tree)),
         }
     }
 
@@ -70,7 +89,7 @@ impl<V: VarTree> VarTree for Vec<V> {
             Tree::List(parts) => {
                 parts.iter().enumerate().map(|(k, part)| V::from_vars(part).map_err(|e| e.within(k))).collect()
             }
-            Tree::Leaf(_) | Tree::Tuple(_) => Err(wrong_structure("a list", tree)),
+            Tree::Leaf(_) | Tree::Tuple(_) | Tree::Struct(_) => Err(wrong_structure("a list", tree)),
         }
     }
 
@@ -96,7 +115,9 @@ impl<V: VarTree, const N: usize> VarTree for [V; N] {
                 let parts: Vec<V> = Vec::from_vars(tree)?;
                 Ok(parts.try_into().ok().expect("bug: the length was checked"))
             }
-            Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) => Err(wrong_structure(&format!("a list of {N}"), tree)),
+            Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) | Tree::Struct(_) => {
+                Err(wrong_structure(&format!("a list of {N}"), tree))
+            }
         }
     }
 
@@ -119,15 +140,8 @@ macro_rules! tuple {
             }
 
             fn from_vars(tree: &Tree<Var>) -> Result<($($T,)+), ArgumentError> {
-                const N: usize = [$($k),+].len();
-                match tree {
-                    Tree::Tuple(parts) if parts.len() == N => {
-                        Ok(($($T::from_vars(&parts[$k]).map_err(|e| e.within($k))?,)+))
-                    }
-                    Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) => {
-                        Err(wrong_structure(&format!("a tuple of {N}"), tree))
-                    }
-                }
+                let [$($t),+] = tree.clone().into_components()?;
+                Ok(($($T::from_vars(&$t).map_err(|e| e.within($k))?,)+))
             }
 
             fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> ($($T::Replace<T>,)+) {

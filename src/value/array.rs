@@ -336,6 +336,33 @@ impl Array {
         })
     }
 
+    /// The array with another dtype, if it holds every element as it is: a narrower float in a wider one, integers as
+    /// floats where none has to be rounded. Truth values are no numbers.
+    ///
+    /// ```
+    /// use retrograd::value::{Array, DType};
+    ///
+    /// assert_eq!(Array::scalar(3i64).widen(DType::F64), Some(Array::scalar(3.0)));
+    /// assert_eq!(Array::scalar(i64::MAX).widen(DType::F64), None);
+    /// assert_eq!(Array::scalar(0.5f64).widen(DType::F32), None);
+    /// ```
+    pub fn widen(&self, dtype: DType) -> Option<Array> {
+        if self.dtype() == dtype {
+            return Some(self.clone());
+        }
+        let exact = |x: Scalar| match (x, x.convert(dtype)) {
+            (Scalar::I64(x), Scalar::F64(y)) => x as i128 == y as i128,
+            (Scalar::I64(x), Scalar::F32(y)) => x as i128 == y as i128,
+            _ => false,
+        };
+        let fits = match (self.dtype(), dtype) {
+            (DType::F32, DType::F64) => true,
+            (DType::I64, DType::F64 | DType::F32) => self.elements().all(exact),
+            _ => false,
+        };
+        fits.then(|| Array::collect(&self.ty().with_dtype(dtype), self.elements().map(|x| x.convert(dtype))))
+    }
+
     /// A view of the whole.
     pub fn view(&self) -> ArrayRef<'_> {
         match self {

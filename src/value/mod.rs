@@ -1,4 +1,5 @@
-//! What numbers are: element types, shapes, host arrays, and trees of arrays.
+//! What numbers are: element types, shapes, host arrays, and trees of arrays; and the formats in which they stand in
+//! files: [JSON](json), [`.npy`](npy), [`.npz`](npz) and [CSV](table).
 //!
 //! ```
 //! use retrograd::value::{Array, DType, Type};
@@ -11,12 +12,17 @@
 mod array;
 mod dtype;
 pub mod json;
+mod malformed;
+pub mod npy;
+pub mod npz;
 mod shape;
+pub mod table;
 mod tree;
 
 pub(crate) use array::with_element;
 pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
 pub use dtype::DType;
+pub use malformed::Malformed;
 pub use shape::{Shape, Type};
 pub use tree::{FromTree, Leaf, LeafRef, ToTree, Tree};
 pub(crate) use tree::{each_tuple, wrong_structure};

@@ -1,7 +1,7 @@
 //! Trees of arrays: what functions take and return, seen from the host.
 //!
-//! A leaf is named by its place: the root's name, then the position in each tuple or list on the way: `x`, `x.0`,
-//! `out.1.2`.
+//! A leaf is named by its place: the root's name, then the position in each tuple or list and the field of each struct
+//! on the way: `x`, `x.0`, `out.1.2`, `params.layers.0.w`.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayViewMutD, Data, Dimension, IxDyn
 use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
 use crate::error::ArgumentError;
 
-/// Tuples and lists, nested, with something at each leaf.
+/// Tuples, lists and structs, nested, with something at each leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tree<T> {
     /// What stands at one place.
@@ -19,6 +19,8 @@ pub enum Tree<T> {
     Tuple(Vec<Tree<T>>),
     /// A `Vec`, a slice, or an array of Rust's.
     List(Vec<Tree<T>>),
+    /// A struct with named fields, in their order; a tuple struct is a tuple.
+    Struct(Vec<(&'static str, Tree<T>)>),
 }
 
 impl<T> Tree<T> {
@@ -34,6 +36,7 @@ impl<T> Tree<T> {
         match self {
             Tree::Leaf(leaf) => visit(leaf),
             Tree::Tuple(parts) | Tree::List(parts) => parts.iter().for_each(|part| part.for_each(visit)),
+            Tree::Struct(fields) => fields.iter().for_each(|(_, part)| part.for_each(visit)),
         }
     }
 
@@ -42,6 +45,7 @@ impl<T> Tree<T> {
         match self {
             Tree::Leaf(leaf) => take(leaf),
             Tree::Tuple(parts) | Tree::List(parts) => parts.into_iter().for_each(|part| part.take_each(take)),
+            Tree::Struct(fields) => fields.into_iter().for_each(|(_, part)| part.take_each(take)),
         }
     }
 
@@ -58,6 +62,9 @@ impl<T> Tree<T> {
             Tree::Leaf(x) => Tree::Leaf(leaf(x)),
             Tree::Tuple(parts) => Tree::Tuple(parts.iter().map(|part| part.map(leaf)).collect()),
             Tree::List(parts) => Tree::List(parts.iter().map(|part| part.map(leaf)).collect()),
+            Tree::Struct(fields) => {
+                Tree::Struct(fields.iter().map(|&(name, ref part)| (name, part.map(leaf))).collect())
+            }
         }
     }
 
@@ -76,17 +83,68 @@ impl<T> Tree<T> {
                     part.collect_named(format!("{name}.{position}"), leaves);
                 }
             }
+            Tree::Struct(fields) => {
+                for (field, part) in fields {
+                    part.collect_named(format!("{name}.{field}"), leaves);
+                }
+            }
         }
     }
 
-    /// Whether both have tuples, lists and leaves at the same places, and the leaves belong together.
+    /// Whether both have tuples, lists, structs and leaves at the same places, and the leaves belong together.
     pub fn matches<U>(&self, other: &Tree<U>, leaf: &dyn Fn(&T, &U) -> bool) -> bool {
         match (self, other) {
             (Tree::Leaf(x), Tree::Leaf(y)) => leaf(x, y),
             (Tree::Tuple(a), Tree::Tuple(b)) | (Tree::List(a), Tree::List(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.matches(b, leaf))
             }
-            (Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_), _) => false,
+            (Tree::Struct(a), Tree::Struct(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|((m, a), (n, b))| m == n && a.matches(b, leaf))
+            }
+            (Tree::Leaf(_) | Tree::Tuple(_) | Tree::List(_) | Tree::Struct(_), _) => false,
+        }
+    }
+
+    /// Takes a struct apart that has these fields, in this order.
+    ///
+    /// ```
+    /// use retrograd::value::Tree;
+    ///
+    /// let point = Tree::Struct(vec![("x", Tree::Leaf(1)), ("y", Tree::Leaf(2))]);
+    /// assert_eq!(point.clone().into_fields(["x", "y"])?, [Tree::Leaf(1), Tree::Leaf(2)]);
+    /// let error = point.into_fields(["x", "z"]).unwrap_err().within("p");
+    /// assert_eq!(error.to_string(), "p: takes a struct of x and z, but got a struct of x and y");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the tree is anything else.
+    pub fn into_fields<const N: usize>(self, names: [&str; N]) -> Result<[Tree<T>; N], ArgumentError> {
+        match self {
+            Tree::Struct(fields) if fields.iter().map(|(name, _)| *name).eq(names) => {
+                let parts: Vec<Tree<T>> = fields.into_iter().map(|(_, part)| part).collect();
+                Ok(parts.try_into().ok().expect("bug: the names were checked"))
+            }
+            other => Err(wrong_structure(&describe_struct(&names), &other)),
+        }
+    }
+
+    /// Takes a tuple apart that has so many components.
+    ///
+    /// ```
+    /// use retrograd::value::Tree;
+    ///
+    /// let pair = Tree::Tuple(vec![Tree::Leaf(1), Tree::Leaf(2)]);
+    /// assert_eq!(pair.into_components()?, [Tree::Leaf(1), Tree::Leaf(2)]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the tree is anything else.
+    pub fn into_components<const N: usize>(self) -> Result<[Tree<T>; N], ArgumentError> {
+        match self {
+            Tree::Tuple(parts) if parts.len() == N => Ok(parts.try_into().ok().expect("bug: the length was checked")),
+            other => Err(wrong_structure(&format!("a tuple of {N}"), &other)),
         }
     }
 
@@ -96,15 +154,26 @@ impl<T> Tree<T> {
             Tree::Leaf(_) => "one array or number".to_string(),
             Tree::Tuple(parts) => format!("a tuple of {}", parts.len()),
             Tree::List(parts) => format!("a list of {}", parts.len()),
+            Tree::Struct(fields) => describe_struct(&fields.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
         }
     }
 }
 
-/// Written as in Rust: `(f64[], [f64[3], f64[3]])`.
+/// A struct with these fields, in words.
+fn describe_struct(names: &[&str]) -> String {
+    match names {
+        [] => "a struct without fields".to_string(),
+        [only] => format!("a struct of {only}"),
+        [first @ .., last] => format!("a struct of {} and {last}", first.join(", ")),
+    }
+}
+
+/// Written as in Rust: `(f64[], [f64[3], f64[3]])`, `{w: f64[3], b: f64[]}`.
 impl<T: fmt::Display> fmt::Display for Tree<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (open, parts, close) = match self {
             Tree::Leaf(leaf) => return leaf.fmt(f),
+            Tree::Struct(fields) => return display_fields(fields, f),
             Tree::Tuple(parts) => ("(", parts, if parts.len() == 1 { ",)" } else { ")" }),
             Tree::List(parts) => ("[", parts, "]"),
         };
@@ -117,6 +186,15 @@ impl<T: fmt::Display> fmt::Display for Tree<T> {
         }
         f.write_str(close)
     }
+}
+
+fn display_fields<T: fmt::Display>(fields: &[(&str, Tree<T>)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("{")?;
+    for (position, (name, part)) in fields.iter().enumerate() {
+        let separator = if position > 0 { ", " } else { "" };
+        write!(f, "{separator}{name}: {part}")?;
+    }
+    f.write_str("}")
 }
 
 /// A leaf of a result. A scalar lies in place, so that a function of numbers returns without allocating.
@@ -218,21 +296,23 @@ impl LeafRef<'_> {
 }
 
 /// A value of the host that can be an argument: numbers, `ndarray` arrays and views, [`Array`], and tuples, arrays,
-/// slices and `Vec`s of these, nested.
+/// slices, `Vec`s and [derived](derive@crate::Tree) structs of these, nested.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a compiled function",
-    note = "arguments are `f64`, `f32`, `i64`, `bool`, arrays of `ndarray`, and tuples, arrays and `Vec`s of these"
+    note = "arguments are `f64`, `f32`, `i64`, `bool`, arrays of `ndarray`, and tuples, arrays and `Vec`s of these",
+    note = "a struct of these is one with `#[derive(Clone, retrograd::Tree)]`"
 )]
 pub trait ToTree {
     /// Views of the leaves.
     fn to_tree(&self) -> Tree<LeafRef<'_>>;
 }
 
-/// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays and `Vec`s of
-/// these, nested.
+/// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays, `Vec`s and
+/// [derived](derive@crate::Tree) structs of these, nested.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a compiled function",
-    note = "results are `f64`, `f32`, `i64`, `bool`, owned arrays of `ndarray`, and tuples, arrays and `Vec`s of these"
+    note = "results are `f64`, `f32`, `i64`, `bool`, owned arrays of `ndarray`, and tuples, arrays and `Vec`s of these",
+    note = "a struct of these is one with `#[derive(Clone, retrograd::Tree)]`"
 )]
 pub trait FromTree: Sized {
     /// Takes the leaves.
@@ -373,14 +453,8 @@ macro_rules! tuple {
 
         impl<$($T: FromTree),+> FromTree for ($($T,)+) {
             fn from_tree(tree: Tree<Leaf>) -> Result<($($T,)+), ArgumentError> {
-                const N: usize = [$($k),+].len();
-                match tree {
-                    Tree::Tuple(parts) if parts.len() == N => {
-                        let [$($t),+]: [Tree<Leaf>; N] = parts.try_into().expect("bug: the length was checked");
-                        Ok(($($T::from_tree($t).map_err(|e| e.within($k))?,)+))
-                    }
-                    other => Err(wrong_structure(&format!("a tuple of {N}"), &other)),
-                }
+                let [$($t),+] = tree.into_components()?;
+                Ok(($($T::from_tree($t).map_err(|e| e.within($k))?,)+))
             }
         }
     };

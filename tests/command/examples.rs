@@ -8,7 +8,7 @@ use retrograd::Graph;
 use super::Folder;
 
 /// The saved graphs, by name.
-fn files() -> Vec<(String, PathBuf)> {
+pub fn files() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ir-examples");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let named = paths.filter_map(|path| {

@@ -1,9 +1,13 @@
 //! The command as a user runs it.
 
+mod bench;
 mod check;
+mod check_grad;
 mod diff;
 mod examples;
 mod grad;
+mod minimize;
+mod numbers;
 mod ops;
 mod optimize;
 mod pipes;

@@ -5,7 +5,20 @@ use std::process::Command;
 
 use super::{Folder, VALUES, outcome};
 
-const VERBS: [&str; 9] = ["show", "check", "grad", "optimize", "diff", "run", "ops", "completions", "man"];
+const VERBS: [&str; 12] = [
+    "show",
+    "check",
+    "grad",
+    "optimize",
+    "diff",
+    "run",
+    "check-grad",
+    "bench",
+    "minimize",
+    "ops",
+    "completions",
+    "man",
+];
 
 #[test]
 fn limits_can_be_set() {
@@ -19,7 +32,7 @@ fn limits_can_be_set() {
     fails(&["--max-file-bytes", "10"], "limit of 10 bytes of a document exceeded");
     fails(&["--max-total-bytes", "30"], "f.x: limit of 30 bytes of all values exceeded: got 48");
     fails(&["--max-memory", "8", "--interpret"], "limit of 8 bytes of memory for a run exceeded: got 120");
-    for verb in ["show", "check", "grad", "optimize"] {
+    for verb in ["show", "check", "grad", "optimize", "check-grad", "bench", "minimize"] {
         let err = folder.fails(1, &[verb, "f.json", "--max-nodes", "6"]);
         assert_eq!(err, "error: f.json: f: limit of 6 nodes of a document exceeded: got 7\n");
     }
@@ -46,6 +59,21 @@ fn bad_usage_exits_with_2() {
         &["run", "f.json", "x=[1,"],
         &["run", "f.json", "x=one"],
         &["run", "-", "--input", "-"],
+        &["run", "f.json", "--input", "-", "w=@-"],
+        &["run", "f.json", "w=@"],
+        &["check-grad", "f.json", "--points", "0"],
+        &["check-grad", "f.json", "--range", "1..0"],
+        &["check-grad", "f.json", "--range", "0..inf"],
+        &["check-grad", "-", "w=@-"],
+        &["bench", "f.json", "--seconds", "0"],
+        &["bench", "f.json", "--wrt", "w"],
+        &["bench", "-", "--input", "-"],
+        &["minimize", "f.json", "--method", "newton"],
+        &["minimize", "f.json", "--learning-rate", "0.1"],
+        &["minimize", "f.json", "--method", "adam", "--learning-rate", "0"],
+        &["minimize", "f.json", "--tolerance", "nan"],
+        &["minimize", "f.json", "--trajectory", "path.png"],
+        &["minimize", "-", "--input", "-"],
     ] {
         let err = folder.fails(2, arguments);
         assert!(err.starts_with("error: "), "{arguments:?}: {err}");
@@ -118,6 +146,9 @@ impl Folder {
         }
         self.write("f.json", &cube);
         self.write("inputs.json", r#"{"w": [0.1, 0.2, 0.3], "t": 1}"#);
+        self.write("trees.csv", "height,age\n1.5,3\n2.5,5\n4,8\n");
+        let w = retrograd::value::Array::from_elements([3], vec![0.1, 0.2, 0.3]).unwrap();
+        fs::write(self.path("w.npy"), retrograd::value::npy::write(&w)).unwrap();
         for place in [
             ".local/share/bash-completion/completions",
             ".local/share/man/man1",
@@ -157,7 +188,7 @@ fn completions_and_manual_pages_know_every_verb() {
     let page = folder.ok(&["man"]);
     assert!(page.contains(".TH retrograd 1") && page.contains("exit code"), "{page}");
     for verb in VERBS {
-        assert!(page.contains(&format!("retrograd\\-{verb}(1)")), "{verb}");
+        assert!(page.contains(&format!("retrograd\\-{}(1)", verb.replace('-', "\\-"))), "{verb}");
         let page = folder.ok(&["man", verb]);
         assert!(
             page.contains(&format!(".TH retrograd-{verb} 1"))

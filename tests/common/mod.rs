@@ -1,9 +1,15 @@
-//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place. They
-//! declare it public, since none of them uses all of it.
+//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place, runs of
+//! examples. They declare it public, since none of them uses all of it.
+
+use std::env;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
 
 use std::sync::Arc;
 
 use retrograd::op::{Graph, Op};
+use retrograd::value::json::write_text;
 use retrograd::value::{Array, DType, Scalar, Type};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same on every machine.
@@ -84,4 +90,33 @@ pub fn floats(array: &Array) -> Vec<f64> {
             other => panic!("{other:?}"),
         })
         .collect()
+}
+
+/// What `cargo run` prints with these arguments, in the profile that this test was built in, so that nothing is built
+/// twice.
+pub fn cargo_run(arguments: &[&str]) -> String {
+    let test = env::current_exe().unwrap();
+    let profile = match test.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--profile", profile])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Arrays by name, as the command writes them.
+pub fn object<'n>(names: impl Iterator<Item = &'n str>, arrays: &[Array]) -> String {
+    let mut text = String::from("{");
+    for (place, (name, array)) in names.zip(arrays).enumerate() {
+        text.push_str(if place > 0 { ",\n " } else { "\n " });
+        write_text(name, &mut text);
+        write!(text, ": {}", array.to_json()).unwrap();
+    }
+    text + "\n}\n"
 }

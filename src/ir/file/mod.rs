@@ -41,6 +41,18 @@
 //! **`meta`** may stand in a document, a graph and a node, and may hold anything. Any other key that is not listed here
 //! is an error. A [`Document`] keeps `meta` and `producer`, so that a dump of a load gives every byte back; a
 //! [`Graph`] alone does not hold them.
+//!
+//! # Compatibility
+//! A file that one version of retrograd wrote is read by every later one, and means what it meant:
+//! - What an operation of that name and parameters computes, and its derivative, never changes in place, but for
+//!   results that come nearer to the exact ones. Another meaning is another name, or a new `version`.
+//! - What is new within a version (an operation, an optional key) leaves the files without it as they were. An older
+//!   program refuses what it does not know, and names it; it never guesses.
+//! - A document of an older `version` is read by the rules of that version, and dumped in the newest.
+//! - The dump of a load gives back every byte of what retrograd wrote; a new `version` may end that for older files.
+//!
+//! `tests/corpus` holds files of every version, with every operation, to it. The form alone, without what names and
+//! types must have to do with each other, is told by the JSON Schema `ir-examples/schema.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,6 +86,19 @@ const MAX_INLINE: usize = 64;
 const MAX_INLINE_RANK: usize = 8;
 
 /// A graph together with what its file says beside it: who wrote it, and `meta`.
+///
+/// A file that one version of retrograd wrote is read by every later one, and means what it meant; an older program
+/// refuses what it does not know, and names it.
+///
+/// ```
+/// use retrograd::ir::{Document, Limits};
+/// use retrograd::op::Op;
+///
+/// let document: Document<Op> = Document::load("ir-examples/rosenbrock.json", &Limits::default())?;
+/// assert_eq!(document.graph().inputs().len(), 2);
+/// assert_eq!(document.to_json()?, std::fs::read_to_string("ir-examples/rosenbrock.json").unwrap());
+/// # Ok::<(), retrograd::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Document<O> {
     graph: Graph<O>,
@@ -193,6 +218,18 @@ fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Resul
 /// # Errors
 /// [`Error::Io`], or [`Error::Limit`] before the whole of a larger file is read.
 pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
+    String::from_utf8(read_bytes(path, max_bytes)?).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        let message = format!("byte {position} is not UTF-8");
+        io_error(path, "read", &io::Error::new(io::ErrorKind::InvalidData, message))
+    })
+}
+
+/// Reads at most that many bytes from a file; `-` is the standard input.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
     let io_error = |error: io::Error| io_error(path, "read", &error);
     let mut bytes = Vec::new();
     // One byte beyond the limit tells a file that is too large from one that just fits; a device has no end to wait for.
@@ -205,10 +242,7 @@ pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
     if bytes.len() as u64 > max_bytes {
         return Err(LimitError { what: "bytes of a document", limit: max_bytes, got: None, place: None }.into());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let position = error.utf8_error().valid_up_to();
-        io_error(io::Error::new(io::ErrorKind::InvalidData, format!("byte {position} is not UTF-8")))
-    })
+    Ok(bytes)
 }
 
 /// Writes a file, all or nothing: the bytes go to another file of the same folder, which takes the place of the old one

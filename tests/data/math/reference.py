@@ -135,7 +135,7 @@ def line(f, arguments):
         exact = f(*map(mpf, arguments))
     except (ValueError, ZeroDivisionError):
         return None
-    if not mp.isfinite(exact) or exact == 0 or abs(exact) >= mpf(2) ** 1024 * (1 - mpf(2) ** -54):
+    if exact is None or not mp.isfinite(exact) or exact == 0 or abs(exact) >= mpf(2) ** 1024 * (1 - mpf(2) ** -54):
         return None
     if abs(exact) < mpf(2) ** -1075:
         return None

@@ -1,0 +1,77 @@
+use std::str::FromStr;
+
+use clap::Args;
+use retrograd::Graph;
+use retrograd::error::LimitError;
+use retrograd::value::{Array, DType, Scalar, Type};
+
+/// How inputs without a value are drawn.
+#[derive(Args)]
+pub struct RandomFlags {
+    /// Where the random numbers begin; the same numbers for the same seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where random numbers lie; integers include both ends, and truth values are a coin's.
+    #[arg(long, value_name = "LOW..HIGH", default_value = "-1..1", allow_hyphen_values = true)]
+    range: Range,
+}
+
+/// `LOW..HIGH` on the command line.
+#[derive(Clone, Copy)]
+struct Range {
+    low: f64,
+    high: f64,
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Range, String> {
+        let (low, high) = text.split_once("..").ok_or("takes LOW..HIGH, as in -1..1")?;
+        let number = |text: &str| text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or("takes two finite numbers");
+        let (low, high) = (number(low)?, number(high)?);
+        if low < high { Ok(Range { low, high }) } else { Err("the first number must be below the second".to_string()) }
+    }
+}
+
+impl RandomFlags {
+    /// A generator that begins anew.
+    pub fn generator(&self) -> fastrand::Rng {
+        fastrand::Rng::with_seed(self.seed)
+    }
+
+    /// The inputs, with random arrays in place of those that are missing.
+    pub fn complete(
+        &self,
+        graph: &Graph,
+        given: &[Option<Array>],
+        generator: &mut fastrand::Rng,
+        max_bytes: u64,
+    ) -> Result<Vec<Array>, LimitError> {
+        let types: Vec<&Type> = graph.inputs().iter().map(|input| graph.ty(input.node.into())).collect();
+        let bytes = |ty: &&Type| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
+        let got = types.iter().map(bytes).fold(0, u64::saturating_add);
+        if got > max_bytes {
+            return Err(LimitError { what: "bytes of inputs", limit: max_bytes, got: Some(got), place: None });
+        }
+        let value = |(given, ty): (&Option<Array>, &Type)| given.clone().unwrap_or_else(|| self.draw(ty, generator));
+        Ok(given.iter().zip(types).map(value).collect())
+    }
+
+    fn draw(&self, ty: &Type, generator: &mut fastrand::Rng) -> Array {
+        let Range { low, high } = self.range;
+        let element = |_| match ty.dtype {
+            DType::Bool => Scalar::Bool(generator.bool()),
+            DType::I64 => {
+                let (low, high) = (low.ceil() as i64, high.floor() as i64);
+                Scalar::I64(if low < high { generator.i64(low..=high) } else { low })
+            }
+            DType::F64 | DType::F32 => {
+                // Where the width overflows, its two halves do not.
+                let t = generator.f64();
+                Scalar::F64(low * (1.0 - t) + high * t).convert(ty.dtype)
+            }
+        };
+        Array::collect(ty, (0..ty.size()).map(element))
+    }
+}

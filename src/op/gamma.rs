@@ -1,0 +1,164 @@
+//! The gamma function and its relatives, elementwise: those of `math`.
+//!
+//! ```
+//! use retrograd::{Var, grad, jit};
+//!
+//! let factorial: f64 = jit(|x: Var| x.gamma()).call(6.0)?;
+//! assert_eq!(factorial, 120.0);
+//! // The slope of ln Γ at 1 is minus Euler's constant, and its curvature π²/6.
+//! let slope: f64 = jit(grad(|x: Var| x.lgamma())).call(1.0)?;
+//! let curvature: f64 = jit(grad(grad(|x: Var| x.lgamma()))).call(1.0)?;
+//! assert_eq!(slope, -0.5772156649015329);
+//! assert!((curvature - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-15);
+//! # Ok::<(), retrograd::Error>(())
+//! ```
+
+use std::f64::consts::{LN_2, PI};
+
+use serde::{Deserialize, Serialize};
+
+use super::elementary::{elementary, eval_math1, eval_math2};
+use super::log_sums::elementary2;
+use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::trace::apply;
+use super::var::apply_pair;
+use super::{Operand, Var};
+use crate::ir::{Mismatch, mismatch};
+use crate::math;
+use crate::value::{DType, Scalar};
+
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+
+elementary! {
+    Gamma, "gamma", gamma, "Γ(x); ±inf at ±0, NaN at negative integers",
+    "Γ(x) ψ(x)", |x, y| y * x.digamma(),
+    (0.5, 3.0), 2,
+    &[(&[1.0], 1.0), (&[5.0], 24.0), (&[0.5], 1.772453850905516), (&[-0.5], -3.544907701811032),
+      (&[-1.5], 2.363271801207355), (&[170.0], 4.269068009004705e304), (&[-170.5], -3.3127395215386074e-308),
+      (&[171.7], INF), (&[-200.5], -0.0), (&[0.0], INF), (&[-0.0], -INF), (&[-1.0], NAN), (&[INF], INF), (&[-INF], NAN),
+      (&[NAN], NAN)]
+}
+elementary! {
+    Lgamma, "lgamma", lgamma, "ln|Γ(x)|; inf at 0, -1, -2, …",
+    "ψ(x)", |x, _| x.digamma(),
+    (0.5, 3.0), 2,
+    &[(&[1.0], 0.0), (&[2.0], 0.0), (&[0.5], 0.5723649429247001), (&[3.0], LN_2), (&[10.0], 12.801827480081469),
+      (&[-0.5], 1.2655121234846454), (&[-1.5], 0.860047015376481), (&[1e300], 6.897755278982137e302),
+      (&[8.673617379884035e-19], 41.58883083359672), (&[1e306], INF), (&[0.0], INF), (&[-0.0], INF), (&[-3.0], INF),
+      (&[INF], INF), (&[-INF], INF), (&[NAN], NAN)]
+}
+elementary! {
+    Digamma, "digamma", digamma, "ψ(x) = (ln Γ)'(x); ∓inf at ±0, NaN at negative integers",
+    "polygamma of order 1", |x, _| x.polygamma(1),
+    (0.5, 3.0), 2,
+    &[(&[1.0], -0.5772156649015329), (&[0.5], -1.9635100260214235), (&[2.0], 0.42278433509846713),
+      (&[10.0], 2.251752589066721), (&[-0.5], 0.03648997397857652), (&[1.4616321449683622], -9.241265521729427e-17),
+      (&[1e10], 23.025850929890456), (&[8.673617379884035e-19], -1.152921504606847e18), (&[0.0], -INF), (&[-0.0], INF),
+      (&[-1.0], NAN), (&[INF], INF), (&[-INF], NAN), (&[NAN], NAN)]
+}
+elementary2! {
+    /// The operands are positive; elsewhere it is NaN.
+    Beta, "beta", beta, "B(x, y) = Γ(x) Γ(y) / Γ(x + y) for positive x and y",
+    "y (ψ(x) - ψ(x + y)), and likewise", |a, b, y| y * (a.digamma() - (a + b).digamma()), y * (b.digamma() - (a + b).digamma()),
+    &[(0.5, 3.0), (0.5, 2.0)], "2 ulp", 2,
+    &[(&[1.0, 1.0], 1.0), (&[2.0, 3.0], 0.08333333333333333), (&[0.5, 0.5], PI), (&[10.0, 0.25], 2.058188718797238),
+      (&[100.0, 200.0], 3.607285449794666e-84), (&[1e5, 1e5], 0.0), (&[0.0, 1.0], INF), (&[INF, 1.0], 0.0), (&[0.0, INF], NAN),
+      (&[-1.0, 1.0], NAN), (&[NAN, 1.0], NAN), (&[1.0, NAN], NAN)]
+}
+elementary2! {
+    /// The operands are positive; elsewhere it is NaN.
+    Lbeta, "lbeta", lbeta, "ln B(x, y) for positive x and y",
+    "ψ(x) - ψ(x + y), ψ(y) - ψ(x + y)", |a, b, _| a.digamma() - (a + b).digamma(), b.digamma() - (a + b).digamma(),
+    &[(0.5, 3.0), (0.5, 2.0)], "2 ulp; near its zeros 2⁻⁵⁵", 2,
+    &[(&[1.0, 1.0], 0.0), (&[2.0, 3.0], -2.4849066497880004), (&[0.5, 0.5], 1.1447298858494002),
+      (&[1000.0, 2000.0], -1911.8746142144516), (&[0.0, 1.0], INF), (&[INF, 1.0], -INF), (&[0.0, INF], NAN),
+      (&[-1.0, 1.0], NAN), (&[NAN, 1.0], NAN), (&[1.0, NAN], NAN)]
+}
+
+/// A derivative of the digamma function, elementwise: `ψ⁽ⁿ⁾(x)`; the digamma function itself for the order 0.
+///
+/// It is computed as `(-1)ⁿ⁺¹ n! ζ(n + 1, x)`, Hurwitz's zeta function by the formula of Euler and Maclaurin, and below 0
+/// by reflection.
+///
+/// # Constraints
+/// (C1) The order is at most 100.
+///
+/// # Derivative
+/// The same of the next order; that of order 100 has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Polygamma {
+    /// The order of the derivative.
+    pub order: u32,
+}
+
+/// The greatest order of [`Polygamma`], whose factorial an `f64` still holds.
+const MAX_ORDER: u32 = 100;
+
+impl Elementwise for Polygamma {
+    const NAME: &'static str = "polygamma";
+    const ARITY: usize = 1;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        if self.order > MAX_ORDER {
+            return Err(mismatch!("the order must be at most {MAX_ORDER}, but got {}", self.order));
+        }
+        floats(operands)
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        let order = Scalar::F64(self.order.into()).convert(x[0].dtype());
+        eval_math2(math::Binary::Polygamma, &[order, x[0]])
+    }
+
+    fn partial(&self, _: usize, x: &[Var], _: Var) -> Partial {
+        Partial::Of(x[0].polygamma(self.order + 1))
+    }
+
+    fn code(&self) -> Code {
+        let order = f64::from(self.order);
+        Code::Parametric(Box::new(move |e, x| {
+            let order = e.constant_like(order, x[0]);
+            e.math2(math::Binary::Polygamma, order, x[0])
+        }))
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc {
+                summary: "the n-th derivative of the digamma function",
+                derivative: "polygamma of the next order",
+                accuracy: "4 ulp; below 0 next to the largest term that cancels",
+            },
+            floats: &[
+                (&[1.0], 1.6449340668482264),
+                (&[0.5], 4.934802200544679),
+                (&[-0.5], 8.934802200544679),
+                (&[20.0], 0.05127082293520312),
+                (&[9.313225746154785e-10], 1.152921504606847e18),
+                (&[0.0], INF),
+                (&[-0.0], INF),
+                (&[-2.0], INF),
+                (&[INF], 0.0),
+                (&[-INF], NAN),
+                (&[NAN], NAN),
+            ],
+            integers: &[],
+            domain: &[(0.7, 3.0)],
+            ulps: 4,
+        }
+    }
+
+    fn instances() -> Vec<Polygamma> {
+        [1, 0, 2, 3].map(|order| Polygamma { order }).into()
+    }
+}
+
+impl Var {
+    /// The derivative of that order of the digamma function, elementwise; see [`Polygamma`].
+    #[track_caller]
+    pub fn polygamma(self, order: u32) -> Var {
+        apply(Polygamma { order }, &[self])
+    }
+}

@@ -1,0 +1,39 @@
+use std::fmt;
+
+/// Why the bytes of a file are not the numbers that they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The member, line or column: `w.npy`, `line 3, column "x"`; empty for the whole.
+    pub place: String,
+    /// What is needed there, and what was found instead.
+    pub requirement: String,
+}
+
+impl Malformed {
+    /// The whole is not as required.
+    pub(super) fn whole(requirement: impl Into<String>) -> Malformed {
+        Malformed { place: String::new(), requirement: requirement.into() }
+    }
+
+    /// A place is not as required.
+    pub(super) fn at(place: impl Into<String>, requirement: impl Into<String>) -> Malformed {
+        Malformed { place: place.into(), requirement: requirement.into() }
+    }
+
+    /// The same, seen from the file that holds the whole as a member.
+    pub(super) fn within(self, member: &str) -> Malformed {
+        let place = if self.place.is_empty() { member.to_string() } else { format!("{member}: {}", self.place) };
+        Malformed { place, ..self }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place.as_str() {
+            "" => f.write_str(&self.requirement),
+            place => write!(f, "{place}: {}", self.requirement),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
