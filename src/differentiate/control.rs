@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::activity::{Step, reached, reaching};
 use super::partition::{Kind, Partition, Source, named_inputs};
 use super::{pullback, pushforward};
-use crate::op::{Graph, Op, Scan, Var, While, trace};
+use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
 use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
@@ -13,6 +13,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
         Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     tangents.unwrap_or_else(|| vec![None; step.n_results])
@@ -23,6 +24,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
         Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     pulled.unwrap_or_else(|| vec![None; step.operands.len()])
@@ -33,7 +35,7 @@ pub(super) fn add_stacks(x: Var, y: Var) -> Var {
     let row = x.ty().unstacked();
     let inputs = [("i".to_string(), index()), ("x".to_string(), row.clone()), ("y".to_string(), row)];
     let region = trace::region("add", &inputs, |x| vec![("sum".to_string(), x[1] + x[2])]);
-    let op = Scan { carry: 0, xs: 2, length: None, reverse: false };
+    let op = Scan { carry: 0, xs: 2, length: None, reverse: false, checkpoint: None };
     let sum = region.and_then(|region| trace::apply_regions(op, &[x, y], vec![region.graph]));
     sum.map_or(Var::poisoned(), |sum| sum[0])
 }
@@ -144,6 +146,46 @@ fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Gr
     Some(traced.graph)
 }
 
+fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+    let results = expanded(step, op, x)?;
+    let given = (0..x.len()).filter_map(|k| Some((x[k], t[k]?)));
+    let (from, tangents): (Vec<Var>, Vec<Var>) = given.unzip();
+    Some(pushforward(&from, &tangents, &results))
+}
+
+fn pull_revolve(
+    step: &Step,
+    op: &Revolve,
+    x: &[Var],
+    cts: &[Option<Var>],
+    wanted: &[bool],
+) -> Option<Vec<Option<Var>>> {
+    let results = expanded(step, op, x)?;
+    let given = (0..results.len()).filter_map(|k| Some((results[k], cts[k]?)));
+    let (from, given): (Vec<Var>, Vec<Var>) = given.unzip();
+    let to: Vec<Var> = (0..x.len()).filter(|&k| wanted[k]).map(|k| x[k]).collect();
+    let mut pulled = pullback(&to, &from, &given).into_iter();
+    Some(wanted.iter().map(|&is| if is { pulled.next().flatten() } else { None }).collect())
+}
+
+/// The results of a [`Revolve`] by plain loops, whose derivatives are known: one collects the states, and one runs back
+/// along them.
+fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
+    let Revolve { cts, carry, xs, length, reverse, .. } = *op;
+    let (cts_given, trip) = x.split_at(cts);
+    let advance = &step.regions[0];
+    let collecting = trace::region(advance.name(), &named_inputs(advance), |x| {
+        let next = trace::inline(advance, x).unwrap_or_default();
+        let outputs = next.into_iter().chain(x[1..].iter().copied().take(carry));
+        outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
+    })?;
+    let states = Scan { carry, xs, length: Some(length), reverse, checkpoint: None };
+    let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
+    let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
+    let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
+    trace::apply_regions(back, &operands, vec![Graph::clone(&step.regions[1])])
+}
+
 /// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
 /// what does not change; it gives the next carry and what is collected.
 struct Loop<'s> {
@@ -154,6 +196,7 @@ struct Loop<'s> {
     xs: usize,
     length: Option<usize>,
     reverse: bool,
+    checkpoint: Option<Schedule>,
 }
 
 impl<'s> Loop<'s> {
@@ -161,7 +204,7 @@ impl<'s> Loop<'s> {
         match &step.op {
             Op::While(op) => {
                 let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
-                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false }
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None }
             }
             Op::Scan(op) => Loop {
                 body: &step.regions[0],
@@ -170,6 +213,7 @@ impl<'s> Loop<'s> {
                 xs: op.xs,
                 length: op.length,
                 reverse: op.reverse,
+                checkpoint: op.checkpoint,
             },
             other => unreachable!("bug: {} is no loop", other.name()),
         }
@@ -276,7 +320,10 @@ impl<'s> Loop<'s> {
         regions.push(body.graph);
         let op: Op = match &step.op {
             Op::While(op) => While { carry: n_carry, ..*op }.into(),
-            _ => Scan { carry: n_carry, xs: self.xs + rows.len(), length: self.length, reverse: self.reverse }.into(),
+            _ => {
+                let Loop { length, reverse, checkpoint, .. } = *self;
+                Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()
+            }
         };
         let results = trace::apply_regions(op, &operands, regions)?;
         let mut tangents = vec![None; step.n_results];
@@ -308,7 +355,11 @@ impl<'s> Loop<'s> {
         let asked = |k: &usize| wanted[*k] && is_reached[n_index + k];
         let rows: Vec<usize> = (self.carry..end_of_rows).filter(asked).collect();
         let fixed: Vec<usize> = (end_of_rows..x.len()).filter(asked).collect();
-        let joint = self.joint(&Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed })?;
+        let flow = Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed };
+        let joint = self.joint(&flow)?;
+        if let (Some(schedule), Some(length)) = (self.checkpoint, self.length) {
+            return self.revolve(&joint, &flow, schedule, length, x, cts);
+        }
 
         let n_own = self.body.inputs().len();
         let mut kinds = vec![Kind::Row; n_index];
@@ -350,13 +401,77 @@ impl<'s> Loop<'s> {
         let xs = operands.len() - active.len() - fixed.len();
         operands.extend(used_fixed.iter().map(|&k| x[k]));
         let carry = active.len() + fixed.len();
-        let op = Scan { carry, xs, length: self.length, reverse: !self.reverse };
+        let op = Scan { carry, xs, length: self.length, reverse: !self.reverse, checkpoint: None };
         let results = trace::apply_regions(op, &operands, vec![second])?;
         let mut pulled = vec![None; x.len()];
         for (&k, &ct) in active.iter().chain(&fixed).chain(&rows).zip(&results) {
             pulled[k] = Some(ct);
         }
         Some(pulled)
+    }
+
+    /// Runs back through states that are computed once more: the loop saves nothing.
+    fn revolve(
+        &self,
+        joint: &Graph,
+        flow: &Flow<'_>,
+        schedule: Schedule,
+        length: usize,
+        x: &[Var],
+        cts: &[Option<Var>],
+    ) -> Option<Vec<Option<Var>>> {
+        let Flow { active, collected, rows, fixed } = *flow;
+        let n_index = self.n_index();
+        let n_own = self.body.inputs().len();
+        let partition = Partition::without_saving(joint, self.body.outputs().len());
+        let state = self.state(&partition);
+        let input = |k: usize| (joint.inputs()[k].name.to_string(), Source::Input(k));
+        let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
+        let mut trip: Vec<(String, Source)> = state.iter().map(|&k| input(n_index + k)).collect();
+        trip.extend((self.carry..self.carry + self.xs).map(|k| input(n_index + k)));
+        trip.extend(seeds(active.len(), collected.len()));
+        trip.extend((self.carry + self.xs..x.len()).map(|k| input(n_index + k)));
+        let carried = seeds(0, active.len()).chain(seeds(active.len() + collected.len(), fixed.len()));
+        let advance = std::iter::once(input(0)).chain(trip.clone()).collect::<Vec<_>>();
+        let reverse = std::iter::once(input(0)).chain(carried).chain(trip).collect::<Vec<_>>();
+        let advance = or_fail(partition.trip("advance", &advance, &state))?;
+        let reverse = or_fail(partition.second(&reverse))?;
+
+        let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
+        operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
+        operands.extend(state.iter().map(|&k| x[k]));
+        let [_, own_rows, own_fixed] = self.groups(x);
+        operands.extend(own_rows);
+        operands.extend(collected.iter().filter_map(|&k| cts[k]));
+        operands.extend(own_fixed);
+        let op = Revolve {
+            cts: active.len() + fixed.len(),
+            carry: state.len(),
+            xs: self.xs + collected.len(),
+            length,
+            reverse: self.reverse,
+            schedule,
+        };
+        let results = trace::apply_regions(op, &operands, vec![advance, reverse])?;
+        let mut pulled = vec![None; x.len()];
+        for (&k, &ct) in active.iter().chain(fixed).chain(rows).zip(&results) {
+            pulled[k] = Some(ct);
+        }
+        Some(pulled)
+    }
+
+    /// The part of the carry that the derivative of a trip needs, and what is needed to compute that part.
+    fn state(&self, partition: &Partition<'_>) -> Vec<usize> {
+        let carried =
+            |needed: &[bool]| -> Vec<usize> { (0..self.carry).filter(|k| needed[self.n_index() + k]).collect() };
+        let mut needed = partition.used.clone();
+        loop {
+            let state = carried(&needed);
+            needed.iter_mut().zip(partition.inputs_of(&state)).for_each(|(needed, is)| *needed |= is);
+            if carried(&needed) == state {
+                return state;
+            }
+        }
     }
 
     /// A trip and its derivative in one graph. Inputs: those of the body; cotangents of the active carry and of what is

@@ -56,13 +56,7 @@ impl<'j> Partition<'j> {
     /// Cuts a joint graph, whose first `n_primal` outputs are those of the trip.
     pub fn new(joint: &'j Graph, kinds: &[Kind], n_primal: usize) -> Partition<'j> {
         let seeded = dependent(joint, kinds, |kind| kind == Kind::Seed);
-        let mut partition = Partition {
-            joint,
-            n_primal,
-            second: vec![false; joint.n_nodes()],
-            saved: Vec::new(),
-            used: vec![false; joint.inputs().len()],
-        };
+        let mut partition = Partition::uncut(joint, n_primal);
         let frontier = partition.frontier(&seeded);
         let varying = dependent(joint, kinds, |kind| matches!(kind, Kind::Carried | Kind::Row));
         let choice = Choice { joint, kinds, varying };
@@ -70,6 +64,19 @@ impl<'j> Partition<'j> {
         partition.recompute(&choice, frontier, &saved);
         partition.saved = saved;
         partition
+    }
+
+    /// Cuts nothing: the second part computes all that it needs from the inputs, so nothing is saved.
+    pub fn without_saving(joint: &'j Graph, n_primal: usize) -> Partition<'j> {
+        let mut partition = Partition::uncut(joint, n_primal);
+        let frontier = partition.frontier(&vec![true; joint.n_nodes()]);
+        debug_assert!(frontier.is_empty(), "bug: what the second part takes was left to the first");
+        partition
+    }
+
+    fn uncut(joint: &'j Graph, n_primal: usize) -> Partition<'j> {
+        let (second, used) = (vec![false; joint.n_nodes()], vec![false; joint.inputs().len()]);
+        Partition { joint, n_primal, second, saved: Vec::new(), used }
     }
 
     /// Marks what belongs to the second part alone, and gives the values that it takes from the first.
@@ -125,14 +132,37 @@ impl<'j> Partition<'j> {
         let outputs = self.joint.outputs()[..self.n_primal].iter();
         let mut outputs: Vec<(String, Value)> = outputs.map(|output| (output.name.to_string(), output.value)).collect();
         outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (format!("saved.{k}"), value)));
-        let mut keep = vec![false; self.joint.n_nodes()];
-        outputs.iter().for_each(|(_, x)| keep[x.node.index()] = true);
+        self.part(self.joint.name(), &inputs, &self.needed(&outputs), outputs)
+    }
+
+    /// Some of the trip's results, with inputs in this order.
+    pub fn trip(&self, name: &str, inputs: &[(String, Source)], results: &[usize]) -> Result<Graph, Error> {
+        let outputs = self.results(results);
+        self.part(name, inputs, &self.needed(&outputs), outputs)
+    }
+
+    /// Which inputs some of the trip's results need.
+    pub fn inputs_of(&self, results: &[usize]) -> Vec<bool> {
+        let mut needed = self.needed(&self.results(results));
+        needed.truncate(self.joint.inputs().len());
+        needed
+    }
+
+    fn results(&self, results: &[usize]) -> Vec<(String, Value)> {
+        let outputs = results.iter().map(|&k| &self.joint.outputs()[k]);
+        outputs.map(|output| (output.name.to_string(), output.value)).collect()
+    }
+
+    /// The nodes that these outputs need.
+    fn needed(&self, outputs: &[(String, Value)]) -> Vec<bool> {
+        let mut needed = vec![false; self.joint.n_nodes()];
+        outputs.iter().for_each(|(_, x)| needed[x.node.index()] = true);
         for id in self.joint.ids().rev() {
-            if keep[id.index()] {
-                self.joint.operands(id).iter().for_each(|x| keep[x.node.index()] = true);
+            if needed[id.index()] {
+                self.joint.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
             }
         }
-        self.part(self.joint.name(), &inputs, &keep, outputs)
+        needed
     }
 
     /// The derivative of a trip, with inputs in this order.

@@ -9,7 +9,7 @@ use super::function::fresh;
 use super::var_tree::leaves;
 use super::{Function, VarTree};
 use crate::op::trace::{self, Region};
-use crate::op::{Checkpoint, Cond, Op, Scan, Switch, Var, While};
+use crate::op::{Checkpoint, Cond, Op, Scan, Schedule, Switch, Var, While};
 use crate::value::{DType, Tree, Type, each_tuple};
 
 /// One of two results: that of the first closure if the condition holds, else that of the second. Only this one is
@@ -246,6 +246,7 @@ pub fn map<X: VarTree, Y: VarTree>(xs: X, f: impl FnOnce(X) -> Y) -> Y {
 pub struct Loop {
     max_trips: Option<u64>,
     reverse: bool,
+    checkpoint: Option<Schedule>,
 }
 
 impl Loop {
@@ -264,12 +265,36 @@ impl Loop {
         Loop { reverse: true, ..self }
     }
 
+    /// Lets the reverse mode of [`Loop::scan`] and [`Loop::fori_loop`] keep few states of the loop, and compute the others
+    /// once more: memory against time. What each [`Schedule`] costs stands there.
+    ///
+    /// A `while` takes none: the states to keep are chosen by the number of trips, which it does not know beforehand. There,
+    /// [`checkpoint`] around the body lets each trip save its carry alone.
+    ///
+    /// ```
+    /// use retrograd::op::Schedule;
+    /// use retrograd::{Loop, Var, grad, jit};
+    ///
+    /// let orbit = |x: Var| Loop::new().checkpoint(Schedule::Binomial(8)).fori_loop(500, x, |_, x| (x + x.sin()).cos());
+    /// let slope: f64 = jit(grad(orbit)).call(0.5)?;
+    /// assert!(slope.is_finite());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    pub fn checkpoint(self, schedule: Schedule) -> Loop {
+        Loop { checkpoint: Some(schedule), ..self }
+    }
+
     /// See [`while_loop`].
     ///
     /// # Errors
-    /// As there; and at run time, if the number of trips exceeds the limit.
+    /// As there, and if there is a [`Loop::checkpoint`]; and at run time, if the number of trips exceeds the limit.
     #[track_caller]
     pub fn while_loop<C: VarTree>(self, init: C, condition: impl FnOnce(C) -> Var, body: impl FnOnce(C) -> C) -> C {
+        if self.checkpoint.is_some() {
+            let requirement = "while_loop: takes no schedule of checkpoints, since its number of trips is not known \
+                               beforehand; use scan or fori_loop, or put checkpoint around the body";
+            trace::fail_at(requirement.to_string());
+        }
         let carry = Returned::of("carry", init);
         let types = carry.types();
         let first = trace::region("condition", &types, |x| {
@@ -339,7 +364,8 @@ impl Loop {
             collected = Some(y.tree);
             outputs
         });
-        let op = Scan { carry: n_carry, xs: rows.leaves.len(), length: Some(n), reverse: self.reverse };
+        let Loop { reverse, checkpoint, .. } = self;
+        let op = Scan { carry: n_carry, xs: rows.leaves.len(), length: Some(n), reverse, checkpoint };
         let results = match region {
             Some(Region { graph, captured }) => {
                 let operands = [leaves(&carry.tree), leaves(&rows.tree), captured].concat();
