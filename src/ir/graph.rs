@@ -434,7 +434,8 @@ impl<O: Operation> Graph<O> {
 
     /// The position of a node among the operations, which is its number in listings and files.
     pub fn op_number(&self, id: NodeId) -> usize {
-        id.index() - self.inputs.len()
+        // While a region is traced, what it captures becomes an input among its operations.
+        id.index() - self.inputs.partition_point(|input| input.node < id)
     }
 
     /// A node.
