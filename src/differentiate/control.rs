@@ -390,6 +390,9 @@ impl<'s> Loop<'s> {
         let input = |k: usize| (name(k), Source::Input(k));
         let used_rows: Vec<usize> = (self.carry..end_of_rows).filter(|&k| partition.used[n_index + k]).collect();
         let used_fixed: Vec<usize> = (end_of_rows..x.len()).filter(|&k| partition.used[n_index + k]).collect();
+        // A loop along stacks of which the derivative needs nothing but their length.
+        let needs_length = self.length.is_none() && saved.is_empty() && used_rows.is_empty() && collected.is_empty();
+        let counting = needs_length.then(|| x[self.carry]);
         let mut inputs = vec![if n_index == 1 { input(0) } else { ("trip".to_string(), Source::New(index())) }];
         let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
         inputs.extend(seeds(0, active.len()));
@@ -398,6 +401,7 @@ impl<'s> Loop<'s> {
         if saved.len() > partition.saved.len() {
             inputs.push(("saved".to_string(), Source::New(nothing())));
         }
+        inputs.extend(counting.map(|stack| ("counted".to_string(), Source::New(stack.ty().unstacked()))));
         inputs.extend(used_rows.iter().map(|&k| input(n_index + k)));
         inputs.extend(seeds(active.len(), collected.len()));
         inputs.extend(used_fixed.iter().map(|&k| input(n_index + k)));
@@ -406,6 +410,7 @@ impl<'s> Loop<'s> {
         let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
         operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
         operands.extend(&saved);
+        operands.extend(counting);
         operands.extend(used_rows.iter().map(|&k| x[k]));
         operands.extend(collected.iter().filter_map(|&k| cts[k]));
         let xs = operands.len() - active.len() - fixed.len();

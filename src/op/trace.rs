@@ -23,8 +23,9 @@ struct Trace {
     max_nodes: usize,
     error: Option<Error>,
     oracle: Option<Oracle>,
-    /// What nodes are for while a derivative rule runs, and whose source line they bear.
-    scope: Option<(Option<SourceLine>, Role)>,
+    /// While a derivative rule runs: whose source line nodes bear, and what they are for. In a region that the rule makes,
+    /// they are for the region as a whole.
+    scope: Option<(Option<SourceLine>, Option<Role>)>,
     /// For a region: what it captured of the trace below it.
     captures: Option<Captures>,
 }
@@ -162,7 +163,8 @@ fn trace_region(
         values.push(graph.add_input(name.as_str(), ty.clone())?);
     }
     let captures = Some(Captures::default());
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope: None, captures };
+    let scope = with_open(|around| around.scope.as_ref().map(|(at, _)| (at.clone(), None)));
+    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
@@ -296,7 +298,7 @@ impl Trace {
         }
         let provenance = match &self.scope {
             None => Provenance { at: Some(SourceLine::Here(at)), name: None, role: None },
-            Some((at, role)) => Provenance { at: at.clone(), name: None, role: Some(*role) },
+            Some((at, role)) => Provenance { at: at.clone(), name: None, role: *role },
         };
         match self.graph.add_with_regions(op, operands, regions, provenance) {
             Ok(node) => Some(node),
@@ -436,7 +438,7 @@ pub(crate) fn inspect<T>(read: impl FnOnce(&Graph) -> T) -> T {
 pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
     let before = with_open(|trace| {
         let at = trace.graph.node(role.of().node).provenance().at.clone();
-        trace.scope.replace((at, role))
+        trace.scope.replace((at, Some(role)))
     });
     let result = body();
     with_open(|trace| trace.scope = before);
