@@ -180,7 +180,7 @@ fn higher_orders_agree() {
     }
     let third = |run: Loop| {
         let f = move |x: Var| run.fori_loop(5, x, |_, x| (x * 1.2).sin());
-        everywhere(grad(grad(grad(f))), 0.7)
+        everywhere(grad(grad(grad(f))), (0.7,))
     };
     let (plain, checkpointed) = (third(Loop::new()), third(Loop::new().checkpoint(Schedule::Sqrt)));
     assert!((plain[0] - checkpointed[0]).abs() <= 1e-12 * plain[0].abs(), "{plain:?}, {checkpointed:?}");

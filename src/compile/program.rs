@@ -30,7 +30,7 @@ pub struct Program {
     entry: FunctionId,
     /// What the base table holds after the outputs.
     constants: Vec<Arc<Array>>,
-    libraries: Vec<Box<LibraryCall>>,
+    libraries: Vec<Arc<LibraryCall>>,
     /// What code within regions refers to.
     kept: Kept,
     /// Whether loops save anything, and how many bytes that may be.
@@ -47,7 +47,7 @@ pub struct Program {
 #[derive(Default)]
 struct Kept {
     constants: Vec<Array>,
-    libraries: Vec<Box<LibraryCall>>,
+    libraries: Vec<Arc<LibraryCall>>,
     drivers: Vec<Arc<Driver>>,
     /// The loops whose trips are limited.
     limits: Vec<(While, Option<SourceLine>)>,
@@ -334,7 +334,7 @@ fn emit(
     plan: &Plan<'_>,
     homes: &Homes,
     kept: &mut Kept,
-) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
+) -> Result<(FunctionId, Vec<Arc<LibraryCall>>), Error> {
     enum Step {
         Call(FunctionId),
         Library { node: NodeId, base: u32 },
@@ -357,7 +357,7 @@ fn emit(
             Kernel::Library(node) => {
                 let base = homes.first_library(plan) + 2 * libraries.len() as u32;
                 steps.push(Step::Library { node: *node, base });
-                libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
+                libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
             }
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));

@@ -6,11 +6,11 @@
 //! rematerialization of Jain et al., "Checkmate" (MLSys 2020), in the form of a minimum cut that the partitioner of
 //! PyTorch's AOTAutograd made known.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::Error;
 use crate::ir::{Operands, Provenance, Value, results_of};
-use crate::op::{Graph, Lowering, Op};
+use crate::op::{Graph, Lowering, Op, trace};
 use crate::value::Type;
 
 /// What an input of a joint graph is for.
@@ -47,6 +47,24 @@ pub(super) struct Partition<'j> {
     pub saved: Vec<Value>,
     /// Which inputs the second part uses.
     pub used: Vec<bool>,
+}
+
+/// Gives names that are all different.
+#[derive(Default)]
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// Names that differ from these, too.
+    pub fn of<'n>(taken: impl Iterator<Item = &'n str>) -> Names {
+        Names(taken.map(str::to_string).collect())
+    }
+
+    /// The name, or, if it is taken, the name with a number.
+    pub fn give(&mut self, name: &str) -> String {
+        let name = trace::free_name(name, |name| self.0.contains(name));
+        self.0.insert(name.clone());
+        name
+    }
 }
 
 /// More values than these are not cut at the minimum: what the second part takes is saved as it is.
@@ -131,7 +149,9 @@ impl<'j> Partition<'j> {
             inputs.map(|(k, input)| (input.name.to_string(), Source::Input(k))).collect();
         let outputs = self.joint.outputs()[..self.n_primal].iter();
         let mut outputs: Vec<(String, Value)> = outputs.map(|output| (output.name.to_string(), output.value)).collect();
-        outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (format!("saved.{k}"), value)));
+        // The trip may save something already, for another derivative.
+        let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
+        outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (names.give(&format!("saved.{k}")), value)));
         self.part(self.joint.name(), &inputs, &self.needed(&outputs), outputs)
     }
 
@@ -166,10 +186,13 @@ impl<'j> Partition<'j> {
     }
 
     /// The derivative of a trip, with inputs in this order.
-    pub fn second(&self, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+    pub fn second(&self, name: &str, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+        let mut names = Names::default();
+        let inputs: Vec<(String, Source)> =
+            inputs.iter().map(|(name, source)| (names.give(name), source.clone())).collect();
         let outputs = self.joint.outputs()[self.n_primal..].iter();
         let outputs = outputs.map(|output| (output.name.to_string(), output.value)).collect();
-        self.part("reverse", inputs, &self.second, outputs)
+        self.part(name, &inputs, &self.second, outputs)
     }
 
     /// A graph of some of the nodes.

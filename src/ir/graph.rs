@@ -434,7 +434,8 @@ impl<O: Operation> Graph<O> {
 
     /// The position of a node among the operations, which is its number in listings and files.
     pub fn op_number(&self, id: NodeId) -> usize {
-        id.index() - self.inputs.len()
+        // While a region is traced, what it captures becomes an input among its operations.
+        id.index() - self.inputs.partition_point(|input| input.node < id)
     }
 
     /// A node.
@@ -554,10 +555,25 @@ impl<O: Operation> Graph<O> {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
 
-    /// Forgets every source line, as before a file is given away.
+    /// Forgets every source line, those of regions too, as before a file is given away.
     pub fn strip_source_lines(&mut self) {
+        self.strip(&mut HashMap::new());
+    }
+
+    /// A region that stands in several places stays one. Originals are kept meanwhile, so that no other graph takes the
+    /// address by which one is known.
+    fn strip(&mut self, known: &mut HashMap<*const Graph<O>, [Arc<Graph<O>>; 2]>) {
         for node in self.dag.node_weights_mut() {
             node.provenance.at = None;
+            for region in &mut node.regions {
+                let address = Arc::as_ptr(region);
+                if !known.contains_key(&address) {
+                    let mut stripped = Graph::clone(region);
+                    stripped.strip(known);
+                    known.insert(address, [region.clone(), Arc::new(stripped)]);
+                }
+                *region = known[&address][1].clone();
+            }
         }
         for guard in &mut self.guards {
             guard.at = None;

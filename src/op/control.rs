@@ -4,6 +4,8 @@
 //! interpreter and the compiler, and how they are differentiated with [`differentiate`](crate::differentiate); here stands
 //! what they mean and which types they take.
 
+use std::slice::from_ref;
+
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Answer, Derivative, Doc, Examples, Lowering, Rules, Sample, list};
@@ -502,9 +504,9 @@ fn cond_examples() -> Examples {
 fn switch_examples() -> Examples {
     let x = SCALAR(DType::F64);
     let regions = [
-        region("branch0", std::slice::from_ref(&x), |x| vec![x[0] * 2.0]),
-        region("branch1", std::slice::from_ref(&x), |x| vec![x[0] * x[0]]),
-        region("branch2", std::slice::from_ref(&x), |x| vec![x[0].cos()]),
+        region("branch0", from_ref(&x), |x| vec![x[0] * 2.0]),
+        region("branch1", from_ref(&x), |x| vec![x[0] * x[0]]),
+        region("branch2", from_ref(&x), |x| vec![x[0].cos()]),
     ];
     let case = |index: i64, y: f64| {
         answer(Switch, &regions, vec![Array::scalar(index), Array::scalar(3.0)], vec![Array::scalar(y)])
@@ -521,7 +523,7 @@ fn checkpoint_examples() -> Examples {
         vec![y * y, y.sum()]
     });
     let x = vec![f64s([0.0, 0.0, 0.0]), Array::scalar(2.0)];
-    let answers = vec![answer(Checkpoint, &[body.clone()], x, vec![f64s([0.0, 0.0, 0.0]), Array::scalar(0.0)])];
+    let answers = vec![answer(Checkpoint, from_ref(&body), x, vec![f64s([0.0, 0.0, 0.0]), Array::scalar(0.0)])];
     let operands = vec![(ty, (-1.0, 1.0)), (SCALAR(DType::F64), (0.5, 1.5))];
     Examples { answers, samples: vec![sample(Checkpoint, &[body], operands)] }
 }
@@ -579,14 +581,14 @@ fn scan_examples() -> Examples {
     let x = || vec![Array::scalar(1.0), f64s([2.0, 3.0, 4.0]), Array::scalar(10.0)];
     let none = || vec![Array::scalar(1.0), f64s([]), Array::scalar(10.0)];
     let answers = vec![
-        answer(op(3, false), &[horner.clone()], x(), vec![Array::scalar(1234.0), f64s([1.0, 13.0, 125.0])]),
-        answer(op(3, true), &[horner.clone()], x(), vec![Array::scalar(1432.0), f64s([143.0, 15.0, 3.0])]),
-        answer(op(0, false), &[horner.clone()], none(), vec![Array::scalar(1.0), f64s([])]),
+        answer(op(3, false), from_ref(&horner), x(), vec![Array::scalar(1234.0), f64s([1.0, 13.0, 125.0])]),
+        answer(op(3, true), from_ref(&horner), x(), vec![Array::scalar(1432.0), f64s([143.0, 15.0, 3.0])]),
+        answer(op(0, false), from_ref(&horner), none(), vec![Array::scalar(1.0), f64s([])]),
     ];
     let run = |n: usize, reverse| {
         let operands =
             vec![(f.clone(), (-1.0, 1.0)), (Type::new(DType::F64, [n]), (-1.0, 1.0)), (f.clone(), (0.5, 1.2))];
-        sample(op(n, reverse), &[horner.clone()], operands)
+        sample(op(n, reverse), from_ref(&horner), operands)
     };
     let mut samples = vec![run(0, false), run(1, true), run(5, false), run(5, true)];
     // Small enough for registers, and too large.
@@ -613,7 +615,7 @@ fn checkpointed() -> Vec<Sample> {
         let rows = Type::new(DType::F64, [n]);
         let unit = (-1.0, 1.0);
         let operands = vec![(f.clone(), unit), (f.clone(), unit), (rows, unit), (f.clone(), (0.5, 1.0))];
-        sample(op, &[body.clone()], operands)
+        sample(op, from_ref(&body), operands)
     });
     cases.collect()
 }

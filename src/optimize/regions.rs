@@ -244,29 +244,32 @@ impl Node {
             }
         }
         let dead: Vec<usize> = (0..n_results).rev().filter(|&k| !live[k]).collect();
-        for &k in &dead {
-            self.drop_result(k);
-        }
+        self.drop_dead(&dead);
         self.set_counts();
         Ok(())
     }
 
-    fn drop_result(&mut self, k: usize) {
-        let is_carry = k < self.carry.len();
-        let dead_input = is_carry.then(|| self.n_index() + k);
+    /// All at once, for dead carries may need each other.
+    fn drop_dead(&mut self, dead: &[usize]) {
+        let (n_index, n_carry) = (self.n_index(), self.carry.len());
         let is_while = matches!(self.op, Op::While(_));
         let first = usize::from(self.is_advance(0));
         for (position, region) in self.regions.iter_mut().enumerate().skip(first) {
             let is_condition = is_while && position == 0;
             let outputs: Vec<usize> =
-                (0..region.outputs().len()).filter(|&output| is_condition || output != k).collect();
-            let order: Vec<usize> = (0..region.inputs().len()).filter(|&input| Some(input) != dead_input).collect();
-            *region = Arc::new(reordered(region, &order, &outputs));
+                (0..region.outputs().len()).filter(|output| is_condition || !dead.contains(output)).collect();
+            let is_dead =
+                |input: usize| (n_index..n_index + n_carry).contains(&input) && dead.contains(&(input - n_index));
+            let inputs: Vec<usize> = (0..region.inputs().len()).filter(|&input| !is_dead(input)).collect();
+            *region = Arc::new(reordered(region, &inputs, &outputs));
         }
-        if is_carry {
-            self.carry.remove(k);
+        // The last comes first, so that the positions of the others stay.
+        for &k in dead {
+            if k < n_carry {
+                self.carry.remove(k);
+            }
+            self.shift_results(k, Origin::Dropped);
         }
-        self.shift_results(k, Origin::Dropped);
     }
 
     /// Numbers come in as constants, equal operands once, and what is not used not at all.
@@ -328,7 +331,7 @@ impl Node {
             let region = self.regions[position].clone();
             let n_inputs = region.inputs().len();
             let first_fixed = n_inputs - self.fixed.len();
-            let hoisted = Hoisted::of(&region, first_fixed);
+            let hoisted = Hoisted::of(&region, first_fixed, self.surely_runs(position));
             if hoisted.border.is_empty() {
                 continue;
             }
@@ -341,6 +344,17 @@ impl Node {
             self.fixed.extend(values);
         }
         Ok(())
+    }
+
+    /// Whether a region runs at least once.
+    fn surely_runs(&self, region: usize) -> bool {
+        match self.op {
+            Op::While(_) => region == 0,
+            Op::Scan(Scan { length, .. }) => length.is_some_and(|length| length > 0),
+            // There is nothing to advance to after the last trip.
+            Op::Revolve(Revolve { length, .. }) => length > usize::from(region == 0),
+            _ => false,
+        }
     }
 
     fn no_trips(&self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
@@ -510,6 +524,13 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value]) -> Result<G
     simplify::run(&new)
 }
 
+/// Whether a node holds no `while`.
+fn surely_ends(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let is_while = matches!(node.op(), Some(Op::While(_)));
+    !is_while && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
+}
+
 /// What of a region does not change from trip to trip.
 struct Hoisted {
     /// The nodes that depend on fixed inputs and constants alone.
@@ -519,12 +540,14 @@ struct Hoisted {
 }
 
 impl Hoisted {
-    fn of(region: &Graph, first_fixed: usize) -> Hoisted {
+    /// A loop that may go on without end, or end in an error, is not run in place of a region that may never be.
+    fn of(region: &Graph, first_fixed: usize, surely_runs: bool) -> Hoisted {
         let n_inputs = region.inputs().len();
         let mut fixed: Vec<bool> = (0..n_inputs).map(|k| k >= first_fixed).collect();
         for id in region.ids().skip(n_inputs) {
             let is_fixed = region.operands(id).iter().all(|x| fixed[x.node.index()]);
-            fixed.push(is_fixed && !region.node(id).types().iter().any(|ty| ty.stack));
+            let may_move = surely_runs || surely_ends(region, id);
+            fixed.push(is_fixed && may_move && !region.node(id).types().iter().any(|ty| ty.stack));
         }
         let mut hoisted = Hoisted { fixed, border: Vec::new() };
         let mut seen: HashMap<Value, ()> = HashMap::new();
