@@ -590,6 +590,36 @@ fn carries_are_dropped_and_settled() -> Result<(), Error> {
     Ok(())
 }
 
+/// Dead carries that need each other go together.
+#[test]
+fn carries_that_need_each_other_are_dropped() -> Result<(), Error> {
+    let f = |x: Var| fori_loop(3, (x, x.sin(), x.cos()), |_, (y, a, b)| (y * x, b + 1.0, a * 2.0)).0;
+    let graph = trace(f, (DType::F64,))?;
+    let settled = Scan { carry: 1, xs: 0, length: Some(3), reverse: false };
+    assert_eq!(op_of(&optimize(&graph)?, "scan"), settled.into());
+    assert_eq!(number(f, (2.0,)), 16.0);
+    Ok(())
+}
+
+/// What does not change is computed before the loop, unless it might never end and the loop might never run.
+#[test]
+fn what_does_not_change_leaves_the_loop() -> Result<(), Error> {
+    let f = |x: Var, w: Var| fori_loop(3, x, |_, y| y * w.exp());
+    let optimized = optimize(&trace(f, (DType::F64, DType::F64))?)?;
+    let outside = optimized.ids().any(|id| optimized.node(id).op().is_some_and(|op| op.name() == "exp"));
+    assert!(outside, "{optimized}");
+    close(number(f, (2.0, 0.5)), 2.0 * 1.5f64.exp());
+
+    let g = |x: Var, n: Var, w: Var| {
+        let limited = || Loop::new().max_trips(5).while_loop(w, |w| w.greater(0.0), |w| w + 1.0);
+        while_loop((x, n), |(_, n)| n.greater(0), |(x, n)| (x + limited(), n - 1)).0
+    };
+    assert_eq!(number(g, (2.0, 0i64, 1.0)), 2.0);
+    assert_eq!(number(g, (2.0, 3i64, -1.0)), -1.0);
+    assert!(matches!(jit(g).call::<f64>(2.0, 3i64, 1.0), Err(Error::Limit(_))));
+    Ok(())
+}
+
 #[test]
 fn known_choices_are_followed() -> Result<(), Error> {
     let f = |x: Var| {
