@@ -263,9 +263,10 @@ impl<'s> Loop<'s> {
             regions.push(traced.graph);
         }
         regions.push(body.graph);
-        let op: Op = match &step.op {
-            Op::While(op) => While { carry: n_carry, ..*op }.into(),
-            _ => Scan { carry: n_carry, xs: self.xs + rows.len(), length: self.length, reverse: self.reverse }.into(),
+        let op: Op = if let Op::While(op) = &step.op {
+            While { carry: n_carry, ..*op }.into()
+        } else {
+            Scan { carry: n_carry, xs: self.xs + rows.len(), length: self.length, reverse: self.reverse }.into()
         };
         let results = trace::apply_regions(op, &operands, regions)?;
         let mut tangents = vec![None; step.n_results];
