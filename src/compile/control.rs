@@ -4,11 +4,15 @@
 //! what the loop itself needs lie in the scratch memory of the control kernel, which writes the addresses of inputs and
 //! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
 
+use std::cell::RefCell;
+
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, STACKS, allocate, first_constant};
 use super::library::call_library;
 use super::plan::{Kernel, Place, Plan};
+use super::registers::{self, Collected, Memory, Registers, Slot};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, FunctionId, Pointer};
+use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Graph, Op, Scan, While};
 use crate::value::{DType, Scalar, Type};
@@ -18,6 +22,8 @@ pub(super) const TOO_MANY_TRIPS: i32 = -16;
 
 /// A control kernel before emission: its regions, and where things are in its scratch memory.
 pub(super) struct ControlPlan<'g> {
+    /// Whether all is emitted in one piece; then there is nothing else to plan.
+    pub in_registers: bool,
     pub regions: Vec<Body<'g>>,
     carry: Vec<Copies>,
     /// The number of the row, or the outcome of the condition.
@@ -56,6 +62,9 @@ const LINE: usize = 64;
 
 impl<'g> ControlPlan<'g> {
     pub fn new(graph: &'g Graph, id: NodeId) -> ControlPlan<'g> {
+        if registers::fits(graph, id) {
+            return ControlPlan { in_registers: true, regions: vec![], carry: vec![], word: 0, head: 0, bytes: 0 };
+        }
         let node = graph.node(id);
         let op = node.op().expect("bug: an input among operations");
         let mut end = 0;
@@ -89,7 +98,7 @@ impl<'g> ControlPlan<'g> {
         let arena = take(regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0));
         let frame = take(regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0));
         regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
-        ControlPlan { regions, carry, word, head, bytes: end }
+        ControlPlan { in_registers: false, regions, carry, word, head, bytes: end }
     }
 }
 
@@ -129,6 +138,65 @@ pub(super) fn emit(
     }
 }
 
+/// Emits a control kernel that fits into registers.
+pub(super) fn emit_in_registers(
+    e: &mut Emitter<'_>,
+    plan: &Plan<'_>,
+    homes: &Homes,
+    node: NodeId,
+    limits: &mut Vec<(While, Option<SourceLine>)>,
+) {
+    let stacks = e.base(STACKS);
+    let registers = Registers { stacks, limits: RefCell::new(limits) };
+    let graph = plan.graph;
+    let operands = graph.operands(node).iter().map(|&x| operand(e, plan, homes, x)).collect();
+    let places: Vec<Pointer> = results_of(graph, node)
+        .map(|y| {
+            let Place { base, offset } = homes.place(plan.id(y));
+            let base = e.base(base);
+            e.offset(base, offset)
+        })
+        .collect();
+    let (collected, n_carry) = match graph.node(node).op() {
+        Some(Op::Scan(op)) if op.length.is_some() => (Collected::Arrays(places[op.carry..].to_vec()), op.carry),
+        _ => (Collected::Stacks, places.len()),
+    };
+    let results = registers.node(e, graph, node, operands, collected);
+    for (slot, &place) in results.iter().zip(&places[..n_carry]) {
+        match slot {
+            Slot::Elements(elements) => registers::store(e, elements, place, 0),
+            Slot::Stack { start, distance, n } => {
+                e.store_pointer(*start, place, 0);
+                e.store_pointer(*distance, place, 8);
+                e.store_pointer(*n, place, 16);
+            }
+            Slot::Memory(_) => unreachable!("bug: a result that lies somewhere else"),
+        }
+    }
+}
+
+/// An operand of a kernel in registers: a scalar is loaded at once, an array where it is used.
+fn operand(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, x: Value) -> Slot {
+    let ty = plan.ty(x);
+    let access = plan.access(x);
+    if ty.rank() == 0
+        && !ty.stack
+        && let Some(constant) = plan.constant(x)
+    {
+        let element = constant.get(plan.element(x) as usize).expect("bug: a view beyond its constant");
+        return Slot::Elements(vec![e.constant(element, 1)]);
+    }
+    let Place { base, offset } = homes.place(access.root);
+    let base = e.base(base);
+    let address = e.offset(base, offset);
+    if ty.stack {
+        let [start, distance, n] = [0, 8, 16].map(|field| e.load_pointer(address, field));
+        return Slot::Stack { start, distance, n };
+    }
+    let memory = Slot::Memory(Memory { addresses: vec![address], layout: access.layout, dtype: ty.dtype });
+    if ty.rank() == 0 { Slot::Elements(registers::elements(e, &memory, 1)) } else { memory }
+}
+
 struct Frame<'f, 'g> {
     plan: &'f Plan<'g>,
     homes: &'f Homes,
@@ -162,13 +230,13 @@ impl Rows {
 }
 
 /// The records that a loop collects on a stack: the place of each value in a record, and the size of a record.
-struct Record {
-    offsets: Vec<usize>,
-    bytes: usize,
+pub(super) struct Record {
+    pub offsets: Vec<usize>,
+    pub bytes: usize,
 }
 
 impl Record {
-    fn of(types: &[Type]) -> Record {
+    pub fn of(types: &[Type]) -> Record {
         let mut bytes = 0;
         let offsets = types.iter().map(|ty| {
             let offset = bytes;
@@ -350,8 +418,9 @@ impl Frame<'_, '_> {
         let head = self.place(e, self.control.head);
         let zero = e.index(0);
         [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
-        let n_trips = e.repeat_while(
-            |e, _| {
+        let (n_trips, _) = e.repeat_while(
+            &[],
+            |e, _, _| {
                 for k in 0..op.carry {
                     let read = self.get(e, BODY, self.input(k));
                     self.set(e, CONDITION, self.input(k), read);
@@ -359,7 +428,7 @@ impl Frame<'_, '_> {
                 self.call_body(e, CONDITION);
                 e.load(word, 0, DType::Bool, 1)
             },
-            |e, trip| {
+            |e, trip, _| {
                 if let (Some(max), Some(limit)) = (op.max_trips, limit) {
                     e.return_if_equal(trip, max, TOO_MANY_TRIPS - limit as i32);
                 }
@@ -371,6 +440,7 @@ impl Frame<'_, '_> {
                 }
                 self.call_body(e, BODY);
                 self.swap_carry(e, BODY, 0);
+                Vec::new()
             },
         );
         self.finish_carry(e, BODY, 0);

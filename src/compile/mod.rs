@@ -20,6 +20,7 @@ mod loops;
 mod nest;
 mod plan;
 mod program;
+mod registers;
 mod scalar;
 mod stacks;
 

@@ -350,6 +350,12 @@ fn emit(
                 steps.push(Step::Library { node: *node, base });
                 libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
             }
+            Kernel::Control(node) if plan.controls[&k].in_registers => {
+                module.describe(|| inspect::control(plan, *node, &[]));
+                let limits = &mut kept.limits;
+                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits))?;
+                steps.push(Step::Call(function));
+            }
             Kernel::Control(node) => {
                 let regions: Vec<Emitted> = plan.controls[&k]
                     .regions

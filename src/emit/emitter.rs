@@ -299,29 +299,69 @@ impl<'f> Emitter<'f> {
         self.builder.seal_block(after);
     }
 
-    /// Runs the body for trip 0, 1, … as long as the condition holds; gives the number of trips.
+    /// One of two lists of registers, of the same dtypes; only this one is computed.
+    pub fn choose_values(
+        &mut self,
+        condition: Reg,
+        body: impl FnOnce(&mut Emitter<'f>) -> Vec<Reg>,
+        other: impl FnOnce(&mut Emitter<'f>) -> Vec<Reg>,
+    ) -> Vec<Reg> {
+        let [then, otherwise, after] = [(), (), ()].map(|()| self.builder.create_block());
+        self.builder.ins().brif(condition.value, then, &[], otherwise, &[]);
+        self.builder.switch_to_block(then);
+        self.builder.seal_block(then);
+        let first = body(self);
+        let params: Vec<ir::Value> = first
+            .iter()
+            .map(|reg| self.builder.append_block_param(after, register_type(reg.dtype, reg.lanes)))
+            .collect();
+        let arguments = |registers: &[Reg]| registers.iter().map(|reg| reg.value.into()).collect::<Vec<ir::BlockArg>>();
+        self.builder.ins().jump(after, &arguments(&first));
+        self.builder.switch_to_block(otherwise);
+        self.builder.seal_block(otherwise);
+        let second = other(self);
+        self.builder.ins().jump(after, &arguments(&second));
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        first.iter().zip(params).map(|(reg, value)| Reg { value, ..*reg }).collect()
+    }
+
+    /// Runs the body for trip 0, 1, … as long as the condition holds; gives the number of trips. `carried` registers go
+    /// around the loop: condition and body get them, and the body returns their next values.
     pub fn repeat_while(
         &mut self,
-        condition: impl FnOnce(&mut Emitter<'f>, Pointer) -> Reg,
-        body: impl FnOnce(&mut Emitter<'f>, Pointer),
-    ) -> Pointer {
+        carried: &[Reg],
+        condition: impl FnOnce(&mut Emitter<'f>, Pointer, &[Reg]) -> Reg,
+        body: impl FnOnce(&mut Emitter<'f>, Pointer, &[Reg]) -> Vec<Reg>,
+    ) -> (Pointer, Vec<Reg>) {
         let [header, inside, after] = [(), (), ()].map(|()| self.builder.create_block());
-        self.builder.append_block_param(header, types::I64);
+        let trip = Pointer(self.builder.append_block_param(header, types::I64));
+        let values: Vec<Reg> = carried
+            .iter()
+            .map(|reg| {
+                let value = self.builder.append_block_param(header, register_type(reg.dtype, reg.lanes));
+                Reg { value, ..*reg }
+            })
+            .collect();
         let zero = self.index(0);
-        self.jump(header, zero, &[]);
+        self.jump(header, zero, carried);
         self.builder.switch_to_block(header);
-        let trip = Pointer(self.builder.block_params(header)[0]);
-        let holds = condition(self, trip);
+        let holds = condition(self, trip, &values);
         self.builder.ins().brif(holds.value, inside, &[], after, &[]);
         self.builder.switch_to_block(inside);
         self.builder.seal_block(inside);
-        body(self, trip);
-        let next = Pointer(self.builder.ins().iadd_imm_s(trip.0, 1));
-        self.jump(header, next, &[]);
+        let next = body(self, trip, &values);
+        let next_trip = Pointer(self.builder.ins().iadd_imm_s(trip.0, 1));
+        self.jump(header, next_trip, &next);
         self.builder.seal_block(header);
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);
-        trip
+        (trip, values)
+    }
+
+    /// An index as a number.
+    pub fn number(&self, index: Pointer) -> Reg {
+        Reg { value: index.0, dtype: DType::I64, lanes: 1 }
     }
 
     /// `n - 1 - index`.

@@ -22,6 +22,9 @@ pub const MIN_INTERLEAVED: usize = 16;
 /// How many interleaved accumulators there are.
 pub const ACCUMULATORS: usize = 8;
 
+/// Up to how many multiplications a product of matrices is not blocked.
+pub(crate) const MAX_PLAIN: usize = 512;
+
 /// How many rows of a matrix are read side by side, which hides the latency of additions.
 const ROWS: usize = 4;
 
@@ -147,9 +150,15 @@ impl<'a, T: Copy> Matrix<'a, T> {
 
 /// `result[i, j] = Σₖ lhs[i, k] · rhs[k, j]`, row-major.
 ///
-/// With one product in each sum there is nothing to order; otherwise the order is that of [`Number::blocked_product`].
+/// With one product in each sum there is nothing to order. Few products are made a row of the result at a time: blocking
+/// would cost more than it gains, and compiled code can do the same in registers. Otherwise the order is that of
+/// [`Number::blocked_product`].
 pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T]) {
-    if lhs.columns <= 1 { product_by_rows(lhs, rhs, result) } else { T::blocked_product(lhs, rhs, result) }
+    if lhs.columns <= 1 || lhs.rows * lhs.columns * rhs.columns <= MAX_PLAIN {
+        product_by_rows(lhs, rhs, result)
+    } else {
+        T::blocked_product(lhs, rhs, result)
+    }
 }
 
 /// Compiles a function twice, for any processor and for one with AVX2, and calls what fits. Nothing in the body depends

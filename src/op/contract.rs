@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 
 use super::Var;
 use super::rules::{
-    Answer, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
+    Answer, Derivative, Doc, Examples, General, Layout, Library, Lowering, Rules, Sample, eval_library, expect_arity,
+    literal,
 };
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
@@ -26,7 +27,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 /// It depends on the operation's parameters and on extents, never on strides. Axes of extent 1 do not count. An operand
 /// without kept axes is a vector. A product of vectors, and of a vector with a matrix whose last axis is contracted, is
 /// summed as [`ReduceSum`](super::ReduceSum) sums a last axis; that of a vector with a matrix whose last axis is kept, as
-/// it sums a first axis. The order of products of two matrices is faer's, for operands that lie in row-major order: it
+/// it sums a first axis. So are products of two matrices that take few multiplications; the order of others is faer's, for operands that lie in row-major order: it
 /// depends on the kind of processor, too, as does whether faer fuses multiplication and addition.
 ///
 /// # Derivative
@@ -250,6 +251,36 @@ impl DotGeneral {
 /// Whether a permutation leaves everything in its place.
 fn is_identity(perm: &[usize]) -> bool {
     perm.iter().enumerate().all(|(k, &axis)| k == axis)
+}
+
+impl DotGeneral {
+    /// For each element of the result the positions, in row-major order, of the elements of both operands that are
+    /// multiplied, in the order in which the products are added.
+    pub(crate) fn pairs(&self, lhs: &Shape, rhs: &Shape) -> Vec<Vec<(usize, usize)>> {
+        let kept = [self.kept(0, lhs.rank()), self.kept(1, rhs.rank())];
+        let places = |shape: &Shape, axes: &[usize]| {
+            let strides = shape.strides();
+            let layout = Layout {
+                offset: 0,
+                strides: axes.iter().map(|&axis| strides[axis]).collect(),
+                shape: axes.iter().map(|&axis| shape[axis]).collect(),
+            };
+            layout.places().map(|place| place as usize).collect::<Vec<usize>>()
+        };
+        let batch = [places(lhs, &self.batch[0]), places(rhs, &self.batch[1])];
+        let contract = [places(lhs, &self.contract[0]), places(rhs, &self.contract[1])];
+        let [rows, columns] = [places(lhs, &kept[0]), places(rhs, &kept[1])];
+        let mut pairs = Vec::new();
+        for (&b, &c) in batch[0].iter().zip(&batch[1]) {
+            for &i in &rows {
+                for &j in &columns {
+                    let products = contract[0].iter().zip(&contract[1]);
+                    pairs.push(products.map(|(&k, &l)| (b + i + k, c + j + l)).collect());
+                }
+            }
+        }
+        pairs
+    }
 }
 
 impl Library for DotGeneral {

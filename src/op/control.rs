@@ -359,10 +359,11 @@ fn cond_examples() -> Examples {
         answer(Cond, &scalars, call(false), vec![Array::scalar(9.0), Array::scalar(1.0)]),
     ];
     let condition = (SCALAR(DType::Bool), (0.0, 2.0));
-    let samples = [(DType::F64, vec![]), (DType::F64, vec![5]), (DType::F32, vec![2, 3])].map(|(dtype, shape)| {
-        let x = (Type::new(dtype, shape.as_slice()), (-1.5, 1.5));
-        sample(Cond, &both(dtype, &shape), vec![condition.clone(), x.clone(), x])
-    });
+    let samples = [(DType::F64, vec![]), (DType::F64, vec![5]), (DType::F32, vec![2, 3]), (DType::F64, vec![7, 11])]
+        .map(|(dtype, shape)| {
+            let x = (Type::new(dtype, shape.as_slice()), (-1.5, 1.5));
+            sample(Cond, &both(dtype, &shape), vec![condition.clone(), x.clone(), x])
+        });
     Examples { answers, samples: samples.into() }
 }
 
@@ -415,12 +416,23 @@ fn while_examples() -> Examples {
         region("body", &inputs, |x| vec![x[0] + 1, (x[1] * x[2]).sin() + x[1].reverse(&[0]) * 0.5]),
     ];
     let trips = |n: f64| (i.clone(), (n, n));
+    // Too large for registers.
+    let long = Type::new(DType::F64, [50]);
+    let inputs = [i.clone(), long.clone(), f.clone(), i.clone()];
+    let wide = [
+        region("condition", &inputs, |x| vec![x[0].less(x[3])]),
+        region("body", &inputs, |x| vec![x[0] + 1, (x[1] * x[2]).sin() + x[1].reverse(&[0]) * 0.5]),
+    ];
     let waved = |n: f64| {
         let operands = vec![trips(0.0), (vector.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), trips(n)];
         sample(op, &waves, operands)
     };
     let powers = vec![trips(0.0), (f.clone(), (0.5, 1.5)), (f.clone(), (-0.5, 0.5)), trips(7.0)];
-    let samples = vec![waved(0.0), waved(1.0), waved(6.0), sample(op, &power, powers)];
+    let widely = |n: f64| {
+        let operands = vec![trips(0.0), (long.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), trips(n)];
+        sample(op, &wide, operands)
+    };
+    let samples = vec![waved(0.0), waved(1.0), waved(6.0), widely(0.0), widely(4.0), sample(op, &power, powers)];
     Examples { answers, samples }
 }
 
@@ -445,22 +457,25 @@ fn scan_examples() -> Examples {
         sample(op(n, reverse), &[horner.clone()], operands)
     };
     let mut samples = vec![run(0, false), run(1, true), run(5, false), run(5, true)];
-    samples.push(recurrent(DType::F64));
-    samples.push(recurrent(DType::F32));
+    // Small enough for registers, and too large.
+    samples.push(recurrent(DType::F64, 3, 2));
+    samples.push(recurrent(DType::F32, 3, 2));
+    samples.push(recurrent(DType::F64, 9, 19));
+    samples.push(recurrent(DType::F32, 9, 19));
     samples.push(mapped());
     Examples { answers, samples }
 }
 
 /// A recurrent layer: its carry and its rows are vectors, and a matrix does not change.
-fn recurrent(dtype: DType) -> Sample {
-    let [h, x, w] = [vec![3], vec![2], vec![3, 5]].map(|shape| Type::new(dtype, shape));
+fn recurrent(dtype: DType, n: usize, m: usize) -> Sample {
+    let [h, x, w] = [vec![n], vec![m], vec![n, n + m]].map(|shape| Type::new(dtype, shape));
     let inputs = [SCALAR(DType::I64), h.clone(), x.clone(), w.clone()];
     let body = region("body", &inputs, |x| {
         let both = Var::concatenate(&[x[1], x[2]], 0);
         let next = x[3].dot(both).tanh();
         vec![next, next.square().sum(), x[2].exp()]
     });
-    let operands = vec![(h, (-1.0, 1.0)), (x.repeated(4), (-1.0, 1.0)), (w, (-0.7, 0.7))];
+    let operands = vec![(h, (-1.0, 1.0)), (x.repeated(4), (-1.0, 1.0)), (w, (-0.3, 0.3))];
     sample(Scan { carry: 1, xs: 1, length: Some(4), reverse: false }, &[body], operands)
 }
 

@@ -105,7 +105,7 @@ fn reduce(monoid: Monoid, axes: &[usize], x: &Array) -> Array {
 }
 
 /// The row-major position in the result to which the element at that position of the operand belongs.
-fn kept_position(shape: &Shape, axes: &[usize], mut position: usize) -> usize {
+pub(crate) fn kept_position(shape: &Shape, axes: &[usize], mut position: usize) -> usize {
     let (mut kept, mut stride) = (0, 1);
     for axis in (0..shape.rank()).rev() {
         let index = position % shape[axis];

@@ -401,6 +401,20 @@ impl Linear for ScatterSlices {
     }
 }
 
+impl ScatterSlices {
+    /// The places in the result, in row-major order, to which the elements of an operand are added.
+    pub(crate) fn places(&self, slot: usize, operand: &Shape) -> Vec<usize> {
+        let strides = self.shape.strides();
+        let along = |axis: usize| strides[axis] * self.strides[slot][axis] as isize;
+        let layout = Layout {
+            offset: (0..operand.rank()).map(|axis| self.starts[slot][axis] as isize * strides[axis]).sum(),
+            strides: (0..operand.rank()).map(along).collect(),
+            shape: operand.clone(),
+        };
+        layout.places().map(|place| place as usize).collect()
+    }
+}
+
 impl Library for ScatterSlices {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
         with_number!(results[0].dtype(), T => {

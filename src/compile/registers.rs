@@ -1,0 +1,752 @@
+//! Control flow whose values fit into registers: loops and branches over scalars and small arrays, emitted in one piece.
+//!
+//! An array is as many registers as it has elements. What is larger stays in memory, and single elements of it are loaded.
+//! The rows of a loop without a carry do not depend on each other, so they go side by side in lanes; so do those of a loop
+//! whose carry only sums up, but for the sums themselves, which are made in the order of the rows.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::control::{Record, TOO_MANY_TRIPS, makes_stacks};
+use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
+use crate::emit::{Emitter, Pointer, Reg};
+use crate::error::SourceLine;
+use crate::ir::{NodeId, Value, results_of};
+use crate::op::{
+    DotGeneral, Graph, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, Scan, ScatterSlices, View, While, kept_position,
+};
+use crate::value::{Array, DType, Scalar, Type};
+
+/// The most elements of an array in registers.
+const MAX_ELEMENTS: usize = 36;
+
+/// The most elements of a carry: each is alive in every trip.
+const MAX_CARRY: usize = 48;
+
+/// The most operations on elements in one function: register allocation is superlinear.
+const MAX_WORK: usize = 2000;
+
+/// Whether a node with regions fits into registers.
+pub(super) fn fits(graph: &Graph, id: NodeId) -> bool {
+    let operands = graph.operands(id);
+    let stored: Vec<bool> = operands.iter().map(|_| true).collect();
+    work_of_node(graph, id, &stored).is_some_and(|work| work <= MAX_WORK)
+}
+
+/// The operations on elements that a node with regions takes, or `None` if it does not fit. `stored` tells which operands
+/// lie in memory.
+fn work_of_node(graph: &Graph, id: NodeId, stored: &[bool]) -> Option<usize> {
+    let node = graph.node(id);
+    let types: Vec<&Type> = graph.operands(id).iter().map(|&x| graph.ty(x)).collect();
+    let small = |ty: &Type| ty.size() <= MAX_ELEMENTS;
+    let work = match node.op()? {
+        Op::Cond(_) | Op::Switch(_) => {
+            if !node.types().iter().all(small) {
+                return None;
+            }
+            let works: Option<Vec<usize>> =
+                node.regions().iter().map(|region| work_of_region(region, &stored[1..])).collect();
+            works?.iter().sum()
+        }
+        Op::Checkpoint(_) => {
+            if !node.types().iter().all(small) {
+                return None;
+            }
+            work_of_region(&node.regions()[0], stored)?
+        }
+        Op::While(op) => {
+            let carry: usize = types[..op.carry].iter().map(|ty| ty.size()).sum();
+            let inside: Vec<bool> = (0..types.len()).map(|k| k >= op.carry && stored[k]).collect();
+            if carry > MAX_CARRY || !node.types().iter().all(small) {
+                return None;
+            }
+            work_of_region(&node.regions()[0], &inside)? + work_of_region(&node.regions()[1], &inside)?
+        }
+        Op::Scan(op) => {
+            let carry: usize = types[..op.carry].iter().map(|ty| ty.size()).sum();
+            let collected = &node.regions()[0].signature().outputs[op.carry..];
+            let rows = op.carry..op.carry + op.xs;
+            let rows_stored = rows.clone().all(|k| stored[k] || types[k].stack);
+            // Rows that are collected need memory, which only a kernel of its own has; stacks have it anyway.
+            let has_place = collected.is_empty() || op.length.is_none() || stored.iter().all(|&stored| stored);
+            if carry > MAX_CARRY || !collected.iter().all(small) || !rows_stored || !has_place {
+                return None;
+            }
+            let mut inside = vec![false];
+            inside.extend((0..types.len()).map(|k| k >= op.carry && (stored[k] || rows.contains(&k))));
+            work_of_region(&node.regions()[0], &inside)?
+        }
+        _ => return None,
+    };
+    // What is carried and does not lie in memory must fit, too.
+    let held = types.iter().zip(stored).all(|(ty, &stored)| stored || ty.stack || small(ty));
+    held.then_some(work + 1)
+}
+
+/// The operations on elements that a region takes, or `None` if it does not fit.
+fn work_of_region(region: &Graph, stored: &[bool]) -> Option<usize> {
+    let mut in_memory: HashMap<Value, ()> = HashMap::new();
+    for (input, &stored) in region.inputs().iter().zip(stored) {
+        if stored {
+            in_memory.insert(input.node.into(), ());
+        } else if region.ty(input.node.into()).size() > MAX_ELEMENTS {
+            return None;
+        }
+    }
+    let small = |x: Value| region.ty(x).size() <= MAX_ELEMENTS;
+    let mut work = 0;
+    for id in region.ids().skip(region.inputs().len()) {
+        let op = region.node(id).op()?;
+        let operands = region.operands(id);
+        if let Lowering::Control(_) = op.lower() {
+            let stored: Vec<bool> = operands.iter().map(|x| in_memory.contains_key(x)).collect();
+            work += work_of_node(region, id, &stored)?;
+            continue;
+        }
+        if let Lowering::View(_) = op.lower()
+            && in_memory.contains_key(&operands[0])
+        {
+            in_memory.insert(id.into(), ());
+            continue;
+        }
+        if !operands.iter().all(|&x| small(x)) || !small(id.into()) {
+            return None;
+        }
+        work += match op.lower() {
+            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => region.ty(id.into()).size(),
+            Lowering::Constant(_) | Lowering::View(_) => 0,
+            Lowering::Reduce { .. } => region.ty(operands[0]).size(),
+            Lowering::Library(_) => match op {
+                Op::Concatenate(_) | Op::Pad(_) | Op::Iota(_) => 0,
+                Op::ScatterSlices(_) => operands.iter().map(|&x| region.ty(x).size()).sum(),
+                Op::DotGeneral(dot) => work_of_dot(dot, region.ty(operands[0]), region.ty(operands[1]))?,
+                _ => return None,
+            },
+            Lowering::Control(_) => unreachable!("bug: control flow was handled before"),
+        };
+    }
+    let outputs_fit = region.outputs().iter().all(|output| small(output.value));
+    outputs_fit.then_some(work)
+}
+
+fn work_of_dot(dot: &DotGeneral, lhs: &Type, rhs: &Type) -> Option<usize> {
+    let contracted: usize = dot.contract[0].iter().map(|&axis| lhs.shape[axis]).product();
+    let batch: usize = dot.batch[0].iter().map(|&axis| lhs.shape[axis]).product();
+    let [m, n] = [lhs, rhs].map(|ty| ty.size().checked_div(contracted * batch).unwrap_or(0));
+    // From there on sums are interleaved.
+    let plain = contracted < MIN_INTERLEAVED && m * n * contracted <= crate::math::linear::MAX_PLAIN;
+    plain.then_some(2 * batch * m * n * contracted)
+}
+
+/// A value of a region.
+#[derive(Clone)]
+pub(super) enum Slot {
+    /// The elements.
+    Elements(Vec<Reg>),
+    /// Elements in memory.
+    Memory(Memory),
+    /// A stack: where its first array is, how far the next, and how many there are.
+    Stack { start: Pointer, distance: Pointer, n: Pointer },
+}
+
+/// Elements in memory: one address for each lane, or one for all.
+#[derive(Clone)]
+pub(super) struct Memory {
+    pub addresses: Vec<Pointer>,
+    pub layout: Layout,
+    pub dtype: DType,
+}
+
+/// Where rows go that a loop collects.
+pub(super) enum Collected {
+    /// The address of the first row of each.
+    Arrays(Vec<Pointer>),
+    /// Nothing is collected, or stacks.
+    Stacks,
+}
+
+/// Emits control flow in registers.
+pub(super) struct Registers<'r> {
+    /// The memory of stacks.
+    pub stacks: Pointer,
+    /// The loops of the program whose trips are limited.
+    pub limits: RefCell<&'r mut Vec<(While, Option<SourceLine>)>>,
+}
+
+/// The values of one region under emission.
+struct Scope<'g> {
+    graph: &'g Graph,
+    slots: HashMap<Value, Slot>,
+    lanes: u8,
+}
+
+impl Registers<'_> {
+    /// The results of a node with regions.
+    pub fn node(
+        &self,
+        e: &mut Emitter<'_>,
+        graph: &Graph,
+        id: NodeId,
+        operands: Vec<Slot>,
+        collected: Collected,
+    ) -> Vec<Slot> {
+        let node = graph.node(id);
+        let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();
+        match node.op().expect("bug: an input among operations") {
+            Op::Cond(_) => {
+                let condition = self.first(e, &operands[0]);
+                let rest = &operands[1..];
+                let (first, second) =
+                    (|e: &mut _| self.branch(e, regions[0], rest), |e: &mut _| self.branch(e, regions[1], rest));
+                unflatten(e.choose_values(condition, first, second), node.types())
+            }
+            Op::Switch(_) => {
+                let index = self.first(e, &operands[0]);
+                unflatten(self.switch(e, &regions, index, 0, &operands[1..]), node.types())
+            }
+            Op::Checkpoint(_) => {
+                let outputs = self.branch(e, regions[0], &operands);
+                unflatten(outputs, node.types())
+            }
+            Op::While(op) => self.repeat(e, op, &regions, node.provenance().at.clone(), operands, node.types()),
+            Op::Scan(op) => self.scan(e, op, regions[0], operands, node.types(), collected),
+            other => unreachable!("bug: {} is no control flow", other.name()),
+        }
+    }
+
+    fn first(&self, e: &mut Emitter<'_>, slot: &Slot) -> Reg {
+        elements(e, slot, 1)[0]
+    }
+
+    /// The elements of all outputs of a region that stands where another could.
+    fn branch(&self, e: &mut Emitter<'_>, region: &Graph, inputs: &[Slot]) -> Vec<Reg> {
+        self.region(e, region, inputs.to_vec(), 1, &outputs_of(region)).concat()
+    }
+
+    /// The branches from the `k`-th on; the last takes what is beyond.
+    fn switch(&self, e: &mut Emitter<'_>, regions: &[&Graph], index: Reg, k: usize, inputs: &[Slot]) -> Vec<Reg> {
+        if k + 1 == regions.len() {
+            return self.branch(e, regions[k], inputs);
+        }
+        let bound = e.constant(Scalar::I64(k as i64), 1);
+        let is_this = e.le(index, bound);
+        e.choose_values(
+            is_this,
+            |e| self.branch(e, regions[k], inputs),
+            |e| self.switch(e, regions, index, k + 1, inputs),
+        )
+    }
+
+    /// Emits a region; gives the elements of some of its values.
+    fn region(
+        &self,
+        e: &mut Emitter<'_>,
+        graph: &Graph,
+        inputs: Vec<Slot>,
+        lanes: u8,
+        wanted: &[Value],
+    ) -> Vec<Vec<Reg>> {
+        let mut scope = Scope { graph, slots: HashMap::new(), lanes };
+        for (input, slot) in graph.inputs().iter().zip(inputs) {
+            scope.slots.insert(input.node.into(), slot);
+        }
+        let mut needed = vec![false; graph.n_nodes()];
+        wanted.iter().for_each(|x| needed[x.node.index()] = true);
+        for id in graph.ids().rev() {
+            if needed[id.index()] {
+                graph.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
+            }
+        }
+        for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
+            let op = graph.node(id).op().expect("bug: an input among operations");
+            if let Lowering::Control(_) = op.lower() {
+                let operands = graph.operands(id).iter().map(|x| scope.slots[x].clone()).collect();
+                let results = self.node(e, graph, id, operands, Collected::Stacks);
+                results_of(graph, id).zip(results).for_each(|(y, slot)| drop(scope.slots.insert(y, slot)));
+            } else {
+                let slot = scope.compute(e, id, op);
+                scope.slots.insert(id.into(), slot);
+            }
+        }
+        wanted.iter().map(|&x| scope.elements(e, x)).collect()
+    }
+
+    fn repeat(
+        &self,
+        e: &mut Emitter<'_>,
+        op: &While,
+        regions: &[&Graph],
+        at: Option<SourceLine>,
+        operands: Vec<Slot>,
+        types: &[Type],
+    ) -> Vec<Slot> {
+        let (condition, body) = (regions[0], regions[1]);
+        let (carry, fixed) = operands.split_at(op.carry);
+        let carry_types = &types[..op.carry];
+        let start: Vec<Reg> = carry.iter().flat_map(|slot| elements(e, slot, 1)).collect();
+        let saved: Vec<Type> = types[op.carry..].to_vec();
+        let record = Record::of(&saved);
+        let head = (!saved.is_empty()).then(|| self.empty_stack(e));
+        let with_fixed = |carried: &[Reg]| [unflatten(carried.to_vec(), carry_types), fixed.to_vec()].concat();
+        let limit = op.max_trips.map(|max| {
+            let mut limits = self.limits.borrow_mut();
+            limits.push((*op, at));
+            (max, TOO_MANY_TRIPS - (limits.len() - 1) as i32)
+        });
+        let (n_trips, last) = e.repeat_while(
+            &start,
+            |e, _, carried| {
+                let holds = self.released(e, condition, |e| {
+                    self.region(e, condition, with_fixed(carried), 1, &outputs_of(condition))
+                });
+                holds[0][0]
+            },
+            |e, trip, carried| {
+                if let Some((max, status)) = limit {
+                    e.return_if_equal(trip, max, status);
+                }
+                let outputs =
+                    self.released(e, body, |e| self.region(e, body, with_fixed(carried), 1, &outputs_of(body)));
+                if let Some(head) = head {
+                    self.make_room(e, head, trip, &record);
+                    let data = e.load_pointer(head, HEAD_DATA);
+                    let row = e.advance(data, trip, record.bytes as i64);
+                    for (y, &offset) in outputs[op.carry..].iter().zip(&record.offsets) {
+                        store(e, y, row, offset);
+                    }
+                }
+                outputs[..op.carry].concat()
+            },
+        );
+        let mut results = unflatten(last, carry_types);
+        if let Some(head) = head {
+            let data = e.load_pointer(head, HEAD_DATA);
+            results.extend(record.offsets.iter().map(|&offset| stack(e, data, offset, n_trips, &record)));
+        }
+        results
+    }
+
+    /// Runs a body whose stacks end with it.
+    fn released<T>(&self, e: &mut Emitter<'_>, region: &Graph, body: impl FnOnce(&mut Emitter<'_>) -> T) -> T {
+        if !makes_stacks(region) {
+            return body(e);
+        }
+        let mark = e.call_address(stacks::mark as *const () as usize, &[self.stacks]);
+        let result = body(e);
+        e.call_address(stacks::release as *const () as usize, &[self.stacks, mark]);
+        result
+    }
+
+    fn empty_stack(&self, e: &mut Emitter<'_>) -> Pointer {
+        let head = e.scratch(HEAD_BYTES as u32);
+        let zero = e.index(0);
+        [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
+        head
+    }
+
+    /// Makes room on the stack for the record of a trip.
+    fn make_room(&self, e: &mut Emitter<'_>, head: Pointer, trip: Pointer, record: &Record) {
+        let capacity = e.load_pointer(head, HEAD_CAPACITY);
+        e.when_equal(trip, capacity, |e| {
+            e.store_pointer(trip, head, HEAD_LEN);
+            let bytes = e.index(record.bytes as i64);
+            let status = e.call_address(stacks::grow as *const () as usize, &[self.stacks, head, bytes]);
+            e.return_status(status);
+        });
+    }
+
+    fn scan(
+        &self,
+        e: &mut Emitter<'_>,
+        op: &Scan,
+        body: &Graph,
+        operands: Vec<Slot>,
+        types: &[Type],
+        collected: Collected,
+    ) -> Vec<Slot> {
+        let (carry, rest) = operands.split_at(op.carry);
+        let (xs, fixed) = rest.split_at(op.xs);
+        let start: Vec<Reg> = carry.iter().flat_map(|slot| elements(e, slot, 1)).collect();
+        let n = match (op.length, xs.first()) {
+            (Some(n), _) => e.index(n as i64),
+            (None, Some(Slot::Stack { n, .. })) => *n,
+            (None, _) => unreachable!("bug: a loop along nothing"),
+        };
+        let ys = &types[op.carry..];
+        let (rows, results) = match collected {
+            Collected::Arrays(addresses) => {
+                let rows = addresses.iter().zip(ys).map(|(&start, ty)| Rows::of_array(start, ty)).collect();
+                let memory = |(&address, ty): (&Pointer, &Type)| {
+                    let layout = Layout::row_major(&ty.shape);
+                    Slot::Memory(Memory { addresses: vec![address], layout, dtype: ty.dtype })
+                };
+                (rows, addresses.iter().zip(ys).map(memory).collect())
+            }
+            Collected::Stacks => self.collect_stacks(e, ys, n),
+        };
+        let trips = Trips { op, body, xs, fixed, rows, carry_types: &types[..op.carry], n, registers: self };
+        let lanes = trips.lanes();
+        let mut trip = e.index(0);
+        let mut carried = start;
+        for lanes in if lanes > 1 { vec![lanes, 1] } else { vec![1] } {
+            (trip, carried) = e.for_each(trip, n, i64::from(lanes), &carried, |e, trip, carried| {
+                self.released(e, body, |e| trips.once(e, trip, carried, lanes))
+            });
+        }
+        let mut all = unflatten(carried, &types[..op.carry]);
+        all.extend(results);
+        all
+    }
+
+    /// Stacks of known length: their memory is taken at once.
+    fn collect_stacks(&self, e: &mut Emitter<'_>, ys: &[Type], n: Pointer) -> (Vec<Rows>, Vec<Slot>) {
+        if ys.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let record = Record::of(ys);
+        let head = e.scratch(HEAD_BYTES as u32);
+        let bytes = e.index(record.bytes as i64);
+        let status = e.call_address(stacks::reserve as *const () as usize, &[self.stacks, head, bytes, n]);
+        e.return_status(status);
+        let data = e.load_pointer(head, HEAD_DATA);
+        let slots: Vec<Slot> = record.offsets.iter().map(|&offset| stack(e, data, offset, n, &record)).collect();
+        let rows = record.offsets.iter().map(|&offset| Rows {
+            start: e.offset(data, offset as i64),
+            distance: Distance::Known(record.bytes as i64),
+        });
+        (rows.collect(), slots)
+    }
+}
+
+fn stack(e: &mut Emitter<'_>, data: Pointer, offset: usize, n: Pointer, record: &Record) -> Slot {
+    Slot::Stack { start: e.offset(data, offset as i64), distance: e.index(record.bytes as i64), n }
+}
+
+/// Rows in memory.
+struct Rows {
+    start: Pointer,
+    distance: Distance,
+}
+
+enum Distance {
+    Known(i64),
+    Loaded(Pointer),
+}
+
+impl Rows {
+    fn of_array(start: Pointer, ty: &Type) -> Rows {
+        let (_, row) = ty.row().expect("bug: rows of a scalar");
+        Rows { start, distance: Distance::Known((row.size() * row.dtype.size()) as i64) }
+    }
+
+    fn row(&self, e: &mut Emitter<'_>, index: Pointer) -> Pointer {
+        match self.distance {
+            Distance::Known(bytes) => e.advance(self.start, index, bytes),
+            Distance::Loaded(bytes) => e.advance_by(self.start, index, bytes),
+        }
+    }
+}
+
+/// The trips of a scan.
+struct Trips<'t, 'r> {
+    op: &'t Scan,
+    body: &'t Graph,
+    xs: &'t [Slot],
+    fixed: &'t [Slot],
+    /// Where collected rows go.
+    rows: Vec<Rows>,
+    carry_types: &'t [Type],
+    n: Pointer,
+    registers: &'t Registers<'r>,
+}
+
+impl Trips<'_, '_> {
+    /// How many rows go side by side.
+    fn lanes(&self) -> u8 {
+        let sums_only = (0..self.op.carry).all(|k| self.term(k).is_some());
+        let plain = self.body.ids().all(|id| self.body.node(id).regions().is_empty());
+        if !sums_only || !plain {
+            return 1;
+        }
+        let carried = 1..1 + self.op.carry;
+        let nodes = self.body.ids().filter(|id| !carried.contains(&id.index()));
+        let mut dtypes: Vec<DType> = nodes.flat_map(|id| self.body.node(id).types()).map(|ty| ty.dtype).collect();
+        dtypes.retain(|&dtype| dtype != DType::Bool);
+        // The number of the row is an integer, which matters only where it is used.
+        let index = self.body.inputs()[0].node;
+        if !self.body.ids().any(|id| self.body.operands(id).iter().any(|x| x.node == index)) {
+            dtypes.remove(0);
+        }
+        if dtypes.iter().all(|&dtype| dtype == DType::F32) {
+            4
+        } else if dtypes.iter().all(|&dtype| dtype != DType::F32) {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// If the next carry is the carry and a term, and nothing else uses it: the term.
+    fn term(&self, k: usize) -> Option<Value> {
+        let carry = Value::from(self.body.inputs()[1 + k].node);
+        let next = self.body.outputs()[k].value;
+        let Some(Op::Add(_)) = self.body.node(next.node).op() else { return None };
+        let operands = self.body.operands(next.node);
+        let term = match (operands[0] == carry, operands[1] == carry) {
+            (true, false) => operands[1],
+            (false, true) => operands[0],
+            _ => return None,
+        };
+        let uses = |x: Value| {
+            let by_nodes = self.body.ids().flat_map(|id| self.body.operands(id)).filter(|&y| y == x).count();
+            by_nodes + self.body.outputs().iter().filter(|output| output.value == x).count()
+        };
+        (uses(carry) == 1 && uses(next) == 1).then_some(term)
+    }
+
+    /// As many trips as there are lanes; gives the next carry.
+    fn once(&self, e: &mut Emitter<'_>, trip: Pointer, carried: &[Reg], lanes: u8) -> Vec<Reg> {
+        let mut indices = Vec::new();
+        for lane in 0..i64::from(lanes) {
+            let trip = e.offset(trip, lane);
+            indices.push(if self.op.reverse { e.mirrored(trip, self.n) } else { trip });
+        }
+        let numbers: Vec<Reg> = indices.iter().map(|&index| e.number(index)).collect();
+        // Lanes of integers stand beside those of `f64` only.
+        let index = if lanes == 4 { numbers[0] } else { e.join(&numbers) };
+        let mut inputs = vec![Slot::Elements(vec![index])];
+        inputs.extend(unflatten(carried.to_vec(), self.carry_types));
+        let first_row = 1 + self.op.carry;
+        for (k, slot) in self.xs.iter().enumerate() {
+            let ty = self.body.ty(self.body.inputs()[first_row + k].node.into());
+            inputs.push(self.row(e, slot, ty, &indices));
+        }
+        inputs.extend(self.fixed.iter().cloned());
+        let mut wanted = outputs_of(self.body);
+        if lanes > 1 {
+            (0..self.op.carry).for_each(|k| wanted[k] = self.term(k).expect("bug: a carry that does not sum up"));
+        }
+        let outputs = self.registers.region(e, self.body, inputs, lanes, &wanted);
+        for (y, rows) in outputs[self.op.carry..].iter().zip(&self.rows) {
+            for (lane, &index) in indices.iter().enumerate() {
+                let elements: Vec<Reg> = y.iter().map(|&x| e.lane(x, lane as u8)).collect();
+                let row = rows.row(e, index);
+                store(e, &elements, row, 0);
+            }
+        }
+        let next = outputs[..self.op.carry].concat();
+        if lanes == 1 {
+            return next;
+        }
+        let mut sums = carried.to_vec();
+        for lane in 0..lanes {
+            for (sum, &term) in sums.iter_mut().zip(&next) {
+                let term = e.lane(term, lane);
+                *sum = e.add(*sum, term);
+            }
+        }
+        sums
+    }
+
+    /// A row of one of the `xs` for each lane.
+    fn row(&self, e: &mut Emitter<'_>, slot: &Slot, ty: &Type, indices: &[Pointer]) -> Slot {
+        let bytes = (ty.size() * ty.dtype.size()) as i64;
+        let rows = match slot {
+            Slot::Stack { start, distance, .. } => Rows { start: *start, distance: Distance::Loaded(*distance) },
+            Slot::Memory(memory) => {
+                let first = e.offset(memory.addresses[0], memory.layout.offset as i64 * ty.dtype.size() as i64);
+                Rows { start: first, distance: Distance::Known(bytes) }
+            }
+            Slot::Elements(_) => unreachable!("bug: rows in registers"),
+        };
+        let addresses = indices.iter().map(|&index| rows.row(e, index)).collect();
+        Slot::Memory(Memory { addresses, layout: Layout::row_major(&ty.shape), dtype: ty.dtype })
+    }
+}
+
+fn outputs_of(region: &Graph) -> Vec<Value> {
+    region.outputs().iter().map(|output| output.value).collect()
+}
+
+/// Registers as values of these types.
+fn unflatten(registers: Vec<Reg>, types: &[Type]) -> Vec<Slot> {
+    let mut registers = registers.into_iter();
+    types.iter().map(|ty| Slot::Elements(registers.by_ref().take(ty.size()).collect())).collect()
+}
+
+pub(super) fn store(e: &mut Emitter<'_>, elements: &[Reg], address: Pointer, offset: usize) {
+    for (k, &x) in elements.iter().enumerate() {
+        e.store(x, address, (offset + k * x.dtype().size()) as i32);
+    }
+}
+
+/// The elements of a value, in lanes.
+pub(super) fn elements(e: &mut Emitter<'_>, slot: &Slot, lanes: u8) -> Vec<Reg> {
+    match slot {
+        Slot::Elements(elements) => elements.iter().map(|&x| e.splat(x, lanes)).collect(),
+        Slot::Memory(memory) => memory.layout.places().map(|place| memory.element(e, place, lanes)).collect(),
+        Slot::Stack { .. } => unreachable!("bug: the elements of a stack"),
+    }
+}
+
+impl Memory {
+    fn element(&self, e: &mut Emitter<'_>, place: isize, lanes: u8) -> Reg {
+        let distance = place as i64 * self.dtype.size() as i64;
+        let parts: Vec<Reg> = self
+            .addresses
+            .iter()
+            .map(|&address| match i32::try_from(distance) {
+                Ok(offset) => e.load(address, offset, self.dtype, 1),
+                Err(_) => {
+                    let address = e.offset(address, distance);
+                    e.load(address, 0, self.dtype, 1)
+                }
+            })
+            .collect();
+        if parts.len() == 1 { e.splat(parts[0], lanes) } else { e.join(&parts) }
+    }
+}
+
+impl Scope<'_> {
+    /// The elements of a value; what is loaded from memory is loaded once.
+    fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Vec<Reg> {
+        let found = elements(e, &self.slots[&x], self.lanes);
+        self.slots.insert(x, Slot::Elements(found.clone()));
+        found
+    }
+
+    fn compute(&mut self, e: &mut Emitter<'_>, id: NodeId, op: &Op) -> Slot {
+        let operands = self.graph.operands(id);
+        if let (Lowering::View(view), Slot::Memory(memory)) =
+            (op.lower(), operands.first().map_or(&Slot::Elements(vec![]), |x| &self.slots[x]))
+            && let Some(layout) = view.view(&memory.layout)
+        {
+            return Slot::Memory(Memory { layout, ..memory.clone() });
+        }
+        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x)).collect();
+        let types: Vec<&Type> = operands.iter().map(|&x| self.graph.ty(x)).collect();
+        let ty = self.graph.ty(id.into());
+        let each = |e: &mut Emitter<'_>, f: &dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg| -> Vec<Reg> {
+            (0..ty.size()).map(|k| f(e, &x.iter().map(|x| x[k]).collect::<Vec<Reg>>())).collect()
+        };
+        let elements = match op.lower() {
+            Lowering::Inline(rule) => each(e, &|e, x| rule.emit(e, x)),
+            Lowering::Math1(f) => each(e, &|e, x| e.math1(f, x[0])),
+            Lowering::Math2(f) => each(e, &|e, x| e.math2(f, x[0], x[1])),
+            Lowering::Constant(value) => value.elements().map(|x| e.constant(x, self.lanes)).collect(),
+            Lowering::View(view) => view_of(view, types[0]).map(|place| x[0][place]).collect(),
+            Lowering::Reduce { monoid, axes } => self.reduce(e, monoid, axes, &x[0], types[0], ty),
+            Lowering::Library(_) => self.library(e, op, &x, &types, ty),
+            Lowering::Control(_) => unreachable!("bug: control flow among operations on elements"),
+        };
+        Slot::Elements(elements)
+    }
+
+    /// A reduction in the documented order.
+    fn reduce(
+        &self,
+        e: &mut Emitter<'_>,
+        monoid: Monoid,
+        axes: &[usize],
+        x: &[Reg],
+        from: &Type,
+        to: &Type,
+    ) -> Vec<Reg> {
+        let identity = e.constant(monoid.identity(from.dtype), self.lanes);
+        let mut sums = vec![identity; to.size()];
+        let rank = from.rank();
+        let in_row = rank > 0 && axes.contains(&(rank - 1));
+        let row = if in_row { from.shape[rank - 1] } else { 1 };
+        for position in 0..x.len().checked_div(row).unwrap_or(0) {
+            let tile = &x[position * row..(position + 1) * row];
+            let value = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
+            let kept = kept_position(&from.shape, axes, position * row);
+            sums[kept] = monoid.emit(e, sums[kept], value);
+        }
+        sums
+    }
+
+    fn library(&self, e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], types: &[&Type], ty: &Type) -> Vec<Reg> {
+        match op {
+            Op::Concatenate(_) | Op::Pad(_) => {
+                let all = x.concat();
+                moved(op, types, ty).into_iter().map(|from| all[from]).collect()
+            }
+            Op::Iota(_) => {
+                let numbers = op.eval(&[], std::slice::from_ref(ty)).swap_remove(0);
+                numbers.elements().map(|x| e.constant(x, self.lanes)).collect()
+            }
+            Op::ScatterSlices(scatter) => self.scatter(e, scatter, x, types, ty),
+            Op::DotGeneral(dot) => self.dot(e, dot, x, types),
+            other => unreachable!("bug: {} in registers", other.name()),
+        }
+    }
+
+    fn scatter(
+        &self,
+        e: &mut Emitter<'_>,
+        scatter: &ScatterSlices,
+        x: &[Vec<Reg>],
+        types: &[&Type],
+        ty: &Type,
+    ) -> Vec<Reg> {
+        let zero = e.constant(Scalar::F64(0.0).convert(ty.dtype), self.lanes);
+        let mut sums = vec![zero; ty.size()];
+        for (slot, x) in x.iter().enumerate() {
+            for (place, &x) in scatter.places(slot, &types[slot].shape).into_iter().zip(x) {
+                sums[place] = e.add(sums[place], x);
+            }
+        }
+        sums
+    }
+
+    /// Sums of products, from left to right.
+    fn dot(&self, e: &mut Emitter<'_>, dot: &DotGeneral, x: &[Vec<Reg>], types: &[&Type]) -> Vec<Reg> {
+        let zero = e.constant(Scalar::F64(0.0).convert(types[0].dtype), self.lanes);
+        let mut results = Vec::new();
+        for pairs in dot.pairs(&types[0].shape, &types[1].shape) {
+            let sum = pairs.into_iter().fold(zero, |sum, (i, j)| {
+                let product = e.mul(x[0][i], x[1][j]);
+                e.add(sum, product)
+            });
+            results.push(sum);
+        }
+        results
+    }
+}
+
+fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {
+    if tile.len() < MIN_INTERLEAVED {
+        return tile.iter().fold(identity, |sum, &x| monoid.emit(e, sum, x));
+    }
+    let mut a = [identity; 8];
+    for (k, &x) in tile.iter().enumerate() {
+        a[k % 8] = monoid.emit(e, a[k % 8], x);
+    }
+    let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
+    let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
+    monoid.emit(e, halves[0], halves[1])
+}
+
+/// The places of a view's elements in its operand, which lies in row-major order.
+fn view_of(view: &dyn View, operand: &Type) -> impl Iterator<Item = usize> {
+    let layout = view.view(&Layout::row_major(&operand.shape)).expect("bug: a view of a row-major array");
+    layout.places().map(|place| place as usize).collect::<Vec<usize>>().into_iter()
+}
+
+/// For an operation that only moves elements, where each element of the result comes from, the operands' elements counted
+/// one operand after the other: the operation itself says so, applied to these numbers.
+fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
+    let mut next = 0;
+    let numbered: Vec<Array> = types
+        .iter()
+        .map(|ty| {
+            let first = next;
+            next += ty.size() as i64;
+            Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
+        })
+        .collect();
+    let moved = op.eval(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
+    let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
+    places.iter().map(|&place| place as usize).collect()
+}
