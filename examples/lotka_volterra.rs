@@ -179,7 +179,7 @@ fn drawing(data: &Array2<f64>, u: &Array1<f64>, v: &Array1<f64>) -> String {
     }
     for pelts in (0..=most as usize).step_by(20) {
         let (x, y) = place(0.0, pelts as f64);
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{pelts}</text>", x - 8.0, y + 4.0);
+        let _ = writeln!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{pelts}</text>", x - 8.0, y + 4.0);
     }
     let _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{}\">thousands of pelts</text>", MARGIN - 20.0);
     for (column, curve, color, name) in [(1, u, "#1f77b4", "hares"), (2, v, "#d62728", "lynxes")] {

@@ -10,7 +10,7 @@ use retrograd::error::{LimitError, TraceError};
 use retrograd::op::{Op, Scan, While};
 use retrograd::optimize::optimize;
 use retrograd::transform::Arguments;
-use retrograd::value::{Array, DType, Scalar, ToTree};
+use retrograd::value::{Array, DType, Scalar, ToTree, Type};
 use retrograd::{
     AllArgs, Arg, Error, Function, Graph, Loop, Program, Var, check_grad, checkpoint, cond, differentiate, fori_loop,
     grad, hessian, hvp, interpret, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad, vjp,
@@ -216,6 +216,49 @@ fn maps_of_any_number_of_rows() -> Result<(), Error> {
         close(gradient[2 * n], lengths.sum() / 2.0);
     }
     check_grad(f, (array![[0.3, 0.9], [1.2, -0.4], [-0.7, 0.2]], 1.5))
+}
+
+/// Products large enough for a library, sums in tiles and constants in memory, within a loop within a loop.
+#[test]
+fn bodies_hold_kernels_of_all_kinds() {
+    let mut random = Random(9);
+    let mut draw = |shape: &[usize]| random.array(&Type::new(DType::F64, shape), (-0.3, 0.3));
+    let (x, w, v) = (draw(&[3, 2, 40]), draw(&[40, 40]), draw(&[40, 40]));
+    let numbers = Array2::from_shape_fn((40, 40), |(i, j)| (i as f64 - j as f64) / 40.0);
+    let f = |x: Var, w: Var, v: Var| {
+        let step = |h: Var, x: Var| {
+            let gain = (w.matmul(v) * Var::from(&numbers)).sum() * 0.01;
+            let next = (h.matmul(w) + x.dot(v.t()) * gain).tanh();
+            (next, (next.cumsum(1).sum(), next.reverse(&[1]).max_all()))
+        };
+        let sequence = |h: Var| scan(h, x, step);
+        let twice = |_: Var, h: Var| sequence(h).0.reverse(&[0]);
+        let (last, (sums, largest)) = sequence(fori_loop(2, x.index_axis(0, 0), twice));
+        (last.square().sum() + (sums * largest).mean(), last)
+    };
+    everywhere(f, (&x, &w, &v));
+    let loss = |x: Var, w: Var, v: Var| f(x, w, v).0;
+    let gradient = everywhere(grad(loss).wrt(AllArgs), (&x, &w, &v));
+    // Along a direction, against a difference.
+    let t = [draw(&[3, 2, 40]), draw(&[40, 40]), draw(&[40, 40])];
+    let slope: f64 = gradient.iter().zip(&t).map(|(g, t)| dot(g, t)).sum();
+    let compiled = jit(loss);
+    let along = |h: f64| -> f64 {
+        let moved: Vec<Array> = [&x, &w, &v].into_iter().zip(&t).map(|(x, t)| axpy(x, h, t)).collect();
+        compiled.call(&moved[0], &moved[1], &moved[2]).unwrap()
+    };
+    near((along(1e-5) - along(-1e-5)) / 2e-5, slope, 1e-8);
+    let forward = everywhere(jvp(loss).wrt(AllArgs), (&x, &w, &v, (&t[0], &t[1], &t[2])));
+    near(common::floats(&forward[1])[0], slope, 1e-11);
+}
+
+fn dot(x: &Array, y: &Array) -> f64 {
+    common::floats(x).iter().zip(common::floats(y)).map(|(x, y)| x * y).sum()
+}
+
+fn axpy(x: &Array, h: f64, t: &Array) -> Array {
+    let moved = common::floats(x).into_iter().zip(common::floats(t)).map(|(x, t)| x + h * t).collect();
+    Array::from_elements(x.ty().shape, moved).unwrap()
 }
 
 // Branches
@@ -559,6 +602,52 @@ fn products_through_everything_are_adjoint() -> Result<(), Error> {
     check_grad(f, (&x, &w))
 }
 
+/// A body that is checkpointed leaves its carry alone to be saved, and has the same derivatives to third order.
+#[test]
+fn checkpoints_keep_arguments_alone() -> Result<(), Error> {
+    let body = |y: Var| (y.sin() * y.exp()).tanh() + (y * 0.3).cos();
+    let plain = move |x: Var| fori_loop(6, x, |_, y| body(y));
+    let kept = move |x: Var| fori_loop(6, x, |_, y| checkpoint(body).call(y));
+    let collected = |graph: &Graph| {
+        let first = graph.ids().find(|&id| !graph.node(id).regions().is_empty()).unwrap();
+        graph.node(first).types().len() - 1
+    };
+    let [saved, saved_alone] =
+        [optimize(&trace(grad(plain), (DType::F64,))?)?, optimize(&trace(grad(kept), (DType::F64,))?)?]
+            .map(|graph| collected(&graph));
+    assert!(saved_alone == 1 && saved > 1, "{saved} and {saved_alone} values are saved");
+    assert_eq!(number(kept, (0.4,)), number(plain, (0.4,)));
+    close(number(grad(kept), (0.4,)), number(grad(plain), (0.4,)));
+    close(number(grad(grad(kept)), (0.4,)), number(grad(grad(plain)), (0.4,)));
+    close(number(forward!(grad(grad(kept))), (0.4,)), number(forward!(grad(grad(plain))), (0.4,)));
+    check_grad(kept, (0.4,))
+}
+
+/// Every operation knows the line that made it.
+#[test]
+fn operations_bear_the_lines_of_the_user() -> Result<(), Error> {
+    let (line, f) = (line!() + 1, |x: Var, n: Var| {
+        let y = checkpoint(|x: Var| x.sin()).call(x);
+        let y = cond(y.greater(0.0), || y, || -y);
+        let y = switch(n, 2, |k| y * (k as f64));
+        let y = while_loop(y, |y| y.less(4.0), |y| y + 1.0);
+        let y = fori_loop(2, y, |_, y| y * y);
+        let (y, ys) = scan(y, y.broadcast_to(&[3]), |y, x| (y + x, x));
+        y + map(ys, |y| y.exp()).sum()
+    });
+    let graph = trace(f, (DType::F64, DType::I64))?;
+    let lines = graph.ids().filter(|&id| !graph.node(id).regions().is_empty());
+    let lines: Vec<String> = lines.map(|id| graph.node(id).provenance().at.as_ref().unwrap().to_string()).collect();
+    assert_eq!(lines.len(), 7);
+    for (k, at) in lines.iter().enumerate() {
+        assert!(at.starts_with(&format!("tests/control.rs:{}:", line + k as u32)), "{at}");
+    }
+    // Nor does a derivative show lines of this crate, anywhere.
+    let text = differentiate::grad(&graph, 0, &[0])?.to_json()?;
+    assert!(text.contains("tests/control.rs") && !text.contains("src/"), "{text}");
+    Ok(())
+}
+
 // Carries of every kind
 
 fn op_of(graph: &Graph, name: &str) -> Op {
@@ -587,6 +676,36 @@ fn carries_are_dropped_and_settled() -> Result<(), Error> {
     let settled = Scan { carry: 1, xs: 0, length: Some(4), reverse: false, checkpoint: None };
     assert_eq!(op_of(&optimize(&graph)?, "scan"), settled.into());
     assert_eq!(numbers(g, (2.0, 3.0)), [2.0, 6.0, 18.0, 54.0]);
+    Ok(())
+}
+
+/// Dead carries that need each other go together.
+#[test]
+fn carries_that_need_each_other_are_dropped() -> Result<(), Error> {
+    let f = |x: Var| fori_loop(3, (x, x.sin(), x.cos()), |_, (y, a, b)| (y * x, b + 1.0, a * 2.0)).0;
+    let graph = trace(f, (DType::F64,))?;
+    let settled = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
+    assert_eq!(op_of(&optimize(&graph)?, "scan"), settled.into());
+    assert_eq!(number(f, (2.0,)), 16.0);
+    Ok(())
+}
+
+/// What does not change is computed before the loop, unless it might never end and the loop might never run.
+#[test]
+fn what_does_not_change_leaves_the_loop() -> Result<(), Error> {
+    let f = |x: Var, w: Var| fori_loop(3, x, |_, y| y * w.exp());
+    let optimized = optimize(&trace(f, (DType::F64, DType::F64))?)?;
+    let outside = optimized.ids().any(|id| optimized.node(id).op().is_some_and(|op| op.name() == "exp"));
+    assert!(outside, "{optimized}");
+    close(number(f, (2.0, 0.5)), 2.0 * 1.5f64.exp());
+
+    let g = |x: Var, n: Var, w: Var| {
+        let limited = || Loop::new().max_trips(5).while_loop(w, |w| w.greater(0.0), |w| w + 1.0);
+        while_loop((x, n), |(_, n)| n.greater(0), |(x, n)| (x + limited(), n - 1)).0
+    };
+    assert_eq!(number(g, (2.0, 0i64, 1.0)), 2.0);
+    assert_eq!(number(g, (2.0, 3i64, -1.0)), -1.0);
+    assert!(matches!(jit(g).call::<f64>(2.0, 3i64, 1.0), Err(Error::Limit(_))));
     Ok(())
 }
 
@@ -683,7 +802,7 @@ fn expect_at(error: &Error, line: u32, message: &str) {
 
 /// The error of a trace at types of `f64`, `i64` and `f64[3]`.
 fn error_of<F: Function<(Var, Var, Var)>>(f: F) -> Error {
-    let vector = retrograd::value::Type::new(DType::F64, [3]);
+    let vector = Type::new(DType::F64, [3]);
     match trace(f, (DType::F64, DType::I64, vector)) {
         Ok(graph) => panic!("traced:\n{graph}"),
         Err(error) => error,

@@ -317,12 +317,11 @@ impl<'s> Loop<'s> {
             regions.push(traced.graph);
         }
         regions.push(body.graph);
-        let op: Op = match &step.op {
-            Op::While(op) => While { carry: n_carry, ..*op }.into(),
-            _ => {
-                let Loop { length, reverse, checkpoint, .. } = *self;
-                Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()
-            }
+        let op: Op = if let Op::While(op) = &step.op {
+            While { carry: n_carry, ..*op }.into()
+        } else {
+            let Loop { length, reverse, checkpoint, .. } = *self;
+            Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()
         };
         let results = trace::apply_regions(op, &operands, regions)?;
         let mut tangents = vec![None; step.n_results];

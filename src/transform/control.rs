@@ -454,6 +454,7 @@ pub fn checkpoint<F: Function<Args>, Args>(f: F) -> Checkpointed<F, Args> {
 impl<F: Function<Args>, Args: VarTree> Function<Args> for Checkpointed<F, Args> {
     type Output = F::Output;
 
+    #[track_caller]
     fn apply(&self, args: Args) -> F::Output {
         let inputs = Returned::of("x", args);
         let types = inputs.types();
