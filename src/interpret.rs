@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, SourceLine};
 use crate::ir::{NodeId, Value};
-use crate::op::{Graph, Lowering, Op, Scan, While};
+use crate::op::{Graph, Lowering, Op, Revolve, Scan, While};
 use crate::value::{Array, Scalar, Type};
 
 /// The bytes that the stacks of a run may take unless told otherwise.
@@ -116,6 +116,7 @@ impl Evaluator {
             Op::Checkpoint(_) => control.branch(0, &x),
             Op::While(op) => control.repeat(op, &x),
             Op::Scan(op) => control.scan(op, &x, node.types()),
+            Op::Revolve(op) => control.revolve(op, &arrays(&x), node.types()),
             other => unreachable!("bug: {} is no control flow", other.name()),
         }
     }
@@ -211,6 +212,46 @@ impl Control<'_> {
             false => Datum::Array(Array::collect(ty, rows.iter().flat_map(Array::elements))),
         });
         Ok(carry.into_iter().map(Datum::Array).chain(ys).collect())
+    }
+
+    /// Keeps every state, whatever the schedule is: the results are the same.
+    fn revolve(&mut self, op: &Revolve, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
+        const ADVANCE: usize = 0;
+        const REVERSE: usize = 1;
+        let (cts, rest) = x.split_at(op.cts);
+        let (state, rest) = rest.split_at(op.carry);
+        let (xs, rest) = rest.split_at(op.xs);
+        let inputs = |trip: usize, cts: &[Array], state: &[Array]| {
+            let index = if op.reverse { op.length - 1 - trip } else { trip };
+            let mut inputs = vec![Array::scalar(index as i64)];
+            inputs.extend(cts.iter().chain(state).cloned());
+            inputs.extend(xs.iter().map(|x| row(x, index)));
+            inputs.extend(rest.iter().cloned());
+            inputs
+        };
+        let mut states: Vec<Vec<Array>> = vec![Vec::new(); op.carry];
+        let mut next = state.to_vec();
+        for trip in 0..op.length {
+            if trip > 0 {
+                next = self.call(ADVANCE, inputs(trip - 1, &[], &next))?;
+            }
+            for (states, state) in states.iter_mut().zip(&next) {
+                self.push(states, state.clone())?;
+            }
+        }
+        let mut cts = cts.to_vec();
+        let mut rows: Vec<Vec<Array>> = vec![Vec::new(); types.len() - op.cts];
+        for trip in (0..op.length).rev() {
+            let state: Vec<Array> = states.iter().map(|states| states[trip].clone()).collect();
+            cts = self.call(REVERSE, inputs(trip, &cts, &state))?;
+            rows.iter_mut().zip(cts.drain(op.cts..)).for_each(|(rows, y)| rows.push(y));
+        }
+        if !op.reverse {
+            rows.iter_mut().for_each(|rows| rows.reverse());
+        }
+        let join = |(rows, ty): (Vec<Array>, &Type)| Array::collect(ty, rows.iter().flat_map(Array::elements));
+        let ys = rows.into_iter().zip(&types[op.cts..]).map(join);
+        Ok(cts.into_iter().chain(ys).map(Datum::Array).collect())
     }
 
     /// Pushes onto a stack, within the limit of memory.

@@ -7,11 +7,12 @@ use std::fs;
 use std::sync::Arc;
 
 use common::graph_with;
-use retrograd::Error;
 use retrograd::error::{LimitError, SourceLine, VerifyError};
-use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
-use retrograd::op::{Add, Constant, Graph, Lt, Mul, Neg, Op};
+use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value, results_of};
+use retrograd::op::{Add, Constant, Graph, Lt, Mul, Neg, Op, Scan, While};
+use retrograd::optimize::optimize;
 use retrograd::value::{Array, DType, Type};
+use retrograd::{Error, Program, Var, cond, differentiate, interpret, scan, trace, while_loop};
 
 type Document = retrograd::ir::Document<Op>;
 
@@ -211,25 +212,102 @@ fn small_files_cannot_ask_for_much() {
     check(["f64[]", &format!("f64[{}1]", "1,".repeat(64))], neg, "axes of a value");
 }
 
-/// Regions can be nested, but not without end. (No operation takes regions yet: the finding is the innermost one's.)
+/// A `checkpoint` of the next graph, once or twice, in each of a chain of graphs; the last one is `neg`.
+fn nested(depth: usize, n_uses: usize) -> String {
+    let graph = |k: usize| {
+        let regions = if k < depth { format!(r#""checkpoint", "regions": ["g{}"]"#, k + 1) } else { r#""neg""#.into() };
+        let operand = |position: usize| if position == 0 { "x".to_string() } else { format!("n{}", position - 1) };
+        let node = |position: usize| {
+            let operand = operand(position);
+            format!(r#"{{"id": "n{position}", "in": ["{operand}"], "type": "f64[]", "op": {regions}}}"#)
+        };
+        let nodes: Vec<String> = (0..n_uses).map(node).collect();
+        format!(
+            r#""g{k}": {{"inputs": [{{"id": "x", "type": "f64[]"}}], "nodes": [{}],
+            "outputs": [{{"name": "y", "value": "{}"}}]}}"#,
+            nodes.join(", "),
+            operand(n_uses)
+        )
+    };
+    let graphs: Vec<String> = (0..=depth).map(graph).collect();
+    let graphs = graphs.join(",\n");
+    format!(r#"{{"format": "retrograd", "version": 1, "producer": "", "entry": "g0", "graphs": {{{graphs}}}}}"#)
+}
+
 #[test]
 fn regions_are_nested_up_to_a_limit() {
-    let nested = |depth: usize| {
-        let graphs: Vec<String> = (0..=depth)
-            .map(|k| {
-                let regions =
-                    if k < depth { format!(r#", "regions": ["g{}", "g{}"]"#, k + 1, k + 1) } else { String::new() };
-                let node =
-                    format!(r#"{{"id": "c", "op": "constant", "in": [], "type": "f64[]", "value": 0{regions}}}"#);
-                format!(r#""g{k}": {{"inputs": [], "nodes": [{node}], "outputs": []}}"#)
-            })
-            .collect();
-        let graphs = graphs.join(",\n");
-        format!(r#"{{"format": "retrograd", "version": 1, "producer": "", "entry": "g0", "graphs": {{{graphs}}}}}"#)
+    let deep = from_json(&nested(64, 1)).unwrap();
+    assert_eq!(interpret::run(&deep, &[Array::scalar(2.0)]).unwrap(), [Array::scalar(-2.0)]);
+    round_trip(&deep);
+    assert!(matches!(from_json(&nested(65, 1)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
+    assert!(matches!(from_json(&nested(10_000, 1)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
+}
+
+/// A region that stands in several places is written once, and is one region again when it is read.
+#[test]
+fn regions_are_shared() {
+    let graph = from_json(&nested(3, 2)).unwrap();
+    let (text, loaded) = round_trip(&graph);
+    assert_eq!(text.matches("\"inputs\": [").count(), 4, "{text}");
+    let mut current = &loaded;
+    for _ in 0..3 {
+        let regions: Vec<_> = current.ids().flat_map(|id| current.node(id).regions()).collect();
+        assert!(regions.len() == 2 && Arc::ptr_eq(regions[0], regions[1]));
+        current = regions[0];
+    }
+    // 2⁴ times the sign.
+    assert_eq!(interpret::run(&loaded, &[Array::scalar(2.0)]).unwrap(), [Array::scalar(2.0)]);
+    // Whoever runs it meets each use, and these are what the limit counts.
+    let limits = Limits { nodes: 40, ..Limits::default() };
+    match Graph::from_json(&text, &limits) {
+        Err(Error::Limit(LimitError { what: "nodes of a document, as often as its regions are used", .. })) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whoever gives a graph away gives no source lines with it, those within regions neither.
+#[test]
+fn source_lines_are_stripped() {
+    let f = |x: Var| while_loop(x, |y| y.less(4.0), |y| cond(y.greater(x), || y * y + 0.5, || y + x));
+    let mut graph = differentiate::grad(&trace(f, (DType::F64,)).unwrap(), 0, &[0]).unwrap();
+    assert!(graph.to_json().unwrap().contains("\"at\""));
+    graph.strip_source_lines();
+    let text = graph.to_json().unwrap();
+    assert!(!text.contains("\"at\"") && !text.contains(".rs"), "{text}");
+
+    let mut shared = from_json(&nested(3, 2)).unwrap();
+    let text = shared.to_json().unwrap();
+    shared.strip_source_lines();
+    assert_eq!(shared.to_json().unwrap(), text);
+}
+
+/// A loop, its gradient, and the gradient of that come back as they were, before and after the optimizer, and so do
+/// graphs in which regions of one name differ.
+#[test]
+fn loops_and_their_derivatives_survive() {
+    let f = |x: Var, rows: Var| {
+        let inner = |y: Var| while_loop(y, |y| y.less(4.0), |y| cond(y.greater(x), || y * y + 0.5, || y + x));
+        let (last, all) = scan(x, rows, |sum, row| (inner(sum * 0.1) + row, sum));
+        last * all.sum()
     };
-    assert!(matches!(from_json(&nested(64)), Err(Error::Verify(_))));
-    assert!(matches!(from_json(&nested(65)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
-    assert!(matches!(from_json(&nested(10_000)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
+    let graph = trace(f, (DType::F64, Type::new(DType::F64, [3]))).unwrap();
+    let first = differentiate::grad(&graph, 0, &[0]).unwrap();
+    let second = differentiate::grad(&first, 1, &[0]).unwrap();
+    let tangents = differentiate::jvp(&first, &[0, 1]).unwrap();
+    for graph in [graph, first, second, tangents] {
+        let optimized = optimize(&graph).unwrap();
+        for graph in [graph, optimized] {
+            // Not the listing: regions of one name have numbers in a file.
+            let text = graph.to_json().unwrap();
+            let loaded = from_json(&text).unwrap();
+            assert_eq!(loaded.to_json().unwrap(), text);
+            let mut inputs = vec![Array::scalar(1.25), Array::from_elements([3], vec![0.5, -1.0, 2.0]).unwrap()];
+            inputs.extend(graph.inputs()[2..].iter().map(|input| Array::zeros(graph.ty(input.node.into()))));
+            let expected = interpret::run(&graph, &inputs).unwrap();
+            assert_eq!(interpret::run(&loaded, &inputs).unwrap(), expected);
+            assert_eq!(Program::compile(&loaded).unwrap().call(&inputs).unwrap(), expected);
+        }
+    }
 }
 
 #[test]
@@ -307,6 +385,61 @@ fn graphs_in_memory_are_verified() {
             "loss.outputs[4]: refers to a value that does not exist",
         ]
     );
+}
+
+/// Stacks are made and used by loops, and by nothing else.
+#[test]
+fn stacks_stay_between_loops() {
+    let f = |x: Var| while_loop(x, |y| y.less(4.0), |y| y * y + x);
+    let mut graph = differentiate::grad(&trace(f, (DType::F64,)).unwrap(), 0, &[0]).unwrap();
+    let is_stack = |&x: &Value| graph.ty(x).stack;
+    let stack = graph.ids().flat_map(|id| results_of(&graph, id)).find(is_stack).unwrap();
+    let error = graph.add(Neg.into(), &[stack], Provenance::default()).unwrap_err().to_string();
+    assert!(error.starts_with("neg: takes arrays, but got stack f64[]"), "{error}");
+    graph.add_output("saved", stack);
+    let error = graph.verify().unwrap_err().to_string();
+    assert_eq!(error, "main.outputs[2]: an output is an array, but got stack f64[]");
+    assert!(matches!(graph.to_json(), Err(Error::Verify(_))));
+
+    let saved = Graph::new("f").add_input("saved", Type::scalar(DType::F64).stacked()).unwrap_err();
+    assert_eq!(saved.to_string(), "saved: an input is an array, but got stack f64[]");
+}
+
+/// Each loop runs along what the one before it has saved, and along what the first one has.
+#[test]
+fn long_chains_of_loops_load() {
+    const N: usize = 20_000;
+    let value = Type::scalar(DType::F64);
+    let region = |name: &str, inputs: &[Type], outputs: &[usize]| {
+        let mut region = Graph::new(name);
+        let inputs: Vec<Value> =
+            (0..inputs.len()).map(|k| region.add_input(format!("x{k}"), inputs[k].clone()).unwrap()).collect();
+        outputs.iter().enumerate().for_each(|(k, &input)| region.add_output(format!("y{k}"), inputs[input]));
+        Arc::new(region)
+    };
+    let flag = Type::scalar(DType::Bool);
+    let regions = [
+        region("condition", &[flag.clone(), value.clone()], &[0]),
+        region("body", &[flag.clone(), value.clone()], &[0, 1]),
+    ];
+    let along = region("along", &[Type::scalar(DType::I64), value.clone(), value.clone()], &[1]);
+    let mut graph = Graph::new("f");
+    let inputs = [graph.add_input("more", flag).unwrap(), graph.add_input("x", value).unwrap()];
+    let made = graph.add_with_regions(
+        While { carry: 1, max_trips: Some(7) }.into(),
+        &inputs,
+        regions.into(),
+        Default::default(),
+    );
+    let first = Value { node: made.unwrap(), result: 1 };
+    let mut last = first;
+    for _ in 0..N {
+        let op = Scan { carry: 0, xs: 2, length: None, reverse: false, checkpoint: None };
+        let node = graph.add_with_regions(op.into(), &[last, first], [along.clone()].into(), Default::default());
+        last = node.unwrap().into();
+    }
+    let text = graph.to_json().unwrap();
+    assert_eq!(from_json(&text).unwrap().to_json().unwrap(), text);
 }
 
 /// A chain of scalar operations, as a traced loop gives.

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use retrograd::optimize::optimize;
 use retrograd::value::{DType, Type};
-use retrograd::{Graph, Var, differentiate, trace, trace_with};
+use retrograd::{Graph, Var, differentiate, scan, trace, trace_with, while_loop};
 
 #[test]
 fn logistic_loss() {
@@ -49,6 +49,20 @@ fn taylor_sine() {
         sum
     };
     check("taylor_sine", &trace_with(f, (0.5,)).unwrap(), &[0]);
+}
+
+/// A loop whose number of trips depends on the data: what it saves, and the loop that runs back.
+#[test]
+fn newton_root() {
+    let f = |x: Var| while_loop(x, |y| (y * y - x).abs().greater(1e-12), |y| 0.5 * (y + x / y));
+    check("newton_root", &trace(f, (DType::F64,)).unwrap(), &[0]);
+}
+
+/// A loop along rows, whose weights do not change: their cotangent is summed from trip to trip.
+#[test]
+fn recurrence() {
+    let f = |w: Var, x: Var| scan(x.index(0), x, |h, x| ((w * h + x).tanh(), h)).0;
+    check("recurrence", &trace(f, (DType::F64, vector(4))).unwrap(), &[0, 1]);
 }
 
 fn vector(n: usize) -> Type {

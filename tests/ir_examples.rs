@@ -13,7 +13,7 @@ use ndarray::{Array1, array};
 use retrograd::ir::Limits;
 use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, ToTree, Type};
-use retrograd::{Error, Graph, Program, Var, differentiate, interpret, jit, optimize};
+use retrograd::{Error, Graph, Program, Var, cond, differentiate, grad, interpret, jit, optimize, scan, while_loop};
 
 // The functions
 
@@ -88,6 +88,69 @@ fn signal(x: Var, filter: Var) -> (Var, Var, Var) {
     (energy, running, filtered.greater(0.0).all())
 }
 
+/// √x by Newton's method, until the square is x.
+fn newton_sqrt(x: Var) -> Var {
+    while_loop(x, |y| (y * y - x).abs().greater(1e-14 * x), |y| 0.5 * (y + x / y))
+}
+
+/// The root of x³ + p x - q between 0 and q: bisection, which alone would have no derivative, and a step of Newton's.
+fn bisection(p: Var, q: Var) -> Var {
+    let f = move |x: Var| x * x * x + p * x - q;
+    let halve = |(low, high): (Var, Var)| {
+        let middle = 0.5 * (low + high);
+        cond(f(middle).greater(0.0), || (low, middle), || (middle, high))
+    };
+    let (low, high) = while_loop((q.full_like(0.0), q), |(low, high)| (high - low).greater(1e-6), halve);
+    let x = (0.5 * (low + high)).stop_gradient();
+    x - f(x) / grad(f).call(x)
+}
+
+/// A damped pendulum that is pushed, by Runge's and Kutta's method: its energy in the end, and its angles on the way.
+fn rk4(angle: Var, speed: Var, damping: Var, pushes: Var) -> (Var, Var) {
+    let h = 0.1;
+    let step = |(angle, speed): (Var, Var), push: Var| {
+        let slope = |a: Var, s: Var| (s, push - a.sin() - damping * s);
+        let (a1, s1) = slope(angle, speed);
+        let (a2, s2) = slope(angle + 0.5 * h * a1, speed + 0.5 * h * s1);
+        let (a3, s3) = slope(angle + 0.5 * h * a2, speed + 0.5 * h * s2);
+        let (a4, s4) = slope(angle + h * a3, speed + h * s3);
+        let next = angle + h / 6.0 * (a1 + 2.0 * (a2 + a3) + a4);
+        ((next, speed + h / 6.0 * (s1 + 2.0 * (s2 + s3) + s4)), next)
+    };
+    let ((angle, speed), angles) = scan((angle, speed), pushes, step);
+    (0.5 * speed * speed + 1.0 - angle.cos(), angles)
+}
+
+/// A recurrent network: the mean square of how far its outputs are from the targets, and its last state.
+fn rnn((w, u, b): (Var, Var, Var), out: Var, x: Var, targets: Var) -> (Var, Var) {
+    let step = |state: Var, (x, target): (Var, Var)| {
+        let state = (w.dot(state) + u.dot(x) + b).tanh();
+        (state, (out.dot(state) - target).square().mean())
+    };
+    let (state, errors) = scan(b.full_like(0.0), (x, targets), step);
+    (errors.mean(), state)
+}
+
+/// Bundle adjustment: how far from the features cameras see points, weighted. A camera is its rotation (an axis times an
+/// angle), center, focal length, principal point, and radial distortion.
+fn bundle_adjustment(cameras: Var, points: Var, weights: Var, features: Var) -> (Var, Var) {
+    let errors = retrograd::map((cameras, points, weights, features), |(camera, point, weight, feature)| {
+        let parts = camera.split(0, &[3, 3, 1, 2, 2]);
+        let [rotation, center, focal, principal, distortion] = parts[..] else { unreachable!("five parts") };
+        let x = point - center;
+        let angle = rotation.norm_squared().sqrt();
+        let axis = rotation / angle;
+        let ([k0, k1, k2], [x0, x1, x2]) = ([0, 1, 2].map(|i| axis.index(i)), [0, 1, 2].map(|i| x.index(i)));
+        let cross = Var::stack(&[k1 * x2 - k2 * x1, k2 * x0 - k0 * x2, k0 * x1 - k1 * x0], 0);
+        let seen = x * angle.cos() + cross * angle.sin() + axis * (axis.dot(x) * (1.0 - angle.cos()));
+        let on_plane = seen.slice_axis(0, 0, 2, 1) / seen.index(2);
+        let r2 = on_plane.norm_squared();
+        let bend = 1.0 + distortion.index(0) * r2 + distortion.index(1) * r2 * r2;
+        weight * (on_plane * bend * focal + principal - feature)
+    });
+    (errors.square().sum(), errors)
+}
+
 // Their graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -117,6 +180,29 @@ fn examples() -> Result<Vec<Example>, Error> {
     let filter: Array1<f64> = array![0.25, 0.5, -0.75];
     let signal = jit(signal).named("signal").arguments(["x", "filter"]).results(["energy", "running", "positive"]);
 
+    let newton = jit(newton_sqrt).named("newton_sqrt").results(["root"]).graph(2.0)?;
+    let newton_grad = differentiate::grad(&newton, 0, &[0])?;
+    let bisection = jit(bisection).named("bisection").arguments(["p", "q"]).results(["root"]);
+    let pushes = array![0.5, 0.5, 0.0, -0.5, 0.25, 0.0];
+    let rk4 = jit(rk4).named("rk4").arguments(["angle", "speed", "damping", "pushes"]).results(["energy", "angles"]);
+    let rk4 = rk4.graph(0.3, -0.1, 0.2, &pushes)?;
+    let rk4_grad = differentiate::grad(&rk4, 0, &[0, 1, 2])?;
+    let layer = (draw(&[3, 3]), draw(&[3, 2]), draw(&[3]));
+    let (out, steps, targets) = (draw(&[1, 3]), draw(&[5, 2]), draw(&[5, 1]));
+    let rnn = jit(rnn).named("rnn").arguments(["layer", "out", "x", "targets"]).results(["loss", "state"]);
+    let rnn = rnn.graph(&layer, &out, &steps, &targets)?;
+    let rnn_grad = differentiate::grad(&rnn, 0, &[0, 1, 2, 3])?;
+    let cameras = array![
+        [0.01, -0.2, 0.03, 0.5, -0.1, 0.2, 1.5, 0.01, -0.02, 0.1, 0.05],
+        [-0.3, 0.1, 0.2, -0.4, 0.3, -0.1, 1.2, 0.0, 0.03, -0.2, 0.01],
+        [0.2, 0.4, -0.1, 0.1, 0.2, 0.3, 1.8, -0.05, 0.02, 0.15, -0.1],
+    ];
+    let landmarks = array![[0.3, 0.4, 3.0], [-0.5, 0.6, 4.0], [0.8, -0.7, 5.0]];
+    let (weights, features) = (array![1.0, 0.9, 1.1], array![[0.1, 0.2], [-0.3, 0.1], [0.4, -0.2]]);
+    let adjustment = jit(bundle_adjustment).named("bundle_adjustment").results(["cost", "errors"]);
+    let adjustment = adjustment.arguments(["cameras", "points", "weights", "features"]);
+    let adjustment = adjustment.graph(&cameras, &landmarks, &weights, &features)?;
+
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -128,6 +214,14 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("invoice", invoice.graph(&prices, &quantities, &member)?, &(&prices, &quantities, &member)),
         example("attention", attention.graph(&sequence)?, &sequence),
         example("signal", signal.graph(&samples, &filter)?, &(&samples, &filter)),
+        example("newton_sqrt", newton, &2.0),
+        example("newton_sqrt_grad", newton_grad, &2.0),
+        example("bisection", bisection.graph(1.0, 3.0)?, &(1.0, 3.0)),
+        example("rk4", rk4, &(0.3, -0.1, 0.2, &pushes)),
+        example("rk4_grad", rk4_grad, &(0.3, -0.1, 0.2, &pushes)),
+        example("rnn", rnn, &(&layer, &out, &steps, &targets)),
+        example("rnn_grad", rnn_grad, &(&layer, &out, &steps, &targets)),
+        example("bundle_adjustment", adjustment, &(&cameras, &landmarks, &weights, &features)),
     ])
 }
 
@@ -187,14 +281,19 @@ fn files_run_to_their_recorded_outputs() {
     }
 }
 
-/// The README beside the files quotes one of them whole.
+/// The README beside the files quotes two of them whole.
 #[test]
-fn the_readme_quotes_a_file() {
+fn the_readme_quotes_files() {
     let readme = fs::read_to_string(folder().join("README.md")).unwrap();
-    let (_, explained) = readme.split_once("## One file, line by line").unwrap();
-    let quoted: String =
-        explained.lines().filter_map(|line| line.strip_prefix("    ")).flat_map(|x| [x, "\n"]).collect();
-    assert_eq!(quoted, read_file("rosenbrock".to_string()).text);
+    for (title, name) in
+        [("## One file, line by line\n", "rosenbrock"), ("## A file with a loop, line by line\n", "newton_sqrt")]
+    {
+        let (_, explained) = readme.split_once(title).unwrap();
+        let section = explained.split("\n## ").next().unwrap();
+        let quoted: String =
+            section.lines().filter_map(|line| line.strip_prefix("    ")).flat_map(|x| [x, "\n"]).collect();
+        assert_eq!(quoted, read_file(name.to_string()).text);
+    }
 }
 
 /// Reverse mode and forward mode agree on the gradient, and on the Hessian times a vector, which is symmetric.
@@ -230,7 +329,9 @@ fn files_differentiate_twice() {
 /// The second derivative of a function of one number, by the gradient of a gradient.
 #[test]
 fn gradient_of_a_gradient_from_files_alone() {
-    let one_number = |file: &File| file.inputs.len() == 1 && file.inputs[0].ty() == Type::scalar(DType::F64);
+    let number = Type::scalar(DType::F64);
+    let one_number =
+        |file: &File| file.inputs.len() == 1 && file.inputs[0].ty() == number && file.graph.outputs().len() == 1;
     for File { name, graph, inputs, .. } in files().into_iter().filter(one_number) {
         let first = reload(differentiate::grad(&graph, 0, &[0]).unwrap());
         let second = reload(differentiate::grad(&first, 1, &[0]).unwrap());

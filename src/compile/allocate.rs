@@ -159,7 +159,7 @@ fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
     let mut place = |value: Value, always: bool| {
         let root = plan.root(value);
         let constant = plan.constant(value);
-        if homes.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() > 1) {
+        if homes.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() != 1) {
             let base = first_constant(plan) + homes.constants.len() as u32;
             homes.places[root] = Some(Place { base, offset: 0 });
             homes.constants.push(root);

@@ -5,22 +5,25 @@
 //! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, STACKS, allocate, first_constant};
 use super::library::call_library;
 use super::plan::{Kernel, Place, Plan};
 use super::registers::{self, Collected, Memory, Registers, Slot};
+use super::revolve::{self, ADVANCE, CALL_WORDS, Driver, REVERSE};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, FunctionId, Pointer};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
-use crate::op::{Graph, Op, Scan, While};
+use crate::op::{Graph, Op, Revolve, Scan, While};
 use crate::value::{DType, Scalar, Type};
 
 /// Trips beyond the limit of the `k`-th loop that has one end in the status `TOO_MANY_TRIPS - k`.
 pub(super) const TOO_MANY_TRIPS: i32 = -16;
 
 /// A control kernel before emission: its regions, and where things are in its scratch memory.
+#[derive(Default)]
 pub(super) struct ControlPlan<'g> {
     /// Whether all is emitted in one piece; then there is nothing else to plan.
     pub in_registers: bool,
@@ -30,6 +33,10 @@ pub(super) struct ControlPlan<'g> {
     word: usize,
     /// The head of the stack of records that the loop makes.
     head: usize,
+    /// What carries out the schedule of a loop that is run back through, to which the code refers by address.
+    pub driver: Option<Arc<Driver>>,
+    /// What is handed to it.
+    call: usize,
     /// The bytes of scratch memory.
     pub bytes: usize,
 }
@@ -63,7 +70,7 @@ const LINE: usize = 64;
 impl<'g> ControlPlan<'g> {
     pub fn new(graph: &'g Graph, id: NodeId) -> ControlPlan<'g> {
         if registers::fits(graph, id) {
-            return ControlPlan { in_registers: true, regions: vec![], carry: vec![], word: 0, head: 0, bytes: 0 };
+            return ControlPlan { in_registers: true, ..ControlPlan::default() };
         }
         let node = graph.node(id);
         let op = node.op().expect("bug: an input among operations");
@@ -78,8 +85,11 @@ impl<'g> ControlPlan<'g> {
         let n_carry = match op {
             Op::While(op) => op.carry,
             Op::Scan(op) => op.carry,
+            Op::Revolve(op) => op.cts,
             _ => 0,
         };
+        let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op))) } else { None };
+        let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
         let carry = node.types()[..n_carry].iter().map(|ty| {
             let bytes = bytes_of(ty);
             Copies { bytes, places: [take(bytes), take(bytes)] }
@@ -98,15 +108,35 @@ impl<'g> ControlPlan<'g> {
         let arena = take(regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0));
         let frame = take(regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0));
         regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
-        ControlPlan { in_registers: false, regions, carry, word, head, bytes: end }
+        ControlPlan { in_registers: false, regions, carry, word, head, driver, call, bytes: end }
     }
 }
 
-/// Whether running a graph makes stacks, its own or within regions.
+fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {
+    let node = graph.node(id);
+    let operands: Vec<&Type> = graph.operands(id).iter().map(|&x| graph.ty(x)).collect();
+    let (state, behind) = operands[op.cts..].split_at(op.carry);
+    let row = |ty: &Type| bytes_of(&ty.row().expect("bug: rows of a scalar").1);
+    let [advance, reverse] = [ADVANCE, REVERSE].map(|region| &*node.regions()[region]);
+    Driver {
+        schedule: op.schedule,
+        length: op.length,
+        reverse: op.reverse,
+        n_cts: op.cts,
+        state: state.iter().map(|ty| bytes_of(ty)).collect(),
+        xs: behind[..op.xs].iter().map(|ty| row(ty)).collect(),
+        ys: node.types()[op.cts..].iter().map(row).collect(),
+        n_inputs: [advance, reverse].map(|region| region.inputs().len()),
+        makes_stacks: [advance, reverse].map(makes_stacks),
+    }
+}
+
+/// Whether running a graph takes memory from stacks, for itself or within regions.
 pub(super) fn makes_stacks(graph: &Graph) -> bool {
     graph.ids().any(|id| {
         let node = graph.node(id);
-        node.types().iter().any(|ty| ty.stack) || node.regions().iter().any(|region| makes_stacks(region))
+        let takes = node.types().iter().any(|ty| ty.stack) || matches!(node.op(), Some(Op::Revolve(_)));
+        takes || node.regions().iter().any(|region| makes_stacks(region))
     })
 }
 
@@ -134,6 +164,7 @@ pub(super) fn emit(
         Some(Op::Checkpoint(_)) => frame.branch(e, 0, 0),
         Some(Op::While(op)) => frame.repeat(e, op, limit),
         Some(Op::Scan(op)) => frame.scan(e, op),
+        Some(Op::Revolve(op)) => frame.revolve(e, op),
         _ => unreachable!("bug: no control flow"),
     }
 }
@@ -520,6 +551,32 @@ impl Frame<'_, '_> {
             Vec::new()
         });
         self.finish_carry(e, BODY, 1);
+    }
+
+    fn revolve(&self, e: &mut Emitter<'_>, op: &Revolve) {
+        let operands = self.operands();
+        let first_fixed = op.cts + op.carry + op.xs;
+        let word = self.place(e, self.control.word);
+        for (region, first) in [(ADVANCE, op.cts), (REVERSE, 0)] {
+            self.prepare(e, region);
+            self.set(e, region, self.input(0), word);
+            self.set_fixed(e, region, first_fixed, 1 + first_fixed - first);
+        }
+        self.start_carry(e, REVERSE, 1);
+        let mut words: Vec<Pointer> = Vec::new();
+        words.extend(self.regions.iter().map(|region| e.function_address(region.entry)));
+        words.extend(self.control.regions.iter().map(|body| self.place(e, body.table)));
+        words.extend([self.stacks, word]);
+        debug_assert_eq!(words.len(), CALL_WORDS, "bug: a call of another form");
+        words.extend(operands[op.cts..first_fixed].iter().map(|&x| self.address(e, x)));
+        words.extend(self.results()[op.cts..].iter().map(|&y| self.result(e, y)));
+        let call = self.place(e, self.control.call);
+        words.into_iter().enumerate().for_each(|(k, x)| e.store_pointer(x, call, 8 * k as i32));
+        let driver = self.control.driver.as_ref().expect("bug: a schedule without a driver");
+        let driver = e.pointer(Arc::as_ptr(driver) as usize);
+        let status = e.call_address(revolve::run as *const () as usize, &[driver, call]);
+        e.return_status(status);
+        self.finish_carry(e, REVERSE, 1);
     }
 
     /// The rows of an operand.

@@ -21,6 +21,7 @@ mod nest;
 mod plan;
 mod program;
 mod registers;
+mod revolve;
 mod scalar;
 mod stacks;
 

@@ -7,6 +7,7 @@ use super::allocate::{Homes, allocate};
 use super::control::{self, Emitted, TOO_MANY_TRIPS};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
+use super::revolve::Driver;
 use super::stacks::{Stacks, TOO_MUCH};
 use super::{inspect, loops, scalar};
 use crate::emit::{Code, FunctionId, FunctionText, Module};
@@ -29,7 +30,7 @@ pub struct Program {
     entry: FunctionId,
     /// What the base table holds after the outputs.
     constants: Vec<Arc<Array>>,
-    libraries: Vec<Box<LibraryCall>>,
+    libraries: Vec<Arc<LibraryCall>>,
     /// What code within regions refers to.
     kept: Kept,
     /// Whether loops save anything, and how many bytes that may be.
@@ -46,7 +47,8 @@ pub struct Program {
 #[derive(Default)]
 struct Kept {
     constants: Vec<Array>,
-    libraries: Vec<Box<LibraryCall>>,
+    libraries: Vec<Arc<LibraryCall>>,
+    drivers: Vec<Arc<Driver>>,
     /// The loops whose trips are limited.
     limits: Vec<(While, Option<SourceLine>)>,
 }
@@ -140,6 +142,13 @@ impl Program {
     /// it a call ends in an error.
     pub fn with_loop_memory(self, bytes: usize) -> Program {
         Program { loop_bytes: bytes, ..self }
+    }
+
+    /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
+    /// are computed once more. Arrays of rows are part of [`Program::memory_bytes`].
+    pub fn peak_loop_bytes(&self) -> usize {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.iter().map(|memory| memory.stacks.peak()).max().unwrap_or(0)
     }
 
     /// The bytes of machine code.
@@ -325,7 +334,7 @@ fn emit(
     plan: &Plan<'_>,
     homes: &Homes,
     kept: &mut Kept,
-) -> Result<(FunctionId, Vec<Box<LibraryCall>>), Error> {
+) -> Result<(FunctionId, Vec<Arc<LibraryCall>>), Error> {
     enum Step {
         Call(FunctionId),
         Library { node: NodeId, base: u32 },
@@ -348,7 +357,7 @@ fn emit(
             Kernel::Library(node) => {
                 let base = homes.first_library(plan) + 2 * libraries.len() as u32;
                 steps.push(Step::Library { node: *node, base });
-                libraries.push(Box::new(LibraryCall::new(plan, homes, *node)));
+                libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
             }
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));
@@ -357,6 +366,7 @@ fn emit(
                 steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
+                kept.drivers.extend(plan.controls[&k].driver.clone());
                 let regions: Vec<Emitted> = plan.controls[&k]
                     .regions
                     .iter()

@@ -33,9 +33,13 @@ pub(super) const HEAD_BYTES: usize = size_of::<Head>();
 pub(super) struct Stacks {
     /// Their elements are never initialized as far as Rust knows: only compiled code reads what it has written.
     chunks: Vec<Vec<Line>>,
+    /// For each chunk before the current one, how much of it was taken.
+    filled: Vec<usize>,
     current: usize,
     top: usize,
     limit: usize,
+    /// The most that has been taken at one time, in all calls.
+    peak: usize,
 }
 
 // SAFETY: the chunks are owned, and no address into them outlives a call.
@@ -43,7 +47,12 @@ unsafe impl Send for Stacks {}
 
 impl Stacks {
     pub fn new(limit: usize) -> Stacks {
-        Stacks { chunks: Vec::new(), current: 0, top: 0, limit }
+        Stacks { chunks: Vec::new(), filled: Vec::new(), current: 0, top: 0, limit, peak: 0 }
+    }
+
+    /// The most bytes that have been taken at one time, in all calls.
+    pub fn peak(&self) -> usize {
+        self.peak
     }
 
     /// Forgets what has been taken, and gives back what is too much to keep.
@@ -57,8 +66,18 @@ impl Stacks {
     }
 
     /// Memory of that size, aligned to 16 bytes; `None` beyond the limit.
-    fn take(&mut self, size: usize) -> Option<*mut u8> {
-        let size = size.checked_next_multiple_of(16)?;
+    pub fn take(&mut self, size: usize) -> Option<*mut u8> {
+        let place = self.find(size.checked_next_multiple_of(16)?)?;
+        self.note_peak();
+        Some(place)
+    }
+
+    fn note_peak(&mut self) {
+        let taken = self.filled[..self.current].iter().sum::<usize>() + self.top;
+        self.peak = self.peak.max(taken);
+    }
+
+    fn find(&mut self, size: usize) -> Option<*mut u8> {
         while self.current < self.chunks.len() {
             let chunk = &mut self.chunks[self.current];
             if bytes(chunk) - self.top >= size {
@@ -67,6 +86,8 @@ impl Stacks {
                 self.top += size;
                 return Some(place);
             }
+            self.filled.truncate(self.current);
+            self.filled.push(self.top);
             (self.current, self.top) = (self.current + 1, 0);
         }
         let taken: usize = self.chunks.iter().map(bytes).sum();
@@ -105,6 +126,7 @@ impl Stacks {
         let fits = is_last && end <= bytes(chunk);
         if fits {
             self.top = end;
+            self.note_peak();
         }
         fits
     }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::activity::{Step, reached, reaching};
-use super::partition::{Kind, Partition, Source, named_inputs};
+use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::{pullback, pushforward};
-use crate::op::{Graph, Op, Scan, Var, While, trace};
+use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
 use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
@@ -13,6 +13,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
         Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     tangents.unwrap_or_else(|| vec![None; step.n_results])
@@ -23,6 +24,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
         Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     pulled.unwrap_or_else(|| vec![None; step.operands.len()])
@@ -33,25 +35,13 @@ pub(super) fn add_stacks(x: Var, y: Var) -> Var {
     let row = x.ty().unstacked();
     let inputs = [("i".to_string(), index()), ("x".to_string(), row.clone()), ("y".to_string(), row)];
     let region = trace::region("add", &inputs, |x| vec![("sum".to_string(), x[1] + x[2])]);
-    let op = Scan { carry: 0, xs: 2, length: None, reverse: false };
+    let op = Scan { carry: 0, xs: 2, length: None, reverse: false, checkpoint: None };
     let sum = region.and_then(|region| trace::apply_regions(op, &[x, y], vec![region.graph]));
     sum.map_or(Var::poisoned(), |sum| sum[0])
 }
 
 fn index() -> Type {
     Type::scalar(DType::I64)
-}
-
-/// Gives names that are all different.
-#[derive(Default)]
-struct Names(HashSet<String>);
-
-impl Names {
-    fn give(&mut self, name: &str) -> String {
-        let name = trace::free_name(name, |name| self.0.contains(name));
-        self.0.insert(name.clone());
-        name
-    }
 }
 
 /// How many operands stand before those of the regions: the choice, where there is one.
@@ -89,7 +79,7 @@ fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
 fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Graph> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
-    let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+    let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for k in (0..n).filter(|&k| varied[k]) {
         let name = names.give(&format!("{}.tangent", inputs[k].0));
         inputs.push((name, inputs[k].1.clone()));
@@ -129,7 +119,7 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
 fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
-    let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+    let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
@@ -144,6 +134,54 @@ fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Gr
     Some(traced.graph)
 }
 
+fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+    let results = expanded(step, op, x)?;
+    let given = distinct(x).into_iter().filter_map(|k| Some((x[k], t[k]?)));
+    let (from, tangents): (Vec<Var>, Vec<Var>) = given.unzip();
+    Some(pushforward(&from, &tangents, &results))
+}
+
+fn pull_revolve(
+    step: &Step,
+    op: &Revolve,
+    x: &[Var],
+    cts: &[Option<Var>],
+    wanted: &[bool],
+) -> Option<Vec<Option<Var>>> {
+    let results = expanded(step, op, x)?;
+    let given = (0..results.len()).filter_map(|k| Some((results[k], cts[k]?)));
+    let (from, given): (Vec<Var>, Vec<Var>) = given.unzip();
+    let asked: Vec<usize> = distinct(x).into_iter().filter(|&k| wanted[k]).collect();
+    let to: Vec<Var> = asked.iter().map(|&k| x[k]).collect();
+    let mut pulled = vec![None; x.len()];
+    asked.into_iter().zip(pullback(&to, &from, &given)).for_each(|(k, ct)| pulled[k] = ct);
+    Some(pulled)
+}
+
+/// The first place of each operand. What flows through all its places counts once.
+fn distinct(x: &[Var]) -> Vec<usize> {
+    let mut met = HashSet::new();
+    (0..x.len()).filter(|&k| met.insert(x[k].value())).collect()
+}
+
+/// The results of a [`Revolve`] by plain loops, whose derivatives are known: one collects the states, and one runs back
+/// along them.
+fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
+    let Revolve { cts, carry, xs, length, reverse, .. } = *op;
+    let (cts_given, trip) = x.split_at(cts);
+    let advance = &step.regions[0];
+    let collecting = trace::region(advance.name(), &named_inputs(advance), |x| {
+        let next = trace::inline(advance, x).unwrap_or_default();
+        let outputs = next.into_iter().chain(x[1..].iter().copied().take(carry));
+        outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
+    })?;
+    let states = Scan { carry, xs, length: Some(length), reverse, checkpoint: None };
+    let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
+    let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
+    let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
+    trace::apply_regions(back, &operands, vec![Graph::clone(&step.regions[1])])
+}
+
 /// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
 /// what does not change; it gives the next carry and what is collected.
 struct Loop<'s> {
@@ -154,6 +192,7 @@ struct Loop<'s> {
     xs: usize,
     length: Option<usize>,
     reverse: bool,
+    checkpoint: Option<Schedule>,
 }
 
 impl<'s> Loop<'s> {
@@ -161,7 +200,7 @@ impl<'s> Loop<'s> {
         match &step.op {
             Op::While(op) => {
                 let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
-                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false }
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None }
             }
             Op::Scan(op) => Loop {
                 body: &step.regions[0],
@@ -170,6 +209,7 @@ impl<'s> Loop<'s> {
                 xs: op.xs,
                 length: op.length,
                 reverse: op.reverse,
+                checkpoint: op.checkpoint,
             },
             other => unreachable!("bug: {} is no loop", other.name()),
         }
@@ -221,6 +261,9 @@ impl<'s> Loop<'s> {
         let fixed: Vec<usize> = (self.carry + self.xs..x.len()).filter(carries).collect();
         if carried.is_empty() && collected.is_empty() {
             return None;
+        }
+        if self.condition.is_some() && step.n_results > self.carry {
+            return self.push_along(step, x, t, &Moved { carried: &carried, collected: &collected, fixed: &fixed });
         }
 
         let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
@@ -274,9 +317,11 @@ impl<'s> Loop<'s> {
             regions.push(traced.graph);
         }
         regions.push(body.graph);
-        let op: Op = match &step.op {
-            Op::While(op) => While { carry: n_carry, ..*op }.into(),
-            _ => Scan { carry: n_carry, xs: self.xs + rows.len(), length: self.length, reverse: self.reverse }.into(),
+        let op: Op = if let Op::While(op) = &step.op {
+            While { carry: n_carry, ..*op }.into()
+        } else {
+            let Loop { length, reverse, checkpoint, .. } = *self;
+            Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()
         };
         let results = trace::apply_regions(op, &operands, regions)?;
         let mut tangents = vec![None; step.n_results];
@@ -284,6 +329,78 @@ impl<'s> Loop<'s> {
             tangents[k] = Some(t);
         }
         Some(tangents)
+    }
+
+    /// The tangents of a `while` that saves. What runs back along its stacks takes their tangents beside them, and so both
+    /// must have been counted by the same loop: the tangents do not run beside the trips but after them, along what the
+    /// loop saves for that.
+    fn push_along(&self, step: &Step, x: &[Var], t: &[Option<Var>], moved: &Moved<'_>) -> Option<Vec<Option<Var>>> {
+        let joint = self.joint_forward(moved)?;
+        let n_own = self.body.inputs().len();
+        let mut kinds = vec![Kind::Carried; self.carry];
+        kinds.resize(n_own, Kind::Invariant);
+        kinds.resize(joint.inputs().len(), Kind::Seed);
+        let partition = Partition::new(&joint, &kinds, self.body.outputs().len());
+        let mut stacks = Vec::new();
+        if !partition.saved.is_empty() {
+            let first = or_fail(partition.first(n_own))?;
+            let regions = self.condition.into_iter().cloned().chain([first]).collect();
+            stacks = trace::extend(step.id, step.op.clone(), regions)?;
+        }
+        let seed = |k: usize| (joint.inputs()[n_own + k].name.to_string(), Source::Input(n_own + k));
+        let n_carried = moved.carried.len();
+        let mut inputs = vec![("trip".to_string(), Source::New(index()))];
+        inputs.extend((0..n_carried).map(seed));
+        inputs.extend((0..stacks.len()).map(|k| (format!("saved.{k}"), Source::Saved(k))));
+        if stacks.is_empty() {
+            // Nothing is needed but the number of trips, which any of the loop's stacks knows.
+            let counting = step.results()[self.carry];
+            inputs.push(("saved".to_string(), Source::New(counting.ty().unstacked())));
+            stacks.push(counting);
+        }
+        let used: Vec<usize> = (self.carry..x.len()).filter(|&k| partition.used[k]).collect();
+        inputs.extend(used.iter().map(|&k| (joint.inputs()[k].name.to_string(), Source::Input(k))));
+        inputs.extend((n_carried..n_carried + moved.fixed.len()).map(seed));
+        let second = or_fail(partition.second("forward", &inputs))?;
+
+        let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
+        let mut operands: Vec<Var> = moved.carried.iter().map(tangent).collect();
+        operands.extend(&stacks);
+        operands.extend(used.iter().map(|&k| x[k]));
+        operands.extend(moved.fixed.iter().map(tangent));
+        let op = Scan { carry: n_carried, xs: stacks.len(), length: None, reverse: false, checkpoint: None };
+        let results = trace::apply_regions(op, &operands, vec![second])?;
+        let mut tangents = vec![None; step.n_results];
+        for (&k, &t) in moved.carried.iter().chain(moved.collected).zip(&results) {
+            tangents[k] = Some(t);
+        }
+        Some(tangents)
+    }
+
+    /// A trip and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the body, then the
+    /// tangents of the carry and of what is collected.
+    fn joint_forward(&self, moved: &Moved<'_>) -> Option<Graph> {
+        let mut inputs = named_inputs(self.body);
+        let n_own = inputs.len();
+        let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
+        for &k in moved.carried.iter().chain(moved.fixed) {
+            let (name, ty) = inputs[k].clone();
+            inputs.push((names.give(&format!("{name}.tangent")), ty));
+        }
+        let traced = trace::region(self.body.name(), &inputs, |x| {
+            let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
+            let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
+            let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
+            let pushed = pushforward(&from, &x[n_own..], &to);
+            let own = self.body.outputs().iter().zip(&y);
+            let mut outputs: Vec<(String, Var)> = own.map(|(output, &y)| (output.name.to_string(), y)).collect();
+            let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
+            for (k, (y, t)) in to.iter().zip(pushed).enumerate() {
+                outputs.push((names.give(&format!("tangent.{k}")), t.unwrap_or_else(|| y.full_like(0.0))));
+            }
+            outputs
+        })?;
+        Some(traced.graph)
     }
 
     /// Carry, rows, and what does not change.
@@ -308,7 +425,11 @@ impl<'s> Loop<'s> {
         let asked = |k: &usize| wanted[*k] && is_reached[n_index + k];
         let rows: Vec<usize> = (self.carry..end_of_rows).filter(asked).collect();
         let fixed: Vec<usize> = (end_of_rows..x.len()).filter(asked).collect();
-        let joint = self.joint(&Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed })?;
+        let flow = Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed };
+        let joint = self.joint(&flow)?;
+        if let (Some(schedule), Some(length)) = (self.checkpoint, self.length) {
+            return self.revolve(&joint, &flow, schedule, length, x, cts);
+        }
 
         let n_own = self.body.inputs().len();
         let mut kinds = vec![Kind::Row; n_index];
@@ -329,6 +450,9 @@ impl<'s> Loop<'s> {
         let input = |k: usize| (name(k), Source::Input(k));
         let used_rows: Vec<usize> = (self.carry..end_of_rows).filter(|&k| partition.used[n_index + k]).collect();
         let used_fixed: Vec<usize> = (end_of_rows..x.len()).filter(|&k| partition.used[n_index + k]).collect();
+        // A loop along stacks of which the derivative needs nothing but their length.
+        let needs_length = self.length.is_none() && saved.is_empty() && used_rows.is_empty() && collected.is_empty();
+        let counting = needs_length.then(|| x[self.carry]);
         let mut inputs = vec![if n_index == 1 { input(0) } else { ("trip".to_string(), Source::New(index())) }];
         let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
         inputs.extend(seeds(0, active.len()));
@@ -337,26 +461,92 @@ impl<'s> Loop<'s> {
         if saved.len() > partition.saved.len() {
             inputs.push(("saved".to_string(), Source::New(nothing())));
         }
+        inputs.extend(counting.map(|stack| ("counted".to_string(), Source::New(stack.ty().unstacked()))));
         inputs.extend(used_rows.iter().map(|&k| input(n_index + k)));
         inputs.extend(seeds(active.len(), collected.len()));
         inputs.extend(used_fixed.iter().map(|&k| input(n_index + k)));
-        let second = or_fail(partition.second(&inputs))?;
+        let second = or_fail(partition.second("reverse", &inputs))?;
 
         let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
         operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
         operands.extend(&saved);
+        operands.extend(counting);
         operands.extend(used_rows.iter().map(|&k| x[k]));
         operands.extend(collected.iter().filter_map(|&k| cts[k]));
         let xs = operands.len() - active.len() - fixed.len();
         operands.extend(used_fixed.iter().map(|&k| x[k]));
         let carry = active.len() + fixed.len();
-        let op = Scan { carry, xs, length: self.length, reverse: !self.reverse };
+        let op = Scan { carry, xs, length: self.length, reverse: !self.reverse, checkpoint: None };
         let results = trace::apply_regions(op, &operands, vec![second])?;
         let mut pulled = vec![None; x.len()];
         for (&k, &ct) in active.iter().chain(&fixed).chain(&rows).zip(&results) {
             pulled[k] = Some(ct);
         }
         Some(pulled)
+    }
+
+    /// Runs back through states that are computed once more: the loop saves nothing.
+    fn revolve(
+        &self,
+        joint: &Graph,
+        flow: &Flow<'_>,
+        schedule: Schedule,
+        length: usize,
+        x: &[Var],
+        cts: &[Option<Var>],
+    ) -> Option<Vec<Option<Var>>> {
+        let Flow { active, collected, rows, fixed } = *flow;
+        let n_index = self.n_index();
+        let n_own = self.body.inputs().len();
+        let partition = Partition::without_saving(joint, self.body.outputs().len());
+        let state = self.state(&partition);
+        let input = |k: usize| (joint.inputs()[k].name.to_string(), Source::Input(k));
+        let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
+        let mut trip: Vec<(String, Source)> = state.iter().map(|&k| input(n_index + k)).collect();
+        trip.extend((self.carry..self.carry + self.xs).map(|k| input(n_index + k)));
+        trip.extend(seeds(active.len(), collected.len()));
+        trip.extend((self.carry + self.xs..x.len()).map(|k| input(n_index + k)));
+        let carried = seeds(0, active.len()).chain(seeds(active.len() + collected.len(), fixed.len()));
+        let advance = std::iter::once(input(0)).chain(trip.clone()).collect::<Vec<_>>();
+        let reverse = std::iter::once(input(0)).chain(carried).chain(trip).collect::<Vec<_>>();
+        let advance = or_fail(partition.trip("advance", &advance, &state))?;
+        let reverse = or_fail(partition.second("reverse", &reverse))?;
+
+        let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
+        operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
+        operands.extend(state.iter().map(|&k| x[k]));
+        let [_, own_rows, own_fixed] = self.groups(x);
+        operands.extend(own_rows);
+        operands.extend(collected.iter().filter_map(|&k| cts[k]));
+        operands.extend(own_fixed);
+        let op = Revolve {
+            cts: active.len() + fixed.len(),
+            carry: state.len(),
+            xs: self.xs + collected.len(),
+            length,
+            reverse: self.reverse,
+            schedule,
+        };
+        let results = trace::apply_regions(op, &operands, vec![advance, reverse])?;
+        let mut pulled = vec![None; x.len()];
+        for (&k, &ct) in active.iter().chain(fixed).chain(rows).zip(&results) {
+            pulled[k] = Some(ct);
+        }
+        Some(pulled)
+    }
+
+    /// The part of the carry that the derivative of a trip needs, and what is needed to compute that part.
+    fn state(&self, partition: &Partition<'_>) -> Vec<usize> {
+        let carried =
+            |needed: &[bool]| -> Vec<usize> { (0..self.carry).filter(|k| needed[self.n_index() + k]).collect() };
+        let mut needed = partition.used.clone();
+        loop {
+            let state = carried(&needed);
+            needed.iter_mut().zip(partition.inputs_of(&state)).for_each(|(needed, is)| *needed |= is);
+            if carried(&needed) == state {
+                return state;
+            }
+        }
     }
 
     /// A trip and its derivative in one graph. Inputs: those of the body; cotangents of the active carry and of what is
@@ -366,7 +556,7 @@ impl<'s> Loop<'s> {
         let n_index = self.n_index();
         let mut inputs = named_inputs(self.body);
         let n_own = inputs.len();
-        let mut names = Names(inputs.iter().map(|(name, _)| name.clone()).collect());
+        let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
         for &k in flow.active.iter().chain(flow.collected) {
             let output = &self.body.outputs()[k];
             let name = if k < self.carry { &inputs[n_index + k].0 } else { &*output.name };
@@ -387,7 +577,7 @@ impl<'s> Loop<'s> {
             let mut outputs: Vec<(String, Var)> = Vec::new();
             let own = self.body.outputs().iter().zip(&y);
             outputs.extend(own.map(|(output, &y)| (output.name.to_string(), y)));
-            let mut names = Names(outputs.iter().map(|(name, _)| name.clone()).collect());
+            let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
             for (position, (x, ct)) in to.into_iter().zip(pulled).enumerate() {
                 let sum = position.checked_sub(flow.active.len()).and_then(|k| sums.get(k));
                 let ct = match (sum, ct) {
@@ -411,6 +601,14 @@ struct Flow<'f> {
     collected: &'f [usize],
     rows: &'f [usize],
     fixed: &'f [usize],
+}
+
+/// What moves forward through a loop: the carry that varies, what is collected of it, and the fixed operands that vary.
+/// All are positions among operands or results.
+struct Moved<'m> {
+    carried: &'m [usize],
+    collected: &'m [usize],
+    fixed: &'m [usize],
 }
 
 /// The type of arrays without elements.

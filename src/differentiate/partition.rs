@@ -6,11 +6,11 @@
 //! rematerialization of Jain et al., "Checkmate" (MLSys 2020), in the form of a minimum cut that the partitioner of
 //! PyTorch's AOTAutograd made known.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::error::Error;
 use crate::ir::{Operands, Provenance, Value, results_of};
-use crate::op::{Graph, Lowering, Op};
+use crate::op::{Graph, Lowering, Op, trace};
 use crate::value::Type;
 
 /// What an input of a joint graph is for.
@@ -49,6 +49,24 @@ pub(super) struct Partition<'j> {
     pub used: Vec<bool>,
 }
 
+/// Gives names that are all different.
+#[derive(Default)]
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// Names that differ from these, too.
+    pub fn of<'n>(taken: impl Iterator<Item = &'n str>) -> Names {
+        Names(taken.map(str::to_string).collect())
+    }
+
+    /// The name, or, if it is taken, the name with a number.
+    pub fn give(&mut self, name: &str) -> String {
+        let name = trace::free_name(name, |name| self.0.contains(name));
+        self.0.insert(name.clone());
+        name
+    }
+}
+
 /// More values than these are not cut at the minimum: what the second part takes is saved as it is.
 const MAX_CUT: usize = 100_000;
 
@@ -56,13 +74,7 @@ impl<'j> Partition<'j> {
     /// Cuts a joint graph, whose first `n_primal` outputs are those of the trip.
     pub fn new(joint: &'j Graph, kinds: &[Kind], n_primal: usize) -> Partition<'j> {
         let seeded = dependent(joint, kinds, |kind| kind == Kind::Seed);
-        let mut partition = Partition {
-            joint,
-            n_primal,
-            second: vec![false; joint.n_nodes()],
-            saved: Vec::new(),
-            used: vec![false; joint.inputs().len()],
-        };
+        let mut partition = Partition::uncut(joint, n_primal);
         let frontier = partition.frontier(&seeded);
         let varying = dependent(joint, kinds, |kind| matches!(kind, Kind::Carried | Kind::Row));
         let choice = Choice { joint, kinds, varying };
@@ -70,6 +82,19 @@ impl<'j> Partition<'j> {
         partition.recompute(&choice, frontier, &saved);
         partition.saved = saved;
         partition
+    }
+
+    /// Cuts nothing: the second part computes all that it needs from the inputs, so nothing is saved.
+    pub fn without_saving(joint: &'j Graph, n_primal: usize) -> Partition<'j> {
+        let mut partition = Partition::uncut(joint, n_primal);
+        let frontier = partition.frontier(&vec![true; joint.n_nodes()]);
+        debug_assert!(frontier.is_empty(), "bug: what the second part takes was left to the first");
+        partition
+    }
+
+    fn uncut(joint: &'j Graph, n_primal: usize) -> Partition<'j> {
+        let (second, used) = (vec![false; joint.n_nodes()], vec![false; joint.inputs().len()]);
+        Partition { joint, n_primal, second, saved: Vec::new(), used }
     }
 
     /// Marks what belongs to the second part alone, and gives the values that it takes from the first.
@@ -124,22 +149,50 @@ impl<'j> Partition<'j> {
             inputs.map(|(k, input)| (input.name.to_string(), Source::Input(k))).collect();
         let outputs = self.joint.outputs()[..self.n_primal].iter();
         let mut outputs: Vec<(String, Value)> = outputs.map(|output| (output.name.to_string(), output.value)).collect();
-        outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (format!("saved.{k}"), value)));
-        let mut keep = vec![false; self.joint.n_nodes()];
-        outputs.iter().for_each(|(_, x)| keep[x.node.index()] = true);
+        // The trip may save something already, for another derivative.
+        let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
+        outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (names.give(&format!("saved.{k}")), value)));
+        self.part(self.joint.name(), &inputs, &self.needed(&outputs), outputs)
+    }
+
+    /// Some of the trip's results, with inputs in this order.
+    pub fn trip(&self, name: &str, inputs: &[(String, Source)], results: &[usize]) -> Result<Graph, Error> {
+        let outputs = self.results(results);
+        self.part(name, inputs, &self.needed(&outputs), outputs)
+    }
+
+    /// Which inputs some of the trip's results need.
+    pub fn inputs_of(&self, results: &[usize]) -> Vec<bool> {
+        let mut needed = self.needed(&self.results(results));
+        needed.truncate(self.joint.inputs().len());
+        needed
+    }
+
+    fn results(&self, results: &[usize]) -> Vec<(String, Value)> {
+        let outputs = results.iter().map(|&k| &self.joint.outputs()[k]);
+        outputs.map(|output| (output.name.to_string(), output.value)).collect()
+    }
+
+    /// The nodes that these outputs need.
+    fn needed(&self, outputs: &[(String, Value)]) -> Vec<bool> {
+        let mut needed = vec![false; self.joint.n_nodes()];
+        outputs.iter().for_each(|(_, x)| needed[x.node.index()] = true);
         for id in self.joint.ids().rev() {
-            if keep[id.index()] {
-                self.joint.operands(id).iter().for_each(|x| keep[x.node.index()] = true);
+            if needed[id.index()] {
+                self.joint.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
             }
         }
-        self.part(self.joint.name(), &inputs, &keep, outputs)
+        needed
     }
 
     /// The derivative of a trip, with inputs in this order.
-    pub fn second(&self, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+    pub fn second(&self, name: &str, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+        let mut names = Names::default();
+        let inputs: Vec<(String, Source)> =
+            inputs.iter().map(|(name, source)| (names.give(name), source.clone())).collect();
         let outputs = self.joint.outputs()[self.n_primal..].iter();
         let outputs = outputs.map(|output| (output.name.to_string(), output.value)).collect();
-        self.part("reverse", inputs, &self.second, outputs)
+        self.part(name, &inputs, &self.second, outputs)
     }
 
     /// A graph of some of the nodes.

@@ -236,6 +236,12 @@ impl<'f> Emitter<'f> {
         self.return_if_nonzero(status);
     }
 
+    /// The address of another function of this module.
+    pub fn function_address(&mut self, function: FunctionId) -> Pointer {
+        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        Pointer(self.builder.ins().func_addr(types::I64, callee))
+    }
+
     /// Calls a function of signature `extern "C" fn(usize, …) -> i64` at a fixed address.
     pub fn call_address(&mut self, address: usize, arguments: &[Pointer]) -> Pointer {
         let mut signature = self.jit.make_signature();

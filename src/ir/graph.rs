@@ -147,6 +147,9 @@ pub struct Node<O> {
     types: Types,
     regions: Box<[Arc<Graph<O>>]>,
     provenance: Provenance,
+    /// For a node that runs along stacks: the loop that made them, or the first in such a chain. Stacks that a node makes
+    /// are as long as those along which it runs.
+    along: Option<NodeId>,
 }
 
 impl<O> Node<O> {
@@ -270,7 +273,8 @@ impl<O: Operation> Graph<O> {
         }
         check_bytes(&ty, &name)?;
         let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
-        let node = self.push(Content::Input, smallvec::smallvec![ty], Box::default(), provenance)?;
+        let (types, regions) = (smallvec::smallvec![ty], Box::default());
+        let node = self.push(Node { content: Content::Input, types, regions, provenance, along: None })?;
         self.inputs.push(Input { name, node });
         Ok(node.into())
     }
@@ -308,8 +312,9 @@ impl<O: Operation> Graph<O> {
         for ty in &results {
             check_bytes(ty, op.name())?;
         }
-        if let Some(message) = self.mixed_stacks(operands) {
-            return Err(self.operation_error(&op, mismatch!("{message}"), operands, provenance.at));
+        if let Some(slots) = self.mixed_stacks(operands) {
+            let names = slots.map(|slot| self.value_name(operands[slot]));
+            return Err(self.operation_error(&op, Mismatch(mixed_stacks(names)), operands, provenance.at));
         }
         self.append(op, operands, regions, results, provenance)
     }
@@ -330,30 +335,23 @@ impl<O: Operation> Graph<O> {
         let node = &mut self.dag[NodeIndex::new(id.index())];
         assert!(results.starts_with(&node.types), "bug: an extension that changes results");
         let n_before = node.types.len();
-        *node = Node { content: Content::Op(op), types: results, regions, provenance: node.provenance.clone() };
+        (node.content, node.types, node.regions) = (Content::Op(op), results, regions);
         Ok(n_before)
     }
 
     /// The loop whose trips a stack has counted: the one that made it, or the one that made the stack along which its
     /// maker ran.
-    fn counted_by(&self, mut stack: Value) -> NodeId {
-        loop {
-            let operands = self.operands(stack.node);
-            match operands.into_iter().find(|&operand| self.ty(operand).stack) {
-                Some(along) => stack = along,
-                None => return stack.node,
-            }
-        }
+    fn counted_by(&self, stack: Value) -> NodeId {
+        self.node(stack.node).along.unwrap_or(stack.node)
     }
 
-    /// What is wrong with stacks that are operands of one node: they must be of one length, and that is known if one loop
-    /// counted them.
-    pub(super) fn mixed_stacks(&self, operands: &[Value]) -> Option<String> {
-        let mut stacks = operands.iter().copied().filter(|&operand| self.ty(operand).stack);
+    /// Two of the operands that are stacks of different lengths, perhaps: all stacks that one node takes must be of one
+    /// length, and that is known if one loop counted them.
+    pub(super) fn mixed_stacks(&self, operands: &[Value]) -> Option<[usize; 2]> {
+        let mut stacks = (0..operands.len()).filter(|&slot| self.ty(operands[slot]).stack);
         let first = stacks.next()?;
-        let other = stacks.find(|&other| self.counted_by(other) != self.counted_by(first))?;
-        let [first, other] = [first, other].map(|stack| self.value_name(stack));
-        Some(format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not"))
+        let other = stacks.find(|&other| self.counted_by(operands[other]) != self.counted_by(operands[first]))?;
+        Some([first, other])
     }
 
     /// Appends the application of an operation whose result types have been inferred and checked.
@@ -370,7 +368,8 @@ impl<O: Operation> Graph<O> {
             let place = Some(op.name().to_string());
             return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
         }
-        let node = self.push(Content::Op(op), types, regions, provenance)?;
+        let along = operands.iter().find(|&&operand| self.ty(operand).stack).map(|&stack| self.counted_by(stack));
+        let node = self.push(Node { content: Content::Op(op), types, regions, provenance, along })?;
         for (slot, operand) in operands.iter().enumerate() {
             let edge = Edge { result: operand.result, slot: slot as u16 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
@@ -378,17 +377,11 @@ impl<O: Operation> Graph<O> {
         Ok(node)
     }
 
-    fn push(
-        &mut self,
-        content: Content<O>,
-        types: Types,
-        regions: Box<[Arc<Graph<O>>]>,
-        provenance: Provenance,
-    ) -> Result<NodeId, Error> {
+    fn push(&mut self, node: Node<O>) -> Result<NodeId, Error> {
         if self.dag.node_count() >= MAX_NODES {
             return Err(LimitError { what: "nodes", limit: MAX_NODES as u64, got: None, place: None }.into());
         }
-        let index = self.dag.add_node(Node { content, types, regions, provenance });
+        let index = self.dag.add_node(node);
         Ok(NodeId::from_index(index.index()))
     }
 
@@ -434,7 +427,8 @@ impl<O: Operation> Graph<O> {
 
     /// The position of a node among the operations, which is its number in listings and files.
     pub fn op_number(&self, id: NodeId) -> usize {
-        id.index() - self.inputs.len()
+        // While a region is traced, what it captures becomes an input among its operations.
+        id.index() - self.inputs.partition_point(|input| input.node < id)
     }
 
     /// A node.
@@ -554,15 +548,35 @@ impl<O: Operation> Graph<O> {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
 
-    /// Forgets every source line, as before a file is given away.
+    /// Forgets every source line, those of regions too, as before a file is given away.
     pub fn strip_source_lines(&mut self) {
+        self.strip(&mut HashMap::new());
+    }
+
+    /// A region that stands in several places stays one. Originals are kept meanwhile, so that no other graph takes the
+    /// address by which one is known.
+    fn strip(&mut self, known: &mut HashMap<*const Graph<O>, [Arc<Graph<O>>; 2]>) {
         for node in self.dag.node_weights_mut() {
             node.provenance.at = None;
+            for region in &mut node.regions {
+                let address = Arc::as_ptr(region);
+                if !known.contains_key(&address) {
+                    let mut stripped = Graph::clone(region);
+                    stripped.strip(known);
+                    known.insert(address, [region.clone(), Arc::new(stripped)]);
+                }
+                *region = known[&address][1].clone();
+            }
         }
         for guard in &mut self.guards {
             guard.at = None;
         }
     }
+}
+
+/// The message about stacks with these names that do not come from one loop.
+pub(super) fn mixed_stacks([first, other]: [impl fmt::Display; 2]) -> String {
+    format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not")
 }
 
 fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::file::Ids;
+use super::graph::mixed_stacks;
 use super::{Graph, NodeId, Operation, Signature, Value};
 use crate::error::{Finding, VerifyError};
 use crate::value::{DType, Type};
@@ -106,8 +107,9 @@ impl<O: Operation> Check<'_, '_, O> {
         if node.regions().iter().any(|region| !region.guards().is_empty()) {
             self.add(id, GUARDED_REGION);
         }
-        if let Some(message) = self.graph.mixed_stacks(&operands) {
-            self.add(id, message);
+        if let Some(slots) = self.graph.mixed_stacks(&operands) {
+            let message = mixed_stacks(slots.map(|slot| self.ids.value(operands[slot])));
+            self.add(id, format!("{}: {message}", op.name()));
         }
         // A region without proper outputs has no signature; what it lacks is found in the region itself.
         let proper = |region: &Graph<O>| region.outputs().iter().all(|output| region.contains(output.value));

@@ -280,6 +280,7 @@ operations!(
     Checkpoint,
     While,
     Scan,
+    Revolve,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.

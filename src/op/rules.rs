@@ -168,6 +168,10 @@ impl Layout {
 
     /// Whether the elements lie in row-major order without gaps, from `offset` on.
     pub fn is_row_major(&self) -> bool {
+        // Without elements there is no order.
+        if self.shape.size() == 0 {
+            return true;
+        }
         let mut expected = 1;
         for axis in (0..self.shape.rank()).rev() {
             if self.shape[axis] != 1 && self.strides[axis] != expected {

@@ -1,14 +1,14 @@
 //! The trace that is open on a thread: the graph under construction behind every [`Var`].
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Graph, Op, Var};
 use crate::error::{DerivativeError, Error, LimitError, SourceLine, TraceError};
-use crate::ir::{Guard, NodeId, Provenance, Role, Value, results_of};
+use crate::ir::{Guard, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
 
 /// Answers comparisons: the concrete outcome of a scalar `bool` in the graph so far.
@@ -23,8 +23,9 @@ struct Trace {
     max_nodes: usize,
     error: Option<Error>,
     oracle: Option<Oracle>,
-    /// What nodes are for while a derivative rule runs, and whose source line they bear.
-    scope: Option<(Option<SourceLine>, Role)>,
+    /// While a derivative rule runs: whose source line nodes bear, and what they are for. In a region that the rule makes,
+    /// they are for the region as a whole.
+    scope: Option<(Option<SourceLine>, Option<Role>)>,
     /// For a region: what it captured of the trace below it.
     captures: Option<Captures>,
 }
@@ -162,7 +163,8 @@ fn trace_region(
         values.push(graph.add_input(name.as_str(), ty.clone())?);
     }
     let captures = Some(Captures::default());
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope: None, captures };
+    let scope = with_open(|around| around.scope.as_ref().map(|(at, _)| (at.clone(), None)));
+    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
@@ -296,7 +298,7 @@ impl Trace {
         }
         let provenance = match &self.scope {
             None => Provenance { at: Some(SourceLine::Here(at)), name: None, role: None },
-            Some((at, role)) => Provenance { at: at.clone(), name: None, role: Some(*role) },
+            Some((at, role)) => Provenance { at: at.clone(), name: None, role: *role },
         };
         match self.graph.add_with_regions(op, operands, regions, provenance) {
             Ok(node) => Some(node),
@@ -332,7 +334,7 @@ fn append(
     at: &'static Location<'static>,
 ) -> Option<(u64, NodeId)> {
     with_all(|open| {
-        let mut values = crate::ir::Operands::new();
+        let mut values = Operands::new();
         for &x in operands {
             values.push(resolve(open, x, at)?);
         }
@@ -390,6 +392,7 @@ pub(crate) fn type_of(x: Var) -> Option<Type> {
         (_, None) => None,
     })
 }
+
 /// Records an error of the trace; what follows computes with poisoned variables.
 #[track_caller]
 pub(crate) fn fail(error: impl Into<Error>) {
@@ -408,6 +411,11 @@ pub(crate) fn fail_no_rule(op: &'static str, operand: &'static str, reason: &'st
         let at = trace.scope.as_ref().and_then(|(at, _)| at.clone());
         trace.fail(DerivativeError::NoRule { op, operand, reason, at });
     });
+}
+
+/// The same at another line, as in a closure, which does not know its caller's.
+pub(crate) fn fail_on(requirement: String, at: &'static Location<'static>) {
+    fail(TraceError::Value { requirement, at: SourceLine::Here(at) });
 }
 
 /// Whether an error has been recorded.
@@ -438,7 +446,7 @@ pub(crate) fn inspect<T>(read: impl FnOnce(&Graph) -> T) -> T {
 pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
     let before = with_open(|trace| {
         let at = trace.graph.node(role.of().node).provenance().at.clone();
-        trace.scope.replace((at, role))
+        trace.scope.replace((at, Some(role)))
     });
     let result = body();
     with_open(|trace| trace.scope = before);
@@ -462,13 +470,18 @@ pub(crate) fn decide(condition: Var) -> bool {
     }
 }
 
-/// A comparison of values from outside a region is answered, and guarded, where these values belong.
+/// A comparison that rests on values from outside a region alone is answered, and guarded, where these values belong.
 fn decide_at_home(open: &mut [Trace], condition: Var, at: &'static Location<'static>) -> Option<bool> {
-    let value = condition.value()?;
-    let Some(level) = home(open, condition) else {
+    let mut value = condition.value()?;
+    let Some(mut level) = home(open, condition) else {
         open.last_mut().expect("bug: no trace is open").fail(TraceError::Escaped { at: SourceLine::Here(at) });
         return None;
     };
+    while open[level].captures.is_some()
+        && let Some(outside) = lift(open, level, value, at)
+    {
+        (level, value) = (level - 1, outside);
+    }
     let outcome = open[level].decide(value, at);
     if outcome.is_none()
         && let Some(error) = open[level].error.clone()
@@ -476,6 +489,36 @@ fn decide_at_home(open: &mut [Trace], condition: Var, at: &'static Location<'sta
         open.last_mut().expect("bug: no trace is open").fail(error);
     }
     outcome
+}
+
+/// Computes a value of the region at that level in the trace around it; `None` if it rests on more than what the region
+/// captured.
+fn lift(open: &mut [Trace], level: usize, value: Value, at: &'static Location<'static>) -> Option<Value> {
+    let (around, region) = open.split_at_mut(level);
+    let (around, region) = (&mut around[level - 1], &region[0]);
+    let captures = region.captures.as_ref()?;
+    let mut lifted: HashMap<Value, Value> =
+        captures.inside.iter().map(|(&outside, &inside)| (inside, outside)).collect();
+    let mut needed = BTreeSet::new();
+    let mut pending = vec![value];
+    while let Some(x) = pending.pop() {
+        if lifted.contains_key(&x) || !needed.insert(x.node) {
+            continue;
+        }
+        let node = region.graph.node(x.node);
+        // An input that is no capture changes from trip to trip. What holds regions may not come to an end out there.
+        if node.op().is_none() || !node.regions().is_empty() {
+            return None;
+        }
+        pending.extend(region.graph.operands(x.node));
+    }
+    for id in needed {
+        let op = region.graph.node(id).op()?.clone();
+        let operands: Operands = region.graph.operands(id).iter().map(|x| lifted[x]).collect();
+        let copy = around.append(op, &operands, Box::default(), at)?;
+        lifted.extend(results_of(&region.graph, id).zip(results_of(&around.graph, copy)));
+    }
+    lifted.get(&value).copied()
 }
 
 impl Trace {

@@ -14,7 +14,7 @@ use super::simplify::number;
 use super::{share, simplify};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
-use crate::op::{BroadcastInDim, Graph, Lowering, Op, Scan, Switch};
+use crate::op::{BroadcastInDim, Graph, Lowering, Op, Revolve, Scan, Switch};
 use crate::value::{Array, Scalar, Type};
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
@@ -47,6 +47,8 @@ struct Node {
     op: Op,
     choice: Option<Value>,
     carry: Vec<Value>,
+    /// What the body takes, but does not give: the state that a [`Revolve`] computes beside it.
+    state: Vec<Value>,
     rows: Vec<Value>,
     fixed: Vec<Value>,
     regions: Vec<Arc<Graph>>,
@@ -82,19 +84,23 @@ enum Fate {
 impl Node {
     fn of(copy: &Copy<'_>, used: Vec<bool>) -> Node {
         let operands = copy.operands;
-        let (choice, carry, rows) = match copy.op {
-            Op::Cond(_) | Op::Switch(_) => (1, 0, 0),
-            Op::While(op) => (0, op.carry, 0),
-            Op::Scan(op) => (0, op.carry, op.xs),
-            _ => (0, 0, 0),
+        let (choice, carry, state, rows) = match copy.op {
+            Op::Cond(_) | Op::Switch(_) => (1, 0, 0, 0),
+            Op::While(op) => (0, op.carry, 0, 0),
+            Op::Scan(op) => (0, op.carry, 0, op.xs),
+            Op::Revolve(op) => (0, op.cts, op.carry, op.xs),
+            _ => (0, 0, 0, 0),
         };
-        let rest = &operands[choice..];
+        let (carry, rest) = operands[choice..].split_at(carry);
+        let (state, rest) = rest.split_at(state);
+        let (rows, fixed) = rest.split_at(rows);
         Node {
             op: copy.op.clone(),
             choice: (choice == 1).then(|| operands[0]),
-            carry: rest[..carry].to_vec(),
-            rows: rest[carry..carry + rows].to_vec(),
-            fixed: rest[carry + rows..].to_vec(),
+            carry: carry.to_vec(),
+            state: state.to_vec(),
+            rows: rows.to_vec(),
+            fixed: fixed.to_vec(),
             regions: copy.regions.to_vec(),
             origins: (0..used.len()).map(Origin::Result).collect(),
             used,
@@ -102,12 +108,17 @@ impl Node {
     }
 
     fn is_loop(&self) -> bool {
-        matches!(self.op, Op::While(_) | Op::Scan(_))
+        matches!(self.op, Op::While(_) | Op::Scan(_) | Op::Revolve(_))
+    }
+
+    /// Whether a region is the advance of a [`Revolve`], which takes nothing of the carry.
+    fn is_advance(&self, region: usize) -> bool {
+        matches!(self.op, Op::Revolve(_)) && region == 0
     }
 
     /// How many inputs of regions stand before those that are operands.
     fn n_index(&self) -> usize {
-        usize::from(matches!(self.op, Op::Scan(_)))
+        usize::from(matches!(self.op, Op::Scan(_) | Op::Revolve(_)))
     }
 
     fn body(&self) -> &Graph {
@@ -131,7 +142,7 @@ impl Node {
                 break;
             }
         }
-        if let Op::Scan(Scan { length: Some(0), .. }) = self.op {
+        if let Op::Scan(Scan { length: Some(0), .. }) | Op::Revolve(Revolve { length: 0, .. }) = self.op {
             return self.no_trips(new, provenance);
         }
         self.add(new, provenance)
@@ -139,7 +150,7 @@ impl Node {
 
     /// What shrinks with every rewriting: operands, results and operations within.
     fn size(&self) -> (usize, usize, usize) {
-        let operands = self.carry.len() + self.rows.len() + self.fixed.len();
+        let operands = self.carry.len() + self.state.len() + self.rows.len() + self.fixed.len();
         let n_ops = self.regions.iter().map(|region| region.n_ops()).sum();
         (operands, self.body().outputs().len(), n_ops)
     }
@@ -161,6 +172,9 @@ impl Node {
 
     /// A carry that is given back as it came in is fixed.
     fn settle_carry(&mut self) {
+        if let Op::Revolve(_) = self.op {
+            return;
+        }
         let n_index = self.n_index();
         let body = self.body();
         let settled = (0..self.carry.len())
@@ -199,6 +213,7 @@ impl Node {
         match &mut self.op {
             Op::While(op) => op.carry = self.carry.len(),
             Op::Scan(op) => (op.carry, op.xs) = (self.carry.len(), self.rows.len()),
+            Op::Revolve(op) => (op.cts, op.carry, op.xs) = (self.carry.len(), self.state.len(), self.rows.len()),
             _ => {}
         }
     }
@@ -229,43 +244,51 @@ impl Node {
             }
         }
         let dead: Vec<usize> = (0..n_results).rev().filter(|&k| !live[k]).collect();
-        for &k in &dead {
-            self.drop_result(k);
-        }
+        self.drop_dead(&dead);
         self.set_counts();
         Ok(())
     }
 
-    fn drop_result(&mut self, k: usize) {
-        let is_carry = k < self.carry.len();
-        let dead_input = is_carry.then(|| self.n_index() + k);
+    /// All at once, for dead carries may need each other.
+    fn drop_dead(&mut self, dead: &[usize]) {
+        let (n_index, n_carry) = (self.n_index(), self.carry.len());
         let is_while = matches!(self.op, Op::While(_));
-        for (position, region) in self.regions.iter_mut().enumerate() {
+        let first = usize::from(self.is_advance(0));
+        for (position, region) in self.regions.iter_mut().enumerate().skip(first) {
             let is_condition = is_while && position == 0;
             let outputs: Vec<usize> =
-                (0..region.outputs().len()).filter(|&output| is_condition || output != k).collect();
-            let order: Vec<usize> = (0..region.inputs().len()).filter(|&input| Some(input) != dead_input).collect();
-            *region = Arc::new(reordered(region, &order, &outputs));
+                (0..region.outputs().len()).filter(|output| is_condition || !dead.contains(output)).collect();
+            let is_dead =
+                |input: usize| (n_index..n_index + n_carry).contains(&input) && dead.contains(&(input - n_index));
+            let inputs: Vec<usize> = (0..region.inputs().len()).filter(|&input| !is_dead(input)).collect();
+            *region = Arc::new(reordered(region, &inputs, &outputs));
         }
-        if is_carry {
-            self.carry.remove(k);
+        // The last comes first, so that the positions of the others stay.
+        for &k in dead {
+            if k < n_carry {
+                self.carry.remove(k);
+            }
+            self.shift_results(k, Origin::Dropped);
         }
-        self.shift_results(k, Origin::Dropped);
     }
 
     /// Numbers come in as constants, equal operands once, and what is not used not at all.
     fn settle_inputs(&mut self, graph: &Graph) -> Result<(), Error> {
         let (n_index, n_carry) = (self.n_index(), self.carry.len());
+        let first_row = n_index + n_carry + self.state.len();
         let mut needed = vec![false; self.body().inputs().len()];
-        for region in &self.regions {
-            let inputs = needed_inputs(region, &vec![true; region.outputs().len()]);
+        for (position, region) in self.regions.iter().enumerate() {
+            let mut inputs = needed_inputs(region, &vec![true; region.outputs().len()]);
+            if self.is_advance(position) {
+                inputs.splice(n_index..n_index, vec![false; n_carry]);
+            }
             needed.iter_mut().zip(inputs).for_each(|(needed, is)| *needed |= is);
         }
         let mut fates = vec![Fate::Kept; needed.len()];
         let mut met: HashMap<(Value, bool), usize> = HashMap::new();
         let others = self.rows.iter().map(|&x| (x, true)).chain(self.fixed.iter().map(|&x| (x, false)));
         for (k, (x, is_row)) in others.enumerate() {
-            let position = n_index + n_carry + k;
+            let position = first_row + k;
             fates[position] = match (number(graph, x), met.get(&(x, is_row))) {
                 _ if !needed[position] => Fate::Dropped,
                 (Some(number), _) => Fate::Number(number),
@@ -278,7 +301,7 @@ impl Node {
         }
         // A loop along stacks needs one that says how often it runs.
         let along_stacks = matches!(self.op, Op::Scan(Scan { length: None, .. }));
-        let rows = &mut fates[n_index + n_carry..][..self.rows.len()];
+        let rows = &mut fates[first_row..][..self.rows.len()];
         if along_stacks && !rows.iter().any(|fate| matches!(fate, Fate::Kept)) {
             rows[0] = Fate::Kept;
         }
@@ -286,11 +309,15 @@ impl Node {
             return Ok(());
         }
         let mut regions = Vec::new();
-        for region in &self.regions {
-            regions.push(Arc::new(settled(region, &fates)?));
+        for (position, region) in self.regions.iter().enumerate() {
+            let settled = match self.is_advance(position) {
+                true => settled(region, &without(&fates, n_index, n_carry))?,
+                false => settled(region, &fates)?,
+            };
+            regions.push(Arc::new(settled));
         }
         self.regions = regions;
-        let mut fates = fates[n_index + n_carry..].iter();
+        let mut fates = fates[first_row..].iter();
         let mut keep = |_: &Value| matches!(fates.next(), Some(Fate::Kept));
         self.rows.retain(&mut keep);
         self.fixed.retain(&mut keep);
@@ -304,7 +331,7 @@ impl Node {
             let region = self.regions[position].clone();
             let n_inputs = region.inputs().len();
             let first_fixed = n_inputs - self.fixed.len();
-            let hoisted = Hoisted::of(&region, first_fixed);
+            let hoisted = Hoisted::of(&region, first_fixed, self.surely_runs(position));
             if hoisted.border.is_empty() {
                 continue;
             }
@@ -319,6 +346,17 @@ impl Node {
         Ok(())
     }
 
+    /// Whether a region runs at least once.
+    fn surely_runs(&self, region: usize) -> bool {
+        match self.op {
+            Op::While(_) => region == 0,
+            Op::Scan(Scan { length, .. }) => length.is_some_and(|length| length > 0),
+            // There is nothing to advance to after the last trip.
+            Op::Revolve(Revolve { length, .. }) => length > usize::from(region == 0),
+            _ => false,
+        }
+    }
+
     fn no_trips(&self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
         let mut results = self.carry.clone();
         for output in &self.body().outputs()[self.carry.len()..] {
@@ -329,8 +367,15 @@ impl Node {
     }
 
     fn add(&self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
-        let operands: Operands =
-            self.choice.iter().chain(&self.carry).chain(&self.rows).chain(&self.fixed).copied().collect();
+        let operands: Operands = self
+            .choice
+            .iter()
+            .chain(&self.carry)
+            .chain(&self.state)
+            .chain(&self.rows)
+            .chain(&self.fixed)
+            .copied()
+            .collect();
         let regions = self.regions.iter().cloned().collect();
         let node = new.add_with_regions(self.op.clone(), &operands, regions, provenance.clone())?;
         let results: Vec<Value> = results_of(new, node).collect();
@@ -345,6 +390,13 @@ impl Node {
         };
         self.origins.iter().map(resolve).collect()
     }
+}
+
+/// The fates of the inputs of a region that lacks `n` of them from `first` on. Equal inputs stand behind these.
+fn without(fates: &[Fate], first: usize, n: usize) -> Vec<Fate> {
+    let others = fates[..first].iter().chain(&fates[first + n..]);
+    let moved = |fate: &Fate| if let Fate::Same(input) = fate { Fate::Same(input - n) } else { fate.clone() };
+    others.map(moved).collect()
 }
 
 /// Which inputs these outputs depend on.
@@ -472,6 +524,13 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value]) -> Result<G
     simplify::run(&new)
 }
 
+/// Whether a node holds no `while`.
+fn surely_ends(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let is_while = matches!(node.op(), Some(Op::While(_)));
+    !is_while && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
+}
+
 /// What of a region does not change from trip to trip.
 struct Hoisted {
     /// The nodes that depend on fixed inputs and constants alone.
@@ -481,12 +540,14 @@ struct Hoisted {
 }
 
 impl Hoisted {
-    fn of(region: &Graph, first_fixed: usize) -> Hoisted {
+    /// A loop that may go on without end, or end in an error, is not run in place of a region that may never be.
+    fn of(region: &Graph, first_fixed: usize, surely_runs: bool) -> Hoisted {
         let n_inputs = region.inputs().len();
         let mut fixed: Vec<bool> = (0..n_inputs).map(|k| k >= first_fixed).collect();
         for id in region.ids().skip(n_inputs) {
             let is_fixed = region.operands(id).iter().all(|x| fixed[x.node.index()]);
-            fixed.push(is_fixed && !region.node(id).types().iter().any(|ty| ty.stack));
+            let may_move = surely_runs || surely_ends(region, id);
+            fixed.push(is_fixed && may_move && !region.node(id).types().iter().any(|ty| ty.stack));
         }
         let mut hoisted = Hoisted { fixed, border: Vec::new() };
         let mut seen: HashMap<Value, ()> = HashMap::new();

@@ -4,12 +4,13 @@
 //! whatever the values are. The closures may use anything of the trace around them.
 
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use super::function::fresh;
 use super::var_tree::leaves;
 use super::{Function, VarTree};
 use crate::op::trace::{self, Region};
-use crate::op::{Checkpoint, Cond, Op, Scan, Switch, Var, While};
+use crate::op::{Checkpoint, Cond, Op, Scan, Schedule, Switch, Var, While};
 use crate::value::{DType, Tree, Type, each_tuple};
 
 /// One of two results: that of the first closure if the condition holds, else that of the second. Only this one is
@@ -29,8 +30,8 @@ use crate::value::{DType, Tree, Type, each_tuple};
 /// When traced: if the condition is not a `bool[]`, or the branches return different structures, dtypes or shapes.
 #[track_caller]
 pub fn cond<R: VarTree>(condition: Var, if_true: impl FnOnce() -> R, if_false: impl FnOnce() -> R) -> R {
-    let mut first = None;
-    let regions = [branch("if_true", if_true, &mut first), branch("if_false", if_false, &mut first)];
+    let (mut first, at) = (None, Location::caller());
+    let regions = [branch("if_true", if_true, &mut first, at), branch("if_false", if_false, &mut first, at)];
     join(Cond.into(), condition, regions.into(), first)
 }
 
@@ -60,20 +61,25 @@ pub fn switch<R: VarTree>(index: Var, n: usize, mut branches: impl FnMut(usize) 
         trace::fail_at("switch: needs at least one branch, but got n = 0".to_string());
         trace::unwind();
     }
-    let mut first = None;
-    let regions = (0..n).map(|k| branch(&format!("branch{k}"), || branches(k), &mut first)).collect();
+    let (mut first, at) = (None, Location::caller());
+    let regions = (0..n).map(|k| branch(&format!("branch{k}"), || branches(k), &mut first, at)).collect();
     join(Switch.into(), index, regions, first)
 }
 
 /// Traces a branch. The first one says what all return.
-fn branch<R: VarTree>(name: &str, body: impl FnOnce() -> R, first: &mut Option<Returned<R>>) -> Option<Region> {
+fn branch<R: VarTree>(
+    name: &str,
+    body: impl FnOnce() -> R,
+    first: &mut Option<Returned<R>>,
+    at: &'static Location<'static>,
+) -> Option<Region> {
     trace::region(name, &[], |_| {
         let result = body();
         let returned = Returned::of("out", result);
         let outputs = returned.named();
         match first {
             None => *first = Some(returned),
-            Some(first) => first.expect(name, "the first branch returns", &returned),
+            Some(first) => first.expect(name, "the first branch returns", &returned, at),
         }
         outputs
     })
@@ -119,9 +125,8 @@ impl<T: VarTree> Returned<T> {
         self.leaves.iter().map(|(name, _, ty)| (name.clone(), ty.clone())).collect()
     }
 
-    /// Records an error where another tree has not the same leaves.
-    #[track_caller]
-    fn expect(&self, what: &str, which: &str, other: &Returned<T>) {
+    /// Records an error at that line where another tree has not the same leaves.
+    fn expect(&self, what: &str, which: &str, other: &Returned<T>, at: &'static Location<'static>) {
         let differs = |(own, other): (&(String, Var, Type), &(String, Var, Type))| {
             let [own_name, other_name] =
                 [&own.0, &other.0].map(|name| name.split_once('.').map_or("", |(_, rest)| rest));
@@ -129,10 +134,11 @@ impl<T: VarTree> Returned<T> {
         };
         if let Some(k) = self.leaves.iter().zip(&other.leaves).position(differs) {
             let (own, other) = (&self.leaves[k], &other.leaves[k]);
-            trace::fail_at(format!("{what}: returns {}: {}, where {which} {}: {}", other.0, other.2, own.0, own.2));
+            let requirement = format!("{what}: returns {}: {}, where {which} {}: {}", other.0, other.2, own.0, own.2);
+            trace::fail_on(requirement, at);
         } else if self.leaves.len() != other.leaves.len() {
             let (own, other) = (self.leaves.len(), other.leaves.len());
-            trace::fail_at(format!("{what}: returns {other} arrays, where {which} {own}"));
+            trace::fail_on(format!("{what}: returns {other} arrays, where {which} {own}"), at);
         }
     }
 }
@@ -229,7 +235,7 @@ pub fn scan<C: VarTree, X: VarTree, Y: VarTree>(init: C, xs: X, body: impl FnOnc
 /// When traced: if the `xs` have no leaf, one of them is a scalar, or they differ in their numbers of rows.
 #[track_caller]
 pub fn map<X: VarTree, Y: VarTree>(xs: X, f: impl FnOnce(X) -> Y) -> Y {
-    Loop::new().scan(Vec::<Var>::new(), xs, |carry, x| (carry, f(x))).1
+    Loop::new().rows("map", Vec::<Var>::new(), xs, |carry, x| (carry, f(x))).1
 }
 
 /// How a loop runs.
@@ -246,6 +252,7 @@ pub fn map<X: VarTree, Y: VarTree>(xs: X, f: impl FnOnce(X) -> Y) -> Y {
 pub struct Loop {
     max_trips: Option<u64>,
     reverse: bool,
+    checkpoint: Option<Schedule>,
 }
 
 impl Loop {
@@ -264,25 +271,49 @@ impl Loop {
         Loop { reverse: true, ..self }
     }
 
+    /// Lets the reverse mode of [`Loop::scan`] and [`Loop::fori_loop`] keep few states of the loop, and compute the others
+    /// once more: memory against time. What each [`Schedule`] costs stands there.
+    ///
+    /// A `while` takes none: the states to keep are chosen by the number of trips, which it does not know beforehand. There,
+    /// [`checkpoint`] around the body lets each trip save its carry alone.
+    ///
+    /// ```
+    /// use retrograd::op::Schedule;
+    /// use retrograd::{Loop, Var, grad, jit};
+    ///
+    /// let orbit = |x: Var| Loop::new().checkpoint(Schedule::Binomial(8)).fori_loop(500, x, |_, x| (x + x.sin()).cos());
+    /// let slope: f64 = jit(grad(orbit)).call(0.5)?;
+    /// assert!(slope.is_finite());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    pub fn checkpoint(self, schedule: Schedule) -> Loop {
+        Loop { checkpoint: Some(schedule), ..self }
+    }
+
     /// See [`while_loop`].
     ///
     /// # Errors
-    /// As there; and at run time, if the number of trips exceeds the limit.
+    /// As there, and if there is a [`Loop::checkpoint`]; and at run time, if the number of trips exceeds the limit.
     #[track_caller]
     pub fn while_loop<C: VarTree>(self, init: C, condition: impl FnOnce(C) -> Var, body: impl FnOnce(C) -> C) -> C {
-        let carry = Returned::of("carry", init);
+        if self.checkpoint.is_some() {
+            let requirement = "while_loop: takes no schedule of checkpoints, since its number of trips is not known \
+                               beforehand; use scan or fori_loop, or put checkpoint around the body";
+            trace::fail_at(requirement.to_string());
+        }
+        let (carry, at) = (Returned::of("carry", init), Location::caller());
         let types = carry.types();
         let first = trace::region("condition", &types, |x| {
             let holds = condition(rebuilt(&carry.tree, Some(x)));
             let ty = holds.ty();
             if !trace::has_failed() && ty != Type::scalar(DType::Bool) {
-                trace::fail_at(format!("while_loop: the condition must return a bool[], but returns {ty}"));
+                trace::fail_on(format!("while_loop: the condition must return a bool[], but returns {ty}"), at);
             }
             vec![("holds".to_string(), holds)]
         });
         let second = trace::region("body", &types, |x| {
             let next = Returned::of("carry", body(rebuilt(&carry.tree, Some(x))));
-            carry.expect("while_loop: the body", "it takes", &next);
+            carry.expect("while_loop: the body", "it takes", &next, at);
             next.named()
         });
         let aligned = first.zip(second).and_then(|(first, second)| Region::align(vec![first, second], types.len()));
@@ -310,8 +341,19 @@ impl Loop {
     /// As there.
     #[track_caller]
     pub fn scan<C: VarTree, X: VarTree, Y: VarTree>(self, init: C, xs: X, body: impl FnOnce(C, X) -> (C, Y)) -> (C, Y) {
-        let n = n_rows(&Returned::of("xs", xs.clone()));
-        self.run("scan", n.unwrap_or(0), init, xs, |_, carry, x| body(carry, x))
+        self.rows("scan", init, xs, body)
+    }
+
+    #[track_caller]
+    fn rows<C: VarTree, X: VarTree, Y: VarTree>(
+        self,
+        name: &str,
+        init: C,
+        xs: X,
+        body: impl FnOnce(C, X) -> (C, Y),
+    ) -> (C, Y) {
+        let n = n_rows(name, &Returned::of("xs", xs.clone()));
+        self.run(name, n.unwrap_or(0), init, xs, |_, carry, x| body(carry, x))
     }
 
     #[track_caller]
@@ -323,6 +365,7 @@ impl Loop {
         xs: X,
         body: impl FnOnce(Var, C, X) -> (C, Y),
     ) -> (C, Y) {
+        let at = Location::caller();
         let (carry, rows) = (Returned::of("carry", init), Returned::of("x", xs));
         let mut inputs = vec![("i".to_string(), Type::scalar(DType::I64))];
         inputs.extend(carry.types());
@@ -334,12 +377,13 @@ impl Loop {
             let (carried, row) = x[1..].split_at(n_carry);
             let (next, y) = body(x[0], rebuilt(&carry.tree, Some(carried)), rebuilt(&rows.tree, Some(row)));
             let (next, y) = (Returned::of("carry", next), Returned::of("y", y));
-            carry.expect(&format!("{name}: the body"), "it takes", &next);
+            carry.expect(&format!("{name}: the body"), "it takes", &next, at);
             let outputs = [next.named(), y.named()].concat();
             collected = Some(y.tree);
             outputs
         });
-        let op = Scan { carry: n_carry, xs: rows.leaves.len(), length: Some(n), reverse: self.reverse };
+        let Loop { reverse, checkpoint, .. } = self;
+        let op = Scan { carry: n_carry, xs: rows.leaves.len(), length: Some(n), reverse, checkpoint };
         let results = match region {
             Some(Region { graph, captured }) => {
                 let operands = [leaves(&carry.tree), leaves(&rows.tree), captured].concat();
@@ -359,26 +403,26 @@ impl Loop {
 
 /// The number of rows of all leaves; an error is recorded if there is none, or more than one.
 #[track_caller]
-fn n_rows<X: VarTree>(xs: &Returned<X>) -> Option<usize> {
+fn n_rows<X: VarTree>(function: &str, xs: &Returned<X>) -> Option<usize> {
     if trace::has_failed() {
         return None;
     }
     let mut known: Option<(&str, usize)> = None;
     for (name, _, ty) in &xs.leaves {
         let Some((n, _)) = ty.row() else {
-            trace::fail_at(format!("scan: {name} must have rows, but is a scalar, {ty}"));
+            trace::fail_at(format!("{function}: {name} must have rows, but is a scalar, {ty}"));
             return None;
         };
         match known {
             Some((first, rows)) if rows != n => {
-                trace::fail_at(format!("scan: {first} has {rows} rows, but {name} has {n}"));
+                trace::fail_at(format!("{function}: {first} has {rows} rows, but {name} has {n}"));
                 return None;
             }
             _ => known = Some((name, n)),
         }
     }
     if known.is_none() {
-        trace::fail_at("scan: there are no rows to go through; use fori_loop".to_string());
+        trace::fail_at(format!("{function}: there are no rows to go through; use fori_loop"));
     }
     known.map(|(_, n)| n)
 }
@@ -410,6 +454,7 @@ pub fn checkpoint<F: Function<Args>, Args>(f: F) -> Checkpointed<F, Args> {
 impl<F: Function<Args>, Args: VarTree> Function<Args> for Checkpointed<F, Args> {
     type Output = F::Output;
 
+    #[track_caller]
     fn apply(&self, args: Args) -> F::Output {
         let inputs = Returned::of("x", args);
         let types = inputs.types();

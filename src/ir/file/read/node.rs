@@ -11,6 +11,7 @@ use super::super::fields::{Fields, Place, did_you_mean};
 use super::scope::{Known, Scope, field};
 use super::{Reader, nearest};
 use crate::error::{Error, SourceLine};
+use crate::ir::graph::mixed_stacks;
 use crate::ir::verify::{GUARDED_REGION, recorded};
 use crate::ir::{Graph, NodeId, Operands, Operation, Provenance, Role, Signature, Types, Value};
 use crate::value::json::Json;
@@ -61,8 +62,9 @@ impl<'t, O: Operation> Reader<'t, O> {
         let node = match (op, operands, regions, &inferred) {
             (Some(op), Some(operands), Some(regions), Some(inferred)) if self.is_sound() => {
                 let operands: Operands = operands.iter().filter_map(|operand| operand.value).collect();
-                if let Some(message) = scope.graph.mixed_stacks(&operands) {
-                    self.findings.at(place, message);
+                if let Some(slots) = scope.graph.mixed_stacks(&operands) {
+                    let name = |slot| texts_of(json, "in").nth(slot).unwrap_or_default();
+                    self.findings.at(place, format!("{}: {}", op.name(), mixed_stacks(slots.map(name))));
                 }
                 Some(scope.graph.append(op, &operands, regions, inferred.clone(), provenance)?)
             }
