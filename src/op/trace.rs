@@ -137,7 +137,9 @@ impl Region {
             let place = self.captured.iter().position(|own| own.value() == x.value());
             let ty = place.map_or_else(|| x.ty(), |place| ty(n_asked + place));
             let input = graph.add_input(name, ty)?;
-            place.map(|place| places[place] = Some(input));
+            if let Some(place) = place {
+                places[place] = Some(input);
+            }
         }
         inputs.extend(places.into_iter().flatten());
         let map = graph.inline(&self.graph, &inputs)?;
