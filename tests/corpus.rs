@@ -83,17 +83,17 @@ fn record(operations: &[&str]) {
                 operands.push(graph.add_input(format!("{name}.{k}.{slot}"), ty.clone()).unwrap());
                 inputs.push(random.array(ty, *range));
             }
-            applications.push((format!("{name}.{k}"), sample.op.clone(), operands));
+            applications.push((format!("{name}.{k}"), sample.op.clone(), sample.regions.clone(), operands));
         }
         // What takes no operands, a constant, has answers only.
         if met.is_empty() {
             for (k, answer) in examples.answers.iter().enumerate().filter(|(_, answer)| answer.operands.is_empty()) {
-                applications.push((format!("{name}.{k}"), answer.op.clone(), Vec::new()));
+                applications.push((format!("{name}.{k}"), answer.op.clone(), Vec::new(), Vec::new()));
             }
         }
     }
-    for (name, op, operands) in applications {
-        let node = graph.add(op, &operands, Default::default()).unwrap();
+    for (name, op, regions, operands) in applications {
+        let node = graph.add_with_regions(op, &operands, regions.into(), Default::default()).unwrap();
         for result in results_of(&graph, node) {
             graph.add_output(format!("{name}.{}", result.result), result);
         }

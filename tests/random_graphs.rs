@@ -9,7 +9,7 @@ use retrograd::error::DerivativeError;
 use retrograd::ir::{Operation, Value, results_of};
 use retrograd::op::{
     Add, BroadcastInDim, Checkpoint, Concatenate, Cond, CumSum, DotGeneral, Graph, Lt, Op, Pad, ReduceMax, ReduceSum,
-    Reshape, Reverse, Scan, ScatterSlices, Slice, Switch, Transpose, While,
+    Reshape, Reverse, Scan, ScatterSlices, Schedule, Slice, Switch, Transpose, While,
 };
 use retrograd::optimize::optimize;
 use retrograd::value::{Array, DType, Element, Shape, Type};
@@ -345,7 +345,12 @@ impl Generator<'_> {
             }
             outputs
         });
-        let op = Scan { carry: carried.len(), xs: xs.len(), length, reverse, checkpoint: None };
+        let checkpoint = length.and_then(|_| match self.random.below(4) {
+            0 => Some(Schedule::Sqrt),
+            1 => Some(Schedule::Binomial(1 + self.random.below(3))),
+            _ => None,
+        });
+        let op = Scan { carry: carried.len(), xs: xs.len(), length, reverse, checkpoint };
         self.apply(op, &[&carried, xs, &fixed].concat(), vec![body]);
     }
 }

@@ -473,11 +473,14 @@ impl Trips<'_, '_> {
         let mut dtypes: Vec<DType> = nodes.flat_map(|id| self.body.node(id).types()).map(|ty| ty.dtype).collect();
         dtypes.retain(|&dtype| dtype != DType::Bool);
         // The number of the row is an integer, which matters only where it is used.
-        let index = self.body.inputs()[0].node;
-        if !self.body.ids().any(|id| self.body.operands(id).iter().any(|x| x.node == index)) {
+        let index = Value::from(self.body.inputs()[0].node);
+        let in_nodes = self.body.ids().any(|id| self.body.operands(id).contains(&index));
+        if !in_nodes && self.body.outputs().iter().all(|output| output.value != index) {
             dtypes.remove(0);
         }
-        if dtypes.iter().all(|&dtype| dtype == DType::F32) {
+        if dtypes.is_empty() {
+            1
+        } else if dtypes.iter().all(|&dtype| dtype == DType::F32) {
             4
         } else if dtypes.iter().all(|&dtype| dtype != DType::F32) {
             2
