@@ -16,7 +16,8 @@ use serde_json::{Map, Value, json};
 /// What the parameters of operations are, by their names.
 fn parameter(name: &str) -> Value {
     let reference = match name {
-        "axis" | "order" => "#/$defs/natural",
+        "axis" | "order" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
+        "checkpoint" | "schedule" => "#/$defs/schedule",
         "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",
         "starts" | "strides" => "#/$defs/lists_of_naturals",
@@ -29,18 +30,30 @@ fn parameter(name: &str) -> Value {
     json!({ "$ref": reference })
 }
 
+/// What may be left out.
+const OPTIONAL: [(&str, &str); 5] =
+    [("while", "max_trips"), ("scan", "length"), ("scan", "reverse"), ("scan", "checkpoint"), ("revolve", "reverse")];
+
+/// The parameters that must stand, and those that may be left out.
+type Parameters = (Vec<String>, Vec<String>);
+
 /// The operations that take the same parameters, by these.
-fn operations_by_parameters() -> BTreeMap<Vec<String>, Vec<&'static str>> {
-    let mut by_parameters: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+fn operations_by_parameters() -> BTreeMap<Parameters, Vec<&'static str>> {
+    let mut by_parameters: BTreeMap<Parameters, Vec<&str>> = BTreeMap::new();
     for (name, _, examples) in Op::table() {
+        let optional: Vec<String> =
+            OPTIONAL.iter().filter(|(op, _)| *op == name).map(|(_, parameter)| parameter.to_string()).collect();
         let ops =
             examples.answers.iter().map(|answer| &answer.op).chain(examples.samples.iter().map(|sample| &sample.op));
-        let mut parameters: Vec<Vec<String>> =
-            ops.map(|op| op.attributes().into_iter().map(|(name, _)| name).collect()).collect();
+        let mut parameters: Vec<Vec<String>> = ops
+            .map(|op| {
+                op.attributes().into_iter().map(|(name, _)| name).filter(|name| !optional.contains(name)).collect()
+            })
+            .collect();
         parameters.dedup();
         assert_eq!(parameters.len(), 1, "{name} takes different parameters in different examples");
-        let parameters = if name == "constant" { vec!["value".to_string()] } else { parameters.remove(0) };
-        by_parameters.entry(parameters).or_default().push(name);
+        let required = if name == "constant" { vec!["value".to_string()] } else { parameters.remove(0) };
+        by_parameters.entry((required, optional)).or_default().push(name);
     }
     by_parameters
 }
@@ -58,13 +71,14 @@ fn schema() -> Value {
     };
     let rules: Vec<Value> = operations_by_parameters()
         .into_iter()
-        .filter(|(parameters, _)| !parameters.is_empty())
-        .map(|(parameters, operations)| {
+        .filter(|((required, optional), _)| !required.is_empty() || !optional.is_empty())
+        .map(|((required, optional), operations)| {
             let of = |name: &String| if name == "value" { reference("constant") } else { parameter(name) };
-            let properties: Map<String, Value> = parameters.iter().map(|name| (name.clone(), of(name))).collect();
+            let properties: Map<String, Value> =
+                required.iter().chain(&optional).map(|name| (name.clone(), of(name))).collect();
             json!({
                 "if": {"required": ["op"], "properties": {"op": {"enum": operations}}},
-                "then": {"required": parameters, "properties": properties},
+                "then": {"required": required, "properties": properties},
             })
         })
         .collect();
@@ -115,7 +129,7 @@ fn schema() -> Value {
                 "allOf": rules,
                 "unevaluatedProperties": false,
             },
-            "type": {"type": "string", "pattern": format!(r"^({dtypes})\[((0|[1-9][0-9]*)(,(0|[1-9][0-9]*))*)?\]$")},
+            "type": {"type": "string", "pattern": format!(r"^(stack )?({dtypes})\[((0|[1-9][0-9]*)(,(0|[1-9][0-9]*))*)?\]$")},
             "base64": {"type": "string", "pattern": "^[A-Za-z0-9+/]*={0,2}$"},
             "constant": {
                 "description": "A number or truth value, nested lists of them, or an entry of the table of constants.",
@@ -132,6 +146,12 @@ fn schema() -> Value {
             "naturals": list_of(reference("natural")),
             "lists_of_naturals": list_of(reference("naturals")),
             "integers": list_of(json!({"type": "integer"})),
+            "schedule": {
+                "anyOf": [
+                    {"const": "sqrt"},
+                    closed(json!({"binomial": {"type": "integer", "minimum": 1}}), &[]),
+                ],
+            },
             "pair_of_axes": {"type": "array", "items": reference("naturals"), "minItems": 2, "maxItems": 2},
         },
     })

@@ -28,69 +28,79 @@ const MAX_WORK: usize = 2000;
 
 /// Whether a node with regions fits into registers.
 pub(super) fn fits(graph: &Graph, id: NodeId) -> bool {
-    let operands = graph.operands(id);
-    let stored: Vec<bool> = operands.iter().map(|_| true).collect();
-    work_of_node(graph, id, &stored).is_some_and(|work| work <= MAX_WORK)
+    let types = graph.operands(id).into_iter().map(|x| graph.ty(x));
+    let stored: Vec<Stored> =
+        types.map(|ty| (ty.rank() > 0 && !ty.stack).then(|| Layout::row_major(&ty.shape))).collect();
+    work_of_node(graph, id, &stored, true).is_some_and(|work| work <= MAX_WORK)
 }
 
+/// Where the elements of a value lie, if they lie in memory.
+type Stored = Option<Layout>;
+
 /// The operations on elements that a node with regions takes, or `None` if it does not fit. `stored` tells which operands
-/// lie in memory.
-fn work_of_node(graph: &Graph, id: NodeId, stored: &[bool]) -> Option<usize> {
+/// lie in memory, and `outermost` whether the node is a kernel of its own.
+fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -> Option<usize> {
     let node = graph.node(id);
     let types: Vec<&Type> = graph.operands(id).iter().map(|&x| graph.ty(x)).collect();
     let small = |ty: &Type| ty.size() <= MAX_ELEMENTS;
+    let carry_fits = |n: usize| types[..n].iter().map(|ty| ty.size()).sum::<usize>() <= MAX_CARRY;
+    // What does not lie in memory lies in registers.
+    let held = types.iter().zip(stored).all(|(ty, stored)| stored.is_some() || ty.stack || small(ty));
+    if !held {
+        return None;
+    }
     let work = match node.op()? {
-        Op::Cond(_) | Op::Switch(_) => {
+        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => {
             if !node.types().iter().all(small) {
                 return None;
             }
-            let works: Option<Vec<usize>> =
-                node.regions().iter().map(|region| work_of_region(region, &stored[1..])).collect();
-            works?.iter().sum()
-        }
-        Op::Checkpoint(_) => {
-            if !node.types().iter().all(small) {
-                return None;
-            }
-            work_of_region(&node.regions()[0], stored)?
+            let n_choices = types.len() - node.regions()[0].inputs().len();
+            let works = node.regions().iter().map(|region| work_of_region(region, &stored[n_choices..]));
+            works.collect::<Option<Vec<usize>>>()?.iter().sum()
         }
         Op::While(op) => {
-            let carry: usize = types[..op.carry].iter().map(|ty| ty.size()).sum();
-            let inside: Vec<bool> = (0..types.len()).map(|k| k >= op.carry && stored[k]).collect();
-            if carry > MAX_CARRY || !node.types().iter().all(small) {
+            if !carry_fits(op.carry) || !node.types().iter().all(small) {
                 return None;
             }
+            let mut inside = vec![None; op.carry];
+            inside.extend_from_slice(&stored[op.carry..]);
             work_of_region(&node.regions()[0], &inside)? + work_of_region(&node.regions()[1], &inside)?
         }
         Op::Scan(op) => {
-            let carry: usize = types[..op.carry].iter().map(|ty| ty.size()).sum();
-            let collected = &node.regions()[0].signature().outputs[op.carry..];
-            let rows = op.carry..op.carry + op.xs;
-            let rows_stored = rows.clone().all(|k| stored[k] || types[k].stack);
+            let body = &node.regions()[0];
+            let collected = &body.signature().outputs[op.carry..];
             // Rows that are collected need memory, which only a kernel of its own has; stacks have it anyway.
-            let has_place = collected.is_empty() || op.length.is_none() || stored.iter().all(|&stored| stored);
-            if carry > MAX_CARRY || !collected.iter().all(small) || !rows_stored || !has_place {
+            let has_place = collected.is_empty() || op.length.is_none() || outermost;
+            if !carry_fits(op.carry) || !collected.iter().all(small) || !has_place {
                 return None;
             }
-            let mut inside = vec![false];
-            inside.extend((0..types.len()).map(|k| k >= op.carry && (stored[k] || rows.contains(&k))));
-            work_of_region(&node.regions()[0], &inside)?
+            let mut inside = vec![None; 1 + op.carry];
+            for k in op.carry..op.carry + op.xs {
+                let of_stack = types[k].stack.then(|| Layout::row_major(&types[k].shape));
+                inside.push(Some(of_stack.or_else(|| stored[k].as_ref().map(row_layout))?));
+            }
+            inside.extend_from_slice(&stored[op.carry + op.xs..]);
+            work_of_region(body, &inside)?
         }
         _ => return None,
     };
-    // What is carried and does not lie in memory must fit, too.
-    let held = types.iter().zip(stored).all(|(ty, &stored)| stored || ty.stack || small(ty));
-    held.then_some(work + 1)
+    Some(work + 1)
+}
+
+/// The places of one row's elements, from its first.
+fn row_layout(layout: &Layout) -> Layout {
+    Layout { offset: 0, strides: layout.strides[1..].into(), shape: layout.shape[1..].into() }
 }
 
 /// The operations on elements that a region takes, or `None` if it does not fit.
-fn work_of_region(region: &Graph, stored: &[bool]) -> Option<usize> {
-    let mut in_memory: HashMap<Value, ()> = HashMap::new();
-    for (input, &stored) in region.inputs().iter().zip(stored) {
-        if stored {
-            in_memory.insert(input.node.into(), ());
-        } else if region.ty(input.node.into()).size() > MAX_ELEMENTS {
-            return None;
+fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
+    let mut in_memory: HashMap<Value, Layout> = HashMap::new();
+    for (input, stored) in region.inputs().iter().zip(stored) {
+        let value = Value::from(input.node);
+        match stored {
+            Some(layout) => drop(in_memory.insert(value, layout.clone())),
+            None if region.ty(value).size() > MAX_ELEMENTS => return None,
+            None => {}
         }
     }
     let small = |x: Value| region.ty(x).size() <= MAX_ELEMENTS;
@@ -99,14 +109,14 @@ fn work_of_region(region: &Graph, stored: &[bool]) -> Option<usize> {
         let op = region.node(id).op()?;
         let operands = region.operands(id);
         if let Lowering::Control(_) = op.lower() {
-            let stored: Vec<bool> = operands.iter().map(|x| in_memory.contains_key(x)).collect();
-            work += work_of_node(region, id, &stored)?;
+            let stored: Vec<Stored> = operands.iter().map(|x| in_memory.get(x).cloned()).collect();
+            work += work_of_node(region, id, &stored, false)?;
             continue;
         }
-        if let Lowering::View(_) = op.lower()
-            && in_memory.contains_key(&operands[0])
+        if let Lowering::View(view) = op.lower()
+            && let Some(layout) = in_memory.get(&operands[0]).and_then(|layout| view.view(layout))
         {
-            in_memory.insert(id.into(), ());
+            in_memory.insert(id.into(), layout);
             continue;
         }
         if !operands.iter().all(|&x| small(x)) || !small(id.into()) {
@@ -177,6 +187,8 @@ pub(super) struct Registers<'r> {
 struct Scope<'g> {
     graph: &'g Graph,
     slots: HashMap<Value, Slot>,
+    /// The elements that have been asked for. They do not replace a slot in memory: rows are taken from there.
+    loaded: HashMap<Value, Vec<Reg>>,
     lanes: u8,
 }
 
@@ -246,7 +258,7 @@ impl Registers<'_> {
         lanes: u8,
         wanted: &[Value],
     ) -> Vec<Vec<Reg>> {
-        let mut scope = Scope { graph, slots: HashMap::new(), lanes };
+        let mut scope = Scope { graph, slots: HashMap::new(), loaded: HashMap::new(), lanes };
         for (input, slot) in graph.inputs().iter().zip(inputs) {
             scope.slots.insert(input.node.into(), slot);
         }
@@ -553,17 +565,20 @@ impl Trips<'_, '_> {
 
     /// A row of one of the `xs` for each lane.
     fn row(&self, e: &mut Emitter<'_>, slot: &Slot, ty: &Type, indices: &[Pointer]) -> Slot {
-        let bytes = (ty.size() * ty.dtype.size()) as i64;
-        let rows = match slot {
-            Slot::Stack { start, distance, .. } => Rows { start: *start, distance: Distance::Loaded(*distance) },
-            Slot::Memory(memory) => {
-                let first = e.offset(memory.addresses[0], memory.layout.offset as i64 * ty.dtype.size() as i64);
-                Rows { start: first, distance: Distance::Known(bytes) }
+        let (rows, layout) = match slot {
+            Slot::Stack { start, distance, .. } => {
+                (Rows { start: *start, distance: Distance::Loaded(*distance) }, Layout::row_major(&ty.shape))
+            }
+            Slot::Memory(Memory { addresses, layout, .. }) => {
+                let bytes = ty.dtype.size() as i64;
+                let start = e.offset(addresses[0], layout.offset as i64 * bytes);
+                let distance = Distance::Known(layout.strides[0] as i64 * bytes);
+                (Rows { start, distance }, row_layout(layout))
             }
             Slot::Elements(_) => unreachable!("bug: rows in registers"),
         };
         let addresses = indices.iter().map(|&index| rows.row(e, index)).collect();
-        Slot::Memory(Memory { addresses, layout: Layout::row_major(&ty.shape), dtype: ty.dtype })
+        Slot::Memory(Memory { addresses, layout, dtype: ty.dtype })
     }
 }
 
@@ -613,8 +628,11 @@ impl Memory {
 impl Scope<'_> {
     /// The elements of a value; what is loaded from memory is loaded once.
     fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Vec<Reg> {
+        if let Some(known) = self.loaded.get(&x) {
+            return known.clone();
+        }
         let found = elements(e, &self.slots[&x], self.lanes);
-        self.slots.insert(x, Slot::Elements(found.clone()));
+        self.loaded.insert(x, found.clone());
         found
     }
 
