@@ -36,6 +36,7 @@ fn the_small_ones_run() {
         (example("rosenbrock", &[]), "; 7 of Newton's method on it"),
         (example("max_likelihood", &[]), "exponent 1.0246 ±"),
         (example("robot_arm", &[]), "200 of 200 targets reached"),
+        (example("rnn", &[]), "sequences ten times as long"),
     ] {
         assert!(printed.contains(line), "{printed}");
     }

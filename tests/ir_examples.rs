@@ -13,10 +13,10 @@ use ndarray::{Array1, array};
 use retrograd::ir::Limits;
 use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, ToTree, Type};
-use retrograd::{Error, Graph, Program, Var, cond, differentiate, grad, interpret, jit, optimize, scan, while_loop};
+use retrograd::{Error, Graph, Loop, Program, Var};
+use retrograd::{cond, differentiate, grad, interpret, jit, optimize, scan, while_loop};
 
 // The functions
-
 fn rosenbrock(x: Var, y: Var) -> Var {
     let (a, b) = (1.0 - x, y - x * x);
     a * a + 100.0 * b * b
@@ -88,9 +88,9 @@ fn signal(x: Var, filter: Var) -> (Var, Var, Var) {
     (energy, running, filtered.greater(0.0).all())
 }
 
-/// √x by Newton's method, until the square is x.
+/// √x by Newton's method, until the square is x; a number without a root is given up.
 fn newton_sqrt(x: Var) -> Var {
-    while_loop(x, |y| (y * y - x).abs().greater(1e-14 * x), |y| 0.5 * (y + x / y))
+    Loop::new().max_trips(100).while_loop(x, |y| (y * y - x).abs().greater(1e-14 * x), |y| 0.5 * (y + x / y))
 }
 
 /// The root of x³ + p x - q between 0 and q: bisection, which alone would have no derivative, and a step of Newton's.

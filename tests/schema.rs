@@ -34,7 +34,7 @@ fn parameter(name: &str) -> Value {
 const OPTIONAL: [(&str, &str); 5] =
     [("while", "max_trips"), ("scan", "length"), ("scan", "reverse"), ("scan", "checkpoint"), ("revolve", "reverse")];
 
-/// The parameters that must stand, and those that may be left out.
+/// The keys that must stand, and those that may be left out.
 type Parameters = (Vec<String>, Vec<String>);
 
 /// The operations that take the same parameters, by these.
@@ -52,7 +52,10 @@ fn operations_by_parameters() -> BTreeMap<Parameters, Vec<&'static str>> {
             .collect();
         parameters.dedup();
         assert_eq!(parameters.len(), 1, "{name} takes different parameters in different examples");
-        let required = if name == "constant" { vec!["value".to_string()] } else { parameters.remove(0) };
+        let mut required = if name == "constant" { vec!["value".to_string()] } else { parameters.remove(0) };
+        if examples.samples.iter().any(|sample| !sample.regions.is_empty()) {
+            required.push("regions".to_string());
+        }
         by_parameters.entry((required, optional)).or_default().push(name);
     }
     by_parameters
@@ -74,8 +77,12 @@ fn schema() -> Value {
         .filter(|((required, optional), _)| !required.is_empty() || !optional.is_empty())
         .map(|((required, optional), operations)| {
             let of = |name: &String| if name == "value" { reference("constant") } else { parameter(name) };
-            let properties: Map<String, Value> =
-                required.iter().chain(&optional).map(|name| (name.clone(), of(name))).collect();
+            let properties: Map<String, Value> = required
+                .iter()
+                .chain(&optional)
+                .filter(|name| *name != "regions")
+                .map(|name| (name.clone(), of(name)))
+                .collect();
             json!({
                 "if": {"required": ["op"], "properties": {"op": {"enum": operations}}},
                 "then": {"required": required, "properties": properties},
@@ -161,6 +168,12 @@ fn schema() -> Value {
 /// own rules. Each passes the schema.
 const BEYOND_FORM: &[&str] = &[
     "attribute_out_of_range",
+    "checkpoint_of_two_regions",
+    "checkpoint_takes_another_type",
+    "cond_of_branches_that_differ",
+    "cond_of_three_regions",
+    "cond_on_a_number",
+    "cond_without_operands",
     "constant_given_twice",
     "constant_not_bool",
     "constant_not_in_table",
@@ -181,15 +194,32 @@ const BEYOND_FORM: &[&str] = &[
     "duplicate_outputs",
     "extent_overflows",
     "findings_in_a_region",
+    "guard_in_a_region",
     "guard_of_a_number",
     "missing_entry",
     "missing_region",
     "region_of_itself",
+    "regions_that_multiply",
     "regions_too_deep",
     "role_of_nothing",
+    "scan_along_nothing",
+    "scan_of_a_scalar",
+    "scan_of_other_rows",
+    "scan_too_large",
+    "scan_without_a_length",
+    "scan_without_the_number_of_the_row",
+    "scan_xs_too_many",
     "several_types_for_one_result",
     "shape_mismatch",
     "size_overflows",
+    "stack_as_an_operand",
+    "stack_as_an_output",
+    "stack_into_a_while",
+    "stack_that_no_loop_made",
+    "stack_with_a_length",
+    "stacks_of_two_loops",
+    "switch_on_a_condition",
+    "switch_without_branches",
     "too_many_axes",
     "too_many_bytes",
     "too_many_elements",
@@ -197,6 +227,15 @@ const BEYOND_FORM: &[&str] = &[
     "unwanted_region",
     "use_before_definition",
     "use_of_itself",
+    "while_body_takes_another_type",
+    "while_carry_is_too_large",
+    "while_changes_its_carry",
+    "while_condition_gives_two",
+    "while_condition_is_a_number",
+    "while_drops_its_carry",
+    "while_in_its_own_body",
+    "while_without_a_body",
+    "while_wrong_recorded_types",
     "wrong_arity",
     "wrong_recorded_type",
 ];
@@ -278,7 +317,18 @@ fn mutations(document: &Value, pointer: &str, key: &str) -> [(&'static str, bool
     };
     // Names of graphs and of constants are free; whether something refers to them is not a matter of form.
     let is_free = pointer.ends_with("/graphs") || pointer.ends_with("/constants");
-    let optional = ["at", "name", "cotangent_of", "tangent_of", "guards", "constants"];
+    let optional = [
+        "at",
+        "name",
+        "cotangent_of",
+        "tangent_of",
+        "guards",
+        "constants",
+        "length",
+        "max_trips",
+        "reverse",
+        "checkpoint",
+    ];
     let is_optional = is_free || optional.contains(&key) && !pointer.contains("/outputs/");
     let misspell = |object: &mut Map<String, Value>| {
         let value = object.shift_remove(key).unwrap();

@@ -86,7 +86,8 @@ impl<'g> ControlPlan<'g> {
             Op::While(op) => op.carry,
             Op::Scan(op) => op.carry,
             Op::Revolve(op) => op.cts,
-            _ => 0,
+            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => 0,
+            other => unreachable!("bug: {} is no control flow", other.name()),
         };
         let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op))) } else { None };
         let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
@@ -158,14 +159,14 @@ pub(super) fn emit(
     let scratch = e.offset(arena, homes.scratch[&kernel].offset);
     let stacks = e.base(STACKS);
     let frame = Frame { plan, homes, control: &plan.controls[&kernel], regions, node, scratch, stacks };
-    match plan.graph.node(node).op() {
-        Some(Op::Cond(_)) => frame.cond(e),
-        Some(Op::Switch(_)) => frame.switch(e),
-        Some(Op::Checkpoint(_)) => frame.branch(e, 0, 0),
-        Some(Op::While(op)) => frame.repeat(e, op, limit),
-        Some(Op::Scan(op)) => frame.scan(e, op),
-        Some(Op::Revolve(op)) => frame.revolve(e, op),
-        _ => unreachable!("bug: no control flow"),
+    match plan.graph.node(node).op().expect("bug: an input among operations") {
+        Op::Cond(_) => frame.cond(e),
+        Op::Switch(_) => frame.switch(e),
+        Op::Checkpoint(_) => frame.branch(e, 0, 0),
+        Op::While(op) => frame.repeat(e, op, limit),
+        Op::Scan(op) => frame.scan(e, op),
+        Op::Revolve(op) => frame.revolve(e, op),
+        other => unreachable!("bug: {} is no control flow", other.name()),
     }
 }
 
@@ -188,10 +189,12 @@ pub(super) fn emit_in_registers(
             e.offset(base, offset)
         })
         .collect();
-    let (collected, n_carry) = match graph.node(node).op() {
-        Some(Op::Scan(op)) if op.length.is_some() => (Collected::Arrays(places[op.carry..].to_vec()), op.carry),
-        _ => (Collected::Stacks, places.len()),
-    };
+    let (mut collected, mut n_carry) = (Collected::Stacks, places.len());
+    if let Some(Op::Scan(op)) = graph.node(node).op()
+        && op.length.is_some()
+    {
+        (collected, n_carry) = (Collected::Arrays(places[op.carry..].to_vec()), op.carry);
+    }
     let results = registers.node(e, graph, node, operands, collected);
     for (slot, &place) in results.iter().zip(&places[..n_carry]) {
         match slot {

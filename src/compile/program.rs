@@ -374,13 +374,13 @@ fn emit(
                     .collect::<Result<_, _>>()?;
                 module.describe(|| inspect::control(plan, *node, &regions));
                 let node = plan.graph.node(*node);
-                let limit = match node.op() {
-                    Some(Op::While(op)) if op.max_trips.is_some() => {
-                        kept.limits.push((*op, node.provenance().at.clone()));
-                        Some(kept.limits.len() - 1)
-                    }
-                    _ => None,
-                };
+                let mut limit = None;
+                if let Some(Op::While(op)) = node.op()
+                    && op.max_trips.is_some()
+                {
+                    limit = Some(kept.limits.len());
+                    kept.limits.push((*op, node.provenance().at.clone()));
+                }
                 steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))?));
             }
         }

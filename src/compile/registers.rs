@@ -82,7 +82,11 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
             inside.extend_from_slice(&stored[op.carry + op.xs..]);
             work_of_region(body, &inside)?
         }
-        _ => return None,
+        // The others are kernels of their own.
+        other => {
+            debug_assert!(matches!(other, Op::Revolve(_)), "bug: {} holds regions", other.name());
+            return None;
+        }
     };
     Some(work + 1)
 }
@@ -126,17 +130,26 @@ fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
             Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => region.ty(id.into()).size(),
             Lowering::Constant(_) | Lowering::View(_) => 0,
             Lowering::Reduce { .. } => region.ty(operands[0]).size(),
-            Lowering::Library(_) => match op {
-                Op::Concatenate(_) | Op::Pad(_) | Op::Iota(_) => 0,
-                Op::ScatterSlices(_) => operands.iter().map(|&x| region.ty(x).size()).sum(),
-                Op::DotGeneral(dot) => work_of_dot(dot, region.ty(operands[0]), region.ty(operands[1]))?,
-                _ => return None,
-            },
+            Lowering::Library(_) => {
+                let types: Vec<&Type> = operands.iter().map(|&x| region.ty(x)).collect();
+                work_of_library(op, &types)?
+            }
             Lowering::Control(_) => unreachable!("bug: control flow was handled before"),
         };
     }
     let outputs_fit = region.outputs().iter().all(|output| small(output.value));
     outputs_fit.then_some(work)
+}
+
+/// The same of an operation on whole arrays. Few of these are worth it.
+fn work_of_library(op: &Op, operands: &[&Type]) -> Option<usize> {
+    if let Op::DotGeneral(dot) = op {
+        return work_of_dot(dot, operands[0], operands[1]);
+    }
+    if let Op::ScatterSlices(_) = op {
+        return Some(operands.iter().map(|ty| ty.size()).sum());
+    }
+    matches!(op, Op::Concatenate(_) | Op::Pad(_) | Op::Iota(_)).then_some(0)
 }
 
 fn work_of_dot(dot: &DotGeneral, lhs: &Type, rhs: &Type) -> Option<usize> {

@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(head.data, first);
         while stacks.grow(&mut head, 24).is_some() {}
         assert!(stacks.chunks.iter().map(bytes).sum::<usize>() <= 1 << 17);
+        // SAFETY: the stacks are there.
         let mark = unsafe { mark(&mut stacks) };
         stacks.reset(1 << 17);
         assert!(stacks.take(1 << 15).is_some() && mark > 0);
@@ -206,8 +207,10 @@ mod tests {
     fn what_is_released_is_taken_again() {
         let mut stacks = Stacks::new(1 << 20);
         let kept = stacks.take(100).unwrap();
+        // SAFETY: the stacks are there.
         let before = unsafe { mark(&mut stacks) };
         let first = stacks.take(1 << 17).unwrap();
+        // SAFETY: as above; what was taken is not used.
         unsafe { release(&mut stacks, before) };
         assert_eq!(stacks.take(1 << 17).unwrap(), first);
         assert_ne!(kept, first);
