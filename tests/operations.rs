@@ -269,6 +269,48 @@ fn second_order_is_symmetric_and_modes_agree() {
     });
 }
 
+/// Operations with regions, in third order: the derivative of Hessian times vector along another vector is symmetric in
+/// both, and reverse mode over it gives the same as forward mode.
+#[test]
+fn third_order_through_regions_is_symmetric_and_modes_agree() {
+    each_sample(|name, sample, types, inputs, random| {
+        let wrt = float_operands(types);
+        if sample.regions.is_empty() || types.iter().any(|ty| ty.dtype == DType::F32) {
+            return;
+        }
+        let graph = graph_with(&sample.op, &sample.regions, types);
+        let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
+        if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
+            return;
+        }
+        let cts: Vec<Array> = outputs.iter().map(|ty| random.array(ty, (-1.0, 1.0))).collect();
+        let [u, v, t] =
+            [(), (), ()].map(|()| wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect::<Vec<Array>>());
+        let vjp = differentiate::vjp(&graph, &wrt).unwrap();
+        let hvp = differentiate::jvp(&vjp, &wrt).unwrap();
+        let forward = differentiate::jvp(&hvp, &wrt).unwrap();
+        let last = |graph: &Graph, parts: &[&[Array]]| {
+            let results = both(name, graph, &[&[inputs, &cts], parts].concat().concat());
+            results[results.len() - wrt.len()..].to_vec()
+        };
+        let (uv, vu) = (last(&forward, &[&u, &v]), last(&forward, &[&v, &u]));
+        let size: f64 = uv.iter().flat_map(floats).map(f64::abs).sum::<f64>() + 1.0;
+        let (left, right) = (dot(&t, &uv), dot(&t, &vu));
+        assert!((left - right).abs() <= 1e-10 * size, "{name}: ⟨t, T u v⟩ = {left}, ⟨t, T v u⟩ = {right}");
+
+        // The cotangent of the Hessian times u alone, which is the last of the outputs.
+        let reverse = differentiate::vjp(&hvp, &wrt).unwrap();
+        let seeds: Vec<Array> = hvp.outputs()[..hvp.outputs().len() - wrt.len()]
+            .iter()
+            .map(|output| Array::zeros(hvp.ty(output.value)))
+            .collect();
+        let tu = last(&reverse, &[&u, &seeds, &v]);
+        for (a, b) in tu.iter().flat_map(floats).zip(uv.iter().flat_map(floats)) {
+            assert!((a - b).abs() <= 1e-10 * size, "{name}: reverse mode {a}, forward mode {b}");
+        }
+    });
+}
+
 /// What holds in `f64` by differences holds in `f32`, within its rounding, by comparison with `f64`.
 #[test]
 fn derivatives_in_single_precision_follow_those_in_double() {
