@@ -12,15 +12,13 @@ use super::library::call_library;
 use super::plan::{Kernel, Place, Plan};
 use super::registers::{self, Collected, Memory, Registers, Slot};
 use super::revolve::{self, ADVANCE, CALL_WORDS, Driver, REVERSE};
+use super::rows::{Distance, Record, Rows, TOO_MANY_TRIPS, bytes_of, makes_stacks};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, FunctionId, Pointer};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Graph, Op, Revolve, Scan, While};
 use crate::value::{DType, Scalar, Type};
-
-/// Trips beyond the limit of the `k`-th loop that has one end in the status `TOO_MANY_TRIPS - k`.
-pub(super) const TOO_MANY_TRIPS: i32 = -16;
 
 /// A control kernel before emission: its regions, and where things are in its scratch memory.
 #[derive(Default)]
@@ -132,19 +130,6 @@ fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {
     }
 }
 
-/// Whether running a graph takes memory from stacks, for itself or within regions.
-pub(super) fn makes_stacks(graph: &Graph) -> bool {
-    graph.ids().any(|id| {
-        let node = graph.node(id);
-        let takes = node.types().iter().any(|ty| ty.stack) || matches!(node.op(), Some(Op::Revolve(_)));
-        takes || node.regions().iter().any(|region| makes_stacks(region))
-    })
-}
-
-fn bytes_of(ty: &Type) -> usize {
-    ty.checked_bytes().expect("bug: an oversized value passed the graph's check")
-}
-
 /// Emits a control kernel. `limit` is the number of its limit among those of the program, if it is a loop that has one.
 pub(super) fn emit(
     e: &mut Emitter<'_>,
@@ -239,46 +224,6 @@ struct Frame<'f, 'g> {
     node: NodeId,
     scratch: Pointer,
     stacks: Pointer,
-}
-
-/// Rows in memory: where the first is, and how far the next.
-struct Rows {
-    start: Pointer,
-    distance: Distance,
-}
-
-#[derive(Clone, Copy)]
-enum Distance {
-    Known(i64),
-    /// That of a stack, which depends on what else its loop has saved.
-    Loaded(Pointer),
-}
-
-impl Rows {
-    fn row(&self, e: &mut Emitter<'_>, index: Pointer) -> Pointer {
-        match self.distance {
-            Distance::Known(bytes) => e.advance(self.start, index, bytes),
-            Distance::Loaded(bytes) => e.advance_by(self.start, index, bytes),
-        }
-    }
-}
-
-/// The records that a loop collects on a stack: the place of each value in a record, and the size of a record.
-pub(super) struct Record {
-    pub offsets: Vec<usize>,
-    pub bytes: usize,
-}
-
-impl Record {
-    pub fn of(types: &[Type]) -> Record {
-        let mut bytes = 0;
-        let offsets = types.iter().map(|ty| {
-            let offset = bytes;
-            bytes += bytes_of(&ty.unstacked()).next_multiple_of(8);
-            offset
-        });
-        Record { offsets: offsets.collect(), bytes }
-    }
 }
 
 impl Frame<'_, '_> {
@@ -467,7 +412,7 @@ impl Frame<'_, '_> {
                     e.return_if_equal(trip, max, TOO_MANY_TRIPS - limit as i32);
                 }
                 if !saved.is_empty() {
-                    self.make_room(e, head, trip, &record);
+                    record.make_room(e, self.stacks, head, trip);
                     let data = e.load_pointer(head, HEAD_DATA);
                     let row = e.advance(data, trip, record.bytes as i64);
                     self.set_record(e, BODY, op.carry, row, &record);
@@ -482,18 +427,6 @@ impl Frame<'_, '_> {
             let data = e.load_pointer(head, HEAD_DATA);
             self.describe(e, &saved, data, n_trips, &record);
         }
-    }
-
-    /// Makes room on the stack for the record of a trip.
-    fn make_room(&self, e: &mut Emitter<'_>, head: Pointer, trip: Pointer, record: &Record) {
-        e.store_pointer(trip, head, HEAD_LEN);
-        let capacity = e.load_pointer(head, HEAD_CAPACITY);
-        let stacks = self.stacks;
-        e.when_equal(trip, capacity, |e| {
-            let bytes = e.index(record.bytes as i64);
-            let status = e.call_address(stacks::grow as *const () as usize, &[stacks, head, bytes]);
-            e.return_status(status);
-        });
     }
 
     /// Lets the outputs behind the carry be written into a record.
@@ -596,8 +529,8 @@ impl Frame<'_, '_> {
     }
 
     fn written_rows(&self, e: &mut Emitter<'_>, y: Value) -> Rows {
-        let (_, row) = self.plan.ty(y).row().expect("bug: rows of a scalar");
-        Rows { start: self.result(e, y), distance: Distance::Known(bytes_of(&row) as i64) }
+        let start = self.result(e, y);
+        Rows::of_array(start, self.plan.ty(y))
     }
 
     /// Stacks of known length: their memory is taken at once.

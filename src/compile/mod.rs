@@ -22,6 +22,7 @@ mod plan;
 mod program;
 mod registers;
 mod revolve;
+mod rows;
 mod scalar;
 mod stacks;
 

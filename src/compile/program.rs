@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use super::allocate::{Homes, allocate};
-use super::control::{self, Emitted, TOO_MANY_TRIPS};
+use super::control::{self, Emitted};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
 use super::revolve::Driver;
+use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
 use super::{inspect, loops, scalar};
 use crate::emit::{Code, FunctionId, FunctionText, Module};
@@ -108,7 +109,7 @@ impl Program {
             constants: homes.constants.iter().map(constant).collect(),
             libraries,
             kept,
-            makes_stacks: control::makes_stacks(graph),
+            makes_stacks: makes_stacks(graph),
             loop_bytes: DEFAULT_LOOP_BYTES as usize,
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),

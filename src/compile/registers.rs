@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::control::{Record, TOO_MANY_TRIPS, makes_stacks};
+use super::rows::{Distance, Record, Rows, TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::error::SourceLine;
@@ -333,7 +333,7 @@ impl Registers<'_> {
                 let outputs =
                     self.released(e, body, |e| self.region(e, body, with_fixed(carried), 1, &outputs_of(body)));
                 if let Some(head) = head {
-                    self.make_room(e, head, trip, &record);
+                    record.make_room(e, self.stacks, head, trip);
                     let data = e.load_pointer(head, HEAD_DATA);
                     let row = e.advance(data, trip, record.bytes as i64);
                     for (y, &offset) in outputs[op.carry..].iter().zip(&record.offsets) {
@@ -367,17 +367,6 @@ impl Registers<'_> {
         let zero = e.index(0);
         [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
         head
-    }
-
-    /// Makes room on the stack for the record of a trip.
-    fn make_room(&self, e: &mut Emitter<'_>, head: Pointer, trip: Pointer, record: &Record) {
-        let capacity = e.load_pointer(head, HEAD_CAPACITY);
-        e.when_equal(trip, capacity, |e| {
-            e.store_pointer(trip, head, HEAD_LEN);
-            let bytes = e.index(record.bytes as i64);
-            let status = e.call_address(stacks::grow as *const () as usize, &[self.stacks, head, bytes]);
-            e.return_status(status);
-        });
     }
 
     fn scan(
@@ -445,31 +434,6 @@ impl Registers<'_> {
 
 fn stack(e: &mut Emitter<'_>, data: Pointer, offset: usize, n: Pointer, record: &Record) -> Slot {
     Slot::Stack { start: e.offset(data, offset as i64), distance: e.index(record.bytes as i64), n }
-}
-
-/// Rows in memory.
-struct Rows {
-    start: Pointer,
-    distance: Distance,
-}
-
-enum Distance {
-    Known(i64),
-    Loaded(Pointer),
-}
-
-impl Rows {
-    fn of_array(start: Pointer, ty: &Type) -> Rows {
-        let (_, row) = ty.row().expect("bug: rows of a scalar");
-        Rows { start, distance: Distance::Known((row.size() * row.dtype.size()) as i64) }
-    }
-
-    fn row(&self, e: &mut Emitter<'_>, index: Pointer) -> Pointer {
-        match self.distance {
-            Distance::Known(bytes) => e.advance(self.start, index, bytes),
-            Distance::Loaded(bytes) => e.advance_by(self.start, index, bytes),
-        }
-    }
 }
 
 /// The trips of a scan.
