@@ -14,6 +14,7 @@
 
 mod allocate;
 mod control;
+mod element;
 mod inspect;
 mod library;
 mod loops;

@@ -345,9 +345,9 @@ fn emit(
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(ops) => {
-                for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
+                for (start, ops) in plan.stretches(ops) {
                     module.describe(|| inspect::straight_line(plan, ops));
-                    let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
+                    let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, start))?;
                     steps.push(Step::Call(function));
                 }
             }
