@@ -54,8 +54,8 @@ fn lstm(wx: Var, wh: Var, b: Var, xs: Var) -> Var {
     let zero = Var::zeros(&Type::new(DType::F64, [batch, width]));
     let cell = |(h, c): (Var, Var), x: Var| {
         let z = (x + h.dot(wh)).split(1, &[width; 4]);
-        let c = z[1].logistic() * c + z[0].logistic() * z[2].tanh();
-        let h = z[3].logistic() * c.tanh();
+        let c = z[1].sigmoid() * c + z[0].sigmoid() * z[2].tanh();
+        let h = z[3].sigmoid() * c.tanh();
         ((h, c), (h * h).sum())
     };
     let (_, squares) = scan((zero, zero), xs.dot(wx) + b, cell);
@@ -79,8 +79,8 @@ fn diagonal_lstm(main: Var, extra: Var, state: Var, text: Var) -> Var {
         let (mut x, mut updated) = (x * w_in, Vec::new());
         for (gates, (h, c)) in layers.iter().zip(states) {
             let gate = |x: Var, k: usize| x * gates[k].0 + gates[k].1;
-            let (forget, ingate) = (gate(x, 0).logistic(), gate(h, 1).logistic());
-            let (outgate, change) = (gate(x, 2).logistic(), gate(h, 3).tanh());
+            let (forget, ingate) = (gate(x, 0).sigmoid(), gate(h, 1).sigmoid());
+            let (outgate, change) = (gate(x, 2).sigmoid(), gate(h, 3).tanh());
             let c = c * forget + ingate * change;
             x = outgate * c.tanh();
             updated.push((x, c));
