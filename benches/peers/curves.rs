@@ -3,6 +3,7 @@
 use std::array;
 use std::error::Error;
 
+use retrograd::value::Shape;
 use retrograd::{Var, fori_loop, while_loop};
 
 use crate::rig::{Case, Rig, What, types};
@@ -46,8 +47,11 @@ fn lotka_volterra(steps: usize) -> impl Fn(Var) -> Var + Copy {
     }
 }
 
+/// The rig writes its scalar as a vector of one.
 pub fn measure_taylor_sine(rig: &Rig) -> Result<(), Box<dyn Error>> {
-    let inputs = rig.args::<1>()?.to_vec();
+    let [x] = rig.args()?;
+    let scalar = x.reshape(&Shape::scalar()).ok_or_else(|| format!("x must be one number, but is {}", x.ty()))?;
+    let inputs = vec![scalar];
     let types = types(&inputs);
     Case::new(rig, "while_loop", inputs).scalar(taylor_sine, &types, 1, &[What::ValueAndGrad])
 }
