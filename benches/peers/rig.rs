@@ -19,7 +19,7 @@ pub enum What {
     Primal,
     /// The value and the gradient.
     ValueAndGrad,
-    /// The value and the Jacobian.
+    /// The Jacobian, with or without the value.
     Jacobian,
     /// The Hessian alone.
     Hessian,
@@ -167,7 +167,7 @@ impl<'a> Case<'a> {
         Args: Arguments,
     {
         let wrt: Vec<usize> = (0..n_args).collect();
-        self.traced(What::Primal, f, types)?;
+        self.traced(What::Primal, f, types, 1)?;
         for &what in whats {
             let start = Instant::now();
             let primal = trace(f, types)?;
@@ -185,13 +185,20 @@ impl<'a> Case<'a> {
                 What::Hvp => [&self.inputs[..], &[self.rig.array("v.bin")?]].concat(),
                 What::Primal | What::ValueAndGrad | What::Jacobian | What::Hessian => self.inputs.clone(),
             };
-            self.finish(what, &graph, (trace_s, Some(differentiate_s)), &inputs)?;
+            let n_values = usize::from(!matches!(what, What::Hessian | What::Hvp));
+            self.finish(what, &graph, (trace_s, Some(differentiate_s)), &inputs, n_values)?;
         }
         Ok(())
     }
 
-    /// Measures a function as it stands. Its outputs are what is to be computed, the value first where that is part of it.
-    pub fn traced<F, Args>(&mut self, what: What, f: F, types: &Tree<Type>) -> Result<(), Box<dyn Error>>
+    /// Measures a function as it stands, whose first outputs are the value, and those behind them the derivatives.
+    pub fn traced<F, Args>(
+        &mut self,
+        what: What,
+        f: F,
+        types: &Tree<Type>,
+        n_values: usize,
+    ) -> Result<(), Box<dyn Error>>
     where
         F: Function<Args>,
         Args: Arguments,
@@ -201,7 +208,7 @@ impl<'a> Case<'a> {
         let trace_s = start.elapsed().as_secs_f64();
         let differentiate_s = (what == What::Primal).then_some(0.0);
         let inputs = self.inputs.clone();
-        self.finish(what, &graph, (trace_s, differentiate_s), &inputs)
+        self.finish(what, &graph, (trace_s, differentiate_s), &inputs, n_values)
     }
 
     /// Compiles a graph, and measures its calls.
@@ -211,6 +218,7 @@ impl<'a> Case<'a> {
         graph: &Graph,
         (trace_s, differentiate_s): (f64, Option<f64>),
         inputs: &[Array],
+        n_values: usize,
     ) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let optimized = optimize(graph)?;
@@ -227,11 +235,9 @@ impl<'a> Case<'a> {
         self.rig.line("compile", self.variant, compile);
         let (time, outputs) = time_calls(&program, inputs, self.rig.budget)?;
         let outputs: Vec<&[f64]> = outputs.iter().map(floats).collect();
-        let (value, result) = match what {
-            What::Primal => (outputs[0][0], outputs[0].to_vec()),
-            What::ValueAndGrad | What::Jacobian => (outputs[0][0], outputs[1..].concat()),
-            What::Hessian | What::Hvp => (self.value.ok_or("the primal must be measured first")?, outputs.concat()),
-        };
+        let (values, derivatives) = outputs.split_at(n_values);
+        let value = values.first().map(|value| value[0]).or(self.value).ok_or("the primal must be measured first")?;
+        let result = if derivatives.is_empty() { values.concat() } else { derivatives.concat() };
         self.value = Some(value);
         let measured = json!({
             "seconds": time.median, "seconds_min": time.min, "repeats": time.repeats, "inner": time.inner,

@@ -5,9 +5,10 @@ use std::array;
 use std::error::Error;
 
 use num_traits::Float;
+use retrograd::value::{Array, Tree, Type};
 use retrograd::{Var, hessian, jacobian, value_and_grad};
 
-use crate::rig::{Case, Rig, What, types};
+use crate::rig::{Case, Rig, What};
 
 const N: usize = 7;
 const GRAVITY: f64 = 9.81;
@@ -180,48 +181,36 @@ fn cross<T: Float>(x: [T; 3], y: [T; 3]) -> [T; 3] {
     [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
 }
 
-/// The elements of a vector.
-fn elements<const M: usize>(x: Var) -> [Var; M] {
-    array::from_fn(|k| x.index(k))
+/// One scalar for each element of the rig's only argument, and their types: a function of so many numbers.
+fn numbers(rig: &Rig) -> Result<(Vec<Array>, Tree<Type>), Box<dyn Error>> {
+    let [x] = rig.args()?;
+    let scalars: Vec<Array> = x.elements().map(Array::from_scalar).collect();
+    let leaves = scalars.iter().map(|x| Tree::Leaf(x.ty())).collect();
+    Ok((scalars, Tree::Tuple(vec![Tree::List(leaves)])))
 }
 
-/// The matrix of these rows.
-fn matrix<const M: usize, const L: usize>(rows: [[Var; M]; L]) -> Var {
-    Var::stack(&rows.map(|row| Var::stack(&row, 0)), 0)
-}
-
-/// Derivatives are taken by the joints' angles one by one, which are put into vectors and matrices afterwards.
 pub fn measure_kinematics(rig: &Rig) -> Result<(), Box<dyn Error>> {
-    let inputs = rig.args::<1>()?.to_vec();
-    let types = types(&inputs);
-    let mut case = Case::new(rig, "", inputs);
-    let hand = |q: Var| Var::stack(&kinematics(elements(q)), 0);
-    case.traced(What::Primal, hand, &types)?;
-    let derivatives = |q: Var| (hand(q), matrix(jacobian(kinematics::<Var>).call(elements(q))));
-    case.traced(What::Jacobian, derivatives, &types)
+    let (inputs, types) = numbers(rig)?;
+    let mut case = Case::new(rig, "scalars", inputs);
+    case.traced(What::Primal, kinematics::<Var>, &types, 12)?;
+    case.traced(What::Jacobian, jacobian(kinematics::<Var>), &types, 0)
 }
 
-/// As for the kinematics; the scalar function is half the sum of the torques' squares.
+/// The scalar function is half the sum of the torques' squares.
 pub fn measure_dynamics(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let bodies = Body::all();
-    let inputs = rig.args::<1>()?.to_vec();
-    let types = types(&inputs);
+    let (inputs, types) = numbers(rig)?;
     let all = |x: [Var; 3 * N]| {
         let [q, velocity, acceleration] = [0, N, 2 * N].map(|start| array::from_fn(|k| x[start + k]));
         torques(&bodies, q, velocity, acceleration)
     };
     let mut case = Case::new(rig, "torques", inputs.clone());
-    case.traced(What::Primal, |x: Var| Var::stack(&all(elements(x)), 0), &types)?;
-    let derivatives = |x: Var| (Var::stack(&all(elements(x)), 0), matrix(jacobian(all).call(elements(x))));
-    case.traced(What::Jacobian, derivatives, &types)?;
+    case.traced(What::Primal, all, &types, N)?;
+    case.traced(What::Jacobian, jacobian(all), &types, 0)?;
 
     let effort = |x: [Var; 3 * N]| 0.5 * all(x).map(|torque| torque * torque).into_iter().sum::<Var>();
     let mut case = Case::new(rig, "half their squares", inputs);
-    case.traced(What::Primal, |x: Var| effort(elements(x)), &types)?;
-    let slope = |x: Var| {
-        let (value, slope) = value_and_grad(effort).call(elements(x));
-        (value, Var::stack(&slope, 0))
-    };
-    case.traced(What::ValueAndGrad, slope, &types)?;
-    case.traced(What::Hessian, |x: Var| matrix(hessian(effort).call(elements(x))), &types)
+    case.traced(What::Primal, effort, &types, 1)?;
+    case.traced(What::ValueAndGrad, value_and_grad(effort), &types, 1)?;
+    case.traced(What::Hessian, hessian(effort), &types, 0)
 }

@@ -64,8 +64,8 @@ pub fn measure_bundle_adjustment(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let inputs = vec![gather(&cameras, &of_camera)?, gather(&points, &of_point)?, w, features];
     let types = types(&inputs);
     let mut case = Case::new(rig, "map", inputs);
-    case.traced(What::Primal, reprojection, &types)?;
-    case.traced(What::Jacobian, reprojection_blocks, &types)
+    case.traced(What::Primal, reprojection, &types, 1)?;
+    case.traced(What::Jacobian, reprojection_blocks, &types, 1)
 }
 
 /// A rotation or the like in its first three columns, and a shift in the last.
@@ -97,14 +97,14 @@ struct Skeleton<'a> {
 }
 
 impl Skeleton<'_> {
-    /// Where bones bring what lies at rest around them, as rows of 12 numbers, from 4 angles for each finger: the second
-    /// bone turns about two axes, those after it about one.
-    fn transforms(self, angles: &[Var], relative: Var, rest: Var) -> Var {
+    /// Where bones bring what lies at rest around them, from 4 angles for each finger: its second bone turns about two
+    /// axes, those after it about one.
+    fn transforms(self, angles: &[Var], relative: Var, rest: Var) -> Vec<Affine> {
         let (relative, rest) = (relative.flatten(), rest.flatten());
         let affine = |x: Var, bone: usize| -> Affine {
             array::from_fn(|row| array::from_fn(|column| x.index(16 * bone + 4 * row + column)))
         };
-        let (mut posed, mut rows) = (Vec::<Affine>::new(), Vec::new());
+        let (mut posed, mut transforms) = (Vec::<Affine>::new(), Vec::new());
         for (bone, &parent) in self.parents.iter().enumerate() {
             let mut own = affine(relative, bone);
             if let Some((finger, joint)) = joint(bone) {
@@ -115,9 +115,9 @@ impl Skeleton<'_> {
                 own = after_turn(&own, angles[if joint == 0 { 0 } else { joint + 1 }], [1, 2]);
             }
             posed.push(parent.map_or(own, |parent| compose(&posed[parent], &own)));
-            rows.push(Var::stack(compose(&posed[bone], &affine(rest, bone)).as_flattened(), 0));
+            transforms.push(compose(&posed[bone], &affine(rest, bone)));
         }
-        Var::stack(&rows, 0)
+        transforms
     }
 }
 
@@ -131,14 +131,22 @@ fn joint(bone: usize) -> Option<(usize, usize)> {
 /// the whole hand, then the angles of its fingers. Vertices follow several bones, by weights.
 fn skin(skeleton: Skeleton<'_>, theta: &[Var], [relative, rest, base, weights, points]: [Var; 5]) -> Var {
     let transforms = skeleton.transforms(&theta[6..], relative, rest);
-    let n = base.shape()[0];
-    let blended = weights.dot(transforms).reshape(&[n, 3, 4]);
-    let posed = (blended * base.insert_axis(1)).sum_axes(&[2]);
-    // What a rotation makes of the axes are its columns, and so the rows of its transpose.
     let axis = |k: usize| array::from_fn(|i| Var::from(if i == k { 1.0 } else { 0.0 }));
-    let columns = [0, 1, 2].map(|k| Var::stack(&turn([theta[0], theta[1], theta[2]], axis(k)), 0));
-    let shift = Var::stack(&theta[3..6], 0);
-    (points - (posed.dot(Var::stack(&columns, 0)) + shift)).flatten()
+    let columns = [0, 1, 2].map(|k| turn([theta[0], theta[1], theta[2]], axis(k)));
+    let off = |(base, weights, point): (Var, Var, Var)| {
+        let (base, weights) = (base.unstack(0), weights.unstack(0));
+        let posed: [Var; 3] = array::from_fn(|i| {
+            let blended = |k: usize| weights.iter().zip(&transforms).map(|(&w, bone)| w * bone[i][k]).sum::<Var>();
+            let along = |k: usize| base[k] * blended(k);
+            along(0) + along(1) + along(2) + along(3)
+        });
+        let offs: [Var; 3] = array::from_fn(|i| {
+            let turned = columns[0][i] * posed[0] + columns[1][i] * posed[1] + columns[2][i] * posed[2];
+            point.index(i) - (turned + theta[3 + i])
+        });
+        Var::stack(&offs, 0)
+    };
+    map((base, weights, points), off).flatten()
 }
 
 /// Only the vertices that were seen are posed: their rows are picked before, once and for all.
@@ -158,6 +166,6 @@ pub fn measure_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
         (skin(skeleton, &theta.unstack(0), data), Var::stack(&columns, 0))
     };
     let mut case = Case::new(rig, "", inputs);
-    case.traced(What::Primal, residuals, &types)?;
-    case.traced(What::Jacobian, derivatives, &types)
+    case.traced(What::Primal, residuals, &types, 1)?;
+    case.traced(What::Jacobian, derivatives, &types, 1)
 }
