@@ -107,7 +107,7 @@ pub fn measure_logistic_regression(rig: &Rig) -> Result<(), Box<dyn Error>> {
 pub fn measure_mlp(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let (args, consts) = (rig.args::<6>()?, rig.consts::<2>()?);
     let leaf = |array: &Array| Tree::Leaf(array.ty());
-    let layers = args.chunks(2).map(|layer| types(layer)).collect();
+    let layers = args.chunks(2).map(types).collect();
     let types = Tree::Tuple(vec![Tree::List(layers), leaf(&consts[0]), leaf(&consts[1])]);
     Case::new(rig, "", [&args[..], &consts].concat()).scalar(mlp, &types, 6, &[What::ValueAndGrad])
 }
