@@ -17,6 +17,7 @@ mod pages;
 mod passes;
 mod plot;
 mod random;
+mod roofline;
 mod run;
 mod show;
 
