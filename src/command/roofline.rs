@@ -88,14 +88,14 @@ impl Roofline {
         let Machine { memory_bandwidth, f64_flops, f32_flops, product_flops, calls, .. } = &self.machine;
         format!(
             "100% is {} GB/s for the {} bytes of a call (from memory {}); {} GFLOP/s in f64, {} in f32, {} in products of \
-             matrices; {} G calls of exp a second\n",
+             matrices; {:.0} million calls of exp a second\n",
             giga(self.bandwidth),
             self.data_bytes,
             giga(*memory_bandwidth),
             giga(*f64_flops),
             giga(*f32_flops),
             giga(*product_flops),
-            giga(*calls)
+            calls / 1e6
         )
     }
 

@@ -2,7 +2,8 @@
 //! which users *and derivative rules* write.
 //!
 //! To add an operation: write its struct and its [`Rules`] (for an elementwise one, [`Elementwise`]) in the file of its
-//! family, and its name in the list below. What is forgotten does not compile, or fails in the table of tests.
+//! family, and its name in the list below and in the table of [`Op::cost`]. What is forgotten does not compile, or fails in
+//! the table of tests.
 
 mod arithmetic;
 mod bessel;
