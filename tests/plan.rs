@@ -131,12 +131,9 @@ fn regions_are_counted_as_often_as_they_run() {
     // With a schedule, states are computed once more: three trips from one state take two and one.
     let looped = Loop::new().checkpoint(Schedule::Binomial(1));
     let scheduled = trace(move |x: Var| looped.fori_loop(3, x, |_, x| x.sin()), scalar).unwrap();
-    let back = plan(&optimize::optimize(&gradient(&scheduled)).unwrap())
-        .kernels
-        .iter()
-        .flat_map(|kernel| kernel.regions.clone())
-        .map(|region| region.trips);
-    let back: Vec<Trips> = back.collect();
+    let scheduled = plan(&optimize::optimize(&gradient(&scheduled)).unwrap());
+    let regions = scheduled.kernels.iter().flat_map(|kernel| &kernel.regions);
+    let back: Vec<Trips> = regions.map(|region| region.trips).collect();
     assert!(back.ends_with(&[Trips::Known(3), Trips::Known(3)]), "{back:?}");
 }
 

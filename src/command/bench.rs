@@ -17,6 +17,7 @@ use super::names::{input_positions, output_position};
 use super::output::{print, printable, report};
 use super::random::RandomFlags;
 use super::roofline::Roofline;
+use super::times::{Time, human, time};
 
 /// Measures how long it takes from the file to native code, how long a call takes, and what each kernel of it waits for.
 #[derive(Args)]
@@ -70,15 +71,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let positive = text.parse().ok().filter(|seconds| *seconds > 0.0);
     let duration = positive.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration.ok_or_else(|| "takes a positive number of seconds".to_string())
-}
-
-/// How long something takes, in seconds.
-pub struct Time {
-    what: &'static str,
-    /// The shortest.
-    pub min: f64,
-    /// The median.
-    pub median: f64,
 }
 
 /// The shares of the time that stages, native calls, interpreted calls and kernels get.
@@ -232,12 +224,6 @@ fn progress() -> ProgressBar {
     ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
-/// The shortest and the median of some times, at least one.
-pub fn time(what: &'static str, mut samples: Vec<f64>) -> Time {
-    samples.sort_by(f64::total_cmp);
-    Time { what, min: samples[0], median: samples[samples.len() / 2] }
-}
-
 fn table(graph: &Graph, program: &Program, times: &[Time]) -> String {
     let (name, n_ops) = (graph.name(), graph.n_ops());
     let mut text =
@@ -247,25 +233,6 @@ fn table(graph: &Graph, program: &Program, times: &[Time]) -> String {
         let _ = writeln!(text, "{what:20}{:>12}{:>12}", human(*min), human(*median));
     }
     text
-}
-
-/// `12.3 µs`
-pub fn human(seconds: f64) -> String {
-    let (unit, name) = match seconds {
-        s if s < 1e-6 => (1e9, "ns"),
-        s if s < 1e-3 => (1e6, "µs"),
-        s if s < 1.0 => (1e3, "ms"),
-        _ => (1.0, "s"),
-    };
-    let x = seconds * unit;
-    let digits = if x < 10.0 {
-        2
-    } else if x < 100.0 {
-        1
-    } else {
-        0
-    };
-    format!("{x:.digits$} {name}")
 }
 
 fn json(graph: &Graph, program: &Program, times: &[Time], roofline: &Roofline) -> String {

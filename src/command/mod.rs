@@ -20,6 +20,7 @@ mod random;
 mod roofline;
 mod run;
 mod show;
+mod times;
 
 pub use bench::Bench;
 pub use check::Check;

@@ -6,7 +6,7 @@ use retrograd::compile::{Inspection, KernelKind, KernelReport, Machine, Report};
 use retrograd::value::json::write_text;
 use retrograd::value::{Array, ArrayMut, ArrayRef};
 
-use super::bench::{Time, human, time};
+use super::times::{Time, human, time};
 
 /// How long each kernel of a program takes, beside what the machine can do (Williams, Waterman, Patterson, "Roofline: an
 /// insightful visual performance model for multicore architectures", 2009).

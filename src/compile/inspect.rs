@@ -2,9 +2,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Program;
+use super::code::KernelCode;
 use super::control::Emitted;
 use super::plan::{Item, LoopKernel, Plan, ScalarOp};
-use super::program::{Built, KernelCode};
+use super::program::Built;
 use super::report::Report;
 use crate::emit::{FunctionText, Module};
 use crate::error::Error;
@@ -44,9 +45,8 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let built = Program::build(graph, Module::recording()?)?;
-        let plan = Report::new(&built);
-        let Built { program, functions, kernels, .. } = built;
+        let Built { program, functions, plan, homes, kernels } = Program::build(graph, Module::recording()?)?;
+        let plan = Report::new(&plan, &homes, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }
 }

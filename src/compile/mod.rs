@@ -13,6 +13,7 @@
 //! ```
 
 mod allocate;
+mod code;
 mod control;
 mod inspect;
 mod library;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::allocate::{Homes, allocate};
+use super::code::{KernelCode, Step};
 use super::control::{self, Emitted};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
@@ -15,7 +16,6 @@ use super::{inspect, loops, scalar};
 use crate::emit::{Code, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
-use crate::ir::NodeId;
 use crate::op::{Graph, Op, While};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -53,23 +53,6 @@ pub(super) struct Built<'g> {
     pub plan: Plan<'g>,
     pub homes: Homes,
     pub kernels: Vec<KernelCode>,
-}
-
-/// The code of one kernel.
-#[derive(Default)]
-pub(super) struct KernelCode {
-    pub steps: SmallVec<[Step; 1]>,
-    /// For each region that is a program of its own, the code of its kernels.
-    pub regions: Vec<Vec<KernelCode>>,
-}
-
-/// What is run as a whole.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    /// A function.
-    Call(FunctionId),
-    /// A routine, whose address stands in the base table, before that of its operands and results.
-    Library { node: NodeId, base: u32 },
 }
 
 /// What compiled code refers to by address, or by number, besides the base table.

@@ -7,9 +7,9 @@ use std::fmt::{self, Write as _};
 use smallvec::SmallVec;
 
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, TILE_BYTES};
+use super::code::{KernelCode, Step};
 use super::nest::Nest;
 use super::plan::{Access, Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
-use super::program::{Built, KernelCode, Step};
 use super::revolve::n_advances;
 use super::rows::{bytes_of, makes_stacks};
 use crate::emit::FunctionText;
@@ -168,19 +168,20 @@ pub enum Trips {
 }
 
 impl Report {
-    pub(super) fn new(built: &Built<'_>) -> Report {
-        let Built { program, functions, plan, homes, kernels } = built;
-        let bytes = |types: &[(String, crate::value::Type)]| types.iter().map(|(_, ty)| bytes_of(ty)).sum();
+    /// The report of a plan whose code is these functions.
+    pub(super) fn new(plan: &Plan<'_>, homes: &Homes, code: &[KernelCode], functions: &[FunctionText]) -> Report {
+        let graph = plan.graph;
+        let bytes = |values: &mut dyn Iterator<Item = Value>| values.map(|x| bytes_of(graph.ty(x))).sum();
         Report {
-            name: program.name().to_string(),
-            kernels: of_plan(plan, homes, kernels, functions),
+            name: graph.name().to_string(),
+            kernels: of_plan(plan, homes, code, functions),
             arena_bytes: homes.arena_bytes,
             frame_bytes: 8 * homes.frame_slots,
-            input_bytes: bytes(program.inputs()),
-            output_bytes: bytes(program.outputs()),
-            constant_bytes: program.constant_bytes(),
-            code_bytes: program.code_bytes(),
-            makes_stacks: makes_stacks(plan.graph),
+            input_bytes: bytes(&mut graph.inputs().iter().map(|input| input.node.into())),
+            output_bytes: bytes(&mut graph.outputs().iter().map(|output| output.value)),
+            constant_bytes: constant_bytes(plan, homes),
+            code_bytes: functions.iter().map(|function| function.code_bytes).sum(),
+            makes_stacks: makes_stacks(graph),
         }
     }
 
@@ -231,6 +232,13 @@ impl KernelReport {
         let words = counts.iter().map(|&(op, n)| if n == 1 { op.to_string() } else { format!("{n} {op}") });
         words.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The bytes of the constants in memory, with those of regions.
+fn constant_bytes(plan: &Plan<'_>, homes: &Homes) -> usize {
+    let own: usize = homes.constants.iter().map(|&id| bytes_of(plan.ty(plan.value(id)))).sum();
+    let regions = plan.controls.values().flat_map(|control| &control.regions);
+    own + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
 }
 
 fn intensity(cost: Option<Cost>, bytes: u64) -> Option<f64> {
