@@ -116,7 +116,11 @@ pub(super) fn straight_line(plan: &Plan<'_>, ops: &[ScalarOp]) -> String {
 /// What a loop nest computes.
 pub(super) fn nest(plan: &Plan<'_>, nest: &LoopKernel) -> String {
     let lines = nest.items.iter().map(|item| match item {
-        Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => plan.graph.line(*node),
+        Item::Op(node)
+        | Item::Gather(node)
+        | Item::Copy(node)
+        | Item::Reduce { node, .. }
+        | Item::Product { node, .. } => plan.graph.line(*node),
         Item::Output { from, output } => output_line(plan, *from, *output),
     });
     let extents: Vec<String> = nest.shape.iter().map(usize::to_string).collect();

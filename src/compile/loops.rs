@@ -11,13 +11,18 @@ use super::nest::{Action, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::NodeId;
+use crate::math::linear;
 use crate::op::{ACCUMULATORS, Lowering, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
 
 /// The node whose result the item stores into memory of its own.
 pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
     match item {
-        Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => Some(*node),
+        Item::Op(node)
+        | Item::Gather(node)
+        | Item::Copy(node)
+        | Item::Reduce { node, .. }
+        | Item::Product { node, .. } => Some(*node),
         Item::Output { .. } => None,
     }
 }
@@ -66,10 +71,13 @@ impl Nest<'_, '_> {
 
     /// Sets the result of a reduction to the identity.
     fn fill(&self, e: &mut Emitter<'_>, work: &Work) {
-        let (Action::ReduceRow(monoid) | Action::ReduceAcross(monoid)) = work.action else { return };
         let stream = &self.streams[work.store.expect("bug: a reduction without a result")];
         let kept = self.extents.iter().zip(&stream.strides).filter(|&(_, &stride)| stride != 0);
-        let size: usize = kept.map(|(&extent, _)| extent).product();
+        let (monoid, size) = match work.action {
+            Action::ReduceRow(monoid) | Action::ReduceAcross(monoid) => (monoid, kept.map(|(&n, _)| n).product()),
+            Action::AddRows { columns, .. } => (Monoid::Sum, columns),
+            _ => unreachable!("bug: {:?} is no reduction", work.action),
+        };
         let identity = e.constant(monoid.identity(stream.dtype), 1);
         let base = e.base(stream.place.base);
         let start = e.offset(base, stream.place.offset);
@@ -152,11 +160,11 @@ impl Nest<'_, '_> {
     ) {
         let tile = Tile { nest: self, pointers, uniform, scratch, n };
         for level in 0..self.n_levels {
-            for work in self.works.iter().filter(|work| work.level == level && work.action.is_math()) {
-                tile.math(e, work);
+            for work in self.works.iter().filter(|work| work.level == level && work.action.takes_tiles()) {
+                tile.call(e, work);
             }
             let segment: Vec<usize> = (0..self.works.len())
-                .filter(|&k| self.works[k].level == level && !self.works[k].action.is_math())
+                .filter(|&k| self.works[k].level == level && !self.works[k].action.takes_tiles())
                 .collect();
             if !segment.is_empty() {
                 tile.segment(e, level, &segment);
@@ -187,7 +195,8 @@ impl Tile<'_, '_, '_> {
         }
     }
 
-    fn math(&self, e: &mut Emitter<'_>, work: &Work) {
+    /// Takes the whole tile at a time.
+    fn call(&self, e: &mut Emitter<'_>, work: &Work) {
         let x: Vec<Pointer> = work
             .operands
             .iter()
@@ -199,10 +208,21 @@ impl Tile<'_, '_, '_> {
             .collect();
         let y = self.memory(e, work);
         let n = e.index(self.n);
+        let mut product = |address: usize, matrix: usize, columns: usize, x: Pointer| {
+            let (stride, columns) = (e.index(self.nest.streams[matrix].inner() as i64), e.index(columns as i64));
+            e.call_address(address, &[self.pointers[matrix], stride, n, columns, x, y]);
+        };
         match work.action {
+            Action::RowsTimesVector { matrix, vector, columns } => {
+                let address = linear::rows_times_vector_address(work.dtype);
+                product(address, matrix, columns, self.pointers[vector]);
+            }
+            Action::AddRows { matrix, columns } => {
+                product(linear::add_vector_times_rows_address(work.dtype), matrix, columns, x[0]);
+            }
             Action::Math1(f) => e.slice_math1(f, work.dtype, x[0], y, n),
             Action::Math2(f) => e.slice_math2(f, work.dtype, [x[0], x[1]], y, n),
-            _ => unreachable!("bug: {:?} is no function of math", work.action),
+            _ => unreachable!("bug: {:?} takes no tiles", work.action),
         }
     }
 
@@ -328,7 +348,7 @@ impl Body<'_, '_, '_, '_> {
             for &x in &work.operands {
                 match x {
                     Operand::Stream(stream) => used[stream] |= nest.streams[stream].inner() != 0,
-                    Operand::Item(j) if nest.works[j].level < self.level || nest.works[j].action.is_math() => {
+                    Operand::Item(j) if nest.works[j].level < self.level || nest.works[j].action.takes_tiles() => {
                         self.mark(e, &nest.works[j], i, &mut used, &mut tiles);
                     }
                     Operand::Item(_) | Operand::Immediate(_) => {}
@@ -414,7 +434,9 @@ impl Body<'_, '_, '_, '_> {
                     reduce(e, row, x[0], monoid);
                     continue;
                 }
-                Action::Math1(_) | Action::Math2(_) => unreachable!("bug: math among inline items"),
+                Action::Math1(_) | Action::Math2(_) | Action::RowsTimesVector { .. } | Action::AddRows { .. } => {
+                    unreachable!("bug: {:?} among inline items", work.action)
+                }
             };
             if let Some((address, offset)) = self.own_memory(cursors, work, ahead) {
                 e.store(result, address, offset);

@@ -10,7 +10,7 @@ use super::allocate::{FIRST_INPUT, Homes};
 use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
 use crate::ir::{NodeId, Value};
 use crate::math;
-use crate::op::{Layout, Lowering, Monoid};
+use crate::op::{Layout, Lowering, MatrixVector, Monoid};
 use crate::value::{DType, Scalar};
 
 /// Elements that the nest reads or writes, one at each index.
@@ -49,15 +49,28 @@ pub(super) enum Action {
     ReduceRow(Monoid),
     /// Combines its operand with the element of a result at the same place of the row.
     ReduceAcross(Monoid),
+    /// The product of each row of a matrix with a vector. An index of the row of the nest is a row of the matrix.
+    RowsTimesVector {
+        matrix: usize,
+        vector: usize,
+        columns: usize,
+    },
+    /// Adds the rows of a matrix, each times the operand's element, to the result.
+    AddRows {
+        matrix: usize,
+        columns: usize,
+    },
 }
 
 impl Action {
-    pub fn is_math(self) -> bool {
-        matches!(self, Action::Math1(_) | Action::Math2(_))
+    /// Whether it takes a whole tile at a time, from memory to memory.
+    pub fn takes_tiles(self) -> bool {
+        matches!(self, Action::Math1(_) | Action::Math2(_) | Action::RowsTimesVector { .. } | Action::AddRows { .. })
     }
 
+    /// Whether its result is complete only after the nest.
     pub fn is_reduction(self) -> bool {
-        matches!(self, Action::ReduceRow(_) | Action::ReduceAcross(_))
+        matches!(self, Action::ReduceRow(_) | Action::ReduceAcross(_) | Action::AddRows { .. })
     }
 }
 
@@ -136,6 +149,10 @@ impl Build<'_, '_> {
                 let number = self.number(self.plan.graph.operands(*node)[0]);
                 vec![number.unwrap_or_else(|| self.elements(access, self.plan.ty((*node).into()).dtype))]
             }
+            Item::Product { node, product } => {
+                let vector = self.plan.graph.operands(*node)[1 - product.matrix];
+                if product.adds_rows { vec![self.operand(vector)] } else { Vec::new() }
+            }
             item => self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect(),
         };
         let rank = self.nest.shape.rank();
@@ -154,11 +171,37 @@ impl Build<'_, '_> {
                 let action = if in_row { Action::ReduceRow(*monoid) } else { Action::ReduceAcross(*monoid) };
                 (action, Some(self.reduced(*node, axes)))
             }
+            Item::Product { node, product } => self.product(*node, *product),
         };
         let makes = item.result().map(|node| self.plan.id(node.into()));
         self.made.extend(makes.map(|id| (id, self.works.len())));
         let dtype = self.plan.item_dtype(item);
         self.works.push(Work { action, makes, operands, dtype, level: 0, store, tile: None });
+    }
+
+    fn product(&mut self, node: NodeId, product: MatrixVector) -> (Action, Option<usize>) {
+        let operands = self.plan.graph.operands(node);
+        let [matrix, vector] = [operands[product.matrix], operands[1 - product.matrix]];
+        let columns = self.plan.ty(matrix).shape[1];
+        let layout = self.plan.access(matrix).layout;
+        let rows = self.along(matrix, layout.strides[0]);
+        if product.adds_rows {
+            let ty = self.plan.ty(node.into());
+            let place = self.homes.place(self.plan.id(node.into()));
+            let sum = self.stream(Stream { place, dtype: ty.dtype, strides: vec![0] });
+            return (Action::AddRows { matrix: rows, columns }, Some(sum));
+        }
+        let vector = self.along(vector, 0);
+        (Action::RowsTimesVector { matrix: rows, vector, columns }, self.own_store(node.into()))
+    }
+
+    /// A value's memory, met at that distance, in elements, from index to index.
+    fn along(&mut self, x: Value, stride: isize) -> usize {
+        let Access { root, layout } = self.plan.access(x);
+        let dtype = self.plan.ty(x).dtype;
+        let place = self.homes.place(root);
+        let place = Place { offset: place.offset + layout.offset as i64 * dtype.size() as i64, ..place };
+        self.stream(Stream { place, dtype, strides: vec![stride] })
     }
 
     fn action(&self, node: NodeId) -> Action {
@@ -265,22 +308,22 @@ impl Nest<'_, '_> {
                 Operand::Stream(_) | Operand::Immediate(_) => 0,
             });
             let needed = needed.max().unwrap_or(0);
-            self.works[k].level = needed + usize::from(self.works[k].action.is_math());
+            self.works[k].level = needed + usize::from(self.works[k].action.takes_tiles());
             self.n_levels = self.n_levels.max(self.works[k].level + 1);
         }
     }
 
     /// Gives a tile to every value that a later level or a function of `math` reads and that is not in memory anyway,
     /// and to results of `math` that are not stored in full. Operands of `math` that are no rows in memory are moved
-    /// into tiles first.
+    /// into tiles first. Products with rows are as functions of `math` here.
     fn assign_tiles(&mut self) {
-        self.move_operands_of_math();
+        self.move_operands_of_tiles();
         let mut needs = vec![false; self.works.len()];
         for (k, work) in self.works.iter().enumerate() {
-            needs[k] |= work.action.is_math();
+            needs[k] |= work.action.takes_tiles() && !work.action.is_reduction();
             for &x in &work.operands {
                 if let Operand::Item(j) = x {
-                    needs[j] |= work.action.is_math() || self.works[j].level < work.level;
+                    needs[j] |= work.action.takes_tiles() || self.works[j].level < work.level;
                 }
             }
         }
@@ -292,8 +335,8 @@ impl Nest<'_, '_> {
         }
     }
 
-    /// Inserts a move before each operand of a function of `math` that does not lie in a row of memory.
-    fn move_operands_of_math(&mut self) {
+    /// Inserts a move before each operand that is taken by tiles and does not lie in a row of memory.
+    fn move_operands_of_tiles(&mut self) {
         let works = std::mem::take(&mut self.works);
         let mut renumbered = Vec::with_capacity(works.len());
         for mut work in works {
@@ -302,7 +345,7 @@ impl Nest<'_, '_> {
                     *j = renumbered[*j];
                 }
             }
-            if work.action.is_math() {
+            if work.action.takes_tiles() {
                 for x in &mut work.operands {
                     let in_row = match *x {
                         Operand::Item(_) => true,

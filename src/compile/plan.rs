@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::control::ControlPlan;
 use super::element;
 use crate::ir::{NodeId, Operation, Value, results_of};
-use crate::op::{Graph, Layout, Lowering, Monoid};
+use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
 
 /// The densely numbered values of a graph.
@@ -96,6 +96,9 @@ pub(super) enum Item {
     Output { from: Value, output: usize },
     /// A reduction, whose result is complete after the kernel.
     Reduce { node: NodeId, monoid: Monoid, axes: Vec<usize> },
+    /// The product of a vector with a matrix, along whose rows the kernel runs: an element of the result for each row, or
+    /// a sum of rows, which is complete after the kernel. So several products with one matrix read it once.
+    Product { node: NodeId, product: MatrixVector },
 }
 
 impl Item {
@@ -104,6 +107,7 @@ impl Item {
     pub fn result(&self) -> Option<NodeId> {
         match self {
             Item::Op(node) => Some(*node),
+            Item::Product { node, product } => (!product.adds_rows).then_some(*node),
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } | Item::Reduce { .. } => None,
         }
     }
@@ -297,6 +301,10 @@ impl<'g> Plan<'g> {
                 }
             }
             Lowering::Library(_) if self.is_small(node) => self.push_scalar(ScalarOp::Node(node), &operands),
+            Lowering::Library(_) if let Some(product) = self.product(op, &operands) => {
+                let rows = self.graph.ty(operands[product.matrix]).shape[0];
+                self.push_item(Item::Product { node, product }, &operands, &[rows].into());
+            }
             Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
@@ -309,6 +317,16 @@ impl<'g> Plan<'g> {
                 self.complete_after(node, kernel);
             }
         }
+    }
+
+    /// The product of a vector with a matrix whose rows lie in one piece each.
+    fn product(&self, op: &Op, operands: &[Value]) -> Option<MatrixVector> {
+        let Op::DotGeneral(dot) = op else { return None };
+        let shapes = [0, 1].map(|slot| &self.graph.ty(operands[slot]).shape);
+        let product = dot.matrix_vector(shapes[0], shapes[1])?;
+        let stride = |slot: usize| self.access(operands[slot]).layout.strides.last().copied();
+        let vector_fits = product.adds_rows || stride(1 - product.matrix) == Some(1);
+        (stride(product.matrix) == Some(1) && vector_fits).then_some(product)
     }
 
     /// Whether a node is made element by element in straight-line code: all that it reads and makes is small.
@@ -394,8 +412,12 @@ impl<'g> Plan<'g> {
     }
 
     fn push_item(&mut self, item: Item, operands: &[Value], shape: &Shape) {
-        // A copy of a view meets the elements in another order than they are made.
-        let same_order = !matches!(item, Item::Copy(_));
+        // A copy of a view meets the elements in another order than they are made, and rows meet a whole vector.
+        let same_order = match &item {
+            Item::Copy(_) => false,
+            Item::Product { product, .. } => product.adds_rows,
+            Item::Op(_) | Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } => true,
+        };
         let joinable = self.last_loop.get(shape).copied().filter(|&kernel| {
             self.n_items(kernel) < MAX_LOOP_ITEMS
                 && operands.iter().all(|&x| match self.sources[self.root(x)] {
@@ -413,8 +435,11 @@ impl<'g> Plan<'g> {
         });
         let source = match &item {
             Item::Op(node) => Some((*node, Source::Item(kernel))),
+            Item::Product { node, product } if !product.adds_rows => Some((*node, Source::Item(kernel))),
             // A gather runs over the operand's shape, so its own consumers cannot share its indices.
-            Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => Some((*node, Source::After(kernel))),
+            Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => {
+                Some((*node, Source::After(kernel)))
+            }
             Item::Output { .. } => None,
         };
         if let Some((node, source)) = source {
@@ -480,9 +505,11 @@ impl<'g> Plan<'g> {
     /// The values that an item of a loop reads.
     pub fn item_operands(&self, item: &Item) -> crate::ir::Operands {
         match item {
-            Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => {
-                self.graph.operands(*node)
-            }
+            Item::Op(node)
+            | Item::Gather(node)
+            | Item::Copy(node)
+            | Item::Reduce { node, .. }
+            | Item::Product { node, .. } => self.graph.operands(*node),
             Item::Output { from, .. } => smallvec::smallvec![*from],
         }
     }
@@ -495,9 +522,11 @@ impl<'g> Plan<'g> {
     /// The dtype of the elements that an item gives at each index.
     pub fn item_dtype(&self, item: &Item) -> DType {
         match item {
-            Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => {
-                self.ty((*node).into()).dtype
-            }
+            Item::Op(node)
+            | Item::Gather(node)
+            | Item::Copy(node)
+            | Item::Reduce { node, .. }
+            | Item::Product { node, .. } => self.ty((*node).into()).dtype,
             Item::Output { from, .. } => self.ty(*from).dtype,
         }
     }

@@ -329,14 +329,16 @@ impl Reporter<'_, '_> {
                 self.plan.item_operands(item).iter().for_each(|&x| self.read(&mut moved, x));
             }
             steps.push(match item {
-                Item::Op(node) | Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } => {
-                    self.step(&mut moved, *node, home(*node))
-                }
+                Item::Op(node)
+                | Item::Gather(node)
+                | Item::Copy(node)
+                | Item::Reduce { node, .. }
+                | Item::Product { node, .. } => self.step(&mut moved, *node, home(*node)),
                 Item::Output { from, output } => self.output(&mut moved, *from, *output),
             });
         }
         let nodes = nest.items.iter().filter_map(|item| match item {
-            Item::Op(node) | Item::Reduce { node, .. } => Some(*node),
+            Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => Some(*node),
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => None,
         });
         let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, nodes);

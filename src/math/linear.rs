@@ -11,7 +11,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
-use crate::value::Element;
+use crate::value::{DType, Element};
 
 /// How many elements of a row are combined before they meet the rest.
 pub const TILE: usize = 512;
@@ -200,10 +200,62 @@ widened! {
 }
 
 widened! {
+    /// Adds to `y` what [`vector_times_rows`] gives: the same bits, if the rows come in several parts one after the other
+    /// and `y` begins at 0.
+    fn add_vector_times_rows / add_vector_times_rows_avx2 =
+        add_vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T])
+}
+
+widened! {
     /// The product of matrices, a row of the result at a time, in the order of [`vector_times_rows`], or of
     /// [`rows_times_vector`] if `rhs` lies by columns.
     fn product_by_rows / product_by_rows_avx2 =
         product_by_rows_body(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T])
+}
+
+/// What compiled code calls for [`rows_times_vector`]: `n` rows of so many columns at equal distances, in elements, the
+/// vector, the result.
+pub(crate) fn rows_times_vector_address(dtype: DType) -> usize {
+    with_number!(dtype, T => rows_times_vector_entry::<T> as *const () as usize)
+}
+
+/// What compiled code calls for [`add_vector_times_rows`], with the same arguments.
+pub(crate) fn add_vector_times_rows_address(dtype: DType) -> usize {
+    with_number!(dtype, T => add_vector_times_rows_entry::<T> as *const () as usize)
+}
+
+/// # Safety
+/// Behind the addresses must be as many elements as the extents say, and the result must not overlap with the rest.
+unsafe extern "C" fn rows_times_vector_entry<T: Number>(
+    first: *const T,
+    stride: isize,
+    n: usize,
+    columns: usize,
+    x: *const T,
+    y: *mut T,
+) -> usize {
+    let w = Rows { first, stride, n, columns, elements: PhantomData };
+    // SAFETY: by this function's contract.
+    let (x, y) = unsafe { (std::slice::from_raw_parts(x, columns), std::slice::from_raw_parts_mut(y, n)) };
+    rows_times_vector(w, x, y);
+    0
+}
+
+/// # Safety
+/// As [`rows_times_vector_entry`].
+unsafe extern "C" fn add_vector_times_rows_entry<T: Number>(
+    first: *const T,
+    stride: isize,
+    n: usize,
+    columns: usize,
+    x: *const T,
+    y: *mut T,
+) -> usize {
+    let w = Rows { first, stride, n, columns, elements: PhantomData };
+    // SAFETY: by this function's contract.
+    let (x, y) = unsafe { (std::slice::from_raw_parts(x, n), std::slice::from_raw_parts_mut(y, columns)) };
+    add_vector_times_rows(ArrayView1::from(x), w, y);
+    0
 }
 
 /// A matrix whose rows lie in one piece each, at equal distances.
@@ -313,6 +365,12 @@ fn padded<T: Number>(rest: &[T]) -> [T; ACCUMULATORS] {
 fn vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
     assert!(w.n == x.len() && w.columns == y.len(), "bug: a matrix of other extents than the vectors");
     y.fill(T::ZERO);
+    add_vector_times_rows_body(x, w, y);
+}
+
+#[inline(always)]
+fn add_vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
+    assert!(w.n == x.len() && w.columns == y.len(), "bug: a matrix of other extents than the vectors");
     let mut k = 0;
     while k + ROWS <= x.len() {
         add_rows::<T, ROWS>(y, std::array::from_fn(|r| x[k + r]), w.rows(k));

@@ -283,6 +283,29 @@ impl DotGeneral {
     }
 }
 
+/// A product of a matrix with a vector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MatrixVector {
+    /// Which operand is the matrix.
+    pub matrix: usize,
+    /// Whether the rows are added up, each times an element of the vector; else each row is multiplied with the vector.
+    pub adds_rows: bool,
+}
+
+impl DotGeneral {
+    /// Whether this is a product of a matrix with a vector, both longer than 1 in every direction.
+    pub(crate) fn matrix_vector(&self, lhs: &Shape, rhs: &Shape) -> Option<MatrixVector> {
+        let matrix = match (lhs.rank(), rhs.rank()) {
+            (2, 1) => 0,
+            (1, 2) => 1,
+            _ => return None,
+        };
+        let contracted = self.contract[matrix].first()?;
+        let long = lhs.iter().chain(rhs.iter()).all(|&extent| extent > 1);
+        (long && self.batch[0].is_empty()).then_some(MatrixVector { matrix, adds_rows: *contracted == 0 })
+    }
+}
+
 impl Library for DotGeneral {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
         with_number!(operands[0].dtype(), T => {
