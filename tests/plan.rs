@@ -6,7 +6,7 @@ use std::path::Path;
 use retrograd::compile::{Home, KernelKind, KernelReport, Report, Trips};
 use retrograd::op::{Cost, Lowering, Schedule};
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
-use retrograd::{Graph, Loop, Program, Var, cond, differentiate, fori_loop, optimize, trace, while_loop};
+use retrograd::{Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
 
 fn plan(graph: &Graph) -> Report {
     Program::inspect(graph).unwrap().plan
@@ -68,6 +68,45 @@ fn what_fuses_is_read_once_and_kept_in_registers() {
     assert_eq!(kernel.cost.unwrap().flops(), 3 * 1200 + (1200 - 40));
     assert_eq!(plan.memory_bytes(), 0);
     assert_eq!((plan.input_bytes, plan.output_bytes), (8 * 1230, 320));
+}
+
+/// The gradient of a linear model, whose residuals meet the rows of the data twice.
+#[test]
+fn products_with_the_rows_of_a_matrix_read_it_once() {
+    let model = |x: Var, w: Var, t: Var| (x.dot(w) - t).square().sum();
+    for (n, d) in [(20, 2), (511, 3), (512, 17), (513, 40), (1300, 5)] {
+        for dtype in [DType::F64, DType::F32] {
+            let ty = |shape: &[usize]| Type::new(dtype, shape);
+            // The matrix as it is, and as the transpose of another, whose rows lie scattered.
+            for transposed in [false, true] {
+                let shape = if transposed { [d, n] } else { [n, d] };
+                let f = |x: Var, w: Var, t: Var| model(if transposed { x.t() } else { x }, w, t);
+                let graph = trace(f, (ty(&shape), ty(&[d]), ty(&[n]))).unwrap();
+                let graph = optimize::optimize(&differentiate::grad(&graph, 0, &[1]).unwrap()).unwrap();
+                let plan = plan(&graph);
+                let products = |kernel: &&KernelReport| kernel.steps.iter().any(|step| step.op == "dot_general");
+                let with_products: Vec<&KernelReport> = plan.kernels.iter().filter(products).collect();
+                if !transposed {
+                    let [kernel] = with_products[..] else { panic!("{plan}") };
+                    assert_eq!(kernel.kind, KernelKind::Loop { shape: [n].into() }, "{plan}");
+                    let bytes = dtype.size() as u64 * (n * d + d + n) as u64;
+                    assert_eq!(kernel.read_bytes, bytes, "{plan}");
+                }
+                let mut state = 7u64;
+                let mut number = || {
+                    state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    Scalar::F64((state >> 11) as f64 / (1u64 << 52) as f64 - 1.0).convert(dtype)
+                };
+                let types = graph.inputs().iter().map(|input| graph.ty(input.node.into()));
+                let inputs: Vec<Array> = types.map(|ty| Array::collect(ty, (0..ty.size()).map(|_| number()))).collect();
+                let native = Program::compile(&graph).unwrap().call(&inputs).unwrap();
+                let expected = interpret::run(&graph, &inputs).unwrap();
+                for (x, y) in native.iter().zip(&expected) {
+                    assert!(x.same_bits(y), "{n} {d} {dtype} {transposed}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use ndarray::{Array1, Array2, Array3, arr0, array, s};
+use ndarray::{Array1, Array2, Array3, ArrayD, arr0, array, s};
 use num_traits::Float;
 use retrograd::error::{ArgumentError, DerivativeError, TraceError};
 use retrograd::transform::TypeTree;
@@ -172,6 +172,87 @@ fn jacobians_of_arrays() -> Result<(), Error> {
     let wide: Array1<f64> = jit(jacobian(|x: Var| (x * x).sum())).call(&x)?;
     assert_eq!(wide, array![2.0, 4.0, 6.0]);
     Ok(())
+}
+
+/// Beyond a few elements the passes are a loop, and the graph does not grow with their number.
+#[test]
+fn jacobians_of_long_arrays() -> Result<(), Error> {
+    // ∂(x[k]² y[k] + Σ x)/∂x[l] = 2 x[k] y[k] [k = l] + 1, and a sum beside it.
+    let f = |x: Var, y: Var| (x * x * y + x.sum(), (x * y).sum());
+    let x = Array1::from_shape_fn(30, |k| 0.1 * k as f64 - 1.0);
+    let y = Array1::from_shape_fn(30, |k| 2.0 - 0.3 * k as f64);
+    let exact = Array2::from_shape_fn((30, 30), |(k, l)| if k == l { 2.0 * x[k] * y[k] + 1.0 } else { 1.0 });
+    for j in [jacobian(f), jacobian(f).forward(), jacobian(f).reverse()] {
+        let (by_x, of_sum): (Array2<f64>, Array1<f64>) = jit(j).call(&x, &y)?;
+        all_close(by_x.as_slice().unwrap(), exact.as_slice().unwrap());
+        assert_eq!(of_sum, y);
+    }
+    let size = |n: usize| {
+        let array = Array1::from_elem(n, 0.5);
+        let graph = jit(jacobian(f).forward()).graph(&array, &array).unwrap();
+        graph.n_nodes()
+    };
+    assert_eq!(size(40), size(400));
+
+    // Matrices keep their shapes: the value's, then the argument's.
+    let g = |x: Var| x.t() * 3.0;
+    let m = Array2::from_shape_fn((4, 5), |(i, j)| (5 * i + j) as f64);
+    for j in [jacobian(g).forward(), jacobian(g).reverse()] {
+        let d: ArrayD<f64> = jit(j).call(&m)?;
+        assert_eq!(d.shape(), [5, 4, 4, 5]);
+        for ((i, j), (k, l)) in [((0, 0), (0, 0)), ((4, 3), (3, 4)), ((2, 3), (3, 2)), ((2, 3), (2, 3))] {
+            assert_eq!(d[[i, j, k, l]], if (i, j) == (l, k) { 3.0 } else { 0.0 });
+        }
+    }
+    Ok(())
+}
+
+/// The Hessian of a chain of 40: tridiagonal; with a branch of plain Rust, and within a trace.
+#[test]
+fn hessian_of_a_long_array() -> Result<(), Error> {
+    let n = 40;
+    let f = move |x: Var| {
+        let (a, b) = (x.slice_axis(0, 0, n - 1, 1), x.slice_axis(0, 1, n, 1));
+        let sum = (100.0 * (b - a * a).square() + (1.0 - a).square()).sum();
+        if sum > 0.0 { sum } else { -sum }
+    };
+    let x = Array1::from_shape_fn(n, |k| f64::sin(k as f64));
+    let mut exact = Array2::<f64>::zeros((n, n));
+    for k in 0..n - 1 {
+        exact[[k, k]] += 1200.0 * x[k] * x[k] - 400.0 * x[k + 1] + 2.0;
+        exact[[k + 1, k + 1]] += 200.0;
+        exact[[k, k + 1]] = -400.0 * x[k];
+        exact[[k + 1, k]] = -400.0 * x[k];
+    }
+    let h: Array2<f64> = jit(hessian(f)).call(&x)?;
+    let close = |got: &Array2<f64>, scale: f64| {
+        let error = (got / scale - &exact).iter().fold(0.0f64, |worst, x| worst.max(x.abs()));
+        assert!(error < 1e-10, "{error}");
+    };
+    close(&h, 1.0);
+    let h: Array2<f64> = jit(jacobian(grad(f)).reverse()).call(&x)?;
+    close(&h, 1.0);
+    let twice = |x: Var| 2.0 * hessian(f).call(x);
+    close(&jit(twice).call(&x)?, 2.0);
+    // Third derivatives go through the loop: the trace of the Hessian is Σ 1200 x² - 400 x + constants.
+    let trace = move |x: Var| (hessian(f).call(x) * Var::from(Array2::<f64>::eye(n))).sum();
+    let third: Array1<f64> = jit(grad(trace)).call(&x)?;
+    for k in 0..n {
+        let expected = if k < n - 1 { 2400.0 * x[k] } else { 0.0 } - if k > 0 { 400.0 } else { 0.0 };
+        assert!((third[k] - expected).abs() < 1e-9, "{k}: {} is not {expected}", third[k]);
+    }
+    Ok(())
+}
+
+/// What cannot be traced in a pass is an error, as it is in the value.
+#[test]
+fn errors_within_passes_of_a_jacobian() {
+    let f = |x: Var| x.dot(Var::from(array![1.0, 2.0]));
+    let x = Array1::<f64>::zeros(30);
+    for j in [jacobian(f).forward(), jacobian(f).reverse()] {
+        let error = jit(j).call::<Array1<f64>>(&x).unwrap_err().to_string();
+        assert!(error.contains("dot_general") && error.contains("30"), "{error}");
+    }
 }
 
 #[test]

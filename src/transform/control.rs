@@ -357,7 +357,7 @@ impl Loop {
     }
 
     #[track_caller]
-    fn run<C: VarTree, X: VarTree, Y: VarTree>(
+    pub(super) fn run<C: VarTree, X: VarTree, Y: VarTree>(
         self,
         name: &str,
         n: usize,
