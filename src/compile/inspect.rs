@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::Program;
 use super::control::Emitted;
 use super::plan::{Item, LoopKernel, Plan, ScalarOp};
-use crate::emit::{FunctionText, Module};
+use crate::emit::FunctionText;
 use crate::error::Error;
 use crate::ir::{NodeId, Value};
 use crate::op::Graph;
@@ -36,7 +36,7 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let (program, functions) = Program::build(graph, Module::recording()?)?;
+        let (program, functions) = Program::build(graph, true)?;
         Ok(Inspection { program, functions })
     }
 }

@@ -11,7 +11,7 @@ use super::revolve::Driver;
 use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
 use super::{inspect, loops, scalar};
-use crate::emit::{Code, FunctionId, FunctionText, Module};
+use crate::emit::{Code, Emitter, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
 use crate::ir::NodeId;
@@ -27,10 +27,14 @@ pub struct Program {
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
     guards: Vec<(bool, Option<SourceLine>)>,
+    /// Keeps the entry where it is.
     code: Code,
-    entry: FunctionId,
-    /// What the base table holds after the outputs.
-    constants: Vec<Arc<Array>>,
+    entry: Entry,
+    /// The number of entries of the base table, and what stands in the last of them at every call.
+    n_entries: usize,
+    fixed: Box<[usize]>,
+    /// What these refer to.
+    constants: Vec<Array>,
     libraries: Vec<Arc<LibraryCall>>,
     /// What code within regions refers to.
     kept: Kept,
@@ -41,8 +45,10 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
-    code_bytes: usize,
 }
+
+/// Compiled code as it is called, with the base table.
+type Entry = extern "C" fn(*const *mut u8) -> i32;
 
 /// What compiled code refers to by address, or by number, besides the base table.
 #[derive(Default)]
@@ -66,10 +72,13 @@ struct Memory {
 }
 
 /// Working memory up to this many lines is on the caller's stack.
-const STACK_LINES: usize = 32;
+const STACK_LINES: usize = 128;
 
-/// The addresses of the base table.
-type Bases = SmallVec<[*mut u8; 16]>;
+/// A base table up to this many entries is on the caller's stack.
+const STACK_ENTRIES: usize = 128;
+
+/// An entry of the base table, before it is written.
+type Slot = MaybeUninit<*mut u8>;
 
 impl Program {
     /// Compiles a graph.
@@ -77,21 +86,26 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, Module::new()?)?.0)
+        Ok(Program::build(graph, false)?.0)
     }
 
-    /// Compiles a graph into an empty module. Gives the functions' texts, too, if the module keeps them.
-    pub(super) fn build(graph: &Graph, mut module: Module) -> Result<(Program, Vec<FunctionText>), Error> {
+    /// Compiles a graph. Gives the functions' texts, too, if they are to be kept.
+    pub(super) fn build(graph: &Graph, keeps_texts: bool) -> Result<(Program, Vec<FunctionText>), Error> {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
         let mut kept = Kept::default();
+        let mut module = Module::new(keeps_texts)?;
         let (entry, libraries) = emit(&mut module, &plan, &homes, &mut kept)?;
-        let (texts, code_bytes) = (module.take_texts(), module.code_bytes());
-        let code = module.finish()?;
-        let constant = |&id: &usize| {
-            let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
-            Arc::new(constant.clone())
-        };
+        let (code, texts) = module.finish()?;
+        // SAFETY: compiled functions have this signature, and the code lives as long as the program.
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.address(entry)) };
+        let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
+        let constants: Vec<Array> = homes.constants.iter().map(constant).collect();
+        let mut fixed: Vec<usize> = constants.iter().map(|constant| constant.as_ptr() as usize).collect();
+        for call in &libraries {
+            fixed.push(call_library as *const () as usize);
+            fixed.push(std::ptr::from_ref(&**call) as usize);
+        }
         let ty = |value| graph.ty(value).clone();
         let inputs: Vec<_> =
             graph.inputs().iter().map(|input| (input.name.to_string(), ty(input.node.into()))).collect();
@@ -104,9 +118,11 @@ impl Program {
             inputs,
             outputs,
             guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
+            n_entries: homes.n_entries(&plan, libraries.len()),
             code,
             entry,
-            constants: homes.constants.iter().map(constant).collect(),
+            fixed: fixed.into_boxed_slice(),
+            constants,
             libraries,
             kept,
             makes_stacks: makes_stacks(graph),
@@ -114,7 +130,6 @@ impl Program {
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
-            code_bytes,
         };
         Ok((program, texts))
     }
@@ -154,13 +169,13 @@ impl Program {
 
     /// The bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.code_bytes
+        self.code.bytes()
     }
 
     /// The bytes of the constants that the code reads from memory. Those of one element stand in the code itself.
     pub fn constant_bytes(&self) -> usize {
         let in_regions = self.kept.constants.iter();
-        let all = self.constants.iter().map(|constant| &**constant).chain(in_regions);
+        let all = self.constants.iter().chain(in_regions);
         all.filter_map(|constant| constant.ty().checked_bytes()).sum()
     }
 
@@ -218,15 +233,8 @@ impl Program {
     /// # Errors
     /// If the program is of another kind or has another number of inputs or outputs, or a guard does not hold.
     pub fn call_scalars(&self, inputs: &[f64], outputs: &mut [f64]) -> Result<(), Error> {
-        for (what, expected, got) in [("inputs", &self.inputs, inputs.len()), ("outputs", &self.outputs, outputs.len())]
-        {
-            if expected.len() != got {
-                let of = format!("{} ({what})", self.name);
-                return Err(ArgumentError::Count { of, expected: expected.len(), got }.into());
-            }
-        }
-        if !self.scalars_only {
-            return Err(self.not_scalar().into());
+        if !self.scalars_only || inputs.len() != self.inputs.len() || outputs.len() != self.outputs.len() {
+            return Err(self.no_such_scalars(inputs.len(), outputs.len()).into());
         }
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
         let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
@@ -235,8 +243,14 @@ impl Program {
         self.outcome(status)
     }
 
-    /// The first input or output that is no scalar of `f64`.
-    fn not_scalar(&self) -> ArgumentError {
+    /// Why the program cannot be called with so many scalars.
+    #[cold]
+    fn no_such_scalars(&self, n_inputs: usize, n_outputs: usize) -> ArgumentError {
+        for (what, expected, got) in [("inputs", &self.inputs, n_inputs), ("outputs", &self.outputs, n_outputs)] {
+            if expected.len() != got {
+                return ArgumentError::Count { of: format!("{} ({what})", self.name), expected: expected.len(), got };
+            }
+        }
         let got = Type::scalar(DType::F64);
         let other = self.inputs.iter().chain(&self.outputs).find(|(_, ty)| *ty != got);
         let (name, expected) = other.cloned().expect("bug: a program of scalars only");
@@ -248,6 +262,7 @@ impl Program {
     /// # Safety
     /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
     /// overlap with anything else.
+    #[inline]
     unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
@@ -257,6 +272,17 @@ impl Program {
             // contract.
             return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers) };
         }
+        // SAFETY: this function's contract.
+        unsafe { self.run_in_kept_memory(buffers) }
+    }
+
+    /// Runs the code in memory from the heap.
+    ///
+    /// # Safety
+    /// As for [`Program::run`].
+    #[inline(never)]
+    unsafe fn run_in_kept_memory(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+        let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
             lines: vec![Line([0; 64]); lines].into_boxed_slice(),
@@ -270,37 +296,62 @@ impl Program {
         status
     }
 
+    /// Fills the base table and runs the code.
+    ///
+    /// # Safety
+    /// As for [`Program::run`]; and the arena must be as long as the program's, with its frame behind it.
+    #[inline]
     unsafe fn enter(&self, arena: *mut u8, stacks: *mut Stacks, buffers: impl Iterator<Item = *mut u8>) -> i32 {
-        let mut bases = Bases::new();
-        bases.push(arena);
-        // SAFETY: the frame follows the arena in the same memory.
-        bases.push(unsafe { arena.add(self.arena_lines * size_of::<Line>()) });
-        bases.push(stacks.cast());
-        // Pushed one by one: for a few addresses that is several times faster than `extend`.
-        buffers.for_each(|address| bases.push(address));
-        self.constants.iter().for_each(|constant| bases.push(constant.as_ptr().cast_mut()));
-        for call in &self.libraries {
-            bases.push(call_library as *mut u8);
-            bases.push(std::ptr::from_ref(&**call).cast_mut().cast());
+        if self.n_entries <= STACK_ENTRIES {
+            let mut table = [Slot::uninit(); STACK_ENTRIES];
+            // SAFETY: this function's contract.
+            return unsafe { self.enter_with(&mut table[..self.n_entries], arena, stacks, buffers) };
         }
-        // SAFETY: the code has this signature and lives as long as `self`.
-        let entry: extern "C" fn(*const *mut u8) -> i32 = unsafe { std::mem::transmute(self.code.address(self.entry)) };
-        entry(bases.as_ptr())
+        let mut table = vec![Slot::uninit(); self.n_entries];
+        // SAFETY: as above.
+        unsafe { self.enter_with(&mut table, arena, stacks, buffers) }
     }
 
+    /// The same in that table, which has as many entries as the code expects.
+    ///
+    /// # Safety
+    /// As for [`Program::enter`].
+    #[inline]
+    unsafe fn enter_with(
+        &self,
+        table: &mut [Slot],
+        arena: *mut u8,
+        stacks: *mut Stacks,
+        buffers: impl Iterator<Item = *mut u8>,
+    ) -> i32 {
+        let (changing, fixed) = table.split_at_mut(table.len() - self.fixed.len());
+        // SAFETY: the frame follows the arena in the same memory.
+        let frame = unsafe { arena.add(self.arena_lines * size_of::<Line>()) };
+        let addresses = [arena, frame, stacks.cast()].into_iter().chain(buffers);
+        changing.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = Slot::new(address));
+        fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
+        (self.entry)(table.as_ptr().cast())
+    }
+
+    #[inline]
     fn outcome(&self, status: i32) -> Result<(), Error> {
+        if status == 0 { Ok(()) } else { Err(self.failure(status)) }
+    }
+
+    /// What a status means that is not success.
+    #[cold]
+    fn failure(&self, status: i32) -> Error {
         match status {
-            0 => Ok(()),
             PANICKED => panic!("bug: a library routine of {} panicked", self.name),
-            TOO_MUCH => Err(too_much_loop_memory(self.loop_bytes as u64).into()),
+            TOO_MUCH => too_much_loop_memory(self.loop_bytes as u64).into(),
             status if status <= TOO_MANY_TRIPS => {
                 let (op, at) = &self.kept.limits[(TOO_MANY_TRIPS - status) as usize];
-                Err(too_many_trips(op, at.as_ref()).into())
+                too_many_trips(op, at.as_ref()).into()
             }
             status => {
                 let guard = status as usize - 1;
                 let (expected, at) = self.guards[guard].clone();
-                Err(GuardMiss { guard, expected, at }.into())
+                GuardMiss { guard, expected, at }.into()
             }
         }
     }
@@ -329,11 +380,14 @@ fn check_buffers(
     Ok(())
 }
 
+/// About the number of instructions that an item of a loop nest takes, unrolled.
+const INSTRUCTIONS_PER_ITEM: usize = 20;
+
 /// Emits all kernels, and a function that calls them in order.
-fn emit(
-    module: &mut Module,
-    plan: &Plan<'_>,
-    homes: &Homes,
+fn emit<'j>(
+    module: &mut Module<'j>,
+    plan: &'j Plan<'_>,
+    homes: &'j Homes,
     kept: &mut Kept,
 ) -> Result<(FunctionId, Vec<Arc<LibraryCall>>), Error> {
     enum Step {
@@ -347,13 +401,14 @@ fn emit(
             Kernel::Scalar(ops) => {
                 for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
                     module.describe(|| inspect::straight_line(plan, ops));
-                    let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, chunk * CHUNK))?;
-                    steps.push(Step::Call(function));
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, chunk * CHUNK);
+                    steps.push(Step::Call(module.straight_line(ops.len(), emit)));
                 }
             }
             Kernel::Loop(nest) => {
                 module.describe(|| inspect::nest(plan, nest));
-                steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
+                let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
+                steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
                 let base = homes.first_library(plan) + 2 * libraries.len() as u32;
@@ -363,7 +418,7 @@ fn emit(
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));
                 let limits = &mut kept.limits;
-                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits))?;
+                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits));
                 steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
@@ -382,7 +437,7 @@ fn emit(
                     limit = Some(kept.limits.len());
                     kept.limits.push((*op, node.provenance().at.clone()));
                 }
-                steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))?));
+                steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
             }
         }
     }
@@ -405,18 +460,18 @@ fn emit(
                     Step::Library { base, .. } => e.call_through(base, base + 1),
                 }
             }
-        })?);
+        }));
     }
     if let [only] = drivers[..] {
         return Ok((only, libraries));
     }
     module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
-    let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?;
+    let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)));
     Ok((entry, libraries))
 }
 
 /// Emits a region. What its table refers to is kept with the program.
-fn region(module: &mut Module, body: &control::Body<'_>, kept: &mut Kept) -> Result<Emitted, Error> {
+fn region<'j>(module: &mut Module<'j>, body: &'j control::Body<'_>, kept: &mut Kept) -> Result<Emitted, Error> {
     let (entry, libraries) = emit(module, &body.plan, &body.homes, kept)?;
     let mut constants = Vec::new();
     for &id in &body.homes.constants {
