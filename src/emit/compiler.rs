@@ -114,3 +114,35 @@ impl Compiler {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::DType;
+
+    /// Functions that all differ.
+    fn jobs(size: usize) -> Vec<Job<'static>> {
+        let job = |k: i32| {
+            let body = move |e: &mut Emitter<'_>| {
+                let base = e.base(0);
+                let x = e.load(base, 8 * k, DType::F64, 1);
+                let y = e.add(x, x);
+                e.store(y, base, 0);
+            };
+            Job { source: Source::Later(Box::new(body)), effort: Effort::InOrder, size, purpose: format!("{k}") }
+        };
+        (0..40).map(job).collect()
+    }
+
+    #[test]
+    fn code_does_not_depend_on_the_number_of_threads() {
+        assert_eq!(n_threads(&jobs(0)), 1);
+        let [alone, together] = [0, MIN_SHARE].map(|size| compile(jobs(size), true).unwrap());
+        assert_eq!(alone.len(), 40);
+        for (k, (one, other)) in alone.iter().zip(&together).enumerate() {
+            assert_eq!(one.code, other.code);
+            assert_eq!(other.text.as_ref().unwrap().purpose, k.to_string());
+        }
+        assert!(alone[1..].iter().all(|function| function.code != alone[0].code));
+    }
+}
