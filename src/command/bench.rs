@@ -16,13 +16,22 @@ use super::limits::LimitFlags;
 use super::names::{input_positions, output_position};
 use super::output::{print, printable, report};
 use super::random::RandomFlags;
+use super::roofline::Roofline;
+use super::times::{Time, human, time};
 
-/// Measures how long it takes from the file to native code, and how long a call takes.
+/// Measures how long it takes from the file to native code, how long a call takes, and what each kernel of it waits for.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
 Each stage is repeated, and its shortest and its median time are told. A call of native code writes into outputs that are
 there already, as `Program::call_into` does; short calls are measured many at a time. Beside it stands the reference
 evaluator.
+
+Then each kernel is timed apart: its share of the time, the bytes that it moves and the operations in floating point that it
+does a second, both also as a part of what this machine reaches. What that is is measured, too, in some tenths of a second:
+the bandwidth by a loop x = y + s z over data of the same size as a call has, and over data beyond the caches; arithmetic by a
+loop of multiplications and additions in the lanes of compiled code; and calls of exp. A kernel is bound by what it comes
+closest to (memory, compute, math calls); by overhead if it takes five times longer than all of these demand, as the shortest
+ones do. Kernels of some tens of nanoseconds are measured coarsely. What a kernel computes tells `show --plan`.
 
 Inputs without a value are random.
 
@@ -46,7 +55,7 @@ pub struct Bench {
     /// With --grad: the inputs by which to differentiate [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1.., requires = "grad")]
     wrt: Vec<String>,
-    /// How long to measure, all in all.
+    /// How long to measure the program, all in all.
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
     /// Print JSON; times are in seconds.
@@ -64,15 +73,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "takes a positive number of seconds".to_string())
 }
 
-/// How long something takes, in seconds.
-struct Time {
-    what: &'static str,
-    min: f64,
-    median: f64,
-}
-
-/// The shares of the time that stages, native calls and interpreted calls get.
-const SHARES: [(f64, f64); 3] = [(0.0, 0.4), (0.4, 0.7), (0.7, 1.0)];
+/// The shares of the time that stages, native calls, interpreted calls and kernels get.
+const SHARES: [(f64, f64); 4] = [(0.0, 0.35), (0.35, 0.6), (0.6, 0.8), (0.8, 1.0)];
 
 /// No stage is repeated more often, so that little files do not fill memory with times.
 const MAX_SAMPLES: usize = 10_000;
@@ -94,8 +96,18 @@ impl Bench {
         times.push(self.native(&program, &inputs, &bar)?);
         bar.set_message("interpreted calls");
         times.push(self.interpreted(&graph, &inputs, &bar)?);
+        bar.set_message("kernels");
+        let budget = Budget::new(self.seconds, SHARES[3]);
+        let roofline = Roofline::measure(Program::inspect(&graph)?, &inputs, || {
+            bar.set_position(budget.percent());
+            !budget.is_spent()
+        })?;
         bar.finish_and_clear();
-        print(&if self.json { json(&graph, &program, &times) } else { printable(&table(&graph, &program, &times)) })
+        print(&if self.json {
+            json(&graph, &program, &times, &roofline)
+        } else {
+            printable(&(table(&graph, &program, &times) + "\n" + &roofline.table()))
+        })
     }
 
     /// Goes from the file to the program again and again.
@@ -212,11 +224,6 @@ fn progress() -> ProgressBar {
     ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
-fn time(what: &'static str, mut samples: Vec<f64>) -> Time {
-    samples.sort_by(f64::total_cmp);
-    Time { what, min: samples[0], median: samples[samples.len() / 2] }
-}
-
 fn table(graph: &Graph, program: &Program, times: &[Time]) -> String {
     let (name, n_ops) = (graph.name(), graph.n_ops());
     let mut text =
@@ -228,26 +235,7 @@ fn table(graph: &Graph, program: &Program, times: &[Time]) -> String {
     text
 }
 
-/// `12.3 µs`
-fn human(seconds: f64) -> String {
-    let (unit, name) = match seconds {
-        s if s < 1e-6 => (1e9, "ns"),
-        s if s < 1e-3 => (1e6, "µs"),
-        s if s < 1.0 => (1e3, "ms"),
-        _ => (1.0, "s"),
-    };
-    let x = seconds * unit;
-    let digits = if x < 10.0 {
-        2
-    } else if x < 100.0 {
-        1
-    } else {
-        0
-    };
-    format!("{x:.digits$} {name}")
-}
-
-fn json(graph: &Graph, program: &Program, times: &[Time]) -> String {
+fn json(graph: &Graph, program: &Program, times: &[Time], roofline: &Roofline) -> String {
     let mut text = String::from("{\n \"graph\": ");
     write_text(graph.name(), &mut text);
     let _ = write!(
@@ -261,6 +249,6 @@ fn json(graph: &Graph, program: &Program, times: &[Time]) -> String {
         write_text(what, &mut text);
         let _ = write!(text, ": {{\"min\": {min:?}, \"median\": {median:?}}}");
     }
-    text.push_str("\n }\n}\n");
-    text
+    text.push_str("\n }");
+    text + &roofline.json() + "\n}\n"
 }

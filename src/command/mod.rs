@@ -17,8 +17,10 @@ mod pages;
 mod passes;
 mod plot;
 mod random;
+mod roofline;
 mod run;
 mod show;
+mod times;
 
 pub use bench::Bench;
 pub use check::Check;

@@ -13,18 +13,27 @@ use super::limits::LimitFlags;
 use super::output::{print, printable, report, usage_error};
 use super::passes::{After, after_parser};
 
-/// Prints a graph: as a listing, JSON, a drawing, the code that it becomes, or in numbers.
+/// Prints a graph: as a listing, JSON, a drawing, its plan, the code that it becomes, or in numbers.
 #[derive(Args)]
 #[command(after_long_help = "\
 A listing has a node a line, in the order in which they are computed. `run` optimizes a graph before it compiles it, and so
---clif and --asm show the code after all passes, and --sizes counts after each, unless --after says otherwise. Code is
-for the machine that shows it.
+--plan, --clif and --asm show the code after all passes, and --sizes counts after each, unless --after says otherwise.
+Code is for the machine that shows it.
+
+A plan has the kernels in the order in which they run: straight-line code on single elements (scalar), loops over arrays,
+calls of routines (library), and control flow with the kernels of its regions, or in one piece where all values fit into
+registers. What stands in one loop was fused. Behind each operation stands where its result lives: in the caller's input or
+output, in the arena at an offset in bytes, in a slot of the scalars' frame, in a tile of 512 elements that stays in the
+first-level cache, or in registers alone. Bytes that are read count once in each kernel. Flops are additions, subtractions,
+multiplications, divisions, square roots, maxima and minima of floating point, fused ones twice; functions as exp are
+counted apart, as calls. Of branches, the dearest counts.
 
 Examples:
   retrograd show loss.json                   a node a line, as they are computed
   retrograd show --after all loss.json       the same, and again after each pass of the optimizer
   retrograd show --json edited.json          the same graph as retrograd writes it, fit for a diff
   retrograd show --dot loss.json | dot -Tsvg > loss.svg
+  retrograd show --plan loss.json            its kernels, what they read and write, and where values live
   retrograd show --asm --after none f.json   the machine code of the graph as it stands in the file
   retrograd show --sizes loss.json           operations by name, and bytes of constants, code and memory
   retrograd grad loss.json | retrograd show -")]
@@ -50,6 +59,9 @@ struct Form {
     /// Print a drawing for Graphviz: edges bear the operand's slot where the order of operands matters.
     #[arg(long)]
     dot: bool,
+    /// Print what is compiled: kernels, what is fused in each, where values live, bytes, flops, and flops a byte.
+    #[arg(long)]
+    plan: bool,
     /// Print each compiled function in Cranelift's language, as it was given to Cranelift.
     #[arg(long)]
     clif: bool,
@@ -64,12 +76,13 @@ struct Form {
 impl Form {
     /// The name of a form that shows one graph only.
     fn of_one_graph(&self) -> Option<&'static str> {
-        let forms = [(self.json, "json"), (self.dot, "dot"), (self.clif, "clif"), (self.asm, "asm")];
+        let forms =
+            [(self.json, "json"), (self.dot, "dot"), (self.plan, "plan"), (self.clif, "clif"), (self.asm, "asm")];
         forms.into_iter().find_map(|(chosen, name)| chosen.then_some(name))
     }
 
     fn shows_code(&self) -> bool {
-        self.clif || self.asm
+        self.plan || self.clif || self.asm
     }
 }
 
@@ -128,6 +141,7 @@ impl Show {
         Ok(match self.form {
             Form { json: true, .. } => graph.to_json()?,
             Form { dot: true, .. } => graph.to_dot(),
+            Form { plan: true, .. } => Program::inspect(graph)?.plan.to_string(),
             Form { clif: true, .. } => Program::inspect(graph)?.clif(),
             Form { asm: true, .. } => Program::inspect(graph)?.assembly(),
             Form { .. } => graph.to_string(),

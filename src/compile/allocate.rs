@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::loops;
-use super::plan::{CHUNK, Kernel, NEAR, Place, Plan, Source, ValueId};
+use super::plan::{Kernel, NEAR, Place, Plan, ScalarOp, Source, ValueId};
 use crate::ir::{Value, results_of};
 
 /// The entry of the base table that holds the arena.
@@ -90,24 +90,29 @@ pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
 
 fn find_lives(plan: &Plan<'_>) -> Lives {
     let mut lives = Lives { needs_memory: vec![false; plan.n_values()], last_use: vec![0; plan.n_values()] };
-    let mut position_of: Vec<u32> = vec![0; plan.n_values()];
+    // For what straight-line code makes: where its stretch starts, and the last position of its own.
+    let mut made: Vec<(usize, usize)> = vec![(0, 0); plan.n_values()];
     let mut tick = 0;
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(ops) => {
-                for (position, &op) in ops.iter().enumerate() {
-                    tick += 1;
-                    for x in plan.scalar_operands(op) {
-                        let root = plan.root(x);
-                        let made = position_of[root] as usize;
-                        let near = plan.source(root) == Source::Scalar(k)
-                            && made / CHUNK == position / CHUNK
-                            && position - made <= NEAR;
-                        lives.needs_memory[root] |= !near;
-                        lives.last_use[root] = tick;
-                    }
-                    if let super::plan::ScalarOp::Node(node) = op {
-                        position_of[plan.id(node.into())] = position as u32;
+                for (start, ops) in plan.stretches(ops) {
+                    let mut position = start;
+                    for &op in ops {
+                        tick += 1;
+                        let end = position + plan.scalar_work(op);
+                        for x in plan.scalar_operands(op) {
+                            let root = plan.root(x);
+                            let near = plan.source(root) == Source::Scalar(k)
+                                && made[root].0 == start
+                                && position - made[root].1 <= NEAR;
+                            lives.needs_memory[root] |= !near;
+                            lives.last_use[root] = tick;
+                        }
+                        if let ScalarOp::Node(node) = op {
+                            made[plan.id(node.into())] = (start, end - 1);
+                        }
+                        position = end;
                     }
                 }
             }
@@ -195,8 +200,8 @@ impl Allocator<'_, '_> {
                 Kernel::Scalar(ops) => {
                     for &op in ops {
                         tick += 1;
-                        if let super::plan::ScalarOp::Node(node) = op {
-                            self.define_scalar(plan.id(node.into()));
+                        if let ScalarOp::Node(node) = op {
+                            self.define_element(node.into());
                         }
                         plan.scalar_operands(op).iter().for_each(|&x| self.release(x, tick));
                     }
@@ -231,7 +236,12 @@ impl Allocator<'_, '_> {
         }
     }
 
-    fn define_scalar(&mut self, id: ValueId) {
+    /// Scalars live in the frame.
+    fn define_element(&mut self, value: Value) {
+        let id = self.plan.id(value);
+        if self.plan.ty(value).size() > 1 {
+            return self.define_array(value);
+        }
         if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
             return;
         }

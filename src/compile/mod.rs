@@ -13,20 +13,26 @@
 //! ```
 
 mod allocate;
+mod code;
 mod control;
+mod element;
 mod inspect;
 mod library;
 mod loops;
+mod machine;
 mod nest;
 mod plan;
 mod program;
 mod registers;
+mod report;
 mod revolve;
 mod rows;
 mod scalar;
 mod stacks;
 
 pub use inspect::Inspection;
+pub use machine::Machine;
 pub use program::Program;
+pub use report::{Home, KernelKind, KernelReport, ReadReport, RegionReport, Report, StepReport, Trips};
 
 pub use crate::emit::FunctionText;

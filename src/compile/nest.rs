@@ -65,6 +65,8 @@ impl Action {
 #[derive(Debug)]
 pub(super) struct Work {
     pub action: Action,
+    /// The value that is made at each index, if items behind this one may read it.
+    pub makes: Option<ValueId>,
     pub operands: Vec<Operand>,
     pub dtype: DType,
     /// The loop in which the item's result is made.
@@ -153,11 +155,10 @@ impl Build<'_, '_> {
                 (action, Some(self.reduced(*node, axes)))
             }
         };
-        if let Some(node) = item.result() {
-            self.made.insert(self.plan.id(node.into()), self.works.len());
-        }
+        let makes = item.result().map(|node| self.plan.id(node.into()));
+        self.made.extend(makes.map(|id| (id, self.works.len())));
         let dtype = self.plan.item_dtype(item);
-        self.works.push(Work { action, operands, dtype, level: 0, store, tile: None });
+        self.works.push(Work { action, makes, operands, dtype, level: 0, store, tile: None });
     }
 
     fn action(&self, node: NodeId) -> Action {
@@ -312,7 +313,8 @@ impl Nest<'_, '_> {
                         let level = work.level - 1;
                         let dtype = work.dtype;
                         let action = Action::Move;
-                        self.works.push(Work { action, operands: vec![*x], dtype, level, store: None, tile: None });
+                        let (operands, makes) = (vec![*x], None);
+                        self.works.push(Work { action, makes, operands, dtype, level, store: None, tile: None });
                         *x = Operand::Item(self.works.len() - 1);
                     }
                 }

@@ -7,7 +7,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use smallvec::SmallVec;
+
 use super::control::ControlPlan;
+use super::element;
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, Monoid};
 use crate::value::{Array, DType, Shape, Type};
@@ -19,12 +22,19 @@ pub(super) type ValueId = usize;
 /// allocation is superlinear.
 const MAX_LOOP_ITEMS: usize = 48;
 
-/// Scalar code is cut into functions of this many operations: register allocation is superlinear in their length.
+/// Straight-line code is cut into functions of this many operations on elements: register allocation is superlinear in
+/// their length.
 pub(super) const CHUNK: usize = 640;
 
-/// A scalar that is used more than this many operations after its definition passes through memory, which keeps both
-/// register allocation linear and frames small.
+/// A value of straight-line code that is used more than this many operations on elements after its definition passes
+/// through memory, which keeps both register allocation linear and frames small.
 pub(super) const NEAR: usize = 16;
+
+/// The most elements of an array that is made in straight-line code: for so few, a loop costs more than it does.
+const MAX_SMALL: usize = 16;
+
+/// The most operations on elements that one operation of straight-line code takes.
+const MAX_SMALL_WORK: usize = 256;
 
 /// Where the elements of a value are found.
 #[derive(Clone, Debug)]
@@ -45,7 +55,7 @@ pub(super) struct Place {
 /// One unit of native code.
 #[derive(Debug)]
 pub(super) enum Kernel {
-    /// Straight-line code on single elements.
+    /// Straight-line code on scalars and small arrays, element by element.
     Scalar(Vec<ScalarOp>),
     /// A loop nest over one iteration space.
     Loop(LoopKernel),
@@ -58,9 +68,9 @@ pub(super) enum Kernel {
 /// One step of straight-line code.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ScalarOp {
-    /// An operation whose result has one element.
+    /// An operation on scalars or small arrays.
     Node(NodeId),
-    /// Copies a value of one element to an output.
+    /// Copies a scalar or a small array to an output.
     Output { from: Value, output: usize },
     /// Leaves the program where a comparison came out otherwise.
     Guard(usize),
@@ -258,31 +268,35 @@ impl<'g> Plan<'g> {
             Lowering::View(view) => {
                 let operand = self.access(operands[0]);
                 match view.view(&operand.layout) {
-                    Some(layout) if dense && !layout.is_row_major() => {
+                    Some(layout) if !dense || layout.is_row_major() => {
+                        self.accesses[id] = Some(Box::new(Access { root: operand.root, layout }));
+                    }
+                    _ if self.is_small(node) => self.push_scalar(ScalarOp::Node(node), &operands),
+                    Some(layout) => {
                         let shape = layout.shape.clone();
                         self.copied.insert(node, Access { root: operand.root, layout });
                         self.push_item(Item::Copy(node), &operands, &shape);
                     }
-                    Some(layout) => self.accesses[id] = Some(Box::new(Access { root: operand.root, layout })),
                     None => self.push_item(Item::Gather(node), &operands, &self.graph.ty(operands[0]).shape.clone()),
                 }
             }
             Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => {
-                let ty = self.graph.ty(node.into());
-                if ty.size() == 1 {
+                if self.is_small(node) {
                     self.push_scalar(ScalarOp::Node(node), &operands);
                 } else {
-                    self.push_item(Item::Op(node), &operands, &ty.shape.clone());
+                    let shape = self.graph.ty(node.into()).shape.clone();
+                    self.push_item(Item::Op(node), &operands, &shape);
                 }
             }
             Lowering::Reduce { monoid, axes } => {
-                let shape = self.graph.ty(operands[0]).shape.clone();
-                if shape.size() == 1 {
+                if self.is_small(node) {
                     self.push_scalar(ScalarOp::Node(node), &operands);
                 } else {
+                    let shape = self.graph.ty(operands[0]).shape.clone();
                     self.push_item(Item::Reduce { node, monoid, axes: axes.into() }, &operands, &shape);
                 }
             }
+            Lowering::Library(_) if self.is_small(node) => self.push_scalar(ScalarOp::Node(node), &operands),
             Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
@@ -295,6 +309,54 @@ impl<'g> Plan<'g> {
                 self.complete_after(node, kernel);
             }
         }
+    }
+
+    /// Whether a node is made element by element in straight-line code: all that it reads and makes is small.
+    fn is_small(&self, node: NodeId) -> bool {
+        let operands = self.graph.operands(node);
+        let small = |x: Value| self.graph.ty(x).size() <= MAX_SMALL;
+        small(node.into())
+            && operands.into_iter().all(small)
+            && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
+    }
+
+    /// The operations on elements that a node takes, or `None` if it is not made element by element.
+    fn element_work(&self, node: NodeId) -> Option<usize> {
+        let op = self.graph.node(node).op()?;
+        match op.lower() {
+            // Most nodes are of this kind, and need no list of types.
+            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => Some(self.graph.ty(node.into()).size()),
+            _ => {
+                let operands = self.graph.operands(node);
+                let types: SmallVec<[&Type; 4]> = operands.iter().map(|&x| self.graph.ty(x)).collect();
+                element::work(op, &types, self.graph.ty(node.into()))
+            }
+        }
+    }
+
+    /// How far a step of straight-line code moves the position of what follows.
+    pub fn scalar_work(&self, op: ScalarOp) -> usize {
+        let work = match op {
+            ScalarOp::Node(node) => self.element_work(node).expect("bug: straight-line code takes no such operation"),
+            ScalarOp::Output { from, .. } => self.ty(from).size(),
+            ScalarOp::Guard(_) => 1,
+        };
+        work.max(1)
+    }
+
+    /// Straight-line code cut into functions: the position of the first step of each, and its steps.
+    pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<(usize, &'k [ScalarOp])> {
+        let mut stretches = Vec::new();
+        let (mut first, mut start, mut position) = (0, 0, 0);
+        for (k, &op) in ops.iter().enumerate() {
+            if position / CHUNK != start / CHUNK {
+                stretches.push((start, &ops[first..k]));
+                (first, start) = (k, position);
+            }
+            position += self.scalar_work(op);
+        }
+        stretches.push((start, &ops[first..]));
+        stretches
     }
 
     fn complete_after(&mut self, node: NodeId, kernel: usize) {
@@ -398,7 +460,7 @@ impl<'g> Plan<'g> {
                 continue;
             }
             let shape = self.graph.ty(value).shape.clone();
-            if shape.size() == 1 {
+            if shape.size() <= MAX_SMALL {
                 self.push_scalar(ScalarOp::Output { from: value, output }, &[value]);
             } else {
                 self.push_item(Item::Output { from: value, output }, &[value], &shape);

@@ -1,9 +1,11 @@
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::allocate::{Homes, allocate};
+use super::code::{KernelCode, Step};
 use super::control::{self, Emitted};
 use super::library::{LibraryCall, PANICKED, call_library};
 use super::plan::{CHUNK, Kernel, Plan};
@@ -14,7 +16,6 @@ use super::{inspect, loops, scalar};
 use crate::emit::{Code, Emitter, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
-use crate::ir::NodeId;
 use crate::op::{Graph, Op, While};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -49,6 +50,16 @@ pub struct Program {
 
 /// Compiled code as it is called, with the base table.
 type Entry = extern "C" fn(*const *mut u8) -> i32;
+
+/// A program, and what it was made by.
+pub(super) struct Built<'g> {
+    pub program: Program,
+    /// The functions' texts, if the module kept them.
+    pub functions: Vec<FunctionText>,
+    pub plan: Plan<'g>,
+    pub homes: Homes,
+    pub kernels: Vec<KernelCode>,
+}
 
 /// What compiled code refers to by address, or by number, besides the base table.
 #[derive(Default)]
@@ -86,17 +97,17 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, false)?.0)
+        Ok(Program::build(graph, false)?.program)
     }
 
-    /// Compiles a graph. Gives the functions' texts, too, if they are to be kept.
-    pub(super) fn build(graph: &Graph, keeps_texts: bool) -> Result<(Program, Vec<FunctionText>), Error> {
+    /// Compiles a graph. Keeps the functions' texts if asked to.
+    pub(super) fn build(graph: &Graph, keeps_texts: bool) -> Result<Built<'_>, Error> {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
         let mut kept = Kept::default();
         let mut module = Module::new(keeps_texts)?;
-        let (entry, libraries) = emit(&mut module, &plan, &homes, &mut kept)?;
-        let (code, texts) = module.finish()?;
+        let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
+        let (code, functions) = module.finish()?;
         // SAFETY: compiled functions have this signature, and the code lives as long as the program.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.address(entry)) };
         let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
@@ -131,7 +142,7 @@ impl Program {
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
         };
-        Ok((program, texts))
+        Ok(Built { program, functions, plan, homes, kernels })
     }
 
     /// The name of the graph.
@@ -257,6 +268,55 @@ impl Program {
         ArgumentError::Type { name, expected, got }
     }
 
+    /// Runs the program, as [`Program::call_into`] does, kernel by kernel; gives the time that each took.
+    pub(super) fn call_timed(
+        &self,
+        kernels: &[KernelCode],
+        inputs: &[ArrayRef<'_>],
+        outputs: &mut [ArrayMut<'_>],
+    ) -> Result<Vec<Duration>, Error> {
+        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
+        let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
+        let mut times = Vec::with_capacity(kernels.len());
+        // SAFETY: as in `call_into`; kernels in their order do what the entry does.
+        let status = unsafe {
+            self.with_bases(x.chain(y), |bases| {
+                let mut last = Instant::now();
+                for kernel in kernels {
+                    let status = self.run_kernel(kernel, bases);
+                    let now = Instant::now();
+                    times.push(now - last);
+                    if status != 0 {
+                        return status;
+                    }
+                    last = now;
+                }
+                0
+            })
+        };
+        self.outcome(status)?;
+        Ok(times)
+    }
+
+    /// # Safety
+    /// The kernel must be one of this program's, not of a region, and the table as its entry takes it.
+    unsafe fn run_kernel(&self, kernel: &KernelCode, bases: *const *mut u8) -> i32 {
+        for step in &kernel.steps {
+            let status = match *step {
+                // SAFETY: by this function's contract.
+                Step::Call(function) => unsafe { self.run_function(function, bases) },
+                // SAFETY: the entry behind that of the routine holds the call, by the contract.
+                Step::Library { base, .. } => unsafe { call_library((*bases.add(base as usize + 1)).cast(), bases) },
+            };
+            if status != 0 {
+                return status;
+            }
+        }
+        0
+    }
+
     /// Runs the code. The addresses are those of the inputs, then those of the outputs.
     ///
     /// # Safety
@@ -264,24 +324,46 @@ impl Program {
     /// overlap with anything else.
     #[inline]
     unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+        // SAFETY: by this function's contract.
+        unsafe { self.with_bases(buffers, |bases| (self.entry)(bases)) }
+    }
+
+    /// # Safety
+    /// The function must take the table of the whole program, and the table must be complete.
+    unsafe fn run_function(&self, function: FunctionId, bases: *const *mut u8) -> i32 {
+        // SAFETY: the code has this signature and lives as long as `self`.
+        let code = unsafe { std::mem::transmute::<*const u8, Entry>(self.code.address(function)) };
+        code(bases)
+    }
+
+    /// Completes the base table, and hands it on.
+    ///
+    /// # Safety
+    /// As for [`Program::run`], where `go` runs code of this program.
+    #[inline]
+    unsafe fn with_bases(&self, buffers: impl Iterator<Item = *mut u8>, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
         if lines <= STACK_LINES && !routines {
             let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
             // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's
             // contract.
-            return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers) };
+            return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) };
         }
         // SAFETY: this function's contract.
-        unsafe { self.run_in_kept_memory(buffers) }
+        unsafe { self.with_kept_memory(buffers, go) }
     }
 
-    /// Runs the code in memory from the heap.
+    /// The same with memory from the heap.
     ///
     /// # Safety
-    /// As for [`Program::run`].
+    /// As for [`Program::with_bases`].
     #[inline(never)]
-    unsafe fn run_in_kept_memory(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+    unsafe fn with_kept_memory(
+        &self,
+        buffers: impl Iterator<Item = *mut u8>,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
@@ -291,25 +373,31 @@ impl Program {
         memory.stacks.reset(self.loop_bytes);
         let Memory { lines, stacks } = &mut memory;
         // SAFETY: as above.
-        let status = unsafe { self.enter(lines.as_mut_ptr().cast(), stacks, buffers) };
+        let status = unsafe { self.enter(lines.as_mut_ptr().cast(), stacks, buffers, go) };
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         status
     }
 
-    /// Fills the base table and runs the code.
+    /// Fills the base table, and hands it on.
     ///
     /// # Safety
-    /// As for [`Program::run`]; and the arena must be as long as the program's, with its frame behind it.
+    /// As for [`Program::with_bases`]; and the arena must be as long as the program's, with its frame behind it.
     #[inline]
-    unsafe fn enter(&self, arena: *mut u8, stacks: *mut Stacks, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+    unsafe fn enter(
+        &self,
+        arena: *mut u8,
+        stacks: *mut Stacks,
+        buffers: impl Iterator<Item = *mut u8>,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
         if self.n_entries <= STACK_ENTRIES {
             let mut table = [Slot::uninit(); STACK_ENTRIES];
             // SAFETY: this function's contract.
-            return unsafe { self.enter_with(&mut table[..self.n_entries], arena, stacks, buffers) };
+            return unsafe { self.enter_with(&mut table[..self.n_entries], arena, stacks, buffers, go) };
         }
         let mut table = vec![Slot::uninit(); self.n_entries];
         // SAFETY: as above.
-        unsafe { self.enter_with(&mut table, arena, stacks, buffers) }
+        unsafe { self.enter_with(&mut table, arena, stacks, buffers, go) }
     }
 
     /// The same in that table, which has as many entries as the code expects.
@@ -323,6 +411,7 @@ impl Program {
         arena: *mut u8,
         stacks: *mut Stacks,
         buffers: impl Iterator<Item = *mut u8>,
+        go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
         let (changing, fixed) = table.split_at_mut(table.len() - self.fixed.len());
         // SAFETY: the frame follows the arena in the same memory.
@@ -330,7 +419,7 @@ impl Program {
         let addresses = [arena, frame, stacks.cast()].into_iter().chain(buffers);
         changing.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = Slot::new(address));
         fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
-        (self.entry)(table.as_ptr().cast())
+        go(table.as_ptr().cast())
     }
 
     #[inline]
@@ -383,51 +472,52 @@ fn check_buffers(
 /// About the number of instructions that an item of a loop nest takes, unrolled.
 const INSTRUCTIONS_PER_ITEM: usize = 20;
 
+/// The code of a plan.
+struct Emission {
+    entry: FunctionId,
+    libraries: Vec<Arc<LibraryCall>>,
+    kernels: Vec<KernelCode>,
+}
+
 /// Emits all kernels, and a function that calls them in order.
-fn emit<'j>(
-    module: &mut Module<'j>,
-    plan: &'j Plan<'_>,
-    homes: &'j Homes,
-    kept: &mut Kept,
-) -> Result<(FunctionId, Vec<Arc<LibraryCall>>), Error> {
-    enum Step {
-        Call(FunctionId),
-        Library { node: NodeId, base: u32 },
-    }
-    let mut steps = Vec::new();
+fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept: &mut Kept) -> Result<Emission, Error> {
+    let mut kernels: Vec<KernelCode> = Vec::with_capacity(plan.kernels.len());
     let mut libraries = Vec::new();
     for (k, kernel) in plan.kernels.iter().enumerate() {
+        let mut code = KernelCode::default();
         match kernel {
             Kernel::Scalar(ops) => {
-                for (chunk, ops) in ops.chunks(CHUNK).enumerate() {
+                for (start, ops) in plan.stretches(ops) {
                     module.describe(|| inspect::straight_line(plan, ops));
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, chunk * CHUNK);
-                    steps.push(Step::Call(module.straight_line(ops.len(), emit)));
+                    let work = ops.iter().map(|&op| plan.scalar_work(op)).sum();
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, start);
+                    code.steps.push(Step::Call(module.straight_line(work, emit)));
                 }
             }
             Kernel::Loop(nest) => {
                 module.describe(|| inspect::nest(plan, nest));
                 let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
-                steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
+                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
                 let base = homes.first_library(plan) + 2 * libraries.len() as u32;
-                steps.push(Step::Library { node: *node, base });
+                code.steps.push(Step::Library { node: *node, base });
                 libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
             }
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));
                 let limits = &mut kept.limits;
                 let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits));
-                steps.push(Step::Call(function));
+                code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
                 kept.drivers.extend(plan.controls[&k].driver.clone());
-                let regions: Vec<Emitted> = plan.controls[&k]
-                    .regions
-                    .iter()
-                    .map(|body| region(module, body, kept))
-                    .collect::<Result<_, _>>()?;
+                let mut regions: Vec<Emitted> = Vec::new();
+                for body in &plan.controls[&k].regions {
+                    let (region, kernels) = region(module, body, kept)?;
+                    regions.push(region);
+                    code.regions.push(kernels);
+                }
                 module.describe(|| inspect::control(plan, *node, &regions));
                 let node = plan.graph.node(*node);
                 let mut limit = None;
@@ -437,12 +527,20 @@ fn emit<'j>(
                     limit = Some(kept.limits.len());
                     kept.limits.push((*op, node.provenance().at.clone()));
                 }
-                steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
+                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
             }
         }
+        kernels.push(code);
     }
+    let entry = drive(module, plan, &kernels);
+    Ok(Emission { entry, libraries, kernels })
+}
+
+/// A function that runs all kernels in order.
+fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> FunctionId {
+    let steps: Vec<Step> = kernels.iter().flat_map(|kernel| &kernel.steps).copied().collect();
     if let [Step::Call(only)] = steps[..] {
-        return Ok((only, libraries));
+        return only;
     }
     // The driver too is cut: a call is few instructions, but a million operations are many calls.
     let mut drivers = Vec::new();
@@ -463,16 +561,19 @@ fn emit<'j>(
         }));
     }
     if let [only] = drivers[..] {
-        return Ok((only, libraries));
+        return only;
     }
     module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
-    let entry = module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)));
-    Ok((entry, libraries))
+    module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))
 }
 
 /// Emits a region. What its table refers to is kept with the program.
-fn region<'j>(module: &mut Module<'j>, body: &'j control::Body<'_>, kept: &mut Kept) -> Result<Emitted, Error> {
-    let (entry, libraries) = emit(module, &body.plan, &body.homes, kept)?;
+fn region<'j>(
+    module: &mut Module<'j>,
+    body: &'j control::Body<'_>,
+    kept: &mut Kept,
+) -> Result<(Emitted, Vec<KernelCode>), Error> {
+    let Emission { entry, libraries, kernels } = emit(module, &body.plan, &body.homes, kept)?;
     let mut constants = Vec::new();
     for &id in &body.homes.constants {
         let constant = body.plan.constant(body.plan.value(id)).expect("bug: a constant without a value").clone();
@@ -481,5 +582,5 @@ fn region<'j>(module: &mut Module<'j>, body: &'j control::Body<'_>, kept: &mut K
     }
     let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
     kept.libraries.extend(libraries);
-    Ok(Emitted { entry, constants, libraries: addresses })
+    Ok((Emitted { entry, constants, libraries: addresses }, kernels))
 }

@@ -7,15 +7,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use super::element;
 use super::rows::{Distance, Record, Rows, TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
-use crate::op::{
-    DotGeneral, Graph, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, Scan, ScatterSlices, View, While, kept_position,
-};
-use crate::value::{Array, DType, Scalar, Type};
+use crate::op::{Graph, Layout, Lowering, Op, Scan, While};
+use crate::value::{DType, Scalar, Type};
 
 /// The most elements of an array in registers.
 const MAX_ELEMENTS: usize = 36;
@@ -126,39 +125,11 @@ fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
         if !operands.iter().all(|&x| small(x)) || !small(id.into()) {
             return None;
         }
-        work += match op.lower() {
-            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => region.ty(id.into()).size(),
-            Lowering::Constant(_) | Lowering::View(_) => 0,
-            Lowering::Reduce { .. } => region.ty(operands[0]).size(),
-            Lowering::Library(_) => {
-                let types: Vec<&Type> = operands.iter().map(|&x| region.ty(x)).collect();
-                work_of_library(op, &types)?
-            }
-            Lowering::Control(_) => unreachable!("bug: control flow was handled before"),
-        };
+        let types: Vec<&Type> = operands.iter().map(|&x| region.ty(x)).collect();
+        work += element::work(op, &types, region.ty(id.into()))?;
     }
     let outputs_fit = region.outputs().iter().all(|output| small(output.value));
     outputs_fit.then_some(work)
-}
-
-/// The same of an operation on whole arrays. Few of these are worth it.
-fn work_of_library(op: &Op, operands: &[&Type]) -> Option<usize> {
-    if let Op::DotGeneral(dot) = op {
-        return work_of_dot(dot, operands[0], operands[1]);
-    }
-    if let Op::ScatterSlices(_) = op {
-        return Some(operands.iter().map(|ty| ty.size()).sum());
-    }
-    matches!(op, Op::Concatenate(_) | Op::Pad(_) | Op::Iota(_)).then_some(0)
-}
-
-fn work_of_dot(dot: &DotGeneral, lhs: &Type, rhs: &Type) -> Option<usize> {
-    let contracted: usize = dot.contract[0].iter().map(|&axis| lhs.shape[axis]).product();
-    let batch: usize = dot.batch[0].iter().map(|&axis| lhs.shape[axis]).product();
-    let [m, n] = [lhs, rhs].map(|ty| ty.size().checked_div(contracted * batch).unwrap_or(0));
-    // From there on sums are interleaved.
-    let plain = contracted < MIN_INTERLEAVED && m * n * contracted <= crate::math::linear::MAX_PLAIN;
-    plain.then_some(2 * batch * m * n * contracted)
 }
 
 /// A value of a region.
@@ -623,128 +594,6 @@ impl Scope<'_> {
         }
         let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x)).collect();
         let types: Vec<&Type> = operands.iter().map(|&x| self.graph.ty(x)).collect();
-        let ty = self.graph.ty(id.into());
-        let each = |e: &mut Emitter<'_>, f: &dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg| -> Vec<Reg> {
-            (0..ty.size()).map(|k| f(e, &x.iter().map(|x| x[k]).collect::<Vec<Reg>>())).collect()
-        };
-        let elements = match op.lower() {
-            Lowering::Inline(rule) => each(e, &|e, x| rule.emit(e, x)),
-            Lowering::Math1(f) => each(e, &|e, x| e.math1(f, x[0])),
-            Lowering::Math2(f) => each(e, &|e, x| e.math2(f, x[0], x[1])),
-            Lowering::Constant(value) => value.elements().map(|x| e.constant(x, self.lanes)).collect(),
-            Lowering::View(view) => view_of(view, types[0]).map(|place| x[0][place]).collect(),
-            Lowering::Reduce { monoid, axes } => self.reduce(e, monoid, axes, &x[0], types[0], ty),
-            Lowering::Library(_) => self.library(e, op, &x, &types, ty),
-            Lowering::Control(_) => unreachable!("bug: control flow among operations on elements"),
-        };
-        Slot::Elements(elements)
+        Slot::Elements(element::compute(e, op, &x, &types, self.graph.ty(id.into()), self.lanes))
     }
-
-    /// A reduction in the documented order.
-    fn reduce(
-        &self,
-        e: &mut Emitter<'_>,
-        monoid: Monoid,
-        axes: &[usize],
-        x: &[Reg],
-        from: &Type,
-        to: &Type,
-    ) -> Vec<Reg> {
-        let identity = e.constant(monoid.identity(from.dtype), self.lanes);
-        let mut sums = vec![identity; to.size()];
-        let rank = from.rank();
-        let in_row = rank > 0 && axes.contains(&(rank - 1));
-        let row = if in_row { from.shape[rank - 1] } else { 1 };
-        for position in 0..x.len().checked_div(row).unwrap_or(0) {
-            let tile = &x[position * row..(position + 1) * row];
-            let value = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
-            let kept = kept_position(&from.shape, axes, position * row);
-            sums[kept] = monoid.emit(e, sums[kept], value);
-        }
-        sums
-    }
-
-    fn library(&self, e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], types: &[&Type], ty: &Type) -> Vec<Reg> {
-        match op {
-            Op::Concatenate(_) | Op::Pad(_) => {
-                let all = x.concat();
-                moved(op, types, ty).into_iter().map(|from| all[from]).collect()
-            }
-            Op::Iota(_) => {
-                let numbers = op.eval(&[], std::slice::from_ref(ty)).swap_remove(0);
-                numbers.elements().map(|x| e.constant(x, self.lanes)).collect()
-            }
-            Op::ScatterSlices(scatter) => self.scatter(e, scatter, x, types, ty),
-            Op::DotGeneral(dot) => self.dot(e, dot, x, types),
-            other => unreachable!("bug: {} in registers", other.name()),
-        }
-    }
-
-    fn scatter(
-        &self,
-        e: &mut Emitter<'_>,
-        scatter: &ScatterSlices,
-        x: &[Vec<Reg>],
-        types: &[&Type],
-        ty: &Type,
-    ) -> Vec<Reg> {
-        let zero = e.constant(Scalar::F64(0.0).convert(ty.dtype), self.lanes);
-        let mut sums = vec![zero; ty.size()];
-        for (slot, x) in x.iter().enumerate() {
-            for (place, &x) in scatter.places(slot, &types[slot].shape).into_iter().zip(x) {
-                sums[place] = e.add(sums[place], x);
-            }
-        }
-        sums
-    }
-
-    /// Sums of products, from left to right.
-    fn dot(&self, e: &mut Emitter<'_>, dot: &DotGeneral, x: &[Vec<Reg>], types: &[&Type]) -> Vec<Reg> {
-        let zero = e.constant(Scalar::F64(0.0).convert(types[0].dtype), self.lanes);
-        let mut results = Vec::new();
-        for pairs in dot.pairs(&types[0].shape, &types[1].shape) {
-            let sum = pairs.into_iter().fold(zero, |sum, (i, j)| {
-                let product = e.mul(x[0][i], x[1][j]);
-                e.add(sum, product)
-            });
-            results.push(sum);
-        }
-        results
-    }
-}
-
-fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {
-    if tile.len() < MIN_INTERLEAVED {
-        return tile.iter().fold(identity, |sum, &x| monoid.emit(e, sum, x));
-    }
-    let mut a = [identity; 8];
-    for (k, &x) in tile.iter().enumerate() {
-        a[k % 8] = monoid.emit(e, a[k % 8], x);
-    }
-    let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
-    let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
-    monoid.emit(e, halves[0], halves[1])
-}
-
-/// The places of a view's elements in its operand, which lies in row-major order.
-fn view_of(view: &dyn View, operand: &Type) -> impl Iterator<Item = usize> {
-    let layout = view.view(&Layout::row_major(&operand.shape)).expect("bug: a view of a row-major array");
-    layout.places().map(|place| place as usize).collect::<Vec<usize>>().into_iter()
-}
-
-/// For an operation that only moves elements, where each element of the result comes from, the operands' elements counted
-/// one operand after the other: the operation itself says so, applied to these numbers.
-fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
-    let mut next = 0;
-    let numbered: Vec<Array> = types
-        .iter()
-        .map(|ty| {
-            let first = next;
-            next += ty.size() as i64;
-            Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
-        })
-        .collect();
-    let moved = op.eval(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
-    let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
-    places.iter().map(|&place| place as usize).collect()
 }

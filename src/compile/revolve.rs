@@ -61,6 +61,31 @@ fn split(trips: usize, snapshots: usize) -> usize {
     before.min(trips - least_left) as usize
 }
 
+/// How many trips a schedule computes once more; `None` where counting them would take long itself.
+pub(super) fn n_advances(schedule: Schedule, length: usize) -> Option<u64> {
+    const MAX_LENGTH: usize = 1_000_000;
+    if length > MAX_LENGTH {
+        return None;
+    }
+    let (mut snapshots, mut end, mut n) = (vec![0], length, 0);
+    while let (Some(&top), true) = (snapshots.last(), end > 0) {
+        match next_step(schedule, length, end - top, snapshots.len()) {
+            Step::Store(trips) => {
+                n += trips as u64;
+                snapshots.push(top + trips);
+            }
+            Step::Reverse(trips) => {
+                n += trips as u64;
+                end -= 1;
+                if trips == 0 {
+                    snapshots.pop();
+                }
+            }
+        }
+    }
+    Some(n)
+}
+
 /// What carries out the schedule of one node.
 pub(super) struct Driver {
     pub schedule: Schedule,
@@ -345,6 +370,7 @@ mod tests {
             }
         }
         assert!(snapshots.len() <= 1 && most <= capacity(schedule, length));
+        assert_eq!(n_advances(schedule, length), Some(advances as u64));
         (advances, most)
     }
 

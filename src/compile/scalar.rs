@@ -1,12 +1,16 @@
-//! Emission of straight-line code on single elements.
+//! Emission of straight-line code on scalars and small arrays.
 
 use std::collections::HashMap;
 
-use super::allocate::{FRAME, Homes};
+use smallvec::SmallVec;
+
+use super::allocate::{FIRST_INPUT, FRAME, Homes};
+use super::element;
 use super::plan::{NEAR, Plan, ScalarOp, ValueId};
-use crate::emit::{Emitter, Reg};
+use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::{NodeId, Value};
 use crate::op::{Lowering, Monoid};
+use crate::value::Type;
 
 /// Emits one stretch of a scalar kernel. `start` is the position of its first operation in the kernel.
 pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], start: usize) {
@@ -14,91 +18,122 @@ pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[S
         e.load_bases([FRAME]);
     }
     let mut block = Block { plan, homes, registers: HashMap::new() };
-    for (k, &op) in ops.iter().enumerate() {
-        block.emit(e, op, start + k);
+    let mut position = start;
+    for &op in ops {
+        let end = position + plan.scalar_work(op);
+        block.emit(e, op, position, end - 1);
+        position = end;
     }
 }
 
 struct Block<'p, 'g> {
     plan: &'p Plan<'g>,
     homes: &'p Homes,
-    /// The register of a value of one element, by root and place, and where in the kernel it was last loaded or made.
+    /// The register of an element, by root and place, and where in the kernel it was last loaded or made.
     registers: HashMap<(ValueId, isize), (Reg, usize)>,
 }
 
 impl Block<'_, '_> {
-    fn emit(&mut self, e: &mut Emitter<'_>, op: ScalarOp, position: usize) {
-        let x: Vec<Reg> = self.plan.scalar_operands(op).iter().map(|&x| self.operand(e, x, position)).collect();
+    /// A step that begins at a position and ends at another.
+    fn emit(&mut self, e: &mut Emitter<'_>, op: ScalarOp, position: usize, end: usize) {
         match op {
-            ScalarOp::Node(node) => {
-                let result = self.compute(e, node, &x);
-                self.define(e, node, result, position);
-            }
-            ScalarOp::Output { output, .. } => {
-                let base = super::allocate::FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+            ScalarOp::Node(node) => self.node(e, node, position, end),
+            ScalarOp::Output { from, output } => {
+                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
                 let address = e.base(base);
-                e.store(x[0], address, 0);
+                for (k, x) in self.elements(e, from, position).into_iter().enumerate() {
+                    e.store(x, address, (k * x.dtype().size()) as i32);
+                }
             }
-            ScalarOp::Guard(guard) => e.return_unless(x[0], self.plan.graph.guards()[guard].expect, guard as i32 + 1),
+            ScalarOp::Guard(guard) => {
+                let guarded = &self.plan.graph.guards()[guard];
+                let x = self.element(e, guarded.value, self.plan.element(guarded.value), position);
+                e.return_unless(x, guarded.expect, guard as i32 + 1);
+            }
         }
     }
 
-    fn compute(&self, e: &mut Emitter<'_>, node: NodeId, x: &[Reg]) -> Reg {
+    fn node(&mut self, e: &mut Emitter<'_>, node: NodeId, position: usize, end: usize) {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
-        match op.lower() {
-            Lowering::Inline(rule) => rule.emit(e, x),
-            Lowering::Math1(f) => e.math1(f, x[0]),
-            Lowering::Math2(f) => e.math2(f, x[0], x[1]),
-            Lowering::Reduce { monoid, axes } => {
-                let operand = self.plan.graph.operands(node)[0];
-                let rank = self.plan.ty(operand).rank();
-                reduce_one(e, monoid, rank > 0 && axes.contains(&(rank - 1)), x[0])
-            }
-            Lowering::Constant(_) | Lowering::View(_) | Lowering::Library(_) | Lowering::Control(_) => {
-                unreachable!("bug: {} in straight-line code", op.name())
-            }
+        let operands = self.plan.graph.operands(node);
+        let ty = self.plan.ty(node.into());
+        if ty.size() == 1
+            && let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower()
+        {
+            let x: SmallVec<[Reg; 4]> =
+                operands.iter().map(|&x| self.element(e, x, self.plan.element(x), position)).collect();
+            let result = match op.lower() {
+                Lowering::Inline(rule) => rule.emit(e, &x),
+                Lowering::Math1(f) => e.math1(f, x[0]),
+                Lowering::Math2(f) => e.math2(f, x[0], x[1]),
+                _ => unreachable!("bug: {} was elementwise", op.name()),
+            };
+            return self.define(e, node, &[result], end);
         }
+        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x, position)).collect();
+        let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
+        let results = element::compute(e, op, &x, &types, ty, 1);
+        self.define(e, node, &results, end);
     }
 
-    fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, result: Reg, position: usize) {
+    fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg], end: usize) {
         let id = self.plan.id(node.into());
-        if let Some(place) = self.homes.get(id) {
-            let address = e.base(place.base);
-            e.store(result, address, place.offset as i32);
+        let home = self.homes.get(id).map(|place| (e.base(place.base), place.offset));
+        for (k, &x) in elements.iter().enumerate() {
+            if let Some((address, offset)) = home {
+                let distance = offset + (k * x.dtype().size()) as i64;
+                self.access(e, address, distance, |e, address, offset| e.store(x, address, offset));
+            }
+            self.registers.insert((id, k as isize), (x, end));
         }
-        self.registers.insert((id, 0), (result, position));
     }
 
-    fn operand(&mut self, e: &mut Emitter<'_>, x: Value, position: usize) -> Reg {
-        let (root, element) = (self.plan.root(x), self.plan.element(x));
+    /// The elements of a value, in row-major order.
+    fn elements(&mut self, e: &mut Emitter<'_>, x: Value, position: usize) -> Vec<Reg> {
+        if self.plan.ty(x).size() == 1 {
+            return vec![self.element(e, x, self.plan.element(x), position)];
+        }
+        let places: Vec<isize> = self.plan.access(x).layout.places().collect();
+        places.into_iter().map(|place| self.element(e, x, place, position)).collect()
+    }
+
+    /// The element at a place of the value's root.
+    fn element(&mut self, e: &mut Emitter<'_>, x: Value, element: isize, position: usize) -> Reg {
         if let Some(constant) = self.plan.constant(x) {
             let element = constant.get(element as usize).expect("bug: a view beyond its constant");
             return e.constant(element, 1);
         }
+        let root = self.plan.root(x);
         if let Some(&(register, made)) = self.registers.get(&(root, element))
-            && position - made <= NEAR
+            && position.saturating_sub(made) <= NEAR
         {
             return register;
         }
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
-        let distance = place.offset + element as i64 * dtype.size() as i64;
         let base = e.base(place.base);
-        let (address, offset) = match i32::try_from(distance) {
-            Ok(offset) => (base, offset),
-            Err(_) => (e.offset(base, distance), 0),
-        };
-        let register = e.load(address, offset, dtype, 1);
+        let distance = place.offset + element as i64 * dtype.size() as i64;
+        let register = self.access(e, base, distance, |e, address, offset| e.load(address, offset, dtype, 1));
         self.registers.insert((root, element), (register, position));
         register
     }
-}
 
-/// The reduction of a single element, with the identities of the documented order.
-fn reduce_one(e: &mut Emitter<'_>, monoid: Monoid, in_row: bool, x: Reg) -> Reg {
-    let identity = e.constant(monoid.identity(x.dtype()), 1);
-    let tile = if in_row { monoid.emit(e, identity, x) } else { x };
-    monoid.emit(e, identity, tile)
+    /// Memory at a distance that an instruction may be too short to hold.
+    fn access<T>(
+        &self,
+        e: &mut Emitter<'_>,
+        base: Pointer,
+        distance: i64,
+        access: impl FnOnce(&mut Emitter<'_>, Pointer, i32) -> T,
+    ) -> T {
+        match i32::try_from(distance) {
+            Ok(offset) => access(e, base, offset),
+            Err(_) => {
+                let address = e.offset(base, distance);
+                access(e, address, 0)
+            }
+        }
+    }
 }
 
 impl Monoid {

@@ -127,7 +127,7 @@ impl fmt::Display for FunctionId {
 
 impl FunctionId {
     /// The function's place among those of its module.
-    pub(super) fn index(self) -> usize {
+    pub fn index(self) -> usize {
         self.0
     }
 

@@ -2,13 +2,15 @@
 //! which users *and derivative rules* write.
 //!
 //! To add an operation: write its struct and its [`Rules`] (for an elementwise one, [`Elementwise`]) in the file of its
-//! family, and its name in the list below. What is forgotten does not compile, or fails in the table of tests.
+//! family, and its name in the list below and in the table of [`Op::cost`]. What is forgotten does not compile, or fails in
+//! the table of tests.
 
 mod arithmetic;
 mod bessel;
 mod compare;
 mod contract;
 mod control;
+mod cost;
 mod cumulative;
 mod elementary;
 mod error_function;
@@ -40,6 +42,7 @@ pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
 pub use control::*;
+pub use cost::*;
 pub use cumulative::*;
 pub use elementary::*;
 pub use error_function::*;

@@ -49,6 +49,13 @@ impl IntegerPow {
         product
     }
 
+    /// How many products and quotients one element takes.
+    pub(super) fn n_flops(self) -> usize {
+        let mut n = usize::from(self.exponent < 0);
+        self.magnitude((), |(), ()| n += 1);
+        n
+    }
+
     fn emit(self, e: &mut Emitter<'_>, x: Reg) -> Reg {
         match self.magnitude(x, |x, y| e.mul(x, y)) {
             None => e.constant_like(1.0, x),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use retrograd::Graph;
+use retrograd::{Graph, Program, optimize};
 
 use super::Folder;
 
@@ -44,6 +44,8 @@ fn every_file_is_shown_in_every_form() {
             let code = folder.ok(&["show", form, path]);
             assert!(code.starts_with("; f0, ") && code.lines().any(|line| line.contains("block0")), "{name}: {code}");
         }
+        let plan = Program::inspect(&optimize::optimize(&graph).unwrap()).unwrap().plan;
+        assert_eq!(folder.ok(&["show", "--plan", path]), plan.to_string());
         let sizes = folder.ok(&["show", "--sizes", path]);
         let row = |title: &str| -> Vec<usize> {
             let line = sizes.lines().find(|line| line.starts_with(title)).unwrap();

@@ -55,6 +55,45 @@ fn the_code_is_that_of_the_graph_which_is_asked_for() {
 }
 
 #[test]
+fn a_plan_tells_what_fused_and_where_values_live() {
+    let folder = Folder::new();
+    let plan = folder.ok(&["show", "f.json", "--plan"]);
+    // How many bytes of code there are depends on the machine.
+    let lines: Vec<&str> = plan.lines().map(|line| line.split(" bytes of code").next().unwrap()).collect();
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
+    let expected = [
+        "f: 2 kernels, ",
+        "",
+        "kernel 0: loop over [3], ",
+        "  %0: f64[3] = mul %w %x              registers",
+        "  %1: f64[3] = mul %0 %x              registers",
+        "  %2: f64[] = reduce_sum %1 axes=[0]  output y",
+        "  reads %w, %x",
+        "  48 bytes read, 8 written; 8 flops, 0.143 a byte",
+        "",
+        "kernel 1: scalar, ",
+        "  %3: f64[] = convert %k dtype=\"f64\"  output k",
+        "  reads %k",
+        "  8 bytes read, 8 written; 0 flops, 0.000 a byte",
+        "",
+        "in all",
+        "  72 bytes moved",
+        "  8 flops, 0.111 a byte",
+        "  0 bytes of working memory: 0 of arena with tiles, 0 of frame",
+        "  56 bytes of inputs, 16 of outputs, 0 of constants",
+    ];
+    assert_eq!(lines, expected, "{plan}");
+    // It is that of the graph which is asked for.
+    assert_eq!(folder.ok(&["show", "f.json", "--plan", "--after", "regions"]), plan);
+    let err = folder.fails(2, &["show", "f.json", "--plan", "--after", "all"]);
+    assert!(err.starts_with("error: --plan shows one graph; name one pass instead of all\n"), "{err}");
+    // A library routine has no code of its own, and what a name paints is not obeyed.
+    let text = folder.read("f.json").replace("\"w\"", "\"\\u001b[2Jw\"");
+    folder.write("g.json", &text);
+    assert!(folder.ok(&["show", "g.json", "--plan"]).contains("  reads %\\u{1b}[2Jw, %x\n"));
+}
+
+#[test]
 fn sizes_are_counted_by_name() {
     let folder = Folder::new();
     let sizes = folder.ok(&["show", "--sizes", "f.json", "--after", "none"]);

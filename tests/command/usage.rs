@@ -48,6 +48,7 @@ fn bad_usage_exits_with_2() {
         &["show", "f.json", "--json", "--dot"],
         &["show", "f.json", "--after", "shar"],
         &["show", "f.json", "--after", "all", "--dot"],
+        &["show", "f.json", "--plan", "--asm"],
         &["check"],
         &["grad", "f.json", "--jvp", "--vjp"],
         &["grad", "f.json", "--of", "y", "--of", "k"],
