@@ -1,5 +1,6 @@
 //! What it costs to make native code: a traced scalar function, and its gradient, of a thousand operations and more,
-//! stage by stage. `cargo bench --bench compile_time`; the table at the end is in nanoseconds per operation.
+//! stage by stage. `cargo bench --bench compile_time`; the table at the end is in nanoseconds per operation, followed by the
+//! time and the memory that a million operations take. With `-- --largest` only these are measured.
 
 use std::time::{Duration, Instant};
 
@@ -45,30 +46,38 @@ struct Run {
     n_gradient_ops: usize,
 }
 
+/// Each stage frees what it was given, as a program would that wants no more than the code: so the peak of the memory is
+/// that of the way from source to code.
 fn run(n: usize) -> Result<Run, Error> {
-    let mut stages = [Duration::ZERO; STAGES.len()];
-    let mut stage = 0;
-    let mut timed = |work: &mut dyn FnMut() -> Result<(), Error>| {
-        let start = Instant::now();
-        work()?;
-        stages[stage] = start.elapsed();
-        stage += 1;
-        Ok::<(), Error>(())
-    };
-    let (mut traced, mut small, mut gradient): (Option<Graph>, Option<Graph>, Option<Graph>) = (None, None, None);
-    let missing = "a stage left nothing behind";
-    timed(&mut || trace(chain(n), (DType::F64,)).map(|graph| traced = Some(graph)))?;
-    let f = traced.expect(missing);
+    let mut stages = Vec::new();
+    let f = timed(&mut stages, || trace(chain(n), (DType::F64,)))?;
     assert_eq!(f.n_ops(), n);
-    timed(&mut || optimize(&f).map(|graph| small = Some(graph)))?;
-    let small_f = small.take().expect(missing);
-    timed(&mut || Program::compile(&small_f).map(drop))?;
-    timed(&mut || differentiate::grad(&f, 0, &[0]).map(|graph| gradient = Some(graph)))?;
-    let df = gradient.expect(missing);
-    timed(&mut || optimize(&df).map(|graph| small = Some(graph)))?;
-    let small_df = small.expect(missing);
-    timed(&mut || Program::compile(&small_df).map(drop))?;
-    Ok(Run { n_gradient_ops: small_df.n_ops(), stages })
+    let small_f = timed(&mut stages, || optimize(&f))?;
+    timed(&mut stages, || compile(small_f))?;
+    let df = timed(&mut stages, || {
+        let df = differentiate::grad(&f, 0, &[0]);
+        drop(f);
+        df
+    })?;
+    let small_df = timed(&mut stages, || {
+        let small = optimize(&df);
+        drop(df);
+        small
+    })?;
+    let n_gradient_ops = small_df.n_ops();
+    timed(&mut stages, || compile(small_df))?;
+    Ok(Run { stages: stages.try_into().expect("there are so many stages"), n_gradient_ops })
+}
+
+fn timed<T>(stages: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    stages.push(start.elapsed());
+    result
+}
+
+fn compile(graph: Graph) -> Result<(), Error> {
+    Program::compile(&graph).map(drop)
 }
 
 /// One line of the table: the best time of each stage, since whatever else runs on the machine only adds to it.
@@ -91,9 +100,15 @@ impl Line {
     /// the gradient from source to code per operation of the gradient.
     fn columns(&self) -> Vec<f64> {
         let t = self.nanoseconds;
-        let (f, df) = (t[0] + t[1] + t[2], t[0] + t[3] + t[4] + t[5]);
+        let (f, df) = (t[0] + t[1] + t[2], self.gradient().as_nanos() as f64);
         let n = self.n as f64;
         t.iter().chain(&[f, df]).map(|t| t / n).chain([df / self.n_gradient_ops as f64]).collect()
+    }
+
+    /// The gradient from source to code.
+    fn gradient(&self) -> Duration {
+        let t = self.nanoseconds;
+        Duration::from_nanos((t[0] + t[3] + t[4] + t[5]) as u64)
     }
 }
 
@@ -105,14 +120,31 @@ fn print_table(lines: &[Line]) {
         let row: String = line.columns().iter().map(|column| format!("{column:>15.0}")).collect();
         println!("{:>10}{row}", line.n);
     }
-    let find = |n: usize| lines.iter().find(|line| line.n == n).map(Line::columns);
-    if let (Some(small), Some(large)) = (find(SIZES[0]), find(SIZES[2])) {
-        let row: String = large.iter().zip(small).map(|(large, small)| format!("{:>15.2}", large / small)).collect();
-        println!("{:>10}{row}", "100k / 1k");
+    let find = |n: usize| lines.iter().find(|line| line.n == n);
+    if let (Some(small), Some(large)) = (find(SIZES[1]), find(LARGEST)) {
+        let columns = large.columns().into_iter().zip(small.columns());
+        let row: String = columns.map(|(large, small)| format!("{:>15.2}", large / small)).collect();
+        println!("{:>10}{row}", "1M / 10k");
+        let seconds = large.gradient().as_secs_f64();
+        println!("\n{LARGEST} operations traced, differentiated, optimized and compiled in {seconds:.2} s");
+    }
+    if let Some(bytes) = peak_memory() {
+        println!("peak of the resident memory: {:.2} GB", bytes as f64 / 1e9);
     }
 }
 
+/// The most bytes of memory that the process had at one time, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
+}
+
 fn main() {
+    if std::env::args().any(|argument| argument == "--largest") {
+        let runs = [SIZES[1], LARGEST].map(|n| Line::new(n, &[run(n).expect("the chain is compiled")]));
+        return print_table(&runs);
+    }
     let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();
     let mut group = criterion.benchmark_group("from source to code, f and its gradient");

@@ -71,7 +71,7 @@ fn same_gradients<F: Function<Args>, Args: Arguments>(f: impl Fn(Loop) -> F, arg
 
 fn revolves(graph: &Graph) -> impl Iterator<Item = Revolve> {
     graph.ids().filter_map(|id| match graph.node(id).op() {
-        Some(&Op::Revolve(op)) => Some(op),
+        Some(Op::Revolve(op)) => Some(**op),
         _ => None,
     })
 }
@@ -283,7 +283,7 @@ fn the_verifier_says_what_does_not_fit() {
         let changed = |op| match op {
             Op::Revolve(mut op) => {
                 change(&mut op);
-                op.into()
+                Op::Revolve(op)
             }
             other => other,
         };
@@ -303,7 +303,7 @@ fn the_verifier_says_what_does_not_fit() {
     let shown = revolve(|op| op.schedule = Schedule::Binomial(4));
     assert!(shown.contains("schedule={\"binomial\":4}"), "{shown}");
     let without_length = |op| match op {
-        Op::Scan(op) => Scan { length: None, checkpoint: Some(Schedule::Sqrt), ..op }.into(),
+        Op::Scan(op) => Scan { length: None, checkpoint: Some(Schedule::Sqrt), ..*op }.into(),
         other => other,
     };
     let error = with_op("scan", without_length).unwrap_err().to_string();

@@ -5,7 +5,7 @@ pub mod common;
 use common::{Random, graph_with};
 use retrograd::error::{DerivativeError, SourceLine};
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
-use retrograd::op::{Add, Lt, Mul, Op, Revolve, Scan, While};
+use retrograd::op::{Add, Lt, Mul, Op, While};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Graph, Loop, Program, Var, cond, differentiate, interpret, optimize, scan, trace};
 
@@ -49,8 +49,8 @@ fn ends_soon(graph: &Graph) -> bool {
         let node = graph.node(id);
         let is_short = match node.op() {
             Some(Op::While(While { max_trips, .. })) => max_trips.is_some_and(|limit| limit <= 100),
-            Some(Op::Scan(Scan { length, .. })) => length.is_none_or(|length| length <= 100),
-            Some(Op::Revolve(Revolve { length, .. })) => *length <= 100,
+            Some(Op::Scan(op)) => op.length.is_none_or(|length| length <= 100),
+            Some(Op::Revolve(op)) => op.length <= 100,
             _ => true,
         };
         is_short && node.regions().iter().all(|region| ends_soon(region))

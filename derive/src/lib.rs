@@ -60,10 +60,24 @@ impl Struct {
             quote_spanned!(ty.span()=> <#ty as ::retrograd::value::ToTree>::to_tree(&self.#member))
         });
         let tree = self.tree(parts);
+        let (locals, borrowed) = (self.fields.iter().map(|field| &field.local), self.borrow_parts());
+        let pushed = self.fields.iter().map(|Field { member, local, ty, .. }| {
+            quote_spanned!(ty.span()=>
+                <#ty as ::retrograd::value::ToTree>::push_numbers(&self.#member, #local, numbers))
+        });
         quote! {
             #header {
                 fn to_tree(&self) -> ::retrograd::value::Tree<::retrograd::value::LeafRef<'_>> {
                     #tree
+                }
+
+                fn push_numbers(
+                    &self,
+                    structure: &::retrograd::value::Tree<::retrograd::value::Type>,
+                    numbers: &mut ::retrograd::value::Numbers,
+                ) -> bool {
+                    let ::core::option::Option::Some([#(#locals),*]) = structure.#borrowed else { return false };
+                    true #(&& #pushed)*
                 }
             }
         }
@@ -76,7 +90,13 @@ impl Struct {
             let value = quote_spanned!(ty.span()=> <#ty as ::retrograd::value::FromTree>::from_tree(#local));
             quote!(#member: #value.map_err(|error| error.within(#place))?)
         });
-        let parts = self.take_parts();
+        let (parts, borrowed) = (self.take_parts(), self.borrow_parts());
+        let borrowed_locals = self.fields.iter().map(|field| &field.local);
+        let numbers = self.fields.iter().map(|Field { member, local, ty, .. }| {
+            let value = quote_spanned!(ty.span()=>
+                <#ty as ::retrograd::value::FromTree>::from_numbers(#local, numbers));
+            quote!(#member: #value?)
+        });
         quote! {
             #header {
                 fn from_tree(
@@ -84,6 +104,14 @@ impl Struct {
                 ) -> ::core::result::Result<Self, ::retrograd::error::ArgumentError> {
                     let [#(#locals),*] = tree.#parts?;
                     ::core::result::Result::Ok(Self { #(#fields),* })
+                }
+
+                fn from_numbers(
+                    structure: &::retrograd::value::Tree<::retrograd::value::Type>,
+                    numbers: &mut ::core::slice::Iter<'_, f64>,
+                ) -> ::core::option::Option<Self> {
+                    let [#(#borrowed_locals),*] = structure.#borrowed?;
+                    ::core::option::Option::Some(Self { #(#numbers),* })
                 }
             }
         }
@@ -197,6 +225,16 @@ impl Struct {
             quote!(into_fields([#(#places),*]))
         } else {
             quote!(into_components())
+        }
+    }
+
+    /// The method that looks at a tree's parts.
+    fn borrow_parts(&self) -> TokenStream {
+        if self.named {
+            let places = self.fields.iter().map(|field| &field.place);
+            quote!(fields([#(#places),*]))
+        } else {
+            quote!(components())
         }
     }
 }

@@ -7,7 +7,7 @@ use super::control::Emitted;
 use super::plan::{Item, LoopKernel, Plan, ScalarOp};
 use super::program::Built;
 use super::report::Report;
-use crate::emit::{FunctionText, Module};
+use crate::emit::FunctionText;
 use crate::error::Error;
 use crate::ir::{NodeId, Value};
 use crate::op::Graph;
@@ -45,7 +45,7 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let Built { program, functions, plan, homes, kernels } = Program::build(graph, Module::recording()?)?;
+        let Built { program, functions, plan, homes, kernels } = Program::build(graph, true)?;
         let plan = Report::new(&plan, &homes, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }

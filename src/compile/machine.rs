@@ -133,11 +133,11 @@ struct Probes {
 
 impl Probes {
     fn new() -> Result<Probes, Error> {
-        let mut module = Module::new()?;
-        let triad = module.function(triad)?;
-        let flops = [module.function(|e| multiply_add(e, F64.0))?, module.function(|e| multiply_add(e, F32.0))?];
-        let exp = module.function(exponentials)?;
-        Ok(Probes { code: module.finish()?, triad, flops, exp })
+        let mut module = Module::new(false)?;
+        let triad = module.function(triad);
+        let flops = [F64, F32].map(|(dtype, _)| module.function(|e| multiply_add(e, dtype)));
+        let exp = module.function(exponentials);
+        Ok(Probes { code: module.finish()?.0, triad, flops, exp })
     }
 
     /// # Safety

@@ -13,7 +13,7 @@ use super::revolve::Driver;
 use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
 use super::{inspect, loops, scalar};
-use crate::emit::{Code, FunctionId, FunctionText, Module};
+use crate::emit::{Code, Emitter, FunctionId, FunctionText, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
 use crate::op::{Graph, Op, While};
@@ -28,10 +28,14 @@ pub struct Program {
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
     guards: Vec<(bool, Option<SourceLine>)>,
+    /// Keeps the entry where it is.
     code: Code,
-    entry: FunctionId,
-    /// What the base table holds after the outputs.
-    constants: Vec<Arc<Array>>,
+    entry: Entry,
+    /// The number of entries of the base table, and what stands in the last of them at every call.
+    n_entries: usize,
+    fixed: Box<[usize]>,
+    /// What these refer to.
+    constants: Vec<Array>,
     libraries: Vec<Arc<LibraryCall>>,
     /// What code within regions refers to.
     kept: Kept,
@@ -42,8 +46,10 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
-    code_bytes: usize,
 }
+
+/// Compiled code as it is called, with the base table.
+type Entry = extern "C" fn(*const *mut u8) -> i32;
 
 /// A program, and what it was made by.
 pub(super) struct Built<'g> {
@@ -77,10 +83,13 @@ struct Memory {
 }
 
 /// Working memory up to this many lines is on the caller's stack.
-const STACK_LINES: usize = 32;
+const STACK_LINES: usize = 128;
 
-/// The addresses of the base table.
-type Bases = SmallVec<[*mut u8; 16]>;
+/// A base table up to this many entries is on the caller's stack.
+const STACK_ENTRIES: usize = 128;
+
+/// An entry of the base table, before it is written.
+type Slot = MaybeUninit<*mut u8>;
 
 impl Program {
     /// Compiles a graph.
@@ -88,21 +97,26 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, Module::new()?)?.program)
+        Ok(Program::build(graph, false)?.program)
     }
 
-    /// Compiles a graph into an empty module.
-    pub(super) fn build(graph: &Graph, mut module: Module) -> Result<Built<'_>, Error> {
+    /// Compiles a graph. Keeps the functions' texts if asked to.
+    pub(super) fn build(graph: &Graph, keeps_texts: bool) -> Result<Built<'_>, Error> {
         let plan = Plan::new(graph);
         let homes = allocate(&plan);
         let mut kept = Kept::default();
+        let mut module = Module::new(keeps_texts)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
-        let (functions, code_bytes) = (module.take_texts(), module.code_bytes());
-        let code = module.finish()?;
-        let constant = |&id: &usize| {
-            let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value");
-            Arc::new(constant.clone())
-        };
+        let (code, functions) = module.finish()?;
+        // SAFETY: compiled functions have this signature, and the code lives as long as the program.
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.address(entry)) };
+        let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
+        let constants: Vec<Array> = homes.constants.iter().map(constant).collect();
+        let mut fixed: Vec<usize> = constants.iter().map(|constant| constant.as_ptr() as usize).collect();
+        for call in &libraries {
+            fixed.push(call_library as *const () as usize);
+            fixed.push(std::ptr::from_ref(&**call) as usize);
+        }
         let ty = |value| graph.ty(value).clone();
         let inputs: Vec<_> =
             graph.inputs().iter().map(|input| (input.name.to_string(), ty(input.node.into()))).collect();
@@ -115,9 +129,11 @@ impl Program {
             inputs,
             outputs,
             guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
+            n_entries: homes.n_entries(&plan, libraries.len()),
             code,
             entry,
-            constants: homes.constants.iter().map(constant).collect(),
+            fixed: fixed.into_boxed_slice(),
+            constants,
             libraries,
             kept,
             makes_stacks: makes_stacks(graph),
@@ -125,7 +141,6 @@ impl Program {
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
-            code_bytes,
         };
         Ok(Built { program, functions, plan, homes, kernels })
     }
@@ -165,13 +180,13 @@ impl Program {
 
     /// The bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.code_bytes
+        self.code.bytes()
     }
 
     /// The bytes of the constants that the code reads from memory. Those of one element stand in the code itself.
     pub fn constant_bytes(&self) -> usize {
         let in_regions = self.kept.constants.iter();
-        let all = self.constants.iter().map(|constant| &**constant).chain(in_regions);
+        let all = self.constants.iter().chain(in_regions);
         all.filter_map(|constant| constant.ty().checked_bytes()).sum()
     }
 
@@ -229,15 +244,8 @@ impl Program {
     /// # Errors
     /// If the program is of another kind or has another number of inputs or outputs, or a guard does not hold.
     pub fn call_scalars(&self, inputs: &[f64], outputs: &mut [f64]) -> Result<(), Error> {
-        for (what, expected, got) in [("inputs", &self.inputs, inputs.len()), ("outputs", &self.outputs, outputs.len())]
-        {
-            if expected.len() != got {
-                let of = format!("{} ({what})", self.name);
-                return Err(ArgumentError::Count { of, expected: expected.len(), got }.into());
-            }
-        }
-        if !self.scalars_only {
-            return Err(self.not_scalar().into());
+        if !self.scalars_only || inputs.len() != self.inputs.len() || outputs.len() != self.outputs.len() {
+            return Err(self.no_such_scalars(inputs.len(), outputs.len()).into());
         }
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
         let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
@@ -246,8 +254,14 @@ impl Program {
         self.outcome(status)
     }
 
-    /// The first input or output that is no scalar of `f64`.
-    fn not_scalar(&self) -> ArgumentError {
+    /// Why the program cannot be called with so many scalars.
+    #[cold]
+    fn no_such_scalars(&self, n_inputs: usize, n_outputs: usize) -> ArgumentError {
+        for (what, expected, got) in [("inputs", &self.inputs, n_inputs), ("outputs", &self.outputs, n_outputs)] {
+            if expected.len() != got {
+                return ArgumentError::Count { of: format!("{} ({what})", self.name), expected: expected.len(), got };
+            }
+        }
         let got = Type::scalar(DType::F64);
         let other = self.inputs.iter().chain(&self.outputs).find(|(_, ty)| *ty != got);
         let (name, expected) = other.cloned().expect("bug: a program of scalars only");
@@ -308,23 +322,25 @@ impl Program {
     /// # Safety
     /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
     /// overlap with anything else.
+    #[inline]
     unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
         // SAFETY: by this function's contract.
-        unsafe { self.with_bases(buffers, |bases| self.run_function(self.entry, bases)) }
+        unsafe { self.with_bases(buffers, |bases| (self.entry)(bases)) }
     }
 
     /// # Safety
     /// The function must take the table of the whole program, and the table must be complete.
     unsafe fn run_function(&self, function: FunctionId, bases: *const *mut u8) -> i32 {
         // SAFETY: the code has this signature and lives as long as `self`.
-        let code: extern "C" fn(*const *mut u8) -> i32 = unsafe { std::mem::transmute(self.code.address(function)) };
+        let code = unsafe { std::mem::transmute::<*const u8, Entry>(self.code.address(function)) };
         code(bases)
     }
 
     /// Completes the base table, and hands it on.
     ///
     /// # Safety
-    /// As [`Program::run`], where `go` runs code of this program.
+    /// As for [`Program::run`], where `go` runs code of this program.
+    #[inline]
     unsafe fn with_bases(&self, buffers: impl Iterator<Item = *mut u8>, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
@@ -334,6 +350,21 @@ impl Program {
             // contract.
             return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) };
         }
+        // SAFETY: this function's contract.
+        unsafe { self.with_kept_memory(buffers, go) }
+    }
+
+    /// The same with memory from the heap.
+    ///
+    /// # Safety
+    /// As for [`Program::with_bases`].
+    #[inline(never)]
+    unsafe fn with_kept_memory(
+        &self,
+        buffers: impl Iterator<Item = *mut u8>,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
+        let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
             lines: vec![Line([0; 64]); lines].into_boxed_slice(),
@@ -347,6 +378,11 @@ impl Program {
         status
     }
 
+    /// Fills the base table, and hands it on.
+    ///
+    /// # Safety
+    /// As for [`Program::with_bases`]; and the arena must be as long as the program's, with its frame behind it.
+    #[inline]
     unsafe fn enter(
         &self,
         arena: *mut u8,
@@ -354,34 +390,57 @@ impl Program {
         buffers: impl Iterator<Item = *mut u8>,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
-        let mut bases = Bases::new();
-        bases.push(arena);
-        // SAFETY: the frame follows the arena in the same memory.
-        bases.push(unsafe { arena.add(self.arena_lines * size_of::<Line>()) });
-        bases.push(stacks.cast());
-        // Pushed one by one: for a few addresses that is several times faster than `extend`.
-        buffers.for_each(|address| bases.push(address));
-        self.constants.iter().for_each(|constant| bases.push(constant.as_ptr().cast_mut()));
-        for call in &self.libraries {
-            bases.push(call_library as *mut u8);
-            bases.push(std::ptr::from_ref(&**call).cast_mut().cast());
+        if self.n_entries <= STACK_ENTRIES {
+            let mut table = [Slot::uninit(); STACK_ENTRIES];
+            // SAFETY: this function's contract.
+            return unsafe { self.enter_with(&mut table[..self.n_entries], arena, stacks, buffers, go) };
         }
-        go(bases.as_ptr())
+        let mut table = vec![Slot::uninit(); self.n_entries];
+        // SAFETY: as above.
+        unsafe { self.enter_with(&mut table, arena, stacks, buffers, go) }
     }
 
+    /// The same in that table, which has as many entries as the code expects.
+    ///
+    /// # Safety
+    /// As for [`Program::enter`].
+    #[inline]
+    unsafe fn enter_with(
+        &self,
+        table: &mut [Slot],
+        arena: *mut u8,
+        stacks: *mut Stacks,
+        buffers: impl Iterator<Item = *mut u8>,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
+        let (changing, fixed) = table.split_at_mut(table.len() - self.fixed.len());
+        // SAFETY: the frame follows the arena in the same memory.
+        let frame = unsafe { arena.add(self.arena_lines * size_of::<Line>()) };
+        let addresses = [arena, frame, stacks.cast()].into_iter().chain(buffers);
+        changing.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = Slot::new(address));
+        fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
+        go(table.as_ptr().cast())
+    }
+
+    #[inline]
     fn outcome(&self, status: i32) -> Result<(), Error> {
+        if status == 0 { Ok(()) } else { Err(self.failure(status)) }
+    }
+
+    /// What a status means that is not success.
+    #[cold]
+    fn failure(&self, status: i32) -> Error {
         match status {
-            0 => Ok(()),
             PANICKED => panic!("bug: a library routine of {} panicked", self.name),
-            TOO_MUCH => Err(too_much_loop_memory(self.loop_bytes as u64).into()),
+            TOO_MUCH => too_much_loop_memory(self.loop_bytes as u64).into(),
             status if status <= TOO_MANY_TRIPS => {
                 let (op, at) = &self.kept.limits[(TOO_MANY_TRIPS - status) as usize];
-                Err(too_many_trips(op, at.as_ref()).into())
+                too_many_trips(op, at.as_ref()).into()
             }
             status => {
                 let guard = status as usize - 1;
                 let (expected, at) = self.guards[guard].clone();
-                Err(GuardMiss { guard, expected, at }.into())
+                GuardMiss { guard, expected, at }.into()
             }
         }
     }
@@ -410,6 +469,9 @@ fn check_buffers(
     Ok(())
 }
 
+/// About the number of instructions that an item of a loop nest takes, unrolled.
+const INSTRUCTIONS_PER_ITEM: usize = 20;
+
 /// The code of a plan.
 struct Emission {
     entry: FunctionId,
@@ -418,7 +480,7 @@ struct Emission {
 }
 
 /// Emits all kernels, and a function that calls them in order.
-fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes, kept: &mut Kept) -> Result<Emission, Error> {
+fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept: &mut Kept) -> Result<Emission, Error> {
     let mut kernels: Vec<KernelCode> = Vec::with_capacity(plan.kernels.len());
     let mut libraries = Vec::new();
     for (k, kernel) in plan.kernels.iter().enumerate() {
@@ -427,13 +489,15 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes, kept: &mut Kept) ->
             Kernel::Scalar(ops) => {
                 for (start, ops) in plan.stretches(ops) {
                     module.describe(|| inspect::straight_line(plan, ops));
-                    let function = module.straight_line(|e| scalar::emit(e, plan, homes, ops, start))?;
-                    code.steps.push(Step::Call(function));
+                    let work = ops.iter().map(|&op| plan.scalar_work(op)).sum();
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, start);
+                    code.steps.push(Step::Call(module.straight_line(work, emit)));
                 }
             }
             Kernel::Loop(nest) => {
                 module.describe(|| inspect::nest(plan, nest));
-                code.steps.push(Step::Call(module.function(|e| loops::emit(e, plan, homes, k, nest))?));
+                let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
+                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
                 let base = homes.first_library(plan) + 2 * libraries.len() as u32;
@@ -443,7 +507,7 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes, kept: &mut Kept) ->
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));
                 let limits = &mut kept.limits;
-                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits))?;
+                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits));
                 code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
@@ -463,20 +527,20 @@ fn emit(module: &mut Module, plan: &Plan<'_>, homes: &Homes, kept: &mut Kept) ->
                     limit = Some(kept.limits.len());
                     kept.limits.push((*op, node.provenance().at.clone()));
                 }
-                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))?));
+                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
             }
         }
         kernels.push(code);
     }
-    let entry = drive(module, plan, &kernels)?;
+    let entry = drive(module, plan, &kernels);
     Ok(Emission { entry, libraries, kernels })
 }
 
 /// A function that runs all kernels in order.
-fn drive(module: &mut Module, plan: &Plan<'_>, kernels: &[KernelCode]) -> Result<FunctionId, Error> {
+fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> FunctionId {
     let steps: Vec<Step> = kernels.iter().flat_map(|kernel| &kernel.steps).copied().collect();
     if let [Step::Call(only)] = steps[..] {
-        return Ok(only);
+        return only;
     }
     // The driver too is cut: a call is few instructions, but a million operations are many calls.
     let mut drivers = Vec::new();
@@ -494,17 +558,21 @@ fn drive(module: &mut Module, plan: &Plan<'_>, kernels: &[KernelCode]) -> Result
                     Step::Library { base, .. } => e.call_through(base, base + 1),
                 }
             }
-        })?);
+        }));
     }
     if let [only] = drivers[..] {
-        return Ok(only);
+        return only;
     }
     module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
-    Ok(module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))?)
+    module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))
 }
 
 /// Emits a region. What its table refers to is kept with the program.
-fn region(module: &mut Module, body: &control::Body<'_>, kept: &mut Kept) -> Result<(Emitted, Vec<KernelCode>), Error> {
+fn region<'j>(
+    module: &mut Module<'j>,
+    body: &'j control::Body<'_>,
+    kept: &mut Kept,
+) -> Result<(Emitted, Vec<KernelCode>), Error> {
     let Emission { entry, libraries, kernels } = emit(module, &body.plan, &body.homes, kept)?;
     let mut constants = Vec::new();
     for &id in &body.homes.constants {

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::activity::{Activity, Step, variables};
 use super::control;
 use crate::ir::{Role, Value};
@@ -18,7 +20,7 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
     };
     let activity = Activity::between(&x, &y);
     let mut table = Table { first: activity.first(), sums: Vec::new() };
-    table.sums.resize_with(activity.len(), Vec::new);
+    table.sums.resize_with(activity.len(), SmallVec::new);
     for (&value, &ct) in y.iter().zip(cts) {
         if activity.contains(value) {
             table.add(value, Ct::from(ct));
@@ -29,10 +31,10 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
             break;
         }
         if let Some(step) = activity.step(index) {
-            let cts: Vec<Option<Ct>> =
+            let cts: SmallVec<[Option<Ct>; 1]> =
                 (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
             if cts.iter().any(Option::is_some) {
-                transpose_step(&step, cts, &activity, &mut table);
+                transpose_step(&step, &cts, &activity, &mut table);
             }
         }
     }
@@ -129,7 +131,7 @@ impl Sum {
 /// What has been collected so far, by node and result.
 struct Table {
     first: usize,
-    sums: Vec<Vec<Sum>>,
+    sums: Vec<SmallVec<[Sum; 1]>>,
 }
 
 impl Table {
@@ -158,22 +160,23 @@ impl Table {
     }
 }
 
-fn transpose_step(step: &Step, cts: Vec<Option<Ct>>, activity: &Activity, table: &mut Table) {
-    let types: Vec<Type> = trace::inspect(|graph| step.operands.iter().map(|&x| graph.ty(x).clone()).collect());
-    let wanted: Vec<bool> =
+fn transpose_step(step: &Step, cts: &[Option<Ct>], activity: &Activity, table: &mut Table) {
+    let types: SmallVec<[Type; 3]> =
+        trace::inspect(|graph| step.operands.iter().map(|&x| graph.ty(x).clone()).collect());
+    let wanted: SmallVec<[bool; 3]> =
         step.operands.iter().zip(&types).map(|(&x, ty)| activity.contains(x) && ty.dtype.is_float()).collect();
     match step.op.derivative() {
         Derivative::Zero => {}
         Derivative::Elementwise(rule) => transpose_elementwise(rule, step, cts[0], &wanted, table),
         Derivative::Linear(rule) => transpose_linear(rule, step, cts[0], &types, &wanted, table),
-        Derivative::General(rule) => transpose_general(rule, step, &cts, &wanted, table),
-        Derivative::Control => transpose_control(step, &cts, &wanted, table),
+        Derivative::General(rule) => transpose_general(rule, step, cts, &wanted, table),
+        Derivative::Control => transpose_control(step, cts, &wanted, table),
     }
 }
 
 fn transpose_elementwise(rule: &dyn Partials, step: &Step, ct: Option<Ct>, wanted: &[bool], table: &mut Table) {
     let Some(ct) = ct else { return };
-    let x = variables(&step.operands);
+    let x: SmallVec<[Var; 3]> = step.operands.iter().map(|&x| trace::variable(x)).collect();
     let y = trace::variable(step.id.into());
     for (slot, &operand) in step.operands.iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
         let contribution = trace::in_role(Role::Cotangent(operand), || match rule.partial(slot, &x, y) {
@@ -199,7 +202,7 @@ fn transpose_linear(
     let Some(ct) = ct else { return };
     for (slot, &operand) in step.operands.iter().enumerate().filter(|&(slot, _)| wanted[slot]) {
         if let Op::Slice(slice) = &step.op {
-            table.sum(operand).slices.push((slice.clone(), ct));
+            table.sum(operand).slices.push((Slice::clone(slice), ct));
             continue;
         }
         let contribution = trace::in_role(Role::Cotangent(operand), || transpose(rule, slot, types, ct));

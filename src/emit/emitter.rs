@@ -1,13 +1,16 @@
-use std::collections::HashMap;
-
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, types};
+use cranelift_codegen::ir::{
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, StackSlotData,
+    StackSlotKind, types,
+};
+use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilder;
-use cranelift_jit::JITModule;
-use cranelift_module::{FuncId, Linkage, Module as _};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::FunctionId;
 use super::module::kernel_signature;
+use super::symbol::{Callee, Routine};
 use crate::math;
 use crate::value::{DType, Scalar};
 
@@ -41,25 +44,29 @@ pub struct Pointer(pub(super) ir::Value);
 /// Writes one function, instruction by instruction.
 pub struct Emitter<'f> {
     pub(super) builder: FunctionBuilder<'f>,
-    jit: &'f mut JITModule,
-    functions: &'f [FuncId],
+    config: TargetFrontendConfig,
     bases: ir::Value,
-    base_cache: HashMap<u32, ir::Value>,
-    imports: HashMap<String, FuncRef>,
+    base_cache: FxHashMap<u32, ir::Value>,
+    callees: FxHashMap<Callee, FuncRef>,
+    /// The signature of the other functions of the program, once one of them is called.
+    kernel: Option<SigRef>,
 }
 
 impl<'f> Emitter<'f> {
-    pub(super) fn new(
-        mut builder: FunctionBuilder<'f>,
-        jit: &'f mut JITModule,
-        functions: &'f [FuncId],
-    ) -> Emitter<'f> {
+    pub(super) fn new(mut builder: FunctionBuilder<'f>, config: TargetFrontendConfig) -> Emitter<'f> {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         builder.seal_block(entry);
         let bases = builder.block_params(entry)[0];
-        Emitter { builder, jit, functions, bases, base_cache: HashMap::new(), imports: HashMap::new() }
+        Emitter {
+            builder,
+            config,
+            bases,
+            base_cache: FxHashMap::default(),
+            callees: FxHashMap::default(),
+            kernel: None,
+        }
     }
 
     /// Ends the function with success.
@@ -67,8 +74,7 @@ impl<'f> Emitter<'f> {
         let zero = self.builder.ins().iconst(types::I32, 0);
         self.builder.ins().return_(&[zero]);
         self.builder.seal_all_blocks();
-        let config = self.jit.isa().frontend_config();
-        self.builder.finalize(config);
+        self.builder.finalize(self.config);
     }
 
     /// Loads the given entries of the base table once, here, so that later uses find them in registers. Must be called
@@ -209,7 +215,7 @@ impl<'f> Emitter<'f> {
 
     /// Calls another function of this module with the same base table, and returns its status unless that is success.
     pub fn call_function(&mut self, function: FunctionId) {
-        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        let callee = self.function(function);
         let call = self.builder.ins().call(callee, &[self.bases]);
         let status = self.builder.inst_results(call)[0];
         self.return_if_nonzero(status);
@@ -220,7 +226,7 @@ impl<'f> Emitter<'f> {
     pub fn call_through(&mut self, address: u32, context: u32) {
         let address = self.base(address);
         let context = self.base(context);
-        let mut signature = kernel_signature(self.jit);
+        let mut signature = kernel_signature(self.config.default_call_conv);
         signature.params.insert(0, AbiParam::new(types::I64));
         let signature = self.builder.import_signature(signature);
         let call = self.builder.ins().call_indirect(signature, address.0, &[context.0, self.bases]);
@@ -230,7 +236,7 @@ impl<'f> Emitter<'f> {
 
     /// Calls another function of this module with another base table, and returns its status unless that is success.
     pub fn call_with_table(&mut self, function: FunctionId, table: Pointer) {
-        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        let callee = self.function(function);
         let call = self.builder.ins().call(callee, &[table.0]);
         let status = self.builder.inst_results(call)[0];
         self.return_if_nonzero(status);
@@ -238,13 +244,13 @@ impl<'f> Emitter<'f> {
 
     /// The address of another function of this module.
     pub fn function_address(&mut self, function: FunctionId) -> Pointer {
-        let callee = self.jit.declare_func_in_func(self.functions[function.index()], self.builder.func);
+        let callee = self.function(function);
         Pointer(self.builder.ins().func_addr(types::I64, callee))
     }
 
     /// Calls a function of signature `extern "C" fn(usize, …) -> i64` at a fixed address.
     pub fn call_address(&mut self, address: usize, arguments: &[Pointer]) -> Pointer {
-        let mut signature = self.jit.make_signature();
+        let mut signature = Signature::new(self.config.default_call_conv);
         signature.params.extend(arguments.iter().map(|_| AbiParam::new(types::I64)));
         signature.returns.push(AbiParam::new(types::I64));
         let signature = self.builder.import_signature(signature);
@@ -504,27 +510,25 @@ impl<'f> Emitter<'f> {
     /// A function of one variable from `math`.
     pub fn math1(&mut self, f: math::Unary, x: Reg) -> Reg {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x], |e, x| e.call_math("1", index, x))
+        self.by_lane(&[x], |e, x| e.call_math(1, index, x))
     }
 
     /// A function of two variables from `math`.
     pub fn math2(&mut self, f: math::Binary, x: Reg, y: Reg) -> Reg {
         let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x, y], |e, x| e.call_math("2", index, x))
+        self.by_lane(&[x, y], |e, x| e.call_math(2, index, x))
     }
 
     /// A function of three variables from `math`.
     pub fn math3(&mut self, f: math::Ternary, x: Reg, y: Reg, z: Reg) -> Reg {
         let index = math::Ternary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x, y, z], |e, x| e.call_math("3", index, x))
+        self.by_lane(&[x, y, z], |e, x| e.call_math(3, index, x))
     }
 
-    fn call_math(&mut self, arity: &str, index: usize, x: &[Reg]) -> Reg {
+    fn call_math(&mut self, arity: u8, index: usize, x: &[Reg]) -> Reg {
         let dtype = x[0].dtype;
-        let ty = register_type(dtype, 1);
-        let name = format!("math{arity}{}_{index}", suffix(dtype));
-        let callee = self.import(name, &vec![ty; x.len()], Some(ty));
-        let arguments: Vec<ir::Value> = x.iter().map(|x| x.value).collect();
+        let callee = self.math(Routine { arity, index: index as u8, dtype, many: false });
+        let arguments: SmallVec<[ir::Value; 3]> = x.iter().map(|x| x.value).collect();
         let call = self.builder.ins().call(callee, &arguments);
         Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
     }
@@ -532,29 +536,45 @@ impl<'f> Emitter<'f> {
     /// Applies a function of one variable to `n` consecutive elements.
     pub fn slice_math1(&mut self, f: math::Unary, dtype: DType, x: Pointer, y: Pointer, n: Pointer) {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.import(format!("math1{}v_{index}", suffix(dtype)), &[types::I64; 3], None);
+        let callee = self.math(Routine { arity: 1, index: index as u8, dtype, many: true });
         self.builder.ins().call(callee, &[x.0, y.0, n.0]);
     }
 
     /// Applies a function of two variables to `n` consecutive elements of each.
     pub fn slice_math2(&mut self, f: math::Binary, dtype: DType, x: [Pointer; 2], y: Pointer, n: Pointer) {
         let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.import(format!("math2{}v_{index}", suffix(dtype)), &[types::I64; 4], None);
+        let callee = self.math(Routine { arity: 2, index: index as u8, dtype, many: true });
         self.builder.ins().call(callee, &[x[0].0, x[1].0, y.0, n.0]);
     }
 
-    fn import(&mut self, name: String, params: &[ir::Type], result: Option<ir::Type>) -> FuncRef {
-        if let Some(&callee) = self.imports.get(&name) {
-            return callee;
+    fn math(&mut self, routine: Routine) -> FuncRef {
+        let callee = Callee::Math(routine);
+        if let Some(&known) = self.callees.get(&callee) {
+            return known;
         }
-        let mut signature = self.jit.make_signature();
-        signature.params.extend(params.iter().map(|&ty| AbiParam::new(ty)));
-        signature.returns.extend(result.map(AbiParam::new));
-        let id =
-            self.jit.declare_function(&name, Linkage::Import, &signature).expect("bug: one symbol with two signatures");
-        let callee = self.jit.declare_func_in_func(id, self.builder.func);
-        self.imports.insert(name, callee);
-        callee
+        let signature = self.builder.import_signature(routine.signature(self.config.default_call_conv));
+        self.import(callee, signature, false)
+    }
+
+    /// Another function of the program, which lies nearby.
+    fn function(&mut self, function: FunctionId) -> FuncRef {
+        let callee = Callee::Function(function);
+        if let Some(&known) = self.callees.get(&callee) {
+            return known;
+        }
+        let signature = match self.kernel {
+            Some(signature) => signature,
+            None => self.builder.import_signature(kernel_signature(self.config.default_call_conv)),
+        };
+        self.kernel = Some(signature);
+        self.import(callee, signature, true)
+    }
+
+    fn import(&mut self, callee: Callee, signature: SigRef, colocated: bool) -> FuncRef {
+        let name = ExternalName::user(self.builder.func.declare_imported_user_function(callee.name()));
+        let import = self.builder.import_function(ExtFuncData { name, signature, colocated, patchable: false });
+        self.callees.insert(callee, import);
+        import
     }
 }
 
@@ -564,14 +584,6 @@ unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) -> i
     // SAFETY: by this function's contract.
     unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) };
     0
-}
-
-fn suffix(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F64 => "d",
-        DType::F32 => "s",
-        DType::I64 | DType::Bool => unreachable!("bug: a function of {dtype} in math"),
-    }
 }
 
 /// The integer vector that is a mask of that many lanes.

@@ -6,8 +6,10 @@
 //! lane by lane here, so that callers need not ask.
 
 mod arithmetic;
+mod compiler;
 mod emitter;
 mod module;
+mod symbol;
 mod text;
 
 pub use emitter::{Emitter, Pointer, Reg};

@@ -145,11 +145,23 @@ pub enum Content<O> {
 pub struct Node<O> {
     content: Content<O>,
     types: Types,
-    regions: Box<[Arc<Graph<O>>]>,
     provenance: Provenance,
+    /// What only control flow has, apart, since a million scalar nodes have none.
+    control: Option<Box<Control<O>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Control<O> {
+    regions: Box<[Arc<Graph<O>>]>,
     /// For a node that runs along stacks: the loop that made them, or the first in such a chain. Stacks that a node makes
     /// are as long as those along which it runs.
     along: Option<NodeId>,
+}
+
+impl<O> Control<O> {
+    fn new(regions: Box<[Arc<Graph<O>>]>, along: Option<NodeId>) -> Option<Box<Control<O>>> {
+        (!regions.is_empty() || along.is_some()).then(|| Box::new(Control { regions, along }))
+    }
 }
 
 impl<O> Node<O> {
@@ -168,7 +180,12 @@ impl<O> Node<O> {
 
     /// The closed subgraphs.
     pub fn regions(&self) -> &[Arc<Graph<O>>] {
-        &self.regions
+        self.control.as_ref().map_or(&[], |control| &control.regions)
+    }
+
+    /// See [`Control::along`].
+    fn along(&self) -> Option<NodeId> {
+        self.control.as_ref()?.along
     }
 
     /// Where the node comes from.
@@ -273,8 +290,8 @@ impl<O: Operation> Graph<O> {
         }
         check_bytes(&ty, &name)?;
         let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
-        let (types, regions) = (smallvec::smallvec![ty], Box::default());
-        let node = self.push(Node { content: Content::Input, types, regions, provenance, along: None })?;
+        let types = smallvec::smallvec![ty];
+        let node = self.push(Node { content: Content::Input, types, provenance, control: None })?;
         self.inputs.push(Input { name, node });
         Ok(node.into())
     }
@@ -319,6 +336,30 @@ impl<O: Operation> Graph<O> {
         self.append(op, operands, regions, results, provenance)
     }
 
+    /// Appends an operation as it stands in another graph, on operands of the same types as there: nothing is left to be
+    /// inferred.
+    ///
+    /// # Errors
+    /// If the graph has as many nodes as it may have.
+    pub(crate) fn add_same(
+        &mut self,
+        node: &Node<O>,
+        operands: &[Value],
+        provenance: Provenance,
+    ) -> Result<NodeId, Error> {
+        let op = node.op().expect("bug: an input is no operation");
+        debug_assert!(
+            {
+                let types: Vec<Type> = operands.iter().map(|&value| self.ty(value).clone()).collect();
+                let signatures: Vec<Signature> = node.regions().iter().map(|region| region.signature()).collect();
+                op.infer(&types, &signatures).as_ref() == Ok(&node.types)
+            },
+            "bug: {} on operands of other types",
+            op.name()
+        );
+        self.append(op.clone(), operands, node.regions().into(), node.types.clone(), provenance)
+    }
+
     /// Gives a node other regions, and with them further results behind those that it has: what a derivative needs to
     /// know of a loop is saved by the loop itself, which so runs once. Returns the number of results that it had.
     pub(crate) fn extend(&mut self, id: NodeId, op: O, regions: Box<[Arc<Graph<O>>]>) -> Result<usize, Error> {
@@ -335,14 +376,15 @@ impl<O: Operation> Graph<O> {
         let node = &mut self.dag[NodeIndex::new(id.index())];
         assert!(results.starts_with(&node.types), "bug: an extension that changes results");
         let n_before = node.types.len();
-        (node.content, node.types, node.regions) = (Content::Op(op), results, regions);
+        let control = Control::new(regions, node.along());
+        (node.content, node.types, node.control) = (Content::Op(op), results, control);
         Ok(n_before)
     }
 
     /// The loop whose trips a stack has counted: the one that made it, or the one that made the stack along which its
     /// maker ran.
     fn counted_by(&self, stack: Value) -> NodeId {
-        self.node(stack.node).along.unwrap_or(stack.node)
+        self.node(stack.node).along().unwrap_or(stack.node)
     }
 
     /// Two of the operands that are stacks of different lengths, perhaps: all stacks that one node takes must be of one
@@ -369,7 +411,8 @@ impl<O: Operation> Graph<O> {
             return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
         }
         let along = operands.iter().find(|&&operand| self.ty(operand).stack).map(|&stack| self.counted_by(stack));
-        let node = self.push(Node { content: Content::Op(op), types, regions, provenance, along })?;
+        let control = Control::new(regions, along);
+        let node = self.push(Node { content: Content::Op(op), types, provenance, control })?;
         for (slot, operand) in operands.iter().enumerate() {
             let edge = Edge { result: operand.result, slot: slot as u16 };
             self.dag.add_edge(NodeIndex::new(operand.node.index()), NodeIndex::new(node.index()), edge);
@@ -445,8 +488,8 @@ impl<O: Operation> Graph<O> {
             let value = Value { node: NodeId::from_index(edge.source().index()), result };
             // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
             let slot = usize::from(slot);
-            if operands.len() <= slot {
-                operands.resize(slot + 1, value);
+            while operands.len() <= slot {
+                operands.push(value);
             }
             operands[slot] = value;
         }
@@ -467,7 +510,8 @@ impl<O: Operation> Graph<O> {
         }
         for id in self.ids().rev() {
             if needed[id.index()] {
-                self.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
+                let operands = self.dag.neighbors_directed(NodeIndex::new(id.index()), Direction::Incoming);
+                operands.for_each(|node| needed[node.index()] = true);
             }
         }
         needed
@@ -558,7 +602,7 @@ impl<O: Operation> Graph<O> {
     fn strip(&mut self, known: &mut HashMap<*const Graph<O>, [Arc<Graph<O>>; 2]>) {
         for node in self.dag.node_weights_mut() {
             node.provenance.at = None;
-            for region in &mut node.regions {
+            for region in node.control.iter_mut().flat_map(|control| &mut control.regions) {
                 let address = Arc::as_ptr(region);
                 if !known.contains_key(&address) {
                     let mut stripped = Graph::clone(region);

@@ -1,34 +1,44 @@
+use std::collections::HashMap;
+
 use super::{Graph, Guard, NodeId, Operation, Provenance, Value};
 use crate::error::Error;
 
 /// Where the values of one graph stand in another.
 #[derive(Clone, Debug)]
 pub struct ValueMap {
-    nodes: Vec<Option<Vec1>>,
+    /// The image of each node's first result.
+    first: Vec<Option<Value>>,
+    /// The images of the others, for the few nodes that have more than one. A result without a use may have none.
+    others: HashMap<NodeId, Vec<Option<Value>>>,
 }
-
-/// The images of a node's results; nearly every node has one. A result without a use may have none.
-type Vec1 = smallvec::SmallVec<[Option<Value>; 1]>;
 
 impl ValueMap {
     /// A map for a graph of that many nodes, empty so far.
     pub fn new(n_nodes: usize) -> ValueMap {
-        ValueMap { nodes: vec![None; n_nodes] }
+        ValueMap { first: vec![None; n_nodes], others: HashMap::new() }
     }
 
     /// The image of a value, if its node has been mapped.
     pub fn get(&self, value: Value) -> Option<Value> {
-        self.nodes[value.node.index()].as_ref().and_then(|results| results[usize::from(value.result)])
+        match usize::from(value.result).checked_sub(1) {
+            None => self.first[value.node.index()],
+            Some(position) => self.others.get(&value.node)?.get(position).copied().flatten(),
+        }
     }
 
     /// Maps all results of a node.
     pub fn set(&mut self, node: NodeId, results: impl IntoIterator<Item = Value>) {
-        self.nodes[node.index()] = Some(results.into_iter().map(Some).collect());
+        self.set_used(node, results.into_iter().map(Some));
     }
 
     /// Maps the results of a node that have a use.
     pub fn set_used(&mut self, node: NodeId, results: impl IntoIterator<Item = Option<Value>>) {
-        self.nodes[node.index()] = Some(results.into_iter().collect());
+        let mut results = results.into_iter();
+        self.first[node.index()] = results.next().flatten();
+        let others: Vec<Option<Value>> = results.collect();
+        if !others.is_empty() {
+            self.others.insert(node, others);
+        }
     }
 
     /// Provenance with its role carried over; a role whose primal value has no image is dropped.
@@ -47,6 +57,8 @@ impl<O: Operation> Graph<O> {
     pub fn inline(&mut self, other: &Graph<O>, inputs: &[Value]) -> Result<ValueMap, Error> {
         self.reserve_like(other);
         let mut map = ValueMap::new(other.n_nodes());
+        let same_types =
+            other.inputs().iter().zip(inputs).all(|(input, &value)| other.ty(input.node.into()) == self.ty(value));
         for (input, &value) in other.inputs().iter().zip(inputs) {
             map.set(input.node, [value]);
         }
@@ -59,7 +71,11 @@ impl<O: Operation> Graph<O> {
                 .map(|operand| map.get(operand).expect("bug: an operand after its use"))
                 .collect();
             let provenance = map.provenance(node.provenance());
-            let copy = self.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?;
+            let copy = if same_types {
+                self.add_same(node, &operands, provenance)?
+            } else {
+                self.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?
+            };
             map.set(id, results_of(self, copy));
         }
         for guard in other.guards() {

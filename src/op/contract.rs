@@ -483,7 +483,7 @@ mod tests {
         let mut cases: Vec<(DotGeneral, [Type; 2])> = Vec::new();
         for sample in DotGeneral::examples().samples {
             let super::super::Op::DotGeneral(op) = sample.op else { unreachable!("bug: an example of another") };
-            cases.push((op, [sample.operands[0].0.clone(), sample.operands[1].0.clone()]));
+            cases.push((*op, [sample.operands[0].0.clone(), sample.operands[1].0.clone()]));
         }
         let large: [([usize; 2], &[usize], &[usize]); 9] = [
             ([0, 0], &[1300], &[1300]),

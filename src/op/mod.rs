@@ -67,21 +67,27 @@ use crate::value::{Array, Type};
 /// A graph of these operations.
 pub type Graph = crate::ir::Graph<Op>;
 
+/// What an operation is held in: itself, or a box, so that the few with many parameters do not make every node large.
+macro_rules! held {
+    ($op:ident) => { $op };
+    ($op:ident $holder:ident) => { $holder<$op> };
+}
+
 macro_rules! operations {
-    ($($op:ident),* $(,)?) => {
+    ($($op:ident $(in $holder:ident)?),* $(,)?) => {
         /// Any operation.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Op {
             $(
                 #[doc = concat!("See [`struct@", stringify!($op), "`].")]
-                $op($op),
+                $op(held!($op $($holder)?)),
             )*
         }
 
         $(
             impl From<$op> for Op {
                 fn from(op: $op) -> Op {
-                    Op::$op(op)
+                    Op::$op(op.into())
                 }
             }
         )*
@@ -94,22 +100,22 @@ macro_rules! operations {
 
             /// Operand types → result types.
             pub fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-                match self { $(Op::$op(op) => Rules::infer(op, operands),)* }
+                match self { $(Op::$op(op) => <$op as Rules>::infer(op, operands),)* }
             }
 
             /// The reference semantics.
             pub fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-                match self { $(Op::$op(op) => Rules::eval(op, operands, results),)* }
+                match self { $(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)* }
             }
 
             /// How the operation is differentiated.
             pub fn derivative(&self) -> Derivative<'_> {
-                match self { $(Op::$op(op) => op.derivative(),)* }
+                match self { $(Op::$op(op) => <$op as Rules>::derivative(op),)* }
             }
 
             /// How the operation becomes native code.
             pub fn lower(&self) -> Lowering<'_> {
-                match self { $(Op::$op(op) => op.lower(),)* }
+                match self { $(Op::$op(op) => <$op as Rules>::lower(op),)* }
             }
 
             fn parameters(&self) -> serde_json::Result<serde_json::Value> {
@@ -119,7 +125,7 @@ macro_rules! operations {
             fn parse(name: &str, parameters: serde_json::Value) -> Result<Op, Mismatch> {
                 $(
                     if name == <$op as Rules>::NAME {
-                        return parse_op::<$op>(parameters).map(Op::$op);
+                        return parse_op::<$op>(parameters).map(Op::from);
                     }
                 )*
                 Err(mismatch!("there is no operation \"{name}\""))
@@ -252,17 +258,17 @@ operations!(
     // shape
     Constant,
     Alias,
-    BroadcastInDim,
+    BroadcastInDim in Box,
     Reshape,
     Transpose,
     // slice
-    Slice,
+    Slice in Box,
     Reverse,
-    ScatterSlices,
+    ScatterSlices in Box,
     // join
-    Pad,
+    Pad in Box,
     Concatenate,
-    Iota,
+    Iota in Box,
     // reduce
     ReduceSum,
     ReduceProd,
@@ -276,14 +282,14 @@ operations!(
     // cumulative
     CumSum,
     // contract
-    DotGeneral,
+    DotGeneral in Box,
     // control
     Cond,
     Switch,
     Checkpoint,
     While,
-    Scan,
-    Revolve,
+    Scan in Box,
+    Revolve in Box,
 );
 
 /// Reads parameters. serde reads an operation without any from `null` only.
@@ -347,5 +353,16 @@ impl Operation for Op {
 
     fn names() -> &'static [&'static str] {
         Op::NAMES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_small() {
+        // A million scalar nodes are a normal size, and each holds one.
+        assert!(size_of::<Op>() <= 32, "{}", size_of::<Op>());
     }
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::ir::{Guard, NodeId, Operands, Provenance, Value, ValueMap, results_of};
+use crate::ir::{Guard, Node, NodeId, Operands, Provenance, Value, ValueMap, results_of};
 use crate::op::{Graph, Op};
 
 /// What takes the place of a node.
@@ -24,6 +24,8 @@ pub(super) struct Copy<'c> {
     /// The node in the old graph.
     pub id: NodeId,
     pub op: &'c Op,
+    /// As it stands in the old graph.
+    node: &'c Node<Op>,
     /// The operands in the new graph.
     pub operands: &'c Operands,
     /// The regions, to which the pass has been applied.
@@ -35,6 +37,10 @@ pub(super) struct Copy<'c> {
 impl Copy<'_> {
     /// Adds it as it is.
     pub fn add(&self, new: &mut Graph) -> Result<NodeId, Error> {
+        // A pass keeps the types of values, but may change the signatures of regions.
+        if self.regions.is_empty() {
+            return new.add_same(self.node, self.operands, self.provenance.clone());
+        }
         new.add_with_regions(self.op.clone(), self.operands, self.regions.into(), self.provenance.clone())
     }
 }
@@ -69,7 +75,7 @@ pub(super) fn rebuild(
             rebuilt.insert(Arc::as_ptr(region), new.clone());
             regions.push(new);
         }
-        let copy = Copy { id, op, operands: &operands, regions: &regions, provenance: &provenance };
+        let copy = Copy { id, op, node, operands: &operands, regions: &regions, provenance: &provenance };
         match rewrite(&mut new, &copy)? {
             Rewrite::Value(value) => map.set(id, [value]),
             Rewrite::Values(values) => map.set_used(id, values),

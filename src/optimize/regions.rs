@@ -14,7 +14,7 @@ use super::simplify::number;
 use super::{share, simplify};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
-use crate::op::{BroadcastInDim, Graph, Lowering, Op, Revolve, Scan, Switch};
+use crate::op::{BroadcastInDim, Graph, Lowering, Op, Switch};
 use crate::value::{Array, Scalar, Type};
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
@@ -47,7 +47,7 @@ struct Node {
     op: Op,
     choice: Option<Value>,
     carry: Vec<Value>,
-    /// What the body takes, but does not give: the state that a [`Revolve`] computes beside it.
+    /// What the body takes, but does not give: the state that a [`Op::Revolve`] computes beside it.
     state: Vec<Value>,
     rows: Vec<Value>,
     fixed: Vec<Value>,
@@ -111,7 +111,7 @@ impl Node {
         matches!(self.op, Op::While(_) | Op::Scan(_) | Op::Revolve(_))
     }
 
-    /// Whether a region is the advance of a [`Revolve`], which takes nothing of the carry.
+    /// Whether a region is the advance of a [`Op::Revolve`], which takes nothing of the carry.
     fn is_advance(&self, region: usize) -> bool {
         matches!(self.op, Op::Revolve(_)) && region == 0
     }
@@ -142,7 +142,7 @@ impl Node {
                 break;
             }
         }
-        if let Op::Scan(Scan { length: Some(0), .. }) | Op::Revolve(Revolve { length: 0, .. }) = self.op {
+        if self.has_no_trips() {
             return self.no_trips(new, provenance);
         }
         self.add(new, provenance)
@@ -300,7 +300,7 @@ impl Node {
             };
         }
         // A loop along stacks needs one that says how often it runs.
-        let along_stacks = matches!(self.op, Op::Scan(Scan { length: None, .. }));
+        let along_stacks = matches!(&self.op, Op::Scan(op) if op.length.is_none());
         let rows = &mut fates[first_row..][..self.rows.len()];
         if along_stacks && !rows.iter().any(|fate| matches!(fate, Fate::Kept)) {
             rows[0] = Fate::Kept;
@@ -346,13 +346,22 @@ impl Node {
         Ok(())
     }
 
+    /// Whether it is known to run not even once.
+    fn has_no_trips(&self) -> bool {
+        match &self.op {
+            Op::Scan(op) => op.length == Some(0),
+            Op::Revolve(op) => op.length == 0,
+            _ => false,
+        }
+    }
+
     /// Whether a region runs at least once.
     fn surely_runs(&self, region: usize) -> bool {
         match self.op {
             Op::While(_) => region == 0,
-            Op::Scan(Scan { length, .. }) => length.is_some_and(|length| length > 0),
+            Op::Scan(ref op) => op.length.is_some_and(|length| length > 0),
             // There is nothing to advance to after the last trip.
-            Op::Revolve(Revolve { length, .. }) => length > usize::from(region == 0),
+            Op::Revolve(ref op) => op.length > usize::from(region == 0),
             _ => false,
         }
     }

@@ -1,7 +1,6 @@
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use smallvec::SmallVec;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::rebuild::{Rewrite, rebuild};
 use crate::error::Error;
@@ -12,24 +11,27 @@ use crate::op::{Graph, Op};
 ///
 /// Nothing that it leaves is dead: what used a node that was dropped uses its equal, and both have the same operands.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    let hasher = RandomState::new();
     // By hash alone: the graph holds the operations and operands, and a copy of each as a key would cost more than the
-    // whole pass.
-    let mut known: HashMap<u64, SmallVec<[NodeId; 2]>> = HashMap::with_capacity(graph.n_nodes());
+    // whole pass. Of two nodes of one hash that differ the first is known, so that a graph from someone who knows the
+    // hash costs no more than any other.
+    let mut known: FxHashMap<u64, NodeId> = FxHashMap::with_capacity_and_hasher(graph.n_nodes(), FxBuildHasher);
     rebuild(graph, run, |new, copy| {
         let sorted = sorted(copy.op, copy.operands.clone());
-        let alike = known.entry(hasher.hash_one((copy.op, &sorted))).or_default();
+        let hash = FxBuildHasher.hash_one((copy.op, &sorted));
         let equal = |node: NodeId| {
             let other = new.node(node);
             other.op() == Some(copy.op)
                 && self::sorted(copy.op, new.operands(node)) == sorted
                 && other.regions().iter().zip(copy.regions).all(|(x, y)| x.is_same(y))
         };
-        if let Some(&node) = alike.iter().find(|&&node| equal(node)) {
+        let alike = known.get(&hash).copied();
+        if let Some(node) = alike.filter(|&node| equal(node)) {
             return Ok(Rewrite::Node(node));
         }
         let node = copy.add(new)?;
-        alike.push(node);
+        if alike.is_none() {
+            known.insert(hash, node);
+        }
         Ok(Rewrite::Node(node))
     })
 }

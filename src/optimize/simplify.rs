@@ -1,7 +1,7 @@
 //! Local rewriting. Every identity here holds for all operands to the bit, all NaNs alike: `x + (-0)`, but not
 //! `x + 0`, which is +0 for x = -0; `x · 1`, but not `x · 0`, which is NaN for x = inf.
 
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::rebuild::{Rewrite, rebuild};
 use crate::error::Error;
@@ -71,11 +71,11 @@ fn identity(graph: &Graph, op: &Op, x: &Operands) -> Option<Value> {
 
 /// The result as a constant, if all operands are constants. Repetitions of a constant stay views of it.
 fn fold(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Option<Value>, Error> {
-    if x.is_empty() || matches!(op, Op::BroadcastInDim(_)) {
+    let all_constant = x.iter().all(|&x| constant(graph, x).is_some());
+    if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_)) {
         return Ok(None);
     }
-    let constants: Option<Vec<&Array>> = x.iter().map(|&x| constant(graph, x)).collect();
-    let Some(constants) = constants else { return Ok(None) };
+    let constants: Vec<&Array> = x.iter().filter_map(|&x| constant(graph, x)).collect();
     let types: Vec<_> = x.iter().map(|&x| graph.ty(x).clone()).collect();
     let Ok(results) = op.infer(&types) else { return Ok(None) };
     let [ty] = &results[..] else { return Ok(None) };
@@ -192,8 +192,9 @@ fn number_everywhere(
     if x.is_empty() || !matches!(op.derivative(), Derivative::Elementwise(_)) {
         return Ok(None);
     }
-    let numbers: Option<Vec<Array>> = x.iter().map(|&x| number(graph, x).map(Array::from_scalar)).collect();
+    let numbers: Option<SmallVec<[Scalar; 3]>> = x.iter().map(|&x| number(graph, x)).collect();
     let Some(numbers) = numbers else { return Ok(None) };
+    let numbers: Vec<Array> = numbers.into_iter().map(Array::from_scalar).collect();
     let types: Vec<_> = numbers.iter().map(Array::ty).collect();
     let Ok(results) = op.infer(&types) else { return Ok(None) };
     let value = op.eval(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
@@ -207,19 +208,19 @@ fn number_everywhere(
 
 /// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
 /// repeated. At least one operand is a repetition of more than a number.
-fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, Vec<Option<Value>>)> {
+fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, SmallVec<[Option<Value>; 3]>)> {
     if !matches!(op.derivative(), Derivative::Elementwise(_)) {
         return None;
     }
     let mut common: Option<BroadcastInDim> = None;
-    let mut small = Vec::new();
+    let mut small = SmallVec::new();
     for &x in x {
         match made_by(graph, x) {
             Some((Op::BroadcastInDim(broadcast), y)) if number(graph, x).is_none() => {
-                if common.as_ref().is_some_and(|common| *common != broadcast) {
+                if common.as_ref().is_some_and(|common| *common != *broadcast) {
                     return None;
                 }
-                common = Some(broadcast);
+                common = Some(*broadcast);
                 small.push(Some(y[0]));
             }
             _ => {

@@ -11,7 +11,7 @@ use crate::compile::Program;
 use crate::error::{Error, GuardMiss, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
-use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, LeafRef, Scalar, ToTree, Tree, Type, each_tuple};
+use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, LeafRef, Numbers, ToTree, Tree, Type, each_tuple};
 
 /// The most paths through one function that are compiled for one signature, unless told otherwise.
 const DEFAULT_MAX_PATHS: usize = 64;
@@ -139,6 +139,23 @@ where
         signature.run(&inputs, &mut |branch| self.grow(signature, &inputs, branch))
     }
 
+    /// Runs the path that was taken last, where a signature takes nothing but numbers and gives nothing else: without a
+    /// tree. `push` appends the arguments, if they are of that structure. `None` where anything is otherwise, which
+    /// [`Jit::run`] looks into.
+    #[inline]
+    fn run_numbers<R: FromTree>(&self, push: impl Fn(&[Tree<Type>], &mut Numbers) -> bool) -> Option<R> {
+        let mut numbers = Numbers::new();
+        let path = self.signatures.iter().find_map(|signature| {
+            let path = signature.path(signature.last.load(Ordering::Relaxed) as usize);
+            numbers.clear();
+            (path.program.scalars_only() && push(&signature.types, &mut numbers)).then_some(path)
+        })?;
+        let mut results = Numbers::new();
+        results.resize(path.program.outputs().len(), 0.0);
+        path.program.call_scalars(&numbers, &mut results).ok()?;
+        R::from_numbers(&path.outputs, &mut results.iter())
+    }
+
     /// Adds a signature.
     #[cold]
     fn meet(&self, args: &[Tree<LeafRef<'_>>]) -> Result<&Signature, Error> {
@@ -209,6 +226,12 @@ macro_rules! call {
             /// What tracing or compiling reports; arguments or results of another structure than the function's; or
             /// more paths than [`Jit::max_paths`] allows.
             pub fn call<R: FromTree>(&self, $($t: impl ToTree),+) -> Result<R, Error> {
+                let numbers = |types: &[Tree<Type>], numbers: &mut Numbers| {
+                    $($t.push_numbers(&types[$k], numbers))&&+
+                };
+                if let Some(result) = self.run_numbers(numbers) {
+                    return Ok(result);
+                }
                 let result = self.run([$($t.to_tree()),+])?;
                 Ok(R::from_tree(result).map_err(|error| error.within("out"))?)
             }
@@ -338,20 +361,6 @@ impl Signature {
 
 impl Path {
     fn run(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
-        if self.program.scalars_only() { self.run_scalars(inputs) } else { self.run_arrays(inputs) }
-    }
-
-    /// Numbers in, numbers out: without a view, and without memory from the heap for a few of them.
-    fn run_scalars(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
-        let inputs: SmallVec<[f64; 8]> =
-            inputs.iter().map(|x| x.as_f64().expect("bug: an argument of another type")).collect();
-        let mut results: SmallVec<[f64; 8]> = smallvec::smallvec![0.0; self.program.outputs().len()];
-        self.program.call_scalars(&inputs, &mut results)?;
-        let mut results = results.into_iter().map(|y| Leaf::Scalar(Scalar::F64(y)));
-        Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
-    }
-
-    fn run_arrays(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
         let copies: Vec<Array>;
         let mut views: SmallVec<[ArrayRef<'_>; 4]> = inputs.iter().map(LeafRef::view).collect();
         if !views.iter().all(ArrayRef::is_row_major) {

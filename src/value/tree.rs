@@ -6,6 +6,7 @@
 use std::fmt;
 
 use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayViewMutD, Data, Dimension, IxDyn, aview0};
+use smallvec::SmallVec;
 
 use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
 use crate::error::ArgumentError;
@@ -146,6 +147,38 @@ impl<T> Tree<T> {
             Tree::Tuple(parts) if parts.len() == N => Ok(parts.try_into().ok().expect("bug: the length was checked")),
             other => Err(wrong_structure(&format!("a tuple of {N}"), &other)),
         }
+    }
+
+    /// The parts of a struct that has these fields, in this order; `None` of anything else.
+    ///
+    /// ```
+    /// use retrograd::value::Tree;
+    ///
+    /// let point = Tree::Struct(vec![("x", Tree::Leaf(1)), ("y", Tree::Leaf(2))]);
+    /// assert_eq!(point.fields(["x", "y"]), Some([&Tree::Leaf(1), &Tree::Leaf(2)]));
+    /// assert_eq!(point.fields(["x", "z"]), None);
+    /// ```
+    #[inline]
+    pub fn fields<const N: usize>(&self, names: [&str; N]) -> Option<[&Tree<T>; N]> {
+        let Tree::Struct(fields) = self else { return None };
+        let fields: &[(&str, Tree<T>); N] = fields[..].try_into().ok()?;
+        fields.iter().map(|(name, _)| *name).eq(names).then(|| fields.each_ref().map(|(_, part)| part))
+    }
+
+    /// The parts of a tuple of so many components; `None` of anything else.
+    ///
+    /// ```
+    /// use retrograd::value::Tree;
+    ///
+    /// let pair = Tree::Tuple(vec![Tree::Leaf(1), Tree::Leaf(2)]);
+    /// assert_eq!(pair.components(), Some([&Tree::Leaf(1), &Tree::Leaf(2)]));
+    /// assert_eq!(pair.components::<3>(), None);
+    /// ```
+    #[inline]
+    pub fn components<const N: usize>(&self) -> Option<[&Tree<T>; N]> {
+        let Tree::Tuple(parts) = self else { return None };
+        let parts: &[Tree<T>; N] = parts[..].try_into().ok()?;
+        Some(parts.each_ref())
     }
 
     /// What stands at the root, in words.
@@ -305,7 +338,28 @@ impl LeafRef<'_> {
 pub trait ToTree {
     /// Views of the leaves.
     fn to_tree(&self) -> Tree<LeafRef<'_>>;
+
+    /// A shortcut for a structure whose leaves are all scalars of `f64`: appends the leaves, in order, and tells whether
+    /// this is such a tree. Where it says no, [`ToTree::to_tree`] is asked; so a type may go without the shortcut.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Numbers, ToTree, Tree, Type};
+    ///
+    /// let leaf = || Tree::Leaf(Type::scalar(DType::F64));
+    /// let pair = Tree::Tuple(vec![leaf(), Tree::List(vec![leaf(), leaf()])]);
+    /// let mut numbers = Numbers::new();
+    /// assert!((1.0, [2.0, 3.0]).push_numbers(&pair, &mut numbers));
+    /// assert_eq!(numbers[..], [1.0, 2.0, 3.0]);
+    /// assert!(!(1.0, [2.0, 3.0, 4.0]).push_numbers(&pair, &mut numbers));
+    /// ```
+    fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+        let _ = (structure, numbers);
+        false
+    }
 }
+
+/// The leaves of a tree of scalars of `f64`, in order; a few of them take no memory from the heap.
+pub type Numbers = SmallVec<[f64; 32]>;
 
 /// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays, `Vec`s and
 /// [derived](derive@crate::Tree) structs of these, nested.
@@ -320,6 +374,22 @@ pub trait FromTree: Sized {
     /// # Errors
     /// If the tree has another structure, or a leaf another type; the name in the error begins below this tree's root.
     fn from_tree(tree: Tree<Leaf>) -> Result<Self, ArgumentError>;
+
+    /// A shortcut for a structure whose leaves are all scalars of `f64`: takes the leaves, in order, or gives `None`
+    /// where [`FromTree::from_tree`] is to be asked; so a type may go without the shortcut.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, FromTree, Tree, Type};
+    ///
+    /// let leaf = || Tree::Leaf(Type::scalar(DType::F64));
+    /// let pair = Tree::Tuple(vec![leaf(), leaf()]);
+    /// assert_eq!(FromTree::from_numbers(&pair, &mut [1.0, 2.0].iter()), Some((1.0, 2.0)));
+    /// assert_eq!(<[f64; 2]>::from_numbers(&pair, &mut [1.0, 2.0].iter()), None);
+    /// ```
+    fn from_numbers(structure: &Tree<Type>, numbers: &mut std::slice::Iter<'_, f64>) -> Option<Self> {
+        let _ = (structure, numbers);
+        None
+    }
 }
 
 /// Runs a macro once for each tuple of one to six: `(letter variable position)` for each component, after what else
@@ -337,11 +407,13 @@ macro_rules! each_tuple {
 pub(crate) use each_tuple;
 
 macro_rules! number {
-    ($($number:ty),*) => {$(
+    ($($number:ty $({ $to:item $from:item })?),*) => {$(
         impl ToTree for $number {
             fn to_tree(&self) -> Tree<LeafRef<'_>> {
                 Tree::Leaf(LeafRef::Scalar(self.scalar()))
             }
+
+            $($to)?
         }
 
         impl FromTree for $number {
@@ -354,10 +426,28 @@ macro_rules! number {
                     other => Err(ArgumentError::Type { name: String::new(), expected: expected(), got: other.ty() }),
                 }
             }
+
+            $($from)?
         }
     )*};
 }
-number!(f64, f32, i64, bool);
+number!(
+    f64 {
+        #[inline]
+        fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+            numbers.push(*self);
+            matches!(structure, Tree::Leaf(_))
+        }
+
+        #[inline]
+        fn from_numbers(structure: &Tree<Type>, numbers: &mut std::slice::Iter<'_, f64>) -> Option<f64> {
+            if let Tree::Leaf(_) = structure { numbers.next().copied() } else { None }
+        }
+    },
+    f32,
+    i64,
+    bool
+);
 
 impl ToTree for Array {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
@@ -400,11 +490,26 @@ impl<T: ToTree + ?Sized> ToTree for &T {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         T::to_tree(self)
     }
+
+    #[inline]
+    fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+        T::push_numbers(self, structure, numbers)
+    }
 }
 
 impl<T: ToTree> ToTree for [T] {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         Tree::List(self.iter().map(T::to_tree).collect())
+    }
+
+    #[inline]
+    fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+        match structure {
+            Tree::List(parts) if parts.len() == self.len() => {
+                self.iter().zip(parts).all(|(x, part)| x.push_numbers(part, numbers))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -412,11 +517,21 @@ impl<T: ToTree, const N: usize> ToTree for [T; N] {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         self.as_slice().to_tree()
     }
+
+    #[inline]
+    fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+        self.as_slice().push_numbers(structure, numbers)
+    }
 }
 
 impl<T: ToTree> ToTree for Vec<T> {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         self.as_slice().to_tree()
+    }
+
+    #[inline]
+    fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+        self.as_slice().push_numbers(structure, numbers)
     }
 }
 
@@ -427,6 +542,14 @@ impl<T: FromTree> FromTree for Vec<T> {
                 parts.into_iter().enumerate().map(|(k, part)| T::from_tree(part).map_err(|e| e.within(k))).collect()
             }
             other => Err(wrong_structure("a list", &other)),
+        }
+    }
+
+    #[inline]
+    fn from_numbers(structure: &Tree<Type>, numbers: &mut std::slice::Iter<'_, f64>) -> Option<Vec<T>> {
+        match structure {
+            Tree::List(parts) => parts.iter().map(|part| T::from_numbers(part, numbers)).collect(),
+            _ => None,
         }
     }
 }
@@ -441,6 +564,18 @@ impl<T: FromTree, const N: usize> FromTree for [T; N] {
             other => Err(wrong_structure(&format!("a list of {N}"), &other)),
         }
     }
+
+    #[inline]
+    fn from_numbers(structure: &Tree<Type>, numbers: &mut std::slice::Iter<'_, f64>) -> Option<[T; N]> {
+        match structure {
+            Tree::List(parts) if parts.len() == N => {
+                let taken: [Option<T>; N] = std::array::from_fn(|k| T::from_numbers(&parts[k], numbers));
+                let whole = taken.iter().all(Option::is_some);
+                whole.then(|| taken.map(|x| x.expect("bug: a component was there before")))
+            }
+            _ => None,
+        }
+    }
 }
 
 macro_rules! tuple {
@@ -449,12 +584,24 @@ macro_rules! tuple {
             fn to_tree(&self) -> Tree<LeafRef<'_>> {
                 Tree::Tuple(vec![$(self.$k.to_tree()),+])
             }
+
+            #[inline]
+            fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
+                let Some([$($t),+]) = structure.components() else { return false };
+                $(self.$k.push_numbers($t, numbers))&&+
+            }
         }
 
         impl<$($T: FromTree),+> FromTree for ($($T,)+) {
             fn from_tree(tree: Tree<Leaf>) -> Result<($($T,)+), ArgumentError> {
                 let [$($t),+] = tree.into_components()?;
                 Ok(($($T::from_tree($t).map_err(|e| e.within($k))?,)+))
+            }
+
+            #[inline]
+            fn from_numbers(structure: &Tree<Type>, numbers: &mut std::slice::Iter<'_, f64>) -> Option<($($T,)+)> {
+                let [$($t),+] = structure.components()?;
+                Some(($($T::from_numbers($t, numbers)?,)+))
             }
         }
     };

@@ -1,0 +1,148 @@
+//! Compilation of the functions of one program, which do not depend on each other, on all cores.
+
+use std::panic;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::Function;
+use cranelift_frontend::FunctionBuilderContext;
+use cranelift_module::{FuncId, ModuleReloc};
+
+use super::module::{Effort, FunctionId, compile_error, host_isa, write};
+use super::{Emitter, FunctionText};
+use crate::error::CompileError;
+
+/// A function that is to be compiled.
+pub(super) struct Job<'j> {
+    pub source: Source<'j>,
+    pub effort: Effort,
+    /// About the number of instructions.
+    pub size: usize,
+    /// What it is for, if texts are kept.
+    pub purpose: String,
+}
+
+/// What a function is compiled from.
+pub(super) enum Source<'j> {
+    /// Cranelift's instructions.
+    Written(Box<Function>),
+    /// What writes them. A large program has too many to keep them all.
+    Later(Box<dyn FnOnce(&mut Emitter<'_>) + Send + 'j>),
+}
+
+/// The code of one function, which does not know yet where what it calls is.
+pub(super) struct Compiled {
+    pub code: Vec<u8>,
+    pub alignment: u64,
+    pub relocations: Vec<ModuleReloc>,
+    pub text: Option<FunctionText>,
+}
+
+/// Instructions that are worth a thread: one starts in the time in which some tens are compiled.
+const MIN_SHARE: usize = 400;
+
+/// Compiles the functions, in order. The code does not depend on the number of threads.
+pub(super) fn compile(jobs: Vec<Job<'_>>, keeps_texts: bool) -> Result<Vec<Compiled>, CompileError> {
+    let n_threads = n_threads(&jobs);
+    let queue = Mutex::new(jobs.into_iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut compiler = Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts };
+        let mut done = Vec::new();
+        while let Some((place, job)) = next() {
+            done.push((place, compiler.compile(place, job)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        // This thread works, too, so where the system has no more threads the others do it all.
+        let others: Vec<_> =
+            (1..n_threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mut done = work();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|&(place, _)| place);
+    done.into_iter().map(|(_, function)| function).collect()
+}
+
+fn n_threads(jobs: &[Job<'_>]) -> usize {
+    let size: usize = jobs.iter().map(|job| job.size).sum();
+    let useful = jobs.len().min(size / MIN_SHARE);
+    if useful <= 1 {
+        return 1;
+    }
+    useful.min(thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// What one thread needs, used again for each function.
+struct Compiler {
+    context: Context,
+    writing: FunctionBuilderContext,
+    keeps_texts: bool,
+}
+
+impl Compiler {
+    fn compile(&mut self, place: usize, job: Job<'_>) -> Result<Compiled, CompileError> {
+        let isa = host_isa(job.effort)?;
+        let function = match job.source {
+            Source::Written(function) => *function,
+            Source::Later(body) => write(place, isa.frontend_config(), &mut self.writing, body),
+        };
+        self.context.clear();
+        self.context.func = function;
+        self.context.set_disasm(self.keeps_texts);
+        let name = FunctionId::from_index(place).to_string();
+        let mut text = self.keeps_texts.then(|| FunctionText::of_source(name, job.purpose, &self.context.func));
+        let outcome = self.context.compile(&**isa, &mut ControlPlane::default());
+        outcome.map_err(|error| compile_error(error.inner))?;
+        let code = self.context.compiled_code().expect("bug: compiled without code");
+        if let Some(text) = &mut text {
+            text.add_code(code);
+        }
+        let id = FuncId::from_u32(place as u32);
+        let relocations = code.buffer.relocs().iter();
+        Ok(Compiled {
+            code: code.code_buffer().to_vec(),
+            alignment: u64::from(code.buffer.alignment),
+            relocations: relocations.map(|x| ModuleReloc::from_mach_reloc(x, &self.context.func, id)).collect(),
+            text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::DType;
+
+    /// Functions that all differ.
+    fn jobs(size: usize) -> Vec<Job<'static>> {
+        let job = |k: i32| {
+            let body = move |e: &mut Emitter<'_>| {
+                let base = e.base(0);
+                let x = e.load(base, 8 * k, DType::F64, 1);
+                let y = e.add(x, x);
+                e.store(y, base, 0);
+            };
+            Job { source: Source::Later(Box::new(body)), effort: Effort::InOrder, size, purpose: format!("{k}") }
+        };
+        (0..40).map(job).collect()
+    }
+
+    #[test]
+    fn code_does_not_depend_on_the_number_of_threads() {
+        assert_eq!(n_threads(&jobs(0)), 1);
+        let [alone, together] = [0, MIN_SHARE].map(|size| compile(jobs(size), true).unwrap());
+        assert_eq!(alone.len(), 40);
+        for (k, (one, other)) in alone.iter().zip(&together).enumerate() {
+            assert_eq!(one.code, other.code);
+            assert_eq!(other.text.as_ref().unwrap().purpose, k.to_string());
+        }
+        assert!(alone[1..].iter().all(|function| function.code != alone[0].code));
+    }
+}

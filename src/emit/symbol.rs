@@ -1,0 +1,197 @@
+use cranelift_codegen::ir::{AbiParam, Signature, UserExternalName, types};
+use cranelift_codegen::isa::CallConv;
+
+use super::FunctionId;
+use super::emitter::register_type;
+use crate::math;
+use crate::value::DType;
+
+/// What compiled code calls by name. Names are numbers until the code is put together, so that functions can be emitted
+/// without the module that will hold them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Callee {
+    /// Another function of the program.
+    Function(FunctionId),
+    /// A function of `math`.
+    Math(Routine),
+}
+
+/// A function of `math` in one of its forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Routine {
+    /// The number of variables.
+    pub arity: u8,
+    /// The place in the list of functions of that many variables.
+    pub index: u8,
+    pub dtype: DType,
+    /// Whether it runs over consecutive elements.
+    pub many: bool,
+}
+
+/// The namespaces in which Cranelift's functions call others.
+const FUNCTIONS: u32 = 0;
+const MATH: u32 = 1;
+
+impl Callee {
+    /// The name in a function of Cranelift's.
+    pub fn name(self) -> UserExternalName {
+        match self {
+            Callee::Function(function) => UserExternalName::new(FUNCTIONS, function.index() as u32),
+            Callee::Math(routine) => UserExternalName::new(MATH, routine.number()),
+        }
+    }
+
+    /// The inverse of [`Callee::name`].
+    pub fn from_name(namespace: u32, index: u32) -> Callee {
+        match namespace {
+            FUNCTIONS => Callee::Function(FunctionId::from_index(index as usize)),
+            _ => Callee::Math(Routine::from_number(index)),
+        }
+    }
+
+    /// The name as a reader knows it.
+    pub fn readable(self) -> String {
+        match self {
+            Callee::Function(function) => function.to_string(),
+            Callee::Math(routine) => routine.readable(),
+        }
+    }
+}
+
+impl Routine {
+    fn number(self) -> u32 {
+        let is_f32 = u32::from(self.dtype == DType::F32);
+        u32::from(self.index) << 8 | u32::from(self.arity) << 2 | is_f32 << 1 | u32::from(self.many)
+    }
+
+    fn from_number(number: u32) -> Routine {
+        Routine {
+            arity: (number >> 2 & 3) as u8,
+            index: (number >> 8) as u8,
+            dtype: if number & 2 == 0 { DType::F64 } else { DType::F32 },
+            many: number & 1 == 1,
+        }
+    }
+
+    /// The symbol, unique among all that a module refers to.
+    pub fn symbol(self) -> String {
+        format!("math{}", self.number())
+    }
+
+    /// The address of the function with that symbol.
+    pub fn find(symbol: &str) -> Option<*const u8> {
+        Some(Routine::from_number(symbol.strip_prefix("math")?.parse().ok()?).address())
+    }
+
+    fn address(self) -> *const u8 {
+        let index = usize::from(self.index);
+        match (self.arity, self.dtype, self.many) {
+            (1, DType::F64, false) => math::Unary::ALL[index].scalar_f64() as *const u8,
+            (1, DType::F32, false) => math::Unary::ALL[index].scalar_f32() as *const u8,
+            (1, DType::F64, true) => math::Unary::ALL[index].slice_f64() as *const u8,
+            (1, DType::F32, true) => math::Unary::ALL[index].slice_f32() as *const u8,
+            (2, DType::F64, false) => math::Binary::ALL[index].scalar_f64() as *const u8,
+            (2, DType::F32, false) => math::Binary::ALL[index].scalar_f32() as *const u8,
+            (2, DType::F64, true) => math::Binary::ALL[index].slice_f64() as *const u8,
+            (2, DType::F32, true) => math::Binary::ALL[index].slice_f32() as *const u8,
+            (3, DType::F64, false) => math::Ternary::ALL[index].scalar_f64() as *const u8,
+            (3, DType::F32, false) => math::Ternary::ALL[index].scalar_f32() as *const u8,
+            _ => unreachable!("bug: no such form of a function: {self:?}"),
+        }
+    }
+
+    /// Elements in and an element out; or the addresses of consecutive ones, and their number.
+    pub fn signature(self, convention: CallConv) -> Signature {
+        let mut signature = Signature::new(convention);
+        let arity = usize::from(self.arity);
+        if self.many {
+            signature.params.resize(arity + 2, AbiParam::new(types::I64));
+        } else {
+            let element = AbiParam::new(register_type(self.dtype, 1));
+            signature.params.resize(arity, element);
+            signature.returns.push(element);
+        }
+        signature
+    }
+
+    fn readable(self) -> String {
+        let index = usize::from(self.index);
+        let name = match self.arity {
+            1 => math::Unary::ALL[index].name(),
+            2 => math::Binary::ALL[index].name(),
+            _ => math::Ternary::ALL[index].name(),
+        };
+        let of = if self.many { " of consecutive elements" } else { "" };
+        format!("{name}{of} ({})", self.dtype)
+    }
+}
+
+/// The address of a function that compiled code may call: those of `math`, and those that Cranelift calls where the
+/// machine lacks an instruction.
+pub(super) fn find(symbol: &str) -> Option<*const u8> {
+    match symbol {
+        "floor" => Some(floor as *const u8),
+        "floorf" => Some(floorf as *const u8),
+        "ceil" => Some(ceil as *const u8),
+        "ceilf" => Some(ceilf as *const u8),
+        "trunc" => Some(trunc as *const u8),
+        "truncf" => Some(truncf as *const u8),
+        "nearbyint" => Some(nearbyint as *const u8),
+        "nearbyintf" => Some(nearbyintf as *const u8),
+        "fma" => Some(fma as *const u8),
+        "fmaf" => Some(fmaf as *const u8),
+        other => Routine::find(other),
+    }
+}
+
+extern "C" fn floor(x: f64) -> f64 {
+    x.floor()
+}
+extern "C" fn floorf(x: f32) -> f32 {
+    x.floor()
+}
+extern "C" fn ceil(x: f64) -> f64 {
+    x.ceil()
+}
+extern "C" fn ceilf(x: f32) -> f32 {
+    x.ceil()
+}
+extern "C" fn trunc(x: f64) -> f64 {
+    x.trunc()
+}
+extern "C" fn truncf(x: f32) -> f32 {
+    x.trunc()
+}
+extern "C" fn nearbyint(x: f64) -> f64 {
+    x.round_ties_even()
+}
+extern "C" fn nearbyintf(x: f32) -> f32 {
+    x.round_ties_even()
+}
+extern "C" fn fma(x: f64, y: f64, z: f64) -> f64 {
+    x.mul_add(y, z)
+}
+extern "C" fn fmaf(x: f32, y: f32, z: f32) -> f32 {
+    x.mul_add(y, z)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routines_are_known_by_their_symbols() {
+        for (arity, n) in [(1, math::Unary::ALL.len()), (2, math::Binary::ALL.len()), (3, math::Ternary::ALL.len())] {
+            let forms = [(DType::F64, false), (DType::F32, false), (DType::F64, true), (DType::F32, true)];
+            for (dtype, many) in forms.into_iter().filter(|&(_, many)| arity < 3 || !many) {
+                for index in 0..n {
+                    let routine = Routine { arity, index: u8::try_from(index).unwrap(), dtype, many };
+                    let name = Callee::Math(routine).name();
+                    assert_eq!(Callee::from_name(name.namespace, name.index), Callee::Math(routine));
+                    assert_eq!(find(&routine.symbol()), Some(routine.address()));
+                }
+            }
+        }
+        assert_eq!(find("malloc"), None);
+    }
+}
