@@ -1,4 +1,5 @@
-//! Random graphs from fixed seeds, with regions in regions: interpreter = native = optimized, to the bit.
+//! Random graphs from fixed seeds, with regions in regions: interpreter = native = optimized, to the bit; and interpreter =
+//! native once more where products and sums are contracted.
 
 pub mod common;
 
@@ -11,7 +12,7 @@ use retrograd::op::{
     Add, BroadcastInDim, Checkpoint, Concatenate, Cond, CumSum, DotGeneral, Graph, Lt, Op, Pad, ReduceMax, ReduceSum,
     Reshape, Reverse, Scan, ScatterSlices, Schedule, Slice, Switch, Transpose, While,
 };
-use retrograd::optimize::optimize;
+use retrograd::optimize::{optimize, pass};
 use retrograd::value::{Array, DType, Element, Shape, Type};
 use retrograd::{Error, Program, differentiate, interpret};
 
@@ -377,13 +378,19 @@ fn generate(seed: u64, instances: &[Op]) -> (Graph, Vec<Array>) {
 }
 
 fn check(seed: u64, graph: &Graph, inputs: &[Array]) {
-    let expected = interpret::run(graph, inputs).unwrap();
     let optimized = optimize(graph).unwrap();
-    let results = [
-        ("native", Program::compile(graph).unwrap().call(inputs).unwrap()),
-        ("optimized", Program::compile(&optimized).unwrap().call(inputs).unwrap()),
+    let expected = interpret::run(graph, inputs).unwrap();
+    let mut results = vec![
+        ("native", Program::compile(graph).unwrap().call(inputs).unwrap(), expected.clone()),
+        ("optimized", Program::compile(&optimized).unwrap().call(inputs).unwrap(), expected),
     ];
-    for (what, got) in results {
+    // Contracted, it is another graph, on which interpreter and native code agree again.
+    if seed.is_multiple_of(4) {
+        let contracted = (pass("fma").unwrap().run)(&optimized).unwrap();
+        let expected = interpret::run(&contracted, inputs).unwrap();
+        results.push(("contracted", Program::compile(&contracted).unwrap().call(inputs).unwrap(), expected));
+    }
+    for (what, got, expected) in results {
         for (k, (got, expected)) in got.iter().zip(&expected).enumerate() {
             assert!(
                 got.same_bits(expected),

@@ -3,17 +3,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use retrograd::Error;
-use retrograd::optimize::{Pass, passes};
+use retrograd::optimize::{DEFAULT, Pass};
 
 use super::limits::LimitFlags;
 use super::output::{is_watched, note, report, write};
 use super::passes::pass_parser;
 
-/// Writes the optimized graph. It gives the same bits.
+/// Writes the optimized graph. It gives the same bits, unless told otherwise.
 #[derive(Args)]
 #[command(after_long_help = "\
-The passes run in the order in which they are named. Each keeps every bit of every output, and every derivative. What
-each did is said on the standard error if that is a terminal, or with --verbose.
+The passes run in the order in which they are named. Each keeps every bit of every output, and every derivative, but for
+fma, which rounds sums of products once, and runs only if it is named. What each did is said on the standard error if that is a terminal, or with --verbose.
 
 Examples:
   retrograd optimize loss.json -o small.json
@@ -22,7 +22,7 @@ Examples:
 pub struct Optimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The passes, with commas between them [default: all].
+    /// The passes, with commas between them [default: all that keep every bit].
     #[arg(long, value_name = "PASS", value_delimiter = ',', value_parser = pass_parser())]
     passes: Vec<Pass>,
     /// Say what each pass did, also where the standard error is no terminal.
@@ -43,7 +43,7 @@ impl Optimize {
 
     fn work(&self) -> Result<(), Error> {
         let mut graph = self.limits.load(&self.file)?.into_graph();
-        let passes = if self.passes.is_empty() { passes() } else { &self.passes };
+        let passes = if self.passes.is_empty() { &DEFAULT } else { &self.passes[..] };
         for pass in passes {
             let before = graph.n_ops();
             graph = (pass.run)(&graph)?;

@@ -20,7 +20,7 @@ pub enum After {
 /// Takes the name of a pass, `none` or `all`.
 pub fn after_parser() -> impl TypedValueParser<Value = After> {
     let none = PossibleValue::new("none").help("as it is in the file");
-    let all = PossibleValue::new("all").help("each in turn");
+    let all = PossibleValue::new("all").help("each that keeps every bit, in turn");
     PossibleValuesParser::new([none].into_iter().chain(values()).chain([all])).map(|name| match name.as_str() {
         "none" => After::None,
         "all" => After::All,

@@ -125,10 +125,14 @@ impl Show {
             return Ok(stages);
         }
         for pass in optimize::passes() {
+            let is_last = matches!(wanted, After::Pass(last) if last.name == pass.name);
+            if !pass.keeps_bits && !is_last {
+                continue;
+            }
             let before = &stages.last().expect("bug: no graph to optimize").graph;
             let graph = (pass.run)(before)?;
             stages.push(Stage { name: pass.name, graph });
-            if matches!(wanted, After::Pass(last) if last.name == pass.name) {
+            if is_last {
                 break;
             }
         }

@@ -1,7 +1,8 @@
 //! Named passes, each graph → graph, rebuilt through the builder, never mutated in place.
 //!
 //! The passes that run by default keep every bit of every result (all NaNs count as one), and every derivative: an
-//! optimized graph can be saved, loaded and differentiated like any other.
+//! optimized graph can be saved, loaded and differentiated like any other. The pass `fma` is for who wants speed for the
+//! last bit: it contracts products and sums, as C compilers do that are not told otherwise.
 //!
 //! ```
 //! use retrograd::value::DType;
@@ -13,6 +14,7 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 
+mod fma;
 mod rebuild;
 mod regions;
 mod share;
@@ -28,6 +30,8 @@ pub struct Pass {
     pub name: &'static str,
     /// One line: what it does.
     pub summary: &'static str,
+    /// Whether it keeps every bit of every result. Such passes run by default.
+    pub keeps_bits: bool,
     /// The pass.
     pub run: fn(&Graph) -> Result<Graph, Error>,
 }
@@ -37,19 +41,33 @@ pub const DEFAULT: [Pass; 3] = [
     Pass {
         name: "simplify",
         summary: "drops what no output needs, computes what is constant, and applies identities that keep every bit",
+        keeps_bits: true,
         run: simplify::run,
     },
-    Pass { name: "share", summary: "computes equal values once, up to commutation", run: share::run },
+    Pass { name: "share", summary: "computes equal values once, up to commutation", keeps_bits: true, run: share::run },
     Pass {
         name: "regions",
         summary: "takes out of loops what does not change, and drops what nobody uses of them; follows branches that are known",
+        keeps_bits: true,
         run: regions::run,
+    },
+];
+
+const ALL: [Pass; 4] = [
+    DEFAULT[0],
+    DEFAULT[1],
+    DEFAULT[2],
+    Pass {
+        name: "fma",
+        summary: "contracts a product and the sum that uses it, which is rounded once then; changes last bits, so it runs only if named",
+        keeps_bits: false,
+        run: fma::run,
     },
 ];
 
 /// Every pass, those that run by default first.
 pub fn passes() -> &'static [Pass] {
-    &DEFAULT
+    &ALL
 }
 
 /// The pass of that name.
@@ -61,6 +79,10 @@ pub fn passes() -> &'static [Pass] {
 /// let graph = trace(|x: Var| x.sin() + x.sin(), (DType::F64,))?;
 /// let shared = (optimize::pass("share")?.run)(&graph)?;
 /// assert_eq!((graph.n_ops(), shared.n_ops()), (3, 2));
+///
+/// let graph = trace(|x: Var, y: Var| x * y + 1.0, (DType::F64, DType::F64))?;
+/// let contracted = (optimize::pass("fma")?.run)(&optimize::optimize(&graph)?)?;
+/// assert!(contracted.to_string().contains("fma %x %y"));
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 ///
