@@ -89,7 +89,7 @@ pub struct KernelReport {
 /// The kinds of kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KernelKind {
-    /// Straight-line code on single elements.
+    /// Straight-line code on scalars and small arrays, element by element.
     Scalar,
     /// A loop nest over one iteration space.
     Loop {
