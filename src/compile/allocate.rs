@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::loops;
-use super::plan::{Kernel, NEAR, Place, Plan, ScalarOp, Source, ValueId};
+use super::plan::{Kernel, Place, Plan, ScalarOp, Source, ValueId};
+use super::{loops, residence};
 use crate::ir::{Value, results_of};
 
 /// The entry of the base table that holds the arena.
@@ -36,6 +36,8 @@ pub(super) struct Homes {
     pub arena_bytes: usize,
     /// The 8-byte slots of the scalars' frame.
     pub frame_slots: usize,
+    /// For each kernel of straight-line code and each stretch of it, which of its reads find registers.
+    pub hits: HashMap<usize, Vec<Box<[bool]>>>,
 }
 
 impl Homes {
@@ -68,17 +70,19 @@ pub(super) fn first_constant(plan: &Plan<'_>) -> u32 {
 struct Lives {
     needs_memory: Vec<bool>,
     last_use: Vec<u32>,
+    hits: HashMap<usize, Vec<Box<[bool]>>>,
 }
 
 /// Assigns memory to all values that need it.
 pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
-    let lives = find_lives(plan);
+    let mut lives = find_lives(plan);
     let mut homes = Homes {
         places: fixed_places(plan),
         scratch: HashMap::new(),
         constants: Vec::new(),
         arena_bytes: 0,
         frame_slots: 0,
+        hits: std::mem::take(&mut lives.hits),
     };
     place_constants(plan, &mut homes);
     let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
@@ -89,31 +93,27 @@ pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
 }
 
 fn find_lives(plan: &Plan<'_>) -> Lives {
-    let mut lives = Lives { needs_memory: vec![false; plan.n_values()], last_use: vec![0; plan.n_values()] };
-    // For what straight-line code makes: where its stretch starts, and the last position of its own.
-    let mut made: Vec<(usize, usize)> = vec![(0, 0); plan.n_values()];
+    let n_values = plan.n_values();
+    let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values], hits: HashMap::new() };
     let mut tick = 0;
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(ops) => {
-                for (start, ops) in plan.stretches(ops) {
-                    let mut position = start;
+                for ops in plan.stretches(ops) {
+                    let hits = residence::hits(plan, ops);
+                    let mut reads = hits.iter();
                     for &op in ops {
                         tick += 1;
-                        let end = position + plan.scalar_work(op);
                         for x in plan.scalar_operands(op) {
                             let root = plan.root(x);
-                            let near = plan.source(root) == Source::Scalar(k)
-                                && made[root].0 == start
-                                && position - made[root].1 <= NEAR;
-                            lives.needs_memory[root] |= !near;
                             lives.last_use[root] = tick;
+                            if plan.constant(x).is_none() {
+                                let misses = reads.by_ref().take(plan.ty(x).size()).filter(|hit| !**hit).count();
+                                lives.needs_memory[root] |= misses > 0;
+                            }
                         }
-                        if let ScalarOp::Node(node) = op {
-                            made[plan.id(node.into())] = (start, end - 1);
-                        }
-                        position = end;
                     }
+                    lives.hits.entry(k).or_default().push(hits);
                 }
             }
             Kernel::Loop(nest) => {

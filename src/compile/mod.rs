@@ -13,6 +13,7 @@
 //! ```
 
 mod allocate;
+mod calls;
 mod code;
 mod control;
 mod element;
@@ -25,6 +26,7 @@ mod plan;
 mod program;
 mod registers;
 mod report;
+mod residence;
 mod revolve;
 mod rows;
 mod scalar;

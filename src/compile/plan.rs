@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::control::ControlPlan;
-use super::element;
+use super::{calls, element};
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
@@ -25,10 +25,6 @@ const MAX_LOOP_ITEMS: usize = 48;
 /// Straight-line code is cut into functions of this many operations on elements: register allocation is superlinear in
 /// their length.
 pub(super) const CHUNK: usize = 640;
-
-/// A value of straight-line code that is used more than this many operations on elements after its definition passes
-/// through memory, which keeps both register allocation linear and frames small.
-pub(super) const NEAR: usize = 16;
 
 /// The most elements of an array that is made in straight-line code: for so few, a loop costs more than it does.
 const MAX_SMALL: usize = 16;
@@ -255,6 +251,17 @@ impl<'g> Plan<'g> {
             }
         }
         self.copy_outputs();
+        self.gather_calls();
+    }
+
+    fn gather_calls(&mut self) {
+        for k in 0..self.kernels.len() {
+            if let Kernel::Scalar(ops) = &self.kernels[k]
+                && let Some(gathered) = calls::gather(self, k, ops)
+            {
+                self.kernels[k] = Kernel::Scalar(gathered);
+            }
+        }
     }
 
     /// The nodes whose elements control flow needs in row-major order.
@@ -352,7 +359,7 @@ impl<'g> Plan<'g> {
         }
     }
 
-    /// How far a step of straight-line code moves the position of what follows.
+    /// The operations on elements that a step of straight-line code takes.
     pub fn scalar_work(&self, op: ScalarOp) -> usize {
         let work = match op {
             ScalarOp::Node(node) => self.element_work(node).expect("bug: straight-line code takes no such operation"),
@@ -362,18 +369,18 @@ impl<'g> Plan<'g> {
         work.max(1)
     }
 
-    /// Straight-line code cut into functions: the position of the first step of each, and its steps.
-    pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<(usize, &'k [ScalarOp])> {
+    /// Straight-line code cut into functions.
+    pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<&'k [ScalarOp]> {
         let mut stretches = Vec::new();
-        let (mut first, mut start, mut position) = (0, 0, 0);
+        let (mut first, mut work) = (0, 0);
         for (k, &op) in ops.iter().enumerate() {
-            if position / CHUNK != start / CHUNK {
-                stretches.push((start, &ops[first..k]));
-                (first, start) = (k, position);
+            if work >= CHUNK {
+                stretches.push(&ops[first..k]);
+                (first, work) = (k, 0);
             }
-            position += self.scalar_work(op);
+            work += self.scalar_work(op);
         }
-        stretches.push((start, &ops[first..]));
+        stretches.push(&ops[first..]);
         stretches
     }
 

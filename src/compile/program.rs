@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::allocate::{Homes, allocate};
+use super::allocate::{FIRST_INPUT, Homes, allocate};
 use super::code::{KernelCode, Step};
 use super::control::{self, Emitted};
 use super::library::{LibraryCall, PANICKED, call_library};
@@ -90,6 +90,23 @@ const STACK_ENTRIES: usize = 128;
 
 /// An entry of the base table, before it is written.
 type Slot = MaybeUninit<*mut u8>;
+
+/// The addresses of inputs and outputs.
+trait Buffers {
+    /// Writes them into their entries of the base table.
+    fn write(self, entries: &mut [Slot]);
+}
+
+/// Inputs and outputs apart, so that each loop is one that the compiler makes lanes of: a function of many numbers has
+/// many addresses.
+impl<X: ExactSizeIterator<Item = *mut u8>, Y: Iterator<Item = *mut u8>> Buffers for (X, Y) {
+    #[inline]
+    fn write(self, entries: &mut [Slot]) {
+        let (inputs, outputs) = entries.split_at_mut(self.0.len());
+        inputs.iter_mut().zip(self.0).for_each(|(slot, address)| *slot = Slot::new(address));
+        outputs.iter_mut().zip(self.1).for_each(|(slot, address)| *slot = Slot::new(address));
+    }
+}
 
 impl Program {
     /// Compiles a graph.
@@ -202,7 +219,7 @@ impl Program {
         let y = outputs.iter_mut().map(Array::as_mut_ptr);
         // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
         // order; inputs are only read, and outputs belong to this call.
-        let status = unsafe { self.run(x.chain(y)) };
+        let status = unsafe { self.run((x, y)) };
         self.outcome(status)?;
         Ok(outputs)
     }
@@ -230,7 +247,7 @@ impl Program {
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
-        let status = unsafe { self.run(x.chain(y)) };
+        let status = unsafe { self.run((x, y)) };
         self.outcome(status)
     }
 
@@ -250,7 +267,7 @@ impl Program {
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
         let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
         // SAFETY: the numbers have been checked, and all types are scalars of `f64`.
-        let status = unsafe { self.run(x.chain(y)) };
+        let status = unsafe { self.run((x, y)) };
         self.outcome(status)
     }
 
@@ -282,7 +299,7 @@ impl Program {
         let mut times = Vec::with_capacity(kernels.len());
         // SAFETY: as in `call_into`; kernels in their order do what the entry does.
         let status = unsafe {
-            self.with_bases(x.chain(y), |bases| {
+            self.with_bases((x, y), |bases| {
                 let mut last = Instant::now();
                 for kernel in kernels {
                     let status = self.run_kernel(kernel, bases);
@@ -317,13 +334,13 @@ impl Program {
         0
     }
 
-    /// Runs the code. The addresses are those of the inputs, then those of the outputs.
+    /// Runs the code.
     ///
     /// # Safety
     /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
     /// overlap with anything else.
     #[inline]
-    unsafe fn run(&self, buffers: impl Iterator<Item = *mut u8>) -> i32 {
+    unsafe fn run(&self, buffers: impl Buffers) -> i32 {
         // SAFETY: by this function's contract.
         unsafe { self.with_bases(buffers, |bases| (self.entry)(bases)) }
     }
@@ -341,7 +358,7 @@ impl Program {
     /// # Safety
     /// As for [`Program::run`], where `go` runs code of this program.
     #[inline]
-    unsafe fn with_bases(&self, buffers: impl Iterator<Item = *mut u8>, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
+    unsafe fn with_bases(&self, buffers: impl Buffers, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
         if lines <= STACK_LINES && !routines {
@@ -359,11 +376,7 @@ impl Program {
     /// # Safety
     /// As for [`Program::with_bases`].
     #[inline(never)]
-    unsafe fn with_kept_memory(
-        &self,
-        buffers: impl Iterator<Item = *mut u8>,
-        go: impl FnOnce(*const *mut u8) -> i32,
-    ) -> i32 {
+    unsafe fn with_kept_memory(&self, buffers: impl Buffers, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
@@ -387,7 +400,7 @@ impl Program {
         &self,
         arena: *mut u8,
         stacks: *mut Stacks,
-        buffers: impl Iterator<Item = *mut u8>,
+        buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
         if self.n_entries <= STACK_ENTRIES {
@@ -410,14 +423,15 @@ impl Program {
         table: &mut [Slot],
         arena: *mut u8,
         stacks: *mut Stacks,
-        buffers: impl Iterator<Item = *mut u8>,
+        buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
         let (changing, fixed) = table.split_at_mut(table.len() - self.fixed.len());
         // SAFETY: the frame follows the arena in the same memory.
         let frame = unsafe { arena.add(self.arena_lines * size_of::<Line>()) };
-        let addresses = [arena, frame, stacks.cast()].into_iter().chain(buffers);
-        changing.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = Slot::new(address));
+        let (own, given) = changing.split_at_mut(FIRST_INPUT as usize);
+        own.iter_mut().zip([arena, frame, stacks.cast()]).for_each(|(slot, address)| *slot = Slot::new(address));
+        buffers.write(given);
         fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
         go(table.as_ptr().cast())
     }
@@ -487,10 +501,10 @@ fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept:
         let mut code = KernelCode::default();
         match kernel {
             Kernel::Scalar(ops) => {
-                for (start, ops) in plan.stretches(ops) {
+                for (ops, hits) in plan.stretches(ops).into_iter().zip(&homes.hits[&k]) {
                     module.describe(|| inspect::straight_line(plan, ops));
                     let work = ops.iter().map(|&op| plan.scalar_work(op)).sum();
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, start);
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, hits);
                     code.steps.push(Step::Call(module.straight_line(work, emit)));
                 }
             }

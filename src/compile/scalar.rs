@@ -1,82 +1,106 @@
 //! Emission of straight-line code on scalars and small arrays.
 
-use std::collections::HashMap;
-
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::allocate::{FIRST_INPUT, FRAME, Homes};
-use super::element;
-use super::plan::{NEAR, Plan, ScalarOp, ValueId};
+use super::plan::{Plan, ScalarOp};
+use super::residence::{Element, places};
+use super::{calls, element};
 use crate::emit::{Emitter, Pointer, Reg};
-use crate::ir::{NodeId, Value};
+use crate::ir::{NodeId, Operation, Value};
+use crate::math;
 use crate::op::{Lowering, Monoid};
 use crate::value::Type;
 
-/// Emits one stretch of a scalar kernel. `start` is the position of its first operation in the kernel.
-pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], start: usize) {
+/// Emits one stretch of a scalar kernel. `hits` says which of its reads find registers.
+pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], hits: &[bool]) {
     if homes.frame_slots > 0 {
         e.load_bases([FRAME]);
     }
-    let mut block = Block { plan, homes, registers: HashMap::new() };
-    let mut position = start;
-    for &op in ops {
-        let end = position + plan.scalar_work(op);
-        block.emit(e, op, position, end - 1);
-        position = end;
+    let mut block = Block { plan, homes, registers: FxHashMap::default(), hits: hits.iter() };
+    for step in calls::steps(plan, ops) {
+        block.emit(e, step);
     }
 }
 
 struct Block<'p, 'g> {
     plan: &'p Plan<'g>,
     homes: &'p Homes,
-    /// The register of an element, by root and place, and where in the kernel it was last loaded or made.
-    registers: HashMap<(ValueId, isize), (Reg, usize)>,
+    /// The register into which an element was last loaded, or in which it was made.
+    registers: FxHashMap<Element, Reg>,
+    /// For each read to come, whether the element is in a register.
+    hits: std::slice::Iter<'p, bool>,
 }
 
 impl Block<'_, '_> {
-    /// A step that begins at a position and ends at another.
-    fn emit(&mut self, e: &mut Emitter<'_>, op: ScalarOp, position: usize, end: usize) {
+    fn emit(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) {
+        match calls::joint_call(self.plan, step) {
+            Some(f) => self.call(e, f, step),
+            None => step.iter().for_each(|&op| self.op(e, op)),
+        }
+    }
+
+    /// One call for the elements of all operations of a step.
+    fn call(&mut self, e: &mut Emitter<'_>, f: math::Unary, step: &[ScalarOp]) {
+        let operands = step.iter().flat_map(|&op| self.plan.scalar_operands(op));
+        let x: Vec<Reg> = operands.flat_map(|x| self.elements(e, x)).collect();
+        let mut results = &e.math1_many(f, &x)[..];
+        for &op in step {
+            if let ScalarOp::Node(node) = op {
+                let (own, others) = results.split_at(self.plan.ty(node.into()).size());
+                self.define(e, node, own);
+                results = others;
+            }
+        }
+    }
+
+    fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {
         match op {
-            ScalarOp::Node(node) => self.node(e, node, position, end),
+            ScalarOp::Node(node) => self.node(e, node),
             ScalarOp::Output { from, output } => {
                 let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
                 let address = e.base(base);
-                for (k, x) in self.elements(e, from, position).into_iter().enumerate() {
+                for (k, x) in self.elements(e, from).into_iter().enumerate() {
                     e.store(x, address, (k * x.dtype().size()) as i32);
                 }
             }
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
-                let x = self.element(e, guarded.value, self.plan.element(guarded.value), position);
+                let x = self.element(e, guarded.value, self.plan.element(guarded.value));
                 e.return_unless(x, guarded.expect, guard as i32 + 1);
             }
         }
     }
 
-    fn node(&mut self, e: &mut Emitter<'_>, node: NodeId, position: usize, end: usize) {
+    fn node(&mut self, e: &mut Emitter<'_>, node: NodeId) {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         let operands = self.plan.graph.operands(node);
         let ty = self.plan.ty(node.into());
         if ty.size() == 1
             && let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower()
         {
-            let x: SmallVec<[Reg; 4]> =
-                operands.iter().map(|&x| self.element(e, x, self.plan.element(x), position)).collect();
+            let mut x: SmallVec<[Reg; 4]> =
+                operands.iter().map(|&x| self.element(e, x, self.plan.element(x))).collect();
+            // Instructions take their last operand from memory, where constants are.
+            if op.commutes() && self.plan.constant(operands[0]).is_some() {
+                x.swap(0, 1);
+            }
             let result = match op.lower() {
                 Lowering::Inline(rule) => rule.emit(e, &x),
                 Lowering::Math1(f) => e.math1(f, x[0]),
                 Lowering::Math2(f) => e.math2(f, x[0], x[1]),
                 _ => unreachable!("bug: {} was elementwise", op.name()),
             };
-            return self.define(e, node, &[result], end);
+            return self.define(e, node, &[result]);
         }
-        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x, position)).collect();
+        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x)).collect();
         let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
         let results = element::compute(e, op, &x, &types, ty, 1);
-        self.define(e, node, &results, end);
+        self.define(e, node, &results);
     }
 
-    fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg], end: usize) {
+    fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
         let id = self.plan.id(node.into());
         let home = self.homes.get(id).map(|place| (e.base(place.base), place.offset));
         for (k, &x) in elements.iter().enumerate() {
@@ -84,37 +108,31 @@ impl Block<'_, '_> {
                 let distance = offset + (k * x.dtype().size()) as i64;
                 self.access(e, address, distance, |e, address, offset| e.store(x, address, offset));
             }
-            self.registers.insert((id, k as isize), (x, end));
+            self.registers.insert((id, k as isize), x);
         }
     }
 
     /// The elements of a value, in row-major order.
-    fn elements(&mut self, e: &mut Emitter<'_>, x: Value, position: usize) -> Vec<Reg> {
-        if self.plan.ty(x).size() == 1 {
-            return vec![self.element(e, x, self.plan.element(x), position)];
-        }
-        let places: Vec<isize> = self.plan.access(x).layout.places().collect();
-        places.into_iter().map(|place| self.element(e, x, place, position)).collect()
+    fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Vec<Reg> {
+        places(self.plan, x).into_iter().map(|place| self.element(e, x, place)).collect()
     }
 
     /// The element at a place of the value's root.
-    fn element(&mut self, e: &mut Emitter<'_>, x: Value, element: isize, position: usize) -> Reg {
+    fn element(&mut self, e: &mut Emitter<'_>, x: Value, element: isize) -> Reg {
         if let Some(constant) = self.plan.constant(x) {
             let element = constant.get(element as usize).expect("bug: a view beyond its constant");
             return e.constant(element, 1);
         }
         let root = self.plan.root(x);
-        if let Some(&(register, made)) = self.registers.get(&(root, element))
-            && position.saturating_sub(made) <= NEAR
-        {
-            return register;
+        if *self.hits.next().expect("bug: a read that was not foreseen") {
+            return self.registers[&(root, element)];
         }
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
         let base = e.base(place.base);
         let distance = place.offset + element as i64 * dtype.size() as i64;
         let register = self.access(e, base, distance, |e, address, offset| e.load(address, offset, dtype, 1));
-        self.registers.insert((root, element), (register, position));
+        self.registers.insert((root, element), register);
         register
     }
 

@@ -1,7 +1,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, StackSlotData,
-    StackSlotKind, types,
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, StackSlot,
+    StackSlotData, StackSlotKind, types,
 };
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::FunctionBuilder;
@@ -50,6 +50,8 @@ pub struct Emitter<'f> {
     callees: FxHashMap<Callee, FuncRef>,
     /// The signature of the other functions of the program, once one of them is called.
     kernel: Option<SigRef>,
+    /// Memory in the frame for calls.
+    room: Option<StackSlot>,
 }
 
 impl<'f> Emitter<'f> {
@@ -66,6 +68,7 @@ impl<'f> Emitter<'f> {
             base_cache: FxHashMap::default(),
             callees: FxHashMap::default(),
             kernel: None,
+            room: None,
         }
     }
 
@@ -511,6 +514,32 @@ impl<'f> Emitter<'f> {
     pub fn math1(&mut self, f: math::Unary, x: Reg) -> Reg {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
         self.by_lane(&[x], |e, x| e.call_math(1, index, x))
+    }
+
+    /// A function of one variable from `math`, of several elements at once.
+    pub fn math1_many(&mut self, f: math::Unary, x: &[Reg]) -> Vec<Reg> {
+        let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
+        let size = dtype.size() as i32;
+        let slot = self.room_for(x.len() as u32 * size as u32);
+        let address = Pointer(self.builder.ins().stack_addr(types::I64, slot, 0));
+        (0..).step_by(size as usize).zip(x).for_each(|(offset, &x)| self.store(x, address, offset));
+        let n = self.index(x.len() as i64);
+        self.slice_math1(f, dtype, address, address, n);
+        // The address would have to be kept across the call.
+        let address = Pointer(self.builder.ins().stack_addr(types::I64, slot, 0));
+        (0..x.len() as i32).map(|k| self.load(address, k * size, dtype, 1)).collect()
+    }
+
+    /// Memory in the frame that is of use only until it is asked for again.
+    fn room_for(&mut self, bytes: u32) -> StackSlot {
+        if let Some(slot) = self.room {
+            let size = &mut self.builder.func.sized_stack_slots[slot].size;
+            *size = bytes.max(*size);
+            return slot;
+        }
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
+        self.room = Some(slot);
+        slot
     }
 
     /// A function of two variables from `math`.

@@ -220,19 +220,18 @@ pub(super) fn host_isa(effort: Effort) -> Result<&'static OwnedTargetIsa, Compil
     static FULL: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
     static IN_ORDER: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
     let isa = match effort {
-        Effort::Full => FULL.get_or_init(|| build_isa(&[("opt_level", "speed")])),
-        Effort::InOrder => {
-            IN_ORDER.get_or_init(|| build_isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass")]))
-        }
+        Effort::Full => FULL.get_or_init(|| build_isa("speed")),
+        Effort::InOrder => IN_ORDER.get_or_init(|| build_isa("none")),
     };
     isa.as_ref().map_err(Clone::clone)
 }
 
-fn build_isa(effort: &[(&str, &str)]) -> Result<OwnedTargetIsa, CompileError> {
+fn build_isa(opt_level: &str) -> Result<OwnedTargetIsa, CompileError> {
     let mut flags = settings::builder();
     // The verifier costs a third of the compile time, so it runs only where defects are looked for.
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     let options = [
+        ("opt_level", opt_level),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "false"),
         ("enable_verifier", verify),
@@ -241,7 +240,7 @@ fn build_isa(effort: &[(&str, &str)]) -> Result<OwnedTargetIsa, CompileError> {
         ("enable_probestack", "true"),
         ("probestack_strategy", "inline"),
     ];
-    for (name, value) in options.iter().chain(effort) {
+    for (name, value) in options {
         flags.set(name, value).map_err(compile_error)?;
     }
     let isa = cranelift_native::builder().map_err(compile_error)?;

@@ -49,7 +49,7 @@ fn roofline(out: &str) {
 
 #[test]
 fn a_table_tells_stages_and_calls() {
-    let folder = Folder::new();
+    let folder = Folder::with_vectors(30);
     let out = folder.ok(&["bench", "f.json", "--seconds", "0.02"]);
     let lines: Vec<&str> = out.lines().collect();
     assert!(
@@ -66,13 +66,13 @@ fn a_table_tells_stages_and_calls() {
     let words: Vec<&str> = head.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect();
     assert_eq!(words, ["kernel", "time", "share", "GB/s", "GFLOP/s", "bound by"]);
     assert!(
-        fused.starts_with("0 loop over [3]: 2 mul, reduce_sum  ") && scalar.starts_with("1 scalar: convert  "),
+        fused.starts_with("0 loop over [30]: 2 mul, reduce_sum  ") && scalar.starts_with("1 scalar: convert  "),
         "{out}"
     );
-    assert!(roofs.starts_with("100% is ") && roofs.contains(" GB/s for the 72 bytes of a call"), "{out}");
+    assert!(roofs.starts_with("100% is ") && roofs.contains(" GB/s for the 504 bytes of a call"), "{out}");
     assert_eq!(
         *peak,
-        "peak of memory: 72 bytes; 56 of inputs, 16 of outputs, 0 of constants, 0 of arena and frame, 0 of what loops save"
+        "peak of memory: 504 bytes; 488 of inputs, 16 of outputs, 0 of constants, 0 of arena and frame, 0 of what loops save"
     );
     // What comes from the standard input is read once.
     let (code, out, err) =

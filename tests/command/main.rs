@@ -30,10 +30,15 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Folder {
+        Folder::with_vectors(3)
+    }
+
+    /// `w` and `x` of that many elements. Few of them are no loop.
+    fn with_vectors(n: usize) -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         let mut graph = Graph::new("f");
-        let w = graph.add_input("w", Type::new(DType::F64, [3])).unwrap();
-        let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
+        let w = graph.add_input("w", Type::new(DType::F64, [n])).unwrap();
+        let x = graph.add_input("x", Type::new(DType::F64, [n])).unwrap();
         let k = graph.add_input("k", Type::scalar(DType::I64)).unwrap();
         let mut add = |op, operands: &[_]| graph.add(op, operands, Provenance::default()).unwrap().into();
         let wx = add(Mul.into(), &[w, x]);

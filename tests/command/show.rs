@@ -35,7 +35,7 @@ fn what_cannot_be_shown() {
 
 #[test]
 fn the_code_is_that_of_the_graph_which_is_asked_for() {
-    let folder = Folder::new();
+    let folder = Folder::with_vectors(30);
     let clif = |after: &[&str]| folder.ok(&[&["show", "f.json", "--clif"], after].concat());
     assert_eq!(clif(&[]), clif(&["--after", "share"]));
     let whole = clif(&["--after", "none"]);
@@ -56,7 +56,7 @@ fn the_code_is_that_of_the_graph_which_is_asked_for() {
 
 #[test]
 fn a_plan_tells_what_fused_and_where_values_live() {
-    let folder = Folder::new();
+    let folder = Folder::with_vectors(30);
     let plan = folder.ok(&["show", "f.json", "--plan"]);
     // How many bytes of code there are depends on the machine.
     let lines: Vec<&str> = plan.lines().map(|line| line.split(" bytes of code").next().unwrap()).collect();
@@ -64,12 +64,12 @@ fn a_plan_tells_what_fused_and_where_values_live() {
     let expected = [
         "f: 2 kernels, ",
         "",
-        "kernel 0: loop over [3], ",
-        "  %0: f64[3] = mul %w %x              registers",
-        "  %1: f64[3] = mul %0 %x              registers",
+        "kernel 0: loop over [30], ",
+        "  %0: f64[30] = mul %w %x             registers",
+        "  %1: f64[30] = mul %0 %x             registers",
         "  %2: f64[] = reduce_sum %1 axes=[0]  output y",
         "  reads %w, %x",
-        "  48 bytes read, 8 written; 8 flops, 0.143 a byte",
+        "  480 bytes read, 8 written; 89 flops, 0.182 a byte",
         "",
         "kernel 1: scalar, ",
         "  %3: f64[] = convert %k dtype=\"f64\"  output k",
@@ -77,10 +77,10 @@ fn a_plan_tells_what_fused_and_where_values_live() {
         "  8 bytes read, 8 written; 0 flops, 0.000 a byte",
         "",
         "in all",
-        "  72 bytes moved",
-        "  8 flops, 0.111 a byte",
+        "  504 bytes moved",
+        "  89 flops, 0.177 a byte",
         "  0 bytes of working memory: 0 of arena with tiles, 0 of frame",
-        "  56 bytes of inputs, 16 of outputs, 0 of constants",
+        "  488 bytes of inputs, 16 of outputs, 0 of constants",
     ];
     assert_eq!(lines, expected, "{plan}");
     // It is that of the graph which is asked for.

@@ -1,0 +1,139 @@
+//! Calls of `math` in straight-line code, brought together: some elements in lanes cost little more than one alone.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::plan::{Plan, ScalarOp, Source};
+use crate::ir::NodeId;
+use crate::math;
+use crate::op::Lowering;
+use crate::value::DType;
+
+/// The most elements of one call.
+const MAX_ELEMENTS: usize = 16;
+
+/// For fewer elements the way through memory costs more than the lanes save.
+const MIN_ELEMENTS: usize = 3;
+
+/// A function of one variable, and of what.
+type Call = (math::Unary, DType);
+
+/// The operations of a kernel in an order in which calls of one function follow each other, if that is another: a call
+/// is made together with an earlier one that its operand does not wait for.
+pub(super) fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<ScalarOp>> {
+    let calls: Vec<(usize, Call)> =
+        ops.iter().enumerate().filter_map(|(k, &op)| Some((k, call(plan, op)?.1))).collect();
+    if calls.len() < 2 {
+        return None;
+    }
+    let mut ready = ready(plan, kernel, ops, &calls).into_iter().peekable();
+    let mut waiting: FxHashMap<Call, BinaryHeap<Reverse<usize>>> = FxHashMap::default();
+    let mut calls = calls.into_iter().peekable();
+    let mut gathered = Vec::with_capacity(ops.len());
+    let mut is_made = vec![false; ops.len()];
+    for (k, &op) in ops.iter().enumerate() {
+        while let Some((_, position, call)) = ready.next_if(|&(from, ..)| from <= k) {
+            waiting.entry(call).or_default().push(Reverse(position));
+        }
+        let Some((_, call)) = calls.next_if(|&(position, _)| position == k) else {
+            gathered.push(op);
+            continue;
+        };
+        // All calls before this one have been made, so that it is the first that waits.
+        let waiting = waiting.get_mut(&call).filter(|_| !is_made[k]);
+        for Reverse(next) in waiting.into_iter().flat_map(|waiting| (0..MAX_ELEMENTS).map_while(|_| waiting.pop())) {
+            is_made[next] = true;
+            gathered.push(ops[next]);
+        }
+    }
+    Some(gathered)
+}
+
+/// From which position on each call can be made, in the order of these; its own position, and what it calls.
+fn ready(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp], calls: &[(usize, Call)]) -> Vec<(usize, usize, Call)> {
+    let mut made_at: FxHashMap<usize, usize> = FxHashMap::default();
+    for (k, &op) in ops.iter().enumerate() {
+        if let ScalarOp::Node(node) = op {
+            made_at.insert(plan.id(node.into()), k);
+        }
+    }
+    let from = |position: usize| {
+        let roots = plan.scalar_operands(ops[position]).into_iter().map(|x| plan.root(x));
+        let here = roots.filter(|&root| plan.source(root) == Source::Scalar(kernel));
+        here.map(|root| made_at[&root] + 1).max().unwrap_or(0)
+    };
+    let mut ready: Vec<_> = calls.iter().map(|&(position, call)| (from(position), position, call)).collect();
+    ready.sort_unstable_by_key(|&(from, position, _)| (from, position));
+    ready
+}
+
+/// Cuts straight-line code into steps, each of which is emitted as a whole: calls of one function that do not wait for
+/// each other, or one operation.
+pub(super) fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &'k [ScalarOp]> {
+    let mut rest = ops;
+    std::iter::from_fn(move || {
+        let first = *rest.first()?;
+        let mut n = 1;
+        if let Some((node, of)) = call(plan, first) {
+            let mut elements = plan.ty(node.into()).size();
+            let mut made: SmallVec<[usize; MAX_ELEMENTS]> = SmallVec::from_slice(&[plan.id(node.into())]);
+            for &op in &rest[1..] {
+                let Some((node, _)) = call(plan, op).filter(|&(_, other)| other == of) else { break };
+                elements += plan.ty(node.into()).size();
+                let waits = plan.scalar_operands(op).into_iter().any(|x| made.contains(&plan.root(x)));
+                if waits || elements > MAX_ELEMENTS {
+                    break;
+                }
+                made.push(plan.id(node.into()));
+                n += 1;
+            }
+        }
+        let (step, behind) = rest.split_at(n);
+        rest = behind;
+        Some(step)
+    })
+}
+
+/// The function that a step calls for all its elements at once, if there are enough of them.
+pub(super) fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<math::Unary> {
+    let (_, (f, _)) = call(plan, step[0])?;
+    let elements: usize = step.iter().filter_map(|&op| Some(plan.ty(call(plan, op)?.0.into()).size())).sum();
+    (elements >= MIN_ELEMENTS).then_some(f)
+}
+
+fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
+    let ScalarOp::Node(node) = op else { return None };
+    match plan.graph.node(node).op()?.lower() {
+        Lowering::Math1(f) => Some((node, (f, plan.ty(node.into()).dtype))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Kernel;
+    use super::*;
+    use crate::op::Graph;
+    use crate::op::trace::{self, record};
+    use crate::value::Type;
+
+    #[test]
+    fn calls_that_do_not_wait_for_each_other_are_one_step() {
+        let mut graph = Graph::new("f");
+        let x = ["x", "y", "z"].map(|name| graph.add_input(name, Type::scalar(DType::F64)).unwrap());
+        let (mut graph, y) = record(graph, 100, None, || {
+            let [x, y, z] = x.map(trace::variable);
+            (x.sin() * y.sin() * z.sin()).sin() * z.cos()
+        })
+        .unwrap();
+        graph.add_output("y", y.value().unwrap());
+        let plan = Plan::new(&graph);
+        let [Kernel::Scalar(ops)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
+        let steps: Vec<&[ScalarOp]> = steps(&plan, ops).collect();
+        assert_eq!(steps.iter().map(|step| step.len()).collect::<Vec<_>>(), [3, 1, 1, 1, 1, 1]);
+        assert_eq!(steps.iter().filter(|step| joint_call(&plan, step).is_some()).count(), 1);
+    }
+}
