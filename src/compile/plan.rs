@@ -29,6 +29,9 @@ pub(super) const CHUNK: usize = 640;
 /// The most elements of an array that is made in straight-line code: for so few, a loop costs more than it does.
 const MAX_SMALL: usize = 16;
 
+/// The same for what runs well in lanes, and takes as many instructions as there are elements otherwise.
+const MAX_UNROLLED: usize = 12;
+
 /// The most operations on elements that one operation of straight-line code takes.
 const MAX_SMALL_WORK: usize = 256;
 
@@ -339,7 +342,11 @@ impl<'g> Plan<'g> {
     /// Whether a node is made element by element in straight-line code: all that it reads and makes is small.
     fn is_small(&self, node: NodeId) -> bool {
         let operands = self.graph.operands(node);
-        let small = |x: Value| self.graph.ty(x).size() <= MAX_SMALL;
+        let max = match self.graph.node(node).op().map(|op| op.lower()) {
+            Some(Lowering::Library(_) | Lowering::View(_)) => MAX_SMALL,
+            _ => MAX_UNROLLED,
+        };
+        let small = |x: Value| self.graph.ty(x).size() <= max;
         small(node.into())
             && operands.into_iter().all(small)
             && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
