@@ -98,6 +98,8 @@ mod incomplete_beta;
 mod incomplete_gamma;
 mod inverse_trig;
 mod lanes;
+// What tools/math builds by itself does without.
+#[cfg(not(elementary))]
 pub mod linear;
 mod log;
 mod log_sums;
