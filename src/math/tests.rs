@@ -74,8 +74,8 @@ fn promised(name: &str) -> f64 {
 /// The size next to which an error counts where the value itself is smaller: that of what cancels at zeros.
 fn size(name: &str, x: &[f64]) -> f64 {
     match name {
-        "lgamma" if x[0] < -2.0 => 1.0,
-        "digamma" if x[0] < 0.0 => 1.0,
+        "lgamma" if x[0] < -2.0 => 1.0 / 128.0,
+        "digamma" if x[0] < 0.0 => 1.0 / 128.0,
         "bessel_y0" | "bessel_y1" if x[0] < 25.0 => 1e-6,
         "bessel_j0" | "bessel_j1" | "bessel_y0" | "bessel_y1" if x[0].abs() >= 25.0 => {
             (x[0].abs() * FRAC_PI_2).sqrt().recip()

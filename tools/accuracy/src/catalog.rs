@@ -40,11 +40,14 @@ pub enum Pairs {
     Plane,
 }
 
-/// Below which argument an error counts next to one where the value is smaller, as terms cancel at the zeros.
+/// Below which argument an error counts next to 2⁻⁷ where the value is smaller, as terms cancel at the zeros.
 #[derive(Clone, Copy)]
 pub struct Floor(f64);
 
 impl Floor {
+    /// The exponent of the floor, for a significand in [1/2, 1).
+    pub const EXPONENT: i32 = -6;
+
     /// Whether an argument is below.
     pub fn applies(self, x: f64) -> bool {
         x < self.0
@@ -189,8 +192,8 @@ pub const CASES: &[Case] = &[
     one(Unary::Ndtr, ndtr, 2.0, &[(-1.0, 1.0), (-8.0, 8.0), (-38.6, 0.0)]).next_to(&[SQRT_2 / 2.0, -SQRT_2 / 2.0, -37.5, -38.4]),
 ];
 
-/// Bits that the formulas below are evaluated to; none of them loses half of these.
-const INNER: u32 = 256;
+/// Bits that the formulas below are evaluated to; none of them loses more than a dozen of these.
+const INNER: u32 = 128;
 
 fn logistic(x: &mut Float) {
     let power = Float::with_val(INNER, -&*x).exp();

@@ -4,7 +4,7 @@ use rug::float::Special;
 use rug::{Assign, Float};
 
 use crate::BLOCK;
-use crate::catalog::{Case, Function};
+use crate::catalog::{Case, Floor, Function};
 use crate::points::points;
 
 /// How many wrong special values are told.
@@ -45,8 +45,8 @@ impl Format {
     /// The precision of references: a unit in their last place is less than a millionth of ours.
     pub fn reference_precision(self) -> u32 {
         match self {
-            Format::F64 => 96,
-            Format::F32 => 64,
+            Format::F64 => 80,
+            Format::F32 => 48,
         }
     }
 }
@@ -148,7 +148,7 @@ pub fn measure(case: &Case, format: Format, block: u64, errors: &mut Errors) {
             if error > case.bound {
                 errors.near_zero = errors.near_zero.max(exact.to_f64());
             }
-            error = ulps(exponent.max(1));
+            error = ulps(exponent.max(Floor::EXPONENT));
         }
         let largest = if is_subnormal { &mut errors.subnormal } else { &mut errors.normal };
         largest.add(error, point);
