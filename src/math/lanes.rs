@@ -99,7 +99,7 @@ pub(super) trait Lanes:
     fn canonical(self) -> Self {
         Self::select(self.is_number(), self, Self::splat(f64::NAN))
     }
-    /// `f` of each pair of lanes, one after the other: for what is rare or has no lanes.
+    /// `f` of each pair of lanes, one after the other, with the one NaN: for what is rare or has no lanes.
     #[inline(always)]
     fn zip(self, y: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let mut left = [0.0; MAX_LANES];
@@ -113,7 +113,7 @@ pub(super) trait Lanes:
             *left = f(*left, right);
         }
         // SAFETY: as above.
-        unsafe { Self::load(left.as_ptr()) }
+        unsafe { Self::load(left.as_ptr()) }.canonical()
     }
 }
 

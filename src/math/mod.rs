@@ -363,11 +363,11 @@ const TERNARY: [fn(f64, f64, f64) -> f64; 4] = [
 ];
 
 extern "C" fn wide<const INDEX: usize>(x: f64, y: f64, z: f64) -> f64 {
-    TERNARY[INDEX](x, y, z)
+    TERNARY[INDEX](x, y, z).canonical()
 }
 
 extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
-    TERNARY[INDEX](x.into(), y.into(), z.into()) as f32
+    wide::<INDEX>(x.into(), y.into(), z.into()) as f32
 }
 
 impl Unary {

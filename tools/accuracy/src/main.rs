@@ -30,9 +30,12 @@ const BLOCK: u64 = 4096;
 struct Arguments {
     /// The functions to measure; all if there are none.
     functions: Vec<String>,
-    /// The number of points per function and format.
+    /// The number of points of f64 per function.
     #[arg(long, default_value_t = 10_000_000)]
     points: u64,
+    /// The number of points of f32 per function.
+    #[arg(long, default_value_t = 10_000_000)]
+    points_f32: u64,
     /// The number of threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -49,8 +52,8 @@ fn main() -> ExitCode {
     let mut good = true;
     for case in CASES.iter().filter(|case| chosen(&arguments.functions, case.name())) {
         let start = Instant::now();
-        let wide = run(case, Format::F64, &arguments);
-        let narrow = run(case, Format::F32, &arguments);
+        let wide = run(case, Format::F64, arguments.points, arguments.threads);
+        let narrow = run(case, Format::F32, arguments.points_f32, arguments.threads);
         let seconds = start.elapsed().as_secs_f64();
         for (format, errors) in [(Format::F64, &wide), (Format::F32, &narrow)] {
             good &= report(case, format, errors);
@@ -69,8 +72,8 @@ fn chosen(functions: &[String], name: &str) -> bool {
 }
 
 /// Measures one function in one format, on all threads.
-fn run(case: &Case, format: Format, arguments: &Arguments) -> Errors {
-    let n_blocks = arguments.points.div_ceil(BLOCK);
+fn run(case: &Case, format: Format, n_points: u64, n_threads: usize) -> Errors {
+    let n_blocks = n_points.div_ceil(BLOCK);
     let style = ProgressStyle::with_template("{prefix:<16} {wide_bar} {percent:>3} %  {eta} left");
     let bar = ProgressBar::new(n_blocks).with_style(style.expect("the template is right"));
     bar.set_prefix(format!("{} {}", case.name(), format.name()));
@@ -87,7 +90,7 @@ fn run(case: &Case, format: Format, arguments: &Arguments) -> Errors {
         }
     };
     let errors = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..arguments.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..n_threads.max(1)).map(|_| scope.spawn(work)).collect();
         let parts = threads.into_iter().map(|thread| thread.join().expect("the thread ends well"));
         parts.fold(Errors::default(), Errors::merge)
     });
