@@ -7,7 +7,7 @@ use super::control::Emitted;
 use super::plan::{Item, LoopKernel, Plan, ScalarOp};
 use super::program::Built;
 use super::report::Report;
-use crate::emit::FunctionText;
+use crate::emit::{FunctionText, Mode};
 use crate::error::Error;
 use crate::ir::{NodeId, Value};
 use crate::op::Graph;
@@ -45,7 +45,8 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let Built { program, functions, plan, homes, kernels } = Program::build(graph, true)?;
+        let Built { program, functions, plan, homes, kernels } =
+            Program::build(graph, Mode { keeps_texts: true, ..Mode::default() })?;
         let plan = Report::new(&plan, &homes, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }

@@ -31,6 +31,7 @@ mod revolve;
 mod rows;
 mod scalar;
 mod stacks;
+mod tier;
 
 pub use inspect::Inspection;
 pub use machine::Machine;

@@ -376,6 +376,19 @@ impl<'g> Plan<'g> {
         work.max(1)
     }
 
+    /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
+    pub fn work_in_registers(&self) -> usize {
+        let work = |(k, kernel): (usize, &Kernel)| match kernel {
+            Kernel::Scalar(ops) => ops.iter().map(|&op| self.scalar_work(op)).sum(),
+            Kernel::Control(node) if self.controls[&k].in_registers => {
+                let regions = self.graph.node(*node).regions().iter();
+                regions.map(|region| region.n_nodes_expanded() as usize).sum()
+            }
+            Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
+        };
+        self.kernels.iter().enumerate().map(work).sum()
+    }
+
     /// Straight-line code cut into functions.
     pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<&'k [ScalarOp]> {
         let mut stretches = Vec::new();

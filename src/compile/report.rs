@@ -238,7 +238,7 @@ impl KernelReport {
 fn constant_bytes(plan: &Plan<'_>, homes: &Homes) -> usize {
     let own: usize = homes.constants.iter().map(|&id| bytes_of(plan.ty(plan.value(id)))).sum();
     let regions = plan.controls.values().flat_map(|control| &control.regions);
-    own + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
+    own + size_of_val(&homes.numbers[..]) + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
 }
 
 fn intensity(cost: Option<Cost>, bytes: u64) -> Option<f64> {
