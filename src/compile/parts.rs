@@ -186,13 +186,13 @@ fn stretches(parts: &[PlacedPart], size: usize) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let whole = stored().filter(|part| part.places.is_row_major());
-    let mut covered: Vec<Range<usize>> = whole
-        .map(|part| part.places.offset as usize..part.places.offset as usize + part.part.size())
-        .collect();
+    let mut covered: Vec<Range<usize>> =
+        whole.map(|part| part.places.offset as usize..part.places.offset as usize + part.part.size()).collect();
     covered.sort_unstable_by_key(|range| range.start);
     let starts = std::iter::once(0).chain(covered.iter().map(|range| range.end));
     let ends = covered.iter().map(|range| range.start).chain(std::iter::once(size));
-    let gaps: Vec<Range<usize>> = starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect();
+    let gaps: Vec<Range<usize>> =
+        starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect();
     if gaps.len() <= MAX_STRETCHES { gaps } else { std::iter::once(0..size).collect() }
 }
 

@@ -435,7 +435,7 @@ impl<'g> Plan<'g> {
     }
 
     /// Adds an item to the last kernel over that shape, if its operands are known there and it `fits`, or to a new one; gives
-    /// the kernel.
+    /// the kernel. A part of a result goes to the kernel that makes it before any other.
     fn push_item_where(
         &mut self,
         item: Item,
@@ -449,7 +449,11 @@ impl<'g> Plan<'g> {
             Item::Product { product, .. } => product.adds_rows,
             Item::Op(_) | Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } | Item::Part(_) => true,
         };
-        let joinable = self.last_loop.get(shape).copied().filter(|&kernel| {
+        let own = match &item {
+            Item::Part(part) => self.kernel_of(part.from),
+            _ => None,
+        };
+        let joinable = own.into_iter().chain(self.last_loop.get(shape).copied()).find(|&kernel| {
             self.n_items(kernel) < MAX_LOOP_ITEMS
                 && fits(kernel)
                 && operands.iter().all(|&x| match self.sources[self.root(x)] {
@@ -482,6 +486,14 @@ impl<'g> Plan<'g> {
             kernel.items.push(item);
         }
         kernel
+    }
+
+    /// The loop that makes a value at each index.
+    fn kernel_of(&self, root: Value) -> Option<usize> {
+        match self.sources[self.id(root)] {
+            Source::Item(kernel) => Some(kernel),
+            Source::Unused | Source::Input(_) | Source::Constant | Source::Scalar(_) | Source::After(_) => None,
+        }
     }
 
     /// Adds the parts of a result, each to a kernel over its own shape. What is added to another part goes to the same
