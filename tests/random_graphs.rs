@@ -16,6 +16,7 @@ use retrograd::optimize::{optimize, pass};
 use retrograd::value::{Array, DType, Element, Shape, Type};
 use retrograd::{Error, Program, differentiate, interpret};
 
+/// How many graphs are made, unless the variable `N_GRAPHS` says otherwise.
 const N_GRAPHS: u64 = 10_000;
 
 /// Seeds that once failed stay here.
@@ -433,7 +434,8 @@ fn gradient(graph: &Graph) -> Option<Graph> {
 #[test]
 fn interpreter_native_and_optimized_agree() {
     let instances = instances();
-    for seed in REGRESSIONS.into_iter().chain(0..N_GRAPHS) {
+    let n = std::env::var("N_GRAPHS").map_or(N_GRAPHS, |n| n.parse().expect("N_GRAPHS is a number"));
+    for seed in REGRESSIONS.into_iter().chain(0..n) {
         let (graph, inputs) = generate(seed, &instances);
         let run = || {
             check(seed, &graph, &inputs);

@@ -2,7 +2,8 @@
 //! levels.
 //!
 //! The axes of the iteration space are merged where every stream allows it. The innermost axis is the *row*. A function
-//! of `math` takes a whole tile of a row from memory to memory, and what depends on it is one *level* later.
+//! of `math` takes a whole tile of a row from memory to memory, and what depends on it is one *level* later. So is a part
+//! of a result that is added, at other places, to a part that the nest has stored.
 
 use std::collections::HashMap;
 use std::ops::Range;
