@@ -2,8 +2,6 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
-
 use super::allocate::{FIRST_INPUT, Homes, allocate};
 use super::code::{KernelCode, Step};
 use super::control::{self, Emitted};
@@ -242,8 +240,8 @@ impl Program {
     /// If inputs or outputs are of other number or types than the program's or not in row-major order, or a guard does
     /// not hold; the buffers may have been written to.
     pub fn call_into(&self, inputs: &[ArrayRef<'_>], outputs: &mut [ArrayMut<'_>]) -> Result<(), Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
@@ -292,8 +290,8 @@ impl Program {
         inputs: &[ArrayRef<'_>],
         outputs: &mut [ArrayMut<'_>],
     ) -> Result<Vec<Duration>, Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         let mut times = Vec::with_capacity(kernels.len());
@@ -460,27 +458,55 @@ impl Program {
     }
 }
 
+/// A view that the caller lends for a call.
+trait Buffer {
+    fn is_buffer_of(&self, ty: &Type) -> bool;
+    fn ty(&self) -> Type;
+}
+
+impl Buffer for ArrayRef<'_> {
+    #[inline]
+    fn is_buffer_of(&self, ty: &Type) -> bool {
+        ArrayRef::is_buffer_of(self, ty)
+    }
+    fn ty(&self) -> Type {
+        ArrayRef::ty(self)
+    }
+}
+
+impl Buffer for ArrayMut<'_> {
+    #[inline]
+    fn is_buffer_of(&self, ty: &Type) -> bool {
+        ArrayMut::is_buffer_of(self, ty)
+    }
+    fn ty(&self) -> Type {
+        ArrayMut::ty(self)
+    }
+}
+
 /// Requires buffers of the expected types, in row-major order.
-fn check_buffers(
-    of: &str,
-    what: &str,
-    expected: &[(String, Type)],
-    got: impl ExactSizeIterator<Item = (DType, bool, SmallVec<[usize; 4]>)>,
-) -> Result<(), ArgumentError> {
+#[inline]
+fn check_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> Result<(), ArgumentError> {
+    if expected.len() == got.len() && expected.iter().zip(got).all(|((_, ty), buffer)| buffer.is_buffer_of(ty)) {
+        return Ok(());
+    }
+    Err(unfit_buffers(of, what, expected, got))
+}
+
+/// Why buffers are not those that are expected.
+#[cold]
+fn unfit_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> ArgumentError {
     if expected.len() != got.len() {
-        return Err(ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() });
+        return ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() };
     }
-    for ((name, expected), (dtype, contiguous, shape)) in expected.iter().zip(got) {
-        if expected.dtype != dtype || expected.shape.extents() != shape.as_slice() {
-            let got = Type::new(dtype, shape.as_slice());
-            return Err(ArgumentError::Type { name: name.clone(), expected: expected.clone(), got });
-        }
-        if !contiguous {
-            let requirement = "the elements must lie in row-major order without gaps".to_string();
-            return Err(ArgumentError::Value { name: name.clone(), requirement });
-        }
+    let unfit = expected.iter().zip(got).find(|((_, ty), buffer)| !buffer.is_buffer_of(ty));
+    let ((name, expected), buffer) = unfit.expect("bug: all buffers are as expected");
+    let (name, expected, got) = (name.clone(), expected.clone(), buffer.ty());
+    if got != expected {
+        return ArgumentError::Type { name, expected, got };
     }
-    Ok(())
+    let requirement = "the elements must lie in row-major order without gaps".to_string();
+    ArgumentError::Value { name, requirement }
 }
 
 /// About the number of instructions that an item of a loop nest takes, unrolled.

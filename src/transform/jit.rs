@@ -298,6 +298,7 @@ impl Signature {
         self.types.iter().zip(args).all(|(types, arg)| types.matches(arg, &|ty, leaf| leaf.is(ty)))
     }
 
+    #[inline]
     fn path(&self, index: usize) -> &Path {
         self.paths.get(index).expect("bug: a path that does not exist")
     }
