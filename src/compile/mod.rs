@@ -22,6 +22,7 @@ mod library;
 mod loops;
 mod machine;
 mod nest;
+mod parts;
 mod plan;
 mod program;
 mod registers;

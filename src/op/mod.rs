@@ -6,6 +6,7 @@
 //! the table of tests.
 
 mod arithmetic;
+mod assembly;
 mod bessel;
 mod compare;
 mod contract;
@@ -38,6 +39,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 pub use arithmetic::*;
+pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
