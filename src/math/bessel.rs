@@ -183,6 +183,10 @@ fn hankel(order: u32, x: f64, alternating: bool) -> [Pair<f64>; 2] {
     let mu = f64::from(4 * order * order);
     let mut term = Pair::single(1.0);
     let mut sums = [term, Pair::single(0.0)];
+    // So far out already the second term is nothing, and its denominator could overflow.
+    if x > 1e40 {
+        return sums;
+    }
     let mut before = f64::INFINITY;
     for k in 1..200 {
         let odd = f64::from(2 * k - 1);
@@ -241,7 +245,7 @@ fn modified(order: u32, x: f64, scaled: bool) -> f64 {
     } else {
         let [even, odd] = hankel(order, a, false);
         let series = even.plus(-odd).times(inverse_root(PI_PAIR.scaled(2.0), a)).normalize();
-        if scaled { series.sum() } else { times_exp(series, a.min(800.0)) }
+        if scaled { series.sum() } else { times_exp(series, a.min(1200.0)) }
     };
     if order % 2 == 1 && x.is_sign_negative() { -y } else { y }
 }

@@ -1,7 +1,11 @@
 //! The functions that the interpreter and compiled code call, made from one definition each.
 
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Twice};
+use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, MAX_LANES, Portable};
 use std::mem::MaybeUninit;
 
@@ -39,149 +43,176 @@ pub(super) enum Processor {
     /// Four lanes and fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2Fma,
+    /// Eight lanes as well.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// Two lanes.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Processor {
-    /// The processor that this program runs on.
+    /// All kinds, the better ones first.
+    const ALL: &[Processor] = &[
+        #[cfg(target_arch = "x86_64")]
+        Processor::Avx512,
+        #[cfg(target_arch = "x86_64")]
+        Processor::Avx2Fma,
+        #[cfg(target_arch = "aarch64")]
+        Processor::Neon,
+        Processor::Any,
+    ];
+
+    /// The kinds that the processor that this program runs on is of, the best first.
+    #[inline]
+    pub fn available() -> impl Iterator<Item = Processor> {
+        Processor::ALL.iter().copied().filter(|kind| kind.is_here())
+    }
+
+    /// The best kind that the processor that this program runs on is of.
     #[inline]
     pub fn current() -> Processor {
-        // The standard library asks the processor once and remembers the answer in an atomic.
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Processor::Avx2Fma;
-        }
-        Processor::Any
+        Processor::available().next().unwrap_or(Processor::Any)
     }
-}
 
-/// The entries of `D`, to be called only on processors of the kind given.
-#[inline]
-pub(super) fn entries1<D: Definition1>(processor: Processor) -> &'static Entries1 {
-    match processor {
-        Processor::Any => {
-            const {
-                &Entries1 {
-                    scalar_f64: any::scalar1::<D>,
-                    scalar_f32: any::narrow_scalar1::<D>,
-                    slice_f64: any::slice1::<D>,
-                    slice_f32: any::narrow_slice1::<D>,
-                }
+    /// Whether the processor that this program runs on is of this kind.
+    ///
+    /// The standard library asks the processor once and remembers the answer in an atomic.
+    #[inline]
+    fn is_here(self) -> bool {
+        match self {
+            Processor::Any => true,
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx2Fma => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && Processor::Avx2Fma.is_here()
             }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Processor::Avx2Fma => {
-            const {
-                &Entries1 {
-                    scalar_f64: avx2_fma::scalar1::<D>,
-                    scalar_f32: avx2_fma::narrow_scalar1::<D>,
-                    slice_f64: avx2_fma::slice1::<D>,
-                    slice_f32: avx2_fma::narrow_slice1::<D>,
-                }
-            }
+            #[cfg(target_arch = "aarch64")]
+            Processor::Neon => std::arch::is_aarch64_feature_detected!("neon"),
         }
     }
 }
 
-/// The entries of `D`, to be called only on processors of the kind given.
-#[inline]
-pub(super) fn entries2<D: Definition2>(processor: Processor) -> &'static Entries2 {
-    match processor {
-        Processor::Any => {
-            const {
-                &Entries2 {
-                    scalar_f64: any::scalar2::<D>,
-                    scalar_f32: any::narrow_scalar2::<D>,
-                    slice_f64: any::slice2::<D>,
-                    slice_f32: any::narrow_slice2::<D>,
-                }
-            }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Processor::Avx2Fma => {
-            const {
-                &Entries2 {
-                    scalar_f64: avx2_fma::scalar2::<D>,
-                    scalar_f32: avx2_fma::narrow_scalar2::<D>,
-                    slice_f64: avx2_fma::slice2::<D>,
-                    slice_f32: avx2_fma::narrow_slice2::<D>,
-                }
-            }
-        }
-    }
-}
-
-/// Writes the eight entries for one kind of processor.
-macro_rules! entries {
-    ($module:ident, $lanes:ty $(, $feature:meta)?) => {
-        mod $module {
-            use super::*;
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn scalar1<D: Definition1>(x: f64) -> f64 {
-                D::eval(x)
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn scalar2<D: Definition2>(x: f64, y: f64) -> f64 {
-                D::eval(x, y)
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn slice1<D: Definition1>(x: *const f64, y: *mut f64, n: usize) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { each1::<D, $lanes>(x, y, n) }
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn slice2<D: Definition2>(
-                x: *const f64,
-                y: *const f64,
-                z: *mut f64,
-                n: usize,
-            ) {
-                // SAFETY: the caller's promise is the same.
-                unsafe { each2::<D, $lanes>(x, y, z, n) }
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn narrow_scalar1<D: Definition1>(x: f32) -> f32 {
-                // SAFETY: the processor is the same.
-                unsafe { scalar1::<D>(f64::from(x)) as f32 }
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn narrow_scalar2<D: Definition2>(x: f32, y: f32) -> f32 {
-                // SAFETY: the processor is the same.
-                unsafe { scalar2::<D>(f64::from(x), f64::from(y)) as f32 }
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn narrow_slice1<D: Definition1>(
-                x: *const f32,
-                y: *mut f32,
-                n: usize,
-            ) {
-                // SAFETY: the caller's promise is the same, and so is the processor.
-                unsafe { narrow1(x, y, n, slice1::<D>) }
-            }
-
-            $(#[$feature])?
-            pub unsafe extern "C" fn narrow_slice2<D: Definition2>(
-                x: *const f32,
-                y: *const f32,
-                z: *mut f32,
-                n: usize,
-            ) {
-                // SAFETY: the caller's promise is the same, and so is the processor.
-                unsafe { narrow2(x, y, z, n, slice2::<D>) }
+/// Writes the table of entries for one kind of processor: scalar ones from one module, those for slices from another.
+macro_rules! table {
+    ($entries:ident, $scalars:ident, $slices:ident, $scalar:ident, $narrow_scalar:ident, $slice:ident, $narrow_slice:ident) => {
+        const {
+            &$entries {
+                scalar_f64: $scalars::$scalar::<D>,
+                scalar_f32: $scalars::$narrow_scalar::<D>,
+                slice_f64: $slices::$slice::<D>,
+                slice_f32: $slices::$narrow_slice::<D>,
             }
         }
     };
 }
 
-entries!(any, Portable);
+/// Writes the choice of a table by the kind of processor.
+macro_rules! tables {
+    ($name:ident, $definition:ident, $entries:ident, $($entry:ident),*) => {
+        /// The entries of `D`, to be called only on processors of the kind given.
+        #[inline]
+        pub(super) fn $name<D: $definition>(processor: Processor) -> &'static $entries {
+            match processor {
+                Processor::Any => table!($entries, any, any, $($entry),*),
+                #[cfg(target_arch = "x86_64")]
+                Processor::Avx2Fma => table!($entries, avx2_fma, avx2_fma, $($entry),*),
+                // One number at a time is no faster by wider registers.
+                #[cfg(target_arch = "x86_64")]
+                Processor::Avx512 => table!($entries, avx2_fma, avx512, $($entry),*),
+                #[cfg(target_arch = "aarch64")]
+                Processor::Neon => table!($entries, any, neon, $($entry),*),
+            }
+        }
+    };
+}
+
+tables!(entries1, Definition1, Entries1, scalar1, narrow_scalar1, slice1, narrow_slice1);
+tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow_slice2);
+
+/// Writes the entries for single numbers, for one kind of processor.
+macro_rules! scalars {
+    ($(#[$feature:meta])?) => {
+        $(#[$feature])?
+        pub unsafe extern "C" fn scalar1<D: Definition1>(x: f64) -> f64 {
+            D::eval(x)
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn scalar2<D: Definition2>(x: f64, y: f64) -> f64 {
+            D::eval(x, y)
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_scalar1<D: Definition1>(x: f32) -> f32 {
+            // SAFETY: the processor is the same.
+            unsafe { scalar1::<D>(f64::from(x)) as f32 }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_scalar2<D: Definition2>(x: f32, y: f32) -> f32 {
+            // SAFETY: the processor is the same.
+            unsafe { scalar2::<D>(f64::from(x), f64::from(y)) as f32 }
+        }
+    };
+}
+
+/// Writes the entries for slices, for one kind of processor.
+macro_rules! slices {
+    ($lanes:ty $(, #[$feature:meta])?) => {
+        $(#[$feature])?
+        pub unsafe extern "C" fn slice1<D: Definition1>(x: *const f64, y: *mut f64, n: usize) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { each1::<D, $lanes>(x, y, n) }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn slice2<D: Definition2>(x: *const f64, y: *const f64, z: *mut f64, n: usize) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { each2::<D, $lanes>(x, y, z, n) }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_slice1<D: Definition1>(x: *const f32, y: *mut f32, n: usize) {
+            // SAFETY: the caller's promise is the same, and so is the processor.
+            unsafe { narrow1(x, y, n, slice1::<D>) }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_slice2<D: Definition2>(x: *const f32, y: *const f32, z: *mut f32, n: usize) {
+            // SAFETY: the caller's promise is the same, and so is the processor.
+            unsafe { narrow2(x, y, z, n, slice2::<D>) }
+        }
+    };
+}
+
+mod any {
+    use super::*;
+    scalars!();
+    slices!(Portable);
+}
+
 #[cfg(target_arch = "x86_64")]
-entries!(avx2_fma, Twice<Avx2>, target_feature(enable = "avx2,fma"));
+mod avx2_fma {
+    use super::*;
+    scalars!(#[target_feature(enable = "avx2,fma")]);
+    slices!(Twice<Avx2>, #[target_feature(enable = "avx2,fma")]);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use super::*;
+    slices!(Avx512, #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]);
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::*;
+    slices!(Twice<Neon>, #[target_feature(enable = "neon")]);
+}
 
 /// Evaluates `D` at `n` points; a last, partial vector is filled up, so that all points meet the same code.
 ///

@@ -8,7 +8,7 @@
 use super::exp::exp_parts;
 use super::lanes::Lanes;
 use super::log::log_pair;
-use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
+use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
 use super::rounding::{round, scale};
 use std::f64::consts::{FRAC_1_PI, PI};
 
@@ -48,6 +48,9 @@ const LGAMMA: [f64; 20] = [
     6.379047507619774e-08,
     -3.0412068327913675e-08,
 ];
+
+/// What the first coefficient of `LGAMMA` lacks.
+const LGAMMA_LO: f64 = 1.5176930390577985e-17;
 
 /// What Stirling's formula lacks, times x, as a polynomial in x⁻², for `x >= 7.5`; the error next to the logarithm is 2^-67.
 const STIRLING: [f64; 8] = [
@@ -89,6 +92,9 @@ const DIGAMMA: [f64; 24] = [
     5.578676599909859e-05,
 ];
 
+/// What the first coefficient of `DIGAMMA` lacks.
+const DIGAMMA_LO: f64 = -2.475900309240471e-17;
+
 /// `(ln x - 1/(2x) - ψ(x)) x²` as a polynomial in x⁻², for `x >= 8`; the error next to ψ is 2^-69.
 const DIGAMMA_TAIL: [f64; 8] = [
     0.08333333333333333,
@@ -114,13 +120,22 @@ const SIN_PI: [f64; 9] = [
     -2.2349456072698055e-08,
 ];
 
-/// `sin πr` for `|r| <= 1/2`.
+/// What the first two coefficients of `SIN_PI` lack.
+const SIN_PI_LO: [f64; 2] = [2.266715822754921e-16, -8.925976737124587e-17];
+
+/// `sin πr` for `|r| <= 1/2`, to some bits more than one `f64` holds: next to the zeros of what is reflected by it, it cancels.
 #[inline(always)]
 pub(super) fn sin_pi<L: Lanes>(r: Pair<L>) -> Pair<L> {
-    let square = r.hi * r.hi;
+    let [cubic, quintic, rest @ ..] = SIN_PI;
+    let square = r.times(r).normalize();
+    let inner = ordered_sum(L::splat(quintic), square.hi * polynomial(square.hi, rest));
+    let product = square.times(Pair::new(inner.hi, inner.lo + L::splat(SIN_PI_LO[1])));
+    let outer = ordered_sum(L::splat(cubic), product.hi);
+    let outer = Pair::new(outer.hi, outer.lo + (product.lo + L::splat(SIN_PI_LO[0])));
+    let beyond = r.times(square.times(outer));
     let leading = r.times(Pair::splat(PI, PI_LO));
-    let sum = ordered_sum(leading.hi, (r.hi * square) * polynomial(square, SIN_PI));
-    Pair::new(sum.hi, sum.lo + leading.lo)
+    let sum = ordered_sum(leading.hi, beyond.hi);
+    Pair::new(sum.hi, sum.lo + (leading.lo + beyond.lo))
 }
 
 /// `cos πr` for `|r| <= 1/2`: the sine of the complement.
@@ -149,10 +164,8 @@ pub(super) fn lgamma_pair<L: Lanes>(x: L) -> Pair<L> {
     let next = Pair::select(a.lt(L::splat(1e-20)), Pair::single(a), next);
     let product = Pair::select(at_one, Pair::single(x), Pair::select(at_zero, next, product));
     let log = log_pair(Pair::select(large, Pair::single(x), product));
-    let leading = exact_product(d, L::splat(SLOPE_AT_TWO[0]));
-    let rest = d * (d * polynomial(d, LGAMMA));
-    let sum = ordered_sum(leading.hi, rest);
-    let near = Pair::new(sum.hi, d.fma(L::splat(SLOPE_AT_TWO[1]), sum.lo + leading.lo));
+    let [second, rest @ ..] = LGAMMA;
+    let near = around_zero(Pair::single(d), SLOPE_AT_TWO, [second, LGAMMA_LO], d * polynomial(d, rest));
     let below = L::or(at_one, at_zero);
     let small = near.plus(Pair::select(below, -log, log));
     Pair::select(large, stirling(L::select(large, x, L::splat(8.0)), log), small)
@@ -292,17 +305,23 @@ fn digamma_pair<L: Lanes>(a: L, next: L::Mask) -> Pair<L> {
     let first = Pair::select(next, following, own);
     let base = exact_sum(L::select(below, a, a - (floor - one)), L::select(below, one, zero));
     let d = exact_sum(base.hi, L::splat(-ROOT[0])).plus(Pair::new(base.lo - L::splat(ROOT[1]), L::splat(-ROOT[2])));
-    let leading = d.times(Pair::splat(SLOPE_AT_ROOT[0], SLOPE_AT_ROOT[1]));
-    let rest = d.hi * (d.hi * polynomial(d.hi, DIGAMMA));
-    let near = ordered_sum(leading.hi, rest);
-    let near = Pair::new(near.hi, near.lo + leading.lo).plus(sum);
+    let [second, rest @ ..] = DIGAMMA;
+    let near = around_zero(d, SLOPE_AT_ROOT, [second, DIGAMMA_LO], d.hi * polynomial(d.hi, rest)).plus(sum);
     let far = L::select(large, a, limit);
-    let step = one / far;
-    let square = step * step;
-    let log = log_pair(Pair::single(far));
-    let far =
-        log.plus(Pair::single(step * L::splat(-0.5))).plus(Pair::single(-(square * polynomial(square, DIGAMMA_TAIL))));
+    let step = reciprocal(far);
+    let square = step.hi * step.hi;
+    let tail = step.scaled(L::splat(-0.5)).plus(Pair::single(-(square * polynomial(square, DIGAMMA_TAIL))));
+    let far = log_pair(Pair::single(far)).plus(tail);
     Pair::select(large, far, near).plus(first)
+}
+
+/// `d (slope + d (second + rest))`, a function at the distance `d` from its zero, with two coefficients in two parts.
+#[inline(always)]
+fn around_zero<L: Lanes>(d: Pair<L>, slope: [f64; 2], second: [f64; 2], rest: L) -> Pair<L> {
+    let inner = ordered_sum(L::splat(second[0]), rest);
+    let product = d.times(Pair::new(inner.hi, inner.lo + L::splat(second[1])));
+    let outer = ordered_sum(L::splat(slope[0]), product.hi);
+    d.times(Pair::new(outer.hi, outer.lo + (product.lo + L::splat(slope[1]))))
 }
 
 /// `1 / x`, to twice the precision; where it is huge, rounded.

@@ -99,7 +99,7 @@ pub(super) trait Lanes:
     fn canonical(self) -> Self {
         Self::select(self.is_number(), self, Self::splat(f64::NAN))
     }
-    /// `f` of each pair of lanes, one after the other: for what is rare or has no lanes.
+    /// `f` of each pair of lanes, one after the other, with the one NaN: for what is rare or has no lanes.
     #[inline(always)]
     fn zip(self, y: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let mut left = [0.0; MAX_LANES];
@@ -113,7 +113,7 @@ pub(super) trait Lanes:
             *left = f(*left, right);
         }
         // SAFETY: as above.
-        unsafe { Self::load(left.as_ptr()) }
+        unsafe { Self::load(left.as_ptr()) }.canonical()
     }
 }
 
@@ -367,163 +367,131 @@ impl<L: Lanes> Lanes for Twice<L> {
     }
 }
 
+/// Writes a type of lanes that is one register, each operation as an expression of intrinsics on registers and masks.
+///
+/// A value of such a type exists only in functions that are reached through an entry marked with the features that the
+/// intrinsics need, and such an entry is called only where the processor has them: that is what makes the `unsafe`
+/// blocks sound.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! register {
+    (
+        $(#[$doc:meta])*
+        $name:ident($register:ty), $n:literal, $mask:ty;
+        splat = |$number:ident| $splat:expr;
+        load = |$from:ident| $load:expr;
+        store = |$to:ident, $stored:ident| $store:expr;
+        fma = |$factor:ident, $other:ident, $summand:ident| $fma:expr;
+        select = |$choice:ident, $yes:ident, $no:ident| $select:expr;
+        any = |$truth:ident| $any:expr;
+        operators { $($operator:ident::$operate:ident = |$ox:ident, $oy:ident| $result:expr;)* }
+        unary { $($unary:ident = |$ux:ident| $image:expr;)* }
+        binary { $($binary:ident = |$bx:ident, $by:ident| $combined:expr;)* }
+        compare { $($compare:ident = |$cx:ident, $cy:ident| $compared:expr;)* }
+        masks { $($join:ident = |$ma:ident, $mb:ident| $joined:expr;)* }
+        shifts { $($shift:ident = |$sx:ident, $k:ident| $shifted:expr;)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(in super::super) struct $name($register);
+
+        $(impl std::ops::$operator for $name {
+            type Output = $name;
+            #[inline(always)]
+            fn $operate(self, other: $name) -> $name {
+                let ($ox, $oy) = (self.0, other.0);
+                // SAFETY: see `register`.
+                $name(unsafe { $result })
+            }
+        })*
+
+        impl std::ops::Neg for $name {
+            type Output = $name;
+            #[inline(always)]
+            fn neg(self) -> $name {
+                self.bit_xor($name::splat(-0.0))
+            }
+        }
+
+        impl Lanes for $name {
+            const N: usize = $n;
+            type Mask = $mask;
+
+            #[inline(always)]
+            fn splat($number: f64) -> $name {
+                // SAFETY: see `register`.
+                $name(unsafe { $splat })
+            }
+            #[inline(always)]
+            unsafe fn load($from: *const f64) -> $name {
+                // SAFETY: see `register`; the caller promises that all lanes are readable.
+                $name(unsafe { $load })
+            }
+            #[inline(always)]
+            unsafe fn store(self, $to: *mut f64) {
+                let $stored = self.0;
+                // SAFETY: see `register`; the caller promises that all lanes are writable.
+                unsafe { $store }
+            }
+            #[inline(always)]
+            fn fma(self, y: $name, z: $name) -> $name {
+                let ($factor, $other, $summand) = (self.0, y.0, z.0);
+                // SAFETY: see `register`.
+                $name(unsafe { $fma })
+            }
+            #[inline(always)]
+            fn select($choice: $mask, yes: $name, no: $name) -> $name {
+                let ($yes, $no) = (yes.0, no.0);
+                // SAFETY: see `register`.
+                $name(unsafe { $select })
+            }
+            #[inline(always)]
+            fn any($truth: $mask) -> bool {
+                // SAFETY: see `register`.
+                unsafe { $any }
+            }
+            $(#[inline(always)]
+            fn $unary(self) -> $name {
+                let $ux = self.0;
+                // SAFETY: see `register`.
+                $name(unsafe { $image })
+            })*
+            $(#[inline(always)]
+            fn $binary(self, y: $name) -> $name {
+                let ($bx, $by) = (self.0, y.0);
+                // SAFETY: see `register`.
+                $name(unsafe { $combined })
+            })*
+            $(#[inline(always)]
+            fn $compare(self, y: $name) -> $mask {
+                let ($cx, $cy) = (self.0, y.0);
+                // SAFETY: see `register`.
+                unsafe { $compared }
+            })*
+            $(#[inline(always)]
+            fn $join($ma: $mask, $mb: $mask) -> $mask {
+                // SAFETY: see `register`.
+                unsafe { $joined }
+            })*
+            $(#[inline(always)]
+            fn $shift<const $k: i32>(self) -> $name {
+                let $sx = self.0;
+                // SAFETY: see `register`.
+                $name(unsafe { $shifted })
+            })*
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx2::Avx2;
-
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::Lanes;
-    use std::arch::x86_64::*;
-    use std::ops::{Add, Div, Mul, Neg, Sub};
-
-    /// Four lanes in one register of 256 bits.
-    ///
-    /// A value of this type exists only in functions that are reached through an entry marked
-    /// `#[target_feature(enable = "avx2,fma")]`, and such an entry is called only where the processor has both:
-    /// that is what makes every `unsafe` block of this module sound.
-    #[derive(Clone, Copy)]
-    pub(in super::super) struct Avx2(__m256d);
-
-    /// Applies an intrinsic to lanes.
-    macro_rules! intrinsic {
-        ($name:ident($($argument:expr),*)) => {
-            // SAFETY: see `Avx2`.
-            unsafe { $name($($argument),*) }
-        };
-    }
-
-    /// Applies an intrinsic on integers to the bits of lanes.
-    macro_rules! on_bits {
-        ($name:ident $(::<$k:ident>)? ($($argument:expr),*)) => {
-            // SAFETY: see `Avx2`.
-            Avx2(unsafe { _mm256_castsi256_pd($name$(::<$k>)?($(_mm256_castpd_si256($argument.0)),*)) })
-        };
-    }
-
-    /// Writes the operators of a type with lanes, each as one expression.
-    macro_rules! operators {
-        ($lanes:ident: $($operator:ident::$method:ident = |$x:ident, $y:ident| $result:expr;)*) => {
-            $(impl $operator for $lanes {
-                type Output = $lanes;
-                #[inline(always)]
-                fn $method(self, other: $lanes) -> $lanes {
-                    let ($x, $y) = (self, other);
-                    $result
-                }
-            })*
-        };
-    }
-
-    operators! { Avx2:
-        Add::add = |x, y| Avx2(intrinsic!(_mm256_add_pd(x.0, y.0)));
-        Sub::sub = |x, y| Avx2(intrinsic!(_mm256_sub_pd(x.0, y.0)));
-        Mul::mul = |x, y| Avx2(intrinsic!(_mm256_mul_pd(x.0, y.0)));
-        Div::div = |x, y| Avx2(intrinsic!(_mm256_div_pd(x.0, y.0)));
-    }
-
-    impl Neg for Avx2 {
-        type Output = Avx2;
-        #[inline(always)]
-        fn neg(self) -> Avx2 {
-            self.bit_xor(Avx2::splat(-0.0))
-        }
-    }
-
-    impl Lanes for Avx2 {
-        const N: usize = 4;
-        type Mask = __m256d;
-
-        #[inline(always)]
-        fn splat(x: f64) -> Avx2 {
-            Avx2(intrinsic!(_mm256_set1_pd(x)))
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f64) -> Avx2 {
-            // The caller promises four readable numbers.
-            Avx2(intrinsic!(_mm256_loadu_pd(from)))
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f64) {
-            // The caller promises room for four numbers.
-            intrinsic!(_mm256_storeu_pd(to, self.0));
-        }
-        #[inline(always)]
-        fn fma(self, y: Avx2, z: Avx2) -> Avx2 {
-            Avx2(intrinsic!(_mm256_fmadd_pd(self.0, y.0, z.0)))
-        }
-        #[inline(always)]
-        fn sqrt(self) -> Avx2 {
-            Avx2(intrinsic!(_mm256_sqrt_pd(self.0)))
-        }
-        #[inline(always)]
-        fn trunc(self) -> Avx2 {
-            // SAFETY: see `Avx2`.
-            Avx2(unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(self.0) })
-        }
-        #[inline(always)]
-        fn min(self, y: Avx2) -> Avx2 {
-            // The instruction is defined by the same comparison.
-            Avx2(intrinsic!(_mm256_min_pd(self.0, y.0)))
-        }
-        #[inline(always)]
-        fn max(self, y: Avx2) -> Avx2 {
-            // The instruction is defined by the same comparison.
-            Avx2(intrinsic!(_mm256_max_pd(self.0, y.0)))
-        }
-        #[inline(always)]
-        fn lt(self, y: Avx2) -> __m256d {
-            // SAFETY: see `Avx2`.
-            unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, y.0) }
-        }
-        #[inline(always)]
-        fn le(self, y: Avx2) -> __m256d {
-            // SAFETY: see `Avx2`.
-            unsafe { _mm256_cmp_pd::<_CMP_LE_OQ>(self.0, y.0) }
-        }
-        #[inline(always)]
-        fn eq(self, y: Avx2) -> __m256d {
-            // SAFETY: see `Avx2`.
-            unsafe { _mm256_cmp_pd::<_CMP_EQ_OQ>(self.0, y.0) }
-        }
-        #[inline(always)]
-        fn and(a: __m256d, b: __m256d) -> __m256d {
-            intrinsic!(_mm256_and_pd(a, b))
-        }
-        #[inline(always)]
-        fn or(a: __m256d, b: __m256d) -> __m256d {
-            intrinsic!(_mm256_or_pd(a, b))
-        }
-        #[inline(always)]
-        fn any(mask: __m256d) -> bool {
-            intrinsic!(_mm256_movemask_pd(mask)) != 0
-        }
-        #[inline(always)]
-        fn select(mask: __m256d, yes: Avx2, no: Avx2) -> Avx2 {
-            Avx2(intrinsic!(_mm256_blendv_pd(no.0, yes.0, mask)))
-        }
-        #[inline(always)]
-        fn bit_and(self, y: Avx2) -> Avx2 {
-            Avx2(intrinsic!(_mm256_and_pd(self.0, y.0)))
-        }
-        #[inline(always)]
-        fn bit_or(self, y: Avx2) -> Avx2 {
-            Avx2(intrinsic!(_mm256_or_pd(self.0, y.0)))
-        }
-        #[inline(always)]
-        fn bit_xor(self, y: Avx2) -> Avx2 {
-            Avx2(intrinsic!(_mm256_xor_pd(self.0, y.0)))
-        }
-        #[inline(always)]
-        fn bits_add(self, y: Avx2) -> Avx2 {
-            on_bits!(_mm256_add_epi64(self, y))
-        }
-        #[inline(always)]
-        fn bits_shl<const K: i32>(self) -> Avx2 {
-            on_bits!(_mm256_slli_epi64::<K>(self))
-        }
-        #[inline(always)]
-        fn bits_shr<const K: i32>(self) -> Avx2 {
-            on_bits!(_mm256_srli_epi64::<K>(self))
-        }
-    }
-}
+pub(super) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) use neon::Neon;

@@ -14,74 +14,13 @@
 //! - Coefficients were computed for this crate, by Remez exchange, and rounded to `f64`; those of the special functions
 //!   by interpolation at Chebyshev's points, as `tests/data/math/fit.py` does it.
 //!
-//! The largest error found at more than a million points per function, in units in the last place, against MPFR with 140
-//! bits; and nanoseconds per element: of a slice in the first-level cache (AVX2, Zen 3) and of independent scalar calls.
-//!
-//! | function | error | slice | scalar |
-//! | --- | --- | --- | --- |
-//! | `exp` | 0.75 | 1.6 | 7 |
-//! | `exp2` | 0.73 | 1.8 | 8 |
-//! | `expm1` | 0.80 | 2.4 | 7 |
-//! | `log` | 0.55 | 1.9 | 8 |
-//! | `log2` | 0.57 | 2.0 | 8 |
-//! | `log10` | 0.55 | 2.1 | 8 |
-//! | `log1p` | 0.55 | 2.7 | 10 |
-//! | `sin` | 0.82 | 1.8 | 6 |
-//! | `cos` | 0.88 | 1.8 | 6 |
-//! | `tan` | 1.02 | 2.7 | 12 |
-//! | `asin` | 0.63 | 2.1 | 6 |
-//! | `acos` | 0.59 | 2.0 | 6 |
-//! | `atan` | 0.88 | 2.7 | 8 |
-//! | `sinh` | 0.63 | 3.2 | 14 |
-//! | `cosh` | 0.63 | 2.7 | 12 |
-//! | `tanh` | 0.79 | 2.9 | 13 |
-//! | `asinh` | 1.01 | 4.3 | 17 |
-//! | `acosh` | 0.58 | 4.0 | 15 |
-//! | `atanh` | 0.58 | 3.3 | 14 |
-//! | `logistic` | 0.75 | 2.7 | 12 |
-//! | `cbrt` | 0.50 | 2.4 | 10 |
-//! | `pow` | 0.75 | 8.1 | 36 |
-//! | `atan2` | 0.74 | 3.6 | 11 |
-//! | `hypot` | 0.75 | 1.5 | 6 |
-//! | `rem` | 0 | 0.8 | 3 |
-//!
-//! The errors near 0.75 are those of subnormal results, which are rounded twice.
-//! `tests/data/math/reference.py` writes the values that the tests compare with.
-//!
-//! Special functions, against mpmath, at the 300 points per function that `tests/data/math/special.py` writes. Those
-//! with lanes are computed as the elementary ones are; the others element by element, by one function that every
-//! processor calls.
-//!
-//! | function | error | lanes |
-//! | --- | --- | --- |
-//! | `erf`, `erfc`, `erfcx` | 0.54 | yes |
-//! | `erf_inv`, `ndtri` | 0.83 | |
-//! | `ndtr`, `log_ndtr` | 0.64 | yes |
-//! | `gamma` | 1.14 | yes |
-//! | `lgamma` | 0.63; below -2 next to 1 | yes |
-//! | `digamma` | 1.22; below 0 next to 1 | yes |
-//! | `polygamma` | 2.2 | |
-//! | `beta`, `lbeta` | 0.55 | |
-//! | `entr` | 0.89 | yes |
-//! | `logit`, `softplus`, `log1mexp`, `xlogy`, `xlog1py`, `logaddexp` | 0.54 | yes |
-//! | `sinc` | 0.89 | yes |
-//! | `sinc_derivative` | 1.03 | |
-//! | `bessel_j0`, `bessel_j1`, `bessel_jn` | 0.50; from 25 on next to √(2/(πx)) | |
-//! | `bessel_y0`, `bessel_y1` | 0.68; next to 10⁻⁶, and from 25 on to √(2/(πx)) | |
-//! | `bessel_i0`, `bessel_i1`, `bessel_in` and with `e` | 0.53 | |
-//! | `igamma`, `igammac` | 10, for parameters up to 10⁶ | |
-//! | `gamma_density` | 0.54, for parameters up to 10⁶ | |
-//! | `igamma_grad_a` | 48, for parameters up to 10⁶ | |
-//! | `betainc` | 1.3e3, for parameters up to 10⁴; mostly a few | |
-//! | `beta_density` | 1.7, for parameters up to 10⁴ | |
-//! | `betainc_grad_a`, `betainc_grad_b` | 6e4, for parameters up to 10⁴; mostly some tens | |
-//!
-//! The large ones are those next to an end of the interval at which the mean lies, where the continued fraction takes
-//! thousands of terms.
+//! Errors and times stand in the documentation of the module `op`, where users find them. `tools/accuracy` measures the
+//! errors, `benches/math` the times; `tests/data/math/reference.py` and `special.py` write the values that the tests compare
+//! with. `tools/math` builds this folder by itself, for any target.
 //!
 //! | file | |
 //! | --- | --- |
-//! | `lanes` | what the definitions are generic over, and its implementations |
+//! | `lanes` | what the definitions are generic over, and its implementations: AVX2, AVX-512, NEON |
 //! | `pair`, `rounding` | sums of two numbers, polynomials, powers of two |
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
@@ -98,6 +37,8 @@ mod incomplete_beta;
 mod incomplete_gamma;
 mod inverse_trig;
 mod lanes;
+// What tools/math builds by itself does without.
+#[cfg(not(elementary))]
 pub mod linear;
 mod log;
 mod log_sums;
@@ -361,11 +302,11 @@ const TERNARY: [fn(f64, f64, f64) -> f64; 4] = [
 ];
 
 extern "C" fn wide<const INDEX: usize>(x: f64, y: f64, z: f64) -> f64 {
-    TERNARY[INDEX](x, y, z)
+    TERNARY[INDEX](x, y, z).canonical()
 }
 
 extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
-    TERNARY[INDEX](x.into(), y.into(), z.into()) as f32
+    wide::<INDEX>(x.into(), y.into(), z.into()) as f32
 }
 
 impl Unary {

@@ -4,6 +4,10 @@
 //! To add an operation: write its struct and its [`Rules`] (for an elementwise one, [`Elementwise`]) in the file of its
 //! family, and its name in the list below and in the table of [`Op::cost`]. What is forgotten does not compile, or fails in
 //! the table of tests.
+//!
+//! # Accuracy and time of the elementary functions
+//!
+#![doc = include_str!("accuracy.md")]
 
 mod arithmetic;
 mod assembly;

@@ -28,7 +28,7 @@ def interpolate(f, low, high, n):
     return coefficients[:n]
 
 
-def show(name, f, low, high, n, scale=lambda t: mpf(1)):
+def show(name, f, low, high, n, scale=lambda t: mpf(1), n_pairs=0):
     coefficients = interpolate(f, low, high, n)
     rounded = [mpf(float(c)) for c in coefficients]
     points = [mpf(low) + (mpf(high) - mpf(low)) * k / 501 for k in range(1, 501)]
@@ -40,6 +40,8 @@ def show(name, f, low, high, n, scale=lambda t: mpf(1)):
     for c in rounded:
         print(f"    {float(c)!r},")
     print("];")
+    for k in range(n_pairs):
+        print(f"/// What coefficient {k} lacks: {float(coefficients[k] - rounded[k])!r}")
 
 
 def constant(name, x, parts=2):
@@ -86,17 +88,18 @@ if __name__ == "__main__":
     constant("ERFCX0", erfcx(mpf(0)))
     constant("ONE_LESS_GAMMA", 1 - mp.euler)
     lgamma2 = lambda d: (mp.loggamma(2 + d) / d - (1 - mp.euler)) / d
-    show("LGAMMA", lgamma2, -0.5, 0.5, 20, lambda d: 1 / d)
+    show("LGAMMA", lgamma2, -0.5, 0.5, 20, lambda d: 1 / d, 1)
     constant("HALF_LOG_TAU", mp.log(2 * mp.pi) / 2)
     constant("LOG_PI", mp.log(mp.pi))
     show("STIRLING", stirling, 0, mpf(1) / mpf(7.5) ** 2, 8, lambda w: 7)
     constant("DIGAMMA_ROOT", ROOT, 3)
     slope = mp.polygamma(1, ROOT)
     constant("DIGAMMA_SLOPE", slope)
-    show("DIGAMMA", lambda d: (mp.digamma(ROOT + d) / d - slope) / d, 1 - ROOT, 2 - ROOT, 24, lambda d: 1 / d)
+    show("DIGAMMA", lambda d: (mp.digamma(ROOT + d) / d - slope) / d, 1 - ROOT, 2 - ROOT, 24, lambda d: 1 / d, 1)
     show("DIGAMMA_TAIL", digamma_tail, 0, mpf(1) / 64, 8, lambda w: 2 / w)
     constant("PI", mp.pi)
-    show("SIN_PI", lambda z: (mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z) - mp.pi) / z, 0, 0.25, 9, lambda z: 1 / z)
+    sin_pi = lambda z: (mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z) - mp.pi) / z
+    show("SIN_PI", sin_pi, 0, 0.25, 9, lambda z: 1 / z, 2)
     constant("FRAC_1_PI", 1 / mp.pi)
     constant("FRAC_1_SQRT_2", 1 / mp.sqrt(2))
     constant("HALF_SQRT_PI", mp.sqrt(mp.pi) / 2)
