@@ -751,6 +751,54 @@ fn what_does_not_change_leaves_the_loop() -> Result<(), Error> {
     Ok(())
 }
 
+/// What a trip adds to the cotangent of a matrix of weights is a product; all of them are one product after the loop, of
+/// rows that the loop saves or collects. The same function without a loop has the same derivatives.
+#[test]
+fn products_are_summed_up_after_the_loop() -> Result<(), Error> {
+    const N: usize = 20;
+    let step = |h: Var, x: Var, w: Var, u: Var| (h.dot(w) + x.dot(u)).tanh();
+    let looped = move |x: Var, w: Var, u: Var| {
+        let (h, squares) = scan(Var::from(0.1).broadcast_to(&[3, N]), x, |h, x| {
+            let next = step(h, x, w, u);
+            (next, next.square().sum())
+        });
+        h.sum() + squares.sum()
+    };
+    let unrolled = move |x: Var, w: Var, u: Var| {
+        let mut h = Var::from(0.1).broadcast_to(&[3, N]);
+        let mut sum = Var::from(0.0);
+        for t in 0..x.shape()[0] {
+            h = step(h, x.index_axis(0, t), w, u);
+            sum += h.square().sum();
+        }
+        h.sum() + sum
+    };
+    let mut random = Random(7);
+    let mut array = |shape: &[usize]| random.array(&Type::new(DType::F64, shape), (-0.3, 0.3));
+    let weights = [array(&[N, N]), array(&[N, N])];
+    for n in [1usize, 2, 7] {
+        let x = array(&[n, 3, N]);
+        let args = (&x, &weights[0], &weights[1]);
+        all_close(&numbers(grad(looped).wrt(AllArgs), args), &numbers(grad(unrolled).wrt(AllArgs), args));
+        let by_w = |f: &dyn Fn(Var, Var, Var) -> Var, x: Var, w: Var| grad(|w: Var| f(x, w, w)).apply((w,));
+        let curved = |f: &dyn Fn(Var, Var, Var) -> Var, x: Var, w: Var| by_w(f, x, w).square().sum();
+        let second = |f: &dyn Fn(Var, Var, Var) -> Var, x: Var, w: Var| grad(|w: Var| curved(f, x, w)).apply((w,));
+        let args = (&x, &weights[0]);
+        all_close(
+            &numbers(|x: Var, w: Var| second(&looped, x, w), args),
+            &numbers(|x: Var, w: Var| second(&unrolled, x, w), args),
+        );
+    }
+
+    let types = (Type::new(DType::F64, [7, 3, N]), Type::new(DType::F64, [N, N]), Type::new(DType::F64, [N, N]));
+    let graph = optimize(&trace(grad(looped).wrt(AllArgs), types)?)?;
+    let back = graph.ids().rfind(|&id| matches!(graph.node(id).op(), Some(Op::Scan(_)))).expect("there are loops");
+    let Some(Op::Scan(op)) = graph.node(back).op() else { unreachable!() };
+    assert_eq!(op.carry, 1, "the sums are carried:\n{graph}");
+    assert!(graph.node(back).types().iter().all(|ty| ty.shape.extents() != [N, N]), "{graph}");
+    Ok(())
+}
+
 #[test]
 fn known_choices_are_followed() -> Result<(), Error> {
     let f = |x: Var| {

@@ -1,10 +1,16 @@
 //! The plan of a program as users see it: kernels, homes, bytes, arithmetic; and kernels that are timed one by one.
 
+pub mod common;
+
 use std::fs;
 use std::path::Path;
 
+use common::Random;
 use retrograd::compile::{Home, KernelKind, KernelReport, Report, Trips};
-use retrograd::op::{Cost, Lowering, Schedule};
+use retrograd::ir::Value;
+use retrograd::op::{
+    Add, And, BroadcastInDim, Concatenate, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
+};
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
 
@@ -107,6 +113,248 @@ fn products_with_the_rows_of_a_matrix_read_it_once() {
             }
         }
     }
+}
+
+/// Numbers whose sums depend on the order, zeros of either sign among them.
+fn awkward(seed: usize, ty: &Type) -> Array {
+    let mut random = Random(seed as u64);
+    let numbers = [-0.0, 0.0, 1.0, -1.0, 3.0, 1e16, -1e16, 0.1];
+    let mut number = || Scalar::F64(numbers[random.below(8)]).convert(ty.dtype);
+    Array::collect(ty, (0..ty.size()).map(|_| number()))
+}
+
+/// Requires the bits of the interpreter; gives the plan.
+fn checked(graph: &Graph) -> Report {
+    let types = graph.inputs().iter().map(|input| graph.ty(input.node.into()));
+    let inputs: Vec<Array> = types.enumerate().map(|(k, ty)| awkward(k, ty)).collect();
+    let inspection = Program::inspect(graph).unwrap();
+    let native = inspection.program.call(&inputs).unwrap();
+    for (k, (native, expected)) in native.iter().zip(&interpret::run(graph, &inputs).unwrap()).enumerate() {
+        assert!(native.same_bits(expected), "output {k}: {native}\nexpected {expected}\n{graph}\n{}", inspection.plan);
+    }
+    inspection.plan
+}
+
+/// An array combined with itself: twice its elements, where they are numbers.
+fn doubled(graph: &mut Graph, x: Value) -> Value {
+    let op = if graph.ty(x).dtype == DType::Bool { Op::from(And) } else { Op::from(Add) };
+    graph.add(op, &[x, x], Default::default()).unwrap().into()
+}
+
+/// What an operation puts together from as many computed arrays of these shapes.
+fn joined(op: impl Into<Op>, dtype: DType, shapes: &[Vec<usize>]) -> Graph {
+    let mut graph = Graph::new("joined");
+    let inputs = shapes.iter().enumerate();
+    let inputs = inputs.map(|(k, shape)| graph.add_input(format!("x{k}"), Type::new(dtype, &shape[..])).unwrap());
+    let inputs: Vec<Value> = inputs.collect();
+    let parts: Vec<Value> = inputs.into_iter().map(|x| doubled(&mut graph, x)).collect();
+    let node = graph.add(op.into(), &parts, Default::default()).unwrap();
+    graph.add_output("y", node.into());
+    graph
+}
+
+/// A computed array of that shape, padded with an input.
+fn padded(op: Pad, dtype: DType, shape: &[usize]) -> Graph {
+    let mut graph = Graph::new("padded");
+    let x = graph.add_input("x", Type::new(dtype, shape)).unwrap();
+    let number = graph.add_input("number", Type::scalar(dtype)).unwrap();
+    let x = doubled(&mut graph, x);
+    let node = graph.add(op.into(), &[x, number], Default::default()).unwrap();
+    graph.add_output("y", node.into());
+    graph
+}
+
+fn scatter(size: usize, starts: &[usize], strides: &[usize]) -> ScatterSlices {
+    let each = |numbers: &[usize]| numbers.iter().map(|&number| vec![number]).collect();
+    ScatterSlices { shape: [size].into(), starts: each(starts), strides: each(strides) }
+}
+
+fn loops(plan: &Report) -> usize {
+    let is_loop = |kernel: &&KernelReport| matches!(kernel.kind, KernelKind::Loop { .. });
+    let n = plan.kernels.iter().filter(is_loop).count();
+    assert_eq!(n, plan.kernels.len(), "{plan}");
+    n
+}
+
+/// Slices of one value that overlap: their cotangents go to their places from the loop that makes them.
+#[test]
+fn a_gradient_by_slices_is_one_loop() {
+    for n in [18, 513, 1000, 1300, 5000] {
+        let rosenbrock = move |x: Var| {
+            let (a, b) = (x.slice_axis(0, 0, n - 1, 1), x.slice_axis(0, 1, n, 1));
+            ((b - a * a).square() * 100.0 + (1.0 - a).square()).sum()
+        };
+        for dtype in [DType::F64, DType::F32] {
+            let graph = trace(rosenbrock, (Type::new(dtype, [n]),)).unwrap();
+            let graph = optimize::optimize(&differentiate::grad(&graph, 0, &[0]).unwrap()).unwrap();
+            let plan = checked(&graph);
+            let [kernel] = &plan.kernels[..] else { panic!("{plan}") };
+            assert_eq!(kernel.kind, KernelKind::Loop { shape: [n - 1].into() }, "{plan}");
+            let bytes = |n: usize| (dtype.size() * n) as u64;
+            assert_eq!((kernel.read_bytes, kernel.written_bytes), (bytes(n), bytes(n + 1)), "{plan}");
+            // What is added waits in a tile.
+            assert_eq!(plan.arena_bytes, 4096, "{plan}");
+            let step = kernel.steps.last().unwrap();
+            assert_eq!((step.op, &step.homes[..]), ("scatter_slices", &[Home::Output("x.grad".to_string())][..]));
+            assert_eq!(plan.to_string().matches("= scatter_slices").count(), 1, "{plan}");
+        }
+    }
+}
+
+#[test]
+fn parts_that_overlap_are_added_in_their_order() {
+    let n = 1100;
+    let shapes = vec![vec![n - 2]; 3];
+    let outputs = |starts: &[usize], dtype: DType| {
+        let graph = joined(scatter(n, starts, &[1; 3]), dtype, &shapes);
+        let ty = Type::new(dtype, [n - 2]);
+        let inputs = [0, 1, 2].map(|k| awkward(k, &ty));
+        (checked(&graph), interpret::run(&graph, &inputs).unwrap())
+    };
+    for dtype in [DType::F64, DType::F32, DType::I64] {
+        // A loop is ahead where a slice begins later, so what is added afterwards must not begin later still.
+        let (descending, sums) = outputs(&[2, 1, 0], dtype);
+        assert_eq!(loops(&descending), 1, "{descending}");
+        let (ascending, others) = outputs(&[0, 1, 2], dtype);
+        assert_eq!(loops(&ascending), 3, "{ascending}");
+        assert_eq!(loops(&outputs(&[1, 0, 2], dtype).0), 2);
+        assert_eq!(loops(&outputs(&[1, 1, 0], dtype).0), 1);
+        assert!(dtype == DType::I64 || sums != others, "the order makes no difference");
+    }
+    // Two are added to 0 in either order.
+    for starts in [[0, 1], [1, 0], [0, 0], [500, 0], [0, 700]] {
+        let plan = checked(&joined(scatter(n, &starts, &[1, 1]), DType::F64, &vec![vec![400]; 2]));
+        assert_eq!(loops(&plan), 1, "{plan}");
+    }
+    // Rows count first; a slice that begins at an earlier row, but further right, is behind.
+    let op = |starts: [[usize; 2]; 3]| ScatterSlices {
+        shape: [30, 80].into(),
+        starts: starts.map(|start| start.to_vec()).into(),
+        strides: vec![vec![1, 1]; 3],
+    };
+    let in_rows = |starts| checked(&joined(op(starts), DType::F64, &vec![vec![20, 70]; 3]));
+    assert_eq!(loops(&in_rows([[3, 0], [2, 9], [2, 1]])), 1);
+    assert_eq!(loops(&in_rows([[2, 9], [3, 0], [0, 0]])), 2);
+    // With other steps, or in another shape, places meet in no fixed order.
+    assert_eq!(loops(&checked(&joined(scatter(n, &[100, 0], &[2, 3]), DType::F64, &vec![vec![300]; 2]))), 2);
+    assert_eq!(loops(&checked(&joined(scatter(n, &[3, 0], &[1, 1]), DType::F64, &[vec![900], vec![901]]))), 2);
+}
+
+#[test]
+fn parts_of_every_dtype_go_to_places_with_any_distance() {
+    for dtype in DType::ALL {
+        for n in [17, 100, 1026] {
+            for (low, high, interior) in [(0, 0, 0), (1, 0, 0), (0, 37, 0), (3, 5, 0), (0, 0, 1), (2, 1, 4)] {
+                let op = Pad { low: vec![low], high: vec![high], interior: vec![interior] };
+                assert_eq!(loops(&checked(&padded(op, dtype, &[n]))), 1);
+            }
+        }
+        let rows = |low: [i64; 2], high: [i64; 2], interior: [usize; 2]| {
+            let op = Pad { low: low.into(), high: high.into(), interior: interior.into() };
+            checked(&padded(op, dtype, &[21, 67]))
+        };
+        assert_eq!(loops(&rows([2, 0], [1, 0], [0, 0])), 1);
+        assert_eq!(loops(&rows([0, 2], [0, 3], [0, 0])), 1);
+        assert_eq!(loops(&rows([2, 2], [1, 3], [2, 1])), 1);
+        // Elements are cut off.
+        assert_eq!(rows([2, -2], [1, 3], [2, 1]).kernels.last().unwrap().kind, KernelKind::Library);
+        if dtype != DType::Bool {
+            assert_eq!(loops(&checked(&joined(scatter(1200, &[1, 0], &[2, 2]), dtype, &vec![vec![600]; 2]))), 1);
+            assert_eq!(loops(&checked(&joined(scatter(1200, &[3, 1], &[2, 2]), dtype, &vec![vec![500]; 2]))), 1);
+        }
+    }
+}
+
+#[test]
+fn arrays_are_joined_by_the_loops_that_make_them() {
+    // Each loop writes its part of the output, and nothing else.
+    let graph = trace(|x: Var, y: Var| Var::concatenate(&[x.exp(), y * y], 0), (f64s(&[600]), f64s(&[700]))).unwrap();
+    let plan = checked(&graph);
+    assert_eq!(loops(&plan), 2, "{plan}");
+    let written: Vec<u64> = plan.kernels.iter().map(|kernel| kernel.written_bytes).collect();
+    assert_eq!(written, [8 * 600, 8 * 700], "{plan}");
+    assert!(plan.to_string().contains("= concatenate %0 %1 axis=0, of it %1"), "{plan}");
+    // As columns of a matrix, too, though these are reshaped first; and flattened.
+    let stacked = |axis: usize| move |x: Var| Var::stack(&[x.exp(), x * x, x.sin()], axis);
+    for axis in [0, 1] {
+        let plan = checked(&trace(stacked(axis), (f64s(&[1000]),)).unwrap());
+        assert_eq!(loops(&plan), 1, "{plan}");
+        assert_eq!((plan.kernels[0].written_bytes, plan.kernels[0].read_bytes), (24_000, 8000), "{plan}");
+    }
+    let flat = |x: Var, y: Var| Var::concatenate(&[(x * x).reshape(&[600]), (y * y).reshape(&[80])], 0);
+    let plan = checked(&trace(flat, (f64s(&[20, 30]), f64s(&[80, 1]))).unwrap());
+    assert_eq!(plan.kernels[0].kind, KernelKind::Loop { shape: [20, 30].into() }, "{plan}");
+    assert_eq!((loops(&plan), plan.arena_bytes), (2, 0), "{plan}");
+    // What only renames elements is read where it is.
+    let renamed = |x: Var| Var::concatenate(&[x.reverse(&[0]), x.slice_axis(0, 3, 503, 2), (x * x).reverse(&[0])], 0);
+    assert_eq!(loops(&checked(&trace(renamed, (f64s(&[520]),)).unwrap())), 3);
+}
+
+#[test]
+fn parts_without_elements_take_no_part() {
+    let join = |shapes: &[Vec<usize>]| checked(&joined(Concatenate { axis: 0 }, DType::F64, shapes));
+    assert_eq!(join(&[vec![0], vec![600], vec![0]]).kernels.last().unwrap().summary(), "add, concatenate");
+    join(&[vec![0, 600], vec![0, 600]]);
+    let scatter = |n: usize| checked(&joined(scatter(600, &[600, 2], &[1, 1]), DType::F64, &[vec![0], vec![n]]));
+    for n in [0, 17, 300] {
+        assert_eq!(scatter(n).kernels.last().unwrap().kind == KernelKind::Library, n == 0);
+    }
+    checked(&padded(Pad { low: vec![300], high: vec![300], interior: vec![0] }, DType::F64, &[0]));
+    checked(&padded(Pad { low: vec![0, 300], high: vec![0, 0], interior: vec![0, 0] }, DType::F64, &[0, 5]));
+}
+
+/// A result whose parts come from several kernels lies in memory from the first of them on.
+#[test]
+fn parts_wait_for_what_they_need() {
+    let mut graph = Graph::new("late");
+    let x = graph.add_input("x", f64s(&[1000])).unwrap();
+    let x = doubled(&mut graph, x);
+    let sum = graph.add(ReduceSum { axes: vec![0] }.into(), &[x], Default::default()).unwrap().into();
+    let all = BroadcastInDim { shape: [1000].into(), axes: vec![] };
+    let all = graph.add(all.into(), &[sum], Default::default()).unwrap().into();
+    let late = graph.add(Add.into(), &[x, all], Default::default()).unwrap().into();
+    let node = graph.add(scatter(1100, &[7, 0], &[1, 1]).into(), &[x, late], Default::default()).unwrap();
+    graph.add_output("y", node.into());
+    let plan = checked(&graph);
+    let [first, second] = &plan.kernels[..] else { panic!("{plan}") };
+    // The first fills what it does not store; the second reads what it adds to.
+    assert_eq!((first.read_bytes, first.written_bytes), (8000, 8000 + 8 + 8800), "{plan}");
+    assert_eq!((second.read_bytes, second.written_bytes), (8 + 8000 + 8000, 8000), "{plan}");
+    assert_eq!(reads(second).last().unwrap(), "%4: output y", "{plan}");
+    assert_eq!(first.cost.unwrap().flops() + second.cost.unwrap().flops(), plan.cost().unwrap().flops());
+}
+
+/// Memory is used again while results are put together from parts.
+#[test]
+fn parts_go_to_memory_of_their_own() {
+    let n = 700;
+    let step = move |x: Var, k: usize| {
+        let (head, tail) = (x.slice_axis(0, 0, n - 1, 1), x.slice_axis(0, 1, n, 1));
+        let up = (head * tail).pad(0.5, &[1], &[0], &[0]);
+        let down = (tail - head).sin().pad(up.sum() * 1e-3, &[0], &[1], &[0]);
+        let halves = [(up * down).slice_axis(0, k, n / 2 + k, 1), down.slice_axis(0, 0, n - n / 2, 1)];
+        Var::concatenate(&halves, 0) + up * 0.25
+    };
+    let chain = move |x: Var| (0..6).fold(x, step);
+    for graph in [
+        trace(chain, (f64s(&[n]),)).unwrap(),
+        trace(move |x: Var| chain(x).sum(), (f64s(&[n]),)).unwrap(),
+        trace(move |x: Var| fori_loop(4, x, move |_, x| step(x, 3)), (f64s(&[n]),)).unwrap(),
+        trace(move |x: Var| fori_loop(4, x, move |_, x| step(x, 3)).sum(), (f64s(&[n]),)).unwrap(),
+    ] {
+        checked(&graph);
+        checked(&optimize::optimize(&graph).unwrap());
+        if graph.ty(graph.outputs()[0].value).rank() == 0 {
+            checked(&optimize::optimize(&gradient(&graph)).unwrap());
+        }
+    }
+    // One result as two outputs: one is written, and copied to the other.
+    let twice = |x: Var| {
+        let y = (x * x).pad(1.0, &[2], &[3], &[0]);
+        (y, y, y.sum())
+    };
+    let plan = checked(&trace(twice, (f64s(&[n]),)).unwrap());
+    assert_eq!(homes(&plan.kernels[0])[1], "output out.0", "{plan}");
 }
 
 #[test]

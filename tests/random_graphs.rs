@@ -16,6 +16,7 @@ use retrograd::optimize::{optimize, pass};
 use retrograd::value::{Array, DType, Element, Shape, Type};
 use retrograd::{Error, Program, differentiate, interpret};
 
+/// How many graphs are made, unless the variable `N_GRAPHS` says otherwise.
 const N_GRAPHS: u64 = 10_000;
 
 /// Seeds that once failed stay here.
@@ -107,7 +108,7 @@ impl Generator<'_> {
                 let op = self.rename(&shape);
                 self.add(op, &[x]);
             }
-            5 => self.join(x, &shape),
+            5 | 6 => self.join(x, &shape),
             _ => {
                 let op = self.instances[self.random.below(self.instances.len())].clone();
                 let (y, z) = (self.companion(x), self.companion(x));
@@ -153,7 +154,13 @@ impl Generator<'_> {
         match self.random.below(4) {
             0 if rank > 0 => {
                 let axis = self.random.below(rank);
-                self.add(Concatenate { axis }.into(), &[x, y, x]);
+                let others = |shape: &Shape| shape.without(&[axis]);
+                let dtype = self.graph.ty(x).dtype;
+                let fits = |ty: &Type| ty.dtype == dtype && ty.rank() == rank && others(&ty.shape) == others(shape);
+                let mut parts = vec![x, y, x];
+                parts.extend(self.values.iter().copied().filter(|&z| fits(self.graph.ty(z))).take(2));
+                parts.rotate_left(self.random.below(3));
+                self.add(Concatenate { axis }.into(), &parts);
             }
             1 if rank > 0 => {
                 let axis = self.random.below(rank);
@@ -174,10 +181,15 @@ impl Generator<'_> {
                 self.add(Pad { low, high, interior }.into(), &[x, one]);
             }
             _ => {
-                let grown: Shape = shape.iter().map(|extent| extent * 2 + 1).collect();
-                let starts = vec![vec![0; rank], vec![1; rank]];
-                let strides = vec![vec![2; rank], vec![1; rank]];
-                self.add(ScatterSlices { shape: grown, starts, strides }.into(), &[x, y]);
+                let parts: Vec<Value> = (0..2 + self.random.below(3)).map(|_| self.companion(x)).collect();
+                let grown: Shape = shape.iter().map(|extent| extent * 2 + 3).collect();
+                // Mostly slices as those of a stencil, sometimes with steps.
+                let with_steps = self.random.below(3) == 0;
+                let step = |g: &mut Self| if with_steps { 1 + g.random.below(2) } else { 1 };
+                let strides: Vec<Vec<usize>> =
+                    parts.iter().map(|_| shape.iter().map(|_| step(self)).collect()).collect();
+                let starts = parts.iter().map(|_| shape.iter().map(|_| self.random.below(4)).collect()).collect();
+                self.add(ScatterSlices { shape: grown, starts, strides }.into(), &parts);
             }
         }
     }
@@ -422,7 +434,8 @@ fn gradient(graph: &Graph) -> Option<Graph> {
 #[test]
 fn interpreter_native_and_optimized_agree() {
     let instances = instances();
-    for seed in REGRESSIONS.into_iter().chain(0..N_GRAPHS) {
+    let n = std::env::var("N_GRAPHS").map_or(N_GRAPHS, |n| n.parse().expect("N_GRAPHS is a number"));
+    for seed in REGRESSIONS.into_iter().chain(0..n) {
         let (graph, inputs) = generate(seed, &instances);
         let run = || {
             check(seed, &graph, &inputs);

@@ -67,7 +67,7 @@ impl Run {
             demand_memory(values.map(n_bytes), self.max_memory)?;
             interpret::run(&graph, &inputs)?
         } else {
-            let program = Program::compile(&optimize::optimize(&graph)?)?;
+            let program = Program::compile_tiered(optimize::optimize(&graph)?)?;
             let outputs = program.outputs().iter().map(|(_, ty)| n_bytes(ty));
             demand_memory(outputs.chain([program.memory_bytes() as u64]), self.max_memory)?;
             program.call(&inputs)?

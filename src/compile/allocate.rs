@@ -6,9 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rustc_hash::FxHashMap;
+
 use super::plan::{Kernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::{loops, residence};
-use crate::ir::{Value, results_of};
+use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::op::{Lowering, Op};
+use crate::value::{DType, Scalar};
 
 /// The entry of the base table that holds the arena.
 pub(super) const ARENA: u32 = 0;
@@ -32,6 +36,9 @@ pub(super) struct Homes {
     pub scratch: HashMap<usize, Place>,
     /// Constants that stand in the base table, in the order of their entries.
     pub constants: Vec<ValueId>,
+    /// Numbers that straight-line code reads from memory, which has an entry of its own behind those of the constants.
+    pub numbers: Vec<f64>,
+    number_places: FxHashMap<u64, usize>,
     /// The bytes of the arena.
     pub arena_bytes: usize,
     /// The 8-byte slots of the scalars' frame.
@@ -58,7 +65,63 @@ impl Homes {
 
     /// The entry of the first library call in the base table.
     pub fn first_library(&self, plan: &Plan<'_>) -> u32 {
+        self.numbers_entry(plan) + u32::from(!self.numbers.is_empty())
+    }
+
+    /// The entry of the numbers of straight-line code, if there are any.
+    fn numbers_entry(&self, plan: &Plan<'_>) -> u32 {
         first_constant(plan) + self.constants.len() as u32
+    }
+
+    /// The place of the number that straight-line code had better read from memory as an operand of a node.
+    pub fn number(&self, plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<Place> {
+        let place = self.number_places[&number_in_memory(plan, node, slot)?.to_bits()];
+        Some(Place { base: self.numbers_entry(plan), offset: 8 * place as i64 })
+    }
+
+    /// The entry of the base table with the numbers of straight-line code, if it reads any from memory.
+    pub fn numbers_base(&self, plan: &Plan<'_>) -> Option<u32> {
+        (!self.numbers.is_empty()).then(|| self.numbers_entry(plan))
+    }
+
+    /// The place of -0, the mask that negates a float.
+    pub fn sign(&self, plan: &Plan<'_>) -> Place {
+        let place = self.number_places[&(-0.0f64).to_bits()];
+        Place { base: self.numbers_entry(plan), offset: 8 * place as i64 }
+    }
+
+    fn add_number(&mut self, number: f64) {
+        let places = self.number_places.len();
+        if *self.number_places.entry(number.to_bits()).or_insert(places) == places {
+            self.numbers.push(number);
+        }
+    }
+}
+
+/// Whether a node negates a scalar of `f64`.
+pub(super) fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
+    let ty = plan.ty(node.into());
+    matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && ty.dtype == DType::F64 && ty.size() == 1
+}
+
+/// The number that is an operand of an operation on scalars, if an instruction can take it neither as it stands nor from
+/// the constants of its function: those can only be the last operand. Two instructions make it in a register otherwise,
+/// and the operands of a product, where `fma` adds to it, are taken from memory only if they are loads.
+fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
+    let op = plan.graph.node(node).op()?;
+    let is_factor = matches!(op, Op::Fma(_)) && slot < 2;
+    if !is_factor && (slot > 0 || op.commutes()) || !matches!(op.lower(), Lowering::Inline(_)) {
+        return None;
+    }
+    let operands = plan.graph.operands(node);
+    let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
+    if plan.ty(node.into()).size() != 1 {
+        return None;
+    }
+    match plan.constant(x)?.get(plan.element(x) as usize)? {
+        // Zero takes one instruction.
+        Scalar::F64(number) => (number.to_bits() != 0).then_some(number),
+        Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
     }
 }
 
@@ -80,6 +143,8 @@ pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
         places: fixed_places(plan),
         scratch: HashMap::new(),
         constants: Vec::new(),
+        numbers: Vec::new(),
+        number_places: FxHashMap::default(),
         arena_bytes: 0,
         frame_slots: 0,
         hits: std::mem::take(&mut lives.hits),
@@ -159,8 +224,21 @@ fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
 }
 
 /// Constants stand in the base table where a loop or a library routine reads them; single elements are immediate
-/// operands of code.
+/// operands of code, or stand together in memory where straight-line code is shorter for it.
 fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
+    for kernel in &plan.kernels {
+        if let Kernel::Scalar(ops) = kernel {
+            for &op in ops {
+                if let ScalarOp::Node(node) = op {
+                    let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(plan, node, slot));
+                    numbers.for_each(|number| homes.add_number(number));
+                    if is_negation(plan, node) {
+                        homes.add_number(-0.0);
+                    }
+                }
+            }
+        }
+    }
     let mut place = |value: Value, always: bool| {
         let root = plan.root(value);
         let constant = plan.constant(value);

@@ -4,10 +4,11 @@ use std::time::Duration;
 use super::Program;
 use super::code::KernelCode;
 use super::control::Emitted;
+use super::parts;
 use super::plan::{Item, LoopKernel, Plan, ScalarOp};
 use super::program::Built;
 use super::report::Report;
-use crate::emit::FunctionText;
+use crate::emit::{FunctionText, Mode};
 use crate::error::Error;
 use crate::ir::{NodeId, Value};
 use crate::op::Graph;
@@ -45,7 +46,8 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let Built { program, functions, plan, homes, kernels } = Program::build(graph, true)?;
+        let Built { program, functions, plan, homes, kernels } =
+            Program::build(graph, Mode { keeps_texts: true, ..Mode::default() })?;
         let plan = Report::new(&plan, &homes, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }
@@ -115,13 +117,14 @@ pub(super) fn straight_line(plan: &Plan<'_>, ops: &[ScalarOp]) -> String {
 
 /// What a loop nest computes.
 pub(super) fn nest(plan: &Plan<'_>, nest: &LoopKernel) -> String {
-    let lines = nest.items.iter().map(|item| match item {
+    let lines = nest.items.iter().filter_map(|item| match item {
         Item::Op(node)
         | Item::Gather(node)
         | Item::Copy(node)
         | Item::Reduce { node, .. }
-        | Item::Product { node, .. } => plan.graph.line(*node),
-        Item::Output { from, output } => output_line(plan, *from, *output),
+        | Item::Product { node, .. } => Some(plan.graph.line(*node)),
+        Item::Output { from, output } => Some(output_line(plan, *from, *output)),
+        Item::Part(part) => part.together(nest).map(|parts| parts::line(plan, &parts)),
     });
     let extents: Vec<String> = nest.shape.iter().map(usize::to_string).collect();
     list(&format!("computes over [{}]", extents.join(",")), lines)

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::allocate::{Homes, TILE_BYTES};
-use super::nest::{Action, Nest, Operand, Stream, Work};
+use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::NodeId;
@@ -23,6 +23,7 @@ pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
         | Item::Copy(node)
         | Item::Reduce { node, .. }
         | Item::Product { node, .. } => Some(*node),
+        Item::Part(part) => Some(part.node),
         Item::Output { .. } => None,
     }
 }
@@ -48,9 +49,7 @@ pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, kernel: 
 
 impl Nest<'_, '_> {
     fn emit(&self, e: &mut Emitter<'_>, scratch: Option<Place>) {
-        for work in self.works.iter().filter(|work| work.action.is_reduction()) {
-            self.fill(e, work);
-        }
+        self.fills.iter().for_each(|fill| fill.emit(e));
         if self.extents.contains(&0) {
             return;
         }
@@ -67,26 +66,6 @@ impl Nest<'_, '_> {
             e.offset(base, place.offset)
         });
         self.outer(e, 0, &pointers, scratch);
-    }
-
-    /// Sets the result of a reduction to the identity.
-    fn fill(&self, e: &mut Emitter<'_>, work: &Work) {
-        let stream = &self.streams[work.store.expect("bug: a reduction without a result")];
-        let kept = self.extents.iter().zip(&stream.strides).filter(|&(_, &stride)| stride != 0);
-        let (monoid, size) = match work.action {
-            Action::ReduceRow(monoid) | Action::ReduceAcross(monoid) => (monoid, kept.map(|(&n, _)| n).product()),
-            Action::AddRows { columns, .. } => (Monoid::Sum, columns),
-            _ => unreachable!("bug: {:?} is no reduction", work.action),
-        };
-        let identity = e.constant(monoid.identity(stream.dtype), 1);
-        let base = e.base(stream.place.base);
-        let start = e.offset(base, stream.place.offset);
-        let (zero, end) = (e.index(0), e.index(size as i64));
-        e.for_each(zero, end, 1, &[], |e, i, _| {
-            let address = e.advance(start, i, stream.dtype.size() as i64);
-            e.store(identity, address, 0);
-            Vec::new()
-        });
     }
 
     /// Loops over the axes around the row.
@@ -170,6 +149,46 @@ impl Nest<'_, '_> {
                 tile.segment(e, level, &segment);
             }
         }
+    }
+}
+
+impl Fill {
+    fn emit(&self, e: &mut Emitter<'_>) {
+        let base = e.base(self.place.base);
+        let start = e.offset(base, self.place.offset);
+        let number = match self.with {
+            FillWith::Immediate(number) => e.constant(number, 1),
+            FillWith::Element(place) => {
+                let base = e.base(place.base);
+                let address = e.offset(base, place.offset);
+                e.load(address, 0, self.dtype, 1)
+            }
+        };
+        let lanes = lanes_of([self.dtype]);
+        let numbers = e.splat(number, lanes);
+        for stretch in &self.stretches {
+            let start = e.offset(start, (stretch.start * self.dtype.size()) as i64);
+            self.stretch(e, start, stretch.len() as i64, number, numbers);
+        }
+    }
+
+    /// Sets consecutive elements: in lanes, unrolled, and then what remains.
+    fn stretch(&self, e: &mut Emitter<'_>, start: Pointer, n: i64, number: Reg, numbers: Reg) {
+        let (size, lanes) = (self.dtype.size() as i64, i64::from(numbers.lanes()));
+        let step = 4 * lanes;
+        let mut rest = start;
+        if n >= step {
+            let (zero, end) = (e.index(0), e.index(n));
+            e.for_each(zero, end, step, &[], |e, i, _| {
+                let address = e.advance(start, i, size);
+                (0..4).for_each(|k| e.store(numbers, address, (k * lanes * size) as i32));
+                Vec::new()
+            });
+            rest = e.offset(start, n / step * step * size);
+        }
+        let n = n % step;
+        (0..n / lanes).for_each(|k| e.store(numbers, rest, (k * lanes * size) as i32));
+        (n / lanes * lanes..n).for_each(|k| e.store(number, rest, (k * size) as i32));
     }
 }
 
@@ -277,17 +296,25 @@ impl Tile<'_, '_, '_> {
                 });
             }
         }
-        dtypes.retain(|&dtype| dtype != DType::Bool);
-        if dtypes.is_empty() {
-            1
-        } else if dtypes.iter().all(|&dtype| dtype == DType::F32) {
-            4
-        } else if dtypes.iter().all(|&dtype| dtype != DType::F32) {
-            2
-        } else {
-            1
-        }
+        lanes_of(dtypes)
     }
+}
+
+/// How many elements of these dtypes go side by side. `bool`s are as wide as what is beside them.
+fn lanes_of(dtypes: impl IntoIterator<Item = DType>) -> u8 {
+    let mut lanes = None;
+    for dtype in dtypes {
+        let own = match dtype {
+            DType::Bool => continue,
+            DType::F32 => 4,
+            DType::F64 | DType::I64 => 2,
+        };
+        if lanes.is_some_and(|lanes| lanes != own) {
+            return 1;
+        }
+        lanes = Some(own);
+    }
+    lanes.unwrap_or(1)
 }
 
 /// What is left of a tile after its loop in lanes.
@@ -307,6 +334,43 @@ struct Body<'b, 't, 'p, 'g> {
     segment: &'b [usize],
     /// The reductions along the row among them.
     rows: &'b [usize],
+}
+
+/// Elements at even distances in memory, from some index on.
+struct Row {
+    cursor: Pointer,
+    dtype: DType,
+    /// The distance of neighbors, in elements.
+    stride: i64,
+}
+
+impl Row {
+    fn load(&self, e: &mut Emitter<'_>, ahead: i64, lanes: u8) -> Reg {
+        if self.stride == 1 {
+            return e.load(self.cursor, (ahead * self.dtype.size() as i64) as i32, self.dtype, lanes);
+        }
+        let mut elements = Vec::with_capacity(lanes.into());
+        for lane in 0..i64::from(lanes) {
+            let address = self.address(e, ahead + lane);
+            elements.push(e.load(address, 0, self.dtype, 1));
+        }
+        e.join(&elements)
+    }
+
+    fn store(&self, e: &mut Emitter<'_>, ahead: i64, x: Reg) {
+        if self.stride == 1 {
+            return e.store(x, self.cursor, (ahead * self.dtype.size() as i64) as i32);
+        }
+        for lane in 0..x.lanes() {
+            let element = e.lane(x, lane);
+            let address = self.address(e, ahead + i64::from(lane));
+            e.store(element, address, 0);
+        }
+    }
+
+    fn address(&self, e: &mut Emitter<'_>, ahead: i64) -> Pointer {
+        e.offset(self.cursor, ahead * self.stride * self.dtype.size() as i64)
+    }
 }
 
 /// The addresses of all rows in memory at some index.
@@ -425,6 +489,14 @@ impl Body<'_, '_, '_, '_> {
             let result = match work.action {
                 Action::Inline(node) => inline(e, self.tile.nest.plan, node, &x),
                 Action::Move => x[0],
+                Action::AddToZero => {
+                    let zero = e.constant_like(0.0, x[0]);
+                    e.add(zero, x[0])
+                }
+                Action::Add => {
+                    let sum = self.reload(e, cursors, work, ahead, lanes);
+                    e.add(sum, x[0])
+                }
                 Action::ReduceAcross(monoid) => {
                     let sum = self.reload(e, cursors, work, ahead, lanes);
                     monoid.emit(e, sum, x[0])
@@ -438,44 +510,36 @@ impl Body<'_, '_, '_, '_> {
                     unreachable!("bug: {:?} among inline items", work.action)
                 }
             };
-            if let Some((address, offset)) = self.own_memory(cursors, work, ahead) {
-                e.store(result, address, offset);
+            if let Some(row) = self.own_memory(cursors, work) {
+                row.store(e, ahead, result);
             }
             made.insert(k, result);
         }
     }
 
-    fn own_memory(&self, cursors: &Cursors, work: &Work, ahead: i64) -> Option<(Pointer, i32)> {
-        let offset = (ahead * work.dtype.size() as i64) as i32;
+    fn own_memory(&self, cursors: &Cursors, work: &Work) -> Option<Row> {
         match (work.store, work.tile) {
-            (Some(stream), _) => Some((cursors.streams[stream], offset)),
-            (None, Some(tile)) => Some((cursors.tiles[&tile], offset)),
+            (Some(stream), _) => Some(self.row(cursors, stream)),
+            (None, Some(tile)) => Some(Row { cursor: cursors.tiles[&tile], dtype: work.dtype, stride: 1 }),
             (None, None) => None,
         }
     }
 
+    fn row(&self, cursors: &Cursors, stream: usize) -> Row {
+        let Stream { dtype, .. } = self.tile.nest.streams[stream];
+        Row { cursor: cursors.streams[stream], dtype, stride: self.tile.nest.streams[stream].inner() as i64 }
+    }
+
     fn reload(&self, e: &mut Emitter<'_>, cursors: &Cursors, work: &Work, ahead: i64, lanes: u8) -> Reg {
-        let (address, offset) =
-            self.own_memory(cursors, work, ahead).expect("bug: an item of another level has no memory");
-        e.load(address, offset, work.dtype, lanes)
+        let row = self.own_memory(cursors, work).expect("bug: an item of another level has no memory");
+        row.load(e, ahead, lanes)
     }
 
     fn load(&self, e: &mut Emitter<'_>, cursors: &Cursors, stream: usize, ahead: i64, lanes: u8) -> Reg {
-        if let Some(element) = self.tile.uniform[stream] {
-            return e.splat(element, lanes);
+        match self.tile.uniform[stream] {
+            Some(element) => e.splat(element, lanes),
+            None => self.row(cursors, stream).load(e, ahead, lanes),
         }
-        let Stream { dtype, .. } = self.tile.nest.streams[stream];
-        let stride = self.tile.nest.streams[stream].inner() as i64 * dtype.size() as i64;
-        let cursor = cursors.streams[stream];
-        if self.tile.nest.streams[stream].inner() == 1 {
-            return e.load(cursor, (ahead * stride) as i32, dtype, lanes);
-        }
-        let mut elements = Vec::with_capacity(lanes.into());
-        for lane in 0..i64::from(lanes) {
-            let address = e.offset(cursor, (ahead + lane) * stride);
-            elements.push(e.load(address, 0, dtype, 1));
-        }
-        e.join(&elements)
     }
 
     /// The elements after the loop in lanes, and the ends of the reductions along the row.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use super::Program;
-use crate::emit::{Code, Emitter, FunctionId, Module, Pointer, Reg};
+use crate::emit::{Code, Emitter, FunctionId, Mode, Module, Pointer, Reg};
 use crate::error::Error;
 use crate::ir::Provenance;
 use crate::math;
@@ -133,7 +133,7 @@ struct Probes {
 
 impl Probes {
     fn new() -> Result<Probes, Error> {
-        let mut module = Module::new(false)?;
+        let mut module = Module::new(Mode::default())?;
         let triad = module.function(triad);
         let flops = [F64, F32].map(|(dtype, _)| module.function(|e| multiply_add(e, dtype)));
         let exp = module.function(exponentials);

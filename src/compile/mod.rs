@@ -22,6 +22,7 @@ mod library;
 mod loops;
 mod machine;
 mod nest;
+mod parts;
 mod plan;
 mod program;
 mod registers;
@@ -31,6 +32,7 @@ mod revolve;
 mod rows;
 mod scalar;
 mod stacks;
+mod tier;
 
 pub use inspect::Inspection;
 pub use machine::Machine;

@@ -2,11 +2,14 @@
 //! levels.
 //!
 //! The axes of the iteration space are merged where every stream allows it. The innermost axis is the *row*. A function
-//! of `math` takes a whole tile of a row from memory to memory, and what depends on it is one *level* later.
+//! of `math` takes a whole tile of a row from memory to memory, and what depends on it is one *level* later. So is a part
+//! of a result that is added, at other places, to a part that the nest has stored.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::allocate::{FIRST_INPUT, Homes};
+use super::parts::{PlacedPart, Put};
 use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
 use crate::ir::{NodeId, Value};
 use crate::math;
@@ -45,6 +48,10 @@ pub(super) enum Action {
     Math2(math::Binary),
     /// Passes its operand on, to be stored.
     Move,
+    /// Passes on the sum of 0 and its operand.
+    AddToZero,
+    /// Adds its operand to what is in its memory.
+    Add,
     /// Combines its operand with the element of a result that does not change along the row.
     ReduceRow(Monoid),
     /// Combines its operand with the element of a result at the same place of the row.
@@ -90,12 +97,30 @@ pub(super) struct Work {
     pub tile: Option<usize>,
 }
 
+/// Elements in memory that are set to one number before the nest runs.
+#[derive(Debug)]
+pub(super) struct Fill {
+    pub place: Place,
+    pub dtype: DType,
+    pub stretches: Vec<Range<usize>>,
+    pub with: FillWith,
+}
+
+/// The number with which elements are filled.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FillWith {
+    Immediate(Scalar),
+    /// It is there.
+    Element(Place),
+}
+
 /// A loop nest, ready for emission.
 pub(super) struct Nest<'p, 'g> {
     pub plan: &'p Plan<'g>,
     pub extents: Vec<usize>,
     pub streams: Vec<Stream>,
     pub works: Vec<Work>,
+    pub fills: Vec<Fill>,
     pub n_levels: usize,
     pub n_tiles: usize,
 }
@@ -109,14 +134,18 @@ impl<'p, 'g> Nest<'p, 'g> {
             nest,
             streams: Vec::new(),
             works: Vec::new(),
+            fills: Vec::new(),
             made: HashMap::new(),
+            placed: HashMap::new(),
+            follow: Vec::new(),
             reduces: false,
             reduces_rows: false,
         };
         nest.items.iter().for_each(|item| build.add(item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
-        let mut nest = Nest { plan, extents, streams, works: build.works, n_levels: 0, n_tiles: 0 };
-        nest.assign_levels();
+        let Build { works, fills, follow, .. } = build;
+        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0 };
+        nest.assign_levels(&follow);
         nest.assign_tiles();
         nest
     }
@@ -135,8 +164,13 @@ struct Build<'b, 'g> {
     nest: &'b LoopKernel,
     streams: Vec<Stream>,
     works: Vec<Work>,
+    fills: Vec<Fill>,
     /// Which work makes a value.
     made: HashMap<ValueId, usize>,
+    /// Which works place parts of a result.
+    placed: HashMap<NodeId, Vec<usize>>,
+    /// Works of which the second adds to what the first has put there, and how many levels it has to be behind it.
+    follow: Vec<(usize, usize, usize)>,
     reduces: bool,
     reduces_rows: bool,
 }
@@ -153,6 +187,7 @@ impl Build<'_, '_> {
                 let vector = self.plan.graph.operands(*node)[1 - product.matrix];
                 if product.adds_rows { vec![self.operand(vector)] } else { Vec::new() }
             }
+            Item::Part(part) => vec![self.operand(part.from)],
             item => self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect(),
         };
         let rank = self.nest.shape.rank();
@@ -169,9 +204,11 @@ impl Build<'_, '_> {
                 self.reduces = true;
                 self.reduces_rows |= in_row;
                 let action = if in_row { Action::ReduceRow(*monoid) } else { Action::ReduceAcross(*monoid) };
+                self.fill_result(*node, *monoid);
                 (action, Some(self.reduced(*node, axes)))
             }
             Item::Product { node, product } => self.product(*node, *product),
+            Item::Part(part) => self.part(part),
         };
         let makes = item.result().map(|node| self.plan.id(node.into()));
         self.made.extend(makes.map(|id| (id, self.works.len())));
@@ -188,6 +225,7 @@ impl Build<'_, '_> {
         if product.adds_rows {
             let ty = self.plan.ty(node.into());
             let place = self.homes.place(self.plan.id(node.into()));
+            self.fill_result(node, Monoid::Sum);
             let sum = self.stream(Stream { place, dtype: ty.dtype, strides: vec![0] });
             return (Action::AddRows { matrix: rows, columns }, Some(sum));
         }
@@ -195,12 +233,57 @@ impl Build<'_, '_> {
         (Action::RowsTimesVector { matrix: rows, vector, columns }, self.own_store(node.into()))
     }
 
+    /// The part of a result, whose places its stream meets.
+    fn part(&mut self, part: &PlacedPart) -> (Action, Option<usize>) {
+        let dtype = self.plan.ty(part.node.into()).dtype;
+        let result = self.homes.place(self.plan.id(part.node.into()));
+        let place = Place { offset: result.offset + part.places.offset as i64 * dtype.size() as i64, ..result };
+        let stream = self.stream(Stream { place, dtype, strides: part.places.strides.to_vec() });
+        if let Some(filling) = &part.filling {
+            let with = match filling.with {
+                None => FillWith::Immediate(Scalar::F64(0.0).convert(dtype)),
+                Some(x) => match self.number(x) {
+                    Some(Operand::Immediate(number)) => FillWith::Immediate(number),
+                    _ => FillWith::Element(self.element(x)),
+                },
+            };
+            self.fills.push(Fill { place: result, dtype, stretches: filling.stretches.clone(), with });
+        }
+        let work = self.works.len();
+        let before = self.placed.entry(part.node).or_default();
+        if part.put == Put::Add {
+            // At the same places one element after the other will do.
+            let distance = |other: usize| usize::from(self.works[other].store != Some(stream));
+            self.follow.extend(before.iter().map(|&other| (other, work, distance(other))));
+        }
+        before.push(work);
+        let action = match part.put {
+            Put::Store => Action::Move,
+            Put::AddToZero => Action::AddToZero,
+            Put::Add => Action::Add,
+        };
+        (action, Some(stream))
+    }
+
+    /// Where the first element of a value is.
+    fn element(&self, x: Value) -> Place {
+        let Access { root, layout } = self.plan.access(x);
+        let place = self.homes.place(root);
+        Place { offset: place.offset + layout.offset as i64 * self.plan.ty(x).dtype.size() as i64, ..place }
+    }
+
+    /// Sets a result to the identity.
+    fn fill_result(&mut self, node: NodeId, monoid: Monoid) {
+        let ty = self.plan.ty(node.into());
+        let place = self.homes.place(self.plan.id(node.into()));
+        let with = FillWith::Immediate(monoid.identity(ty.dtype));
+        let stretches = std::iter::once(0..ty.size()).collect();
+        self.fills.push(Fill { place, dtype: ty.dtype, stretches, with });
+    }
+
     /// A value's memory, met at that distance, in elements, from index to index.
     fn along(&mut self, x: Value, stride: isize) -> usize {
-        let Access { root, layout } = self.plan.access(x);
-        let dtype = self.plan.ty(x).dtype;
-        let place = self.homes.place(root);
-        let place = Place { offset: place.offset + layout.offset as i64 * dtype.size() as i64, ..place };
+        let (place, dtype) = (self.element(x), self.plan.ty(x).dtype);
         self.stream(Stream { place, dtype, strides: vec![stride] })
     }
 
@@ -301,14 +384,16 @@ fn merge_axes(shape: &[usize], streams: Vec<Stream>, keep_last: bool, keep_row: 
 }
 
 impl Nest<'_, '_> {
-    fn assign_levels(&mut self) {
+    fn assign_levels(&mut self, follow: &[(usize, usize, usize)]) {
         for k in 0..self.works.len() {
             let needed = self.works[k].operands.iter().map(|&x| match x {
                 Operand::Item(j) => self.works[j].level,
                 Operand::Stream(_) | Operand::Immediate(_) => 0,
             });
-            let needed = needed.max().unwrap_or(0);
-            self.works[k].level = needed + usize::from(self.works[k].action.takes_tiles());
+            let needed = needed.max().unwrap_or(0) + usize::from(self.works[k].action.takes_tiles());
+            let behind = follow.iter().filter(|&&(_, work, _)| work == k);
+            let behind = behind.map(|&(other, _, distance)| self.works[other].level + distance);
+            self.works[k].level = behind.fold(needed, usize::max);
             self.n_levels = self.n_levels.max(self.works[k].level + 1);
         }
     }

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::control::ControlPlan;
+use super::parts::{PlacedPart, placed_parts};
 use super::{calls, element};
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
@@ -98,16 +99,19 @@ pub(super) enum Item {
     /// The product of a vector with a matrix, along whose rows the kernel runs: an element of the result for each row, or
     /// a sum of rows, which is complete after the kernel. So several products with one matrix read it once.
     Product { node: NodeId, product: MatrixVector },
+    /// A part of a result, which goes to its places there. The result is complete after the kernel that holds its last
+    /// part.
+    Part(Box<PlacedPart>),
 }
 
 impl Item {
-    /// The value that this item gives at each index to the items behind it. A gather's result has another shape, and a
-    /// reduction's is not complete yet.
+    /// The value that this item gives at each index to the items behind it. A gather's result has another shape, and that
+    /// of a reduction, or of parts, is not complete yet.
     pub fn result(&self) -> Option<NodeId> {
         match self {
             Item::Op(node) => Some(*node),
             Item::Product { node, product } => (!product.adds_rows).then_some(*node),
-            Item::Gather(_) | Item::Copy(_) | Item::Output { .. } | Item::Reduce { .. } => None,
+            Item::Gather(_) | Item::Copy(_) | Item::Output { .. } | Item::Reduce { .. } | Item::Part(_) => None,
         }
     }
 }
@@ -315,6 +319,7 @@ impl<'g> Plan<'g> {
                 let rows = self.graph.ty(operands[product.matrix]).shape[0];
                 self.push_item(Item::Product { node, product }, &operands, &[rows].into());
             }
+            Lowering::Library(_) if let Some(parts) = placed_parts(self, node) => self.push_parts(node, parts),
             Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
@@ -376,6 +381,19 @@ impl<'g> Plan<'g> {
         work.max(1)
     }
 
+    /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
+    pub fn work_in_registers(&self) -> usize {
+        let work = |(k, kernel): (usize, &Kernel)| match kernel {
+            Kernel::Scalar(ops) => ops.iter().map(|&op| self.scalar_work(op)).sum(),
+            Kernel::Control(node) if self.controls[&k].in_registers => {
+                let regions = self.graph.node(*node).regions().iter();
+                regions.map(|region| region.n_nodes_expanded() as usize).sum()
+            }
+            Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
+        };
+        self.kernels.iter().enumerate().map(work).sum()
+    }
+
     /// Straight-line code cut into functions.
     pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<&'k [ScalarOp]> {
         let mut stretches = Vec::new();
@@ -426,14 +444,31 @@ impl<'g> Plan<'g> {
     }
 
     fn push_item(&mut self, item: Item, operands: &[Value], shape: &Shape) {
+        self.push_item_where(item, operands, shape, |_| true);
+    }
+
+    /// Adds an item to the last kernel over that shape, if its operands are known there and it `fits`, or to a new one; gives
+    /// the kernel. A part of a result goes to the kernel that makes it before any other.
+    fn push_item_where(
+        &mut self,
+        item: Item,
+        operands: &[Value],
+        shape: &Shape,
+        fits: impl Fn(usize) -> bool,
+    ) -> usize {
         // A copy of a view meets the elements in another order than they are made, and rows meet a whole vector.
         let same_order = match &item {
             Item::Copy(_) => false,
             Item::Product { product, .. } => product.adds_rows,
-            Item::Op(_) | Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } => true,
+            Item::Op(_) | Item::Gather(_) | Item::Output { .. } | Item::Reduce { .. } | Item::Part(_) => true,
         };
-        let joinable = self.last_loop.get(shape).copied().filter(|&kernel| {
+        let own = match &item {
+            Item::Part(part) => self.kernel_of(part.from),
+            _ => None,
+        };
+        let joinable = own.into_iter().chain(self.last_loop.get(shape).copied()).find(|&kernel| {
             self.n_items(kernel) < MAX_LOOP_ITEMS
+                && fits(kernel)
                 && operands.iter().all(|&x| match self.sources[self.root(x)] {
                     Source::Unused | Source::Input(_) | Source::Constant => true,
                     Source::Item(made) => {
@@ -454,7 +489,7 @@ impl<'g> Plan<'g> {
             Item::Gather(node) | Item::Copy(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => {
                 Some((*node, Source::After(kernel)))
             }
-            Item::Output { .. } => None,
+            Item::Output { .. } | Item::Part(_) => None,
         };
         if let Some((node, source)) = source {
             let id = self.id(node.into());
@@ -462,6 +497,41 @@ impl<'g> Plan<'g> {
         }
         if let Kernel::Loop(kernel) = &mut self.kernels[kernel] {
             kernel.items.push(item);
+        }
+        kernel
+    }
+
+    /// The loop that makes a value at each index.
+    fn kernel_of(&self, root: Value) -> Option<usize> {
+        match self.sources[self.id(root)] {
+            Source::Item(kernel) => Some(kernel),
+            Source::Unused | Source::Input(_) | Source::Constant | Source::Scalar(_) | Source::After(_) => None,
+        }
+    }
+
+    /// Adds the parts of a result, each to a kernel over its own shape. What is added to another part goes to the same
+    /// kernel, if that does it in this order, or to a later one. What the parts leave is filled before the first of them.
+    fn push_parts(&mut self, node: NodeId, mut parts: Vec<PlacedPart>) {
+        let filling = parts[0].filling.take();
+        let with = filling.as_ref().and_then(|filling| filling.with);
+        let mut kernels: Vec<usize> = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let fits = |kernel: usize| {
+                let mut before = parts.iter().zip(&kernels);
+                before.all(|(other, &other_kernel)| part.may_follow(other, kernel, other_kernel))
+            };
+            let operands: SmallVec<[Value; 2]> = [part.from].into_iter().chain(with).collect();
+            let shape = self.ty(part.from).shape.clone();
+            kernels.push(self.push_item_where(Item::Part(Box::new(part.clone())), &operands, &shape, fits));
+        }
+        self.complete_after(node, kernels.iter().copied().max().expect("bug: a result without parts"));
+        let first = kernels.iter().copied().min().expect("bug: a result without parts");
+        if let Kernel::Loop(kernel) = &mut self.kernels[first] {
+            let part = kernel.items.iter_mut().find_map(|item| match item {
+                Item::Part(part) if part.node == node => Some(part),
+                _ => None,
+            });
+            part.expect("bug: a part that is not in its kernel").filling = filling;
         }
     }
 
@@ -525,6 +595,7 @@ impl<'g> Plan<'g> {
             | Item::Reduce { node, .. }
             | Item::Product { node, .. } => self.graph.operands(*node),
             Item::Output { from, .. } => smallvec::smallvec![*from],
+            Item::Part(part) => part.operands(),
         }
     }
 
@@ -542,6 +613,7 @@ impl<'g> Plan<'g> {
             | Item::Reduce { node, .. }
             | Item::Product { node, .. } => self.ty((*node).into()).dtype,
             Item::Output { from, .. } => self.ty(*from).dtype,
+            Item::Part(part) => self.ty(part.from).dtype,
         }
     }
 }

@@ -2,8 +2,6 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
-
 use super::allocate::{FIRST_INPUT, Homes, allocate};
 use super::code::{KernelCode, Step};
 use super::control::{self, Emitted};
@@ -12,8 +10,9 @@ use super::plan::{CHUNK, Kernel, Plan};
 use super::revolve::Driver;
 use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
+use super::tier::Successor;
 use super::{inspect, loops, scalar};
-use crate::emit::{Code, Emitter, FunctionId, FunctionText, Module};
+use crate::emit::{Code, Emitter, FunctionId, FunctionText, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
 use crate::op::{Graph, Op, While};
@@ -46,6 +45,8 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
+    /// What takes the place of the code once it is there.
+    successor: Option<Successor>,
 }
 
 /// Compiled code as it is called, with the base table.
@@ -61,14 +62,32 @@ pub(super) struct Built<'g> {
     pub kernels: Vec<KernelCode>,
 }
 
+impl Built<'_> {
+    /// The program alone.
+    pub fn into_program(self) -> Program {
+        self.program
+    }
+}
+
 /// What compiled code refers to by address, or by number, besides the base table.
 #[derive(Default)]
 struct Kept {
     constants: Vec<Array>,
+    numbers: Vec<Vec<f64>>,
     libraries: Vec<Arc<LibraryCall>>,
     drivers: Vec<Arc<Driver>>,
     /// The loops whose trips are limited.
     limits: Vec<(While, Option<SourceLine>)>,
+}
+
+impl Kept {
+    /// Keeps the numbers of straight-line code, if it reads any from memory, and gives their address.
+    fn keep_numbers(&mut self, homes: &Homes) -> Option<usize> {
+        let numbers = (!homes.numbers.is_empty()).then(|| homes.numbers.clone())?;
+        let address = numbers.as_ptr() as usize;
+        self.numbers.push(numbers);
+        Some(address)
+    }
 }
 
 /// One cache line, so that memory is aligned to it.
@@ -87,6 +106,9 @@ const STACK_LINES: usize = 128;
 
 /// A base table up to this many entries is on the caller's stack.
 const STACK_ENTRIES: usize = 128;
+
+/// Fewer operations in registers are compiled in about a millisecond.
+const MIN_TIERED_WORK: usize = 250;
 
 /// An entry of the base table, before it is written.
 type Slot = MaybeUninit<*mut u8>;
@@ -114,15 +136,59 @@ impl Program {
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, false)?.program)
+        Ok(Program::build(graph, Mode::default())?.program)
     }
 
-    /// Compiles a graph. Keeps the functions' texts if asked to.
-    pub(super) fn build(graph: &Graph, keeps_texts: bool) -> Result<Built<'_>, Error> {
-        let plan = Plan::new(graph);
+    /// Compiles a graph so that the first call can be made soon: code on scalars and small arrays is compiled in about half
+    /// the time, and runs at about half the speed. Meanwhile one thread for all programs compiles better code, which takes
+    /// the other's place when it is there. Both give the same bits. Loops over large arrays are as [`Program::compile`]
+    /// makes them from the start, and a program without much else is final at once.
+    ///
+    /// ```
+    /// use retrograd::value::DType;
+    /// use retrograd::{Program, Var, trace};
+    ///
+    /// let graph = trace(|x: Var| (0..1000).fold(x, |y, _| (y * x).sin()), (DType::F64,))?;
+    /// let program = Program::compile_tiered(graph)?;
+    /// let (mut soon, mut later) = ([0.0], [0.0]);
+    /// program.call_scalars(&[0.5], &mut soon)?;
+    /// while !program.is_final() {
+    ///     std::thread::yield_now();
+    /// }
+    /// program.call_scalars(&[0.5], &mut later)?;
+    /// assert_eq!(soon, later);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Program::compile`].
+    pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
+        let graph = graph.into();
+        let plan = Plan::new(&graph);
+        if plan.work_in_registers() < MIN_TIERED_WORK {
+            return Ok(Program::build_planned(plan, Mode::default())?.program);
+        }
+        let mode = Mode { quick: true, ..Mode::default() };
+        let quick = Program::build_planned(plan, mode)?.program;
+        Ok(Program { successor: Some(Successor::start(graph)), ..quick })
+    }
+
+    /// Whether the code will not be replaced by better code any more; always so unless the program comes from
+    /// [`Program::compile_tiered`].
+    pub fn is_final(&self) -> bool {
+        self.successor.as_ref().is_none_or(Successor::is_decided)
+    }
+
+    /// Compiles a graph.
+    pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        Program::build_planned(Plan::new(graph), mode)
+    }
+
+    fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        let graph = plan.graph;
         let homes = allocate(&plan);
         let mut kept = Kept::default();
-        let mut module = Module::new(keeps_texts)?;
+        let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
         let (code, functions) = module.finish()?;
         // SAFETY: compiled functions have this signature, and the code lives as long as the program.
@@ -130,6 +196,7 @@ impl Program {
         let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
         let constants: Vec<Array> = homes.constants.iter().map(constant).collect();
         let mut fixed: Vec<usize> = constants.iter().map(|constant| constant.as_ptr() as usize).collect();
+        fixed.extend(kept.keep_numbers(&homes));
         for call in &libraries {
             fixed.push(call_library as *const () as usize);
             fixed.push(std::ptr::from_ref(&**call) as usize);
@@ -158,6 +225,7 @@ impl Program {
             arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
             frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
             memory: Mutex::new(Vec::new()),
+            successor: None,
         };
         Ok(Built { program, functions, plan, homes, kernels })
     }
@@ -191,20 +259,30 @@ impl Program {
     /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
     /// are computed once more. Arrays of rows are part of [`Program::memory_bytes`].
     pub fn peak_loop_bytes(&self) -> usize {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.iter().map(|memory| memory.stacks.peak()).max().unwrap_or(0)
+        let peak = |program: &Program| {
+            let memory = program.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.iter().map(|memory| memory.stacks.peak()).max()
+        };
+        peak(self).max(peak(self.best())).unwrap_or(0)
     }
 
     /// The bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.code.bytes()
+        self.best().code.bytes()
     }
 
-    /// The bytes of the constants that the code reads from memory. Those of one element stand in the code itself.
+    /// The program whose code runs.
+    #[inline]
+    fn best(&self) -> &Program {
+        self.successor.as_ref().and_then(Successor::get).unwrap_or(self)
+    }
+
+    /// The bytes of the constants that the code reads from memory. Most of those of one element stand in the code itself.
     pub fn constant_bytes(&self) -> usize {
         let in_regions = self.kept.constants.iter();
         let all = self.constants.iter().chain(in_regions);
-        all.filter_map(|constant| constant.ty().checked_bytes()).sum()
+        let numbers: usize = self.kept.numbers.iter().map(|numbers| size_of_val(&numbers[..])).sum();
+        numbers + all.filter_map(|constant| constant.ty().checked_bytes()).sum::<usize>()
     }
 
     /// Runs the program.
@@ -242,8 +320,8 @@ impl Program {
     /// If inputs or outputs are of other number or types than the program's or not in row-major order, or a guard does
     /// not hold; the buffers may have been written to.
     pub fn call_into(&self, inputs: &[ArrayRef<'_>], outputs: &mut [ArrayMut<'_>]) -> Result<(), Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
@@ -292,14 +370,14 @@ impl Program {
         inputs: &[ArrayRef<'_>],
         outputs: &mut [ArrayMut<'_>],
     ) -> Result<Vec<Duration>, Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs.iter().map(ArrayRef::buffer))?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs.iter().map(ArrayMut::buffer))?;
+        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
+        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         let mut times = Vec::with_capacity(kernels.len());
         // SAFETY: as in `call_into`; kernels in their order do what the entry does.
         let status = unsafe {
-            self.with_bases((x, y), |bases| {
+            self.with_bases(self.loop_bytes, (x, y), |bases| {
                 let mut last = Instant::now();
                 for kernel in kernels {
                     let status = self.run_kernel(kernel, bases);
@@ -341,8 +419,9 @@ impl Program {
     /// overlap with anything else.
     #[inline]
     unsafe fn run(&self, buffers: impl Buffers) -> i32 {
-        // SAFETY: by this function's contract.
-        unsafe { self.with_bases(buffers, |bases| (self.entry)(bases)) }
+        let best = self.best();
+        // SAFETY: by this function's contract, since a successor takes the same buffers.
+        unsafe { best.with_bases(self.loop_bytes, buffers, |bases| (best.entry)(bases)) }
     }
 
     /// # Safety
@@ -353,12 +432,17 @@ impl Program {
         code(bases)
     }
 
-    /// Completes the base table, and hands it on.
+    /// Completes the base table, and hands it on. Loops may save `loop_bytes`.
     ///
     /// # Safety
     /// As for [`Program::run`], where `go` runs code of this program.
     #[inline]
-    unsafe fn with_bases(&self, buffers: impl Buffers, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
+    unsafe fn with_bases(
+        &self,
+        loop_bytes: usize,
+        buffers: impl Buffers,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
         if lines <= STACK_LINES && !routines {
@@ -368,7 +452,7 @@ impl Program {
             return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) };
         }
         // SAFETY: this function's contract.
-        unsafe { self.with_kept_memory(buffers, go) }
+        unsafe { self.with_kept_memory(loop_bytes, buffers, go) }
     }
 
     /// The same with memory from the heap.
@@ -376,14 +460,19 @@ impl Program {
     /// # Safety
     /// As for [`Program::with_bases`].
     #[inline(never)]
-    unsafe fn with_kept_memory(&self, buffers: impl Buffers, go: impl FnOnce(*const *mut u8) -> i32) -> i32 {
+    unsafe fn with_kept_memory(
+        &self,
+        loop_bytes: usize,
+        buffers: impl Buffers,
+        go: impl FnOnce(*const *mut u8) -> i32,
+    ) -> i32 {
         let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
             lines: vec![Line([0; 64]); lines].into_boxed_slice(),
-            stacks: Stacks::new(self.loop_bytes),
+            stacks: Stacks::new(loop_bytes),
         });
-        memory.stacks.reset(self.loop_bytes);
+        memory.stacks.reset(loop_bytes);
         let Memory { lines, stacks } = &mut memory;
         // SAFETY: as above.
         let status = unsafe { self.enter(lines.as_mut_ptr().cast(), stacks, buffers, go) };
@@ -460,27 +549,55 @@ impl Program {
     }
 }
 
+/// A view that the caller lends for a call.
+trait Buffer {
+    fn is_buffer_of(&self, ty: &Type) -> bool;
+    fn ty(&self) -> Type;
+}
+
+impl Buffer for ArrayRef<'_> {
+    #[inline]
+    fn is_buffer_of(&self, ty: &Type) -> bool {
+        ArrayRef::is_buffer_of(self, ty)
+    }
+    fn ty(&self) -> Type {
+        ArrayRef::ty(self)
+    }
+}
+
+impl Buffer for ArrayMut<'_> {
+    #[inline]
+    fn is_buffer_of(&self, ty: &Type) -> bool {
+        ArrayMut::is_buffer_of(self, ty)
+    }
+    fn ty(&self) -> Type {
+        ArrayMut::ty(self)
+    }
+}
+
 /// Requires buffers of the expected types, in row-major order.
-fn check_buffers(
-    of: &str,
-    what: &str,
-    expected: &[(String, Type)],
-    got: impl ExactSizeIterator<Item = (DType, bool, SmallVec<[usize; 4]>)>,
-) -> Result<(), ArgumentError> {
+#[inline]
+fn check_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> Result<(), ArgumentError> {
+    if expected.len() == got.len() && expected.iter().zip(got).all(|((_, ty), buffer)| buffer.is_buffer_of(ty)) {
+        return Ok(());
+    }
+    Err(unfit_buffers(of, what, expected, got))
+}
+
+/// Why buffers are not those that are expected.
+#[cold]
+fn unfit_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> ArgumentError {
     if expected.len() != got.len() {
-        return Err(ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() });
+        return ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() };
     }
-    for ((name, expected), (dtype, contiguous, shape)) in expected.iter().zip(got) {
-        if expected.dtype != dtype || expected.shape.extents() != shape.as_slice() {
-            let got = Type::new(dtype, shape.as_slice());
-            return Err(ArgumentError::Type { name: name.clone(), expected: expected.clone(), got });
-        }
-        if !contiguous {
-            let requirement = "the elements must lie in row-major order without gaps".to_string();
-            return Err(ArgumentError::Value { name: name.clone(), requirement });
-        }
+    let unfit = expected.iter().zip(got).find(|((_, ty), buffer)| !buffer.is_buffer_of(ty));
+    let ((name, expected), buffer) = unfit.expect("bug: all buffers are as expected");
+    let (name, expected, got) = (name.clone(), expected.clone(), buffer.ty());
+    if got != expected {
+        return ArgumentError::Type { name, expected, got };
     }
-    Ok(())
+    let requirement = "the elements must lie in row-major order without gaps".to_string();
+    ArgumentError::Value { name, requirement }
 }
 
 /// About the number of instructions that an item of a loop nest takes, unrolled.
@@ -521,7 +638,7 @@ fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept:
             Kernel::Control(node) if plan.controls[&k].in_registers => {
                 module.describe(|| inspect::control(plan, *node, &[]));
                 let limits = &mut kept.limits;
-                let function = module.function(|e| control::emit_in_registers(e, plan, homes, *node, limits));
+                let function = module.in_registers(|e| control::emit_in_registers(e, plan, homes, *node, limits));
                 code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
@@ -594,6 +711,7 @@ fn region<'j>(
         constants.push(constant.as_ptr() as usize);
         kept.constants.push(constant);
     }
+    constants.extend(kept.keep_numbers(&body.homes));
     let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
     kept.libraries.extend(libraries);
     Ok((Emitted { entry, constants, libraries: addresses }, kernels))

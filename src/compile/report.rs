@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, TILE_BYTES};
 use super::code::{KernelCode, Step};
 use super::nest::Nest;
+use super::parts::{self, PlacedPart, Put};
 use super::plan::{Access, Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::revolve::n_advances;
 use super::rows::{bytes_of, makes_stacks};
@@ -238,7 +239,7 @@ impl KernelReport {
 fn constant_bytes(plan: &Plan<'_>, homes: &Homes) -> usize {
     let own: usize = homes.constants.iter().map(|&id| bytes_of(plan.ty(plan.value(id)))).sum();
     let regions = plan.controls.values().flat_map(|control| &control.regions);
-    own + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
+    own + size_of_val(&homes.numbers[..]) + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
 }
 
 fn intensity(cost: Option<Cost>, bytes: u64) -> Option<f64> {
@@ -310,7 +311,8 @@ impl Reporter<'_, '_> {
             ScalarOp::Node(node) => Some(node),
             ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
         });
-        self.kernel(KernelKind::Scalar, steps, moved, nodes)
+        let cost = sum(nodes.map(|node| cost_of(self.plan.graph, node)));
+        self.kernel(KernelKind::Scalar, steps, moved, cost)
     }
 
     fn nest(&self, nest: &LoopKernel) -> KernelReport {
@@ -328,29 +330,41 @@ impl Reporter<'_, '_> {
             } else {
                 self.plan.item_operands(item).iter().for_each(|&x| self.read(&mut moved, x));
             }
-            steps.push(match item {
+            match item {
                 Item::Op(node)
                 | Item::Gather(node)
                 | Item::Copy(node)
                 | Item::Reduce { node, .. }
-                | Item::Product { node, .. } => self.step(&mut moved, *node, home(*node)),
-                Item::Output { from, output } => self.output(&mut moved, *from, *output),
-            });
+                | Item::Product { node, .. } => steps.push(self.step(&mut moved, *node, home(*node))),
+                Item::Output { from, output } => steps.push(self.output(&mut moved, *from, *output)),
+                Item::Part(part) => {
+                    let parts = part.together(nest);
+                    steps.extend(parts.map(|parts| self.parts(&mut moved, &parts)));
+                }
+            }
         }
-        let nodes = nest.items.iter().filter_map(|item| match item {
-            Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => Some(*node),
-            Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => None,
-        });
-        let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, nodes);
+        let cost = sum(nest.items.iter().map(|item| match item {
+            Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => cost_of(self.plan.graph, *node),
+            Item::Part(part) => Some(self.cost_of_part(part)),
+            Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => Some(Cost::default()),
+        }));
+        let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, cost);
         report.scratch_bytes = emitted.n_tiles * TILE_BYTES;
         report
+    }
+
+    /// What it costs to put one part of a result to its places: what the operation costs of this part alone.
+    fn cost_of_part(&self, part: &PlacedPart) -> Cost {
+        let node = self.plan.graph.node(part.node);
+        let op = node.op().expect("bug: an input among operations");
+        op.cost(&[self.plan.ty(part.from)], node.types())
     }
 
     fn single(&self, kind: KernelKind, node: NodeId) -> KernelReport {
         let mut moved = Moved::default();
         self.plan.graph.operands(node).iter().for_each(|&x| self.read(&mut moved, x));
         let step = self.step(&mut moved, node, Home::Registers);
-        self.kernel(kind, vec![step], moved, [node])
+        self.kernel(kind, vec![step], moved, cost_of(self.plan.graph, node))
     }
 
     fn control(&self, id: NodeId) -> KernelReport {
@@ -372,17 +386,11 @@ impl Reporter<'_, '_> {
         report
     }
 
-    fn kernel(
-        &self,
-        kind: KernelKind,
-        steps: Vec<StepReport>,
-        moved: Moved,
-        nodes: impl IntoIterator<Item = NodeId>,
-    ) -> KernelReport {
+    fn kernel(&self, kind: KernelKind, steps: Vec<StepReport>, moved: Moved, cost: Option<Cost>) -> KernelReport {
         KernelReport {
             kind,
             steps,
-            cost: sum(nodes.into_iter().map(|node| cost_of(self.plan.graph, node))),
+            cost,
             read_bytes: self.read_bytes(&moved),
             written_bytes: moved.written,
             reads: moved.reads,
@@ -405,6 +413,24 @@ impl Reporter<'_, '_> {
             self.home(place)
         });
         StepReport { line: graph.line(node), op: op.name(), homes: homes.collect() }
+    }
+
+    /// A step that puts these parts of a result to their places, which is all that a nest has of it.
+    fn parts(&self, moved: &mut Moved, parts: &[&PlacedPart]) -> StepReport {
+        let (graph, node) = (self.plan.graph, parts[0].node);
+        let ty = graph.ty(node.into());
+        let place = self.homes.place(self.plan.id(node.into()));
+        let filling = parts.iter().find_map(|part| part.filling.as_ref());
+        if filling.is_none() && parts.iter().any(|part| part.put == Put::Add) {
+            moved.reads.push(ReadReport { name: graph.value_name(node.into()), home: self.home(place) });
+            let added = parts.iter().filter(|part| part.put == Put::Add).map(|part| part.part.size() as u64);
+            *moved.elements.entry(self.plan.id(node.into())).or_default() += added.sum::<u64>();
+        }
+        let filled = filling.map_or(0, |filling| filling.stretches.iter().map(|stretch| stretch.len()).sum());
+        let n = filled + parts.iter().map(|part| part.part.size()).sum::<usize>();
+        moved.written += (n.min(ty.size()) * ty.dtype.size()) as u64;
+        let op = graph.node(node).op().expect("bug: an input among operations");
+        StepReport { line: parts::line(self.plan, parts), op: op.name(), homes: vec![self.home(place)] }
     }
 
     /// A step that copies to an output.

@@ -1,27 +1,45 @@
 //! Emission of straight-line code on scalars and small arrays.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::allocate::{FIRST_INPUT, FRAME, Homes};
-use super::plan::{Plan, ScalarOp};
+use super::allocate::{FIRST_INPUT, FRAME, Homes, is_negation};
+use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, places};
 use super::{calls, element};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::{NodeId, Operation, Value};
 use crate::math;
-use crate::op::{Lowering, Monoid};
-use crate::value::Type;
+use crate::op::{Lowering, Monoid, Op};
+use crate::value::{DType, Type};
 
 /// Emits one stretch of a scalar kernel. `hits` says which of its reads find registers.
 pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], hits: &[bool]) {
-    if homes.frame_slots > 0 {
-        e.load_bases([FRAME]);
-    }
-    let mut block = Block { plan, homes, registers: FxHashMap::default(), hits: hits.iter() };
+    e.load_bases((homes.frame_slots > 0).then_some(FRAME));
+    e.load_bases(homes.numbers_base(plan));
+    let negations = negations_in_registers(plan, homes, ops);
+    let mut block = Block { plan, homes, registers: FxHashMap::default(), hits: hits.iter(), negations };
     for step in calls::steps(plan, ops) {
         block.emit(e, step);
     }
+}
+
+/// The negations that something else than an `fma` reads, or that are stored.
+fn negations_in_registers(plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp]) -> FxHashSet<ValueId> {
+    let node = |&op: &ScalarOp| match op {
+        ScalarOp::Node(node) => Some(node),
+        ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
+    };
+    let negations = ops.iter().filter_map(node).filter(|&node| is_negation(plan, node));
+    let ids = negations.map(|node| plan.id(node.into()));
+    let (mut stand, fused): (FxHashSet<ValueId>, FxHashSet<ValueId>) = ids.partition(|&id| homes.get(id).is_some());
+    if !fused.is_empty() {
+        let is_fma = |node: NodeId| matches!(plan.graph.node(node).op(), Some(Op::Fma(_)));
+        let readers = ops.iter().filter(|op| !node(op).is_some_and(is_fma));
+        let read = readers.flat_map(|&x| plan.scalar_operands(x)).map(|x| plan.root(x));
+        stand.extend(read.filter(|root| fused.contains(root)));
+    }
+    stand
 }
 
 struct Block<'p, 'g> {
@@ -31,6 +49,8 @@ struct Block<'p, 'g> {
     registers: FxHashMap<Element, Reg>,
     /// For each read to come, whether the element is in a register.
     hits: std::slice::Iter<'p, bool>,
+    /// The negations whose results must be in registers.
+    negations: FxHashSet<ValueId>,
 }
 
 impl Block<'_, '_> {
@@ -80,13 +100,16 @@ impl Block<'_, '_> {
         if ty.size() == 1
             && let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower()
         {
-            let mut x: SmallVec<[Reg; 4]> =
-                operands.iter().map(|&x| self.element(e, x, self.plan.element(x))).collect();
+            let mut x = self.scalars(e, node, &operands);
             // Instructions take their last operand from memory, where constants are.
             if op.commutes() && self.plan.constant(operands[0]).is_some() {
                 x.swap(0, 1);
             }
             let result = match op.lower() {
+                Lowering::Inline(_) if self.negations.contains(&self.plan.id(node.into())) => {
+                    let mask = self.number(e, self.homes.sign(self.plan));
+                    e.neg_by(x[0], mask)
+                }
                 Lowering::Inline(rule) => rule.emit(e, &x),
                 Lowering::Math1(f) => e.math1(f, x[0]),
                 Lowering::Math2(f) => e.math2(f, x[0], x[1]),
@@ -98,6 +121,27 @@ impl Block<'_, '_> {
         let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
         let results = element::compute(e, op, &x, &types, ty, 1);
         self.define(e, node, &results);
+    }
+
+    /// The operands of an operation on scalars. Numbers from memory are loaded last: an instruction takes the load that
+    /// stands right before it for its operand.
+    fn scalars(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value]) -> SmallVec<[Reg; 4]> {
+        let numbers: SmallVec<[Option<Place>; 4]> =
+            (0..operands.len()).map(|slot| self.homes.number(self.plan, node, slot)).collect();
+        let mut x: SmallVec<[Option<Reg>; 4]> = SmallVec::new();
+        for (&operand, number) in operands.iter().zip(&numbers) {
+            x.push(number.is_none().then(|| self.element(e, operand, self.plan.element(operand))));
+        }
+        let mut load = |place: Option<Place>| {
+            self.number(e, place.expect("bug: an operand that is neither a number in memory nor anything else"))
+        };
+        x.into_iter().zip(numbers).map(|(x, number)| x.unwrap_or_else(|| load(number))).collect()
+    }
+
+    /// A number from memory.
+    fn number(&self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
+        let base = e.base(base);
+        self.access(e, base, offset, |e, address, offset| e.load(address, offset, DType::F64, 1))
     }
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::activity::{Step, reached, reaching};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
+use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
+use crate::ir::Value;
 use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
 use crate::value::{DType, Type};
 
@@ -361,7 +363,7 @@ impl<'s> Loop<'s> {
         let used: Vec<usize> = (self.carry..x.len()).filter(|&k| partition.used[k]).collect();
         inputs.extend(used.iter().map(|&k| (joint.inputs()[k].name.to_string(), Source::Input(k))));
         inputs.extend((n_carried..n_carried + moved.fixed.len()).map(seed));
-        let second = or_fail(partition.second("forward", &inputs))?;
+        let second = or_fail(partition.second("forward", &inputs, usize::MAX))?;
 
         let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
         let mut operands: Vec<Var> = moved.carried.iter().map(tangent).collect();
@@ -426,7 +428,7 @@ impl<'s> Loop<'s> {
         let rows: Vec<usize> = (self.carry..end_of_rows).filter(asked).collect();
         let fixed: Vec<usize> = (end_of_rows..x.len()).filter(asked).collect();
         let flow = Flow { active: &active, collected: &collected, rows: &rows, fixed: &fixed };
-        let joint = self.joint(&flow)?;
+        let mut joint = self.joint(&flow)?;
         if let (Some(schedule), Some(length)) = (self.checkpoint, self.length) {
             return self.revolve(&joint, &flow, schedule, length, x, cts);
         }
@@ -437,6 +439,9 @@ impl<'s> Loop<'s> {
         kinds.resize(n_index + end_of_rows, Kind::Row);
         kinds.resize(n_own, Kind::Invariant);
         kinds.resize(joint.inputs().len(), Kind::Seed);
+        let (products, collects) = self.take_products(&mut joint, &flow, &kinds);
+        let carried: Vec<usize> =
+            (0..fixed.len()).filter(|&sum| products.iter().all(|product| product.sum != sum)).collect();
         let partition = Partition::new(&joint, &kinds, self.body.outputs().len());
         let mut first = or_fail(partition.first(n_own))?;
         if self.length.is_none() && self.xs == 0 && partition.saved.is_empty() {
@@ -456,7 +461,7 @@ impl<'s> Loop<'s> {
         let mut inputs = vec![if n_index == 1 { input(0) } else { ("trip".to_string(), Source::New(index())) }];
         let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
         inputs.extend(seeds(0, active.len()));
-        inputs.extend(seeds(active.len() + collected.len(), fixed.len()));
+        inputs.extend(carried.iter().map(|&sum| input(n_own + active.len() + collected.len() + sum)));
         inputs.extend((0..partition.saved.len()).map(|k| (format!("saved.{k}"), Source::Saved(k))));
         if saved.len() > partition.saved.len() {
             inputs.push(("saved".to_string(), Source::New(nothing())));
@@ -465,24 +470,66 @@ impl<'s> Loop<'s> {
         inputs.extend(used_rows.iter().map(|&k| input(n_index + k)));
         inputs.extend(seeds(active.len(), collected.len()));
         inputs.extend(used_fixed.iter().map(|&k| input(n_index + k)));
-        let second = or_fail(partition.second("reverse", &inputs))?;
+        let n_given = active.len() + carried.len() + rows.len();
+        let second = or_fail(partition.second("reverse", &inputs, n_given))?;
 
         let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
-        operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));
+        operands.extend(carried.iter().map(|&sum| x[fixed[sum]].full_like(0.0)));
         operands.extend(&saved);
         operands.extend(counting);
         operands.extend(used_rows.iter().map(|&k| x[k]));
         operands.extend(collected.iter().filter_map(|&k| cts[k]));
-        let xs = operands.len() - active.len() - fixed.len();
+        let carry = active.len() + carried.len();
+        let xs = operands.len() - carry;
         operands.extend(used_fixed.iter().map(|&k| x[k]));
-        let carry = active.len() + fixed.len();
         let op = Scan { carry, xs, length: self.length, reverse: !self.reverse, checkpoint: None };
         let results = trace::apply_regions(op, &operands, vec![second])?;
         let mut pulled = vec![None; x.len()];
-        for (&k, &ct) in active.iter().chain(&fixed).chain(&rows).zip(&results) {
+        let carried = carried.iter().map(|&sum| &fixed[sum]);
+        for (&k, &ct) in active.iter().chain(carried).chain(&rows).zip(&results) {
             pulled[k] = Some(ct);
         }
+        let mut given = results[n_given..].iter();
+        let collected: Vec<Var> = collects
+            .iter()
+            .map(|value| match partition.saved.iter().position(|saved| saved == value) {
+                Some(k) => saved[k],
+                None => *given.next().expect("bug: a factor that is neither saved nor collected"),
+            })
+            .collect();
+        for product in products {
+            let rows = |factor| match factor {
+                Factor::Input(k) => x[k - n_index],
+                Factor::Collected(k) => collected[k],
+            };
+            pulled[fixed[product.sum]] = Some(product.of_all(rows));
+        }
         Some(pulled)
+    }
+
+    /// Replaces, among the outputs of a trip's derivative, sums of products by the factors, which are collected behind all
+    /// others. Rows are collected by loops of known length only.
+    fn take_products(&self, joint: &mut Graph, flow: &Flow<'_>, kinds: &[Kind]) -> (Vec<Product>, Vec<Value>) {
+        if self.length.is_none() {
+            return (Vec::new(), Vec::new());
+        }
+        let first_input = self.body.inputs().len() + flow.active.len() + flow.collected.len();
+        let first_output = self.body.outputs().len() + flow.active.len();
+        let sum = |k: usize| (joint.inputs()[first_input + k].node.into(), joint.outputs()[first_output + k].value);
+        let sums: Vec<(Value, Value)> = (0..flow.fixed.len()).map(sum).collect();
+        let (products, collects) = products::find(joint, kinds, &sums);
+        let outputs = joint.outputs().to_vec();
+        let mut names = Names::of(outputs.iter().map(|output| &*output.name));
+        joint.clear_outputs();
+        for (k, output) in outputs.iter().enumerate() {
+            if products.iter().all(|product| first_output + product.sum != k) {
+                joint.add_output(output.name.clone(), output.value);
+            }
+        }
+        for &value in &collects {
+            joint.add_output(names.give("factor"), value);
+        }
+        (products, collects)
     }
 
     /// Runs back through states that are computed once more: the loop saves nothing.
@@ -510,7 +557,7 @@ impl<'s> Loop<'s> {
         let advance = std::iter::once(input(0)).chain(trip.clone()).collect::<Vec<_>>();
         let reverse = std::iter::once(input(0)).chain(carried).chain(trip).collect::<Vec<_>>();
         let advance = or_fail(partition.trip("advance", &advance, &state))?;
-        let reverse = or_fail(partition.second("reverse", &reverse))?;
+        let reverse = or_fail(partition.second("reverse", &reverse, usize::MAX))?;
 
         let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
         operands.extend(fixed.iter().map(|&k| x[k].full_like(0.0)));

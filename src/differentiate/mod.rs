@@ -37,6 +37,7 @@ mod graphs;
 #[cfg(test)]
 mod kinks;
 mod partition;
+mod products;
 mod reverse;
 
 pub(crate) use blocks::{forward_is_cheaper, jacobian_blocks};

@@ -185,13 +185,15 @@ impl<'j> Partition<'j> {
         needed
     }
 
-    /// The derivative of a trip, with inputs in this order.
-    pub fn second(&self, name: &str, inputs: &[(String, Source)]) -> Result<Graph, Error> {
+    /// The derivative of a trip, with inputs in this order. It leaves out those of its outputs that are saved, from this
+    /// position on.
+    pub fn second(&self, name: &str, inputs: &[(String, Source)], saved_from: usize) -> Result<Graph, Error> {
         let mut names = Names::default();
         let inputs: Vec<(String, Source)> =
             inputs.iter().map(|(name, source)| (names.give(name), source.clone())).collect();
-        let outputs = self.joint.outputs()[self.n_primal..].iter();
-        let outputs = outputs.map(|output| (output.name.to_string(), output.value)).collect();
+        let outputs = self.joint.outputs()[self.n_primal..].iter().enumerate();
+        let outputs = outputs.filter(|(k, output)| *k < saved_from || !self.saved.contains(&output.value));
+        let outputs = outputs.map(|(_, output)| (output.name.to_string(), output.value)).collect();
         self.part(name, &inputs, &self.second, outputs)
     }
 
@@ -243,7 +245,7 @@ fn input_position(graph: &Graph, x: Value) -> Option<usize> {
 }
 
 /// The nodes that depend on inputs of some kinds.
-fn dependent(graph: &Graph, kinds: &[Kind], sought: impl Fn(Kind) -> bool) -> Vec<bool> {
+pub(super) fn dependent(graph: &Graph, kinds: &[Kind], sought: impl Fn(Kind) -> bool) -> Vec<bool> {
     let mut dependent: Vec<bool> = kinds.iter().map(|&kind| sought(kind)).collect();
     for id in graph.ids().skip(kinds.len()) {
         let any = graph.operands(id).iter().any(|x| dependent[x.node.index()]);

@@ -1,6 +1,7 @@
 //! Compilation of the functions of one program, which do not depend on each other, on all cores.
 
 use std::panic;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,7 +11,7 @@ use cranelift_codegen::ir::Function;
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, ModuleReloc};
 
-use super::module::{Effort, FunctionId, compile_error, host_isa, write};
+use super::module::{Effort, FunctionId, Mode, compile_error, host_isa, write};
 use super::{Emitter, FunctionText};
 use crate::error::CompileError;
 
@@ -44,12 +45,15 @@ pub(super) struct Compiled {
 const MIN_SHARE: usize = 400;
 
 /// Compiles the functions, in order. The code does not depend on the number of threads.
-pub(super) fn compile(jobs: Vec<Job<'_>>, keeps_texts: bool) -> Result<Vec<Compiled>, CompileError> {
-    let n_threads = n_threads(&jobs);
+pub(super) fn compile(jobs: Vec<Job<'_>>, mode: Mode<'_>) -> Result<Vec<Compiled>, CompileError> {
+    let n_threads = if mode.background.is_some() { 1 } else { n_threads(&jobs) };
+    let n_jobs = jobs.len();
     let queue = Mutex::new(jobs.into_iter().enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let unwanted = || mode.background.is_some_and(|abandoned| abandoned.load(Ordering::Relaxed));
+    let next = || if unwanted() { None } else { queue.lock().unwrap_or_else(PoisonError::into_inner).next() };
     let work = || {
-        let mut compiler = Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts };
+        let mut compiler =
+            Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts: mode.keeps_texts };
         let mut done = Vec::new();
         while let Some((place, job)) = next() {
             done.push((place, compiler.compile(place, job)));
@@ -66,6 +70,9 @@ pub(super) fn compile(jobs: Vec<Job<'_>>, keeps_texts: bool) -> Result<Vec<Compi
         }
         done
     });
+    if done.len() < n_jobs {
+        return Err(CompileError { message: "nobody waits for the code any more".to_string() });
+    }
     done.sort_unstable_by_key(|&(place, _)| place);
     done.into_iter().map(|(_, function)| function).collect()
 }
@@ -118,6 +125,8 @@ impl Compiler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
+
     use crate::value::DType;
 
     /// Functions that all differ.
@@ -137,12 +146,22 @@ mod tests {
     #[test]
     fn code_does_not_depend_on_the_number_of_threads() {
         assert_eq!(n_threads(&jobs(0)), 1);
-        let [alone, together] = [0, MIN_SHARE].map(|size| compile(jobs(size), true).unwrap());
+        let mode = Mode { keeps_texts: true, ..Mode::default() };
+        let [alone, together] = [0, MIN_SHARE].map(|size| compile(jobs(size), mode).unwrap());
         assert_eq!(alone.len(), 40);
         for (k, (one, other)) in alone.iter().zip(&together).enumerate() {
             assert_eq!(one.code, other.code);
             assert_eq!(other.text.as_ref().unwrap().purpose, k.to_string());
         }
         assert!(alone[1..].iter().all(|function| function.code != alone[0].code));
+    }
+
+    #[test]
+    fn what_is_abandoned_is_not_compiled() {
+        let abandoned = AtomicBool::new(false);
+        let mode = Mode { background: Some(&abandoned), ..Mode::default() };
+        assert_eq!(compile(jobs(MIN_SHARE), mode).unwrap().len(), 40);
+        abandoned.store(true, Ordering::Relaxed);
+        assert!(compile(jobs(MIN_SHARE), mode).is_err());
     }
 }

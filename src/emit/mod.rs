@@ -13,5 +13,5 @@ mod symbol;
 mod text;
 
 pub use emitter::{Emitter, Pointer, Reg};
-pub use module::{Code, FunctionId, Module};
+pub use module::{Code, FunctionId, Mode, Module};
 pub use text::FunctionText;

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetFrontendConfig};
@@ -18,12 +19,24 @@ use crate::error::CompileError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(usize);
 
+/// How a module is compiled.
+#[derive(Clone, Copy, Default)]
+pub struct Mode<'j> {
+    /// Whether each function is kept as text.
+    pub keeps_texts: bool,
+    /// Whether code that works in registers is compiled in about half the time, to code of about half the speed: registers
+    /// are then given out in one pass.
+    pub quick: bool,
+    /// On one thread only, to leave the others to the program; given up once this is set.
+    pub background: Option<&'j AtomicBool>,
+}
+
 /// Code under construction, for one compiled program: functions that wait to be compiled, all at once and on all cores.
 pub struct Module<'j> {
     config: TargetFrontendConfig,
     context: FunctionBuilderContext,
     jobs: Vec<Job<'j>>,
-    keeps_texts: bool,
+    mode: Mode<'j>,
     purpose: String,
 }
 
@@ -41,19 +54,19 @@ unsafe impl Send for Code {}
 unsafe impl Sync for Code {}
 
 impl<'j> Module<'j> {
-    /// An empty module for the machine that this program runs on. It keeps each function as text if asked to.
+    /// An empty module for the machine that this program runs on.
     ///
     /// # Errors
     /// If Cranelift has no backend for this machine.
-    pub fn new(keeps_texts: bool) -> Result<Module<'j>, CompileError> {
+    pub fn new(mode: Mode<'j>) -> Result<Module<'j>, CompileError> {
         let config = host_isa(Effort::Full)?.frontend_config();
         let context = FunctionBuilderContext::new();
-        Ok(Module { config, context, jobs: Vec::new(), keeps_texts, purpose: String::new() })
+        Ok(Module { config, context, jobs: Vec::new(), mode, purpose: String::new() })
     }
 
     /// Says what the next function is for. The body runs only if the module keeps texts.
     pub fn describe(&mut self, purpose: impl FnOnce() -> String) {
-        if self.keeps_texts {
+        if self.mode.keeps_texts {
             self.purpose = purpose();
         }
     }
@@ -63,6 +76,15 @@ impl<'j> Module<'j> {
         let function = write(self.jobs.len(), self.config, &mut self.context, body);
         let size = function.dfg.num_insts();
         self.push(Source::Written(Box::new(function)), Effort::Full, size)
+    }
+
+    /// Emits one function, as [`Module::function`] does, of loops that work in registers.
+    pub fn in_registers(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> FunctionId {
+        let FunctionId(place) = self.function(body);
+        if self.mode.quick {
+            self.jobs[place].effort = Effort::Quick;
+        }
+        FunctionId(place)
     }
 
     /// Emits one function, as [`Module::function`] does, when it is compiled, on whatever thread that is. `size` is about
@@ -77,7 +99,8 @@ impl<'j> Module<'j> {
     /// they are: in a long stretch without loops, what was loaded first then waits in the frame for nearly the whole
     /// stretch. There is nothing else that it could do for such code.
     pub fn straight_line(&mut self, size: usize, body: impl FnOnce(&mut Emitter<'_>) + Send + 'j) -> FunctionId {
-        self.push(Source::Later(Box::new(body)), Effort::InOrder, size)
+        let effort = if self.mode.quick { Effort::Quick } else { Effort::InOrder };
+        self.push(Source::Later(Box::new(body)), effort, size)
     }
 
     fn push(&mut self, source: Source<'j>, effort: Effort, size: usize) -> FunctionId {
@@ -89,9 +112,10 @@ impl<'j> Module<'j> {
     /// Compiles the functions and makes the code executable. Gives their texts, too, in order, if the module keeps them.
     ///
     /// # Errors
-    /// If Cranelift rejects a function, which is a defect of its body, or the system refuses the memory.
+    /// If Cranelift rejects a function, which is a defect of its body, or the system refuses the memory, or the code was
+    /// made in the background and has been given up.
     pub fn finish(self) -> Result<(Code, Vec<FunctionText>), CompileError> {
-        let mut compiled = compile(self.jobs, self.keeps_texts)?;
+        let mut compiled = compile(self.jobs, self.mode)?;
         let texts = compiled.iter_mut().filter_map(|function| function.text.take()).collect();
         Ok((link(&compiled)?, texts))
     }
@@ -213,25 +237,30 @@ pub(super) enum Effort {
     Full,
     /// Nothing: instructions keep their order.
     InOrder,
+    /// Nothing, and registers are given out in one pass.
+    Quick,
 }
 
 /// The one instruction set that all programs share, as each effort sees it.
 pub(super) fn host_isa(effort: Effort) -> Result<&'static OwnedTargetIsa, CompileError> {
     static FULL: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
     static IN_ORDER: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
+    static QUICK: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
     let isa = match effort {
-        Effort::Full => FULL.get_or_init(|| build_isa("speed")),
-        Effort::InOrder => IN_ORDER.get_or_init(|| build_isa("none")),
+        Effort::Full => FULL.get_or_init(|| build_isa("speed", "backtracking")),
+        Effort::InOrder => IN_ORDER.get_or_init(|| build_isa("none", "backtracking")),
+        Effort::Quick => QUICK.get_or_init(|| build_isa("none", "single_pass")),
     };
     isa.as_ref().map_err(Clone::clone)
 }
 
-fn build_isa(opt_level: &str) -> Result<OwnedTargetIsa, CompileError> {
+fn build_isa(opt_level: &str, allocator: &str) -> Result<OwnedTargetIsa, CompileError> {
     let mut flags = settings::builder();
     // The verifier costs a third of the compile time, so it runs only where defects are looked for.
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     let options = [
         ("opt_level", opt_level),
+        ("regalloc_algorithm", allocator),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "false"),
         ("enable_verifier", verify),

@@ -157,7 +157,22 @@ pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result:
     if lhs.columns <= 1 || lhs.rows * lhs.columns * rhs.columns <= MAX_PLAIN {
         product_by_rows(lhs, rhs, result)
     } else {
-        T::blocked_product(lhs, rhs, result)
+        T::blocked_product(lhs, rhs, result);
+        clear_upper_halves();
+    }
+}
+
+/// Clears the upper halves of wide registers, as compilers do where code in them ends. The kernels of matrix products do
+/// not, and until it is done, compiled loops, which use the lower halves only, wait for the upper ones in each step.
+fn clear_upper_halves() {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx") {
+        #[target_feature(enable = "avx")]
+        fn clear() {
+            std::arch::x86_64::_mm256_zeroupper();
+        }
+        // SAFETY: the processor was just found to have what the function asks for.
+        unsafe { clear() }
     }
 }
 
@@ -273,7 +288,8 @@ impl<'a, T: Copy> Rows<'a, T> {
     /// If a row does not lie in one piece.
     pub fn new(view: ArrayView2<'a, T>) -> Rows<'a, T> {
         let (n, columns) = view.dim();
-        assert!(columns <= 1 || view.strides()[1] == 1, "bug: a row in several pieces");
+        // Without rows there is no order.
+        assert!(n == 0 || columns <= 1 || view.strides()[1] == 1, "bug: a row in several pieces");
         Rows { first: view.as_ptr(), stride: view.strides()[0], n, columns, elements: PhantomData }
     }
 

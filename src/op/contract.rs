@@ -160,6 +160,12 @@ impl Rules for DotGeneral {
                 literal([2, 3], [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]),
             ),
             answer(&matrix_vector, &literal::<f64>([2, 0], []), &literal::<f64>([0], []), literal([2], [0.0, 0.0])),
+            answer(
+                &matrix_vector,
+                &literal::<f64>([2, 0], []),
+                &literal::<f64>([0, 2], []),
+                literal([2, 2], [0.0, 0.0, 0.0, 0.0]),
+            ),
         ];
         Examples { answers, samples: samples() }
     }

@@ -95,7 +95,9 @@ pub struct While {
 ///
 /// # Derivative
 /// Forward: tangents are carried along. Reverse: the loop saves what the derivative of a trip needs and what cannot be had
-/// cheaply otherwise, and another runs through the rows from the other end. With a `checkpoint` it saves nothing, and a
+/// cheaply otherwise, and another runs through the rows from the other end. Where each trip adds a product to a sum, as for
+/// a large matrix of weights, the factors of all trips are multiplied at once behind that loop, if they are smaller than
+/// the sum. With a `checkpoint` it saves nothing, and a
 /// [`Revolve`] computes the states once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 use ndarray::{Axis, Slice as Range};
 use serde::{Deserialize, Serialize};
 
+use super::assembly::{Assembly, Part, Rest};
 use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list,
     literal,
@@ -190,6 +191,20 @@ impl Pad {
     }
 }
 
+impl Pad {
+    /// Where the operand's elements go, unless some are cut off.
+    pub(super) fn assembly(&self, operand: &Shape) -> Option<Assembly> {
+        if self.low.iter().chain(&self.high).any(|&count| count < 0) {
+            return None;
+        }
+        let parts = match operand.size() {
+            0 => Vec::new(),
+            _ => vec![Part::new(0, operand, |axis| (self.low[axis] as usize, self.interior[axis].saturating_add(1)))],
+        };
+        Some(Assembly { parts, rest: Rest::Operand(1) })
+    }
+}
+
 impl Library for Pad {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
         with_element!(results[0].dtype(), T => {
@@ -309,6 +324,18 @@ impl Linear for Concatenate {
 
     fn transpose_mask(&self, slot: usize, operands: &[Type], mask: Var) -> Option<Var> {
         Some(self.transpose(slot, operands, mask))
+    }
+}
+
+impl Concatenate {
+    pub(super) fn assembly(&self, operands: &[&Shape]) -> Assembly {
+        let mut parts = Vec::new();
+        let mut before = 0;
+        for (slot, operand) in operands.iter().enumerate().filter(|(_, operand)| operand.size() > 0) {
+            parts.push(Part::new(slot, operand, |axis| if axis == self.axis { (before, 1) } else { (0, 1) }));
+            before += operand[self.axis];
+        }
+        Assembly { parts, rest: Rest::Nothing }
     }
 }
 

@@ -10,6 +10,7 @@
 #![doc = include_str!("accuracy.md")]
 
 mod arithmetic;
+mod assembly;
 mod bessel;
 mod compare;
 mod contract;
@@ -42,6 +43,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 pub use arithmetic::*;
+pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
 pub use compare::*;
 pub use contract::*;

@@ -3,6 +3,7 @@
 use ndarray::Slice as Range;
 use serde::{Deserialize, Serialize};
 
+use super::assembly::{Assembly, Part, Rest};
 use super::reduce::check_axes;
 use super::rules::{
     Answer, Derivative, Doc, Examples, Layout, Library, Linear, Lowering, Rules, Sample, View, eval_library, eval_view,
@@ -404,14 +405,16 @@ impl Linear for ScatterSlices {
 impl ScatterSlices {
     /// The places in the result, in row-major order, to which the elements of an operand are added.
     pub(crate) fn places(&self, slot: usize, operand: &Shape) -> Vec<usize> {
-        let strides = self.shape.strides();
-        let along = |axis: usize| strides[axis] * self.strides[slot][axis] as isize;
-        let layout = Layout {
-            offset: (0..operand.rank()).map(|axis| self.starts[slot][axis] as isize * strides[axis]).sum(),
-            strides: (0..operand.rank()).map(along).collect(),
-            shape: operand.clone(),
-        };
-        layout.places().map(|place| place as usize).collect()
+        self.part(slot, operand).layout(&self.shape).places().map(|place| place as usize).collect()
+    }
+
+    pub(super) fn assembly(&self, operands: &[&Shape]) -> Assembly {
+        let filled = operands.iter().enumerate().filter(|(_, operand)| operand.size() > 0);
+        Assembly { parts: filled.map(|(slot, operand)| self.part(slot, operand)).collect(), rest: Rest::Zeros }
+    }
+
+    fn part(&self, slot: usize, operand: &Shape) -> Part {
+        Part::new(slot, operand, |axis| (self.starts[slot][axis], self.strides[slot][axis]))
     }
 }
 

@@ -1,15 +1,22 @@
+use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
 use super::rebuild::{Copy, Rewrite, rebuild};
+use super::simplify::{negative_everywhere, number};
 use crate::error::Error;
-use crate::ir::{NodeId, Value};
+use crate::ir::{NodeId, Operands, Provenance, Value};
 use crate::op::{Fma, Graph, Neg, Op};
 
 /// Contracts a product and the sum that alone uses it: `a · b + c` is rounded once, not twice.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    let uses = n_uses(graph);
-    let contracted = rebuild(graph, run, |new, copy| contract(graph, &uses, new, copy))?;
-    // The products that are part of something now are left behind.
+    let absorbed = absorbed(graph);
+    let mut contraction =
+        Contraction { graph, absorbed, factors: FxHashMap::default(), negatives: FxHashMap::default() };
+    let contracted = rebuild(graph, run, |new, copy| contraction.rewrite(new, copy))?;
+    if contracted.needed().into_iter().all(|needed| needed) {
+        return Ok(contracted);
+    }
+    // Negations and numbers whose negatives took their place are left behind.
     rebuild(&contracted, run_nothing, |_, _| Ok(Rewrite::Keep))
 }
 
@@ -18,9 +25,30 @@ fn run_nothing(graph: &Graph) -> Result<Graph, Error> {
     Ok(graph.clone())
 }
 
-/// How often the first result of each node is used.
-fn n_uses(graph: &Graph) -> Vec<u32> {
+/// The products that become part of a sum.
+fn absorbed(graph: &Graph) -> Vec<bool> {
     let needed = graph.needed();
+    let uses = n_uses(graph, &needed);
+    let mut absorbed = vec![false; graph.n_nodes()];
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        if !matches!(graph.node(id).op(), Some(Op::Add(_) | Op::Sub(_))) || !graph.ty(id.into()).dtype.is_float() {
+            continue;
+        }
+        let operands = graph.operands(id);
+        let is_product = |x: Value| {
+            let is_mul = matches!(graph.node(x.node).op(), Some(Op::Mul(_)));
+            is_mul && uses[x.node.index()] == 1
+        };
+        // The later of two products is nearer, so that the earlier one is ready when it comes.
+        if let Some(slot) = [1, 0].into_iter().find(|&slot| is_product(operands[slot])) {
+            absorbed[operands[slot].node.index()] = true;
+        }
+    }
+    absorbed
+}
+
+/// How often the first result of each node is used.
+fn n_uses(graph: &Graph, needed: &[bool]) -> Vec<u32> {
     let mut uses = vec![0; graph.n_nodes()];
     let mut count = |x: Value| uses[x.node.index()] += 1;
     graph.ids().filter(|id| needed[id.index()]).for_each(|id| graph.operands(id).into_iter().for_each(&mut count));
@@ -29,30 +57,60 @@ fn n_uses(graph: &Graph) -> Vec<u32> {
     uses
 }
 
-fn contract(graph: &Graph, uses: &[u32], new: &mut Graph, copy: &Copy<'_>) -> Result<Rewrite, Error> {
-    let is_float = |id: NodeId| graph.ty(id.into()).dtype.is_float();
-    if !matches!(copy.op, Op::Add(_) | Op::Sub(_)) || !is_float(copy.id) {
-        return Ok(Rewrite::Keep);
+/// The contraction of one graph.
+struct Contraction<'g> {
+    graph: &'g Graph,
+    absorbed: Vec<bool>,
+    /// The factors of the products that are not copied, because a sum absorbs them.
+    factors: FxHashMap<NodeId, Operands>,
+    /// Negatives that have been made.
+    negatives: FxHashMap<Value, Value>,
+}
+
+impl Contraction<'_> {
+    fn rewrite(&mut self, new: &mut Graph, copy: &Copy<'_>) -> Result<Rewrite, Error> {
+        if self.absorbed[copy.id.index()] {
+            self.factors.insert(copy.id, copy.operands.clone());
+            return Ok(Rewrite::Absorbed);
+        }
+        if !matches!(copy.op, Op::Add(_) | Op::Sub(_)) {
+            return Ok(Rewrite::Keep);
+        }
+        let old = self.graph.operands(copy.id);
+        let Some(slot) = [1, 0].into_iter().find(|&slot| self.absorbed[old[slot].node.index()]) else {
+            return Ok(Rewrite::Keep);
+        };
+        let factors = &self.factors[&old[slot].node];
+        let (mut a, mut b, mut c) = (factors[0], factors[1], copy.operands[1 - slot]);
+        match (copy.op, slot) {
+            (Op::Sub(_), 0) => c = self.negative(new, c, copy.provenance)?,
+            // The sign of a number costs nothing.
+            (Op::Sub(_), _) if number(new, b).is_some() => b = self.negative(new, b, copy.provenance)?,
+            (Op::Sub(_), _) => a = self.negative(new, a, copy.provenance)?,
+            _ => {}
+        }
+        Ok(Rewrite::Op(Fma.into(), smallvec![a, b, c]))
     }
-    let old = graph.operands(copy.id);
-    let is_product = |slot: usize| {
-        let node = old[slot].node;
-        matches!(graph.node(node).op(), Some(Op::Mul(_))) && uses[node.index()] == 1
-    };
-    // The later of two products is nearer, so that the earlier one is ready when it comes.
-    let Some(slot) = [1, 0].into_iter().find(|&slot| is_product(slot)) else { return Ok(Rewrite::Keep) };
-    let (product, other) = (copy.operands[slot], copy.operands[1 - slot]);
-    let factors = new.operands(product.node);
-    let (mut a, b, mut c) = (factors[0], factors[1], other);
-    let negated = match (copy.op, slot) {
-        (Op::Sub(_), 0) => Some(&mut c),
-        (Op::Sub(_), _) => Some(&mut a),
-        _ => None,
-    };
-    if let Some(x) = negated {
-        *x = new.add(Neg.into(), &[*x], copy.provenance.clone())?.into();
+
+    /// `-x`, without a negation if that is known or if `x` is one itself.
+    fn negative(&mut self, new: &mut Graph, x: Value, provenance: &Provenance) -> Result<Value, Error> {
+        if let Some(Op::Neg(_)) = new.node(x.node).op() {
+            return Ok(new.operands(x.node)[0]);
+        }
+        if let Some(&negative) = self.negatives.get(&x) {
+            return Ok(negative);
+        }
+        let known = match number(new, x) {
+            Some(number) => negative_everywhere(new, number, x, provenance)?,
+            None => None,
+        };
+        let negative = match known {
+            Some(negative) => negative,
+            None => new.add(Neg.into(), &[x], provenance.clone())?.into(),
+        };
+        self.negatives.insert(x, negative);
+        Ok(negative)
     }
-    Ok(Rewrite::Op(Fma.into(), smallvec![a, b, c]))
 }
 
 #[cfg(test)]
@@ -81,6 +139,8 @@ mod tests {
         assert_eq!(float(|x, y, z| z + x * y), "fma %x %y %z");
         assert_eq!(float(|x, y, z| x * y - z), "neg %z; fma %x %y %0");
         assert_eq!(float(|x, y, z| z - x * y), "neg %x; fma %0 %y %z");
+        assert_eq!(float(|x, y, z| z - x * -y), "fma %x %y %z");
+        assert_eq!(float(|x, _, z| z - x * 2.0), "constant -2.0; fma %x %0 %z");
         assert_eq!(float(|x, y, z| x * y + y * z), "mul %x %y; fma %y %z %0");
     }
 

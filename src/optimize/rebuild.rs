@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::error::Error;
 use crate::ir::{Guard, Node, NodeId, Operands, Provenance, Value, ValueMap, results_of};
 use crate::op::{Graph, Op};
@@ -17,6 +19,9 @@ pub(super) enum Rewrite {
     Values(Vec<Option<Value>>),
     /// Another operation with one result.
     Op(Op, Operands),
+    /// Nothing: the one that reads it will be replaced by something that does not. That one finds an operand of the node
+    /// in its place.
+    Absorbed,
 }
 
 /// A node as it is to be added to a new graph.
@@ -58,6 +63,7 @@ pub(super) fn rebuild(
     let mut new = Graph::new(graph.name());
     new.reserve_like(graph);
     let mut map = ValueMap::new(graph.n_nodes());
+    let mut absorbed: FxHashMap<NodeId, Value> = FxHashMap::default();
     for input in graph.inputs() {
         let value = new.add_input(input.name.clone(), graph.ty(input.node.into()).clone())?;
         map.set(input.node, [value]);
@@ -65,8 +71,9 @@ pub(super) fn rebuild(
     for id in graph.ids().filter(|id| needed[id.index()]) {
         let node = graph.node(id);
         let Some(op) = node.op() else { continue };
+        let image = |x: Value| map.get(x).or_else(|| absorbed.get(&x.node).copied());
         let operands: Operands =
-            graph.operands(id).into_iter().map(|x| map.get(x).expect("bug: a needed operand was dropped")).collect();
+            graph.operands(id).into_iter().map(|x| image(x).expect("bug: a needed operand was dropped")).collect();
         let provenance = map.provenance(node.provenance());
         let mut regions = Vec::new();
         for region in node.regions() {
@@ -79,6 +86,7 @@ pub(super) fn rebuild(
         match rewrite(&mut new, &copy)? {
             Rewrite::Value(value) => map.set(id, [value]),
             Rewrite::Values(values) => map.set_used(id, values),
+            Rewrite::Absorbed => drop(absorbed.insert(id, operands[0])),
             Rewrite::Node(node) => map.set(id, results_of(&new, node)),
             Rewrite::Op(op, operands) => {
                 let copy = new.add(op, &operands, provenance)?;

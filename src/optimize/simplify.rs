@@ -18,22 +18,26 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
         if !copy.regions.is_empty() {
             return Ok(Rewrite::Keep);
         }
-        if let Some(value) = identity(new, op, x) {
+        let numbers: Numbers = x.iter().map(|&x| number(new, x)).collect();
+        if let Some(value) = identity(new, op, x, &numbers) {
             return Ok(Rewrite::Value(value));
         }
         if let Some(value) = fold(new, op, x, provenance)? {
             return Ok(Rewrite::Value(value));
         }
-        if let Some((op, operands)) = replace(new, op, x, provenance)? {
+        if let Some((op, operands)) = replace(new, op, x, &numbers, provenance)? {
             return Ok(Rewrite::Op(op, operands));
         }
-        lift(new, op, x, provenance)
+        lift(new, op, x, &numbers, provenance)
     })
 }
 
+/// For each operand the number that stands everywhere in it, if it is known.
+type Numbers = SmallVec<[Option<Scalar>; 3]>;
+
 /// An operand that is itself the result.
-fn identity(graph: &Graph, op: &Op, x: &Operands) -> Option<Value> {
-    let is = |slot: usize, number: f64| is_number(graph, x[slot], number);
+fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<Value> {
+    let is = |slot: usize, number: f64| is_number(numbers[slot], number);
     let unchanged = |holds: bool, slot: usize| holds.then(|| x[slot]);
     // Adding -0 changes nothing, subtracting +0 neither; integers have only one zero.
     let integer = || graph.ty(x[0]).dtype == DType::I64;
@@ -50,7 +54,7 @@ fn identity(graph: &Graph, op: &Op, x: &Operands) -> Option<Value> {
             _ => None,
         },
         Op::Select(_) if x[1] == x[2] => Some(x[1]),
-        Op::Select(_) => match number(graph, x[0])? {
+        Op::Select(_) => match numbers[0]? {
             Scalar::Bool(true) => Some(x[1]),
             Scalar::Bool(false) => Some(x[2]),
             _ => None,
@@ -88,12 +92,18 @@ fn fold(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Re
 }
 
 /// A cheaper operation with the same result.
-fn replace(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Option<(Op, Operands)>, Error> {
+fn replace(
+    graph: &mut Graph,
+    op: &Op,
+    x: &Operands,
+    numbers: &Numbers,
+    provenance: &Provenance,
+) -> Result<Option<(Op, Operands)>, Error> {
     let negated = |slot: usize| match made_by(graph, x[slot]) {
         Some((Op::Neg(_), y)) => Some(y[0]),
         _ => None,
     };
-    let is = |slot: usize, wanted: f64| is_number(graph, x[slot], wanted);
+    let is = |slot: usize, wanted: f64| is_number(numbers[slot], wanted);
     let rewritten: Option<(Op, Operands)> = match op {
         Op::Add(_) => match (negated(0), negated(1)) {
             (_, Some(y)) => Some((Sub.into(), smallvec![x[0], y])),
@@ -106,7 +116,22 @@ fn replace(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) ->
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => match (negated(0), negated(1)) {
             (Some(a), Some(b)) => Some((op.clone(), smallvec![a, b])),
-            _ => None,
+            // The sign of a number costs nothing.
+            (Some(a), None) => match numbers[1] {
+                Some(number) => {
+                    let number = negative_everywhere(graph, number, x[1], provenance)?;
+                    number.map(|number| (op.clone(), smallvec![a, number]))
+                }
+                None => None,
+            },
+            (None, Some(b)) => match numbers[0] {
+                Some(number) => {
+                    let number = negative_everywhere(graph, number, x[0], provenance)?;
+                    number.map(|number| (op.clone(), smallvec![number, b]))
+                }
+                None => None,
+            },
+            (None, None) => None,
         },
         Op::Reshape(reshape) => match made_by(graph, x[0]) {
             Some((Op::Reshape(_), y)) => Some((Reshape { shape: reshape.shape.clone() }.into(), y)),
@@ -129,7 +154,7 @@ fn replace(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) ->
         _ => None,
     };
     match rewritten {
-        None => divide_by_power_of_two(graph, op, x, provenance),
+        None => divide_by_power_of_two(graph, op, x, numbers, provenance),
         some => Ok(some),
     }
 }
@@ -139,24 +164,44 @@ fn divide_by_power_of_two(
     graph: &mut Graph,
     op: &Op,
     x: &Operands,
+    numbers: &Numbers,
     provenance: &Provenance,
 ) -> Result<Option<(Op, Operands)>, Error> {
     if !matches!(op, Op::Div(_)) {
         return Ok(None);
     }
-    let reciprocal = match number(graph, x[1]) {
+    let reciprocal = match numbers[1] {
         Some(Scalar::F64(y)) if is_power_of_two(y, 52) => Scalar::F64(1.0 / y),
         Some(Scalar::F32(y)) if is_power_of_two(f64::from(y), 52) && (1.0 / y).is_normal() => Scalar::F32(1.0 / y),
         _ => return Ok(None),
     };
-    let ty = graph.ty(x[1]).clone();
-    let constant = graph.add(Op::from_constant(Array::from_scalar(reciprocal)), &[], provenance.clone())?;
-    let factor = if ty.rank() == 0 {
-        constant
-    } else {
-        graph.add(BroadcastInDim { shape: ty.shape, axes: vec![] }.into(), &[constant.into()], provenance.clone())?
+    let factor = everywhere(graph, reciprocal, x[1], provenance)?;
+    Ok(Some((Mul.into(), smallvec![x[0], factor])))
+}
+
+/// The negative of a float, in the shape of `like`. Integers have no sign of their own.
+pub(super) fn negative_everywhere(
+    graph: &mut Graph,
+    number: Scalar,
+    like: Value,
+    provenance: &Provenance,
+) -> Result<Option<Value>, Error> {
+    let negative = match number {
+        Scalar::F64(x) => Scalar::F64(-x),
+        Scalar::F32(x) => Scalar::F32(-x),
+        Scalar::I64(_) | Scalar::Bool(_) => return Ok(None),
     };
-    Ok(Some((Mul.into(), smallvec![x[0], factor.into()])))
+    everywhere(graph, negative, like, provenance).map(Some)
+}
+
+/// A number in the shape of `like`.
+fn everywhere(graph: &mut Graph, number: Scalar, like: Value, provenance: &Provenance) -> Result<Value, Error> {
+    let shape = graph.ty(like).shape.clone();
+    let constant = graph.add(Op::from_constant(Array::from_scalar(number)), &[], provenance.clone())?;
+    if shape.rank() == 0 {
+        return Ok(constant.into());
+    }
+    Ok(graph.add(BroadcastInDim { shape, axes: vec![] }.into(), &[constant.into()], provenance.clone())?.into())
 }
 
 /// Whether `y` and its reciprocal are normal powers of two; `bits` is the width of the fraction.
@@ -166,16 +211,30 @@ fn is_power_of_two(y: f64, bits: u32) -> bool {
 
 /// Computes an elementwise operation before its operands are repeated rather than after: `exp(broadcast(x))` is
 /// `broadcast(exp(x))`.
-fn lift(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Rewrite, Error> {
-    if let Some(value) = number_everywhere(graph, op, x, provenance)? {
-        return Ok(value);
+fn lift(
+    graph: &mut Graph,
+    op: &Op,
+    x: &Operands,
+    numbers: &Numbers,
+    provenance: &Provenance,
+) -> Result<Rewrite, Error> {
+    let elementwise = || matches!(op.derivative(), Derivative::Elementwise(_));
+    // Nothing is repeated in a scalar, and operands of elementwise operations are of one shape.
+    if x.is_empty() || graph.ty(x[0]).rank() == 0 || !elementwise() {
+        return Ok(Rewrite::Keep);
     }
-    let Some((broadcast, small)) = liftable(graph, op, x) else { return Ok(Rewrite::Keep) };
+    if let Some(numbers) = numbers.iter().copied().collect::<Option<SmallVec<[Scalar; 3]>>>() {
+        return number_everywhere(graph, op, x, numbers, provenance);
+    }
+    let Some((broadcast, small)) = liftable(graph, x, numbers) else { return Ok(Rewrite::Keep) };
     let mut operands = Operands::new();
-    for (&x, small) in x.iter().zip(small) {
+    for (number, small) in numbers.iter().zip(small) {
         operands.push(match small {
             Some(value) => value,
-            None => spread_number(graph, x, &broadcast, provenance)?,
+            None => {
+                let number = number.expect("bug: neither a repetition nor a number everywhere");
+                spread_number(graph, number, &broadcast, provenance)?
+            }
         });
     }
     let node = graph.add(op.clone(), &operands, provenance.clone())?;
@@ -187,36 +246,26 @@ fn number_everywhere(
     graph: &mut Graph,
     op: &Op,
     x: &Operands,
+    numbers: SmallVec<[Scalar; 3]>,
     provenance: &Provenance,
-) -> Result<Option<Rewrite>, Error> {
-    if x.is_empty() || !matches!(op.derivative(), Derivative::Elementwise(_)) {
-        return Ok(None);
-    }
-    let numbers: Option<SmallVec<[Scalar; 3]>> = x.iter().map(|&x| number(graph, x)).collect();
-    let Some(numbers) = numbers else { return Ok(None) };
+) -> Result<Rewrite, Error> {
     let numbers: Vec<Array> = numbers.into_iter().map(Array::from_scalar).collect();
     let types: Vec<_> = numbers.iter().map(Array::ty).collect();
-    let Ok(results) = op.infer(&types) else { return Ok(None) };
+    let Ok(results) = op.infer(&types) else { return Ok(Rewrite::Keep) };
     let value = op.eval(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
     let constant = graph.add(Op::from_constant(value), &[], provenance.clone())?;
     let shape = graph.ty(x[0]).shape.clone();
-    if shape.rank() == 0 {
-        return Ok(Some(Rewrite::Value(constant.into())));
-    }
-    Ok(Some(Rewrite::Op(BroadcastInDim { shape, axes: vec![] }.into(), smallvec![constant.into()])))
+    Ok(Rewrite::Op(BroadcastInDim { shape, axes: vec![] }.into(), smallvec![constant.into()]))
 }
 
 /// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
 /// repeated. At least one operand is a repetition of more than a number.
-fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, SmallVec<[Option<Value>; 3]>)> {
-    if !matches!(op.derivative(), Derivative::Elementwise(_)) {
-        return None;
-    }
+fn liftable(graph: &Graph, x: &Operands, numbers: &Numbers) -> Option<(BroadcastInDim, SmallVec<[Option<Value>; 3]>)> {
     let mut common: Option<BroadcastInDim> = None;
     let mut small = SmallVec::new();
-    for &x in x {
+    for (&x, number) in x.iter().zip(numbers) {
         match made_by(graph, x) {
-            Some((Op::BroadcastInDim(broadcast), y)) if number(graph, x).is_none() => {
+            Some((Op::BroadcastInDim(broadcast), y)) if number.is_none() => {
                 if common.as_ref().is_some_and(|common| *common != *broadcast) {
                     return None;
                 }
@@ -224,7 +273,7 @@ fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, Sma
                 small.push(Some(y[0]));
             }
             _ => {
-                number(graph, x)?;
+                (*number)?;
                 small.push(None);
             }
         }
@@ -232,14 +281,13 @@ fn liftable(graph: &Graph, op: &Op, x: &Operands) -> Option<(BroadcastInDim, Sma
     Some((common?, small))
 }
 
-/// A number that is everywhere in `x`, repeated only as far as the operand of `broadcast` reaches.
+/// A number that is everywhere in an operand, repeated only as far as the operand of `broadcast` reaches.
 fn spread_number(
     graph: &mut Graph,
-    x: Value,
+    number: Scalar,
     broadcast: &BroadcastInDim,
     provenance: &Provenance,
 ) -> Result<Value, Error> {
-    let number = number(graph, x).expect("bug: not a number everywhere");
     let constant = graph.add(Op::from_constant(Array::from_scalar(number)), &[], provenance.clone())?;
     if broadcast.axes.is_empty() {
         return Ok(constant.into());
@@ -273,9 +321,9 @@ pub(super) fn number(graph: &Graph, x: Value) -> Option<Scalar> {
     }
 }
 
-/// Whether a value is that number everywhere, to the bit.
-fn is_number(graph: &Graph, x: Value, wanted: f64) -> bool {
-    number(graph, x).is_some_and(|x| x.bits() == Scalar::F64(wanted).convert(x.dtype()).bits())
+/// Whether a number is that one, to the bit.
+fn is_number(number: Option<Scalar>, wanted: f64) -> bool {
+    number.is_some_and(|x| x.bits() == Scalar::F64(wanted).convert(x.dtype()).bits())
 }
 
 #[cfg(test)]

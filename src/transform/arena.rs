@@ -17,15 +17,18 @@ impl<T> Arena<T> {
         Arena { chunks: [const { OnceLock::new() }; N_CHUNKS], len: AtomicUsize::new(0) }
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         let (chunk, offset) = place(index);
         self.chunks.get(chunk)?.get()?.get(offset)?.get()
     }
 
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.len()).map_while(|index| self.get(index))
     }
@@ -42,6 +45,7 @@ impl<T> Arena<T> {
 }
 
 /// The chunk of an element, and its place therein.
+#[inline]
 fn place(index: usize) -> (usize, usize) {
     let chunk = (index + 1).ilog2() as usize;
     (chunk, index + 1 - (1 << chunk))

@@ -196,8 +196,8 @@ where
         // Optimization drops guards that say nothing new. It judges by what comes before a guard, so that paths which
         // agree up to a guard still number it alike.
         let graph = optimize(&graph)?;
-        let program = Program::compile(&graph)?;
         let beyond = graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
+        let program = Program::compile_tiered(graph)?;
         Ok(Path { program, outputs, parent, beyond })
     }
 }
@@ -298,6 +298,7 @@ impl Signature {
         self.types.iter().zip(args).all(|(types, arg)| types.matches(arg, &|ty, leaf| leaf.is(ty)))
     }
 
+    #[inline]
     fn path(&self, index: usize) -> &Path {
         self.paths.get(index).expect("bug: a path that does not exist")
     }

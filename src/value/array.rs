@@ -2,7 +2,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
-use smallvec::SmallVec;
 
 use super::{DType, Shape, Type};
 
@@ -467,9 +466,10 @@ impl ArrayRef<'_> {
 }
 
 impl<'a> ArrayRef<'a> {
-    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
-    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
-        (self.dtype(), self.is_row_major(), self.shape().into())
+    /// Whether this is a buffer for values of a type: of its dtype and shape, in row-major order without gaps.
+    #[inline]
+    pub(crate) fn is_buffer_of(&self, ty: &Type) -> bool {
+        self.dtype() == ty.dtype && each_variant!(ArrayRef, self, a => is_dense(a.shape(), a.strides(), &ty.shape))
     }
 
     /// The address of the first element.
@@ -494,9 +494,15 @@ impl<'a> ArrayMut<'a> {
         }
     }
 
-    /// The dtype, whether the elements lie in row-major order without gaps, and the extents.
-    pub(crate) fn buffer(&self) -> (DType, bool, SmallVec<[usize; 4]>) {
-        each_variant!(ArrayMut, self, a => (self.dtype(), a.is_standard_layout(), a.shape().into()))
+    /// The type of what is written here.
+    pub(crate) fn ty(&self) -> Type {
+        Type::new(self.dtype(), each_variant!(ArrayMut, self, a => a.shape()))
+    }
+
+    /// Whether this is a buffer for values of a type: of its dtype and shape, in row-major order without gaps.
+    #[inline]
+    pub(crate) fn is_buffer_of(&self, ty: &Type) -> bool {
+        self.dtype() == ty.dtype && each_variant!(ArrayMut, self, a => is_dense(a.shape(), a.strides(), &ty.shape))
     }
 
     /// The address of the first element, for writing.
@@ -510,9 +516,39 @@ impl<'a> ArrayMut<'a> {
     }
 }
 
+/// Whether an array has that shape and lies in row-major order without gaps. This is on the path of every call, so the
+/// strides are compared as they come, without any list of what they should be.
+#[inline]
+fn is_dense(shape: &[usize], strides: &[isize], expected: &[usize]) -> bool {
+    if shape.len() != expected.len() || shape.iter().zip(expected).any(|(got, expected)| got != expected) {
+        return false;
+    }
+    let mut dense = true;
+    let mut distance = 1;
+    for (&extent, &stride) in shape.iter().zip(strides).rev() {
+        if extent == 0 {
+            return true;
+        }
+        // One element has no neighbor, whatever its stride says.
+        dense &= extent == 1 || stride == distance;
+        distance *= extent as isize;
+    }
+    dense
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_have_the_shape_and_no_gaps() {
+        let dense = |shape: &[usize], strides: &[isize]| is_dense(shape, strides, shape);
+        assert!(dense(&[], &[]) && dense(&[3], &[1]) && dense(&[2, 3], &[3, 1]));
+        assert!(!dense(&[3], &[2]) && !dense(&[3], &[-1]) && !dense(&[2, 3], &[1, 2]) && !dense(&[2, 3], &[4, 1]));
+        assert!(dense(&[1, 3], &[7, 1]) && dense(&[2, 1], &[1, 9]), "the stride of one element means nothing");
+        assert!(dense(&[0], &[5]) && dense(&[2, 0], &[0, 1]), "what is empty has no gaps");
+        assert!(!is_dense(&[3], &[1], &[4]) && !is_dense(&[3], &[1], &[3, 1]) && !is_dense(&[2, 3], &[3, 1], &[3, 2]));
+    }
 
     #[test]
     fn equality_is_of_bits() {

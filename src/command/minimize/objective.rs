@@ -54,8 +54,9 @@ impl Objective {
     ) -> Result<Objective, Error> {
         // Derivatives stand after all outputs, of which but one is of interest.
         let derivatives: Vec<usize> = (graph.outputs().len()..).take(wrt.len()).collect();
-        let compile =
-            |graph: Graph, outputs: &[usize]| Program::compile(&optimize::optimize(&with_outputs(graph, outputs))?);
+        let compile = |graph: Graph, outputs: &[usize]| {
+            Program::compile_tiered(optimize::optimize(&with_outputs(graph, outputs))?)
+        };
         let product = match with_products {
             true => Some(compile(differentiate::hvp(graph, of, &wrt)?, &derivatives)?),
             false => None,

@@ -1,0 +1,152 @@
+//! Two tiers of code: one that is there soon, and one that is fast and takes its place when it is there.
+//!
+//! Both are made from one graph, by one plan, so they return the same bits. The better one is compiled by a thread that
+//! all programs share, one program after the other, and each program is given up when it is dropped.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use super::Program;
+use super::program::Built;
+use crate::emit::Mode;
+use crate::op::Graph;
+
+/// A program that is being made to take the place of another.
+pub(super) struct Successor(Arc<State>);
+
+struct State {
+    /// Nothing, once it is known that there will be none.
+    program: OnceLock<Option<Program>>,
+    abandoned: AtomicBool,
+}
+
+impl Successor {
+    /// Has it made in the background. Where the system has no thread for that there will be none.
+    pub fn start(graph: Arc<Graph>) -> Successor {
+        let state = Arc::new(State { program: OnceLock::new(), abandoned: AtomicBool::new(false) });
+        let order = Order { graph, state: state.clone() };
+        if worker().is_none_or(|worker| worker.send(order).is_err()) {
+            state.decide(None);
+        }
+        Successor(state)
+    }
+
+    /// The program, as soon as it is there.
+    #[inline]
+    pub fn get(&self) -> Option<&Program> {
+        self.0.program.get()?.as_ref()
+    }
+
+    /// Whether it is there, or known never to be.
+    pub fn is_decided(&self) -> bool {
+        self.0.program.get().is_some()
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        self.0.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn decide(&self, program: Option<Program>) {
+        // It is decided once: by who orders it, if there is no worker, or else by the worker.
+        let _ = self.program.set(program);
+    }
+}
+
+/// What the worker is asked for.
+struct Order {
+    graph: Arc<Graph>,
+    state: Arc<State>,
+}
+
+impl Order {
+    fn execute(self) {
+        let Order { graph, state } = self;
+        if state.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        let mode = Mode { background: Some(&state.abandoned), ..Mode::default() };
+        // A defect that ends in a panic has been reported by the panic; nobody shall wait for it.
+        let built = panic::catch_unwind(AssertUnwindSafe(|| Program::build(&graph, mode).map(Built::into_program)));
+        state.decide(built.ok().and_then(Result::ok));
+    }
+}
+
+/// The thread that makes successors.
+fn worker() -> Option<&'static Sender<Order>> {
+    static WORKER: OnceLock<Option<Sender<Order>>> = OnceLock::new();
+    let start = || {
+        let (sender, orders) = channel::<Order>();
+        let work = move || orders.into_iter().for_each(Order::execute);
+        thread::Builder::new().name("retrograd compiler".to_string()).spawn(work).ok().map(|_| sender)
+    };
+    WORKER.get_or_init(start).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::op::Var;
+    use crate::transform::trace;
+    use crate::value::DType;
+    use std::time::Duration;
+
+    /// So many operations, of which none can be left out.
+    fn graph(n: usize) -> Result<Arc<Graph>, Error> {
+        let f = move |x: Var, y: Var| (0..n).fold(x, |z, k| if k % 3 == 0 { z * y - x } else { z.sin() + y });
+        trace(f, (DType::F64, DType::F64)).map(Arc::new)
+    }
+
+    #[test]
+    fn the_successor_gives_the_same_bits() -> Result<(), Error> {
+        let graph = graph(2_000)?;
+        let at_once = Program::compile_tiered(graph.clone())?;
+        let inputs = [[0.3, 0.7], [-1.5, 0.25], [1e300, -1e300], [f64::NAN, 1.0]];
+        let mut first = Vec::new();
+        for x in &inputs {
+            let mut y = [0.0];
+            at_once.call_scalars(x, &mut y)?;
+            first.push(y[0].to_bits());
+        }
+        while !at_once.is_final() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let last = Program::compile(&graph)?;
+        assert_eq!(at_once.code_bytes(), last.code_bytes(), "the better code has taken the other's place");
+        for (x, first) in inputs.iter().zip(first) {
+            let mut y = [[0.0]; 2];
+            at_once.call_scalars(x, &mut y[0])?;
+            last.call_scalars(x, &mut y[1])?;
+            assert_eq!(y.map(|y| y[0].to_bits()), [first, first]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn short_programs_are_final_at_once() -> Result<(), Error> {
+        assert!(Program::compile_tiered(graph(10)?)?.is_final());
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_a_program_gives_its_successor_up() -> Result<(), Error> {
+        let graph = graph(20_000)?;
+        let program = Program::compile_tiered(graph.clone())?;
+        drop(program);
+        // The worker lets go of the graph without having compiled it, or soon after.
+        for _ in 0..6_000 {
+            if Arc::strong_count(&graph) == 1 {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the worker keeps the graph of a program that nobody has");
+    }
+}
