@@ -25,6 +25,11 @@ fn run_nothing(graph: &Graph) -> Result<Graph, Error> {
     Ok(graph.clone())
 }
 
+/// Whether the negative of a value takes no operation: it is a number, or a negation.
+fn has_free_negative(graph: &Graph, x: Value) -> bool {
+    number(graph, x).is_some() || matches!(graph.node(x.node).op(), Some(Op::Neg(_)))
+}
+
 /// The products that become part of a sum.
 fn absorbed(graph: &Graph) -> Vec<bool> {
     let needed = graph.needed();
@@ -84,8 +89,7 @@ impl Contraction<'_> {
         let (mut a, mut b, mut c) = (factors[0], factors[1], copy.operands[1 - slot]);
         match (copy.op, slot) {
             (Op::Sub(_), 0) => c = self.negative(new, c, copy.provenance)?,
-            // The sign of a number costs nothing.
-            (Op::Sub(_), _) if number(new, b).is_some() => b = self.negative(new, b, copy.provenance)?,
+            (Op::Sub(_), _) if has_free_negative(new, b) => b = self.negative(new, b, copy.provenance)?,
             (Op::Sub(_), _) => a = self.negative(new, a, copy.provenance)?,
             _ => {}
         }

@@ -540,6 +540,9 @@ fn surely_ends(graph: &Graph, id: NodeId) -> bool {
     !is_while && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
 }
 
+/// Arrays of so many elements that do not depend on anything are not worth an operand of a loop.
+const MAX_WRITTEN: usize = 16;
+
 /// What of a region does not change from trip to trip.
 struct Hoisted {
     /// The nodes that depend on fixed inputs and constants alone.
@@ -572,7 +575,8 @@ impl Hoisted {
                 Lowering::Constant(_) => {}
                 // Other elements of the same memory are no work; what they are taken from may be.
                 Lowering::View(_) => pending.extend(region.operands(x.node)),
-                _ if region.operands(x.node).is_empty() => {}
+                // A few numbers stand in the code.
+                _ if region.operands(x.node).is_empty() && region.ty(x).size() <= MAX_WRITTEN => {}
                 _ => hoisted.border.push(x),
             }
         }

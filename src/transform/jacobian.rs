@@ -246,7 +246,11 @@ fn one_hot(like: Var, place: Var, role: fn(Value) -> Role) -> Var {
         return Var::poisoned();
     }
     let ty = like.ty();
+    // Floats are compared in lanes, and are exact up to this number.
+    let exact = ty.dtype == DType::F64 || ty.size() <= 1 << f32::MANTISSA_DIGITS;
+    let places = if exact { ty.dtype } else { DType::I64 };
     trace::in_role(role(value(like)), || {
-        Var::iota(&[ty.size()], 0, DType::I64).equal(place).convert(ty.dtype).reshape(&ty.shape)
+        let is_there = Var::iota(&[ty.size()], 0, places).equal(place.convert(places));
+        is_there.convert(ty.dtype).reshape(&ty.shape)
     })
 }
