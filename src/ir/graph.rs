@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
 use serde_json::Map;
 use smallvec::SmallVec;
 
@@ -480,11 +479,13 @@ impl<O: Operation> Graph<O> {
     }
 
     /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are brought into order here
-    /// and nowhere else.
+    /// and nowhere else. Every pass asks for them, so the list of edges is followed by hand.
     pub fn operands(&self, id: NodeId) -> Operands {
         let mut operands = Operands::new();
-        for edge in self.dag.edges_directed(NodeIndex::new(id.index()), Direction::Incoming) {
-            let Edge { result, slot } = *edge.weight();
+        let mut next = self.dag.raw_nodes()[id.index()].next_edge(Direction::Incoming);
+        while let Some(edge) = self.dag.raw_edges().get(next.index()) {
+            next = edge.next_edge(Direction::Incoming);
+            let Edge { result, slot } = edge.weight;
             let value = Value { node: NodeId::from_index(edge.source().index()), result };
             // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
             let slot = usize::from(slot);
