@@ -66,7 +66,7 @@ impl PlacedPart {
         [self.from].into_iter().chain(with).collect()
     }
 
-    /// Whether it may come after another part of the result, which is in the same kernel or in an earlier one.
+    /// Whether it may stand in a kernel, where another part of the result, which comes before it, stands in that other one.
     pub fn may_follow(&self, other: &PlacedPart, kernel: usize, other_kernel: usize) -> bool {
         match other_kernel.cmp(&kernel) {
             Ordering::Less => true,

@@ -62,13 +62,6 @@ pub(super) struct Built<'g> {
     pub kernels: Vec<KernelCode>,
 }
 
-impl Built<'_> {
-    /// The program alone.
-    pub fn into_program(self) -> Program {
-        self.program
-    }
-}
-
 /// What compiled code refers to by address, or by number, besides the base table.
 #[derive(Default)]
 struct Kept {

@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::Program;
-use super::program::Built;
 use crate::emit::Mode;
 use crate::op::Graph;
 
@@ -73,7 +72,7 @@ impl Order {
         }
         let mode = Mode { background: Some(&state.abandoned), ..Mode::default() };
         // A defect that ends in a panic has been reported by the panic; nobody shall wait for it.
-        let built = panic::catch_unwind(AssertUnwindSafe(|| Program::build(&graph, mode).map(Built::into_program)));
+        let built = panic::catch_unwind(AssertUnwindSafe(|| Program::build(&graph, mode).map(|built| built.program)));
         state.decide(built.ok().and_then(Result::ok));
     }
 }
