@@ -22,7 +22,7 @@ Examples:
 pub struct Optimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The passes, with commas between them [default: all that keep every bit].
+    /// The passes, with commas between them [default: simplify,regions].
     #[arg(long, value_name = "PASS", value_delimiter = ',', value_parser = pass_parser())]
     passes: Vec<Pass>,
     /// Say what each pass did, also where the standard error is no terminal.

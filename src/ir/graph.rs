@@ -478,23 +478,31 @@ impl<O: Operation> Graph<O> {
         &self.dag[NodeIndex::new(id.index())]
     }
 
-    /// The operands of a node, by slot. petgraph lists incoming edges latest first, so they are brought into order here
-    /// and nowhere else. Every pass asks for them, so the list of edges is followed by hand.
+    /// The operands of a node, by slot. petgraph lists incoming edges latest first, which is from the last slot to the
+    /// first, and nothing else in the crate depends on it. Every pass asks for operands, so the list of edges is followed
+    /// by hand, and up to three are put together in registers: an array written slot by slot and then moved would be read
+    /// before it is in the cache.
     pub fn operands(&self, id: NodeId) -> Operands {
-        let mut operands = Operands::new();
-        let mut next = self.dag.raw_nodes()[id.index()].next_edge(Direction::Incoming);
-        while let Some(edge) = self.dag.raw_edges().get(next.index()) {
-            next = edge.next_edge(Direction::Incoming);
-            let Edge { result, slot } = edge.weight;
-            let value = Value { node: NodeId::from_index(edge.source().index()), result };
-            // Every slot has its edge, so whatever stands in the others meanwhile is replaced.
-            let slot = usize::from(slot);
-            while operands.len() <= slot {
-                operands.push(value);
+        let edges = self.dag.raw_edges();
+        let before = |edge: &petgraph::graph::Edge<Edge>| &edges[edge.next_edge(Direction::Incoming).index()];
+        let Some(last) = edges.get(self.dag.raw_nodes()[id.index()].next_edge(Direction::Incoming).index()) else {
+            return Operands::new();
+        };
+        match last.weight.slot {
+            0 => Operands::from_buf_and_len([source(last); 3], 1),
+            1 => Operands::from_buf_and_len([source(before(last)), source(last), source(last)], 2),
+            2 => {
+                let middle = before(last);
+                Operands::from([source(before(middle)), source(middle), source(last)])
             }
-            operands[slot] = value;
+            _ => {
+                let earlier =
+                    |edge: &&'_ petgraph::graph::Edge<Edge>| edges.get(edge.next_edge(Direction::Incoming).index());
+                let mut operands: Operands = std::iter::successors(Some(last), earlier).map(source).collect();
+                operands.reverse();
+                operands
+            }
         }
-        operands
     }
 
     /// The type of a value.
@@ -516,6 +524,40 @@ impl<O: Operation> Graph<O> {
             }
         }
         needed
+    }
+
+    /// The graph without the operations that neither outputs nor guards depend on. Nodes are moved, not copied.
+    pub(crate) fn without_unneeded(self) -> Graph<O> {
+        let mut needed = self.needed();
+        self.inputs.iter().for_each(|input| needed[input.node.index()] = true);
+        if needed.iter().all(|&needed| needed) {
+            return self;
+        }
+        let n_before = |count: &mut u32, &needed: &bool| Some(std::mem::replace(count, *count + u32::from(needed)));
+        let places: Vec<u32> = needed.iter().scan(0, n_before).collect();
+        let node_at = |id: NodeId| NodeId(places[id.index()]);
+        let value_at = |value: Value| Value { node: node_at(value.node), ..value };
+        let Graph { name, dag, mut inputs, mut outputs, mut guards } = self;
+        let (nodes, edges) = dag.into_nodes_edges();
+        let mut dag = DiGraph::with_capacity(needed.iter().filter(|&&needed| needed).count(), edges.len());
+        for (mut node, _) in nodes.into_iter().map(|node| node.weight).zip(&needed).filter(|&(_, &needed)| needed) {
+            let role = node.provenance.role.filter(|role| needed[role.of().node.index()]);
+            node.provenance.role = role.map(|role| role.with(value_at(role.of())));
+            if let Some(along) = node.control.as_mut().and_then(|control| control.along.as_mut()) {
+                *along = node_at(*along);
+            }
+            dag.add_node(node);
+        }
+        // What a node needs is needed, and the edges into a node keep their order.
+        for edge in edges.into_iter().filter(|edge| needed[edge.target().index()]) {
+            let [source, target] =
+                [edge.source(), edge.target()].map(|node| NodeIndex::new(places[node.index()] as usize));
+            dag.add_edge(source, target, edge.weight);
+        }
+        inputs.iter_mut().for_each(|input| input.node = node_at(input.node));
+        outputs.iter_mut().for_each(|output| output.value = value_at(output.value));
+        guards.iter_mut().for_each(|guard| guard.value = value_at(guard.value));
+        Graph { name, dag, inputs, outputs, guards }
     }
 
     /// Whether that value exists.
@@ -622,6 +664,11 @@ impl<O: Operation> Graph<O> {
 /// The message about stacks with these names that do not come from one loop.
 pub(super) fn mixed_stacks([first, other]: [impl fmt::Display; 2]) -> String {
     format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not")
+}
+
+/// The value that an edge carries.
+fn source(edge: &petgraph::graph::Edge<Edge>) -> Value {
+    Value { node: NodeId::from_index(edge.source().index()), result: edge.weight.result }
 }
 
 fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {

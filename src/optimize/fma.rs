@@ -2,27 +2,19 @@ use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
 use super::rebuild::{Copy, Rewrite, rebuild};
-use super::simplify::{negative_everywhere, number};
+use super::share::{Builder, Known};
+use super::simplify::{negative, number};
 use crate::error::Error;
-use crate::ir::{NodeId, Operands, Provenance, Value};
+use crate::ir::{NodeId, Operands, Value};
 use crate::op::{Fma, Graph, Neg, Op};
 
 /// Contracts a product and the sum that alone uses it: `a · b + c` is rounded once, not twice.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     let absorbed = absorbed(graph);
-    let mut contraction =
-        Contraction { graph, absorbed, factors: FxHashMap::default(), negatives: FxHashMap::default() };
+    let mut contraction = Contraction { graph, absorbed, factors: FxHashMap::default(), known: Known::new(0) };
     let contracted = rebuild(graph, run, |new, copy| contraction.rewrite(new, copy))?;
-    if contracted.needed().into_iter().all(|needed| needed) {
-        return Ok(contracted);
-    }
     // Negations and numbers whose negatives took their place are left behind.
-    rebuild(&contracted, run_nothing, |_, _| Ok(Rewrite::Keep))
-}
-
-/// Regions have been seen to.
-fn run_nothing(graph: &Graph) -> Result<Graph, Error> {
-    Ok(graph.clone())
+    Ok(contracted.without_unneeded())
 }
 
 /// Whether the negative of a value takes no operation: it is a number, or a negation.
@@ -68,8 +60,8 @@ struct Contraction<'g> {
     absorbed: Vec<bool>,
     /// The factors of the products that are not copied, because a sum absorbs them.
     factors: FxHashMap<NodeId, Operands>,
-    /// Negatives that have been made.
-    negatives: FxHashMap<Value, Value>,
+    /// The negatives that have been made.
+    known: Known,
 }
 
 impl Contraction<'_> {
@@ -87,33 +79,25 @@ impl Contraction<'_> {
         };
         let factors = &self.factors[&old[slot].node];
         let (mut a, mut b, mut c) = (factors[0], factors[1], copy.operands[1 - slot]);
+        let mut new = self.known.builder(new, copy.provenance);
         match (copy.op, slot) {
-            (Op::Sub(_), 0) => c = self.negative(new, c, copy.provenance)?,
-            (Op::Sub(_), _) if has_free_negative(new, b) => b = self.negative(new, b, copy.provenance)?,
-            (Op::Sub(_), _) => a = self.negative(new, a, copy.provenance)?,
+            (Op::Sub(_), 0) => c = negated(&mut new, c)?,
+            (Op::Sub(_), _) if has_free_negative(new.graph, b) => b = negated(&mut new, b)?,
+            (Op::Sub(_), _) => a = negated(&mut new, a)?,
             _ => {}
         }
         Ok(Rewrite::Op(Fma.into(), smallvec![a, b, c]))
     }
+}
 
-    /// `-x`, without a negation if that is known or if `x` is one itself.
-    fn negative(&mut self, new: &mut Graph, x: Value, provenance: &Provenance) -> Result<Value, Error> {
-        if let Some(Op::Neg(_)) = new.node(x.node).op() {
-            return Ok(new.operands(x.node)[0]);
-        }
-        if let Some(&negative) = self.negatives.get(&x) {
-            return Ok(negative);
-        }
-        let known = match number(new, x) {
-            Some(number) => negative_everywhere(new, number, x, provenance)?,
-            None => None,
-        };
-        let negative = match known {
-            Some(negative) => negative,
-            None => new.add(Neg.into(), &[x], provenance.clone())?.into(),
-        };
-        self.negatives.insert(x, negative);
-        Ok(negative)
+/// `-x`, without a negation if that is a number or if `x` is one itself.
+fn negated(new: &mut Builder<'_>, x: Value) -> Result<Value, Error> {
+    if let Some(Op::Neg(_)) = new.graph.node(x.node).op() {
+        return Ok(new.graph.operands(x.node)[0]);
+    }
+    match number(new.graph, x).and_then(negative) {
+        Some(number) => new.everywhere(number, x),
+        None => new.add(Neg.into(), &[x]),
     }
 }
 

@@ -30,21 +30,20 @@ pub struct Pass {
     pub name: &'static str,
     /// One line: what it does.
     pub summary: &'static str,
-    /// Whether it keeps every bit of every result. Such passes run by default.
+    /// Whether it keeps every bit of every result. Only such passes run by default.
     pub keeps_bits: bool,
     /// The pass.
     pub run: fn(&Graph) -> Result<Graph, Error>,
 }
 
 /// The passes that run by default, in order.
-pub const DEFAULT: [Pass; 3] = [
+pub const DEFAULT: [Pass; 2] = [
     Pass {
         name: "simplify",
-        summary: "drops what no output needs, computes what is constant, and applies identities that keep every bit",
+        summary: "drops what no output needs, computes what is constant, applies identities that keep every bit, and computes equal values once",
         keeps_bits: true,
         run: simplify::run,
     },
-    Pass { name: "share", summary: "computes equal values once, up to commutation", keeps_bits: true, run: share::run },
     Pass {
         name: "regions",
         summary: "takes out of loops what does not change, and drops what nobody uses of them; follows branches that are known",
@@ -56,7 +55,12 @@ pub const DEFAULT: [Pass; 3] = [
 const ALL: [Pass; 4] = [
     DEFAULT[0],
     DEFAULT[1],
-    DEFAULT[2],
+    Pass {
+        name: "share",
+        summary: "computes equal values once, up to commutation, and does nothing else",
+        keeps_bits: true,
+        run: share::run,
+    },
     Pass {
         name: "fma",
         summary: "contracts a product and the sum that uses it, which is rounded once then; changes last bits, so it runs only if named",
@@ -99,11 +103,10 @@ pub fn pass(name: &str) -> Result<Pass, Error> {
 /// # Errors
 /// None that the input graph can cause: the passes build only what they have checked.
 pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
-    let mut current = (DEFAULT[0].run)(graph)?;
-    current = (DEFAULT[1].run)(&current)?;
+    let simple = simplify::run(graph)?;
     // A copy of a graph without regions would be all that the last pass makes of it.
-    if current.ids().any(|id| !current.node(id).regions().is_empty()) {
-        current = (DEFAULT[2].run)(&current)?;
+    if simple.ids().all(|id| simple.node(id).regions().is_empty()) {
+        return Ok(simple);
     }
-    Ok(current)
+    regions::run(&simple)
 }

@@ -72,8 +72,8 @@ pub(super) fn rebuild(
         let node = graph.node(id);
         let Some(op) = node.op() else { continue };
         let image = |x: Value| map.get(x).or_else(|| absorbed.get(&x.node).copied());
-        let operands: Operands =
-            graph.operands(id).into_iter().map(|x| image(x).expect("bug: a needed operand was dropped")).collect();
+        let mut operands = graph.operands(id);
+        operands.iter_mut().for_each(|x| *x = image(*x).expect("bug: a needed operand was dropped"));
         let provenance = map.provenance(node.provenance());
         let mut regions = Vec::new();
         for region in node.regions() {

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rebuild::{Copy, Rewrite, rebuild};
+use super::simplify;
 use super::simplify::number;
-use super::{share, simplify};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
 use crate::op::{BroadcastInDim, Graph, Lowering, Op, Switch};
@@ -31,7 +31,7 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
         Node::of(copy, used).rewrite(new, copy.provenance).map(Rewrite::Values)
     })?;
     // What has moved out of regions may repeat what is there already.
-    share::run(&simplify::run(&rewritten)?)
+    simplify::run(&rewritten)
 }
 
 /// The results that nodes, guards and outputs use.
@@ -489,7 +489,7 @@ fn settled(region: &Graph, fates: &[Fate]) -> Result<Graph, Error> {
     for output in region.outputs() {
         new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
     }
-    share::run(&simplify::run(&new)?)
+    simplify::run(&new)
 }
 
 /// The same number everywhere.

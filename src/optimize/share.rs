@@ -1,47 +1,151 @@
-use std::hash::BuildHasher;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxHashMap, FxHasher};
 
-use super::rebuild::{Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, rebuild};
 use crate::error::Error;
-use crate::ir::{NodeId, Operands, Operation};
-use crate::op::{Graph, Op};
+use crate::ir::{NodeId, Operation, Provenance, Value};
+use crate::op::{BroadcastInDim, Graph, Op};
+use crate::value::{Array, Scalar, Shape};
 
 /// Computes equal values once: the same operation on the same operands, up to commutation.
 ///
 /// Nothing that it leaves is dead: what used a node that was dropped uses its equal, and both have the same operands.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    // By hash alone: the graph holds the operations and operands, and a copy of each as a key would cost more than the
-    // whole pass. Of two nodes of one hash that differ the first is known, so that a graph from someone who knows the
-    // hash costs no more than any other.
-    let mut known: FxHashMap<u64, NodeId> = FxHashMap::with_capacity_and_hasher(graph.n_nodes(), FxBuildHasher);
-    rebuild(graph, run, |new, copy| {
-        let sorted = sorted(copy.op, copy.operands.clone());
-        let hash = FxBuildHasher.hash_one((copy.op, &sorted));
-        let equal = |node: NodeId| {
-            let other = new.node(node);
-            other.op() == Some(copy.op)
-                && self::sorted(copy.op, new.operands(node)) == sorted
-                && other.regions().iter().zip(copy.regions).all(|(x, y)| x.is_same(y))
-        };
-        let alike = known.get(&hash).copied();
-        if let Some(node) = alike.filter(|&node| equal(node)) {
-            return Ok(Rewrite::Node(node));
-        }
-        let node = copy.add(new)?;
-        if alike.is_none() {
-            known.insert(hash, node);
-        }
-        Ok(Rewrite::Node(node))
-    })
+    let mut known = Known::new(graph.n_nodes());
+    rebuild(graph, run, |new, copy| known.builder(new, copy.provenance).copy(copy).map(Rewrite::Node))
 }
 
-/// The operands in an order that does not matter to the operation.
-fn sorted(op: &Op, mut operands: Operands) -> Operands {
-    if op.commutes() {
-        operands.sort_unstable();
+/// The nodes of a graph under construction, by what they compute.
+///
+/// Equal nodes have the same operands, so each is looked for among those that have its latest operand for theirs. That is
+/// near in memory where a table for a large graph would be far. Only where these are many, and for nodes without operands,
+/// there is a table.
+pub(super) struct Known {
+    /// For each node, the last one in the list of those whose latest operand it is; 0 for none: the first node of a graph
+    /// has no operands.
+    last: Vec<u32>,
+    /// For each node, the one before it in its list, and its hash.
+    links: Vec<(u32, u32)>,
+    /// By hash alone: the graph holds the operations and operands, and a copy of each as a key would cost more than the
+    /// whole pass. Of two nodes of one hash that differ the first is known, so that a graph from someone who knows the hash
+    /// costs no more than any other.
+    others: FxHashMap<u64, NodeId>,
+}
+
+/// The most nodes in one list.
+const MAX_LIST: usize = 8;
+
+impl Known {
+    /// Room for a graph of that many nodes.
+    pub fn new(n_nodes: usize) -> Known {
+        let (last, links) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
+        Known { last, links, others: FxHashMap::default() }
     }
-    operands
+
+    /// Adds to the graph whose nodes are known.
+    pub fn builder<'b>(&'b mut self, graph: &'b mut Graph, provenance: &'b Provenance) -> Builder<'b> {
+        Builder { graph, known: self, provenance }
+    }
+
+    /// The node that computes this already, or the one that `add` adds for it.
+    fn find(
+        &mut self,
+        graph: &mut Graph,
+        (op, x, regions): (&Op, &[Value], &[Arc<Graph>]),
+        add: impl FnOnce(&mut Graph) -> Result<NodeId, Error>,
+    ) -> Result<NodeId, Error> {
+        let is_equal = |graph: &Graph, id: NodeId| {
+            let node = graph.node(id);
+            node.op() == Some(op)
+                && is_permuted(op, x, &graph.operands(id))
+                && node.regions().iter().zip(regions).all(|(x, y)| x.is_same(y))
+        };
+        let hash = hash(op, x);
+        if let Some(latest) = x.iter().map(|x| x.node.index()).max() {
+            let (mut link, mut n) = (self.last.get(latest).copied().unwrap_or(0), 0);
+            while link != 0 {
+                let (before, hash_there) = self.links[link as usize];
+                let node = NodeId::from_index(link as usize);
+                if hash_there == hash as u32 && is_equal(graph, node) {
+                    return Ok(node);
+                }
+                (link, n) = (before, n + 1);
+            }
+            if n < MAX_LIST {
+                let node = add(graph)?;
+                self.append(latest, node, hash as u32);
+                return Ok(node);
+            }
+        }
+        match self.others.entry(hash) {
+            Entry::Vacant(unknown) => Ok(*unknown.insert(add(graph)?)),
+            Entry::Occupied(alike) if is_equal(graph, *alike.get()) => Ok(*alike.get()),
+            Entry::Occupied(_) => add(graph),
+        }
+    }
+
+    /// Adds a node to the list of its latest operand.
+    fn append(&mut self, latest: usize, node: NodeId, hash: u32) {
+        if self.last.len() <= node.index() {
+            self.last.resize(node.index() + 1, 0);
+            self.links.resize(node.index() + 1, (0, 0));
+        }
+        let before = std::mem::replace(&mut self.last[latest], node.index() as u32);
+        self.links[node.index()] = (before, hash);
+    }
+}
+
+/// Adds what is not in the graph yet.
+pub(super) struct Builder<'b> {
+    pub graph: &'b mut Graph,
+    known: &'b mut Known,
+    provenance: &'b Provenance,
+}
+
+impl Builder<'_> {
+    /// An operation with one result.
+    pub fn add(&mut self, op: Op, x: &[Value]) -> Result<Value, Error> {
+        let provenance = self.provenance;
+        let node = self.known.find(self.graph, (&op, x, &[]), |graph| graph.add(op.clone(), x, provenance.clone()));
+        node.map(Value::from)
+    }
+
+    /// A node as it stands in another graph.
+    pub fn copy(&mut self, copy: &Copy<'_>) -> Result<NodeId, Error> {
+        self.known.find(self.graph, (copy.op, copy.operands, copy.regions), |graph| copy.add(graph))
+    }
+
+    /// A number in a shape.
+    pub fn spread(&mut self, number: Scalar, shape: Shape) -> Result<Value, Error> {
+        let constant = self.add(Op::from_constant(Array::from_scalar(number)), &[])?;
+        if shape.rank() == 0 {
+            return Ok(constant);
+        }
+        self.add(BroadcastInDim { shape, axes: vec![] }.into(), &[constant])
+    }
+
+    /// A number in the shape of another value.
+    pub fn everywhere(&mut self, number: Scalar, like: Value) -> Result<Value, Error> {
+        self.spread(number, self.graph.ty(like).shape.clone())
+    }
+}
+
+/// The same for operands in any order that does not matter to the operation. What commutes has two.
+fn hash(op: &Op, x: &[Value]) -> u64 {
+    let mut hasher = FxHasher::default();
+    op.hash(&mut hasher);
+    match *x {
+        [a, b] if op.commutes() => (a.min(b), a.max(b)).hash(&mut hasher),
+        _ => x.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+fn is_permuted(op: &Op, x: &[Value], y: &[Value]) -> bool {
+    x == y || op.commutes() && matches!((x, y), ([a, b], [c, d]) if (a, b) == (d, c))
 }
 
 #[cfg(test)]

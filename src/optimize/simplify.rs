@@ -1,11 +1,12 @@
-//! Local rewriting. Every identity here holds for all operands to the bit, all NaNs alike: `x + (-0)`, but not
+//! Local rewriting and sharing. Every identity here holds for all operands to the bit, all NaNs alike: `x + (-0)`, but not
 //! `x + 0`, which is +0 for x = -0; `x · 1`, but not `x · 0`, which is NaN for x = inf.
 
 use smallvec::{SmallVec, smallvec};
 
-use super::rebuild::{Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, rebuild};
+use super::share::{Builder, Known};
 use crate::error::Error;
-use crate::ir::{NodeId, Operands, Operation, Provenance, Value};
+use crate::ir::{NodeId, Operands, Operation, Value};
 use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
@@ -13,23 +14,30 @@ use crate::value::{Array, DType, Scalar};
 const MAX_FOLDED: usize = 4096;
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    rebuild(graph, run, |new, copy| {
-        let (op, x, provenance) = (copy.op, copy.operands, copy.provenance);
-        if !copy.regions.is_empty() {
-            return Ok(Rewrite::Keep);
-        }
-        let numbers: Numbers = x.iter().map(|&x| number(new, x)).collect();
-        if let Some(value) = identity(new, op, x, &numbers) {
+    let mut known = Known::new(graph.n_nodes());
+    let simple = rebuild(graph, run, |new, copy| rewrite(&mut known.builder(new, copy.provenance), copy))?;
+    // Operands that an identity passes by were added before.
+    Ok(simple.without_unneeded())
+}
+
+fn rewrite(new: &mut Builder<'_>, copy: &Copy<'_>) -> Result<Rewrite, Error> {
+    let (op, x) = (copy.op, copy.operands);
+    if copy.regions.is_empty() {
+        let numbers: Numbers = x.iter().map(|&x| number(new.graph, x)).collect();
+        if let Some(value) = identity(new.graph, op, x, &numbers) {
             return Ok(Rewrite::Value(value));
         }
-        if let Some(value) = fold(new, op, x, provenance)? {
+        if let Some(value) = fold(new, op, x)? {
             return Ok(Rewrite::Value(value));
         }
-        if let Some((op, operands)) = replace(new, op, x, &numbers, provenance)? {
-            return Ok(Rewrite::Op(op, operands));
+        if let Some((op, operands)) = replace(new, op, x, &numbers)? {
+            return Ok(Rewrite::Value(new.add(op, &operands)?));
         }
-        lift(new, op, x, &numbers, provenance)
-    })
+        if let Some(value) = lift(new, op, x, &numbers)? {
+            return Ok(Rewrite::Value(value));
+        }
+    }
+    Ok(Rewrite::Node(new.copy(copy)?))
 }
 
 /// For each operand the number that stands everywhere in it, if it is known.
@@ -74,77 +82,70 @@ fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<V
 }
 
 /// The result as a constant, if all operands are constants. Repetitions of a constant stay views of it.
-fn fold(graph: &mut Graph, op: &Op, x: &Operands, provenance: &Provenance) -> Result<Option<Value>, Error> {
-    let all_constant = x.iter().all(|&x| constant(graph, x).is_some());
+fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands) -> Result<Option<Value>, Error> {
+    let all_constant = x.iter().all(|&x| constant(new.graph, x).is_some());
     if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_)) {
         return Ok(None);
     }
-    let constants: Vec<&Array> = x.iter().filter_map(|&x| constant(graph, x)).collect();
-    let types: Vec<_> = x.iter().map(|&x| graph.ty(x).clone()).collect();
+    let constants: Vec<&Array> = x.iter().filter_map(|&x| constant(new.graph, x)).collect();
+    let types: Vec<_> = x.iter().map(|&x| new.graph.ty(x).clone()).collect();
     let Ok(results) = op.infer(&types) else { return Ok(None) };
     let [ty] = &results[..] else { return Ok(None) };
     if ty.size() > MAX_FOLDED {
         return Ok(None);
     }
     let value = op.eval(&constants, &results).swap_remove(0);
-    let node = graph.add(Op::from_constant(value), &[], provenance.clone())?;
-    Ok(Some(node.into()))
+    new.add(Op::from_constant(value), &[]).map(Some)
 }
 
 /// A cheaper operation with the same result.
-fn replace(
-    graph: &mut Graph,
-    op: &Op,
-    x: &Operands,
-    numbers: &Numbers,
-    provenance: &Provenance,
-) -> Result<Option<(Op, Operands)>, Error> {
-    let negated = |slot: usize| match made_by(graph, x[slot]) {
+fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> Result<Option<(Op, Operands)>, Error> {
+    let is = |slot: usize, wanted: f64| is_number(numbers[slot], wanted);
+    let negated = |new: &Builder<'_>, slot: usize| match made_by(new.graph, x[slot]) {
         Some((Op::Neg(_), y)) => Some(y[0]),
         _ => None,
     };
-    let is = |slot: usize, wanted: f64| is_number(numbers[slot], wanted);
-    let rewritten: Option<(Op, Operands)> = match op {
-        Op::Add(_) => match (negated(0), negated(1)) {
+    Ok(match op {
+        Op::Add(_) => match (negated(new, 0), negated(new, 1)) {
             (_, Some(y)) => Some((Sub.into(), smallvec![x[0], y])),
             (Some(y), None) => Some((Sub.into(), smallvec![x[1], y])),
             (None, None) => None,
         },
         Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
-        Op::Sub(_) => negated(1).map(|y| (Add.into(), smallvec![x[0], y])),
+        Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
-        Op::Mul(_) | Op::Div(_) => match (negated(0), negated(1)) {
-            (Some(a), Some(b)) => Some((op.clone(), smallvec![a, b])),
+        Op::Mul(_) | Op::Div(_) => {
             // The sign of a number costs nothing.
-            (Some(a), None) => match numbers[1] {
-                Some(number) => {
-                    let number = negative_everywhere(graph, number, x[1], provenance)?;
-                    number.map(|number| (op.clone(), smallvec![a, number]))
+            let number = |slot: usize| numbers[slot].and_then(negative).map(|number| (number, x[slot]));
+            let operands = match [negated(new, 0), negated(new, 1)] {
+                [Some(a), Some(b)] => Some(smallvec![a, b]),
+                [Some(a), None] if let Some((number, like)) = number(1) => {
+                    Some(smallvec![a, new.everywhere(number, like)?])
                 }
-                None => None,
-            },
-            (None, Some(b)) => match numbers[0] {
-                Some(number) => {
-                    let number = negative_everywhere(graph, number, x[0], provenance)?;
-                    number.map(|number| (op.clone(), smallvec![number, b]))
+                [None, Some(b)] if let Some((number, like)) = number(0) => {
+                    Some(smallvec![new.everywhere(number, like)?, b])
                 }
-                None => None,
-            },
-            (None, None) => None,
-        },
-        Op::Reshape(reshape) => match made_by(graph, x[0]) {
+                _ => None,
+            };
+            match (operands, op, numbers[1].and_then(reciprocal)) {
+                (Some(operands), ..) => Some((op.clone(), operands)),
+                (None, Op::Div(_), Some(number)) => Some((Mul.into(), smallvec![x[0], new.everywhere(number, x[1])?])),
+                _ => None,
+            }
+        }
+        Op::Reshape(reshape) => match made_by(new.graph, x[0]) {
             Some((Op::Reshape(_), y)) => Some((Reshape { shape: reshape.shape.clone() }.into(), y)),
             _ => None,
         },
-        Op::Transpose(outer) => match made_by(graph, x[0]) {
+        Op::Transpose(outer) => match made_by(new.graph, x[0]) {
             Some((Op::Transpose(inner), y)) => {
                 let perm = outer.perm.iter().map(|&axis| inner.perm[axis]).collect();
                 Some((Transpose { perm }.into(), y))
             }
             _ => None,
         },
-        Op::BroadcastInDim(outer) => match made_by(graph, x[0]) {
+        Op::BroadcastInDim(outer) => match made_by(new.graph, x[0]) {
             Some((Op::BroadcastInDim(inner), y)) => {
                 let axes = inner.axes.iter().map(|&axis| outer.axes[axis]).collect();
                 Some((BroadcastInDim { shape: outer.shape.clone(), axes }.into(), y))
@@ -152,56 +153,25 @@ fn replace(
             _ => None,
         },
         _ => None,
-    };
-    match rewritten {
-        None => divide_by_power_of_two(graph, op, x, numbers, provenance),
-        some => Ok(some),
+    })
+}
+
+/// The negative of a float. Integers have no sign of their own.
+pub(super) fn negative(number: Scalar) -> Option<Scalar> {
+    match number {
+        Scalar::F64(x) => Some(Scalar::F64(-x)),
+        Scalar::F32(x) => Some(Scalar::F32(-x)),
+        Scalar::I64(_) | Scalar::Bool(_) => None,
     }
 }
 
-/// `x / 2ᵏ` as `x · 2⁻ᵏ`: both round the same real number once.
-fn divide_by_power_of_two(
-    graph: &mut Graph,
-    op: &Op,
-    x: &Operands,
-    numbers: &Numbers,
-    provenance: &Provenance,
-) -> Result<Option<(Op, Operands)>, Error> {
-    if !matches!(op, Op::Div(_)) {
-        return Ok(None);
+/// The reciprocal of a power of two: `x / 2ᵏ` is `x · 2⁻ᵏ`, since both round the same real number once.
+fn reciprocal(number: Scalar) -> Option<Scalar> {
+    match number {
+        Scalar::F64(y) if is_power_of_two(y, 52) => Some(Scalar::F64(1.0 / y)),
+        Scalar::F32(y) if is_power_of_two(f64::from(y), 52) && (1.0 / y).is_normal() => Some(Scalar::F32(1.0 / y)),
+        _ => None,
     }
-    let reciprocal = match numbers[1] {
-        Some(Scalar::F64(y)) if is_power_of_two(y, 52) => Scalar::F64(1.0 / y),
-        Some(Scalar::F32(y)) if is_power_of_two(f64::from(y), 52) && (1.0 / y).is_normal() => Scalar::F32(1.0 / y),
-        _ => return Ok(None),
-    };
-    let factor = everywhere(graph, reciprocal, x[1], provenance)?;
-    Ok(Some((Mul.into(), smallvec![x[0], factor])))
-}
-
-/// The negative of a float, in the shape of `like`. Integers have no sign of their own.
-pub(super) fn negative_everywhere(
-    graph: &mut Graph,
-    number: Scalar,
-    like: Value,
-    provenance: &Provenance,
-) -> Result<Option<Value>, Error> {
-    let negative = match number {
-        Scalar::F64(x) => Scalar::F64(-x),
-        Scalar::F32(x) => Scalar::F32(-x),
-        Scalar::I64(_) | Scalar::Bool(_) => return Ok(None),
-    };
-    everywhere(graph, negative, like, provenance).map(Some)
-}
-
-/// A number in the shape of `like`.
-fn everywhere(graph: &mut Graph, number: Scalar, like: Value, provenance: &Provenance) -> Result<Value, Error> {
-    let shape = graph.ty(like).shape.clone();
-    let constant = graph.add(Op::from_constant(Array::from_scalar(number)), &[], provenance.clone())?;
-    if shape.rank() == 0 {
-        return Ok(constant.into());
-    }
-    Ok(graph.add(BroadcastInDim { shape, axes: vec![] }.into(), &[constant.into()], provenance.clone())?.into())
 }
 
 /// Whether `y` and its reciprocal are normal powers of two; `bits` is the width of the fraction.
@@ -211,51 +181,44 @@ fn is_power_of_two(y: f64, bits: u32) -> bool {
 
 /// Computes an elementwise operation before its operands are repeated rather than after: `exp(broadcast(x))` is
 /// `broadcast(exp(x))`.
-fn lift(
-    graph: &mut Graph,
-    op: &Op,
-    x: &Operands,
-    numbers: &Numbers,
-    provenance: &Provenance,
-) -> Result<Rewrite, Error> {
+fn lift(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> Result<Option<Value>, Error> {
     let elementwise = || matches!(op.derivative(), Derivative::Elementwise(_));
     // Nothing is repeated in a scalar, and operands of elementwise operations are of one shape.
-    if x.is_empty() || graph.ty(x[0]).rank() == 0 || !elementwise() {
-        return Ok(Rewrite::Keep);
+    if x.is_empty() || new.graph.ty(x[0]).rank() == 0 || !elementwise() {
+        return Ok(None);
     }
     if let Some(numbers) = numbers.iter().copied().collect::<Option<SmallVec<[Scalar; 3]>>>() {
-        return number_everywhere(graph, op, x, numbers, provenance);
+        return number_everywhere(new, op, x, numbers);
     }
-    let Some((broadcast, small)) = liftable(graph, x, numbers) else { return Ok(Rewrite::Keep) };
+    let Some((broadcast, small)) = liftable(new.graph, x, numbers) else { return Ok(None) };
     let mut operands = Operands::new();
     for (number, small) in numbers.iter().zip(small) {
         operands.push(match small {
             Some(value) => value,
             None => {
+                // Repeated only as far as the operand of `broadcast` reaches.
                 let number = number.expect("bug: neither a repetition nor a number everywhere");
-                spread_number(graph, number, &broadcast, provenance)?
+                new.spread(number, broadcast.axes.iter().map(|&axis| broadcast.shape[axis]).collect())?
             }
         });
     }
-    let node = graph.add(op.clone(), &operands, provenance.clone())?;
-    Ok(Rewrite::Op(broadcast.into(), smallvec![node.into()]))
+    let lifted = new.add(op.clone(), &operands)?;
+    new.add(broadcast.into(), &[lifted]).map(Some)
 }
 
 /// An elementwise operation on numbers that are the same everywhere gives a number that is the same everywhere.
 fn number_everywhere(
-    graph: &mut Graph,
+    new: &mut Builder<'_>,
     op: &Op,
     x: &Operands,
     numbers: SmallVec<[Scalar; 3]>,
-    provenance: &Provenance,
-) -> Result<Rewrite, Error> {
+) -> Result<Option<Value>, Error> {
     let numbers: Vec<Array> = numbers.into_iter().map(Array::from_scalar).collect();
     let types: Vec<_> = numbers.iter().map(Array::ty).collect();
-    let Ok(results) = op.infer(&types) else { return Ok(Rewrite::Keep) };
+    let Ok(results) = op.infer(&types) else { return Ok(None) };
     let value = op.eval(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
-    let constant = graph.add(Op::from_constant(value), &[], provenance.clone())?;
-    let shape = graph.ty(x[0]).shape.clone();
-    Ok(Rewrite::Op(BroadcastInDim { shape, axes: vec![] }.into(), smallvec![constant.into()]))
+    let number = value.get(0).expect("bug: a number without an element");
+    new.everywhere(number, x[0]).map(Some)
 }
 
 /// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
@@ -279,22 +242,6 @@ fn liftable(graph: &Graph, x: &Operands, numbers: &Numbers) -> Option<(Broadcast
         }
     }
     Some((common?, small))
-}
-
-/// A number that is everywhere in an operand, repeated only as far as the operand of `broadcast` reaches.
-fn spread_number(
-    graph: &mut Graph,
-    number: Scalar,
-    broadcast: &BroadcastInDim,
-    provenance: &Provenance,
-) -> Result<Value, Error> {
-    let constant = graph.add(Op::from_constant(Array::from_scalar(number)), &[], provenance.clone())?;
-    if broadcast.axes.is_empty() {
-        return Ok(constant.into());
-    }
-    let shape = broadcast.axes.iter().map(|&axis| broadcast.shape[axis]).collect();
-    let spread = BroadcastInDim { shape, axes: vec![] };
-    Ok(graph.add(spread.into(), &[constant.into()], provenance.clone())?.into())
 }
 
 /// The operation and operands behind a value with one result.

@@ -82,7 +82,7 @@ fn bad_usage_exits_with_2() {
     assert!(folder.fails(2, &["run", "f.json", "x=one"]).contains("the value is not JSON: expected value at column 1"));
     let err = folder.fails(2, &["optimize", "f.json", "--passes", "shar"]);
     assert!(
-        err.contains("[possible values: simplify, share, regions, fma]")
+        err.contains("[possible values: simplify, regions, share, fma]")
             && err.contains("a similar value exists: 'share'")
     );
     let err = folder.fails(2, &["show", "f.json", "--after", "all", "--dot"]);
