@@ -519,3 +519,18 @@ fn a_missed_guard_ends_a_timed_call_too() {
     let short = Array::full(&f64s(&[1]), Scalar::F64(0.0));
     assert!(inspection.time_kernels(&[short.view()], &mut [y.view_mut()]).is_err());
 }
+
+/// Both are made by one routine, be it of the rows of a loop or of the numbers of straight-line code.
+#[test]
+fn sine_and_cosine_of_one_argument_are_one_call() {
+    let rows = trace(|x: Var| (x * 2.0).sin() * x.cos() + (x * 2.0).cos(), (f64s(&[1000]),)).unwrap();
+    let numbers = |x: [Var; 3]| x.map(|x| (x.cos() * 3.0 + x.sin(), x.sin() - x));
+    let numbers = trace(numbers, ([DType::F64; 3],)).unwrap();
+    for (graph, calls) in [(rows, ["sin and cos of", "cos of"]), (numbers, ["sin and cos of"; 2])] {
+        let graph = optimize::optimize(&graph).unwrap();
+        checked(&graph);
+        let functions = Program::inspect(&graph).unwrap().functions;
+        let text: String = functions.into_iter().map(|function| function.clif).collect();
+        assert!(calls.iter().all(|call| text.contains(call)) && !text.contains(" sin of"), "{text}");
+    }
+}

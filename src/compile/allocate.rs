@@ -133,12 +133,12 @@ pub(super) fn first_constant(plan: &Plan<'_>) -> u32 {
 struct Lives {
     needs_memory: Vec<bool>,
     last_use: Vec<u32>,
-    hits: HashMap<usize, Vec<Box<[bool]>>>,
 }
 
-/// Assigns memory to all values that need it.
-pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
-    let mut lives = find_lives(plan);
+/// Assigns memory to all values that need it, on several threads if `parallel`.
+pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
+    let hits = residence::all_hits(plan, parallel);
+    let lives = find_lives(plan, &hits);
     let mut homes = Homes {
         places: fixed_places(plan),
         scratch: HashMap::new(),
@@ -147,7 +147,7 @@ pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
         number_places: FxHashMap::default(),
         arena_bytes: 0,
         frame_slots: 0,
-        hits: std::mem::take(&mut lives.hits),
+        hits,
     };
     place_constants(plan, &mut homes);
     let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
@@ -157,28 +157,24 @@ pub(super) fn allocate(plan: &Plan<'_>) -> Homes {
     homes
 }
 
-fn find_lives(plan: &Plan<'_>) -> Lives {
+fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives {
     let n_values = plan.n_values();
-    let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values], hits: HashMap::new() };
+    let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values] };
     let mut tick = 0;
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
-            Kernel::Scalar(ops) => {
-                for ops in plan.stretches(ops) {
-                    let hits = residence::hits(plan, ops);
-                    let mut reads = hits.iter();
-                    for &op in ops {
-                        tick += 1;
-                        for x in plan.scalar_operands(op) {
-                            let root = plan.root(x);
-                            lives.last_use[root] = tick;
-                            if plan.constant(x).is_none() {
-                                let misses = reads.by_ref().take(plan.ty(x).size()).filter(|hit| !**hit).count();
-                                lives.needs_memory[root] |= misses > 0;
-                            }
+            Kernel::Scalar(code) => {
+                let mut reads = hits[&k].iter().flatten();
+                for &op in &code.ops {
+                    tick += 1;
+                    for x in plan.scalar_operands(op) {
+                        let root = plan.root(x);
+                        lives.last_use[root] = tick;
+                        if plan.constant(x).is_none() {
+                            let misses = reads.by_ref().take(plan.ty(x).size()).filter(|hit| !**hit).count();
+                            lives.needs_memory[root] |= misses > 0;
                         }
                     }
-                    lives.hits.entry(k).or_default().push(hits);
                 }
             }
             Kernel::Loop(nest) => {
@@ -227,8 +223,8 @@ fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
 /// operands of code, or stand together in memory where straight-line code is shorter for it.
 fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
     for kernel in &plan.kernels {
-        if let Kernel::Scalar(ops) = kernel {
-            for &op in ops {
+        if let Kernel::Scalar(code) = kernel {
+            for &op in &code.ops {
                 if let ScalarOp::Node(node) = op {
                     let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(plan, node, slot));
                     numbers.for_each(|number| homes.add_number(number));
@@ -275,8 +271,8 @@ impl Allocator<'_, '_> {
         let mut tick = 0;
         for (k, kernel) in plan.kernels.iter().enumerate() {
             match kernel {
-                Kernel::Scalar(ops) => {
-                    for &op in ops {
+                Kernel::Scalar(code) => {
+                    for &op in &code.ops {
                         tick += 1;
                         if let ScalarOp::Node(node) = op {
                             self.define_element(node.into());

@@ -18,8 +18,22 @@ const MAX_ELEMENTS: usize = 16;
 /// For fewer elements the way through memory costs more than the lanes save.
 const MIN_ELEMENTS: usize = 3;
 
-/// A function of one variable, and of what.
-type Call = (math::Unary, DType);
+/// What is called, and for what.
+type Call = (Routine, DType);
+
+/// What makes elements in lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Routine {
+    One(math::Unary),
+    SinCos,
+}
+
+/// What a step calls for all its elements at once.
+pub(super) enum Joint {
+    One(math::Unary),
+    /// Sine and cosine, which take little more time together than each by itself.
+    SinCos,
+}
 
 /// The operations of a kernel in an order in which calls of one function follow each other, if that is another: a call
 /// is made together with an earlier one that its operand does not wait for.
@@ -54,17 +68,21 @@ pub(super) fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option
 
 /// From which position on each call can be made, in the order of these; its own position, and what it calls.
 fn ready(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp], calls: &[(usize, Call)]) -> Vec<(usize, usize, Call)> {
-    let mut made_at: FxHashMap<usize, usize> = FxHashMap::default();
+    let operands = |position: usize| {
+        let roots = plan.scalar_operands(ops[position]).into_iter().map(|x| plan.root(x));
+        roots.filter(|&root| plan.source(root) == Source::Scalar(kernel))
+    };
+    // Only what calls wait for is of interest, which are few of a large graph.
+    let mut made_at: FxHashMap<usize, usize> =
+        calls.iter().flat_map(|&(position, _)| operands(position)).map(|root| (root, 0)).collect();
     for (k, &op) in ops.iter().enumerate() {
-        if let ScalarOp::Node(node) = op {
-            made_at.insert(plan.id(node.into()), k);
+        if let ScalarOp::Node(node) = op
+            && let Some(position) = made_at.get_mut(&plan.id(node.into()))
+        {
+            *position = k;
         }
     }
-    let from = |position: usize| {
-        let roots = plan.scalar_operands(ops[position]).into_iter().map(|x| plan.root(x));
-        let here = roots.filter(|&root| plan.source(root) == Source::Scalar(kernel));
-        here.map(|root| made_at[&root] + 1).max().unwrap_or(0)
-    };
+    let from = |position: usize| operands(position).map(|root| made_at[&root] + 1).max().unwrap_or(0);
     let mut ready: Vec<_> = calls.iter().map(|&(position, call)| (from(position), position, call)).collect();
     ready.sort_unstable_by_key(|&(from, position, _)| (from, position));
     ready
@@ -97,17 +115,29 @@ pub(super) fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<I
     })
 }
 
-/// The function that a step calls for all its elements at once, if there are enough of them.
-pub(super) fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<math::Unary> {
-    let (_, (f, _)) = call(plan, step[0])?;
-    let elements: usize = step.iter().filter_map(|&op| Some(plan.ty(call(plan, op)?.0.into()).size())).sum();
-    (elements >= MIN_ELEMENTS).then_some(f)
+/// What a step calls for all its elements at once, if there are enough of them.
+pub(super) fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
+    let functions: SmallVec<[(NodeId, math::Unary); MAX_ELEMENTS]> =
+        step.iter().filter_map(|&op| function(plan, op)).collect();
+    let elements: usize = functions.iter().map(|&(node, _)| plan.ty(node.into()).size()).sum();
+    let &(_, first) = functions.first().filter(|_| elements >= MIN_ELEMENTS)?;
+    let same = functions.iter().all(|&(_, f)| f == first);
+    Some(if same { Joint::One(first) } else { Joint::SinCos })
 }
 
 fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
+    let (node, f) = function(plan, op)?;
+    let routine = match f {
+        math::Unary::Sin | math::Unary::Cos => Routine::SinCos,
+        other => Routine::One(other),
+    };
+    Some((node, (routine, plan.ty(node.into()).dtype)))
+}
+
+fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
     let ScalarOp::Node(node) = op else { return None };
     match plan.graph.node(node).op()?.lower() {
-        Lowering::Math1(f) => Some((node, (f, plan.ty(node.into()).dtype))),
+        Lowering::Math1(f) => Some((node, f)),
         _ => None,
     }
 }
@@ -131,9 +161,9 @@ mod tests {
         .unwrap();
         graph.add_output("y", y.value().unwrap());
         let plan = Plan::new(&graph);
-        let [Kernel::Scalar(ops)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
-        let steps: Vec<&[ScalarOp]> = steps(&plan, ops).collect();
-        assert_eq!(steps.iter().map(|step| step.len()).collect::<Vec<_>>(), [3, 1, 1, 1, 1, 1]);
+        let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
+        let steps: Vec<&[ScalarOp]> = steps(&plan, &code.ops).collect();
+        assert_eq!(steps.iter().map(|step| step.len()).collect::<Vec<_>>(), [4, 1, 1, 1, 1]);
         assert_eq!(steps.iter().filter(|step| joint_call(&plan, step).is_some()).count(), 1);
     }
 }

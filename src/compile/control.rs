@@ -97,7 +97,7 @@ impl<'g> ControlPlan<'g> {
         let mut regions = Vec::new();
         for region in node.regions() {
             let plan = Plan::new(region);
-            let homes = allocate(&plan);
+            let homes = allocate(&plan, false);
             let n_libraries = plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count();
             let table = take(8 * homes.n_entries(&plan, n_libraries));
             let makes_stacks = makes_stacks(region);

@@ -11,7 +11,7 @@ use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::NodeId;
-use crate::math::linear;
+use crate::math::{self, linear};
 use crate::op::{ACCUMULATORS, Lowering, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
 
@@ -139,8 +139,13 @@ impl Nest<'_, '_> {
     ) {
         let tile = Tile { nest: self, pointers, uniform, scratch, n };
         for level in 0..self.n_levels {
-            for work in self.works.iter().filter(|work| work.level == level && work.action.takes_tiles()) {
-                tile.call(e, work);
+            let calls = |work: &&Work| work.level == level && work.action.takes_tiles();
+            let mut calls: Vec<&Work> = self.works.iter().filter(calls).rev().collect();
+            while let Some(work) = calls.pop() {
+                match calls.iter().rposition(|other| is_sin_and_cos(work, other)) {
+                    Some(other) => tile.sin_cos(e, work, calls.remove(other)),
+                    None => tile.call(e, work),
+                }
             }
             let segment: Vec<usize> = (0..self.works.len())
                 .filter(|&k| self.works[k].level == level && !self.works[k].action.takes_tiles())
@@ -150,6 +155,20 @@ impl Nest<'_, '_> {
             }
         }
     }
+}
+
+/// Whether one is the sine and the other the cosine of the same elements.
+fn is_sin_and_cos(one: &Work, other: &Work) -> bool {
+    let functions = matches!(
+        (one.action, other.action),
+        (Action::Math1(math::Unary::Sin), Action::Math1(math::Unary::Cos))
+            | (Action::Math1(math::Unary::Cos), Action::Math1(math::Unary::Sin))
+    );
+    let same = match (&one.operands[..], &other.operands[..]) {
+        ([Operand::Item(x)], [Operand::Item(y)]) | ([Operand::Stream(x)], [Operand::Stream(y)]) => x == y,
+        _ => false,
+    };
+    functions && same && one.dtype == other.dtype
 }
 
 impl Fill {
@@ -214,17 +233,29 @@ impl Tile<'_, '_, '_> {
         }
     }
 
+    /// Where the elements of an operand lie in memory.
+    fn operand(&self, e: &mut Emitter<'_>, x: Operand) -> Pointer {
+        match x {
+            Operand::Item(j) => self.memory(e, &self.nest.works[j]),
+            Operand::Stream(stream) => self.pointers[stream],
+            Operand::Immediate(_) => unreachable!("bug: an immediate operand was not moved to a tile"),
+        }
+    }
+
+    /// Sine and cosine of the whole tile.
+    fn sin_cos(&self, e: &mut Emitter<'_>, one: &Work, other: &Work) {
+        let x = self.operand(e, one.operands[0]);
+        let mut results = [one, other].map(|work| self.memory(e, work));
+        if let Action::Math1(math::Unary::Cos) = one.action {
+            results.reverse();
+        }
+        let n = e.index(self.n);
+        e.slice_sin_cos(one.dtype, x, results, n);
+    }
+
     /// Takes the whole tile at a time.
     fn call(&self, e: &mut Emitter<'_>, work: &Work) {
-        let x: Vec<Pointer> = work
-            .operands
-            .iter()
-            .map(|&x| match x {
-                Operand::Item(j) => self.memory(e, &self.nest.works[j]),
-                Operand::Stream(stream) => self.pointers[stream],
-                Operand::Immediate(_) => unreachable!("bug: an immediate operand was not moved to a tile"),
-            })
-            .collect();
+        let x: Vec<Pointer> = work.operands.iter().map(|&x| self.operand(e, x)).collect();
         let y = self.memory(e, work);
         let n = e.index(self.n);
         let mut product = |address: usize, matrix: usize, columns: usize, x: Pointer| {

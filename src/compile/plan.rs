@@ -56,13 +56,37 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) enum Kernel {
     /// Straight-line code on scalars and small arrays, element by element.
-    Scalar(Vec<ScalarOp>),
+    Scalar(StraightLine),
     /// A loop nest over one iteration space.
     Loop(LoopKernel),
     /// A call of a library routine.
     Library(NodeId),
     /// Control flow around the code of regions; see [`Plan::controls`].
     Control(NodeId),
+}
+
+/// Straight-line code on scalars and small arrays, and where it is cut into functions.
+#[derive(Debug, Default)]
+pub(super) struct StraightLine {
+    pub ops: Vec<ScalarOp>,
+    /// Behind each function, its end and its [`Stretch::work`].
+    cuts: Vec<(usize, usize)>,
+}
+
+/// A part of straight-line code that becomes one function.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch<'k> {
+    pub ops: &'k [ScalarOp],
+    /// The operations on elements.
+    pub work: usize,
+}
+
+impl StraightLine {
+    /// The functions.
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
+        let starts = std::iter::once(0).chain(self.cuts.iter().map(|&(end, _)| end));
+        starts.zip(&self.cuts).map(|(start, &(end, work))| Stretch { ops: &self.ops[start..end], work })
+    }
 }
 
 /// One step of straight-line code.
@@ -258,17 +282,31 @@ impl<'g> Plan<'g> {
             }
         }
         self.copy_outputs();
-        self.gather_calls();
+        self.cut_straight_lines();
     }
 
-    fn gather_calls(&mut self) {
+    /// Brings calls of straight-line code together, then cuts it into functions.
+    fn cut_straight_lines(&mut self) {
         for k in 0..self.kernels.len() {
-            if let Kernel::Scalar(ops) = &self.kernels[k]
-                && let Some(gathered) = calls::gather(self, k, ops)
-            {
-                self.kernels[k] = Kernel::Scalar(gathered);
-            }
+            let Kernel::Scalar(StraightLine { ops, .. }) = &mut self.kernels[k] else { continue };
+            let ops = std::mem::take(ops);
+            let ops = calls::gather(self, k, &ops).unwrap_or(ops);
+            let cuts = self.cuts(&ops);
+            self.kernels[k] = Kernel::Scalar(StraightLine { ops, cuts });
         }
+    }
+
+    fn cuts(&self, ops: &[ScalarOp]) -> Vec<(usize, usize)> {
+        let mut cuts = Vec::new();
+        let mut work = 0;
+        for (k, &op) in ops.iter().enumerate() {
+            if work >= CHUNK {
+                cuts.push((k, std::mem::take(&mut work)));
+            }
+            work += self.scalar_work(op);
+        }
+        cuts.push((ops.len(), work));
+        cuts
     }
 
     /// The nodes whose elements control flow needs in row-major order.
@@ -289,7 +327,7 @@ impl<'g> Plan<'g> {
                     Some(layout) if !dense || layout.is_row_major() => {
                         self.accesses[id] = Some(Box::new(Access { root: operand.root, layout }));
                     }
-                    _ if self.is_small(node) => self.push_scalar(ScalarOp::Node(node), &operands),
+                    _ if self.is_small(node, &operands) => self.push_scalar(ScalarOp::Node(node), &operands),
                     Some(layout) => {
                         let shape = layout.shape.clone();
                         self.copied.insert(node, Access { root: operand.root, layout });
@@ -299,7 +337,7 @@ impl<'g> Plan<'g> {
                 }
             }
             Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => {
-                if self.is_small(node) {
+                if self.is_small(node, &operands) {
                     self.push_scalar(ScalarOp::Node(node), &operands);
                 } else {
                     let shape = self.graph.ty(node.into()).shape.clone();
@@ -307,14 +345,14 @@ impl<'g> Plan<'g> {
                 }
             }
             Lowering::Reduce { monoid, axes } => {
-                if self.is_small(node) {
+                if self.is_small(node, &operands) {
                     self.push_scalar(ScalarOp::Node(node), &operands);
                 } else {
                     let shape = self.graph.ty(operands[0]).shape.clone();
                     self.push_item(Item::Reduce { node, monoid, axes: axes.into() }, &operands, &shape);
                 }
             }
-            Lowering::Library(_) if self.is_small(node) => self.push_scalar(ScalarOp::Node(node), &operands),
+            Lowering::Library(_) if self.is_small(node, &operands) => self.push_scalar(ScalarOp::Node(node), &operands),
             Lowering::Library(_) if let Some(product) = self.product(op, &operands) => {
                 let rows = self.graph.ty(operands[product.matrix]).shape[0];
                 self.push_item(Item::Product { node, product }, &operands, &[rows].into());
@@ -345,16 +383,18 @@ impl<'g> Plan<'g> {
     }
 
     /// Whether a node is made element by element in straight-line code: all that it reads and makes is small.
-    fn is_small(&self, node: NodeId) -> bool {
-        let operands = self.graph.operands(node);
+    fn is_small(&self, node: NodeId, operands: &[Value]) -> bool {
+        let size = |x: Value| self.graph.ty(x).size();
+        let largest = operands.iter().map(|&x| size(x)).fold(size(node.into()), usize::max);
+        // Most nodes of a large graph are on scalars, and need no further look.
+        if largest == 1 && operands.len() <= MAX_UNROLLED {
+            return self.element_work(node).is_some();
+        }
         let max = match self.graph.node(node).op().map(|op| op.lower()) {
             Some(Lowering::Library(_) | Lowering::View(_)) => MAX_SMALL,
             _ => MAX_UNROLLED,
         };
-        let small = |x: Value| self.graph.ty(x).size() <= max;
-        small(node.into())
-            && operands.into_iter().all(small)
-            && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
+        largest <= max && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
     }
 
     /// The operations on elements that a node takes, or `None` if it is not made element by element.
@@ -372,7 +412,7 @@ impl<'g> Plan<'g> {
     }
 
     /// The operations on elements that a step of straight-line code takes.
-    pub fn scalar_work(&self, op: ScalarOp) -> usize {
+    fn scalar_work(&self, op: ScalarOp) -> usize {
         let work = match op {
             ScalarOp::Node(node) => self.element_work(node).expect("bug: straight-line code takes no such operation"),
             ScalarOp::Output { from, .. } => self.ty(from).size(),
@@ -384,7 +424,7 @@ impl<'g> Plan<'g> {
     /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
     pub fn work_in_registers(&self) -> usize {
         let work = |(k, kernel): (usize, &Kernel)| match kernel {
-            Kernel::Scalar(ops) => ops.iter().map(|&op| self.scalar_work(op)).sum(),
+            Kernel::Scalar(code) => code.stretches().map(|stretch| stretch.work).sum(),
             Kernel::Control(node) if self.controls[&k].in_registers => {
                 let regions = self.graph.node(*node).regions().iter();
                 regions.map(|region| region.n_nodes_expanded() as usize).sum()
@@ -392,21 +432,6 @@ impl<'g> Plan<'g> {
             Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
         };
         self.kernels.iter().enumerate().map(work).sum()
-    }
-
-    /// Straight-line code cut into functions.
-    pub fn stretches<'k>(&self, ops: &'k [ScalarOp]) -> Vec<&'k [ScalarOp]> {
-        let mut stretches = Vec::new();
-        let (mut first, mut work) = (0, 0);
-        for (k, &op) in ops.iter().enumerate() {
-            if work >= CHUNK {
-                stretches.push(&ops[first..k]);
-                (first, work) = (k, 0);
-            }
-            work += self.scalar_work(op);
-        }
-        stretches.push(&ops[first..]);
-        stretches
     }
 
     fn complete_after(&mut self, node: NodeId, kernel: usize) {
@@ -430,12 +455,12 @@ impl<'g> Plan<'g> {
             })
         });
         let kernel = joinable.unwrap_or_else(|| {
-            self.kernels.push(Kernel::Scalar(Vec::new()));
+            self.kernels.push(Kernel::Scalar(StraightLine::default()));
             self.kernels.len() - 1
         });
         self.last_scalar = Some(kernel);
-        if let Kernel::Scalar(ops) = &mut self.kernels[kernel] {
-            ops.push(op);
+        if let Kernel::Scalar(code) = &mut self.kernels[kernel] {
+            code.ops.push(op);
         }
         if let ScalarOp::Node(node) = op {
             let id = self.id(node.into());

@@ -179,7 +179,7 @@ impl Program {
 
     fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
         let graph = plan.graph;
-        let homes = allocate(&plan);
+        let homes = allocate(&plan, mode.background.is_none());
         let mut kept = Kept::default();
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
@@ -610,12 +610,11 @@ fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept:
     for (k, kernel) in plan.kernels.iter().enumerate() {
         let mut code = KernelCode::default();
         match kernel {
-            Kernel::Scalar(ops) => {
-                for (ops, hits) in plan.stretches(ops).into_iter().zip(&homes.hits[&k]) {
-                    module.describe(|| inspect::straight_line(plan, ops));
-                    let work = ops.iter().map(|&op| plan.scalar_work(op)).sum();
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, ops, hits);
-                    code.steps.push(Step::Call(module.straight_line(work, emit)));
+            Kernel::Scalar(line) => {
+                for (stretch, hits) in line.stretches().zip(&homes.hits[&k]) {
+                    module.describe(|| inspect::straight_line(plan, stretch.ops));
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, hits);
+                    code.steps.push(Step::Call(module.straight_line(stretch.work, emit)));
                 }
             }
             Kernel::Loop(nest) => {

@@ -268,7 +268,7 @@ struct Reporter<'r, 'g> {
 impl Reporter<'_, '_> {
     fn report(&self, kernel: &Kernel) -> KernelReport {
         let mut report = match kernel {
-            Kernel::Scalar(ops) => self.scalar(ops),
+            Kernel::Scalar(code) => self.scalar(&code.ops),
             Kernel::Loop(nest) => self.nest(nest),
             Kernel::Library(node) => self.single(KernelKind::Library, *node),
             Kernel::Control(node) => self.control(*node),

@@ -5,11 +5,14 @@
 //! memory. What is kept at any one time fits into the registers of the machine, so that register allocation, which is
 //! superlinear where it has to choose, has little to choose, and frames stay small.
 
+use std::collections::HashMap;
+
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::calls;
-use super::plan::{Plan, ScalarOp, ValueId};
+use super::plan::{Kernel, Plan, ScalarOp, Stretch, ValueId};
+use crate::emit::{in_parallel, useful_threads};
 use crate::ir::Value;
 use crate::op::Lowering;
 
@@ -22,6 +25,9 @@ const FLOATS: usize = 14;
 /// How many numbers of other dtypes are kept, beside addresses.
 const OTHERS: usize = 7;
 
+/// Operations that are worth a thread.
+const MIN_SHARE: usize = 2_000;
+
 /// The position of a read that never comes.
 const NEVER: u32 = u32::MAX;
 
@@ -32,29 +38,44 @@ struct Kept {
     next: u32,
 }
 
-/// For each read of a stretch, in order, whether the element is in a register. Constants are no reads: they stand in the
-/// code.
-pub(super) fn hits(plan: &Plan<'_>, ops: &[ScalarOp]) -> Box<[bool]> {
-    let Reads { reads, next, numbers } = Reads::new(plan, ops);
-    let mut first = vec![NEVER; numbers.len()];
-    for (k, &element) in reads.iter().enumerate().rev() {
-        first[element as usize] = k as u32;
+/// For each kernel of straight-line code and each stretch of it, for each read in order, whether the element is in a
+/// register. Constants are no reads: they stand in the code. Stretches do not depend on each other, so threads share them
+/// if `parallel`.
+pub(super) fn all_hits(plan: &Plan<'_>, parallel: bool) -> HashMap<usize, Vec<Box<[bool]>>> {
+    let kernels = plan.kernels.iter().enumerate().filter_map(|(k, kernel)| match kernel {
+        Kernel::Scalar(code) => Some((k, code)),
+        Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => None,
+    });
+    let stretches: Vec<(usize, Stretch<'_>)> =
+        kernels.flat_map(|(k, code)| code.stretches().map(move |stretch| (k, stretch))).collect();
+    let work = stretches.iter().map(|(_, stretch)| stretch.work).sum();
+    let n_threads = if parallel { useful_threads(stretches.len(), work, MIN_SHARE) } else { 1 };
+    let hits =
+        in_parallel(n_threads, stretches.iter(), Reads::default, |reads, (_, stretch)| hits(reads, plan, stretch.ops));
+    let mut all: HashMap<usize, Vec<Box<[bool]>>> = HashMap::new();
+    for ((k, _), hits) in stretches.iter().zip(hits) {
+        all.entry(*k).or_default().push(hits);
     }
-    let mut hits = Vec::with_capacity(reads.len());
+    all
+}
+
+/// For each read of a stretch whether the element is in a register.
+fn hits(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Box<[bool]> {
+    reads.fill(plan, ops);
+    let Reads { order, next, first, numbers, n_of_op } = reads;
+    let mut hits = Vec::with_capacity(order.len());
+    let mut n_of_op = n_of_op.iter();
     let mut kept: [SmallVec<[Kept; 32]>; 2] = [SmallVec::new(), SmallVec::new()];
     for step in calls::steps(plan, ops) {
-        for x in step.iter().flat_map(|&op| plan.scalar_operands(op)) {
-            if plan.constant(x).is_some() {
-                continue;
-            }
-            let kept = &mut kept[class(plan, x)];
-            for _ in 0..plan.ty(x).size() {
-                let k = hits.len();
-                let known = kept.iter_mut().find(|kept| kept.element == reads[k]);
+        for &n in n_of_op.by_ref().take(step.len()) {
+            for k in hits.len()..hits.len() + n as usize {
+                let Read { element, class } = order[k];
+                let kept = &mut kept[class];
+                let known = kept.iter_mut().find(|kept| kept.element == element);
                 hits.push(known.is_some());
                 match known {
                     Some(known) => known.next = next[k],
-                    None => kept.push(Kept { element: reads[k], next: next[k] }),
+                    None => kept.push(Kept { element, next: next[k] }),
                 }
             }
         }
@@ -101,32 +122,51 @@ fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
     }
 }
 
-/// What a stretch reads.
+/// What a stretch reads. It is used again for the next one.
+#[derive(Default)]
 struct Reads {
-    /// The number of each element that is read, in order.
-    reads: Vec<u32>,
+    /// In order.
+    order: Vec<Read>,
     /// For each read, that of the same element which comes next.
     next: Vec<u32>,
+    /// For each element, the first read.
+    first: Vec<u32>,
     numbers: FxHashMap<Element, u32>,
+    /// For each operation, how many of the reads are its own.
+    n_of_op: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Read {
+    /// The element's number.
+    element: u32,
+    class: usize,
 }
 
 impl Reads {
-    fn new(plan: &Plan<'_>, ops: &[ScalarOp]) -> Reads {
-        let mut numbers: FxHashMap<Element, u32> = FxHashMap::default();
-        let mut reads = Vec::with_capacity(2 * ops.len());
-        for x in ops.iter().flat_map(|&op| plan.scalar_operands(op)).filter(|&x| plan.constant(x).is_none()) {
-            let root = plan.root(x);
-            for place in places(plan, x) {
-                let unknown = numbers.len() as u32;
-                reads.push(*numbers.entry((root, place)).or_insert(unknown));
+    fn fill(&mut self, plan: &Plan<'_>, ops: &[ScalarOp]) {
+        let Reads { order, next, first, numbers, n_of_op } = self;
+        order.clear();
+        numbers.clear();
+        n_of_op.clear();
+        for &op in ops {
+            let n_before = order.len();
+            for x in plan.scalar_operands(op).into_iter().filter(|&x| plan.constant(x).is_none()) {
+                let (root, class) = (plan.root(x), class(plan, x));
+                for place in places(plan, x) {
+                    let unknown = numbers.len() as u32;
+                    order.push(Read { element: *numbers.entry((root, place)).or_insert(unknown), class });
+                }
             }
+            n_of_op.push((order.len() - n_before) as u32);
         }
-        let mut next = vec![NEVER; reads.len()];
-        let mut last_seen = vec![NEVER; numbers.len()];
-        for (k, &element) in reads.iter().enumerate().rev() {
-            next[k] = std::mem::replace(&mut last_seen[element as usize], k as u32);
+        next.clear();
+        next.resize(order.len(), NEVER);
+        first.clear();
+        first.resize(numbers.len(), NEVER);
+        for (k, read) in order.iter().enumerate().rev() {
+            next[k] = std::mem::replace(&mut first[read.element as usize], k as u32);
         }
-        Reads { reads, next, numbers }
     }
 }
 
@@ -140,7 +180,6 @@ pub(super) fn places(plan: &Plan<'_>, x: Value) -> SmallVec<[isize; 1]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Kernel;
     use super::*;
     use crate::op::trace::{self, record};
     use crate::op::{Graph, Var};
@@ -152,8 +191,8 @@ mod tests {
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
         graph.add_output("y", y.value().unwrap());
         let plan = Plan::new(&graph);
-        let [Kernel::Scalar(ops)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
-        hits(&plan, ops).into_vec()
+        let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
+        hits(&mut Reads::default(), &plan, &code.ops).into_vec()
     }
 
     #[test]

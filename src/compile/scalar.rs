@@ -4,12 +4,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::allocate::{FIRST_INPUT, FRAME, Homes, is_negation};
+use super::calls::{self, Joint};
+use super::element;
 use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, places};
-use super::{calls, element};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::{NodeId, Operation, Value};
-use crate::math;
 use crate::op::{Lowering, Monoid, Op};
 use crate::value::{DType, Type};
 
@@ -26,20 +26,23 @@ pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[S
 
 /// The negations that something else than an `fma` reads, or that are stored.
 fn negations_in_registers(plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp]) -> FxHashSet<ValueId> {
-    let node = |&op: &ScalarOp| match op {
-        ScalarOp::Node(node) => Some(node),
-        ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
-    };
-    let negations = ops.iter().filter_map(node).filter(|&node| is_negation(plan, node));
+    let negations = ops.iter().filter_map(|&op| node_of(op)).filter(|&node| is_negation(plan, node));
     let ids = negations.map(|node| plan.id(node.into()));
     let (mut stand, fused): (FxHashSet<ValueId>, FxHashSet<ValueId>) = ids.partition(|&id| homes.get(id).is_some());
     if !fused.is_empty() {
         let is_fma = |node: NodeId| matches!(plan.graph.node(node).op(), Some(Op::Fma(_)));
-        let readers = ops.iter().filter(|op| !node(op).is_some_and(is_fma));
+        let readers = ops.iter().filter(|op| !node_of(**op).is_some_and(is_fma));
         let read = readers.flat_map(|&x| plan.scalar_operands(x)).map(|x| plan.root(x));
         stand.extend(read.filter(|root| fused.contains(root)));
     }
     stand
+}
+
+fn node_of(op: ScalarOp) -> Option<NodeId> {
+    match op {
+        ScalarOp::Node(node) => Some(node),
+        ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
+    }
 }
 
 struct Block<'p, 'g> {
@@ -56,23 +59,48 @@ struct Block<'p, 'g> {
 impl Block<'_, '_> {
     fn emit(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) {
         match calls::joint_call(self.plan, step) {
-            Some(f) => self.call(e, f, step),
+            Some(joint) => self.call(e, &joint, step),
             None => step.iter().for_each(|&op| self.op(e, op)),
         }
     }
 
     /// One call for the elements of all operations of a step.
-    fn call(&mut self, e: &mut Emitter<'_>, f: math::Unary, step: &[ScalarOp]) {
-        let operands = step.iter().flat_map(|&op| self.plan.scalar_operands(op));
-        let x: Vec<Reg> = operands.flat_map(|x| self.elements(e, x)).collect();
-        let mut results = &e.math1_many(f, &x)[..];
-        for &op in step {
-            if let ScalarOp::Node(node) = op {
-                let (own, others) = results.split_at(self.plan.ty(node.into()).size());
-                self.define(e, node, own);
-                results = others;
+    fn call(&mut self, e: &mut Emitter<'_>, joint: &Joint, step: &[ScalarOp]) {
+        let results = match joint {
+            Joint::One(f) => {
+                let operands = step.iter().flat_map(|&op| self.plan.scalar_operands(op));
+                let x: Vec<Reg> = operands.flat_map(|x| self.elements(e, x)).collect();
+                e.math1_many(*f, &x)
+            }
+            Joint::SinCos => self.sin_cos(e, step),
+        };
+        let mut results = &results[..];
+        for node in step.iter().filter_map(|&op| node_of(op)) {
+            let (own, others) = results.split_at(self.plan.ty(node.into()).size());
+            self.define(e, node, own);
+            results = others;
+        }
+    }
+
+    /// Sines and cosines, in one call with each element once.
+    fn sin_cos(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) -> Vec<Reg> {
+        let (mut known, mut x): (Vec<Element>, Vec<Reg>) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
+        for node in step.iter().filter_map(|&op| node_of(op)) {
+            let is_cos = matches!(self.plan.graph.node(node).op(), Some(Op::Cos(_)));
+            let operand = self.plan.graph.operands(node)[0];
+            for place in places(self.plan, operand) {
+                let register = self.element(e, operand, place);
+                let element = (self.plan.root(operand), place);
+                let k = known.iter().position(|&other| other == element).unwrap_or_else(|| {
+                    known.push(element);
+                    x.push(register);
+                    x.len() - 1
+                });
+                wanted.push((is_cos, k));
             }
         }
+        e.sin_cos_many(&x, &wanted)
     }
 
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {

@@ -1,9 +1,6 @@
 //! Compilation of the functions of one program, which do not depend on each other, on all cores.
 
-use std::panic;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -12,7 +9,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, ModuleReloc};
 
 use super::module::{Effort, FunctionId, Mode, compile_error, host_isa, write};
-use super::{Emitter, FunctionText};
+use super::{Emitter, FunctionText, in_parallel, useful_threads};
 use crate::error::CompileError;
 
 /// A function that is to be compiled.
@@ -48,42 +45,19 @@ const MIN_SHARE: usize = 400;
 pub(super) fn compile(jobs: Vec<Job<'_>>, mode: Mode<'_>) -> Result<Vec<Compiled>, CompileError> {
     let n_threads = if mode.background.is_some() { 1 } else { n_threads(&jobs) };
     let n_jobs = jobs.len();
-    let queue = Mutex::new(jobs.into_iter().enumerate());
-    let unwanted = || mode.background.is_some_and(|abandoned| abandoned.load(Ordering::Relaxed));
-    let next = || if unwanted() { None } else { queue.lock().unwrap_or_else(PoisonError::into_inner).next() };
-    let work = || {
-        let mut compiler =
-            Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts: mode.keeps_texts };
-        let mut done = Vec::new();
-        while let Some((place, job)) = next() {
-            done.push((place, compiler.compile(place, job)));
-        }
-        done
-    };
-    let mut done = thread::scope(|scope| {
-        // This thread works, too, so where the system has no more threads the others do it all.
-        let others: Vec<_> =
-            (1..n_threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let mut done = work();
-        for other in others {
-            done.extend(other.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
-        }
-        done
-    });
+    let wanted = || mode.background.is_none_or(|abandoned| !abandoned.load(Ordering::Relaxed));
+    let compiler =
+        || Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts: mode.keeps_texts };
+    let jobs = jobs.into_iter().enumerate().take_while(|_| wanted());
+    let done = in_parallel(n_threads, jobs, compiler, |compiler, (place, job)| compiler.compile(place, job));
     if done.len() < n_jobs {
         return Err(CompileError { message: "nobody waits for the code any more".to_string() });
     }
-    done.sort_unstable_by_key(|&(place, _)| place);
-    done.into_iter().map(|(_, function)| function).collect()
+    done.into_iter().collect()
 }
 
 fn n_threads(jobs: &[Job<'_>]) -> usize {
-    let size: usize = jobs.iter().map(|job| job.size).sum();
-    let useful = jobs.len().min(size / MIN_SHARE);
-    if useful <= 1 {
-        return 1;
-    }
-    useful.min(thread::available_parallelism().map_or(1, usize::from))
+    useful_threads(jobs.len(), jobs.iter().map(|job| job.size).sum(), MIN_SHARE)
 }
 
 /// What one thread needs, used again for each function.

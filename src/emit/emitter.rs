@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::FunctionId;
 use super::module::kernel_signature;
-use super::symbol::{Callee, Routine};
+use super::symbol::{Callee, Family, Routine};
 use crate::math;
 use crate::value::{DType, Scalar};
 
@@ -513,50 +513,72 @@ impl<'f> Emitter<'f> {
     /// A function of one variable from `math`.
     pub fn math1(&mut self, f: math::Unary, x: Reg) -> Reg {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x], |e, x| e.call_math(1, index, x))
+        self.by_lane(&[x], |e, x| e.call_math(Family::Unary, index, x))
     }
 
     /// A function of one variable from `math`, of several elements at once.
     pub fn math1_many(&mut self, f: math::Unary, x: &[Reg]) -> Vec<Reg> {
         let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
-        let size = dtype.size() as i32;
-        let slot = self.room_for(x.len() as u32 * size as u32);
-        let address = Pointer(self.builder.ins().stack_addr(types::I64, slot, 0));
-        (0..).step_by(size as usize).zip(x).for_each(|(offset, &x)| self.store(x, address, offset));
+        let address = self.in_memory(x, x.len());
         let n = self.index(x.len() as i64);
         self.slice_math1(f, dtype, address, address, n);
-        // The address would have to be kept across the call.
-        let address = Pointer(self.builder.ins().stack_addr(types::I64, slot, 0));
-        (0..x.len() as i32).map(|k| self.load(address, k * size, dtype, 1)).collect()
+        let address = self.room_at();
+        (0..x.len()).map(|k| self.load(address, (k * dtype.size()) as i32, dtype, 1)).collect()
+    }
+
+    /// Sines and cosines of several elements at once: for each that is wanted whether it is a cosine, and of which element.
+    pub fn sin_cos_many(&mut self, x: &[Reg], wanted: &[(bool, usize)]) -> Vec<Reg> {
+        let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
+        let sin = self.in_memory(x, 2 * x.len());
+        let cos = self.offset(sin, (x.len() * dtype.size()) as i64);
+        let n = self.index(x.len() as i64);
+        self.slice_sin_cos(dtype, sin, [sin, cos], n);
+        let address = self.room_at();
+        let places = wanted.iter().map(|&(is_cos, k)| k + if is_cos { x.len() } else { 0 });
+        places.map(|place| self.load(address, (place * dtype.size()) as i32, dtype, 1)).collect()
+    }
+
+    /// Stores elements one after the other, where there is room for `n` until memory is asked for again.
+    fn in_memory(&mut self, x: &[Reg], n: usize) -> Pointer {
+        let size = x[0].dtype.size();
+        self.room_for((n * size) as u32);
+        let address = self.room_at();
+        x.iter().enumerate().for_each(|(k, &x)| self.store(x, address, (k * size) as i32));
+        address
     }
 
     /// Memory in the frame that is of use only until it is asked for again.
-    fn room_for(&mut self, bytes: u32) -> StackSlot {
+    fn room_for(&mut self, bytes: u32) {
         if let Some(slot) = self.room {
             let size = &mut self.builder.func.sized_stack_slots[slot].size;
             *size = bytes.max(*size);
-            return slot;
+            return;
         }
-        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
-        self.room = Some(slot);
-        slot
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4);
+        self.room = Some(self.builder.create_sized_stack_slot(slot));
+    }
+
+    /// The address of that memory. It is taken anew behind a call, across which it would have to be kept.
+    fn room_at(&mut self) -> Pointer {
+        let slot = self.room.expect("bug: memory that was not asked for");
+        Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))
     }
 
     /// A function of two variables from `math`.
     pub fn math2(&mut self, f: math::Binary, x: Reg, y: Reg) -> Reg {
         let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x, y], |e, x| e.call_math(2, index, x))
+        self.by_lane(&[x, y], |e, x| e.call_math(Family::Binary, index, x))
     }
 
     /// A function of three variables from `math`.
     pub fn math3(&mut self, f: math::Ternary, x: Reg, y: Reg, z: Reg) -> Reg {
         let index = math::Ternary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        self.by_lane(&[x, y, z], |e, x| e.call_math(3, index, x))
+        self.by_lane(&[x, y, z], |e, x| e.call_math(Family::Ternary, index, x))
     }
 
-    fn call_math(&mut self, arity: u8, index: usize, x: &[Reg]) -> Reg {
+    fn call_math(&mut self, family: Family, index: usize, x: &[Reg]) -> Reg {
         let dtype = x[0].dtype;
-        let callee = self.math(Routine { arity, index: index as u8, dtype, many: false });
+        let callee = self.math(Routine { family, index: index as u8, dtype, many: false });
         let arguments: SmallVec<[ir::Value; 3]> = x.iter().map(|x| x.value).collect();
         let call = self.builder.ins().call(callee, &arguments);
         Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
@@ -565,14 +587,20 @@ impl<'f> Emitter<'f> {
     /// Applies a function of one variable to `n` consecutive elements.
     pub fn slice_math1(&mut self, f: math::Unary, dtype: DType, x: Pointer, y: Pointer, n: Pointer) {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.math(Routine { arity: 1, index: index as u8, dtype, many: true });
+        let callee = self.math(Routine { family: Family::Unary, index: index as u8, dtype, many: true });
         self.builder.ins().call(callee, &[x.0, y.0, n.0]);
+    }
+
+    /// Writes sines and cosines of `n` consecutive elements.
+    pub fn slice_sin_cos(&mut self, dtype: DType, x: Pointer, [sin, cos]: [Pointer; 2], n: Pointer) {
+        let callee = self.math(Routine { family: Family::SinCos, index: 0, dtype, many: true });
+        self.builder.ins().call(callee, &[x.0, sin.0, cos.0, n.0]);
     }
 
     /// Applies a function of two variables to `n` consecutive elements of each.
     pub fn slice_math2(&mut self, f: math::Binary, dtype: DType, x: [Pointer; 2], y: Pointer, n: Pointer) {
         let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.math(Routine { arity: 2, index: index as u8, dtype, many: true });
+        let callee = self.math(Routine { family: Family::Binary, index: index as u8, dtype, many: true });
         self.builder.ins().call(callee, &[x[0].0, x[1].0, y.0, n.0]);
     }
 

@@ -11,7 +11,9 @@ mod emitter;
 mod module;
 mod symbol;
 mod text;
+mod threads;
 
 pub use emitter::{Emitter, Pointer, Reg};
 pub use module::{Code, FunctionId, Mode, Module};
 pub use text::FunctionText;
+pub use threads::{in_parallel, useful_threads};

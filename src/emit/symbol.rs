@@ -19,13 +19,35 @@ pub(super) enum Callee {
 /// A function of `math` in one of its forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Routine {
-    /// The number of variables.
-    pub arity: u8,
-    /// The place in the list of functions of that many variables.
+    pub family: Family,
+    /// The place in the list of the family.
     pub index: u8,
     pub dtype: DType,
     /// Whether it runs over consecutive elements.
     pub many: bool,
+}
+
+/// What a function of `math` takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Family {
+    Unary,
+    Binary,
+    Ternary,
+    /// Sine and cosine of consecutive elements.
+    SinCos,
+}
+
+impl Family {
+    const ALL: [Family; 4] = [Family::Unary, Family::Binary, Family::Ternary, Family::SinCos];
+
+    /// The number of operands and results.
+    fn n_values(self) -> usize {
+        match self {
+            Family::Unary => 2,
+            Family::Binary | Family::SinCos => 3,
+            Family::Ternary => 4,
+        }
+    }
 }
 
 /// The namespaces in which Cranelift's functions call others.
@@ -61,12 +83,12 @@ impl Callee {
 impl Routine {
     fn number(self) -> u32 {
         let is_f32 = u32::from(self.dtype == DType::F32);
-        u32::from(self.index) << 8 | u32::from(self.arity) << 2 | is_f32 << 1 | u32::from(self.many)
+        u32::from(self.index) << 8 | (self.family as u32) << 2 | is_f32 << 1 | u32::from(self.many)
     }
 
     fn from_number(number: u32) -> Routine {
         Routine {
-            arity: (number >> 2 & 3) as u8,
+            family: Family::ALL[(number >> 2 & 3) as usize],
             index: (number >> 8) as u8,
             dtype: if number & 2 == 0 { DType::F64 } else { DType::F32 },
             many: number & 1 == 1,
@@ -85,17 +107,19 @@ impl Routine {
 
     fn address(self) -> *const u8 {
         let index = usize::from(self.index);
-        match (self.arity, self.dtype, self.many) {
-            (1, DType::F64, false) => math::Unary::ALL[index].scalar_f64() as *const u8,
-            (1, DType::F32, false) => math::Unary::ALL[index].scalar_f32() as *const u8,
-            (1, DType::F64, true) => math::Unary::ALL[index].slice_f64() as *const u8,
-            (1, DType::F32, true) => math::Unary::ALL[index].slice_f32() as *const u8,
-            (2, DType::F64, false) => math::Binary::ALL[index].scalar_f64() as *const u8,
-            (2, DType::F32, false) => math::Binary::ALL[index].scalar_f32() as *const u8,
-            (2, DType::F64, true) => math::Binary::ALL[index].slice_f64() as *const u8,
-            (2, DType::F32, true) => math::Binary::ALL[index].slice_f32() as *const u8,
-            (3, DType::F64, false) => math::Ternary::ALL[index].scalar_f64() as *const u8,
-            (3, DType::F32, false) => math::Ternary::ALL[index].scalar_f32() as *const u8,
+        match (self.family, self.dtype, self.many) {
+            (Family::Unary, DType::F64, false) => math::Unary::ALL[index].scalar_f64() as *const u8,
+            (Family::Unary, DType::F32, false) => math::Unary::ALL[index].scalar_f32() as *const u8,
+            (Family::Unary, DType::F64, true) => math::Unary::ALL[index].slice_f64() as *const u8,
+            (Family::Unary, DType::F32, true) => math::Unary::ALL[index].slice_f32() as *const u8,
+            (Family::Binary, DType::F64, false) => math::Binary::ALL[index].scalar_f64() as *const u8,
+            (Family::Binary, DType::F32, false) => math::Binary::ALL[index].scalar_f32() as *const u8,
+            (Family::Binary, DType::F64, true) => math::Binary::ALL[index].slice_f64() as *const u8,
+            (Family::Binary, DType::F32, true) => math::Binary::ALL[index].slice_f32() as *const u8,
+            (Family::Ternary, DType::F64, false) => math::Ternary::ALL[index].scalar_f64() as *const u8,
+            (Family::Ternary, DType::F32, false) => math::Ternary::ALL[index].scalar_f32() as *const u8,
+            (Family::SinCos, DType::F64, true) => math::sin_cos_f64() as *const u8,
+            (Family::SinCos, DType::F32, true) => math::sin_cos_f32() as *const u8,
             _ => unreachable!("bug: no such form of a function: {self:?}"),
         }
     }
@@ -103,12 +127,11 @@ impl Routine {
     /// Elements in and an element out; or the addresses of consecutive ones, and their number.
     pub fn signature(self, convention: CallConv) -> Signature {
         let mut signature = Signature::new(convention);
-        let arity = usize::from(self.arity);
         if self.many {
-            signature.params.resize(arity + 2, AbiParam::new(types::I64));
+            signature.params.resize(self.family.n_values() + 1, AbiParam::new(types::I64));
         } else {
             let element = AbiParam::new(register_type(self.dtype, 1));
-            signature.params.resize(arity, element);
+            signature.params.resize(self.family.n_values() - 1, element);
             signature.returns.push(element);
         }
         signature
@@ -116,10 +139,11 @@ impl Routine {
 
     fn readable(self) -> String {
         let index = usize::from(self.index);
-        let name = match self.arity {
-            1 => math::Unary::ALL[index].name(),
-            2 => math::Binary::ALL[index].name(),
-            _ => math::Ternary::ALL[index].name(),
+        let name = match self.family {
+            Family::Unary => math::Unary::ALL[index].name(),
+            Family::Binary => math::Binary::ALL[index].name(),
+            Family::Ternary => math::Ternary::ALL[index].name(),
+            Family::SinCos => "sin and cos",
         };
         let of = if self.many { " of consecutive elements" } else { "" };
         format!("{name}{of} ({})", self.dtype)
@@ -181,11 +205,18 @@ mod tests {
 
     #[test]
     fn routines_are_known_by_their_symbols() {
-        for (arity, n) in [(1, math::Unary::ALL.len()), (2, math::Binary::ALL.len()), (3, math::Ternary::ALL.len())] {
-            let forms = [(DType::F64, false), (DType::F32, false), (DType::F64, true), (DType::F32, true)];
-            for (dtype, many) in forms.into_iter().filter(|&(_, many)| arity < 3 || !many) {
+        let forms = [(DType::F64, false), (DType::F32, false), (DType::F64, true), (DType::F32, true)];
+        for (family, n) in
+            Family::ALL.into_iter().zip([math::Unary::ALL.len(), math::Binary::ALL.len(), math::Ternary::ALL.len(), 1])
+        {
+            let exists = |many: bool| match family {
+                Family::Unary | Family::Binary => true,
+                Family::Ternary => !many,
+                Family::SinCos => many,
+            };
+            for (dtype, many) in forms.into_iter().filter(|&(_, many)| exists(many)) {
                 for index in 0..n {
-                    let routine = Routine { arity, index: u8::try_from(index).unwrap(), dtype, many };
+                    let routine = Routine { family, index: u8::try_from(index).unwrap(), dtype, many };
                     let name = Callee::Math(routine).name();
                     assert_eq!(Callee::from_name(name.namespace, name.index), Callee::Math(routine));
                     assert_eq!(find(&routine.symbol()), Some(routine.address()));

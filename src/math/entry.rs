@@ -7,6 +7,7 @@ use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, MAX_LANES, Portable};
+use super::trig;
 use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
@@ -33,6 +34,12 @@ pub(super) struct Entries2 {
     pub scalar_f32: unsafe extern "C" fn(f32, f32) -> f32,
     pub slice_f64: unsafe extern "C" fn(*const f64, *const f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *const f32, *mut f32, usize),
+}
+
+/// The entries of sine and cosine of the same numbers, for one kind of processor.
+pub(super) struct SinCosEntries {
+    pub slice_f64: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
+    pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, *mut f32, usize),
 }
 
 /// What a processor can do, as far as it matters here.
@@ -133,6 +140,25 @@ macro_rules! tables {
 tables!(entries1, Definition1, Entries1, scalar1, narrow_scalar1, slice1, narrow_slice1);
 tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow_slice2);
 
+/// The entries of sine and cosine, to be called only on processors of the kind given.
+#[inline]
+pub(super) fn sin_cos_entries(processor: Processor) -> &'static SinCosEntries {
+    macro_rules! entries {
+        ($slices:ident) => {
+            const { &SinCosEntries { slice_f64: $slices::slice_sin_cos, slice_f32: $slices::narrow_slice_sin_cos } }
+        };
+    }
+    match processor {
+        Processor::Any => entries!(any),
+        #[cfg(target_arch = "x86_64")]
+        Processor::Avx2Fma => entries!(avx2_fma),
+        #[cfg(target_arch = "x86_64")]
+        Processor::Avx512 => entries!(avx512),
+        #[cfg(target_arch = "aarch64")]
+        Processor::Neon => entries!(neon),
+    }
+}
+
 /// Writes the entries for single numbers, for one kind of processor.
 macro_rules! scalars {
     ($(#[$feature:meta])?) => {
@@ -185,6 +211,18 @@ macro_rules! slices {
         pub unsafe extern "C" fn narrow_slice2<D: Definition2>(x: *const f32, y: *const f32, z: *mut f32, n: usize) {
             // SAFETY: the caller's promise is the same, and so is the processor.
             unsafe { narrow2(x, y, z, n, slice2::<D>) }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn slice_sin_cos(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
+            // SAFETY: the caller's promise is the same.
+            unsafe { each_sin_cos::<$lanes>(x, sin, cos, n) }
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_slice_sin_cos(x: *const f32, sin: *mut f32, cos: *mut f32, n: usize) {
+            // SAFETY: the caller's promise is the same, and so is the processor.
+            unsafe { narrow_sin_cos(x, sin, cos, n, slice_sin_cos) }
         }
     };
 }
@@ -240,6 +278,25 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
         unsafe { store(D::eval(load::<L>(x.add(i), m), load(y.add(i), m)), z.add(i), m) };
+        i += L::N;
+    }
+}
+
+/// Evaluates sine and cosine at `n` points; a last, partial vector is filled up.
+///
+/// # Safety
+/// `x` points to `n` readable, `sin` and `cos` to `n` writable numbers each, which do not overlap, but one may be `x`.
+#[inline(always)]
+unsafe fn each_sin_cos<L: Lanes>(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
+    let mut i = 0;
+    while i < n {
+        let m = (n - i).min(L::N);
+        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        unsafe {
+            let y = trig::sin_cos(load::<L>(x.add(i), m));
+            store(y[0], sin.add(i), m);
+            store(y[1], cos.add(i), m);
+        }
         i += L::N;
     }
 }
@@ -330,6 +387,34 @@ unsafe fn narrow2(
             widen(y.add(i), right, m);
             entry(left, right, left, m);
             narrow(left, z.add(i), m);
+        }
+        i += m;
+    }
+}
+
+/// Evaluates an entry of sine and cosine for `f64` at `n` points of type `f32`.
+///
+/// # Safety
+/// As for the entry.
+#[inline(always)]
+unsafe fn narrow_sin_cos(
+    x: *const f32,
+    sin: *mut f32,
+    cos: *mut f32,
+    n: usize,
+    entry: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
+) {
+    let mut blocks: [Block; 2] = [[const { MaybeUninit::uninit() }; BLOCK]; 2];
+    let [wide_sin, wide_cos] = blocks.each_mut().map(|block| block.as_mut_ptr().cast::<f64>());
+    let mut i = 0;
+    while i < n {
+        let m = (n - i).min(BLOCK);
+        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the blocks have room for `m`.
+        unsafe {
+            widen(x.add(i), wide_sin, m);
+            entry(wide_sin, wide_sin, wide_cos, m);
+            narrow(wide_sin, sin.add(i), m);
+            narrow(wide_cos, cos.add(i), m);
         }
         i += m;
     }

@@ -54,7 +54,7 @@ mod zeta;
 #[cfg(test)]
 mod tests;
 
-use entry::{Definition1, Definition2, Entries1, Entries2, Processor, entries1, entries2};
+use entry::{Definition1, Definition2, Entries1, Entries2, Processor, entries1, entries2, sin_cos_entries};
 use lanes::Lanes;
 
 /// Writes an enum of functions from the list of them: variant, name, definition.
@@ -307,6 +307,24 @@ extern "C" fn wide<const INDEX: usize>(x: f64, y: f64, z: f64) -> f64 {
 
 extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
     wide::<INDEX>(x.into(), y.into(), z.into()) as f32
+}
+
+/// `sin[i] = sin(x[i])` and `cos[i] = cos(x[i])` for `i < n`: the same bits as one after the other, in little more than the
+/// time of one.
+///
+/// # Safety
+/// Of the function returned: `x` points to `n` readable, `sin` and `cos` to `n` writable numbers each, which do not overlap,
+/// but one of them may be `x`. They need not be aligned.
+pub fn sin_cos_f64() -> unsafe extern "C" fn(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
+    sin_cos_entries(Processor::current()).slice_f64
+}
+
+/// As [`sin_cos_f64`], computed in `f64` and rounded.
+///
+/// # Safety
+/// As there.
+pub fn sin_cos_f32() -> unsafe extern "C" fn(x: *const f32, sin: *mut f32, cos: *mut f32, n: usize) {
+    sin_cos_entries(Processor::current()).slice_f32
 }
 
 impl Unary {

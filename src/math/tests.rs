@@ -1,6 +1,6 @@
 //! What the definitions promise: accuracy, special values, and the same bits from every entry on every processor.
 
-use super::entry::Processor;
+use super::entry::{Processor, sin_cos_entries};
 use super::{Binary, Ternary, Unary};
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
@@ -363,6 +363,31 @@ fn one_variable_gives_the_same_bits_everywhere() {
                 // SAFETY: as above.
                 unsafe { (entries.slice_f64)(in_place.as_ptr(), in_place.as_mut_ptr(), n) };
                 assert!(in_place.iter().map(|y| y.to_bits()).eq(y.iter().map(|y| y.to_bits())));
+            }
+        }
+    }
+}
+
+#[test]
+fn sine_and_cosine_together_have_the_bits_of_each() {
+    for processor in Processor::available() {
+        let entries = sin_cos_entries(processor);
+        for n in LENGTHS {
+            let x = sample(n, n as u64);
+            let [mut sin, mut cos] = [vec![0.0; n], vec![0.0; n]];
+            // SAFETY: all have the length given, and the processor is the one that runs this.
+            unsafe { (entries.slice_f64)(x.as_ptr(), sin.as_mut_ptr(), cos.as_mut_ptr(), n) };
+            for (k, &x) in x.iter().enumerate() {
+                let expected = [Unary::Sin, Unary::Cos].map(|f| f.f64(x).to_bits());
+                assert_eq!([sin[k], cos[k]].map(f64::to_bits), expected, "{x} {processor:?} {n}");
+            }
+            let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+            let [mut sin, mut cos] = [vec![0.0; n], narrow.clone()];
+            // SAFETY: as above; one of the results is in the place of the numbers.
+            unsafe { (entries.slice_f32)(cos.as_ptr(), sin.as_mut_ptr(), cos.as_mut_ptr(), n) };
+            for (k, &x) in narrow.iter().enumerate() {
+                let expected = [Unary::Sin, Unary::Cos].map(|f| f.f32(x).to_bits());
+                assert_eq!([sin[k], cos[k]].map(f32::to_bits), expected, "{x} {processor:?} {n}");
             }
         }
     }

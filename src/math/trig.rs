@@ -57,20 +57,27 @@ pub(super) fn sin_cos_pair<L: Lanes>(x: L) -> [Pair<L>; 2] {
     [signed(Pair::select(odd, cos, sin), index.sign()), signed(Pair::select(odd, sin, cos), index.next().sign())]
 }
 
+/// `sin x` and `cos x`.
+#[inline(always)]
+pub(super) fn sin_cos<L: Lanes>(x: L) -> [L; 2] {
+    let Quadrant { index, r } = reduce(x.abs());
+    let (sin, cos) = (sin_reduced(r).sum(), cos_reduced(r).sum());
+    let odd = index.is_odd();
+    let (sin, cos) = (L::select(odd, cos, sin), L::select(odd, sin, cos));
+    let signs = [index.sign().bit_xor(x.sign()), index.next().sign()];
+    [sin.bit_xor(signs[0]).canonical(), cos.bit_xor(signs[1]).canonical()]
+}
+
 /// `sin x`.
 #[inline(always)]
 pub(super) fn sin<L: Lanes>(x: L) -> L {
-    let Quadrant { index, r } = reduce(x.abs());
-    let y = Pair::select(index.is_odd(), cos_reduced(r), sin_reduced(r)).sum();
-    y.bit_xor(index.sign()).bit_xor(x.sign()).canonical()
+    sin_cos(x)[0]
 }
 
 /// `cos x`.
 #[inline(always)]
 pub(super) fn cos<L: Lanes>(x: L) -> L {
-    let Quadrant { index, r } = reduce(x.abs());
-    let y = Pair::select(index.is_odd(), sin_reduced(r), cos_reduced(r)).sum();
-    y.bit_xor(index.next().sign()).canonical()
+    sin_cos(x)[1]
 }
 
 /// `tan x`.
