@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Program;
 use crate::emit::Mode;
@@ -26,7 +27,7 @@ impl Successor {
     /// Has it made in the background. Where the system has no thread for that there will be none.
     pub fn start(graph: Arc<Graph>) -> Successor {
         let state = Arc::new(State { program: OnceLock::new(), abandoned: AtomicBool::new(false) });
-        let order = Order { graph, state: state.clone() };
+        let order = Order { graph, state: state.clone(), due: Instant::now() + HEAD_START };
         if worker().is_none_or(|worker| worker.send(order).is_err()) {
             state.decide(None);
         }
@@ -62,11 +63,17 @@ impl State {
 struct Order {
     graph: Arc<Graph>,
     state: Arc<State>,
+    due: Instant,
 }
+
+/// So much later than the order comes, work on it begins: where there is one core only, a thread that wakes takes it from
+/// the one that woke it, which is about to make the first call.
+const HEAD_START: Duration = Duration::from_millis(2);
 
 impl Order {
     fn execute(self) {
-        let Order { graph, state } = self;
+        let Order { graph, state, due } = self;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
         if state.abandoned.load(Ordering::Relaxed) {
             return;
         }
@@ -95,7 +102,6 @@ mod tests {
     use crate::op::Var;
     use crate::transform::trace;
     use crate::value::DType;
-    use std::time::Duration;
 
     /// So many operations, of which none can be left out.
     fn graph(n: usize) -> Result<Arc<Graph>, Error> {
