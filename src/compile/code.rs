@@ -1,9 +1,21 @@
-//! Which code belongs to which kernel: what the program calls in order, and what is timed and told of apart.
+//! The code of a plan, and which of it belongs to which kernel: what the program calls in order, and what is timed and told
+//! of apart.
+
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::emit::FunctionId;
+use super::allocate::Homes;
+use super::control::{self, Emitted};
+use super::library::LibraryCall;
+use super::plan::{CHUNK, Kernel, Plan};
+use super::revolve::Driver;
+use super::{inspect, loops, scalar};
+use crate::emit::{Emitter, FunctionId, Module};
+use crate::error::{Error, SourceLine};
 use crate::ir::NodeId;
+use crate::op::{Op, While};
+use crate::value::Array;
 
 /// The code of one kernel.
 #[derive(Default)]
@@ -20,4 +32,146 @@ pub(super) enum Step {
     Call(FunctionId),
     /// A routine, whose address stands in the base table, before that of its operands and results.
     Library { node: NodeId, base: u32 },
+}
+
+/// What compiled code refers to by address, or by number, besides the base table.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub constants: Vec<Array>,
+    pub numbers: Vec<Vec<f64>>,
+    pub libraries: Vec<Arc<LibraryCall>>,
+    pub drivers: Vec<Arc<Driver>>,
+    /// The loops whose trips are limited.
+    pub limits: Vec<(While, Option<SourceLine>)>,
+}
+
+impl Kept {
+    /// Keeps the numbers of straight-line code, if it reads any from memory, and gives their address.
+    pub fn keep_numbers(&mut self, homes: &Homes) -> Option<usize> {
+        let numbers = (!homes.numbers.is_empty()).then(|| homes.numbers.clone())?;
+        let address = numbers.as_ptr() as usize;
+        self.numbers.push(numbers);
+        Some(address)
+    }
+}
+
+/// About the number of instructions that an item of a loop nest takes, unrolled.
+const INSTRUCTIONS_PER_ITEM: usize = 20;
+
+/// The code of a plan.
+pub(super) struct Emission {
+    pub entry: FunctionId,
+    pub libraries: Vec<Arc<LibraryCall>>,
+    pub kernels: Vec<KernelCode>,
+}
+
+/// Emits all kernels, and a function that calls them in order.
+pub(super) fn emit<'j>(
+    module: &mut Module<'j>,
+    plan: &'j Plan<'_>,
+    homes: &'j Homes,
+    kept: &mut Kept,
+) -> Result<Emission, Error> {
+    let mut kernels: Vec<KernelCode> = Vec::with_capacity(plan.kernels.len());
+    let mut libraries = Vec::new();
+    for (k, kernel) in plan.kernels.iter().enumerate() {
+        let mut code = KernelCode::default();
+        match kernel {
+            Kernel::Scalar(line) => {
+                for (stretch, hits) in line.stretches().zip(&homes.hits[&k]) {
+                    module.describe(|| inspect::straight_line(plan, stretch.ops));
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, hits);
+                    code.steps.push(Step::Call(module.straight_line(stretch.work, emit)));
+                }
+            }
+            Kernel::Loop(nest) => {
+                module.describe(|| inspect::nest(plan, nest));
+                let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
+                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
+            }
+            Kernel::Library(node) => {
+                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
+                code.steps.push(Step::Library { node: *node, base });
+                libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
+            }
+            Kernel::Control(node) if plan.controls[&k].in_registers => {
+                module.describe(|| inspect::control(plan, *node, &[]));
+                let limits = &mut kept.limits;
+                let function = module.in_registers(|e| control::emit_in_registers(e, plan, homes, *node, limits));
+                code.steps.push(Step::Call(function));
+            }
+            Kernel::Control(node) => {
+                kept.drivers.extend(plan.controls[&k].driver.clone());
+                let mut regions: Vec<Emitted> = Vec::new();
+                for body in &plan.controls[&k].regions {
+                    let (region, kernels) = region(module, body, kept)?;
+                    regions.push(region);
+                    code.regions.push(kernels);
+                }
+                module.describe(|| inspect::control(plan, *node, &regions));
+                let node = plan.graph.node(*node);
+                let mut limit = None;
+                if let Some(Op::While(op)) = node.op()
+                    && op.max_trips.is_some()
+                {
+                    limit = Some(kept.limits.len());
+                    kept.limits.push((*op, node.provenance().at.clone()));
+                }
+                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
+            }
+        }
+        kernels.push(code);
+    }
+    let entry = drive(module, plan, &kernels);
+    Ok(Emission { entry, libraries, kernels })
+}
+
+/// A function that runs all kernels in order.
+fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> FunctionId {
+    let steps: Vec<Step> = kernels.iter().flat_map(|kernel| &kernel.steps).copied().collect();
+    if let [Step::Call(only)] = steps[..] {
+        return only;
+    }
+    // The driver too is cut: a call is few instructions, but a million operations are many calls.
+    let mut drivers = Vec::new();
+    for steps in steps.chunks(CHUNK) {
+        module.describe(|| {
+            inspect::calls(steps.iter().map(|step| match *step {
+                Step::Call(function) => function.to_string(),
+                Step::Library { node, .. } => plan.graph.line(node),
+            }))
+        });
+        drivers.push(module.function(|e| {
+            for step in steps {
+                match *step {
+                    Step::Call(function) => e.call_function(function),
+                    Step::Library { base, .. } => e.call_through(base, base + 1),
+                }
+            }
+        }));
+    }
+    if let [only] = drivers[..] {
+        return only;
+    }
+    module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
+    module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))
+}
+
+/// Emits a region. What its table refers to is kept with the program.
+fn region<'j>(
+    module: &mut Module<'j>,
+    body: &'j control::Body<'_>,
+    kept: &mut Kept,
+) -> Result<(Emitted, Vec<KernelCode>), Error> {
+    let Emission { entry, libraries, kernels } = emit(module, &body.plan, &body.homes, kept)?;
+    let mut constants = Vec::new();
+    for &id in &body.homes.constants {
+        let constant = body.plan.constant(body.plan.value(id)).expect("bug: a constant without a value").clone();
+        constants.push(constant.as_ptr() as usize);
+        kept.constants.push(constant);
+    }
+    constants.extend(kept.keep_numbers(&body.homes));
+    let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
+    kept.libraries.extend(libraries);
+    Ok((Emitted { entry, constants, libraries: addresses }, kernels))
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod allocate;
+mod buffers;
 mod calls;
 mod code;
 mod control;

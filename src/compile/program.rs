@@ -3,19 +3,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::allocate::{FIRST_INPUT, Homes, allocate};
-use super::code::{KernelCode, Step};
-use super::control::{self, Emitted};
+use super::buffers::{Buffers, Slot, check_buffers};
+use super::code::{Emission, Kept, KernelCode, Step, emit};
 use super::library::{LibraryCall, PANICKED, call_library};
-use super::plan::{CHUNK, Kernel, Plan};
-use super::revolve::Driver;
+use super::plan::Plan;
 use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
 use super::tier::Successor;
-use super::{inspect, loops, scalar};
-use crate::emit::{Code, Emitter, FunctionId, FunctionText, Mode, Module};
+use crate::emit::{Code, FunctionId, FunctionText, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
-use crate::op::{Graph, Op, While};
+use crate::op::Graph;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
@@ -62,27 +60,6 @@ pub(super) struct Built<'g> {
     pub kernels: Vec<KernelCode>,
 }
 
-/// What compiled code refers to by address, or by number, besides the base table.
-#[derive(Default)]
-struct Kept {
-    constants: Vec<Array>,
-    numbers: Vec<Vec<f64>>,
-    libraries: Vec<Arc<LibraryCall>>,
-    drivers: Vec<Arc<Driver>>,
-    /// The loops whose trips are limited.
-    limits: Vec<(While, Option<SourceLine>)>,
-}
-
-impl Kept {
-    /// Keeps the numbers of straight-line code, if it reads any from memory, and gives their address.
-    fn keep_numbers(&mut self, homes: &Homes) -> Option<usize> {
-        let numbers = (!homes.numbers.is_empty()).then(|| homes.numbers.clone())?;
-        let address = numbers.as_ptr() as usize;
-        self.numbers.push(numbers);
-        Some(address)
-    }
-}
-
 /// One cache line, so that memory is aligned to it.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -102,26 +79,6 @@ const STACK_ENTRIES: usize = 128;
 
 /// Fewer operations in registers are compiled in about a millisecond.
 const MIN_TIERED_WORK: usize = 250;
-
-/// An entry of the base table, before it is written.
-type Slot = MaybeUninit<*mut u8>;
-
-/// The addresses of inputs and outputs.
-trait Buffers {
-    /// Writes them into their entries of the base table.
-    fn write(self, entries: &mut [Slot]);
-}
-
-/// Inputs and outputs apart, so that each loop is one that the compiler makes lanes of: a function of many numbers has
-/// many addresses.
-impl<X: ExactSizeIterator<Item = *mut u8>, Y: Iterator<Item = *mut u8>> Buffers for (X, Y) {
-    #[inline]
-    fn write(self, entries: &mut [Slot]) {
-        let (inputs, outputs) = entries.split_at_mut(self.0.len());
-        inputs.iter_mut().zip(self.0).for_each(|(slot, address)| *slot = Slot::new(address));
-        outputs.iter_mut().zip(self.1).for_each(|(slot, address)| *slot = Slot::new(address));
-    }
-}
 
 impl Program {
     /// Compiles a graph.
@@ -540,171 +497,4 @@ impl Program {
             }
         }
     }
-}
-
-/// A view that the caller lends for a call.
-trait Buffer {
-    fn is_buffer_of(&self, ty: &Type) -> bool;
-    fn ty(&self) -> Type;
-}
-
-impl Buffer for ArrayRef<'_> {
-    #[inline]
-    fn is_buffer_of(&self, ty: &Type) -> bool {
-        ArrayRef::is_buffer_of(self, ty)
-    }
-    fn ty(&self) -> Type {
-        ArrayRef::ty(self)
-    }
-}
-
-impl Buffer for ArrayMut<'_> {
-    #[inline]
-    fn is_buffer_of(&self, ty: &Type) -> bool {
-        ArrayMut::is_buffer_of(self, ty)
-    }
-    fn ty(&self) -> Type {
-        ArrayMut::ty(self)
-    }
-}
-
-/// Requires buffers of the expected types, in row-major order.
-#[inline]
-fn check_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> Result<(), ArgumentError> {
-    if expected.len() == got.len() && expected.iter().zip(got).all(|((_, ty), buffer)| buffer.is_buffer_of(ty)) {
-        return Ok(());
-    }
-    Err(unfit_buffers(of, what, expected, got))
-}
-
-/// Why buffers are not those that are expected.
-#[cold]
-fn unfit_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> ArgumentError {
-    if expected.len() != got.len() {
-        return ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() };
-    }
-    let unfit = expected.iter().zip(got).find(|((_, ty), buffer)| !buffer.is_buffer_of(ty));
-    let ((name, expected), buffer) = unfit.expect("bug: all buffers are as expected");
-    let (name, expected, got) = (name.clone(), expected.clone(), buffer.ty());
-    if got != expected {
-        return ArgumentError::Type { name, expected, got };
-    }
-    let requirement = "the elements must lie in row-major order without gaps".to_string();
-    ArgumentError::Value { name, requirement }
-}
-
-/// About the number of instructions that an item of a loop nest takes, unrolled.
-const INSTRUCTIONS_PER_ITEM: usize = 20;
-
-/// The code of a plan.
-struct Emission {
-    entry: FunctionId,
-    libraries: Vec<Arc<LibraryCall>>,
-    kernels: Vec<KernelCode>,
-}
-
-/// Emits all kernels, and a function that calls them in order.
-fn emit<'j>(module: &mut Module<'j>, plan: &'j Plan<'_>, homes: &'j Homes, kept: &mut Kept) -> Result<Emission, Error> {
-    let mut kernels: Vec<KernelCode> = Vec::with_capacity(plan.kernels.len());
-    let mut libraries = Vec::new();
-    for (k, kernel) in plan.kernels.iter().enumerate() {
-        let mut code = KernelCode::default();
-        match kernel {
-            Kernel::Scalar(line) => {
-                for (stretch, hits) in line.stretches().zip(&homes.hits[&k]) {
-                    module.describe(|| inspect::straight_line(plan, stretch.ops));
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, hits);
-                    code.steps.push(Step::Call(module.straight_line(stretch.work, emit)));
-                }
-            }
-            Kernel::Loop(nest) => {
-                module.describe(|| inspect::nest(plan, nest));
-                let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
-                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
-            }
-            Kernel::Library(node) => {
-                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
-                code.steps.push(Step::Library { node: *node, base });
-                libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
-            }
-            Kernel::Control(node) if plan.controls[&k].in_registers => {
-                module.describe(|| inspect::control(plan, *node, &[]));
-                let limits = &mut kept.limits;
-                let function = module.in_registers(|e| control::emit_in_registers(e, plan, homes, *node, limits));
-                code.steps.push(Step::Call(function));
-            }
-            Kernel::Control(node) => {
-                kept.drivers.extend(plan.controls[&k].driver.clone());
-                let mut regions: Vec<Emitted> = Vec::new();
-                for body in &plan.controls[&k].regions {
-                    let (region, kernels) = region(module, body, kept)?;
-                    regions.push(region);
-                    code.regions.push(kernels);
-                }
-                module.describe(|| inspect::control(plan, *node, &regions));
-                let node = plan.graph.node(*node);
-                let mut limit = None;
-                if let Some(Op::While(op)) = node.op()
-                    && op.max_trips.is_some()
-                {
-                    limit = Some(kept.limits.len());
-                    kept.limits.push((*op, node.provenance().at.clone()));
-                }
-                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
-            }
-        }
-        kernels.push(code);
-    }
-    let entry = drive(module, plan, &kernels);
-    Ok(Emission { entry, libraries, kernels })
-}
-
-/// A function that runs all kernels in order.
-fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> FunctionId {
-    let steps: Vec<Step> = kernels.iter().flat_map(|kernel| &kernel.steps).copied().collect();
-    if let [Step::Call(only)] = steps[..] {
-        return only;
-    }
-    // The driver too is cut: a call is few instructions, but a million operations are many calls.
-    let mut drivers = Vec::new();
-    for steps in steps.chunks(CHUNK) {
-        module.describe(|| {
-            inspect::calls(steps.iter().map(|step| match *step {
-                Step::Call(function) => function.to_string(),
-                Step::Library { node, .. } => plan.graph.line(node),
-            }))
-        });
-        drivers.push(module.function(|e| {
-            for step in steps {
-                match *step {
-                    Step::Call(function) => e.call_function(function),
-                    Step::Library { base, .. } => e.call_through(base, base + 1),
-                }
-            }
-        }));
-    }
-    if let [only] = drivers[..] {
-        return only;
-    }
-    module.describe(|| inspect::calls(drivers.iter().map(FunctionId::to_string)));
-    module.function(|e| drivers.iter().for_each(|&driver| e.call_function(driver)))
-}
-
-/// Emits a region. What its table refers to is kept with the program.
-fn region<'j>(
-    module: &mut Module<'j>,
-    body: &'j control::Body<'_>,
-    kept: &mut Kept,
-) -> Result<(Emitted, Vec<KernelCode>), Error> {
-    let Emission { entry, libraries, kernels } = emit(module, &body.plan, &body.homes, kept)?;
-    let mut constants = Vec::new();
-    for &id in &body.homes.constants {
-        let constant = body.plan.constant(body.plan.value(id)).expect("bug: a constant without a value").clone();
-        constants.push(constant.as_ptr() as usize);
-        kept.constants.push(constant);
-    }
-    constants.extend(kept.keep_numbers(&body.homes));
-    let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
-    kept.libraries.extend(libraries);
-    Ok((Emitted { entry, constants, libraries: addresses }, kernels))
 }
