@@ -2,6 +2,7 @@
 //! this crate.
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic;
 use std::sync::Arc;
 
@@ -13,7 +14,38 @@ pub enum SourceLine {
     /// A line of the running program.
     Here(&'static panic::Location<'static>),
     /// A line that a file told of: `src/main.rs:12:18`.
-    Recorded(Arc<str>),
+    Recorded(Text),
+}
+
+/// A text that many hold, in one word: each node of a graph has room for two.
+///
+/// ```
+/// use retrograd::error::Text;
+///
+/// let text = Text::from("src/main.rs:12:18");
+/// assert!(text.starts_with("src") && text == text.clone());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Text(Arc<Box<str>>);
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text(Arc::new(text.into()))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Text {
+        Text(Arc::new(text.into()))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for SourceLine {

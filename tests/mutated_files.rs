@@ -5,7 +5,7 @@ pub mod common;
 use common::{Random, graph_with};
 use retrograd::error::{DerivativeError, SourceLine};
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value};
-use retrograd::op::{Add, Lt, Mul, Op, While};
+use retrograd::op::{Add, Lt, Mul, Op};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Graph, Loop, Program, Var, cond, differentiate, interpret, optimize, scan, trace};
 
@@ -48,7 +48,7 @@ fn ends_soon(graph: &Graph) -> bool {
     graph.ids().all(|id| {
         let node = graph.node(id);
         let is_short = match node.op() {
-            Some(Op::While(While { max_trips, .. })) => max_trips.is_some_and(|limit| limit <= 100),
+            Some(Op::While(op)) => op.max_trips.is_some_and(|limit| limit <= 100),
             Some(Op::Scan(op)) => op.length.is_none_or(|length| length <= 100),
             Some(Op::Revolve(op)) => op.length <= 100,
             _ => true,

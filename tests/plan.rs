@@ -534,3 +534,28 @@ fn sine_and_cosine_of_one_argument_are_one_call() {
         assert!(calls.iter().all(|call| text.contains(call)) && !text.contains(" sin of"), "{text}");
     }
 }
+
+/// What is computed of each element of an array takes its place, unless something else is still to read it.
+#[test]
+fn the_last_use_of_an_array_gives_its_place_away() {
+    let matrix = f64s(&[40, 40]);
+    let compile = |f: fn(Var, Var) -> Var| {
+        let graph = optimize::optimize(&trace(f, (matrix.clone(), matrix.clone())).unwrap()).unwrap();
+        checked(&graph)
+    };
+    let bytes = 40 * 40 * 8;
+    assert_eq!(compile(|x, y| x.matmul(y).tanh().matmul(y)).arena_bytes, bytes);
+    // With a tile for the square.
+    assert!(compile(|x, y| x.matmul(y).square().sin().matmul(y)).arena_bytes < 2 * bytes);
+    let product_used_twice = |x: Var, y: Var| {
+        let product = x.matmul(y);
+        (product.tanh() * y).matmul(product)
+    };
+    assert!((2 * bytes..3 * bytes).contains(&compile(product_used_twice).arena_bytes));
+    // The sum over rows reads the product at other indices than the quotient does.
+    let normalized = |x: Var, y: Var| {
+        let product = x.matmul(y);
+        (product / product.sum_axes(&[0])).matmul(y)
+    };
+    compile(normalized);
+}

@@ -2,13 +2,13 @@
 //!
 //! One pass over the kernels finds the last use of every value, a second one assigns memory and takes it back after
 //! the last use. Arrays go to the smallest free block that is large enough (best fit), scalars to the slot that was
-//! freed last.
+//! freed last. What a loop makes of each element of an array that is not used again takes that array's place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rustc_hash::FxHashMap;
 
-use super::plan::{Kernel, Place, Plan, ScalarOp, Source, ValueId};
+use super::plan::{Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::{loops, residence};
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Lowering, Op};
@@ -282,8 +282,12 @@ impl Allocator<'_, '_> {
                 }
                 Kernel::Loop(nest) => {
                     tick += 1;
-                    for node in nest.items.iter().filter_map(loops::stored_result) {
-                        self.define_array(node.into());
+                    for (position, item) in nest.items.iter().enumerate() {
+                        let Some(node) = loops::stored_result(item) else { continue };
+                        match self.replaced(nest, position, tick) {
+                            Some(root) => self.take_place(node.into(), root),
+                            None => self.define_array(node.into()),
+                        }
                     }
                     let bytes = loops::scratch_bytes(plan, k, &self.homes);
                     self.take_scratch(k, bytes);
@@ -299,6 +303,47 @@ impl Allocator<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The array whose place the result of an item can take: it is used for the last time, and only one item reads it, on
+    /// which the result depends, so that at each index it is read before the result is written there.
+    fn replaced(&self, nest: &LoopKernel, item: usize, tick: u32) -> Option<ValueId> {
+        let plan = self.plan;
+        let Item::Op(node) = nest.items[item] else { return None };
+        let result = plan.id(node.into());
+        if !self.lives.needs_memory[result] || self.homes.places[result].is_some() {
+            return None;
+        }
+        let is_free = |x: Value| {
+            let root = plan.root(x);
+            let is_whole = plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
+            let in_arena = self.homes.places[root].is_some_and(|place| place.base == ARENA);
+            let reads = |item: &&Item| plan.item_operands(item).iter().any(|&x| plan.root(x) == root);
+            let is_last = self.lives.last_use[root] == tick && nest.items.iter().filter(reads).count() == 1;
+            is_whole && in_arena && is_last
+        };
+        let mut made_from: Vec<ValueId> = vec![result];
+        for item in nest.items[..=item].iter().rev() {
+            let Item::Op(node) = *item else { continue };
+            if !made_from.contains(&plan.id(node.into())) {
+                continue;
+            }
+            for x in plan.graph.operands(node) {
+                let root = plan.root(x);
+                match plan.source(root) == plan.source(result) {
+                    true => made_from.push(root),
+                    false if is_free(x) => return Some(root),
+                    false => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives a result the place of an array that it replaces.
+    fn take_place(&mut self, result: Value, replaced: ValueId) {
+        self.homes.places[self.plan.id(result)] = self.homes.places[replaced];
+        self.lives.last_use[replaced] = u32::MAX;
     }
 
     /// Memory that a kernel needs while it runs.

@@ -115,7 +115,7 @@ pub(super) fn emit<'j>(
                     && op.max_trips.is_some()
                 {
                     limit = Some(kept.limits.len());
-                    kept.limits.push((*op, node.provenance().at.clone()));
+                    kept.limits.push((**op, node.provenance().at.clone()));
                 }
                 code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
             }

@@ -21,6 +21,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). A call allocates
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
+    /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.
+    successor: Option<Successor>,
     name: String,
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
@@ -43,8 +45,6 @@ pub struct Program {
     frame_lines: usize,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
-    /// What takes the place of the code once it is there.
-    successor: Option<Successor>,
 }
 
 /// Compiled code as it is called, with the base table.

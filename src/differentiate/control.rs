@@ -320,7 +320,7 @@ impl<'s> Loop<'s> {
         }
         regions.push(body.graph);
         let op: Op = if let Op::While(op) = &step.op {
-            While { carry: n_carry, ..*op }.into()
+            While { carry: n_carry, ..**op }.into()
         } else {
             let Loop { length, reverse, checkpoint, .. } = *self;
             Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()

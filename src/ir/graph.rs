@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Map;
 use smallvec::SmallVec;
 
-use crate::error::{ArgumentError, Error, LimitError, OperationError, SourceLine};
+use crate::error::{ArgumentError, Error, LimitError, OperationError, SourceLine, Text};
 use crate::value::{Array, Type};
 
 /// The result types of a node.
@@ -125,7 +125,7 @@ pub struct Provenance {
     /// The user's source line.
     pub at: Option<SourceLine>,
     /// A name that the user gave.
-    pub name: Option<Arc<str>>,
+    pub name: Option<Text>,
     /// What the node is for, in a derivative graph.
     pub role: Option<Role>,
 }
@@ -143,10 +143,35 @@ pub enum Content<O> {
 #[derive(Clone, Debug)]
 pub struct Node<O> {
     content: Content<O>,
-    types: Types,
+    types: Results,
     provenance: Provenance,
     /// What only control flow has, apart, since a million scalar nodes have none.
     control: Option<Box<Control<O>>>,
+}
+
+/// The types of a node's results. Nearly all nodes have one.
+#[derive(Clone, Debug)]
+pub(super) enum Results {
+    One(Type),
+    Others(Box<[Type]>),
+}
+
+impl Results {
+    fn types(&self) -> &[Type] {
+        match self {
+            Results::One(ty) => std::slice::from_ref(ty),
+            Results::Others(types) => types,
+        }
+    }
+}
+
+impl From<Types> for Results {
+    fn from(mut types: Types) -> Results {
+        match types.len() {
+            1 => Results::One(types.remove(0)),
+            _ => Results::Others(types.into_vec().into_boxed_slice()),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -174,7 +199,7 @@ impl<O> Node<O> {
 
     /// The types of the results.
     pub fn types(&self) -> &[Type] {
-        &self.types
+        self.types.types()
     }
 
     /// The closed subgraphs.
@@ -288,8 +313,8 @@ impl<O: Operation> Graph<O> {
             return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
         }
         check_bytes(&ty, &name)?;
-        let provenance = Provenance { name: Some(name.clone()), ..Provenance::default() };
-        let types = smallvec::smallvec![ty];
+        let provenance = Provenance { name: Some(Text::from(&*name)), ..Provenance::default() };
+        let types = Results::One(ty);
         let node = self.push(Node { content: Content::Input, types, provenance, control: None })?;
         self.inputs.push(Input { name, node });
         Ok(node.into())
@@ -351,7 +376,7 @@ impl<O: Operation> Graph<O> {
             {
                 let types: Vec<Type> = operands.iter().map(|&value| self.ty(value).clone()).collect();
                 let signatures: Vec<Signature> = node.regions().iter().map(|region| region.signature()).collect();
-                op.infer(&types, &signatures).as_ref() == Ok(&node.types)
+                op.infer(&types, &signatures).is_ok_and(|types| types[..] == *node.types())
             },
             "bug: {} on operands of other types",
             op.name()
@@ -373,10 +398,10 @@ impl<O: Operation> Graph<O> {
             check_bytes(ty, op.name())?;
         }
         let node = &mut self.dag[NodeIndex::new(id.index())];
-        assert!(results.starts_with(&node.types), "bug: an extension that changes results");
-        let n_before = node.types.len();
+        assert!(results.starts_with(node.types()), "bug: an extension that changes results");
+        let n_before = node.types().len();
         let control = Control::new(regions, node.along());
-        (node.content, node.types, node.control) = (Content::Op(op), results, control);
+        (node.content, node.types, node.control) = (Content::Op(op), results.into(), control);
         Ok(n_before)
     }
 
@@ -401,11 +426,13 @@ impl<O: Operation> Graph<O> {
         op: O,
         operands: &[Value],
         regions: Box<[Arc<Graph<O>>]>,
-        types: Types,
+        types: impl Into<Results>,
         provenance: Provenance,
     ) -> Result<NodeId, Error> {
-        if operands.len() > MAX_OPERANDS || types.len() > MAX_OPERANDS {
-            let (what, got) = ("operands or results of a node", operands.len().max(types.len()) as u64);
+        let types = types.into();
+        let n_values = operands.len().max(types.types().len());
+        if n_values > MAX_OPERANDS {
+            let (what, got) = ("operands or results of a node", n_values as u64);
             let place = Some(op.name().to_string());
             return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
         }
@@ -507,7 +534,7 @@ impl<O: Operation> Graph<O> {
 
     /// The type of a value.
     pub fn ty(&self, value: Value) -> &Type {
-        &self.node(value.node).types[value.result as usize]
+        &self.node(value.node).types()[usize::from(value.result)]
     }
 
     /// Which nodes outputs or guards depend on.
@@ -562,7 +589,7 @@ impl<O: Operation> Graph<O> {
 
     /// Whether that value exists.
     pub fn contains(&self, value: Value) -> bool {
-        value.node.index() < self.n_nodes() && usize::from(value.result) < self.node(value.node).types.len()
+        value.node.index() < self.n_nodes() && usize::from(value.result) < self.node(value.node).types().len()
     }
 
     /// The inputs, in order.
@@ -631,7 +658,7 @@ impl<O: Operation> Graph<O> {
     }
 
     /// Gives a node a name of the user's.
-    pub fn set_node_name(&mut self, id: NodeId, name: impl Into<Arc<str>>) {
+    pub fn set_node_name(&mut self, id: NodeId, name: impl Into<Text>) {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
 
@@ -689,6 +716,12 @@ mod tests {
     use super::*;
     use crate::op::{Add, Graph};
     use crate::value::DType;
+
+    #[test]
+    fn nodes_are_small() {
+        // A million scalar nodes are a normal size. petgraph adds eight bytes to each.
+        assert!(size_of::<Node<crate::op::Op>>() <= 88, "{}", size_of::<Node<crate::op::Op>>());
+    }
 
     #[test]
     fn misuse_of_the_builder_is_an_error() {

@@ -100,7 +100,7 @@ impl<O: Operation> Graph<O> {
     fn notes(&self, id: NodeId) -> Vec<String> {
         let provenance = self.node(id).provenance();
         let mut notes = Vec::new();
-        notes.extend(provenance.name.as_ref().map(|name| format!("\"{name}\"")));
+        notes.extend(provenance.name.as_deref().map(|name| format!("\"{name}\"")));
         notes.extend(provenance.role.map(|role| match role {
             super::Role::Cotangent(of) => format!("ct of {}", self.value_name(of)),
             super::Role::Tangent(of) => format!("tangent of {}", self.value_name(of)),

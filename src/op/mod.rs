@@ -265,35 +265,35 @@ operations!(
     Constant,
     Alias,
     BroadcastInDim in Box,
-    Reshape,
-    Transpose,
+    Reshape in Box,
+    Transpose in Box,
     // slice
     Slice in Box,
-    Reverse,
+    Reverse in Box,
     ScatterSlices in Box,
     // join
     Pad in Box,
     Concatenate,
     Iota in Box,
     // reduce
-    ReduceSum,
-    ReduceProd,
-    ReduceMax,
-    ReduceMin,
-    ReduceAnd,
-    ReduceOr,
+    ReduceSum in Box,
+    ReduceProd in Box,
+    ReduceMax in Box,
+    ReduceMin in Box,
+    ReduceAnd in Box,
+    ReduceOr in Box,
     // extreme
     ArgMax,
     ArgMin,
     // cumulative
-    CumSum,
+    CumSum in Box,
     // contract
     DotGeneral in Box,
     // control
     Cond,
     Switch,
     Checkpoint,
-    While,
+    While in Box,
     Scan in Box,
     Revolve in Box,
 );
@@ -369,6 +369,6 @@ mod tests {
     #[test]
     fn operations_are_small() {
         // A million scalar nodes are a normal size, and each holds one.
-        assert!(size_of::<Op>() <= 32, "{}", size_of::<Op>());
+        assert!(size_of::<Op>() <= 16, "{}", size_of::<Op>());
     }
 }
