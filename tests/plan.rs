@@ -526,12 +526,16 @@ fn sine_and_cosine_of_one_argument_are_one_call() {
     let rows = trace(|x: Var| (x * 2.0).sin() * x.cos() + (x * 2.0).cos(), (f64s(&[1000]),)).unwrap();
     let numbers = |x: [Var; 3]| x.map(|x| (x.cos() * 3.0 + x.sin(), x.sin() - x));
     let numbers = trace(numbers, ([DType::F64; 3],)).unwrap();
-    for (graph, calls) in [(rows, ["sin and cos of", "cos of"]), (numbers, ["sin and cos of"; 2])] {
+    // The rows hold one cosine more, of another argument.
+    for (graph, expected) in [(rows, ["cos", "sin and cos"].as_slice()), (numbers, &["sin and cos"])] {
         let graph = optimize::optimize(&graph).unwrap();
         checked(&graph);
         let functions = Program::inspect(&graph).unwrap().functions;
-        let text: String = functions.into_iter().map(|function| function.clif).collect();
-        assert!(calls.iter().all(|call| text.contains(call)) && !text.contains(" sin of"), "{text}");
+        let lines = functions.iter().flat_map(|function| function.clif.lines());
+        let calls = lines.filter_map(|line| line.split_once(" of consecutive elements")?.0.rsplit_once(" is "));
+        let mut calls: Vec<&str> = calls.map(|(_, name)| name).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, expected);
     }
 }
 

@@ -507,8 +507,8 @@ impl<O: Operation> Graph<O> {
 
     /// The operands of a node, by slot. petgraph lists incoming edges latest first, which is from the last slot to the
     /// first, and nothing else in the crate depends on it. Every pass asks for operands, so the list of edges is followed
-    /// by hand, and up to three are put together in registers: an array written slot by slot and then moved would be read
-    /// before it is in the cache.
+    /// by hand, and up to three are put together at once: a list that grew slot by slot would be moved while its parts are
+    /// still on their way to memory, and processors wait for that.
     pub fn operands(&self, id: NodeId) -> Operands {
         let edges = self.dag.raw_edges();
         let before = |edge: &petgraph::graph::Edge<Edge>| &edges[edge.next_edge(Direction::Incoming).index()];
