@@ -10,70 +10,80 @@ pub(super) type Slot = MaybeUninit<*mut u8>;
 
 /// The addresses of inputs and outputs.
 pub(super) trait Buffers {
-    /// Writes them into their entries of the base table.
-    fn write(self, entries: &mut [Slot]);
+    /// Writes them into their entries of the base table; whether they are as the program takes them.
+    fn write(self, entries: &mut [Slot]) -> bool;
 }
 
-/// Inputs and outputs apart, so that each loop is one that the compiler makes lanes of: a function of many numbers has
-/// many addresses.
-impl<X: ExactSizeIterator<Item = *mut u8>, Y: Iterator<Item = *mut u8>> Buffers for (X, Y) {
+/// Inputs and outputs that are known to be what the program takes. Each loop is one that the compiler makes lanes of: a
+/// function of many numbers has many addresses.
+pub(super) struct Addresses<X, Y>(pub X, pub Y);
+
+impl<X: ExactSizeIterator<Item = *mut u8>, Y: Iterator<Item = *mut u8>> Buffers for Addresses<X, Y> {
     #[inline]
-    fn write(self, entries: &mut [Slot]) {
+    fn write(self, entries: &mut [Slot]) -> bool {
         let (inputs, outputs) = entries.split_at_mut(self.0.len());
         inputs.iter_mut().zip(self.0).for_each(|(slot, address)| *slot = Slot::new(address));
         outputs.iter_mut().zip(self.1).for_each(|(slot, address)| *slot = Slot::new(address));
+        true
     }
 }
 
-/// A view that the caller lends for a call.
-pub(super) trait Buffer {
-    fn is_buffer_of(&self, ty: &Type) -> bool;
-    fn ty(&self) -> Type;
+/// Views that the caller lends, each looked at once: whether it is of its type, and where it lies.
+pub(super) struct Views<'c, 'i, 'o> {
+    pub expected: [&'c [(String, Type)]; 2],
+    pub inputs: &'c [ArrayRef<'i>],
+    pub outputs: &'c mut [ArrayMut<'o>],
 }
 
-macro_rules! buffer {
-    ($view:ident) => {
-        impl Buffer for $view<'_> {
-            #[inline]
-            fn is_buffer_of(&self, ty: &Type) -> bool {
-                $view::is_buffer_of(self, ty)
-            }
-            fn ty(&self) -> Type {
-                $view::ty(self)
-            }
+impl Buffers for Views<'_, '_, '_> {
+    #[inline]
+    fn write(self, entries: &mut [Slot]) -> bool {
+        let Views { expected: [inputs, outputs], inputs: x, outputs: y } = self;
+        if (x.len(), y.len()) != (inputs.len(), outputs.len()) {
+            return false;
         }
-    };
-}
-
-buffer!(ArrayRef);
-buffer!(ArrayMut);
-
-/// Requires buffers of the expected types, in row-major order.
-#[inline]
-pub(super) fn check_buffers(
-    of: &str,
-    what: &str,
-    expected: &[(String, Type)],
-    got: &[impl Buffer],
-) -> Result<(), ArgumentError> {
-    if expected.len() == got.len() && expected.iter().zip(got).all(|((_, ty), buffer)| buffer.is_buffer_of(ty)) {
-        return Ok(());
+        let (of_inputs, of_outputs) = entries.split_at_mut(inputs.len());
+        for ((slot, (_, ty)), x) in of_inputs.iter_mut().zip(inputs).zip(x) {
+            if !x.is_buffer_of(ty) {
+                return false;
+            }
+            *slot = Slot::new(x.as_ptr().cast_mut());
+        }
+        for ((slot, (_, ty)), y) in of_outputs.iter_mut().zip(outputs).zip(y) {
+            if !y.is_buffer_of(ty) {
+                return false;
+            }
+            *slot = Slot::new(y.as_mut_ptr());
+        }
+        true
     }
-    Err(unfit_buffers(of, what, expected, got))
 }
 
 /// Why buffers are not those that are expected.
-#[cold]
-fn unfit_buffers(of: &str, what: &str, expected: &[(String, Type)], got: &[impl Buffer]) -> ArgumentError {
-    if expected.len() != got.len() {
-        return ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got: got.len() };
+pub(super) fn unfit_buffers(
+    of: &str,
+    expected: [&[(String, Type)]; 2],
+    inputs: &[ArrayRef<'_>],
+    outputs: &[ArrayMut<'_>],
+) -> ArgumentError {
+    let [expected_inputs, expected_outputs] = expected;
+    let counts = [("inputs", expected_inputs, inputs.len()), ("outputs", expected_outputs, outputs.len())];
+    for (what, expected, got) in counts {
+        if expected.len() != got {
+            return ArgumentError::Count { of: format!("{of} ({what})"), expected: expected.len(), got };
+        }
     }
-    let unfit = expected.iter().zip(got).find(|((_, ty), buffer)| !buffer.is_buffer_of(ty));
-    let ((name, expected), buffer) = unfit.expect("bug: all buffers are as expected");
-    let (name, expected, got) = (name.clone(), expected.clone(), buffer.ty());
-    if got != expected {
-        return ArgumentError::Type { name, expected, got };
+    let x = inputs.iter().map(|x| (x.ty(), x.is_buffer_of(&x.ty())));
+    let y = outputs.iter().map(|y| (y.ty(), y.is_buffer_of(&y.ty())));
+    for ((name, expected), (got, dense)) in expected_inputs.iter().chain(expected_outputs).zip(x.chain(y)) {
+        let name = name.clone();
+        if got != *expected {
+            return ArgumentError::Type { name, expected: expected.clone(), got };
+        }
+        if !dense {
+            let requirement = "the elements must lie in row-major order without gaps".to_string();
+            return ArgumentError::Value { name, requirement };
+        }
     }
-    let requirement = "the elements must lie in row-major order without gaps".to_string();
-    ArgumentError::Value { name, requirement }
+    unreachable!("bug: all buffers are as expected")
 }

@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::allocate::{FIRST_INPUT, Homes, allocate};
-use super::buffers::{Buffers, Slot, check_buffers};
+use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers};
 use super::code::{Emission, Kept, KernelCode, Step, emit};
-use super::library::{LibraryCall, PANICKED, call_library};
+use super::library::{PANICKED, call_library};
 use super::plan::Plan;
 use super::rows::{TOO_MANY_TRIPS, makes_stacks};
 use super::stacks::{Stacks, TOO_MUCH};
@@ -33,16 +33,15 @@ pub struct Program {
     /// The number of entries of the base table, and what stands in the last of them at every call.
     n_entries: usize,
     fixed: Box<[usize]>,
-    /// What these refer to.
+    /// What these refer to, and what code within regions does.
     constants: Vec<Array>,
-    libraries: Vec<Arc<LibraryCall>>,
-    /// What code within regions refers to.
     kept: Kept,
-    /// Whether loops save anything, and how many bytes that may be.
-    makes_stacks: bool,
+    /// How many bytes loops may save.
     loop_bytes: usize,
     arena_lines: usize,
     frame_lines: usize,
+    /// Whether the stack has room for what a call needs. Routines in Rust need memory that was written to before.
+    is_small: bool,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
 }
@@ -65,17 +64,18 @@ pub(super) struct Built<'g> {
 #[repr(C, align(64))]
 pub(super) struct Line([u8; 64]);
 
-/// The working memory of one call at a time.
+/// The working memory of one call at a time: the arena, the frame, the base table.
 struct Memory {
     lines: Box<[Line]>,
     stacks: Stacks,
 }
 
-/// Working memory up to this many lines is on the caller's stack.
+/// Working memory up to this many lines is on the caller's stack, if the base table has up to so many entries.
 const STACK_LINES: usize = 128;
-
-/// A base table up to this many entries is on the caller's stack.
 const STACK_ENTRIES: usize = 128;
+
+/// The status of a call whose views are not what the program takes, so that no code has run.
+const UNFIT: i32 = -3;
 
 /// Fewer operations in registers are compiled in about a millisecond.
 const MIN_TIERED_WORK: usize = 250;
@@ -157,23 +157,27 @@ impl Program {
         let outputs: Vec<_> =
             graph.outputs().iter().map(|output| (output.name.to_string(), ty(output.value))).collect();
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
+        let n_entries = homes.n_entries(&plan, libraries.len());
+        kept.libraries.extend(libraries);
+        let arena_lines = homes.arena_bytes.div_ceil(size_of::<Line>());
+        let frame_lines = (8 * homes.frame_slots).div_ceil(size_of::<Line>());
+        let routines = makes_stacks(graph) || !kept.libraries.is_empty();
         let program = Program {
             name: graph.name().to_string(),
             scalars_only: inputs.iter().all(scalar) && outputs.iter().all(scalar),
             inputs,
             outputs,
             guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
-            n_entries: homes.n_entries(&plan, libraries.len()),
+            is_small: !routines && arena_lines + frame_lines <= STACK_LINES && n_entries <= STACK_ENTRIES,
+            n_entries,
             code,
             entry,
             fixed: fixed.into_boxed_slice(),
             constants,
-            libraries,
             kept,
-            makes_stacks: makes_stacks(graph),
             loop_bytes: DEFAULT_LOOP_BYTES as usize,
-            arena_lines: homes.arena_bytes.div_ceil(size_of::<Line>()),
-            frame_lines: (8 * homes.frame_slots).div_ceil(size_of::<Line>()),
+            arena_lines,
+            frame_lines,
             memory: Mutex::new(Vec::new()),
             successor: None,
         };
@@ -247,7 +251,7 @@ impl Program {
         let y = outputs.iter_mut().map(Array::as_mut_ptr);
         // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
         // order; inputs are only read, and outputs belong to this call.
-        let status = unsafe { self.run((x, y)) };
+        let status = unsafe { self.run(Addresses(x, y)) };
         self.outcome(status)?;
         Ok(outputs)
     }
@@ -270,13 +274,20 @@ impl Program {
     /// If inputs or outputs are of other number or types than the program's or not in row-major order, or a guard does
     /// not hold; the buffers may have been written to.
     pub fn call_into(&self, inputs: &[ArrayRef<'_>], outputs: &mut [ArrayMut<'_>]) -> Result<(), Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
-        let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
-        let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
-        // SAFETY: as in `call`; the borrow checker keeps the outputs apart from each other and from the inputs.
-        let status = unsafe { self.run((x, y)) };
-        self.outcome(status)
+        // SAFETY: the views are checked as they are written; the borrow checker keeps the outputs apart from each other and
+        // from the inputs.
+        let status = unsafe { self.run(self.views(inputs, outputs)) };
+        if status == UNFIT { Err(self.unfit(inputs, outputs)) } else { self.outcome(status) }
+    }
+
+    #[inline]
+    fn views<'c, 'i, 'o>(&'c self, inputs: &'c [ArrayRef<'i>], outputs: &'c mut [ArrayMut<'o>]) -> Views<'c, 'i, 'o> {
+        Views { expected: [&self.inputs, &self.outputs], inputs, outputs }
+    }
+
+    #[cold]
+    fn unfit(&self, inputs: &[ArrayRef<'_>], outputs: &[ArrayMut<'_>]) -> Error {
+        unfit_buffers(&self.name, [&self.inputs, &self.outputs], inputs, outputs).into()
     }
 
     /// Whether all inputs and outputs are scalars of `f64`, so that [`Program::call_scalars`] applies.
@@ -295,7 +306,7 @@ impl Program {
         let x = inputs.iter().map(|x| std::ptr::from_ref(x).cast_mut().cast());
         let y = outputs.iter_mut().map(|y| std::ptr::from_mut(y).cast());
         // SAFETY: the numbers have been checked, and all types are scalars of `f64`.
-        let status = unsafe { self.run((x, y)) };
+        let status = unsafe { self.run(Addresses(x, y)) };
         self.outcome(status)
     }
 
@@ -320,14 +331,10 @@ impl Program {
         inputs: &[ArrayRef<'_>],
         outputs: &mut [ArrayMut<'_>],
     ) -> Result<Vec<Duration>, Error> {
-        check_buffers(&self.name, "inputs", &self.inputs, inputs)?;
-        check_buffers(&self.name, "outputs", &self.outputs, outputs)?;
-        let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
-        let y = outputs.iter_mut().map(ArrayMut::as_mut_ptr);
         let mut times = Vec::with_capacity(kernels.len());
         // SAFETY: as in `call_into`; kernels in their order do what the entry does.
         let status = unsafe {
-            self.with_bases(self.loop_bytes, (x, y), |bases| {
+            self.with_bases(self.loop_bytes, self.views(inputs, outputs), |bases| {
                 let mut last = Instant::now();
                 for kernel in kernels {
                     let status = self.run_kernel(kernel, bases);
@@ -341,6 +348,9 @@ impl Program {
                 0
             })
         };
+        if status == UNFIT {
+            return Err(self.unfit(inputs, outputs));
+        }
         self.outcome(status)?;
         Ok(times)
     }
@@ -393,16 +403,15 @@ impl Program {
         buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
-        let lines = self.arena_lines + self.frame_lines;
-        let routines = self.makes_stacks || !self.libraries.is_empty() || !self.kept.libraries.is_empty();
-        if lines <= STACK_LINES && !routines {
-            let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
-            // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's
-            // contract.
-            return unsafe { self.enter(memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) };
+        if !self.is_small {
+            // SAFETY: this function's contract.
+            return unsafe { self.with_kept_memory(loop_bytes, buffers, go) };
         }
-        // SAFETY: this function's contract.
-        unsafe { self.with_kept_memory(loop_bytes, buffers, go) }
+        let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
+        let mut table = [Slot::uninit(); STACK_ENTRIES];
+        let table = &mut table[..self.n_entries];
+        // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's contract.
+        unsafe { self.enter(table, memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) }
     }
 
     /// The same with memory from the heap.
@@ -419,45 +428,25 @@ impl Program {
         let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut memory = kept.unwrap_or_else(|| Memory {
-            lines: vec![Line([0; 64]); lines].into_boxed_slice(),
+            lines: vec![Line([0; 64]); lines + (size_of::<Slot>() * self.n_entries).div_ceil(size_of::<Line>())].into(),
             stacks: Stacks::new(loop_bytes),
         });
         memory.stacks.reset(loop_bytes);
-        let Memory { lines, stacks } = &mut memory;
-        // SAFETY: as above.
-        let status = unsafe { self.enter(lines.as_mut_ptr().cast(), stacks, buffers, go) };
+        let (arena, table) = memory.lines.split_at_mut(lines);
+        // SAFETY: as many entries have been allocated there, and lines are aligned to more than addresses are.
+        let table = unsafe { std::slice::from_raw_parts_mut(table.as_mut_ptr().cast(), self.n_entries) };
+        // SAFETY: this function's contract.
+        let status = unsafe { self.enter(table, arena.as_mut_ptr().cast(), &mut memory.stacks, buffers, go) };
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         status
     }
 
-    /// Fills the base table, and hands it on.
+    /// Fills the base table, which has as many entries as the code expects, and hands it on.
     ///
     /// # Safety
     /// As for [`Program::with_bases`]; and the arena must be as long as the program's, with its frame behind it.
-    #[inline]
+    #[inline(always)]
     unsafe fn enter(
-        &self,
-        arena: *mut u8,
-        stacks: *mut Stacks,
-        buffers: impl Buffers,
-        go: impl FnOnce(*const *mut u8) -> i32,
-    ) -> i32 {
-        if self.n_entries <= STACK_ENTRIES {
-            let mut table = [Slot::uninit(); STACK_ENTRIES];
-            // SAFETY: this function's contract.
-            return unsafe { self.enter_with(&mut table[..self.n_entries], arena, stacks, buffers, go) };
-        }
-        let mut table = vec![Slot::uninit(); self.n_entries];
-        // SAFETY: as above.
-        unsafe { self.enter_with(&mut table, arena, stacks, buffers, go) }
-    }
-
-    /// The same in that table, which has as many entries as the code expects.
-    ///
-    /// # Safety
-    /// As for [`Program::enter`].
-    #[inline]
-    unsafe fn enter_with(
         &self,
         table: &mut [Slot],
         arena: *mut u8,
@@ -470,7 +459,9 @@ impl Program {
         let frame = unsafe { arena.add(self.arena_lines * size_of::<Line>()) };
         let (own, given) = changing.split_at_mut(FIRST_INPUT as usize);
         own.iter_mut().zip([arena, frame, stacks.cast()]).for_each(|(slot, address)| *slot = Slot::new(address));
-        buffers.write(given);
+        if !buffers.write(given) {
+            return UNFIT;
+        }
         fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
         go(table.as_ptr().cast())
     }

@@ -469,7 +469,8 @@ impl<'a> ArrayRef<'a> {
     /// Whether this is a buffer for values of a type: of its dtype and shape, in row-major order without gaps.
     #[inline]
     pub(crate) fn is_buffer_of(&self, ty: &Type) -> bool {
-        self.dtype() == ty.dtype && each_variant!(ArrayRef, self, a => is_dense(a.shape(), a.strides(), &ty.shape))
+        let (shape, strides) = each_variant!(ArrayRef, self, a => (a.shape(), a.strides()));
+        self.dtype() == ty.dtype && is_dense(shape, strides, &ty.shape)
     }
 
     /// The address of the first element.
@@ -502,7 +503,8 @@ impl<'a> ArrayMut<'a> {
     /// Whether this is a buffer for values of a type: of its dtype and shape, in row-major order without gaps.
     #[inline]
     pub(crate) fn is_buffer_of(&self, ty: &Type) -> bool {
-        self.dtype() == ty.dtype && each_variant!(ArrayMut, self, a => is_dense(a.shape(), a.strides(), &ty.shape))
+        let (shape, strides) = each_variant!(ArrayMut, self, a => (a.shape(), a.strides()));
+        self.dtype() == ty.dtype && is_dense(shape, strides, &ty.shape)
     }
 
     /// The address of the first element, for writing.
@@ -520,6 +522,14 @@ impl<'a> ArrayMut<'a> {
 /// strides are compared as they come, without any list of what they should be.
 #[inline]
 fn is_dense(shape: &[usize], strides: &[isize], expected: &[usize]) -> bool {
+    match (shape, strides, expected) {
+        ([], _, []) => true,
+        (&[extent], &[stride], &[expected]) => extent == expected && (stride == 1 || extent <= 1),
+        _ => is_dense_beyond_vectors(shape, strides, expected),
+    }
+}
+
+fn is_dense_beyond_vectors(shape: &[usize], strides: &[isize], expected: &[usize]) -> bool {
     if shape.len() != expected.len() || shape.iter().zip(expected).any(|(got, expected)| got != expected) {
         return false;
     }
