@@ -176,6 +176,71 @@ fn loops(plan: &Report) -> usize {
     n
 }
 
+/// Numbers are made where they belong: a matrix of them takes no memory but that of the output.
+#[test]
+fn a_matrix_of_numbers_is_made_in_place() {
+    let n = 20;
+    let matrix = |x: Var| {
+        let x = x.unstack(0);
+        let element = |i: usize, j: usize| match (i + j) % 5 {
+            // Zeros that differ in one bit, in a row.
+            0 => Var::from(0.0),
+            1 => Var::from(-0.0),
+            2 => x[i],
+            // Each of the others stands at two places.
+            _ => x[i.min(j)].sin() * x[i.max(j)],
+        };
+        let row = |i: usize| Var::stack(&(0..n).map(|j| element(i, j)).collect::<Vec<Var>>(), 0);
+        Var::stack(&(0..n).map(row).collect::<Vec<Var>>(), 0)
+    };
+    let optimized = |graph: Graph| optimize::optimize(&graph).unwrap();
+    let plan = checked(&optimized(trace(matrix, (f64s(&[n]),)).unwrap()));
+    assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
+    assert_eq!(plan.arena_bytes, 0, "{plan}");
+    // Besides, the sines may be stored, but nothing is stored twice.
+    let written = plan.kernels.iter().map(|kernel| kernel.written_bytes).sum::<u64>();
+    assert!((8 * 400..=8 * 420).contains(&written), "{plan}");
+
+    // What is read again is read there: by a loop, by straight-line code, and as an output of its own.
+    let read_again = |x: Var| {
+        let y = matrix(x);
+        let corner = y.index_axis(0, 3).index(5);
+        (y.square().sum() + corner, y, corner.exp())
+    };
+    let plan = checked(&optimized(trace(read_again, (f64s(&[n]),)).unwrap()));
+    assert!(plan.kernels.iter().all(|kernel| kernel.kind != KernelKind::Library), "{plan}");
+}
+
+#[test]
+fn small_arrays_are_put_together_without_copies() {
+    for dtype in [DType::F64, DType::F32, DType::I64, DType::Bool] {
+        for (axis, shape, n) in [(0, &[1][..], 40), (0, &[3], 10), (1, &[3, 1], 10), (1, &[1, 5], 200), (0, &[2, 2], 9)]
+        {
+            let plan = checked(&joined(Concatenate { axis }, dtype, &vec![shape.to_vec(); n]));
+            assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
+        }
+        // What a loop makes goes there from the loop, and two small arrays beside it.
+        let shapes = [vec![100], vec![1], vec![7]];
+        let plan = checked(&joined(Concatenate { axis: 0 }, dtype, &shapes));
+        assert!(plan.kernels.iter().all(|kernel| kernel.kind != KernelKind::Library), "{plan}");
+        assert_eq!(plan.kernels.iter().map(|kernel| kernel.written_bytes).sum::<u64>(), (108 * dtype.size()) as u64);
+    }
+}
+
+/// Each takes in the one before, and all are in the last.
+#[test]
+fn arrays_that_grow_are_made_in_the_largest() {
+    let f = |x: Var| {
+        let mut y = Var::stack(&[x.sin(); 20], 0);
+        for k in 1..100 {
+            y = Var::concatenate(&[y, (x * k as f64).reshape(&[1])], 0);
+        }
+        y
+    };
+    let plan = checked(&trace(f, (DType::F64,)).unwrap());
+    assert_eq!((plan.arena_bytes, plan.kernels.len()), (0, 1), "{plan}");
+}
+
 /// Slices of one value that overlap: their cotangents go to their places from the loop that makes them.
 #[test]
 fn a_gradient_by_slices_is_one_loop() {

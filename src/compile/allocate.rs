@@ -2,7 +2,8 @@
 //!
 //! One pass over the kernels finds the last use of every value, a second one assigns memory and takes it back after
 //! the last use. Arrays go to the smallest free block that is large enough (best fit), scalars to the slot that was
-//! freed last. What a loop makes of each element of an array that is not used again takes that array's place.
+//! freed last. What a loop makes of each element of an array that is not used again takes that array's place. What is made
+//! inside of another value lives and dies with that one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -160,6 +161,10 @@ pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
 fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives {
     let n_values = plan.n_values();
     let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values] };
+    for (root, owner) in plan.all_inside() {
+        lives.needs_memory[root] = true;
+        lives.needs_memory[owner] = true;
+    }
     let mut tick = 0;
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
@@ -169,11 +174,14 @@ fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives
                     tick += 1;
                     for x in plan.scalar_operands(op) {
                         let root = plan.root(x);
-                        lives.last_use[root] = tick;
+                        lives.last_use[owner(plan, root)] = tick;
                         if plan.constant(x).is_none() {
                             let misses = reads.by_ref().take(plan.ty(x).size()).filter(|hit| !**hit).count();
                             lives.needs_memory[root] |= misses > 0;
                         }
+                    }
+                    if let ScalarOp::Part { node, .. } | ScalarOp::Fill { node, .. } = op {
+                        lives.needs_memory[plan.id(node.into())] = true;
                     }
                 }
             }
@@ -183,7 +191,7 @@ fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives
                     for x in plan.item_operands(item) {
                         let root = plan.root(x);
                         lives.needs_memory[root] |= plan.source(root) != Source::Item(k);
-                        lives.last_use[root] = tick;
+                        lives.last_use[owner(plan, root)] = tick;
                     }
                     if item.result().is_none()
                         && let Some(node) = loops::stored_result(item)
@@ -196,7 +204,7 @@ fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives
                 tick += 1;
                 for x in plan.graph.operands(*node) {
                     lives.needs_memory[plan.root(x)] = true;
-                    lives.last_use[plan.root(x)] = tick;
+                    lives.last_use[owner(plan, plan.root(x))] = tick;
                 }
                 for result in results_of(plan.graph, *node) {
                     lives.needs_memory[plan.id(result)] = true;
@@ -205,6 +213,11 @@ fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives
         }
     }
     lives
+}
+
+/// The value whose memory a root value has: its own, or that of the one that it is made inside of.
+fn owner(plan: &Plan<'_>, root: ValueId) -> ValueId {
+    plan.inside(root).map_or(root, |(owner, _)| owner)
 }
 
 /// The places of inputs, and of values that are computed into an output.
@@ -274,8 +287,10 @@ impl Allocator<'_, '_> {
                 Kernel::Scalar(code) => {
                     for &op in &code.ops {
                         tick += 1;
-                        if let ScalarOp::Node(node) = op {
-                            self.define_element(node.into());
+                        match op {
+                            ScalarOp::Node(node) => self.define_element(node.into()),
+                            ScalarOp::Part { node, .. } | ScalarOp::Fill { node, .. } => self.define_array(node.into()),
+                            ScalarOp::Output { .. } | ScalarOp::Guard(_) => {}
                         }
                         plan.scalar_operands(op).iter().for_each(|&x| self.release(x, tick));
                     }
@@ -311,7 +326,8 @@ impl Allocator<'_, '_> {
         let plan = self.plan;
         let Item::Op(node) = nest.items[item] else { return None };
         let result = plan.id(node.into());
-        if !self.lives.needs_memory[result] || self.homes.places[result].is_some() {
+        let has_place = self.homes.places[result].is_some() || plan.inside(result).is_some();
+        if !self.lives.needs_memory[result] || has_place {
             return None;
         }
         let is_free = |x: Value| {
@@ -358,7 +374,7 @@ impl Allocator<'_, '_> {
     /// Scalars live in the frame.
     fn define_element(&mut self, value: Value) {
         let id = self.plan.id(value);
-        if self.plan.ty(value).size() > 1 {
+        if self.plan.ty(value).size() > 1 || self.plan.inside(id).is_some() {
             return self.define_array(value);
         }
         if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
@@ -376,13 +392,20 @@ impl Allocator<'_, '_> {
         if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
             return;
         }
+        if let Some((owner, first)) = self.plan.inside(id) {
+            self.define_array(self.plan.value(owner));
+            let place = self.homes.place(owner);
+            let distance = (first * self.plan.ty(value).dtype.size()) as i64;
+            self.homes.places[id] = Some(Place { offset: place.offset + distance, ..place });
+            return;
+        }
         let offset = self.arena.take(array_bytes(self.plan, value));
         self.homes.places[id] = Some(Place { base: ARENA, offset: offset as i64 });
     }
 
     /// Takes back the memory of an operand that is not used again.
     fn release(&mut self, x: Value, tick: u32) {
-        let root = self.plan.root(x);
+        let root = owner(self.plan, self.plan.root(x));
         if self.lives.last_use[root] != tick {
             return;
         }

@@ -107,6 +107,8 @@ pub(super) fn straight_line(plan: &Plan<'_>, ops: &[ScalarOp]) -> String {
     let lines = ops.iter().map(|&op| match op {
         ScalarOp::Node(node) => plan.graph.line(node),
         ScalarOp::Output { from, output } => output_line(plan, from, output),
+        ScalarOp::Part { from, node, first, .. } => part_line(plan, node, first as usize, plan.ty(from).size(), from),
+        ScalarOp::Fill { with, node, first, n } => part_line(plan, node, first as usize, n as usize, with),
         ScalarOp::Guard(guard) => {
             let guard = &plan.graph.guards()[guard];
             format!("guard {} == {}", plan.graph.value_name(guard.value), guard.expect)
@@ -144,6 +146,11 @@ pub(super) fn calls(steps: impl Iterator<Item = String>) -> String {
 
 fn output_line(plan: &Plan<'_>, from: Value, output: usize) -> String {
     format!("output {} = {}", plan.graph.outputs()[output].name, plan.graph.value_name(from))
+}
+
+/// The listing's line of `n` elements of a result, from the first on, that straight-line code stores.
+pub(super) fn part_line(plan: &Plan<'_>, node: NodeId, first: usize, n: usize, from: Value) -> String {
+    format!("{n} of {} from {first} on = {}", plan.graph.value_name(node.into()), plan.graph.value_name(from))
 }
 
 fn list(title: &str, lines: impl Iterator<Item = String>) -> String {

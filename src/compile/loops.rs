@@ -172,7 +172,7 @@ fn is_sin_and_cos(one: &Work, other: &Work) -> bool {
 }
 
 impl Fill {
-    fn emit(&self, e: &mut Emitter<'_>) {
+    pub(super) fn emit(&self, e: &mut Emitter<'_>) {
         let base = e.base(self.place.base);
         let start = e.offset(base, self.place.offset);
         let number = match self.with {

@@ -1,5 +1,5 @@
-//! Results that loops put together: each part goes to its places from the loop that makes it, so that it needs no memory
-//! of its own.
+//! Results that are put together from parts: each part goes to its places from the loop that makes it, or is made there in
+//! the first place, so that it needs no memory of its own.
 //!
 //! A part that is added where another has been must come after that one. In one nest the two go to successive levels: a
 //! tile of the first is stored before one of the second is added, and from tile to tile the first has to be ahead.
@@ -7,12 +7,14 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::plan::{Item, LoopKernel, Plan};
+use rustc_hash::FxHashSet;
+
+use super::plan::{Item, LoopKernel, MAX_SMALL, Plan, ScalarOp, Source, ValueId};
 use crate::ir::{NodeId, Value};
 use crate::op::{Layout, Part, Reshape, Rest, View};
 use crate::value::Shape;
 
-/// A result of more parts is put together by a routine: every part is compared with all others here.
+/// A result of which loops place more parts is put together by a routine: each of them is compared with all others here.
 const MAX_PARTS: usize = 32;
 
 /// A part goes to its places from a loop if so many of its elements lie at even distances in a row, or all of them.
@@ -98,14 +100,23 @@ pub(super) fn line(plan: &Plan<'_>, parts: &[&PlacedPart]) -> String {
     format!("{line}, of it {}", names.collect::<Vec<_>>().join(", "))
 }
 
-/// The parts of a node's result, in an order in which loops may take them, the first with the filling. `None` if a routine
-/// does better, or if it is no such node.
-pub(super) fn placed_parts(plan: &Plan<'_>, node: NodeId) -> Option<Vec<PlacedPart>> {
+/// How a result is put together.
+pub(super) struct Placement {
+    /// The values that are made in the result's memory, each with the place of its first element.
+    pub inside: Vec<(ValueId, usize)>,
+    /// The small parts that straight-line code stores.
+    pub stored: Vec<ScalarOp>,
+    /// The parts that loops place, in an order in which loops may take them, the first with the filling.
+    pub placed: Vec<PlacedPart>,
+}
+
+/// How the parts of a node's result come to their places. `None` if a routine does better, or if it is no such node.
+pub(super) fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
     let graph = plan.graph;
     let operands = graph.operands(node);
     let shapes: Vec<&Shape> = operands.iter().map(|&x| &graph.ty(x).shape).collect();
     let mut assembly = graph.node(node).op()?.assembly(&shapes)?;
-    if assembly.parts.is_empty() || assembly.parts.len() > MAX_PARTS {
+    if assembly.parts.is_empty() {
         return None;
     }
     // Two numbers are added to 0 in either order with the same result; one of the orders may do with one loop.
@@ -117,23 +128,68 @@ pub(super) fn placed_parts(plan: &Plan<'_>, node: NodeId) -> Option<Vec<PlacedPa
     }
     let result = &graph.ty(node.into()).shape;
     let of = assembly.parts.len();
-    let mut placed: Vec<PlacedPart> = Vec::with_capacity(of);
+    let (mut inside, mut stored, mut placed) = (FxHashSet::default(), Vec::new(), Vec::<PlacedPart>::new());
+    let mut places_inside = Vec::new();
     for part in assembly.parts {
+        let (from, places) = flattened(plan, operands[part.slot], part.layout(result));
+        let row = row_of(&places);
+        if assembly.rest == Rest::Nothing {
+            if may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
+                places_inside.push((plan.id(from), places.offset as usize));
+                continue;
+            }
+            if part.size() <= MAX_SMALL && row == part.size() {
+                store_part(plan, &mut stored, from, node, &places)?;
+                continue;
+            }
+        }
         let put = match assembly.rest {
             Rest::Nothing | Rest::Operand(_) => Put::Store,
             Rest::Zeros if placed.iter().any(|before| before.part.overlaps(&part)) => Put::Add,
             Rest::Zeros => Put::AddToZero,
         };
-        let (from, places) = flattened(plan, operands[part.slot], part.layout(result));
-        if row_of(&places) < MIN_ROW.min(part.size()) {
+        if row < MIN_ROW.min(part.size()) || placed.len() == MAX_PARTS {
             return None;
         }
         placed.push(PlacedPart { node, part, from, places, put, of, filling: None });
     }
-    let with = if let Rest::Operand(slot) = assembly.rest { Some(operands[slot]) } else { None };
-    let stretches = stretches(&placed, result.size());
-    placed[0].filling = Some(Filling { stretches, with });
-    Some(placed)
+    if assembly.rest != Rest::Nothing {
+        let with = if let Rest::Operand(slot) = assembly.rest { Some(operands[slot]) } else { None };
+        let stretches = stretches(&placed, result.size());
+        placed[0].filling = Some(Filling { stretches, with });
+    }
+    Some(Placement { inside: places_inside, stored, placed })
+}
+
+/// Whether a value can be made at these places: it is made as a whole and has no other place, and what a loop makes at each
+/// index goes there from registers.
+fn may_be_inside(plan: &Plan<'_>, from: Value, places: &Layout) -> bool {
+    let root = plan.id(from);
+    let made = matches!(plan.source(root), Source::Scalar(_) | Source::After(_)) && plan.root(from) == root;
+    made && !plan.has_place(root) && places.is_row_major() && plan.ty(from).size() == places.shape.size()
+}
+
+/// Adds the step that stores a small part, whose elements lie at even distances, or makes the last step, which stores the
+/// same number right before it, longer. `None` if the result is too large for a step.
+fn store_part(plan: &Plan<'_>, stored: &mut Vec<ScalarOp>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
+    let first = u32::try_from(places.offset).ok()?;
+    // Arrays are equal only to the bit.
+    let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
+    if number(from).is_some() {
+        match stored.last_mut() {
+            Some(ScalarOp::Fill { with, first: start, n, .. })
+                if *start + *n == first && number(*with) == number(from) =>
+            {
+                *n += 1;
+            }
+            _ => stored.push(ScalarOp::Fill { with: from, node, first, n: 1 }),
+        }
+        return Some(());
+    }
+    let axes = 0..places.shape.rank();
+    let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+    stored.push(ScalarOp::Part { from, node, first, step: step.try_into().ok()? });
+    Some(())
 }
 
 /// A value and the places of its elements; or, if it has the elements of another in their order, that one and the places,
@@ -214,7 +270,7 @@ mod tests {
         let inputs: Vec<Value> = inputs.collect();
         let node = graph.add(op.into(), &inputs, Default::default()).unwrap();
         graph.add_output("y", node.into());
-        let mut parts = placed_parts(&Plan::new(&graph), node)?;
+        let mut parts = placement(&Plan::new(&graph), node)?.placed;
         let filling = parts[0].filling.take().unwrap();
         assert!(parts.iter().all(|part| part.filling.is_none()));
         let stretches = filling.stretches.into_iter().map(|stretch| [stretch.start, stretch.end]);

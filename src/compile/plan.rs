@@ -7,10 +7,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::control::ControlPlan;
-use super::parts::{PlacedPart, placed_parts};
+use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
@@ -28,7 +29,7 @@ const MAX_LOOP_ITEMS: usize = 48;
 pub(super) const CHUNK: usize = 640;
 
 /// The most elements of an array that is made in straight-line code: for so few, a loop costs more than it does.
-const MAX_SMALL: usize = 16;
+pub(super) const MAX_SMALL: usize = 16;
 
 /// The same for what runs well in lanes, and takes as many instructions as there are elements otherwise.
 const MAX_UNROLLED: usize = 12;
@@ -96,6 +97,10 @@ pub(super) enum ScalarOp {
     Node(NodeId),
     /// Copies a scalar or a small array to an output.
     Output { from: Value, output: usize },
+    /// Stores a scalar or a small array in the result of a node: the place of its first element, and from each to the next.
+    Part { from: Value, node: NodeId, first: u32, step: u32 },
+    /// Sets `n` elements of the result of a node, from the first given one on, to a constant.
+    Fill { with: Value, node: NodeId, first: u32, n: u32 },
     /// Leaves the program where a comparison came out otherwise.
     Guard(usize),
 }
@@ -164,6 +169,10 @@ pub(super) struct Plan<'g> {
     sources: Vec<Source>,
     /// The output into which a value is computed directly.
     pub direct_output: Vec<Option<u32>>,
+    /// The values that are made in the memory of others: in which, and the place of the first element there.
+    inside: FxHashMap<ValueId, (ValueId, usize)>,
+    /// For each kernel the results that are complete after it, and of which it need not place a part.
+    pub put_together: FxHashMap<usize, Vec<NodeId>>,
     /// The kernels of control flow with the plans of their regions.
     pub controls: HashMap<usize, ControlPlan<'g>>,
     /// What the copies of views copy.
@@ -188,6 +197,8 @@ impl<'g> Plan<'g> {
             accesses: vec![None; n_values as usize],
             sources: vec![Source::Unused; n_values as usize],
             direct_output: vec![None; n_values as usize],
+            inside: FxHashMap::default(),
+            put_together: FxHashMap::default(),
             controls: HashMap::new(),
             copied: HashMap::new(),
             last_scalar: None,
@@ -231,6 +242,21 @@ impl<'g> Plan<'g> {
             Some(access) => Access::clone(access),
             None => Access { root: id, layout: Layout::row_major(&self.graph.ty(value).shape) },
         }
+    }
+
+    /// In whose memory a root value is made if it has none of its own, and the place of its first element there.
+    pub fn inside(&self, root: ValueId) -> Option<(ValueId, usize)> {
+        if self.inside.is_empty() { None } else { self.inside.get(&root).copied() }
+    }
+
+    /// The values that are made in the memory of others, and of which.
+    pub fn all_inside(&self) -> impl Iterator<Item = (ValueId, ValueId)> {
+        self.inside.iter().map(|(&root, &(owner, _))| (root, owner))
+    }
+
+    /// Whether it is settled where a value is made.
+    pub fn has_place(&self, root: ValueId) -> bool {
+        self.direct_output[root].is_some() || self.inside(root).is_some()
     }
 
     /// The place, in elements from the root's first, of the only element of a value.
@@ -282,7 +308,21 @@ impl<'g> Plan<'g> {
             }
         }
         self.copy_outputs();
+        self.settle_nested();
         self.cut_straight_lines();
+    }
+
+    /// What is made inside of something that is itself inside of another is inside of that one. Operands come before what is
+    /// made of them, so one pass from the last value on meets what is around first.
+    fn settle_nested(&mut self) {
+        let mut roots: Vec<ValueId> = self.inside.keys().copied().collect();
+        roots.sort_unstable_by(|a, b| b.cmp(a));
+        for root in roots {
+            let (around, first) = self.inside[&root];
+            if let Some((owner, distance)) = self.inside(around) {
+                self.inside.insert(root, (owner, distance + first));
+            }
+        }
     }
 
     /// Brings calls of straight-line code together, then cuts it into functions.
@@ -327,7 +367,9 @@ impl<'g> Plan<'g> {
                     Some(layout) if !dense || layout.is_row_major() => {
                         self.accesses[id] = Some(Box::new(Access { root: operand.root, layout }));
                     }
-                    _ if self.is_small(node, &operands) => self.push_scalar(ScalarOp::Node(node), &operands),
+                    _ if self.is_small(node, &operands) => {
+                        self.push_scalar(ScalarOp::Node(node), &operands);
+                    }
                     Some(layout) => {
                         let shape = layout.shape.clone();
                         self.copied.insert(node, Access { root: operand.root, layout });
@@ -352,12 +394,14 @@ impl<'g> Plan<'g> {
                     self.push_item(Item::Reduce { node, monoid, axes: axes.into() }, &operands, &shape);
                 }
             }
-            Lowering::Library(_) if self.is_small(node, &operands) => self.push_scalar(ScalarOp::Node(node), &operands),
+            Lowering::Library(_) if self.is_small(node, &operands) => {
+                self.push_scalar(ScalarOp::Node(node), &operands);
+            }
             Lowering::Library(_) if let Some(product) = self.product(op, &operands) => {
                 let rows = self.graph.ty(operands[product.matrix]).shape[0];
                 self.push_item(Item::Product { node, product }, &operands, &[rows].into());
             }
-            Lowering::Library(_) if let Some(parts) = placed_parts(self, node) => self.push_parts(node, parts),
+            Lowering::Library(_) if let Some(placement) = placement(self, node) => self.push_placement(node, placement),
             Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
@@ -415,7 +459,8 @@ impl<'g> Plan<'g> {
     fn scalar_work(&self, op: ScalarOp) -> usize {
         let work = match op {
             ScalarOp::Node(node) => self.element_work(node).expect("bug: straight-line code takes no such operation"),
-            ScalarOp::Output { from, .. } => self.ty(from).size(),
+            ScalarOp::Output { from, .. } | ScalarOp::Part { from, .. } => self.ty(from).size(),
+            ScalarOp::Fill { n, .. } => MAX_UNROLLED.min(n as usize),
             ScalarOp::Guard(_) => 1,
         };
         work.max(1)
@@ -446,7 +491,9 @@ impl<'g> Plan<'g> {
         &self.copied[&node]
     }
 
-    fn push_scalar(&mut self, op: ScalarOp, operands: &[Value]) {
+    /// Adds a step to the last kernel of straight-line code, if its operands are known there, or to a new one; gives the
+    /// kernel.
+    fn push_scalar(&mut self, op: ScalarOp, operands: &[Value]) -> usize {
         let joinable = self.last_scalar.filter(|&kernel| {
             operands.iter().all(|&x| match self.sources[self.root(x)] {
                 Source::Unused | Source::Input(_) | Source::Constant => true,
@@ -466,6 +513,7 @@ impl<'g> Plan<'g> {
             let id = self.id(node.into());
             self.sources[id] = Source::Scalar(kernel);
         }
+        kernel
     }
 
     fn push_item(&mut self, item: Item, operands: &[Value], shape: &Shape) {
@@ -534,9 +582,31 @@ impl<'g> Plan<'g> {
         }
     }
 
-    /// Adds the parts of a result, each to a kernel over its own shape. What is added to another part goes to the same
+    /// Has a result put together. It is complete behind the last kernel that makes or stores some of it.
+    fn push_placement(&mut self, node: NodeId, Placement { inside, stored, placed }: Placement) {
+        let mut last = 0;
+        for (root, first) in inside {
+            match self.sources[root] {
+                Source::Scalar(kernel) | Source::After(kernel) => last = last.max(kernel),
+                other => unreachable!("bug: a value that is {other:?} is made inside of another"),
+            }
+            self.inside.insert(root, (self.id(node.into()), first));
+        }
+        for op in stored {
+            let operands = self.scalar_operands(op);
+            last = last.max(self.push_scalar(op, &operands));
+        }
+        if placed.is_empty() {
+            self.put_together.entry(last).or_default().push(node);
+        } else {
+            last = last.max(self.push_parts(node, placed));
+        }
+        self.complete_after(node, last);
+    }
+
+    /// Adds the parts of a result, each to a kernel over its own shape; gives the last of the kernels. What is added to another part goes to the same
     /// kernel, if that does it in this order, or to a later one. What the parts leave is filled before the first of them.
-    fn push_parts(&mut self, node: NodeId, mut parts: Vec<PlacedPart>) {
+    fn push_parts(&mut self, node: NodeId, mut parts: Vec<PlacedPart>) -> usize {
         let filling = parts[0].filling.take();
         let with = filling.as_ref().and_then(|filling| filling.with);
         let mut kernels: Vec<usize> = Vec::with_capacity(parts.len());
@@ -549,7 +619,6 @@ impl<'g> Plan<'g> {
             let shape = self.ty(part.from).shape.clone();
             kernels.push(self.push_item_where(Item::Part(Box::new(part.clone())), &operands, &shape, fits));
         }
-        self.complete_after(node, kernels.iter().copied().max().expect("bug: a result without parts"));
         let first = kernels.iter().copied().min().expect("bug: a result without parts");
         if let Kernel::Loop(kernel) = &mut self.kernels[first] {
             let part = kernel.items.iter_mut().find_map(|item| match item {
@@ -558,6 +627,7 @@ impl<'g> Plan<'g> {
             });
             part.expect("bug: a part that is not in its kernel").filling = filling;
         }
+        kernels.into_iter().max().expect("bug: a result without parts")
     }
 
     fn n_items(&self, kernel: usize) -> usize {
@@ -606,7 +676,8 @@ impl<'g> Plan<'g> {
     pub fn scalar_operands(&self, op: ScalarOp) -> crate::ir::Operands {
         match op {
             ScalarOp::Node(node) => self.graph.operands(node),
-            ScalarOp::Output { from, .. } => smallvec::smallvec![from],
+            ScalarOp::Output { from, .. } | ScalarOp::Part { from, .. } => smallvec::smallvec![from],
+            ScalarOp::Fill { with, .. } => smallvec::smallvec![with],
             ScalarOp::Guard(guard) => smallvec::smallvec![self.graph.guards()[guard].value],
         }
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, TILE_BYTES};
 use super::code::{KernelCode, Step};
+use super::inspect;
 use super::nest::Nest;
 use super::parts::{self, PlacedPart, Put};
 use super::plan::{Access, Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
@@ -299,6 +300,12 @@ impl Reporter<'_, '_> {
             match op {
                 ScalarOp::Node(node) => self.step(&mut moved, node, Home::Registers),
                 ScalarOp::Output { from, output } => self.output(&mut moved, from, output),
+                ScalarOp::Part { from, node, first, .. } => {
+                    self.stored(&mut moved, node, first as usize, self.plan.ty(from).size(), from)
+                }
+                ScalarOp::Fill { with, node, first, n } => {
+                    self.stored(&mut moved, node, first as usize, n as usize, with)
+                }
                 ScalarOp::Guard(guard) => {
                     let guard = &self.plan.graph.guards()[guard];
                     let line = format!("guard {} == {}", self.plan.graph.value_name(guard.value), guard.expect);
@@ -309,7 +316,7 @@ impl Reporter<'_, '_> {
         let steps = steps.collect();
         let nodes = ops.iter().filter_map(|&op| match op {
             ScalarOp::Node(node) => Some(node),
-            ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
+            ScalarOp::Output { .. } | ScalarOp::Part { .. } | ScalarOp::Fill { .. } | ScalarOp::Guard(_) => None,
         });
         let cost = sum(nodes.map(|node| cost_of(self.plan.graph, node)));
         self.kernel(KernelKind::Scalar, steps, moved, cost)
@@ -386,7 +393,9 @@ impl Reporter<'_, '_> {
         report
     }
 
-    fn kernel(&self, kind: KernelKind, steps: Vec<StepReport>, moved: Moved, cost: Option<Cost>) -> KernelReport {
+    fn kernel(&self, kind: KernelKind, mut steps: Vec<StepReport>, moved: Moved, cost: Option<Cost>) -> KernelReport {
+        let put_together = self.plan.put_together.get(&self.k).into_iter().flatten();
+        steps.extend(put_together.map(|&node| self.step(&mut Moved::default(), node, Home::Registers)));
         KernelReport {
             kind,
             steps,
@@ -412,7 +421,23 @@ impl Reporter<'_, '_> {
             }
             self.home(place)
         });
-        StepReport { line: graph.line(node), op: op.name(), homes: homes.collect() }
+        let homes = homes.collect();
+        let mut line = graph.line(node);
+        if let Some((owner, first)) = self.plan.inside(self.plan.id(node.into())) {
+            line += &format!(", in {} from {first} on", self.root_name(owner));
+        }
+        StepReport { line, op: op.name(), homes }
+    }
+
+    /// A step that stores `n` elements of a result from the first on.
+    fn stored(&self, moved: &mut Moved, node: NodeId, first: usize, n: usize, from: Value) -> StepReport {
+        let size = self.plan.ty(from).dtype.size();
+        moved.written += (n * size) as u64;
+        let place = self.homes.place(self.plan.id(node.into()));
+        let place = Place { offset: place.offset + (first * size) as i64, ..place };
+        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        let line = inspect::part_line(self.plan, node, first, n, from);
+        StepReport { line, op: op.name(), homes: vec![self.home(place)] }
     }
 
     /// A step that puts these parts of a result to their places, which is all that a nest has of it.

@@ -117,8 +117,8 @@ fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
             let op = plan.graph.node(node).op().expect("bug: an input among operations");
             matches!(op.lower(), Lowering::Math1(_) | Lowering::Math2(_))
         }
-        ScalarOp::Output { .. } => false,
-        ScalarOp::Guard(_) => true,
+        ScalarOp::Output { .. } | ScalarOp::Part { .. } => false,
+        ScalarOp::Fill { .. } | ScalarOp::Guard(_) => true,
     }
 }
 

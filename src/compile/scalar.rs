@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::allocate::{FIRST_INPUT, FRAME, Homes, is_negation};
 use super::calls::{self, Joint};
 use super::element;
+use super::nest::{Fill, FillWith};
 use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, places};
 use crate::emit::{Emitter, Pointer, Reg};
@@ -18,7 +19,8 @@ pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[S
     e.load_bases((homes.frame_slots > 0).then_some(FRAME));
     e.load_bases(homes.numbers_base(plan));
     let negations = negations_in_registers(plan, homes, ops);
-    let mut block = Block { plan, homes, registers: FxHashMap::default(), hits: hits.iter(), negations };
+    let (registers, hits) = (FxHashMap::default(), hits.iter());
+    let mut block = Block { plan, homes, registers, hits, negations, bases: [None; 2] };
     for step in calls::steps(plan, ops) {
         block.emit(e, step);
     }
@@ -41,7 +43,7 @@ fn negations_in_registers(plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp]) -> F
 fn node_of(op: ScalarOp) -> Option<NodeId> {
     match op {
         ScalarOp::Node(node) => Some(node),
-        ScalarOp::Output { .. } | ScalarOp::Guard(_) => None,
+        ScalarOp::Output { .. } | ScalarOp::Part { .. } | ScalarOp::Fill { .. } | ScalarOp::Guard(_) => None,
     }
 }
 
@@ -54,6 +56,8 @@ struct Block<'p, 'g> {
     hits: std::slice::Iter<'p, bool>,
     /// The negations whose results must be in registers.
     negations: FxHashSet<ValueId>,
+    /// The entries of the base table that were used last, the latest first, with what stands there.
+    bases: [Option<(u32, Pointer)>; 2],
 }
 
 impl Block<'_, '_> {
@@ -103,15 +107,43 @@ impl Block<'_, '_> {
         e.sin_cos_many(&x, &wanted)
     }
 
+    /// An entry of the base table. One after the other, elements of few arrays are read and stored, whose addresses would be
+    /// loaded again behind each store; more of them would leave the registers.
+    fn base(&mut self, e: &mut Emitter<'_>, base: u32) -> Pointer {
+        let known = self.bases.iter().position(|known| known.is_some_and(|(known, _)| known == base));
+        let k = known.unwrap_or(self.bases.len() - 1);
+        if known.is_none() {
+            self.bases[k] = Some((base, e.base(base)));
+        }
+        self.bases[..=k].rotate_right(1);
+        self.bases[0].expect("bug: no base was stored").1
+    }
+
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {
         match op {
             ScalarOp::Node(node) => self.node(e, node),
             ScalarOp::Output { from, output } => {
                 let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
-                let address = e.base(base);
+                let address = self.base(e, base);
                 for (k, x) in self.elements(e, from).into_iter().enumerate() {
                     e.store(x, address, (k * x.dtype().size()) as i32);
                 }
+            }
+            ScalarOp::Part { from, node, first, step } => {
+                let place = self.homes.place(self.plan.id(node.into()));
+                let address = self.base(e, place.base);
+                for (k, x) in self.elements(e, from).into_iter().enumerate() {
+                    let element = i64::from(first) + k as i64 * i64::from(step);
+                    let distance = place.offset + element * x.dtype().size() as i64;
+                    self.access(e, address, distance, |e, address, offset| e.store(x, address, offset));
+                }
+            }
+            ScalarOp::Fill { with, node, first, n } => {
+                let number = self.plan.constant(with).and_then(|number| number.get(self.plan.element(with) as usize));
+                let number = FillWith::Immediate(number.expect("bug: no constant to fill with"));
+                let place = self.homes.place(self.plan.id(node.into()));
+                let stretch = first as usize..(first + n) as usize;
+                Fill { place, dtype: self.plan.ty(node.into()).dtype, stretches: vec![stretch], with: number }.emit(e);
             }
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
@@ -167,14 +199,14 @@ impl Block<'_, '_> {
     }
 
     /// A number from memory.
-    fn number(&self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
-        let base = e.base(base);
+    fn number(&mut self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
+        let base = self.base(e, base);
         self.access(e, base, offset, |e, address, offset| e.load(address, offset, DType::F64, 1))
     }
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
         let id = self.plan.id(node.into());
-        let home = self.homes.get(id).map(|place| (e.base(place.base), place.offset));
+        let home = self.homes.get(id).map(|place| (self.base(e, place.base), place.offset));
         for (k, &x) in elements.iter().enumerate() {
             if let Some((address, offset)) = home {
                 let distance = offset + (k * x.dtype().size()) as i64;
@@ -201,7 +233,7 @@ impl Block<'_, '_> {
         }
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
-        let base = e.base(place.base);
+        let base = self.base(e, place.base);
         let distance = place.offset + element as i64 * dtype.size() as i64;
         let register = self.access(e, base, distance, |e, address, offset| e.load(address, offset, dtype, 1));
         self.registers.insert((root, element), register);
