@@ -271,7 +271,7 @@ fn without_value(mut graph: Graph) -> Graph {
     graph
 }
 
-fn floats(array: &Array) -> &[f64] {
+pub fn floats(array: &Array) -> &[f64] {
     array.as_slice().expect("bug: all results are of f64")
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use retrograd::{Var, jacobian, map};
 
-use crate::rig::{Case, Rig, What, gather, types};
+use crate::rig::{Case, Rig, What, floats, gather, types};
 
 /// How far off an observation is: of a camera (rotation, center, focal length, principal point, two coefficients of radial
 /// distortion), a point, and a weight, 15 numbers together.
@@ -127,12 +127,17 @@ fn joint(bone: usize) -> Option<(usize, usize)> {
     (finger < 5 && joint < 3).then_some((finger, joint))
 }
 
+/// Where the rotation of the whole hand turns the axes.
+fn turned_axes(theta: &[Var]) -> [[Var; 3]; 3] {
+    let axis = |k: usize| array::from_fn(|i| Var::from(f64::from(u8::from(i == k))));
+    [0, 1, 2].map(|k| turn([theta[0], theta[1], theta[2]], axis(k)))
+}
+
 /// How far the vertices of a hand's skin are from the points that were seen of them: `theta` is a rotation and a shift of
 /// the whole hand, then the angles of its fingers. Vertices follow several bones, by weights.
 fn skin(skeleton: Skeleton<'_>, theta: &[Var], [relative, rest, base, weights, points]: [Var; 5]) -> Var {
     let transforms = skeleton.transforms(&theta[6..], relative, rest);
-    let axis = |k: usize| array::from_fn(|i| Var::from(if i == k { 1.0 } else { 0.0 }));
-    let columns = [0, 1, 2].map(|k| turn([theta[0], theta[1], theta[2]], axis(k)));
+    let columns = turned_axes(theta);
     let off = |(base, weights, point): (Var, Var, Var)| {
         let (base, weights) = (base.unstack(0), weights.unstack(0));
         let posed: [Var; 3] = array::from_fn(|i| {
@@ -147,6 +152,55 @@ fn skin(skeleton: Skeleton<'_>, theta: &[Var], [relative, rest, base, weights, p
         Var::stack(&offs, 0)
     };
     map((base, weights, points), off).flatten()
+}
+
+/// What is known of a hand before its pose, as numbers: those that are zero are not in the graph.
+struct Hand<'a> {
+    parents: &'a [Option<usize>],
+    relative: &'a [f64],
+    rest: &'a [f64],
+    /// For each point that was seen, the bones that its vertex follows, with the vertex at rest times their weight.
+    vertices: Vec<Vec<(usize, [f64; 4])>>,
+    points: &'a [f64],
+}
+
+impl Hand<'_> {
+    fn off(&self, theta: &[Var]) -> Var {
+        let (mut posed, mut transforms) = (Vec::<Affine>::new(), Vec::new());
+        for (bone, &parent) in self.parents.iter().enumerate() {
+            let still = array::from_fn(|i| array::from_fn(|k| Var::from(f64::from(u8::from(i == k)))));
+            let mut own = compose_numbers(&parent.map_or(still, |parent| posed[parent]), &self.relative[16 * bone..]);
+            if let Some((finger, joint)) = joint(bone) {
+                let angles = &theta[6 + 4 * finger..];
+                if joint == 0 {
+                    own = after_turn(&own, angles[1], [0, 1]);
+                }
+                own = after_turn(&own, angles[if joint == 0 { 0 } else { joint + 1 }], [1, 2]);
+            }
+            posed.push(own);
+            transforms.push(compose_numbers(&own, &self.rest[16 * bone..]));
+        }
+        let columns = turned_axes(theta);
+        let offs = self.vertices.iter().zip(self.points.chunks_exact(3)).flat_map(|(bones, point)| {
+            let posed: [Var; 3] = array::from_fn(|i| {
+                bones.iter().map(|(bone, vertex)| combination(vertex.iter().copied(), transforms[*bone][i])).sum()
+            });
+            array::from_fn::<Var, 3, _>(|i| {
+                let turned = columns[0][i] * posed[0] + columns[1][i] * posed[1] + columns[2][i] * posed[2];
+                point[i] - (turned + theta[3 + i])
+            })
+        });
+        Var::stack(&offs.collect::<Vec<Var>>(), 0)
+    }
+}
+
+/// What numbers make of variables, without those that are zero.
+fn combination(numbers: impl Iterator<Item = f64>, x: [Var; 4]) -> Var {
+    numbers.zip(x).filter(|(number, _)| *number != 0.0).map(|(number, x)| number * x).sum()
+}
+
+fn compose_numbers(a: &Affine, b: &[f64]) -> Affine {
+    a.map(|row| array::from_fn(|k| combination((0..4).map(|j| b[4 * j + k]), row)))
 }
 
 /// Only the vertices that were seen are posed: their rows are picked before, once and for all.
@@ -167,5 +221,29 @@ pub fn measure_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     };
     let mut case = Case::new(rig, "", inputs);
     case.traced(What::Primal, residuals, &types, 1)?;
+    case.traced(What::Jacobian, derivatives, &types, 1)?;
+    measure_known_hand(rig)
+}
+
+/// The same where all but the pose is numbers in the code.
+fn measure_known_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
+    let ([theta], [relative, rest, base, weights, points, vertices]) = (rig.args()?, rig.consts()?);
+    let parents = rig.places("parents")?;
+    let (base, weights) = (gather(&base, &vertices)?, gather(&weights, &vertices)?);
+    let bones = |(base, weights): (&[f64], &[f64])| {
+        let weights = weights.iter().copied().enumerate().filter(|(_, w)| *w != 0.0);
+        weights.map(|(bone, w)| (bone, array::from_fn(|k| w * base[k]))).collect()
+    };
+    let vertices = floats(&base).chunks_exact(4).zip(floats(&weights).chunks_exact(parents.len())).map(bones).collect();
+    let [relative, rest, points] = [&relative, &rest, &points].map(floats);
+    let hand = Hand { parents: &parents, relative, rest, vertices, points };
+    let inputs = vec![theta];
+    let types = types(&inputs);
+    let derivatives = |theta: Var| {
+        let columns = jacobian(|theta: Vec<Var>| hand.off(&theta)).call(theta.unstack(0));
+        (hand.off(&theta.unstack(0)), Var::stack(&columns, 0))
+    };
+    let mut case = Case::new(rig, "numbers", inputs);
+    case.traced(What::Primal, |theta: Var| hand.off(&theta.unstack(0)), &types, 1)?;
     case.traced(What::Jacobian, derivatives, &types, 1)
 }
