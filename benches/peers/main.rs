@@ -5,7 +5,8 @@
 //! rig writes them: `manifest.json` with shapes and dtypes, and the raw arrays.
 //!
 //! Every workload is written as a user would write it, from the public API alone. What the rig treats as data is an input
-//! of the compiled function, not a constant in it.
+//! of the compiled function, not a constant in it; but a hand is also posed in a second way, with all but its angles as
+//! numbers in the code, as CasADi poses it.
 //!
 //! # What is measured
 //! - A call is [`Program::call_into`](retrograd::Program::call_into) with buffers that are used again, or `call_scalars`

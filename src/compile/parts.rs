@@ -101,6 +101,7 @@ pub(super) fn line(plan: &Plan<'_>, parts: &[&PlacedPart]) -> String {
 }
 
 /// How a result is put together.
+#[derive(Default)]
 pub(super) struct Placement {
     /// The values that are made in the result's memory, each with the place of its first element.
     pub inside: Vec<(ValueId, usize)>,
@@ -128,37 +129,63 @@ pub(super) fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
     }
     let result = &graph.ty(node.into()).shape;
     let of = assembly.parts.len();
-    let (mut inside, mut stored, mut placed) = (FxHashSet::default(), Vec::new(), Vec::<PlacedPart>::new());
-    let mut places_inside = Vec::new();
+    let mut placement = Placement::default();
+    let mut inside = FxHashSet::default();
     for part in assembly.parts {
         let (from, places) = flattened(plan, operands[part.slot], part.layout(result));
         let row = row_of(&places);
-        if assembly.rest == Rest::Nothing {
-            if may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
-                places_inside.push((plan.id(from), places.offset as usize));
-                continue;
-            }
-            if part.size() <= MAX_SMALL && row == part.size() {
-                store_part(plan, &mut stored, from, node, &places)?;
-                continue;
-            }
-        }
-        let put = match assembly.rest {
-            Rest::Nothing | Rest::Operand(_) => Put::Store,
-            Rest::Zeros if placed.iter().any(|before| before.part.overlaps(&part)) => Put::Add,
-            Rest::Zeros => Put::AddToZero,
-        };
-        if row < MIN_ROW.min(part.size()) || placed.len() == MAX_PARTS {
+        let is_alone = assembly.rest == Rest::Nothing;
+        if is_alone && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
+            placement.inside.push((plan.id(from), places.offset as usize));
+        } else if is_alone && part.size() <= MAX_SMALL && row == part.size() {
+            placement.store(plan, from, node, &places)?;
+        } else if row >= MIN_ROW.min(part.size()) && placement.placed.len() < MAX_PARTS {
+            let put = placement.put(&part, assembly.rest);
+            placement.placed.push(PlacedPart { node, part, from, places, put, of, filling: None });
+        } else {
             return None;
         }
-        placed.push(PlacedPart { node, part, from, places, put, of, filling: None });
     }
     if assembly.rest != Rest::Nothing {
         let with = if let Rest::Operand(slot) = assembly.rest { Some(operands[slot]) } else { None };
-        let stretches = stretches(&placed, result.size());
-        placed[0].filling = Some(Filling { stretches, with });
+        let stretches = stretches(&placement.placed, result.size());
+        placement.placed[0].filling = Some(Filling { stretches, with });
     }
-    Some(Placement { inside: places_inside, stored, placed })
+    Some(placement)
+}
+
+impl Placement {
+    /// How a part is put behind those that are placed already.
+    fn put(&self, part: &Part, rest: Rest) -> Put {
+        match rest {
+            Rest::Nothing | Rest::Operand(_) => Put::Store,
+            Rest::Zeros if self.placed.iter().any(|before| before.part.overlaps(part)) => Put::Add,
+            Rest::Zeros => Put::AddToZero,
+        }
+    }
+
+    /// Adds the step that stores a small part, whose elements lie at even distances, or makes the last step, which stores
+    /// the same number right before it, longer. `None` if the result is too large for a step.
+    fn store(&mut self, plan: &Plan<'_>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
+        let first_here = u32::try_from(places.offset).ok()?;
+        // Arrays are equal only to the bit.
+        let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
+        if number(from).is_none() {
+            let axes = 0..places.shape.rank();
+            let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+            self.stored.push(ScalarOp::Part { from, node, first: first_here, step: step.try_into().ok()? });
+            return Some(());
+        }
+        match self.stored.last_mut() {
+            Some(ScalarOp::Fill { with, first, n, .. })
+                if *first + *n == first_here && number(*with) == number(from) =>
+            {
+                *n += 1;
+            }
+            _ => self.stored.push(ScalarOp::Fill { with: from, node, first: first_here, n: 1 }),
+        }
+        Some(())
+    }
 }
 
 /// Whether a value can be made at these places: it is made as a whole and has no other place, and what a loop makes at each
@@ -167,29 +194,6 @@ fn may_be_inside(plan: &Plan<'_>, from: Value, places: &Layout) -> bool {
     let root = plan.id(from);
     let made = matches!(plan.source(root), Source::Scalar(_) | Source::After(_)) && plan.root(from) == root;
     made && !plan.has_place(root) && places.is_row_major() && plan.ty(from).size() == places.shape.size()
-}
-
-/// Adds the step that stores a small part, whose elements lie at even distances, or makes the last step, which stores the
-/// same number right before it, longer. `None` if the result is too large for a step.
-fn store_part(plan: &Plan<'_>, stored: &mut Vec<ScalarOp>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
-    let first = u32::try_from(places.offset).ok()?;
-    // Arrays are equal only to the bit.
-    let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
-    if number(from).is_some() {
-        match stored.last_mut() {
-            Some(ScalarOp::Fill { with, first: start, n, .. })
-                if *start + *n == first && number(*with) == number(from) =>
-            {
-                *n += 1;
-            }
-            _ => stored.push(ScalarOp::Fill { with: from, node, first, n: 1 }),
-        }
-        return Some(());
-    }
-    let axes = 0..places.shape.rank();
-    let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
-    stored.push(ScalarOp::Part { from, node, first, step: step.try_into().ok()? });
-    Some(())
 }
 
 /// A value and the places of its elements; or, if it has the elements of another in their order, that one and the places,
