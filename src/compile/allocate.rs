@@ -99,13 +99,12 @@ impl Homes {
     }
 }
 
-/// Whether a node negates a scalar of `f64`.
+/// Whether a node of straight-line code negates `f64`.
 pub(super) fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
-    let ty = plan.ty(node.into());
-    matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && ty.dtype == DType::F64 && ty.size() == 1
+    matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && plan.ty(node.into()).dtype == DType::F64
 }
 
-/// The number that is an operand of an operation on scalars, if an instruction can take it neither as it stands nor from
+/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take it neither as it stands nor from
 /// the constants of its function: those can only be the last operand. Two instructions make it in a register otherwise,
 /// and the operands of a product, where `fma` adds to it, are taken from memory only if they are loads.
 fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
@@ -116,10 +115,11 @@ fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
     }
     let operands = plan.graph.operands(node);
     let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
-    if plan.ty(node.into()).size() != 1 {
+    let constant = plan.constant(x)?;
+    if plan.ty(node.into()).size() != 1 && constant.size() != 1 {
         return None;
     }
-    match plan.constant(x)?.get(plan.element(x) as usize)? {
+    match constant.get(plan.element(x) as usize)? {
         // Zero takes one instruction.
         Scalar::F64(number) => (number.to_bits() != 0).then_some(number),
         Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,

@@ -375,8 +375,8 @@ impl Program {
     /// Runs the code.
     ///
     /// # Safety
-    /// Behind each address must be an array of the type of that input or output, in row-major order; outputs must not
-    /// overlap with anything else.
+    /// If the buffers say that they fit, behind each of their addresses must be an array of the type of that input or output,
+    /// in row-major order; outputs must not overlap with anything else.
     #[inline]
     unsafe fn run(&self, buffers: impl Buffers) -> i32 {
         let best = self.best();

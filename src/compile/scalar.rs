@@ -160,27 +160,59 @@ impl Block<'_, '_> {
         if ty.size() == 1
             && let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower()
         {
-            let mut x = self.scalars(e, node, &operands);
-            // Instructions take their last operand from memory, where constants are.
-            if op.commutes() && self.plan.constant(operands[0]).is_some() {
-                x.swap(0, 1);
-            }
+            let x = self.scalars(e, node, &operands);
             let result = match op.lower() {
-                Lowering::Inline(_) if self.negations.contains(&self.plan.id(node.into())) => {
-                    let mask = self.number(e, self.homes.sign(self.plan));
-                    e.neg_by(x[0], mask)
-                }
-                Lowering::Inline(rule) => rule.emit(e, &x),
+                Lowering::Inline(_) => self.inline(e, node, x),
                 Lowering::Math1(f) => e.math1(f, x[0]),
                 Lowering::Math2(f) => e.math2(f, x[0], x[1]),
                 _ => unreachable!("bug: {} was elementwise", op.name()),
             };
             return self.define(e, node, &[result]);
         }
+        if let Lowering::Inline(_) = op.lower() {
+            let results = self.small_array(e, node, &operands, ty.size());
+            return self.define(e, node, &results);
+        }
         let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x)).collect();
         let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
         let results = element::compute(e, op, &x, &types, ty, 1);
         self.define(e, node, &results);
+    }
+
+    /// The elements of an elementwise operation on small arrays.
+    fn small_array(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Vec<Reg> {
+        let numbers: SmallVec<[Option<Place>; 4]> =
+            (0..operands.len()).map(|slot| self.homes.number(self.plan, node, slot)).collect();
+        let mut x: SmallVec<[Vec<Reg>; 4]> = SmallVec::new();
+        for (&operand, number) in operands.iter().zip(&numbers) {
+            x.push(if number.is_some() { Vec::new() } else { self.elements(e, operand) });
+        }
+        let mut results = Vec::with_capacity(size);
+        for k in 0..size {
+            let mut element = SmallVec::new();
+            for (x, number) in x.iter().zip(&numbers) {
+                element.push(number.map_or_else(|| x[k], |place| self.number(e, place)));
+            }
+            results.push(self.inline(e, node, element));
+        }
+        results
+    }
+
+    /// One element of the result of an operation that takes a few instructions.
+    fn inline(&mut self, e: &mut Emitter<'_>, node: NodeId, mut x: SmallVec<[Reg; 4]>) -> Reg {
+        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        // Instructions take their last operand from memory, where constants are.
+        if op.commutes() && self.plan.constant(self.plan.graph.operands(node)[0]).is_some() {
+            x.swap(0, 1);
+        }
+        if self.negations.contains(&self.plan.id(node.into())) {
+            let mask = self.number(e, self.homes.sign(self.plan));
+            return e.neg_by(x[0], mask);
+        }
+        match op.lower() {
+            Lowering::Inline(rule) => rule.emit(e, &x),
+            _ => unreachable!("bug: {} takes more than a few instructions", op.name()),
+        }
     }
 
     /// The operands of an operation on scalars. Numbers from memory are loaded last: an instruction takes the load that
