@@ -241,6 +241,26 @@ fn arrays_that_grow_are_made_in_the_largest() {
     assert_eq!((plan.arena_bytes, plan.kernels.len()), (0, 1), "{plan}");
 }
 
+/// What a trip makes of the carry goes to the next carry while the last one is still read.
+#[test]
+fn a_carry_of_numbers_is_made_in_place() {
+    let reversed = |x: Var| {
+        let x = x.unstack(0);
+        let n = x.len();
+        let next: Vec<Var> =
+            (0..n).map(|k| if k % 7 == 0 { Var::from(0.5) } else { x[n - 1 - k] * x[k / 2] }).collect();
+        Var::stack(&next, 0)
+    };
+    for trips in [1, 2, 5] {
+        let f = move |x: Var| fori_loop(trips, x, move |_, x| reversed(x));
+        let graph = trace(f, (f64s(&[40]),)).unwrap();
+        checked(&graph);
+        checked(&optimize::optimize(&graph).unwrap());
+        let total = trace(move |x: Var| f(x).sum(), (f64s(&[40]),)).unwrap();
+        checked(&optimize::optimize(&gradient(&total)).unwrap());
+    }
+}
+
 /// Slices of one value that overlap: their cotangents go to their places from the loop that makes them.
 #[test]
 fn a_gradient_by_slices_is_one_loop() {

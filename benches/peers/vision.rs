@@ -106,19 +106,24 @@ impl Skeleton<'_> {
         };
         let (mut posed, mut transforms) = (Vec::<Affine>::new(), Vec::new());
         for (bone, &parent) in self.parents.iter().enumerate() {
-            let mut own = affine(relative, bone);
-            if let Some((finger, joint)) = joint(bone) {
-                let angles = &angles[4 * finger..];
-                if joint == 0 {
-                    own = after_turn(&own, angles[1], [0, 1]);
-                }
-                own = after_turn(&own, angles[if joint == 0 { 0 } else { joint + 1 }], [1, 2]);
-            }
+            let own = after_joint(affine(relative, bone), bone, angles);
             posed.push(parent.map_or(own, |parent| compose(&posed[parent], &own)));
             transforms.push(compose(&posed[bone], &affine(rest, bone)));
         }
         transforms
     }
+}
+
+/// `a` after a bone has turned about its joint, if it has one.
+fn after_joint(mut a: Affine, bone: usize, angles: &[Var]) -> Affine {
+    if let Some((finger, joint)) = joint(bone) {
+        let angles = &angles[4 * finger..];
+        if joint == 0 {
+            a = after_turn(&a, angles[1], [0, 1]);
+        }
+        a = after_turn(&a, angles[if joint == 0 { 0 } else { joint + 1 }], [1, 2]);
+    }
+    a
 }
 
 /// The finger and the joint that a bone turns about.
@@ -165,18 +170,13 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
+    /// How far the vertices are from the points, as [`skin`] gives it.
     fn off(&self, theta: &[Var]) -> Var {
         let (mut posed, mut transforms) = (Vec::<Affine>::new(), Vec::new());
         for (bone, &parent) in self.parents.iter().enumerate() {
             let still = array::from_fn(|i| array::from_fn(|k| Var::from(f64::from(u8::from(i == k)))));
-            let mut own = compose_numbers(&parent.map_or(still, |parent| posed[parent]), &self.relative[16 * bone..]);
-            if let Some((finger, joint)) = joint(bone) {
-                let angles = &theta[6 + 4 * finger..];
-                if joint == 0 {
-                    own = after_turn(&own, angles[1], [0, 1]);
-                }
-                own = after_turn(&own, angles[if joint == 0 { 0 } else { joint + 1 }], [1, 2]);
-            }
+            let own = compose_numbers(&parent.map_or(still, |parent| posed[parent]), &self.relative[16 * bone..]);
+            let own = after_joint(own, bone, &theta[6..]);
             posed.push(own);
             transforms.push(compose_numbers(&own, &self.rest[16 * bone..]));
         }

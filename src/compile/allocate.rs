@@ -104,9 +104,10 @@ pub(super) fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
     matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && plan.ty(node.into()).dtype == DType::F64
 }
 
-/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take it neither as it stands nor from
-/// the constants of its function: those can only be the last operand. Two instructions make it in a register otherwise,
-/// and the operands of a product, where `fma` adds to it, are taken from memory only if they are loads.
+/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take
+/// it neither as it stands nor from the constants of its function: those can only be the last operand. Two instructions make
+/// it in a register otherwise, and the operands of a product, where `fma` adds to it, are taken from memory only if they are
+/// loads.
 fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
     let op = plan.graph.node(node).op()?;
     let is_factor = matches!(op, Op::Fma(_)) && slot < 2;
@@ -394,9 +395,8 @@ impl Allocator<'_, '_> {
         }
         if let Some((owner, first)) = self.plan.inside(id) {
             self.define_array(self.plan.value(owner));
-            let place = self.homes.place(owner);
-            let distance = (first * self.plan.ty(value).dtype.size()) as i64;
-            self.homes.places[id] = Some(Place { offset: place.offset + distance, ..place });
+            let distance = first * self.plan.ty(value).dtype.size();
+            self.homes.places[id] = Some(self.homes.place(owner).beyond(distance as i64));
             return;
         }
         let offset = self.arena.take(array_bytes(self.plan, value));

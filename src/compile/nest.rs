@@ -237,7 +237,7 @@ impl Build<'_, '_> {
     fn part(&mut self, part: &PlacedPart) -> (Action, Option<usize>) {
         let dtype = self.plan.ty(part.node.into()).dtype;
         let result = self.homes.place(self.plan.id(part.node.into()));
-        let place = Place { offset: result.offset + part.places.offset as i64 * dtype.size() as i64, ..result };
+        let place = result.beyond(part.places.offset as i64 * dtype.size() as i64);
         let stream = self.stream(Stream { place, dtype, strides: part.places.strides.to_vec() });
         if let Some(filling) = &part.filling {
             let with = match filling.with {
@@ -268,8 +268,7 @@ impl Build<'_, '_> {
     /// Where the first element of a value is.
     fn element(&self, x: Value) -> Place {
         let Access { root, layout } = self.plan.access(x);
-        let place = self.homes.place(root);
-        Place { offset: place.offset + layout.offset as i64 * self.plan.ty(x).dtype.size() as i64, ..place }
+        self.homes.place(root).beyond(layout.offset as i64 * self.plan.ty(x).dtype.size() as i64)
     }
 
     /// Sets a result to the identity.

@@ -134,10 +134,10 @@ pub(super) fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
     for part in assembly.parts {
         let (from, places) = flattened(plan, operands[part.slot], part.layout(result));
         let row = row_of(&places);
-        let is_alone = assembly.rest == Rest::Nothing;
-        if is_alone && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
+        let parts_only = assembly.rest == Rest::Nothing;
+        if parts_only && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
             placement.inside.push((plan.id(from), places.offset as usize));
-        } else if is_alone && part.size() <= MAX_SMALL && row == part.size() {
+        } else if parts_only && part.size() <= MAX_SMALL && row == part.size() {
             placement.store(plan, from, node, &places)?;
         } else if row >= MIN_ROW.min(part.size()) && placement.placed.len() < MAX_PARTS {
             let put = placement.put(&part, assembly.rest);

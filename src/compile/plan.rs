@@ -53,6 +53,13 @@ pub(super) struct Place {
     pub offset: i64,
 }
 
+impl Place {
+    /// The place so many bytes behind this one.
+    pub fn beyond(self, bytes: i64) -> Place {
+        Place { offset: self.offset + bytes, ..self }
+    }
+}
+
 /// One unit of native code.
 #[derive(Debug)]
 pub(super) enum Kernel {
@@ -246,7 +253,7 @@ impl<'g> Plan<'g> {
 
     /// In whose memory a root value is made if it has none of its own, and the place of its first element there.
     pub fn inside(&self, root: ValueId) -> Option<(ValueId, usize)> {
-        if self.inside.is_empty() { None } else { self.inside.get(&root).copied() }
+        self.inside.get(&root).copied()
     }
 
     /// The values that are made in the memory of others, and of which.
@@ -604,8 +611,9 @@ impl<'g> Plan<'g> {
         self.complete_after(node, last);
     }
 
-    /// Adds the parts of a result, each to a kernel over its own shape; gives the last of the kernels. What is added to another part goes to the same
-    /// kernel, if that does it in this order, or to a later one. What the parts leave is filled before the first of them.
+    /// Adds the parts of a result, each to a kernel over its own shape; gives the last of the kernels. What is added to
+    /// another part goes to the same kernel, if that does it in this order, or to a later one. What the parts leave is filled
+    /// before the first of them.
     fn push_parts(&mut self, node: NodeId, mut parts: Vec<PlacedPart>) -> usize {
         let filling = parts[0].filling.take();
         let with = filling.as_ref().and_then(|filling| filling.with);

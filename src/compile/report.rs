@@ -433,8 +433,7 @@ impl Reporter<'_, '_> {
     fn stored(&self, moved: &mut Moved, node: NodeId, first: usize, n: usize, from: Value) -> StepReport {
         let size = self.plan.ty(from).dtype.size();
         moved.written += (n * size) as u64;
-        let place = self.homes.place(self.plan.id(node.into()));
-        let place = Place { offset: place.offset + (first * size) as i64, ..place };
+        let place = self.homes.place(self.plan.id(node.into())).beyond((first * size) as i64);
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         let line = inspect::part_line(self.plan, node, first, n, from);
         StepReport { line, op: op.name(), homes: vec![self.home(place)] }

@@ -47,6 +47,9 @@ fn node_of(op: ScalarOp) -> Option<NodeId> {
     }
 }
 
+/// The elements of a value, in row-major order; most are scalars.
+type Elements = SmallVec<[Reg; 2]>;
+
 struct Block<'p, 'g> {
     plan: &'p Plan<'g>,
     homes: &'p Homes,
@@ -134,8 +137,8 @@ impl Block<'_, '_> {
                 let address = self.base(e, place.base);
                 for (k, x) in self.elements(e, from).into_iter().enumerate() {
                     let element = i64::from(first) + k as i64 * i64::from(step);
-                    let distance = place.offset + element * x.dtype().size() as i64;
-                    self.access(e, address, distance, |e, address, offset| e.store(x, address, offset));
+                    let place = place.beyond(element * x.dtype().size() as i64);
+                    self.access(e, address, place.offset, |e, address, offset| e.store(x, address, offset));
                 }
             }
             ScalarOp::Fill { with, node, first, n } => {
@@ -157,77 +160,55 @@ impl Block<'_, '_> {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         let operands = self.plan.graph.operands(node);
         let ty = self.plan.ty(node.into());
-        if ty.size() == 1
-            && let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower()
-        {
-            let x = self.scalars(e, node, &operands);
-            let result = match op.lower() {
-                Lowering::Inline(_) => self.inline(e, node, x),
-                Lowering::Math1(f) => e.math1(f, x[0]),
-                Lowering::Math2(f) => e.math2(f, x[0], x[1]),
-                _ => unreachable!("bug: {} was elementwise", op.name()),
-            };
-            return self.define(e, node, &[result]);
-        }
-        if let Lowering::Inline(_) = op.lower() {
-            let results = self.small_array(e, node, &operands, ty.size());
+        if let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
+            let results = self.elementwise(e, node, &operands, ty.size());
             return self.define(e, node, &results);
         }
-        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x)).collect();
+        let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x).into_vec()).collect();
         let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
         let results = element::compute(e, op, &x, &types, ty, 1);
         self.define(e, node, &results);
     }
 
-    /// The elements of an elementwise operation on small arrays.
-    fn small_array(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Vec<Reg> {
-        let numbers: SmallVec<[Option<Place>; 4]> =
-            (0..operands.len()).map(|slot| self.homes.number(self.plan, node, slot)).collect();
-        let mut x: SmallVec<[Vec<Reg>; 4]> = SmallVec::new();
-        for (&operand, number) in operands.iter().zip(&numbers) {
-            x.push(if number.is_some() { Vec::new() } else { self.elements(e, operand) });
+    /// The elements of an elementwise operation. Numbers from memory are loaded last: an instruction takes the load that
+    /// stands right before it for its operand.
+    fn elementwise(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Elements {
+        let mut known: SmallVec<[Result<Elements, Place>; 4]> = SmallVec::new();
+        for (slot, &operand) in operands.iter().enumerate() {
+            let number = self.homes.number(self.plan, node, slot);
+            known.push(number.map_or_else(|| Ok(self.elements(e, operand)), Err));
         }
-        let mut results = Vec::with_capacity(size);
+        let mut results = Elements::new();
         for k in 0..size {
-            let mut element = SmallVec::new();
-            for (x, number) in x.iter().zip(&numbers) {
-                element.push(number.map_or_else(|| x[k], |place| self.number(e, place)));
+            let mut x: SmallVec<[Reg; 4]> = SmallVec::new();
+            for operand in &known {
+                x.push(match operand {
+                    Ok(elements) => elements[k],
+                    Err(number) => self.number(e, *number),
+                });
             }
-            results.push(self.inline(e, node, element));
+            results.push(self.one(e, node, x));
         }
         results
     }
 
-    /// One element of the result of an operation that takes a few instructions.
-    fn inline(&mut self, e: &mut Emitter<'_>, node: NodeId, mut x: SmallVec<[Reg; 4]>) -> Reg {
+    /// One element of the result of an elementwise operation.
+    fn one(&mut self, e: &mut Emitter<'_>, node: NodeId, mut x: SmallVec<[Reg; 4]>) -> Reg {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         // Instructions take their last operand from memory, where constants are.
         if op.commutes() && self.plan.constant(self.plan.graph.operands(node)[0]).is_some() {
             x.swap(0, 1);
         }
-        if self.negations.contains(&self.plan.id(node.into())) {
-            let mask = self.number(e, self.homes.sign(self.plan));
-            return e.neg_by(x[0], mask);
-        }
         match op.lower() {
+            Lowering::Inline(_) if self.negations.contains(&self.plan.id(node.into())) => {
+                let mask = self.number(e, self.homes.sign(self.plan));
+                e.neg_by(x[0], mask)
+            }
             Lowering::Inline(rule) => rule.emit(e, &x),
-            _ => unreachable!("bug: {} takes more than a few instructions", op.name()),
+            Lowering::Math1(f) => e.math1(f, x[0]),
+            Lowering::Math2(f) => e.math2(f, x[0], x[1]),
+            _ => unreachable!("bug: {} is not elementwise", op.name()),
         }
-    }
-
-    /// The operands of an operation on scalars. Numbers from memory are loaded last: an instruction takes the load that
-    /// stands right before it for its operand.
-    fn scalars(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value]) -> SmallVec<[Reg; 4]> {
-        let numbers: SmallVec<[Option<Place>; 4]> =
-            (0..operands.len()).map(|slot| self.homes.number(self.plan, node, slot)).collect();
-        let mut x: SmallVec<[Option<Reg>; 4]> = SmallVec::new();
-        for (&operand, number) in operands.iter().zip(&numbers) {
-            x.push(number.is_none().then(|| self.element(e, operand, self.plan.element(operand))));
-        }
-        let mut load = |place: Option<Place>| {
-            self.number(e, place.expect("bug: an operand that is neither a number in memory nor anything else"))
-        };
-        x.into_iter().zip(numbers).map(|(x, number)| x.unwrap_or_else(|| load(number))).collect()
     }
 
     /// A number from memory.
@@ -249,7 +230,7 @@ impl Block<'_, '_> {
     }
 
     /// The elements of a value, in row-major order.
-    fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Vec<Reg> {
+    fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Elements {
         places(self.plan, x).into_iter().map(|place| self.element(e, x, place)).collect()
     }
 

@@ -519,7 +519,8 @@ impl<'a> ArrayMut<'a> {
 }
 
 /// Whether an array has that shape and lies in row-major order without gaps. This is on the path of every call, so the
-/// strides are compared as they come, without any list of what they should be.
+/// strides are compared as they come, without any list of what they should be, and those of scalars and vectors without a
+/// loop.
 #[inline]
 fn is_dense(shape: &[usize], strides: &[isize], expected: &[usize]) -> bool {
     match (shape, strides, expected) {
