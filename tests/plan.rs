@@ -4,12 +4,13 @@ pub mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use common::Random;
 use retrograd::compile::{Home, KernelKind, KernelReport, Report, Trips};
 use retrograd::ir::Value;
 use retrograd::op::{
-    Add, And, BroadcastInDim, Concatenate, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
+    Add, And, BroadcastInDim, Concatenate, Constant, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
@@ -224,6 +225,59 @@ fn small_arrays_are_put_together_without_copies() {
         let plan = checked(&joined(Concatenate { axis: 0 }, dtype, &shapes));
         assert!(plan.kernels.iter().all(|kernel| kernel.kind != KernelKind::Library), "{plan}");
         assert_eq!(plan.kernels.iter().map(|kernel| kernel.written_bytes).sum::<u64>(), (108 * dtype.size()) as u64);
+    }
+}
+
+/// A run of a constant is stored in lanes where it lies between computed numbers, a long one in a loop.
+#[test]
+fn runs_of_a_constant_are_filled() {
+    let minus_zero = [Scalar::F64(-0.0), Scalar::F32(-0.0)];
+    let ones = [DType::F64, DType::F32, DType::I64, DType::Bool].map(|dtype| Scalar::F64(1.0).convert(dtype));
+    let zeros = ones.map(|one| Scalar::Bool(false).convert(one.dtype()));
+    for constant in ones.into_iter().chain(zeros).chain(minus_zero) {
+        for run in [1, 2, 3, 15, 32, 33, 70] {
+            let mut graph = Graph::new("runs");
+            let ty = Type::new(constant.dtype(), &[1][..]);
+            let x = graph.add_input("x", ty.clone()).unwrap();
+            let made = doubled(&mut graph, x);
+            let constant = Constant { value: Arc::new(Array::full(&ty, constant)) };
+            let constant = graph.add(constant.into(), &[], Default::default()).unwrap().into();
+            let parts = [&[made][..], &vec![constant; run], &[made, constant, constant, made]].concat();
+            let node = graph.add(Op::from(Concatenate { axis: 0 }), &parts, Default::default()).unwrap();
+            graph.add_output("y", node.into());
+            let plan = checked(&graph);
+            assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
+        }
+    }
+}
+
+/// What is used more than once ends the blocks of straight-line code, and negations and products meet sums there.
+#[test]
+fn what_is_used_again_in_straight_line_code_keeps_its_bits() {
+    for dtype in [DType::F64, DType::F32] {
+        let f = |x: Var| {
+            let mut x = x.unstack(0);
+            let n = x.len();
+            for k in 0..300 {
+                let [a, b, c] = [k % n, (3 * k + 1) % n, (7 * k + 2) % n].map(|k| x[k]);
+                x[(5 * k + 3) % n] = match k % 6 {
+                    0 => a * 0.37 + b,
+                    1 => -(a * b) - c,
+                    2 => c - (a - 0.25) * (a - 0.25),
+                    3 => 0.8 * a.max(-b),
+                    4 if k % 60 == 4 => (a + c).tanh(),
+                    4 => (a * b - c * 0.125) * 0.5,
+                    _ => -a + b * c,
+                };
+            }
+            let again = x[0] * x[1];
+            (Var::stack(&x, 0), again, -again)
+        };
+        let graph = trace(f, (Type::new(dtype, &[24][..]),)).unwrap();
+        checked(&graph);
+        let optimized = optimize::optimize(&graph).unwrap();
+        checked(&optimized);
+        checked(&(optimize::pass("fma").unwrap().run)(&optimized).unwrap());
     }
 }
 

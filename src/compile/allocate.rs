@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rustc_hash::FxHashMap;
 
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
+use super::residence::Residence;
 use super::{loops, residence};
 use crate::ir::{NodeId, Operation, Value, results_of};
 use crate::op::{Lowering, Op};
@@ -44,8 +45,8 @@ pub(super) struct Homes {
     pub arena_bytes: usize,
     /// The 8-byte slots of the scalars' frame.
     pub frame_slots: usize,
-    /// For each kernel of straight-line code and each stretch of it, which of its reads find registers.
-    pub hits: HashMap<usize, Vec<Box<[bool]>>>,
+    /// For each kernel of straight-line code and each stretch of it, what its reads find in registers.
+    pub residence: HashMap<usize, Vec<Residence>>,
 }
 
 impl Homes {
@@ -74,9 +75,16 @@ impl Homes {
         first_constant(plan) + self.constants.len() as u32
     }
 
-    /// The place of the number that straight-line code had better read from memory as an operand of a node.
-    pub fn number(&self, plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<Place> {
-        let place = self.number_places[&number_in_memory(plan, node, slot)?.to_bits()];
+    /// The place of a number that is an operand of a node of straight-line code and had better be read from memory.
+    /// `beside_load` says whether another operand is loaded for this node alone.
+    pub fn number(&self, plan: &Plan<'_>, node: NodeId, slot: usize, beside_load: bool) -> Option<Place> {
+        let (number, wanted) = number_in_memory(plan, node, slot)?;
+        self.place_of(plan, number).filter(|_| wanted == Wanted::Always || beside_load)
+    }
+
+    /// The place of a number, if it is in memory.
+    pub fn place_of(&self, plan: &Plan<'_>, number: f64) -> Option<Place> {
+        let place = *self.number_places.get(&number.to_bits())?;
         Some(Place { base: self.numbers_entry(plan), offset: 8 * place as i64 })
     }
 
@@ -87,8 +95,7 @@ impl Homes {
 
     /// The place of -0, the mask that negates a float.
     pub fn sign(&self, plan: &Plan<'_>) -> Place {
-        let place = self.number_places[&(-0.0f64).to_bits()];
-        Place { base: self.numbers_entry(plan), offset: 8 * place as i64 }
+        self.place_of(plan, -0.0).expect("bug: the mask of a negation is nowhere")
     }
 
     fn add_number(&mut self, number: f64) {
@@ -104,14 +111,23 @@ pub(super) fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
     matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && plan.ty(node.into()).dtype == DType::F64
 }
 
+/// When a number is read from memory rather than from the constants of its function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Always,
+    /// If the other operand is loaded for that operation alone: of the two, the instruction would take that one from memory.
+    BesideLoad,
+}
+
 /// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take
 /// it neither as it stands nor from the constants of its function: those can only be the last operand. Two instructions make
 /// it in a register otherwise, and the operands of a product, where `fma` adds to it, are taken from memory only if they are
 /// loads.
-fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
+fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
     let op = plan.graph.node(node).op()?;
     let is_factor = matches!(op, Op::Fma(_)) && slot < 2;
-    if !is_factor && (slot > 0 || op.commutes()) || !matches!(op.lower(), Lowering::Inline(_)) {
+    let wanted = if op.commutes() && !is_factor { Wanted::BesideLoad } else { Wanted::Always };
+    if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Inline(_)) {
         return None;
     }
     let operands = plan.graph.operands(node);
@@ -122,7 +138,7 @@ fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<f64> {
     }
     match constant.get(plan.element(x) as usize)? {
         // Zero takes one instruction.
-        Scalar::F64(number) => (number.to_bits() != 0).then_some(number),
+        Scalar::F64(number) => (number.to_bits() != 0).then_some((number, wanted)),
         Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
     }
 }
@@ -139,8 +155,8 @@ struct Lives {
 
 /// Assigns memory to all values that need it, on several threads if `parallel`.
 pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
-    let hits = residence::all_hits(plan, parallel);
-    let lives = find_lives(plan, &hits);
+    let residence = residence::all(plan, parallel);
+    let lives = find_lives(plan, &residence);
     let mut homes = Homes {
         places: fixed_places(plan),
         scratch: HashMap::new(),
@@ -149,7 +165,7 @@ pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
         number_places: FxHashMap::default(),
         arena_bytes: 0,
         frame_slots: 0,
-        hits,
+        residence,
     };
     place_constants(plan, &mut homes);
     let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
@@ -159,7 +175,7 @@ pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
     homes
 }
 
-fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives {
+fn find_lives(plan: &Plan<'_>, residence: &HashMap<usize, Vec<Residence>>) -> Lives {
     let n_values = plan.n_values();
     let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values] };
     for (root, owner) in plan.all_inside() {
@@ -170,14 +186,14 @@ fn find_lives(plan: &Plan<'_>, hits: &HashMap<usize, Vec<Box<[bool]>>>) -> Lives
     for (k, kernel) in plan.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(code) => {
-                let mut reads = hits[&k].iter().flatten();
+                let mut reads = residence[&k].iter().flat_map(|stretch| &stretch.reads);
                 for &op in &code.ops {
                     tick += 1;
                     for x in plan.scalar_operands(op) {
                         let root = plan.root(x);
                         lives.last_use[owner(plan, root)] = tick;
                         if plan.constant(x).is_none() {
-                            let misses = reads.by_ref().take(plan.ty(x).size()).filter(|hit| !**hit).count();
+                            let misses = reads.by_ref().take(plan.ty(x).size()).filter(|read| !read.is_hit).count();
                             lives.needs_memory[root] |= misses > 0;
                         }
                     }
@@ -238,15 +254,7 @@ fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
 fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
     for kernel in &plan.kernels {
         if let Kernel::Scalar(code) = kernel {
-            for &op in &code.ops {
-                if let ScalarOp::Node(node) = op {
-                    let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(plan, node, slot));
-                    numbers.for_each(|number| homes.add_number(number));
-                    if is_negation(plan, node) {
-                        homes.add_number(-0.0);
-                    }
-                }
-            }
+            code.ops.iter().for_each(|&op| place_numbers(plan, homes, op));
         }
     }
     let mut place = |value: Value, always: bool| {
@@ -269,6 +277,33 @@ fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
             }
         }
     }
+}
+
+/// The numbers that a step of straight-line code reads from memory.
+fn place_numbers(plan: &Plan<'_>, homes: &mut Homes, op: ScalarOp) {
+    match op {
+        ScalarOp::Node(node) => {
+            let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(plan, node, slot));
+            numbers.for_each(|(number, _)| homes.add_number(number));
+            if is_negation(plan, node) {
+                homes.add_number(-0.0);
+            }
+        }
+        ScalarOp::Fill { with, .. } => {
+            if let Scalar::F64(number) = filler(plan, with)
+                && number.to_bits() != 0
+            {
+                homes.add_number(number);
+            }
+        }
+        ScalarOp::Output { .. } | ScalarOp::Part { .. } | ScalarOp::Guard(_) => {}
+    }
+}
+
+/// The number with which a stretch of a result is filled.
+pub(super) fn filler(plan: &Plan<'_>, with: Value) -> Scalar {
+    let number = plan.constant(with).and_then(|number| number.get(plan.element(with) as usize));
+    number.expect("bug: no constant to fill with")
 }
 
 struct Allocator<'p, 'g> {

@@ -78,9 +78,9 @@ pub(super) fn emit<'j>(
         let mut code = KernelCode::default();
         match kernel {
             Kernel::Scalar(line) => {
-                for (stretch, hits) in line.stretches().zip(&homes.hits[&k]) {
+                for (stretch, residence) in line.stretches().zip(&homes.residence[&k]) {
                     module.describe(|| inspect::straight_line(plan, stretch.ops));
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, hits);
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, residence);
                     code.steps.push(Step::Call(module.straight_line(stretch.work, emit)));
                 }
             }

@@ -174,7 +174,6 @@ fn is_sin_and_cos(one: &Work, other: &Work) -> bool {
 impl Fill {
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
         let base = e.base(self.place.base);
-        let start = e.offset(base, self.place.offset);
         let number = match self.with {
             FillWith::Immediate(number) => e.constant(number, 1),
             FillWith::Element(place) => {
@@ -183,31 +182,48 @@ impl Fill {
                 e.load(address, 0, self.dtype, 1)
             }
         };
-        let lanes = lanes_of([self.dtype]);
-        let numbers = e.splat(number, lanes);
+        let numbers = e.splat(number, lanes_of([self.dtype]));
         for stretch in &self.stretches {
-            let start = e.offset(start, (stretch.start * self.dtype.size()) as i64);
-            self.stretch(e, start, stretch.len() as i64, number, numbers);
+            let distance = self.place.offset + (stretch.start * self.dtype.size()) as i64;
+            fill(e, (base, distance), stretch.len(), numbers);
         }
     }
+}
 
-    /// Sets consecutive elements: in lanes, unrolled, and then what remains.
-    fn stretch(&self, e: &mut Emitter<'_>, start: Pointer, n: i64, number: Reg, numbers: Reg) {
-        let (size, lanes) = (self.dtype.size() as i64, i64::from(numbers.lanes()));
-        let step = 4 * lanes;
-        let mut rest = start;
-        if n >= step {
-            let (zero, end) = (e.index(0), e.index(n));
-            e.for_each(zero, end, step, &[], |e, i, _| {
-                let address = e.advance(start, i, size);
-                (0..4).for_each(|k| e.store(numbers, address, (k * lanes * size) as i32));
-                Vec::new()
-            });
-            rest = e.offset(start, n / step * step * size);
-        }
-        let n = n % step;
-        (0..n / lanes).for_each(|k| e.store(numbers, rest, (k * lanes * size) as i32));
-        (n / lanes * lanes..n).for_each(|k| e.store(number, rest, (k * size) as i32));
+/// The most elements that are filled without a loop.
+const MAX_FILLED: usize = 32;
+
+/// Whether so many elements are filled without a loop.
+pub(super) fn fills_at_once(n: usize) -> bool {
+    n <= MAX_FILLED
+}
+
+/// Sets `n` consecutive elements to what stands in all lanes.
+pub(super) fn fill(e: &mut Emitter<'_>, (base, distance): (Pointer, i64), n: usize, numbers: Reg) {
+    let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
+    let near = i32::try_from(distance).is_ok() && i32::try_from(distance + (n * size) as i64).is_ok();
+    if near && fills_at_once(n) {
+        return store_all(e, (base, distance as i32), n, numbers);
+    }
+    let start = e.offset(base, distance);
+    let step = 4 * lanes;
+    let (zero, end) = (e.index(0), e.index(n as i64));
+    e.for_each(zero, end, step as i64, &[], |e, i, _| {
+        let address = e.advance(start, i, size as i64);
+        store_all(e, (address, 0), step, numbers);
+        Vec::new()
+    });
+    let rest = e.offset(start, (n / step * step * size) as i64);
+    store_all(e, (rest, 0), n % step, numbers);
+}
+
+fn store_all(e: &mut Emitter<'_>, (address, offset): (Pointer, i32), n: usize, numbers: Reg) {
+    let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
+    let whole = n / lanes * lanes;
+    (0..whole).step_by(lanes).for_each(|k| e.store(numbers, address, offset + (k * size) as i32));
+    if whole < n {
+        let number = e.lane(numbers, 0);
+        (whole..n).for_each(|k| e.store(number, address, offset + (k * size) as i32));
     }
 }
 
@@ -332,7 +348,7 @@ impl Tile<'_, '_, '_> {
 }
 
 /// How many elements of these dtypes go side by side. `bool`s are as wide as what is beside them.
-fn lanes_of(dtypes: impl IntoIterator<Item = DType>) -> u8 {
+pub(super) fn lanes_of(dtypes: impl IntoIterator<Item = DType>) -> u8 {
     let mut lanes = None;
     for dtype in dtypes {
         let own = match dtype {

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::calls;
 use super::plan::{Kernel, Plan, ScalarOp, Stretch, ValueId};
+use super::{calls, loops};
 use crate::emit::{in_parallel, useful_threads};
 use crate::ir::Value;
 use crate::op::Lowering;
@@ -31,6 +31,23 @@ const MIN_SHARE: usize = 2_000;
 /// The position of a read that never comes.
 const NEVER: u32 = u32::MAX;
 
+/// What is known of the registers of a stretch.
+pub(super) struct Residence {
+    /// For each read, in order. Constants are no reads: they stand in the code.
+    pub reads: Box<[Read]>,
+    /// For each element that is made, in order, how many reads find it in its register; 2 stands for all that are more.
+    pub uses: Box<[u8]>,
+}
+
+/// What is known of the register that a read reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Whether the element is there; else it is loaded.
+    pub is_hit: bool,
+    /// Whether a later read finds it there.
+    pub stays: bool,
+}
+
 /// An element in a register.
 #[derive(Clone, Copy)]
 struct Kept {
@@ -38,10 +55,9 @@ struct Kept {
     next: u32,
 }
 
-/// For each kernel of straight-line code and each stretch of it, for each read in order, whether the element is in a
-/// register. Constants are no reads: they stand in the code. Stretches do not depend on each other, so threads share them
-/// if `parallel`.
-pub(super) fn all_hits(plan: &Plan<'_>, parallel: bool) -> HashMap<usize, Vec<Box<[bool]>>> {
+/// What is known of the registers of each kernel of straight-line code and each stretch of it. Stretches do not depend on
+/// each other, so threads share them if `parallel`.
+pub(super) fn all(plan: &Plan<'_>, parallel: bool) -> HashMap<usize, Vec<Residence>> {
     let kernels = plan.kernels.iter().enumerate().filter_map(|(k, kernel)| match kernel {
         Kernel::Scalar(code) => Some((k, code)),
         Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => None,
@@ -50,26 +66,28 @@ pub(super) fn all_hits(plan: &Plan<'_>, parallel: bool) -> HashMap<usize, Vec<Bo
         kernels.flat_map(|(k, code)| code.stretches().map(move |stretch| (k, stretch))).collect();
     let work = stretches.iter().map(|(_, stretch)| stretch.work).sum();
     let n_threads = if parallel { useful_threads(stretches.len(), work, MIN_SHARE) } else { 1 };
-    let hits =
-        in_parallel(n_threads, stretches.iter(), Reads::default, |reads, (_, stretch)| hits(reads, plan, stretch.ops));
-    let mut all: HashMap<usize, Vec<Box<[bool]>>> = HashMap::new();
-    for ((k, _), hits) in stretches.iter().zip(hits) {
-        all.entry(*k).or_default().push(hits);
+    let found = in_parallel(n_threads, stretches.iter(), Reads::default, |reads, (_, stretch)| {
+        residence(reads, plan, stretch.ops)
+    });
+    let mut all: HashMap<usize, Vec<Residence>> = HashMap::new();
+    for ((k, _), residence) in stretches.iter().zip(found) {
+        all.entry(*k).or_default().push(residence);
     }
     all
 }
 
-/// For each read of a stretch whether the element is in a register.
-fn hits(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Box<[bool]> {
+/// What is known of the registers of a stretch.
+fn residence(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Residence {
     reads.fill(plan, ops);
     let Reads { order, next, first, numbers, n_of_op } = reads;
     let mut hits = Vec::with_capacity(order.len());
+    let mut first_reads = Vec::with_capacity(ops.len());
     let mut n_of_op = n_of_op.iter();
     let mut kept: [SmallVec<[Kept; 32]>; 2] = [SmallVec::new(), SmallVec::new()];
     for step in calls::steps(plan, ops) {
         for &n in n_of_op.by_ref().take(step.len()) {
             for k in hits.len()..hits.len() + n as usize {
-                let Read { element, class } = order[k];
+                let Ordered { element, class } = order[k];
                 let kept = &mut kept[class];
                 let known = kept.iter_mut().find(|kept| kept.element == element);
                 hits.push(known.is_some());
@@ -84,16 +102,25 @@ fn hits(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Box<[bool]> {
         }
         for &op in step {
             let ScalarOp::Node(node) = op else { continue };
-            let made =
-                (0..plan.ty(node.into()).size()).filter_map(|k| numbers.get(&(plan.id(node.into()), k as isize)));
-            let made = made.map(|&element| Kept { element, next: first[element as usize] });
-            kept[class(plan, node.into())].extend(made);
+            for k in 0..plan.ty(node.into()).size() {
+                let element = numbers.get(&(plan.id(node.into()), k as isize));
+                first_reads.push(element.map_or(NEVER, |&element| first[element as usize]));
+                let made = element.map(|&element| Kept { element, next: first[element as usize] });
+                kept[class(plan, node.into())].extend(made);
+            }
         }
         for (kept, room) in kept.iter_mut().zip([FLOATS, OTHERS]) {
             make_room(kept, room);
         }
     }
-    hits.into_boxed_slice()
+    let is_hit = |read: u32| hits.get(read as usize).is_some_and(|&hit| hit);
+    let reads: Box<[Read]> =
+        hits.iter().zip(&*next).map(|(&hit, &next)| Read { is_hit: hit, stays: is_hit(next) }).collect();
+    let uses = first_reads.iter().map(|&read| match is_hit(read) {
+        true => 1 + u8::from(reads[read as usize].stays),
+        false => 0,
+    });
+    Residence { uses: uses.collect(), reads }
 }
 
 /// What is not read again goes, then what is read again last.
@@ -111,14 +138,15 @@ fn class(plan: &Plan<'_>, x: Value) -> usize {
 
 /// Whether all registers have other contents after an operation: calls use them, and branches end what is allocated
 /// together.
-fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
+pub(super) fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
     match op {
         ScalarOp::Node(node) => {
             let op = plan.graph.node(node).op().expect("bug: an input among operations");
             matches!(op.lower(), Lowering::Math1(_) | Lowering::Math2(_))
         }
         ScalarOp::Output { .. } | ScalarOp::Part { .. } => false,
-        ScalarOp::Fill { .. } | ScalarOp::Guard(_) => true,
+        ScalarOp::Fill { n, .. } => !loops::fills_at_once(n as usize),
+        ScalarOp::Guard(_) => true,
     }
 }
 
@@ -126,7 +154,7 @@ fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
 #[derive(Default)]
 struct Reads {
     /// In order.
-    order: Vec<Read>,
+    order: Vec<Ordered>,
     /// For each read, that of the same element which comes next.
     next: Vec<u32>,
     /// For each element, the first read.
@@ -137,7 +165,7 @@ struct Reads {
 }
 
 #[derive(Clone, Copy)]
-struct Read {
+struct Ordered {
     /// The element's number.
     element: u32,
     class: usize,
@@ -155,7 +183,7 @@ impl Reads {
                 let (root, class) = (plan.root(x), class(plan, x));
                 for place in places(plan, x) {
                     let unknown = numbers.len() as u32;
-                    order.push(Read { element: *numbers.entry((root, place)).or_insert(unknown), class });
+                    order.push(Ordered { element: *numbers.entry((root, place)).or_insert(unknown), class });
                 }
             }
             n_of_op.push((order.len() - n_before) as u32);
@@ -185,14 +213,31 @@ mod tests {
     use crate::op::{Graph, Var};
     use crate::value::{DType, Type};
 
-    fn hits_of(f: impl FnOnce(Var) -> Var) -> Vec<bool> {
+    fn residence_of(f: impl FnOnce(Var) -> Var) -> Residence {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
         graph.add_output("y", y.value().unwrap());
         let plan = Plan::new(&graph);
         let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
-        hits(&mut Reads::default(), &plan, &code.ops).into_vec()
+        residence(&mut Reads::default(), &plan, &code.ops)
+    }
+
+    fn hits_of(f: impl FnOnce(Var) -> Var) -> Vec<bool> {
+        residence_of(f).reads.iter().map(|read| read.is_hit).collect()
+    }
+
+    #[test]
+    fn reads_of_a_register_are_counted() {
+        let sum_of_squares = residence_of(|x| {
+            let y = x + 1.0;
+            y * y + x
+        });
+        assert_eq!(sum_of_squares.uses[..], [2, 1, 0]);
+        let stays: Vec<bool> = sum_of_squares.reads.iter().map(|read| read.stays).collect();
+        assert_eq!(stays, [true, true, false, false, false]);
+        // What is read behind a call only is read from memory.
+        assert_eq!(residence_of(|x| (x + 1.0) * x.sin()).uses[..], [0, 1, 0]);
     }
 
     #[test]

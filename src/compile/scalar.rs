@@ -3,27 +3,38 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::allocate::{FIRST_INPUT, FRAME, Homes, is_negation};
+use super::allocate::{FIRST_INPUT, FRAME, Homes, filler, is_negation};
 use super::calls::{self, Joint};
 use super::element;
-use super::nest::{Fill, FillWith};
+use super::loops;
 use super::plan::{Place, Plan, ScalarOp, ValueId};
-use super::residence::{Element, places};
+use super::residence::{Element, Read, Residence, loses_registers, places};
 use crate::emit::{Emitter, Pointer, Reg};
 use crate::ir::{NodeId, Operation, Value};
 use crate::op::{Lowering, Monoid, Op};
-use crate::value::{DType, Type};
+use crate::value::{DType, Scalar, Type};
 
-/// Emits one stretch of a scalar kernel. `hits` says which of its reads find registers.
-pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], hits: &[bool]) {
+/// Emits one stretch of a scalar kernel.
+pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], residence: &Residence) {
     e.load_bases((homes.frame_slots > 0).then_some(FRAME));
     e.load_bases(homes.numbers_base(plan));
-    let negations = negations_in_registers(plan, homes, ops);
-    let (registers, hits) = (FxHashMap::default(), hits.iter());
-    let mut block = Block { plan, homes, registers, hits, negations, bases: [None; 2] };
+    let mut block = Block {
+        plan,
+        homes,
+        registers: FxHashMap::default(),
+        reads: residence.reads.iter(),
+        uses: residence.uses.iter(),
+        negations: negations_in_registers(plan, homes, ops),
+        bases: [None; 2],
+        mask: None,
+        waiting: SmallVec::new(),
+        with_loads: FxHashSet::default(),
+        operands: Operands::default(),
+    };
     for step in calls::steps(plan, ops) {
         block.emit(e, step);
     }
+    block.settle(e);
 }
 
 /// The negations that something else than an `fma` reads, or that are stored.
@@ -55,19 +66,82 @@ struct Block<'p, 'g> {
     homes: &'p Homes,
     /// The register into which an element was last loaded, or in which it was made.
     registers: FxHashMap<Element, Reg>,
-    /// For each read to come, whether the element is in a register.
-    hits: std::slice::Iter<'p, bool>,
+    /// What is known of the reads to come.
+    reads: std::slice::Iter<'p, Read>,
+    /// How many reads find in registers what is to be made.
+    uses: std::slice::Iter<'p, u8>,
     /// The negations whose results must be in registers.
     negations: FxHashSet<ValueId>,
     /// The entries of the base table that were used last, the latest first, with what stands there.
     bases: [Option<(u32, Pointer)>; 2],
+    /// The mask that negates, where it is in a register.
+    mask: Option<Reg>,
+    /// What was made and is not in the block yet in which it is used.
+    waiting: SmallVec<[Waiting; MAX_WAITING]>,
+    /// What was made in this block by instructions that could take loads.
+    with_loads: FxHashSet<Element>,
+    operands: Operands,
+}
+
+/// An element that is used more than once, and made by instructions that could take loads: they do only if the block
+/// ends before its first use, see [`Emitter::in_next_block`].
+struct Waiting {
+    element: Element,
+    register: Reg,
+    /// Where it is stored then.
+    home: Option<Place>,
+}
+
+/// The most elements that wait for the end of a block.
+const MAX_WAITING: usize = 8;
+
+/// What is known of the operands of the operation at hand, or of one of them.
+#[derive(Clone, Copy, Default)]
+struct Operands {
+    /// Whether one is loaded for this operation alone.
+    beside_load: bool,
+    /// Whether the operation, or one of those that make its operands in this block, could take a load.
+    with_loads: bool,
+    /// Whether one is read again later.
+    stay: bool,
 }
 
 impl Block<'_, '_> {
     fn emit(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) {
+        if !self.waiting.is_empty() {
+            let mut read = step.iter().flat_map(|&op| self.plan.scalar_operands(op)).map(|x| self.plan.root(x));
+            let loses = loses_registers(self.plan, step[0]);
+            if loses || read.any(|root| self.waiting.iter().any(|waiting| waiting.element.0 == root)) {
+                self.settle(e);
+            }
+        }
+        self.operands = Operands::default();
         match calls::joint_call(self.plan, step) {
             Some(joint) => self.call(e, &joint, step),
             None => step.iter().for_each(|&op| self.op(e, op)),
+        }
+        if loses_registers(self.plan, step[0]) {
+            self.mask = None;
+        }
+    }
+
+    /// Ends the block if elements wait for that.
+    fn settle(&mut self, e: &mut Emitter<'_>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let registers: SmallVec<[Reg; MAX_WAITING]> = waiting.iter().map(|waiting| waiting.register).collect();
+        for (Waiting { element, home, .. }, register) in waiting.into_iter().zip(e.in_next_block(&registers)) {
+            self.registers.insert(element, register);
+            self.store(e, register, home);
+        }
+    }
+
+    fn store(&mut self, e: &mut Emitter<'_>, x: Reg, home: Option<Place>) {
+        if let Some(place) = home {
+            let base = self.base(e, place.base);
+            self.access(e, base, place.offset, |e, address, offset| e.store(x, address, offset));
         }
     }
 
@@ -81,6 +155,8 @@ impl Block<'_, '_> {
             }
             Joint::SinCos => self.sin_cos(e, step),
         };
+        // What a call gives is not made of what it was given.
+        self.operands = Operands::default();
         let mut results = &results[..];
         for node in step.iter().filter_map(|&op| node_of(op)) {
             let (own, others) = results.split_at(self.plan.ty(node.into()).size());
@@ -113,6 +189,9 @@ impl Block<'_, '_> {
     /// An entry of the base table. One after the other, elements of few arrays are read and stored, whose addresses would be
     /// loaded again behind each store; more of them would leave the registers.
     fn base(&mut self, e: &mut Emitter<'_>, base: u32) -> Pointer {
+        if let Some(address) = e.loaded_base(base) {
+            return address;
+        }
         let known = self.bases.iter().position(|known| known.is_some_and(|(known, _)| known == base));
         let k = known.unwrap_or(self.bases.len() - 1);
         if known.is_none() {
@@ -142,11 +221,23 @@ impl Block<'_, '_> {
                 }
             }
             ScalarOp::Fill { with, node, first, n } => {
-                let number = self.plan.constant(with).and_then(|number| number.get(self.plan.element(with) as usize));
-                let number = FillWith::Immediate(number.expect("bug: no constant to fill with"));
+                let number = filler(self.plan, with);
+                let lanes = if n == 1 { 1 } else { loops::lanes_of([number.dtype()]) };
+                let place = match number {
+                    Scalar::F64(number) => self.homes.place_of(self.plan, number),
+                    Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
+                };
+                let numbers = match place {
+                    Some(place) => {
+                        let number = self.number(e, place);
+                        e.splat(number, lanes)
+                    }
+                    None => e.constant(number, lanes),
+                };
                 let place = self.homes.place(self.plan.id(node.into()));
-                let stretch = first as usize..(first + n) as usize;
-                Fill { place, dtype: self.plan.ty(node.into()).dtype, stretches: vec![stretch], with: number }.emit(e);
+                let base = self.base(e, place.base);
+                let place = place.beyond(i64::from(first) * number.dtype().size() as i64);
+                loops::fill(e, (base, place.offset), n as usize, numbers);
             }
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
@@ -173,23 +264,51 @@ impl Block<'_, '_> {
     /// The elements of an elementwise operation. Numbers from memory are loaded last: an instruction takes the load that
     /// stands right before it for its operand.
     fn elementwise(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Elements {
-        let mut known: SmallVec<[Result<Elements, Place>; 4]> = SmallVec::new();
+        let mut known: SmallVec<[Known; 4]> = SmallVec::new();
         for (slot, &operand) in operands.iter().enumerate() {
-            let number = self.homes.number(self.plan, node, slot);
-            known.push(number.map_or_else(|| Ok(self.elements(e, operand)), Err));
+            let is_number = self.homes.number(self.plan, node, slot, true).is_some();
+            known.push(if is_number { Known::Number } else { self.known(e, operand) });
+        }
+        // In code of one pass, blocks are not cut, so that few loads are taken by instructions.
+        let beside_load = self.operands.beside_load && e.takes_loads_between_blocks();
+        for (slot, &operand) in operands.iter().enumerate() {
+            if let Known::Number = known[slot] {
+                known[slot] = match self.homes.number(self.plan, node, slot, beside_load) {
+                    Some(place) => Known::At(place),
+                    None => self.known(e, operand),
+                };
+            }
+        }
+        // A sum is made in the register of the first factor, or in that of a copy if that is read again.
+        let is_fma = matches!(self.plan.graph.node(node).op(), Some(Op::Fma(_)));
+        if is_fma && known[0].stays() && !known[1].stays() {
+            known.swap(0, 1);
         }
         let mut results = Elements::new();
         for k in 0..size {
             let mut x: SmallVec<[Reg; 4]> = SmallVec::new();
             for operand in &known {
                 x.push(match operand {
-                    Ok(elements) => elements[k],
-                    Err(number) => self.number(e, *number),
+                    Known::Elements(elements, _) => elements[k],
+                    Known::At(number) => self.number(e, *number),
+                    Known::Number => unreachable!("bug: a number that is nowhere"),
                 });
             }
             results.push(self.one(e, node, x));
         }
         results
+    }
+
+    fn known(&mut self, e: &mut Emitter<'_>, operand: Value) -> Known {
+        let before = std::mem::take(&mut self.operands);
+        let elements = self.elements(e, operand);
+        let stay = self.operands.stay;
+        self.operands = Operands {
+            beside_load: before.beside_load | self.operands.beside_load,
+            with_loads: before.with_loads | self.operands.with_loads,
+            stay,
+        };
+        Known::Elements(elements, stay)
     }
 
     /// One element of the result of an elementwise operation.
@@ -201,7 +320,7 @@ impl Block<'_, '_> {
         }
         match op.lower() {
             Lowering::Inline(_) if self.negations.contains(&self.plan.id(node.into())) => {
-                let mask = self.number(e, self.homes.sign(self.plan));
+                let mask = self.mask(e);
                 e.neg_by(x[0], mask)
             }
             Lowering::Inline(rule) => rule.emit(e, &x),
@@ -211,21 +330,45 @@ impl Block<'_, '_> {
         }
     }
 
-    /// A number from memory.
-    fn number(&mut self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
+    fn mask(&mut self, e: &mut Emitter<'_>) -> Reg {
+        let mask = self.mask.unwrap_or_else(|| self.load_number(e, self.homes.sign(self.plan)));
+        *self.mask.insert(mask)
+    }
+
+    /// A number from memory for one instruction.
+    fn number(&mut self, e: &mut Emitter<'_>, place: Place) -> Reg {
+        self.operands.with_loads = true;
+        self.load_number(e, place)
+    }
+
+    fn load_number(&mut self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
         let base = self.base(e, base);
         self.access(e, base, offset, |e, address, offset| e.load(address, offset, DType::F64, 1))
     }
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
         let id = self.plan.id(node.into());
-        let home = self.homes.get(id).map(|place| (self.base(e, place.base), place.offset));
+        let home = self.homes.get(id);
+        // A negation may be taken by the instructions that read it, if it is in their block.
+        let may_wait = self.operands.with_loads
+            && e.takes_loads_between_blocks()
+            && (!is_negation(self.plan, node) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
-            if let Some((address, offset)) = home {
-                let distance = offset + (k * x.dtype().size()) as i64;
-                self.access(e, address, distance, |e, address, offset| e.store(x, address, offset));
+            let element = (id, k as isize);
+            let home = home.map(|place| place.beyond((k * x.dtype().size()) as i64));
+            let uses = *self.uses.next().expect("bug: a result that was not foreseen") + u8::from(home.is_some());
+            if may_wait && uses > 1 && x.dtype().is_float() {
+                if self.waiting.len() == MAX_WAITING {
+                    self.settle(e);
+                }
+                self.waiting.push(Waiting { element, register: x, home });
+                continue;
             }
-            self.registers.insert((id, k as isize), x);
+            self.registers.insert(element, x);
+            if self.operands.with_loads {
+                self.with_loads.insert(element);
+            }
+            self.store(e, x, home);
         }
     }
 
@@ -241,9 +384,14 @@ impl Block<'_, '_> {
             return e.constant(element, 1);
         }
         let root = self.plan.root(x);
-        if *self.hits.next().expect("bug: a read that was not foreseen") {
+        let read = *self.reads.next().expect("bug: a read that was not foreseen");
+        self.operands.stay |= read.stays;
+        if read.is_hit {
+            self.operands.with_loads |= self.with_loads.contains(&(root, element));
             return self.registers[&(root, element)];
         }
+        self.operands.beside_load |= !read.stays;
+        self.operands.with_loads |= !read.stays;
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
         let base = self.base(e, place.base);
@@ -268,6 +416,22 @@ impl Block<'_, '_> {
                 access(e, address, 0)
             }
         }
+    }
+}
+
+/// An operand of an elementwise operation.
+enum Known {
+    /// In registers, and whether it is read again later.
+    Elements(Elements, bool),
+    /// A number in memory.
+    At(Place),
+    /// A number of which it is not known yet where it is read.
+    Number,
+}
+
+impl Known {
+    fn stays(&self) -> bool {
+        matches!(self, Known::Elements(_, true))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, ModuleReloc};
 
@@ -46,8 +47,12 @@ pub(super) fn compile(jobs: Vec<Job<'_>>, mode: Mode<'_>) -> Result<Vec<Compiled
     let n_threads = if mode.background.is_some() { 1 } else { n_threads(&jobs) };
     let n_jobs = jobs.len();
     let wanted = || mode.background.is_none_or(|abandoned| !abandoned.load(Ordering::Relaxed));
-    let compiler =
-        || Compiler { context: Context::new(), writing: FunctionBuilderContext::new(), keeps_texts: mode.keeps_texts };
+    let compiler = || Compiler {
+        context: Context::new(),
+        writing: FunctionBuilderContext::new(),
+        registers: regalloc2::Ctx::default(),
+        keeps_texts: mode.keeps_texts,
+    };
     let jobs = jobs.into_iter().enumerate().take_while(|_| wanted());
     let done = in_parallel(n_threads, jobs, compiler, |compiler, (place, job)| compiler.compile(place, job));
     if done.len() < n_jobs {
@@ -64,6 +69,8 @@ fn n_threads(jobs: &[Job<'_>]) -> usize {
 struct Compiler {
     context: Context,
     writing: FunctionBuilderContext,
+    /// What the register allocator keeps from function to function.
+    registers: regalloc2::Ctx,
     keeps_texts: bool,
 }
 
@@ -72,18 +79,23 @@ impl Compiler {
         let isa = host_isa(job.effort)?;
         let function = match job.source {
             Source::Written(function) => *function,
-            Source::Later(body) => write(place, isa.frontend_config(), &mut self.writing, body),
+            Source::Later(body) => write(place, (isa.frontend_config(), job.effort), &mut self.writing, body),
         };
         self.context.clear();
         self.context.func = function;
         self.context.set_disasm(self.keeps_texts);
         let name = FunctionId::from_index(place).to_string();
         let mut text = self.keeps_texts.then(|| FunctionText::of_source(name, job.purpose, &self.context.func));
-        let outcome = self.context.compile(&**isa, &mut ControlPlane::default());
-        outcome.map_err(|error| compile_error(error.inner))?;
-        let code = self.context.compiled_code().expect("bug: compiled without code");
+        let code = match job.effort {
+            Effort::InOrder => self.compile_as_written(isa)?,
+            Effort::Full | Effort::Quick => {
+                let outcome = self.context.compile(&**isa, &mut ControlPlane::default());
+                outcome.map_err(|error| compile_error(error.inner))?;
+                self.context.take_compiled_code().expect("bug: compiled without code")
+            }
+        };
         if let Some(text) = &mut text {
-            text.add_code(code);
+            text.add_code(&code);
         }
         let id = FuncId::from_u32(place as u32);
         let relocations = code.buffer.relocs().iter();
@@ -93,6 +105,20 @@ impl Compiler {
             relocations: relocations.map(|x| ModuleReloc::from_mach_reloc(x, &self.context.func, id)).collect(),
             text,
         })
+    }
+
+    /// Compiles the function without a look at it as a whole. The optimizer, at any level, takes the parameters of a block
+    /// away to which only one value is ever given: they are what [`Emitter::in_next_block`] is for.
+    fn compile_as_written(&mut self, isa: &OwnedTargetIsa) -> Result<CompiledCode, CompileError> {
+        let context = &mut self.context;
+        context.verify_if(&**isa).map_err(compile_error)?;
+        context.compute_cfg();
+        context.compute_domtree();
+        let mut control = ControlPlane::default();
+        let function = &context.func;
+        let code =
+            isa.compile_function(function, &context.domtree, &mut self.registers, self.keeps_texts, &mut control);
+        Ok(code.map_err(compile_error)?.apply_params(&function.params))
     }
 }
 
@@ -128,6 +154,33 @@ mod tests {
             assert_eq!(other.text.as_ref().unwrap().purpose, k.to_string());
         }
         assert!(alone[1..].iter().all(|function| function.code != alone[0].code));
+    }
+
+    /// The code of `(a·b, a·b)`, where both factors are loaded, and the product goes to the next block or does not.
+    fn code_of_product(in_next_block: bool, effort: Effort) -> Vec<u8> {
+        let body = move |e: &mut Emitter<'_>| {
+            let base = e.base(0);
+            let [x, y] = [0, 8].map(|offset| e.load(base, offset, DType::F64, 1));
+            let mut product = e.mul(x, y);
+            if in_next_block {
+                product = e.in_next_block(&[product])[0];
+            }
+            e.store(product, base, 16);
+            e.store(product, base, 24);
+        };
+        let job = Job { source: Source::Later(Box::new(body)), effort, size: 1, purpose: String::new() };
+        compile(vec![job], Mode::default()).unwrap().remove(0).code
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_block_that_ends_lets_instructions_take_loads() {
+        let lengths = |effort: Effort| [false, true].map(|cut| code_of_product(cut, effort).len());
+        let [whole, cut] = lengths(Effort::InOrder);
+        assert!(cut < whole, "{cut} bytes, {whole} in one block");
+        // The optimizer joins the blocks again.
+        let [whole, cut] = lengths(Effort::Full);
+        assert_eq!(cut, whole);
     }
 
     #[test]

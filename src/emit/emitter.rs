@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::FunctionId;
-use super::module::kernel_signature;
+use super::module::{Effort, kernel_signature};
 use super::symbol::{Callee, Family, Routine};
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -52,10 +52,11 @@ pub struct Emitter<'f> {
     kernel: Option<SigRef>,
     /// Memory in the frame for calls.
     room: Option<StackSlot>,
+    effort: Effort,
 }
 
 impl<'f> Emitter<'f> {
-    pub(super) fn new(mut builder: FunctionBuilder<'f>, config: TargetFrontendConfig) -> Emitter<'f> {
+    pub(super) fn new(mut builder: FunctionBuilder<'f>, config: TargetFrontendConfig, effort: Effort) -> Emitter<'f> {
         let entry = builder.create_block();
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
@@ -69,6 +70,7 @@ impl<'f> Emitter<'f> {
             callees: FxHashMap::default(),
             kernel: None,
             room: None,
+            effort,
         }
     }
 
@@ -88,6 +90,11 @@ impl<'f> Emitter<'f> {
             let address = self.builder.ins().load(types::I64, flags, self.bases, (base * 8) as i32);
             self.base_cache.insert(base, address);
         }
+    }
+
+    /// The address of an entry of the base table that [`Emitter::load_bases`] has loaded.
+    pub fn loaded_base(&self, base: u32) -> Option<Pointer> {
+        self.base_cache.get(&base).map(|&address| Pointer(address))
     }
 
     /// An entry of the base table.
@@ -193,6 +200,29 @@ impl<'f> Emitter<'f> {
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);
         (i, values)
+    }
+
+    /// Whether [`Emitter::in_next_block`] makes code better: in code of one pass, what goes from block to block goes
+    /// through memory.
+    pub fn takes_loads_between_blocks(&self) -> bool {
+        self.effort == Effort::InOrder
+    }
+
+    /// Begins a new block, right behind this one, and gives the registers as they are in it.
+    ///
+    /// An instruction takes an operand from memory in place of a load only if what it makes is used once, and so on for what
+    /// is made of that, until something is stored or goes to another block: else the load might be done twice.
+    pub fn in_next_block(&mut self, registers: &[Reg]) -> Vec<Reg> {
+        let next = self.builder.create_block();
+        let arguments: Vec<ir::BlockArg> = registers.iter().map(|reg| reg.value.into()).collect();
+        self.builder.ins().jump(next, &arguments);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+        let types = registers.iter().map(|reg| Reg {
+            value: self.builder.append_block_param(next, register_type(reg.dtype, reg.lanes)),
+            ..*reg
+        });
+        types.collect()
     }
 
     fn jump(&mut self, block: ir::Block, index: Pointer, carried: &[Reg]) {
@@ -439,6 +469,17 @@ impl<'f> Emitter<'f> {
 
     /// A constant, in every lane.
     pub fn constant(&mut self, x: Scalar, lanes: u8) -> Reg {
+        let is_zero = match x {
+            Scalar::F64(x) => x.to_bits() == 0,
+            Scalar::F32(x) => x.to_bits() == 0,
+            Scalar::I64(_) | Scalar::Bool(_) => false,
+        };
+        if is_zero && lanes > 1 {
+            // One instruction, where an element in all lanes takes two.
+            let zeros = self.builder.func.dfg.constants.insert(vec![0; 16].into());
+            let value = self.builder.ins().vconst(register_type(x.dtype(), lanes), zeros);
+            return Reg { value, dtype: x.dtype(), lanes };
+        }
         let value = match x {
             Scalar::F64(x) => self.builder.ins().f64const(x),
             Scalar::F32(x) => self.builder.ins().f32const(x),

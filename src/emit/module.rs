@@ -73,7 +73,7 @@ impl<'j> Module<'j> {
 
     /// Emits one function. The body ends by itself with success; it may return early with a status.
     pub fn function(&mut self, body: impl FnOnce(&mut Emitter<'_>)) -> FunctionId {
-        let function = write(self.jobs.len(), self.config, &mut self.context, body);
+        let function = write(self.jobs.len(), (self.config, Effort::Full), &mut self.context, body);
         let size = function.dfg.num_insts();
         self.push(Source::Written(Box::new(function)), Effort::Full, size)
     }
@@ -164,13 +164,13 @@ impl FunctionId {
 /// Writes the function at that place of its module, for Cranelift to compile.
 pub(super) fn write(
     place: usize,
-    config: TargetFrontendConfig,
+    (config, effort): (TargetFrontendConfig, Effort),
     context: &mut FunctionBuilderContext,
     body: impl FnOnce(&mut Emitter<'_>),
 ) -> Function {
     let name = UserFuncName::user(0, place as u32);
     let mut function = Function::with_name_signature(name, kernel_signature(config.default_call_conv));
-    let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config);
+    let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config, effort);
     body(&mut emitter);
     emitter.finish();
     function
