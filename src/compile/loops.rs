@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::address::within_reach;
 use super::allocate::{Homes, TILE_BYTES};
 use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
@@ -184,8 +185,9 @@ impl Fill {
         };
         let numbers = e.splat(number, lanes_of([self.dtype]));
         for stretch in &self.stretches {
-            let distance = self.place.offset + (stretch.start * self.dtype.size()) as i64;
-            fill(e, (base, distance), stretch.len(), numbers);
+            let place = self.place.beyond((stretch.start * self.dtype.size()) as i64);
+            let start = within_reach(e, base, place.offset);
+            fill(e, start, stretch.len(), numbers);
         }
     }
 }
@@ -198,14 +200,13 @@ pub(super) fn fills_at_once(n: usize) -> bool {
     n <= MAX_FILLED
 }
 
-/// Sets `n` consecutive elements to what stands in all lanes.
-pub(super) fn fill(e: &mut Emitter<'_>, (base, distance): (Pointer, i64), n: usize, numbers: Reg) {
+/// Sets `n` consecutive elements, of which the first is at a distance from an address, to what stands in all lanes.
+pub(super) fn fill(e: &mut Emitter<'_>, (base, distance): (Pointer, i32), n: usize, numbers: Reg) {
     let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
-    let near = i32::try_from(distance).is_ok() && i32::try_from(distance + (n * size) as i64).is_ok();
-    if near && fills_at_once(n) {
-        return store_all(e, (base, distance as i32), n, numbers);
+    if fills_at_once(n) && distance.checked_add((n * size) as i32).is_some() {
+        return store_all(e, (base, distance), n, numbers);
     }
-    let start = e.offset(base, distance);
+    let start = e.offset(base, distance.into());
     let step = 4 * lanes;
     let (zero, end) = (e.index(0), e.index(n as i64));
     e.for_each(zero, end, step as i64, &[], |e, i, _| {

@@ -12,6 +12,7 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 
+mod address;
 mod allocate;
 mod buffers;
 mod calls;

@@ -3,13 +3,14 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use super::address::Addresses;
 use super::allocate::{FIRST_INPUT, FRAME, Homes, filler, is_negation};
 use super::calls::{self, Joint};
 use super::element;
 use super::loops;
 use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, Read, Residence, loses_registers, places};
-use crate::emit::{Emitter, Pointer, Reg};
+use crate::emit::{Emitter, Reg};
 use crate::ir::{NodeId, Operation, Value};
 use crate::op::{Lowering, Monoid, Op};
 use crate::value::{DType, Scalar, Type};
@@ -25,7 +26,7 @@ pub(super) fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[S
         reads: residence.reads.iter(),
         uses: residence.uses.iter(),
         negations: negations_in_registers(plan, homes, ops),
-        bases: [None; 2],
+        addresses: Addresses::default(),
         mask: None,
         waiting: SmallVec::new(),
         with_loads: FxHashSet::default(),
@@ -72,8 +73,7 @@ struct Block<'p, 'g> {
     uses: std::slice::Iter<'p, u8>,
     /// The negations whose results must be in registers.
     negations: FxHashSet<ValueId>,
-    /// The entries of the base table that were used last, the latest first, with what stands there.
-    bases: [Option<(u32, Pointer)>; 2],
+    addresses: Addresses,
     /// The mask that negates, where it is in a register.
     mask: Option<Reg>,
     /// What was made and is not in the block yet in which it is used.
@@ -122,6 +122,7 @@ impl Block<'_, '_> {
         }
         if loses_registers(self.plan, step[0]) {
             self.mask = None;
+            self.addresses.forget_windows();
         }
     }
 
@@ -140,8 +141,8 @@ impl Block<'_, '_> {
 
     fn store(&mut self, e: &mut Emitter<'_>, x: Reg, home: Option<Place>) {
         if let Some(place) = home {
-            let base = self.base(e, place.base);
-            self.access(e, base, place.offset, |e, address, offset| e.store(x, address, offset));
+            let (address, offset) = self.addresses.near(e, place);
+            e.store(x, address, offset);
         }
     }
 
@@ -186,39 +187,17 @@ impl Block<'_, '_> {
         e.sin_cos_many(&x, &wanted)
     }
 
-    /// An entry of the base table. One after the other, elements of few arrays are read and stored, whose addresses would be
-    /// loaded again behind each store; more of them would leave the registers.
-    fn base(&mut self, e: &mut Emitter<'_>, base: u32) -> Pointer {
-        if let Some(address) = e.loaded_base(base) {
-            return address;
-        }
-        let known = self.bases.iter().position(|known| known.is_some_and(|(known, _)| known == base));
-        let k = known.unwrap_or(self.bases.len() - 1);
-        if known.is_none() {
-            self.bases[k] = Some((base, e.base(base)));
-        }
-        self.bases[..=k].rotate_right(1);
-        self.bases[0].expect("bug: no base was stored").1
-    }
-
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {
         match op {
             ScalarOp::Node(node) => self.node(e, node),
             ScalarOp::Output { from, output } => {
                 let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
-                let address = self.base(e, base);
-                for (k, x) in self.elements(e, from).into_iter().enumerate() {
-                    e.store(x, address, (k * x.dtype().size()) as i32);
-                }
+                self.copy(e, from, Place { base, offset: 0 }, 1);
             }
             ScalarOp::Part { from, node, first, step } => {
                 let place = self.homes.place(self.plan.id(node.into()));
-                let address = self.base(e, place.base);
-                for (k, x) in self.elements(e, from).into_iter().enumerate() {
-                    let element = i64::from(first) + k as i64 * i64::from(step);
-                    let place = place.beyond(element * x.dtype().size() as i64);
-                    self.access(e, address, place.offset, |e, address, offset| e.store(x, address, offset));
-                }
+                let size = self.plan.ty(from).dtype.size() as i64;
+                self.copy(e, from, place.beyond(i64::from(first) * size), step.into());
             }
             ScalarOp::Fill { with, node, first, n } => {
                 let number = filler(self.plan, with);
@@ -235,15 +214,23 @@ impl Block<'_, '_> {
                     None => e.constant(number, lanes),
                 };
                 let place = self.homes.place(self.plan.id(node.into()));
-                let base = self.base(e, place.base);
                 let place = place.beyond(i64::from(first) * number.dtype().size() as i64);
-                loops::fill(e, (base, place.offset), n as usize, numbers);
+                let start = self.addresses.near(e, place);
+                loops::fill(e, start, n as usize, numbers);
             }
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
                 let x = self.element(e, guarded.value, self.plan.element(guarded.value));
                 e.return_unless(x, guarded.expect, guard as i32 + 1);
             }
+        }
+    }
+
+    /// Stores the elements of a value, so many elements from each to the next.
+    fn copy(&mut self, e: &mut Emitter<'_>, from: Value, place: Place, step: i64) {
+        for (k, x) in self.elements(e, from).into_iter().enumerate() {
+            let distance = k as i64 * step * x.dtype().size() as i64;
+            self.store(e, x, Some(place.beyond(distance)));
         }
     }
 
@@ -341,9 +328,9 @@ impl Block<'_, '_> {
         self.load_number(e, place)
     }
 
-    fn load_number(&mut self, e: &mut Emitter<'_>, Place { base, offset }: Place) -> Reg {
-        let base = self.base(e, base);
-        self.access(e, base, offset, |e, address, offset| e.load(address, offset, DType::F64, 1))
+    fn load_number(&mut self, e: &mut Emitter<'_>, place: Place) -> Reg {
+        let (address, offset) = self.addresses.near(e, place);
+        e.load(address, offset, DType::F64, 1)
     }
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
@@ -394,28 +381,10 @@ impl Block<'_, '_> {
         self.operands.with_loads |= !read.stays;
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
-        let base = self.base(e, place.base);
-        let distance = place.offset + element as i64 * dtype.size() as i64;
-        let register = self.access(e, base, distance, |e, address, offset| e.load(address, offset, dtype, 1));
+        let (address, offset) = self.addresses.near(e, place.beyond(element as i64 * dtype.size() as i64));
+        let register = e.load(address, offset, dtype, 1);
         self.registers.insert((root, element), register);
         register
-    }
-
-    /// Memory at a distance that an instruction may be too short to hold.
-    fn access<T>(
-        &self,
-        e: &mut Emitter<'_>,
-        base: Pointer,
-        distance: i64,
-        access: impl FnOnce(&mut Emitter<'_>, Pointer, i32) -> T,
-    ) -> T {
-        match i32::try_from(distance) {
-            Ok(offset) => access(e, base, offset),
-            Err(_) => {
-                let address = e.offset(base, distance);
-                access(e, address, 0)
-            }
-        }
     }
 }
 

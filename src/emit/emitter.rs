@@ -225,6 +225,13 @@ impl<'f> Emitter<'f> {
         types.collect()
     }
 
+    /// `base + bytes`, made once: in the block in which it is made, each instruction would add on its own.
+    pub fn address_in_next_block(&mut self, base: Pointer, bytes: i64) -> Pointer {
+        let address = self.offset(base, bytes);
+        let address = self.number(address);
+        Pointer(self.in_next_block(&[address])[0].value)
+    }
+
     fn jump(&mut self, block: ir::Block, index: Pointer, carried: &[Reg]) {
         let arguments: Vec<ir::BlockArg> =
             std::iter::once(index.0).chain(carried.iter().map(|reg| reg.value)).map(Into::into).collect();
