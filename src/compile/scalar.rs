@@ -102,7 +102,7 @@ struct Operands {
     beside_load: bool,
     /// Whether the operation, or one of those that make its operands in this block, could take a load.
     with_loads: bool,
-    /// Whether one is read again later.
+    /// Whether the last one is read again later.
     stay: bool,
 }
 
@@ -200,23 +200,8 @@ impl Block<'_, '_> {
                 self.copy(e, from, place.beyond(i64::from(first) * size), step.into());
             }
             ScalarOp::Fill { with, node, first, n } => {
-                let number = filler(self.plan, with);
-                let lanes = if n == 1 { 1 } else { loops::lanes_of([number.dtype()]) };
-                let place = match number {
-                    Scalar::F64(number) => self.homes.place_of(self.plan, number),
-                    Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
-                };
-                let numbers = match place {
-                    Some(place) => {
-                        let number = self.number(e, place);
-                        e.splat(number, lanes)
-                    }
-                    None => e.constant(number, lanes),
-                };
                 let place = self.homes.place(self.plan.id(node.into()));
-                let place = place.beyond(i64::from(first) * number.dtype().size() as i64);
-                let start = self.addresses.near(e, place);
-                loops::fill(e, start, n as usize, numbers);
+                self.fill(e, with, (place, first), n as usize);
             }
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
@@ -232,6 +217,25 @@ impl Block<'_, '_> {
             let distance = k as i64 * step * x.dtype().size() as i64;
             self.store(e, x, Some(place.beyond(distance)));
         }
+    }
+
+    /// Sets elements from the given one on to a constant.
+    fn fill(&mut self, e: &mut Emitter<'_>, with: Value, (place, first): (Place, u32), n: usize) {
+        let number = filler(self.plan, with);
+        let lanes = if n == 1 { 1 } else { loops::lanes_of([number.dtype()]) };
+        let in_memory = match number {
+            Scalar::F64(number) => self.homes.place_of(self.plan, number),
+            Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
+        };
+        let numbers = match in_memory {
+            Some(place) => {
+                let number = self.load_number(e, place);
+                e.splat(number, lanes)
+            }
+            None => e.constant(number, lanes),
+        };
+        let start = self.addresses.near(e, place.beyond(i64::from(first) * number.dtype().size() as i64));
+        loops::fill(e, start, n, numbers);
     }
 
     fn node(&mut self, e: &mut Emitter<'_>, node: NodeId) {
@@ -287,15 +291,9 @@ impl Block<'_, '_> {
     }
 
     fn known(&mut self, e: &mut Emitter<'_>, operand: Value) -> Known {
-        let before = std::mem::take(&mut self.operands);
+        self.operands.stay = false;
         let elements = self.elements(e, operand);
-        let stay = self.operands.stay;
-        self.operands = Operands {
-            beside_load: before.beside_load | self.operands.beside_load,
-            with_loads: before.with_loads | self.operands.with_loads,
-            stay,
-        };
-        Known::Elements(elements, stay)
+        Known::Elements(elements, self.operands.stay)
     }
 
     /// One element of the result of an elementwise operation.
