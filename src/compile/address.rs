@@ -5,7 +5,6 @@
 
 use smallvec::SmallVec;
 
-use super::allocate::FRAME;
 use super::plan::Place;
 use crate::emit::{Emitter, Pointer};
 
@@ -46,10 +45,6 @@ impl Addresses {
         let base = self.base(e, place.base);
         if short(&Place { offset: 0, ..place }) {
             return (base, place.offset as i32);
-        }
-        if place.base == FRAME {
-            // Its slots are used in no order.
-            return within_reach(e, base, place.offset);
         }
         let Some(step) = self.step(place).filter(|_| e.takes_loads_between_blocks()) else {
             return within_reach(e, base, place.offset);
