@@ -1,7 +1,8 @@
 //! How straight-line code gets at memory: which addresses it keeps in registers.
 //!
 //! A distance of more than 127 bytes from the address in a register takes three bytes more in each instruction. Long code
-//! waits for its own bytes, so where it goes along an array, an address nearby is brought into a register.
+//! waits for its own bytes, so where it goes along an array, or from slot to slot nearby in the frame, an address there is
+//! brought into a register.
 
 use smallvec::SmallVec;
 
@@ -12,7 +13,7 @@ use crate::emit::{Emitter, Pointer};
 /// whose addresses would be loaded again behind each store; more of them would leave the registers.
 const MAX_BASES: usize = 2;
 
-/// How many addresses within arrays are remembered.
+/// How many addresses within arrays and the frame are remembered.
 const MAX_WINDOWS: usize = 3;
 
 /// How far apart two accesses in a row are at most where code goes along an array.
@@ -26,7 +27,7 @@ const REACH: i64 = 128;
 pub(super) struct Addresses {
     /// The entries of the base table that were used last, the latest first, with what stands there.
     bases: SmallVec<[(u32, Pointer); MAX_BASES + 1]>,
-    /// The places within arrays that were used last, the latest first, with their addresses.
+    /// The places within arrays and the frame that were used last, the latest first, with their addresses.
     windows: SmallVec<[(Place, Pointer); MAX_WINDOWS + 1]>,
     /// For each entry of the base table, where it was used last far from what is remembered.
     far: SmallVec<[Place; MAX_WINDOWS + 1]>,
@@ -35,15 +36,14 @@ pub(super) struct Addresses {
 impl Addresses {
     /// An address in a register, and the distance of a place from it.
     pub fn near(&mut self, e: &mut Emitter<'_>, place: Place) -> (Pointer, i32) {
-        let distance = |from: &Place| (from.base == place.base).then_some(place.offset - from.offset);
-        let short = |from: &Place| distance(from).is_some_and(|bytes| (-REACH..REACH).contains(&bytes));
-        if let Some(k) = self.windows.iter().position(|(from, _)| short(from)) {
+        let short = |from: Place| place.behind(from).is_some_and(|bytes| (-REACH..REACH).contains(&bytes));
+        if let Some(k) = self.windows.iter().position(|&(from, _)| short(from)) {
             self.windows[..=k].rotate_right(1);
             let (from, address) = self.windows[0];
             return (address, (place.offset - from.offset) as i32);
         }
         let base = self.base(e, place.base);
-        if short(&Place { offset: 0, ..place }) {
+        if short(Place { offset: 0, ..place }) {
             return (base, place.offset as i32);
         }
         let Some(step) = self.step(place).filter(|_| e.takes_loads_between_blocks()) else {
@@ -59,13 +59,12 @@ impl Addresses {
     /// In which direction code goes along an array, if a place that is far from all that is remembered continues a window, or
     /// the place before that was far.
     fn step(&mut self, place: Place) -> Option<i64> {
-        let distance = |from: &Place| (from.base == place.base).then_some(place.offset - from.offset);
-        let continues = |from: &Place| distance(from).is_some_and(|bytes| bytes.abs() <= REACH + STEP);
-        let window = self.windows.iter().position(|(from, _)| continues(from));
-        let window = window.and_then(|k| distance(&self.windows.remove(k).0));
+        let continues = |from: Place| place.behind(from).is_some_and(|bytes| bytes.abs() <= REACH + STEP);
+        let window = self.windows.iter().position(|&(from, _)| continues(from));
+        let window = window.and_then(|k| place.behind(self.windows.remove(k).0));
         let last = self.far.iter().position(|last| last.base == place.base).map(|k| self.far.remove(k));
         remember(&mut self.far, place, MAX_WINDOWS);
-        window.or_else(|| last.and_then(|last| distance(&last)).filter(|bytes| bytes.abs() <= STEP))
+        window.or_else(|| last.and_then(|last| place.behind(last)).filter(|bytes| bytes.abs() <= STEP))
     }
 
     /// Forgets what would have to be kept across a call.

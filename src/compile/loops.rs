@@ -175,15 +175,16 @@ fn is_sin_and_cos(one: &Work, other: &Work) -> bool {
 impl Fill {
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
         let base = e.base(self.place.base);
-        let number = match self.with {
-            FillWith::Immediate(number) => e.constant(number, 1),
+        let lanes = lanes_of([self.dtype]);
+        let numbers = match self.with {
+            FillWith::Immediate(number) => e.constant(number, lanes),
             FillWith::Element(place) => {
                 let base = e.base(place.base);
                 let address = e.offset(base, place.offset);
-                e.load(address, 0, self.dtype, 1)
+                let number = e.load(address, 0, self.dtype, 1);
+                e.splat(number, lanes)
             }
         };
-        let numbers = e.splat(number, lanes_of([self.dtype]));
         for stretch in &self.stretches {
             let place = self.place.beyond((stretch.start * self.dtype.size()) as i64);
             let start = within_reach(e, base, place.offset);

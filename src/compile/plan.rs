@@ -58,6 +58,11 @@ impl Place {
     pub fn beyond(self, bytes: i64) -> Place {
         Place { offset: self.offset + bytes, ..self }
     }
+
+    /// How many bytes this place is behind another of the same entry.
+    pub fn behind(self, other: Place) -> Option<i64> {
+        (self.base == other.base).then_some(self.offset - other.offset)
+    }
 }
 
 /// One unit of native code.

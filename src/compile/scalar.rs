@@ -108,9 +108,9 @@ struct Operands {
 
 impl Block<'_, '_> {
     fn emit(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) {
+        let loses = loses_registers(self.plan, step[0]);
         if !self.waiting.is_empty() {
             let mut read = step.iter().flat_map(|&op| self.plan.scalar_operands(op)).map(|x| self.plan.root(x));
-            let loses = loses_registers(self.plan, step[0]);
             if loses || read.any(|root| self.waiting.iter().any(|waiting| waiting.element.0 == root)) {
                 self.settle(e);
             }
@@ -120,7 +120,7 @@ impl Block<'_, '_> {
             Some(joint) => self.call(e, &joint, step),
             None => step.iter().for_each(|&op| self.op(e, op)),
         }
-        if loses_registers(self.plan, step[0]) {
+        if loses {
             self.mask = None;
             self.addresses.forget_windows();
         }
@@ -337,7 +337,7 @@ impl Block<'_, '_> {
         // A negation may be taken by the instructions that read it, if it is in their block.
         let may_wait = self.operands.with_loads
             && e.takes_loads_between_blocks()
-            && (!is_negation(self.plan, node) || self.negations.contains(&id));
+            && (!matches!(self.plan.graph.node(node).op(), Some(Op::Neg(_))) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
             let element = (id, k as isize);
             let home = home.map(|place| place.beyond((k * x.dtype().size()) as i64));

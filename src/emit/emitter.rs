@@ -99,8 +99,8 @@ impl<'f> Emitter<'f> {
 
     /// An entry of the base table.
     pub fn base(&mut self, base: u32) -> Pointer {
-        if let Some(&address) = self.base_cache.get(&base) {
-            return Pointer(address);
+        if let Some(address) = self.loaded_base(base) {
+            return address;
         }
         // Not marked movable: merged across a long function, such loads would only live long and be spilled.
         Pointer(self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.bases, (base * 8) as i32))
@@ -218,11 +218,9 @@ impl<'f> Emitter<'f> {
         self.builder.ins().jump(next, &arguments);
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
-        let types = registers.iter().map(|reg| Reg {
-            value: self.builder.append_block_param(next, register_type(reg.dtype, reg.lanes)),
-            ..*reg
-        });
-        types.collect()
+        let parameter = |reg: &Reg| self.builder.append_block_param(next, register_type(reg.dtype, reg.lanes));
+        let values: Vec<ir::Value> = registers.iter().map(parameter).collect();
+        registers.iter().zip(values).map(|(reg, value)| Reg { value, ..*reg }).collect()
     }
 
     /// `base + bytes`, made once: in the block in which it is made, each instruction would add on its own.
@@ -476,12 +474,7 @@ impl<'f> Emitter<'f> {
 
     /// A constant, in every lane.
     pub fn constant(&mut self, x: Scalar, lanes: u8) -> Reg {
-        let is_zero = match x {
-            Scalar::F64(x) => x.to_bits() == 0,
-            Scalar::F32(x) => x.to_bits() == 0,
-            Scalar::I64(_) | Scalar::Bool(_) => false,
-        };
-        if is_zero && lanes > 1 {
+        if lanes > 1 && x.dtype().is_float() && x.bits() == 0 {
             // One instruction, where an element in all lanes takes two.
             let zeros = self.builder.func.dfg.constants.insert(vec![0; 16].into());
             let value = self.builder.ins().vconst(register_type(x.dtype(), lanes), zeros);
