@@ -5,6 +5,7 @@
 //! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, STACKS, allocate, first_constant};
@@ -98,8 +99,7 @@ impl<'g> ControlPlan<'g> {
         for region in node.regions() {
             let plan = Plan::new(region);
             let homes = allocate(&plan, false);
-            let n_libraries = plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count();
-            let table = take(8 * homes.n_entries(&plan, n_libraries));
+            let table = take(8 * n_entries(&plan, &homes));
             let makes_stacks = makes_stacks(region);
             regions.push(Body { plan, homes, table, arena: 0, frame: 0, makes_stacks });
         }
@@ -109,6 +109,42 @@ impl<'g> ControlPlan<'g> {
         regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
         ControlPlan { in_registers: false, regions, carry, word, head, driver, call, bytes: end }
     }
+
+    /// What the scratch memory holds, and which of its bytes. Arena and frame are shared by all regions, of which one runs
+    /// at a time.
+    pub fn pieces(&self) -> Vec<(String, Range<usize>)> {
+        if self.in_registers {
+            return Vec::new();
+        }
+        let piece = |name: &str, start: usize, bytes: usize| (name.to_string(), start..start + bytes);
+        let mut pieces = vec![piece("the word", self.word, 8), piece("the head of the stack", self.head, HEAD_BYTES)];
+        let words = self.driver.as_ref().map_or(0, |driver| driver.n_words());
+        pieces.push(piece("the driver's call", self.call, 8 * words));
+        for (k, copies) in self.carry.iter().enumerate() {
+            let name = format!("the carried value {k}");
+            pieces.extend(copies.places.map(|place| piece(&name, place, copies.bytes)));
+        }
+        for body in &self.regions {
+            pieces.push(piece("a base table", body.table, 8 * body.n_entries()));
+        }
+        if let Some(body) = self.regions.first() {
+            let arena = self.regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0);
+            let frame = self.regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0);
+            pieces.extend([piece("the arena of regions", body.arena, arena), piece("their frame", body.frame, frame)]);
+        }
+        pieces
+    }
+}
+
+impl Body<'_> {
+    /// The entries of the region's base table.
+    fn n_entries(&self) -> usize {
+        n_entries(&self.plan, &self.homes)
+    }
+}
+
+fn n_entries(plan: &Plan<'_>, homes: &Homes) -> usize {
+    homes.n_entries(plan, plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count())
 }
 
 fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {

@@ -16,6 +16,7 @@ mod address;
 mod allocate;
 mod buffers;
 mod calls;
+mod checker;
 mod code;
 mod control;
 mod element;
@@ -36,6 +37,7 @@ mod scalar;
 mod stacks;
 mod tier;
 
+pub use checker::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use inspect::Inspection;
 pub use machine::Machine;
 pub use program::Program;

@@ -84,6 +84,8 @@ impl Action {
 /// One item, ready for emission.
 #[derive(Debug)]
 pub(super) struct Work {
+    /// The item that it carries out; none if it only moves elements into a tile.
+    pub item: Option<usize>,
     pub action: Action,
     /// The value that is made at each index, if items behind this one may read it.
     pub makes: Option<ValueId>,
@@ -141,7 +143,7 @@ impl<'p, 'g> Nest<'p, 'g> {
             reduces: false,
             reduces_rows: false,
         };
-        nest.items.iter().for_each(|item| build.add(item));
+        nest.items.iter().enumerate().for_each(|(k, item)| build.add(k, item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
         let Build { works, fills, follow, .. } = build;
         let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0 };
@@ -176,7 +178,7 @@ struct Build<'b, 'g> {
 }
 
 impl Build<'_, '_> {
-    fn add(&mut self, item: &Item) {
+    fn add(&mut self, k: usize, item: &Item) {
         let operands: Vec<Operand> = match item {
             Item::Copy(node) => {
                 let access = self.plan.copied(*node).clone();
@@ -213,7 +215,7 @@ impl Build<'_, '_> {
         let makes = item.result().map(|node| self.plan.id(node.into()));
         self.made.extend(makes.map(|id| (id, self.works.len())));
         let dtype = self.plan.item_dtype(item);
-        self.works.push(Work { action, makes, operands, dtype, level: 0, store, tile: None });
+        self.works.push(Work { item: Some(k), action, makes, operands, dtype, level: 0, store, tile: None });
     }
 
     fn product(&mut self, node: NodeId, product: MatrixVector) -> (Action, Option<usize>) {
@@ -439,9 +441,9 @@ impl Nest<'_, '_> {
                     if !in_row {
                         let level = work.level - 1;
                         let dtype = work.dtype;
-                        let action = Action::Move;
                         let (operands, makes) = (vec![*x], None);
-                        self.works.push(Work { action, makes, operands, dtype, level, store: None, tile: None });
+                        let (item, action) = (None, Action::Move);
+                        self.works.push(Work { item, action, makes, operands, dtype, level, store: None, tile: None });
                         *x = Operand::Item(self.works.len() - 1);
                     }
                 }

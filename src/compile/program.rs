@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::allocate::{FIRST_INPUT, Homes, allocate};
 use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers};
+use super::checker::{self, CheckLimits};
 use super::code::{Emission, Kept, KernelCode, Step, emit};
 use super::library::{PANICKED, call_library};
 use super::plan::Plan;
@@ -137,6 +138,11 @@ impl Program {
     fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
         let graph = plan.graph;
         let homes = allocate(&plan, mode.background.is_none());
+        if cfg!(debug_assertions)
+            && let Err(fault) = checker::check(&plan, &homes, CheckLimits::SHORT)
+        {
+            panic!("bug: {fault}");
+        }
         let mut kept = Kept::default();
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
