@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::residence::Residence;
 use super::{loops, residence};
-use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::ir::{NodeId, Operands, Operation, Value, results_of};
 use crate::op::{Lowering, Op};
 use crate::value::{DType, Scalar};
 
@@ -168,7 +168,11 @@ pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
         residence,
     };
     place_constants(plan, &mut homes);
-    let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
+    let mut inside: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
+    for (root, owner) in plan.all_inside() {
+        inside.entry(owner).or_default().push(root);
+    }
+    let mut allocator = Allocator { plan, lives, homes, inside, arena: Arena::default(), free_slots: Vec::new() };
     allocator.run();
     let Allocator { mut homes, arena, .. } = allocator;
     homes.arena_bytes = arena.end;
@@ -310,6 +314,8 @@ struct Allocator<'p, 'g> {
     plan: &'p Plan<'g>,
     lives: Lives,
     homes: Homes,
+    /// What is made in the memory of each value.
+    inside: FxHashMap<ValueId, Vec<ValueId>>,
     arena: Arena,
     free_slots: Vec<usize>,
 }
@@ -317,6 +323,8 @@ struct Allocator<'p, 'g> {
 impl Allocator<'_, '_> {
     fn run(&mut self) {
         let plan = self.plan;
+        let owners: Vec<ValueId> = self.inside.keys().copied().collect();
+        owners.into_iter().for_each(|owner| self.place_inside(owner));
         let mut tick = 0;
         for (k, kernel) in plan.kernels.iter().enumerate() {
             match kernel {
@@ -356,8 +364,9 @@ impl Allocator<'_, '_> {
         }
     }
 
-    /// The array whose place the result of an item can take: it is used for the last time, and only one item reads it, on
-    /// which the result depends, so that at each index it is read before the result is written there.
+    /// The array whose place the result of an item can take: it is used for the last time, only one item reads it, on which
+    /// the result depends, and all that this item reads of it at an index is the element there. So at each index it is read
+    /// before the result is written there, and not afterwards.
     fn replaced(&self, nest: &LoopKernel, item: usize, tick: u32) -> Option<ValueId> {
         let plan = self.plan;
         let Item::Op(node) = nest.items[item] else { return None };
@@ -368,11 +377,14 @@ impl Allocator<'_, '_> {
         }
         let is_free = |x: Value| {
             let root = plan.root(x);
-            let is_whole = plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
             let in_arena = self.homes.places[root].is_some_and(|place| place.base == ARENA);
-            let reads = |item: &&Item| plan.item_operands(item).iter().any(|&x| plan.root(x) == root);
-            let is_last = self.lives.last_use[root] == tick && nest.items.iter().filter(reads).count() == 1;
-            is_whole && in_arena && is_last
+            // A view, or what is made in its memory, may be read at another place of it.
+            let is_whole = |x: Value| plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
+            let reads = |x: &Value| owner(plan, plan.root(*x)) == root;
+            let mut readers = nest.items.iter().map(|item| plan.item_operands(item)).filter(|x| x.iter().any(reads));
+            let only_whole = |operands: Operands| operands.iter().filter(|x| reads(x)).all(|&x| is_whole(x));
+            let read_once = readers.next().is_some_and(only_whole) && readers.next().is_none();
+            in_arena && self.lives.last_use[root] == tick && read_once
         };
         let mut made_from: Vec<ValueId> = vec![result];
         for item in nest.items[..=item].iter().rev() {
@@ -428,14 +440,23 @@ impl Allocator<'_, '_> {
         if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
             return;
         }
-        if let Some((owner, first)) = self.plan.inside(id) {
-            self.define_array(self.plan.value(owner));
-            let distance = first * self.plan.ty(value).dtype.size();
-            self.homes.places[id] = Some(self.homes.place(owner).beyond(distance as i64));
-            return;
+        if let Some((owner, _)) = self.plan.inside(id) {
+            return self.define_array(self.plan.value(owner));
         }
         let offset = self.arena.take(array_bytes(self.plan, value));
         self.homes.places[id] = Some(Place { base: ARENA, offset: offset as i64 });
+        self.place_inside(id);
+    }
+
+    /// Gives what is made in the memory of a value its place there, as soon as that is known: a value all of whose parts are
+    /// made in place is defined by no step of its own.
+    fn place_inside(&mut self, owner: ValueId) {
+        let Some(place) = self.homes.places[owner] else { return };
+        for &root in self.inside.get(&owner).into_iter().flatten() {
+            let (_, first) = self.plan.inside(root).expect("bug: a value that is inside of nothing");
+            let distance = first * self.plan.ty(self.plan.value(root)).dtype.size();
+            self.homes.places[root] = Some(place.beyond(distance as i64));
+        }
     }
 
     /// Takes back the memory of an operand that is not used again.

@@ -168,21 +168,22 @@ impl Placement {
     /// the same number right before it, longer. `None` if the result is too large for a step.
     fn store(&mut self, plan: &Plan<'_>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
         let first_here = u32::try_from(places.offset).ok()?;
-        // Arrays are equal only to the bit.
+        let n_here = u32::try_from(places.shape.size()).ok()?;
+        let axes = 0..places.shape.rank();
+        let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+        // Arrays are equal only to the bit. A number may stand for many elements, which must be neighbors to be filled.
         let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
-        if number(from).is_none() {
-            let axes = 0..places.shape.rank();
-            let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+        if number(from).is_none() || step != 1 {
             self.stored.push(ScalarOp::Part { from, node, first: first_here, step: step.try_into().ok()? });
             return Some(());
         }
         match self.stored.last_mut() {
             Some(ScalarOp::Fill { with, first, n, .. })
-                if *first + *n == first_here && number(*with) == number(from) =>
+                if first.checked_add(*n) == Some(first_here) && number(*with) == number(from) =>
             {
-                *n += 1;
+                *n = n.checked_add(n_here)?;
             }
-            _ => self.stored.push(ScalarOp::Fill { with: from, node, first: first_here, n: 1 }),
+            _ => self.stored.push(ScalarOp::Fill { with: from, node, first: first_here, n: n_here }),
         }
         Some(())
     }

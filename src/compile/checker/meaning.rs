@@ -139,7 +139,8 @@ impl Meaning {
     fn renamed(&mut self, plan: &Plan<'_>, id: NodeId) -> Option<Tokens> {
         let op = plan.graph.node(id).op()?;
         let operands = plan.graph.operands(id);
-        let ty = plan.ty(id.into());
+        // Control flow may have no result.
+        let ty = plan.graph.node(id).types().first()?;
         match op.lower() {
             Lowering::Constant(array) => Some(self.constant(array)),
             Lowering::Reduce { monoid, .. } if plan.ty(operands[0]).size() == 0 => {
