@@ -60,6 +60,12 @@ impl Homes {
         self.places[root]
     }
 
+    /// Moves a root value, as no allocation would.
+    #[cfg(test)]
+    pub fn misplace(&mut self, root: ValueId, place: Option<Place>) {
+        self.places[root] = place;
+    }
+
     /// The number of entries of the base table, if there are that many library calls.
     pub fn n_entries(&self, plan: &Plan<'_>, n_libraries: usize) -> usize {
         self.first_library(plan) as usize + 2 * n_libraries

@@ -136,6 +136,21 @@ impl<'g> ControlPlan<'g> {
     }
 }
 
+/// Ways in which the scratch memory could be laid out wrongly.
+#[cfg(test)]
+impl ControlPlan<'_> {
+    /// Puts the copy that an iteration writes over the one that it reads.
+    pub fn merge_copies(&mut self) {
+        self.carry.iter_mut().for_each(|copies| copies.places[1] = copies.places[0]);
+    }
+
+    /// Puts the first region's table where its arena is.
+    pub fn misplace_table(&mut self) {
+        let body = &mut self.regions[0];
+        body.table = body.arena;
+    }
+}
+
 impl Body<'_> {
     /// The entries of the region's base table.
     fn n_entries(&self) -> usize {

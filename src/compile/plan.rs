@@ -95,6 +95,16 @@ pub(super) struct Stretch<'k> {
 }
 
 impl StraightLine {
+    /// Leaves a step out; gives how many are left.
+    #[cfg(test)]
+    pub fn remove(&mut self, position: usize) -> usize {
+        self.ops.remove(position);
+        for (end, _) in &mut self.cuts {
+            *end -= usize::from(*end > position);
+        }
+        self.ops.len()
+    }
+
     /// The functions.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
         let starts = std::iter::once(0).chain(self.cuts.iter().map(|&(end, _)| end));

@@ -136,13 +136,18 @@ impl Program {
     }
 
     fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        let graph = plan.graph;
         let homes = allocate(&plan, mode.background.is_none());
         if cfg!(debug_assertions)
             && let Err(fault) = checker::check(&plan, &homes, CheckLimits::SHORT)
         {
             panic!("bug: {fault}");
         }
+        Program::build_allocated(plan, homes, mode)
+    }
+
+    /// Makes the code of a plan whose values have their places.
+    pub(super) fn build_allocated<'g>(plan: Plan<'g>, homes: Homes, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        let graph = plan.graph;
         let mut kept = Kept::default();
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;

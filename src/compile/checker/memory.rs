@@ -38,7 +38,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Forgets what is there.
+    /// Forgets what is in so many bytes.
     pub fn forget(&mut self, place: Place, size: usize) -> Result<(), String> {
         let bytes = self.bytes(place, size)?;
         self.buffers[place.base as usize][bytes].fill(NOTHING);
@@ -50,6 +50,10 @@ impl Memory {
         let range = usize::try_from(place.offset).ok().and_then(|start| Some(start..start.checked_add(size)?));
         let inside = range.filter(|range| range.end <= buffer.len());
         let (base, offset, end) = (place.base, place.offset, buffer.len());
+        // Elements lie at multiples of their size, and where a stack is told in words.
+        if offset % (size as i64).min(8) != 0 {
+            return Err(format!("{size} bytes at {offset} of buffer {base}, which are not aligned"));
+        }
         inside.ok_or_else(|| format!("{size} bytes at {offset} of buffer {base}, which has {end}"))
     }
 }
@@ -68,6 +72,7 @@ mod tests {
         assert_eq!(memory.read(at(0), 4), Ok(NOTHING), "half of it");
         memory.write(at(4), 4, 9).unwrap();
         assert_eq!((memory.read(at(0), 8), memory.read(at(8), 8)), (Ok(NOTHING), Ok(8)));
+        assert!(memory.write(at(10), 8, 5).unwrap_err().contains("aligned"));
         memory.write(at(10), 1, 5).unwrap();
         assert_eq!((memory.read(at(8), 8), memory.read(at(10), 1)), (Ok(NOTHING), Ok(5)));
         assert!(memory.read(at(-8), 8).is_err() && memory.write(at(25), 8, 1).is_err());

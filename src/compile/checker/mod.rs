@@ -99,3 +99,6 @@ pub fn check_plan(graph: &Graph, limits: CheckLimits) -> Result<PlanCheck, PlanF
 pub(super) fn check(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
     replay::check(plan, homes, limits)
 }
+
+#[cfg(test)]
+mod tests;
