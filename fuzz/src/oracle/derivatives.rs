@@ -1,0 +1,278 @@
+use retrograd::error::DerivativeError;
+use retrograd::ir::NodeId;
+use retrograd::op::Op;
+use retrograd::value::{Array, DType, Type};
+use retrograd::{Error, Graph, differentiate};
+
+use super::differences::{Verdict, compare};
+use super::{Agreed, Finding, Oracle, Run, call};
+use crate::case::{Case, Draw, draw};
+
+/// Larger Hessians take too long to be taken as often as others.
+const MAX_HESSIAN: usize = 6;
+
+/// The first and some of the second derivatives of a program.
+impl Oracle {
+    pub(super) fn derivatives(&self, case: &Case, primal: &Agreed) -> Result<(), Box<Finding>> {
+        let (wrt, of) = (case.float_inputs(), case.float_outputs());
+        if wrt.is_empty() || of.is_empty() {
+            return Ok(());
+        }
+        let site = Site::new(case, &wrt, &of);
+        let Some(forward) = self.transformed(&site, "jvp", |graph| differentiate::jvp_of(graph, &of, &wrt))? else {
+            return Ok(());
+        };
+        let Some(reverse) = self.transformed(&site, "vjp", |graph| differentiate::vjp_of(graph, &of, &wrt))? else {
+            return Ok(());
+        };
+        let tangents = self.drawn(&site.types_in);
+        let cts = self.drawn(&site.types_out);
+        let jt = self.evaluate("jvp", &forward, &[&case.inputs[..], &tangents].concat(), primal, of.len())?;
+        let jct = self.evaluate("vjp", &reverse, &[&case.inputs[..], &cts].concat(), primal, wrt.len())?;
+        let (Some(jt), Some(jct)) = (jt, jct) else { return Ok(()) };
+        self.products("vjp", &site, &reverse, dot(&cts, &jt), dot(&jct, &tangents))?;
+        self.slopes("jvp", &site, &forward, primal, &tangents, &cts, dot(&cts, &jt))?;
+        if let Some(loss) = case.loss {
+            self.of_loss(case, &site, loss, primal)?;
+        }
+        Ok(())
+    }
+
+    /// The gradient of a scalar, and one of its own derivatives.
+    fn of_loss(&self, case: &Case, site: &Site<'_>, loss: usize, primal: &Agreed) -> Result<(), Box<Finding>> {
+        let wrt = &site.wrt;
+        let n: usize = site.types_in.iter().map(Type::size).sum();
+        let form = self.random.below(6);
+        if form == 0 && n <= MAX_HESSIAN {
+            if let Some(hessian) = self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))? {
+                self.evaluate("hessian", &hessian, &case.inputs, primal, wrt.len() * wrt.len())?;
+            }
+            return Ok(());
+        }
+        if form > 2 {
+            return Ok(());
+        }
+        let Some(gradient) = self.transformed(site, "grad", |graph| differentiate::grad(graph, loss, wrt))? else {
+            return Ok(());
+        };
+        let Some(agreed) = self.agreed("grad", &gradient, &case.inputs)? else { return Ok(()) };
+        // The gradient is a program like any other: forward and reverse mode over it, and differences of it.
+        let n_primal = case.graph.outputs().len();
+        let slopes: Vec<usize> = (n_primal..n_primal + wrt.len()).collect();
+        let second = Case { graph: gradient, inputs: case.inputs.clone(), loss: None };
+        let site = Site::new(&second, wrt, &slopes);
+        let Some(over) = self.transformed(&site, "jvp of grad", |graph| differentiate::jvp_of(graph, &slopes, wrt))?
+        else {
+            return Ok(());
+        };
+        let (tangents, cts) = (self.drawn(&site.types_in), self.drawn(&site.types_out));
+        let inputs = [&case.inputs[..], &tangents].concat();
+        let Some(ht) = self.evaluate("jvp of grad", &over, &inputs, &agreed, wrt.len())? else { return Ok(()) };
+        self.slopes("jvp of grad", &site, &over, &agreed, &tangents, &cts, dot(&cts, &ht))?;
+        let back = self.transformed(&site, "vjp of grad", |graph| differentiate::vjp_of(graph, &slopes, wrt))?;
+        let Some(back) = back else { return Ok(()) };
+        let inputs = [&case.inputs[..], &cts].concat();
+        let Some(hct) = self.evaluate("vjp of grad", &back, &inputs, &agreed, wrt.len())? else { return Ok(()) };
+        self.products("vjp of grad", &site, &back, dot(&cts, &ht), dot(&hct, &tangents))
+    }
+
+    /// The derivative of a graph; `None` where an operation says that it has none.
+    fn transformed(
+        &self,
+        site: &Site<'_>,
+        what: &str,
+        by: impl FnOnce(&Graph) -> Result<Graph, Error>,
+    ) -> Result<Option<Graph>, Box<Finding>> {
+        let run = Run { what, graph: &site.case.graph, inputs: &site.case.inputs };
+        match run.attempt("differentiate", || by(&site.case.graph))? {
+            Ok(graph) => Ok(Some(graph)),
+            Err(Error::Derivative(DerivativeError::NoRule { .. })) => Ok(None),
+            Err(error) => Err(run.finding("differentiate fails", error.to_string())),
+        }
+    }
+
+    fn agreed(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Option<Agreed>, Box<Finding>> {
+        self.count(|counts| counts.derivatives += 1);
+        match self.agree(what, graph, inputs)? {
+            Ok(agreed) => Ok(Some(agreed)),
+            Err(error) => Err(Run { what, graph, inputs }.finding("the derivative ends in an error", error.to_string())),
+        }
+    }
+
+    /// The last `n` outputs of a derivative, whose first are those of the primal graph, to the bit.
+    fn evaluate(
+        &self,
+        what: &str,
+        graph: &Graph,
+        inputs: &[Array],
+        primal: &Agreed,
+        n: usize,
+    ) -> Result<Option<Vec<Array>>, Box<Finding>> {
+        let Some(mut agreed) = self.agreed(what, graph, inputs)? else { return Ok(None) };
+        let derivatives = agreed.outputs.split_off(agreed.outputs.len() - n);
+        let same = agreed.outputs.iter().zip(&primal.outputs).all(|(x, y)| x.same_bits(y));
+        if same {
+            return Ok(Some(derivatives));
+        }
+        let run = Run { what, graph, inputs };
+        Err(run.finding("the primal outputs differ from those of the program", String::new()))
+    }
+
+    fn drawn(&self, types: &[Type]) -> Vec<Array> {
+        types.iter().map(|ty| draw(&self.random, ty, Draw::Uniform(-1.0, 1.0))).collect()
+    }
+
+    /// ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩, up to rounding, which intermediate numbers that cancel may blow up.
+    fn products(
+        &self,
+        what: &str,
+        site: &Site<'_>,
+        graph: &Graph,
+        forward: Sum,
+        reverse: Sum,
+    ) -> Result<(), Box<Finding>> {
+        let scale = forward.size.max(reverse.size);
+        let limit = if site.has_f32 { 1e-2 } else { 1e-7 };
+        let apart = (forward.value - reverse.value).abs();
+        if !scale.is_finite() && forward.value.is_finite() != reverse.value.is_finite() && site.is_smooth {
+            let detail = format!("forward {:?}, reverse {:?}", forward.value, reverse.value);
+            return Err(site.finding(what, "one mode is finite and the other is not", detail, graph));
+        }
+        if !scale.is_finite() || scale > 1e12 {
+            return Ok(());
+        }
+        self.count(|counts| counts.products += 1);
+        if apart <= limit * scale + 1e-12 {
+            return Ok(());
+        }
+        let detail = format!("forward {:?}, reverse {:?}, terms up to {scale:e}", forward.value, reverse.value);
+        Err(site.finding(what, "forward and reverse mode differ", detail, graph))
+    }
+
+    /// The derivative along a line against differences along it.
+    #[allow(clippy::too_many_arguments)]
+    fn slopes(
+        &self,
+        what: &str,
+        site: &Site<'_>,
+        graph: &Graph,
+        primal: &Agreed,
+        tangents: &[Array],
+        cts: &[Array],
+        claimed: Sum,
+    ) -> Result<(), Box<Finding>> {
+        if site.has_f32 || !site.is_smooth {
+            return Ok(());
+        }
+        let value = |h: f64| {
+            let mut inputs = site.case.inputs.clone();
+            for (&k, t) in site.wrt.iter().zip(tangents) {
+                inputs[k] = moved(&inputs[k], h, t)?;
+            }
+            let outputs = call(&primal.program, &inputs, true).ok()?;
+            let chosen: Vec<Array> = site.of.iter().map(|&k| outputs[k].clone()).collect();
+            Some(dot(cts, &chosen).value)
+        };
+        match compare(claimed.value, value) {
+            Verdict::Agrees => self.count(|counts| counts.differences += 1),
+            Verdict::Unclear => {}
+            Verdict::Differs { by_differences, error } => {
+                let kind = if claimed.value.is_finite() {
+                    "the derivative differs from differences"
+                } else {
+                    "the derivative is not finite, but differences are"
+                };
+                let detail = format!("{:?}, but {by_differences:?} ± {error:e} by differences", claimed.value);
+                return Err(site.finding(what, kind, detail, graph));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where derivatives are taken.
+struct Site<'s> {
+    case: &'s Case,
+    wrt: Vec<usize>,
+    of: Vec<usize>,
+    types_in: Vec<Type>,
+    types_out: Vec<Type>,
+    /// Whether anything is computed in `f32`, which is too coarse for differences.
+    has_f32: bool,
+    /// Whether derivatives are those of what is computed: nothing was declared to be constant.
+    is_smooth: bool,
+}
+
+impl<'s> Site<'s> {
+    fn new(case: &'s Case, wrt: &[usize], of: &[usize]) -> Site<'s> {
+        let ty = |k: &usize| case.graph.ty(case.graph.outputs()[*k].value).clone();
+        let mut nodes = Nodes::default();
+        nodes.visit(&case.graph);
+        Site {
+            case,
+            wrt: wrt.to_vec(),
+            of: of.to_vec(),
+            types_in: wrt.iter().map(|&k| case.inputs[k].ty()).collect(),
+            types_out: of.iter().map(ty).collect(),
+            has_f32: nodes.has_f32,
+            is_smooth: !nodes.stops,
+        }
+    }
+
+    fn finding(&self, what: &str, kind: &str, detail: String, graph: &Graph) -> Box<Finding> {
+        let mut finding = Run { what, graph: &self.case.graph, inputs: &self.case.inputs }.finding(kind, detail);
+        finding.detail.push_str(&format!("\n{graph}"));
+        finding
+    }
+}
+
+/// What occurs in a graph and its regions.
+#[derive(Default)]
+struct Nodes {
+    has_f32: bool,
+    stops: bool,
+}
+
+impl Nodes {
+    fn visit(&mut self, graph: &Graph) {
+        for id in graph.ids() {
+            self.visit_node(graph, id);
+        }
+    }
+
+    fn visit_node(&mut self, graph: &Graph, id: NodeId) {
+        let node = graph.node(id);
+        self.has_f32 |= node.types().iter().any(|ty| ty.dtype == DType::F32);
+        self.stops |= matches!(node.op(), Some(Op::StopGradient(_)));
+        node.regions().iter().for_each(|region| self.visit(region));
+    }
+}
+
+/// A sum of products, and that of their absolute values.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    value: f64,
+    size: f64,
+}
+
+fn dot(x: &[Array], y: &[Array]) -> Sum {
+    let products = x.iter().zip(y).flat_map(|(x, y)| reals(x).into_iter().zip(reals(y)).map(|(x, y)| x * y));
+    products.fold(Sum { value: 0.0, size: 0.0 }, |sum, product| Sum {
+        value: sum.value + product,
+        size: sum.size + product.abs(),
+    })
+}
+
+fn reals(x: &Array) -> Vec<f64> {
+    match (x.as_slice::<f64>(), x.as_slice::<f32>()) {
+        (Some(x), _) => x.to_vec(),
+        (_, Some(x)) => x.iter().map(|&x| f64::from(x)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `x + h t`.
+fn moved(x: &Array, h: f64, t: &Array) -> Option<Array> {
+    let elements = x.as_slice::<f64>()?.iter().zip(t.as_slice::<f64>()?).map(|(x, t)| x + h * t).collect();
+    Array::from_elements(x.shape(), elements)
+}

@@ -1,0 +1,246 @@
+//! What must hold for a program: interpreter, native code and optimized native code give the same bits, whatever was in
+//! the buffers before; a file gives back what was saved; and derivatives agree with differences and with each other.
+
+mod derivatives;
+mod differences;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use retrograd::ir::Limits;
+use retrograd::optimize::{optimize, pass};
+use retrograd::value::{Array, DType, Scalar, Type};
+use retrograd::{Error, Graph, Program, interpret};
+
+use crate::case::Case;
+use crate::choices::Random;
+use crate::panics;
+
+/// Something that does not hold.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What does not hold, the same for all findings of one kind.
+    pub kind: String,
+    /// What was seen.
+    pub detail: String,
+    /// The program, or the derivative of it, with its inputs.
+    pub case: Case,
+}
+
+/// What was checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Graphs that were compiled and compared: programs, their derivatives, and their optimized forms.
+    pub graphs: u64,
+    /// Derivatives of programs.
+    pub derivatives: u64,
+    /// Derivatives that were compared with differences and were found to agree.
+    pub differences: u64,
+    /// Comparisons of forward with reverse mode.
+    pub products: u64,
+}
+
+impl Counts {
+    /// The sums of both.
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            graphs: self.graphs + other.graphs,
+            derivatives: self.derivatives + other.derivatives,
+            differences: self.differences + other.differences,
+            products: self.products + other.products,
+        }
+    }
+}
+
+/// Checks a program and its derivatives. The seed chooses among what is too much to be done each time.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn check(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
+    let oracle = Oracle { random: Random::new(seed), counts: Default::default() };
+    let agreed = oracle.agree("", &case.graph, &case.inputs)?;
+    if let Ok(agreed) = agreed {
+        oracle.derivatives(case, &agreed)?;
+    }
+    Ok(oracle.counts.get())
+}
+
+/// Checks that all ways to run a graph agree, without its derivatives.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn check_values(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
+    let oracle = Oracle { random: Random::new(seed), counts: Default::default() };
+    let _ = oracle.agree("", &case.graph, &case.inputs)?;
+    Ok(oracle.counts.get())
+}
+
+/// What a graph gives, and the program that gives it fastest.
+struct Agreed {
+    outputs: Vec<Array>,
+    program: Program,
+}
+
+struct Oracle {
+    random: Random,
+    counts: std::cell::Cell<Counts>,
+}
+
+impl Oracle {
+    fn count(&self, add: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get();
+        add(&mut counts);
+        self.counts.set(counts);
+    }
+
+    /// What the interpreter gives; native code, optimized or not, and the interpreter on the optimized graph give the same, or
+    /// all give the same error.
+    fn agree(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Result<Agreed, Error>, Box<Finding>> {
+        let run = Run { what, graph, inputs };
+        run.guard("verify", || graph.verify().map_err(Error::from))?;
+        let expected = run.attempt("interpreter", || interpret::run(graph, inputs))?;
+        let optimized = run.guard("optimize", || optimize(graph))?;
+        run.guard("verify of optimized", || optimized.verify().map_err(Error::from))?;
+        let again = run.attempt("interpreter on optimized", || interpret::run(&optimized, inputs))?;
+        run.compare("interpreter on optimized", &expected, &again)?;
+        if self.random.below(3) > 0 {
+            run.native("native", graph, &expected)?;
+        }
+        let program = run.native("optimized native", &optimized, &expected)?;
+        if self.random.below(8) == 0 {
+            let fused = run.guard("fma", || (pass("fma")?.run)(&optimized))?;
+            let expected = run.attempt("interpreter on fma", || interpret::run(&fused, inputs))?;
+            run.native("native with fma", &fused, &expected)?;
+        }
+        if self.random.below(8) == 0 {
+            run.tiered(&optimized, &expected)?;
+        }
+        if self.random.below(4) == 0 {
+            run.file(&expected)?;
+        }
+        self.count(|counts| counts.graphs += 1);
+        Ok(expected.map(|outputs| Agreed { outputs, program }))
+    }
+}
+
+/// One graph with its inputs, all ways to run it to be compared.
+struct Run<'r> {
+    what: &'r str,
+    graph: &'r Graph,
+    inputs: &'r [Array],
+}
+
+type Outcome = Result<Vec<Array>, Error>;
+
+impl Run<'_> {
+    fn finding(&self, kind: &str, detail: impl Into<String>) -> Box<Finding> {
+        let separator = if self.what.is_empty() { "" } else { ": " };
+        Box::new(Finding {
+            kind: format!("{}{separator}{kind}", self.what),
+            detail: detail.into(),
+            case: Case { graph: self.graph.clone(), inputs: self.inputs.to_vec(), loss: None },
+        })
+    }
+
+    /// What must neither panic nor fail.
+    fn guard<T>(&self, stage: &str, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Box<Finding>> {
+        self.attempt(stage, body)?.map_err(|error| self.finding(&format!("{stage} fails"), error.to_string()))
+    }
+
+    /// What must not panic.
+    fn attempt<T>(&self, stage: &str, body: impl FnOnce() -> T) -> Result<T, Box<Finding>> {
+        catch_unwind(AssertUnwindSafe(body)).map_err(|_| {
+            let panic = panics::last();
+            self.finding(&format!("{stage} panics: {}", panics::kind(&panic)), panic)
+        })
+    }
+
+    /// Compiles and calls twice, each time with other garbage in the buffers of the results.
+    fn native(&self, stage: &str, graph: &Graph, expected: &Outcome) -> Result<Program, Box<Finding>> {
+        let program = self.guard(&format!("{stage}: compile"), || Program::compile(graph))?;
+        self.calls(stage, &program, expected)?;
+        Ok(program)
+    }
+
+    fn calls(&self, stage: &str, program: &Program, expected: &Outcome) -> Result<(), Box<Finding>> {
+        for garbage in [true, false] {
+            let got = self.attempt(&format!("{stage}: call"), || call(program, self.inputs, garbage))?;
+            self.compare(stage, expected, &got)?;
+        }
+        Ok(())
+    }
+
+    /// The code that is there first, and that which takes its place.
+    fn tiered(&self, graph: &Graph, expected: &Outcome) -> Result<(), Box<Finding>> {
+        let program = self.guard("compile_tiered", || Program::compile_tiered(graph.clone()))?;
+        self.calls("first tier", &program, expected)?;
+        while !program.is_final() {
+            std::thread::yield_now();
+        }
+        self.calls("second tier", &program, expected)
+    }
+
+    /// Saved and loaded, it is the same graph.
+    fn file(&self, expected: &Outcome) -> Result<(), Box<Finding>> {
+        let text = self.guard("save", || self.graph.to_json())?;
+        let loaded = self.guard("load", || Graph::from_json(&text, &Limits::default()))?;
+        let again = self.guard("save of loaded", || loaded.to_json())?;
+        if text != again {
+            return Err(self.finding("the dump of a load differs", again));
+        }
+        let got = self.attempt("interpreter on loaded", || interpret::run(&loaded, self.inputs))?;
+        self.compare("interpreter on loaded", expected, &got)
+    }
+
+    fn compare(&self, stage: &str, expected: &Outcome, got: &Outcome) -> Result<(), Box<Finding>> {
+        match (expected, got) {
+            (Ok(expected), Ok(got)) => match expected.iter().zip(got).position(|(x, y)| !x.same_bits(y)) {
+                None => Ok(()),
+                Some(k) => {
+                    let (name, place) = (&self.graph.outputs()[k].name, first_difference(&expected[k], &got[k]));
+                    Err(self.finding(&format!("{stage} differs"), format!("output {k} ({name}): {place}")))
+                }
+            },
+            (Err(expected), Err(got)) if expected == got => Ok(()),
+            (expected, got) => {
+                let say = |outcome: &Outcome| match outcome {
+                    Ok(_) => "a result".to_string(),
+                    Err(error) => error.to_string(),
+                };
+                let detail = format!("expected {}, got {}", say(expected), say(got));
+                Err(self.finding(&format!("{stage} ends otherwise"), detail))
+            }
+        }
+    }
+}
+
+/// Calls a program with garbage in the buffers of its results, so that what is not written is seen.
+fn call(program: &Program, inputs: &[Array], garbage: bool) -> Outcome {
+    let mut outputs: Vec<Array> = program.outputs().iter().map(|(_, ty)| filled(ty, garbage)).collect();
+    let views: Vec<_> = inputs.iter().map(Array::view).collect();
+    program.call_into(&views, &mut outputs.iter_mut().map(Array::view_mut).collect::<Vec<_>>())?;
+    Ok(outputs)
+}
+
+fn filled(ty: &Type, garbage: bool) -> Array {
+    let (shape, n) = (ty.shape.extents(), ty.size());
+    let real = if garbage { f64::NAN } else { -1.25e77 };
+    let array = match ty.dtype {
+        DType::F64 => Array::from_elements(shape, vec![real; n]),
+        DType::F32 => Array::from_elements(shape, vec![(real / 1e50) as f32; n]),
+        DType::I64 => Array::from_elements(shape, vec![if garbage { 0x5A5A_5A5A_5A5A_5A5A_i64 } else { -3 }; n]),
+        DType::Bool => Array::from_elements(shape, vec![garbage; n]),
+    };
+    array.expect("as many elements as the shape has")
+}
+
+fn first_difference(expected: &Array, got: &Array) -> String {
+    let bits = |x: Scalar| x.bits();
+    let mut pairs = expected.elements().zip(got.elements()).enumerate();
+    let n = expected.elements().zip(got.elements()).filter(|&(x, y)| bits(x) != bits(y)).count();
+    match pairs.find(|&(_, (x, y))| bits(x) != bits(y)) {
+        Some((k, (x, y))) => {
+            format!("{n} of {} elements of {}, the first at {k}: expected {x}, got {y}", expected.size(), expected.ty())
+        }
+        None => format!("expected {}, got {}", expected.ty(), got.ty()),
+    }
+}
