@@ -16,6 +16,7 @@ mod address;
 mod allocate;
 mod buffers;
 mod calls;
+mod cascade;
 mod code;
 mod control;
 mod element;
