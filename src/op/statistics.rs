@@ -127,7 +127,8 @@ impl Var {
     }
 
     /// The square root of the sum of the squares of all elements, without overflow or underflow on the way; its derivative
-    /// `x/norm`, too. The derivative at 0 is 0. The norm is inf if an element is and none is NaN.
+    /// `x/norm`, too, and the second derivative for norms from 1e-240 to 1e240 (in `f32`, from 1e-32 to 1e32). The
+    /// derivative at 0 is 0. The norm is inf if an element is and none is NaN.
     ///
     /// ```
     /// use ndarray::{Array1, array};
