@@ -3,7 +3,9 @@
 //! Straight-line code and control flow in registers are made of these. What only moves elements costs nothing.
 
 use crate::emit::{Emitter, Reg};
-use crate::op::{DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, View, kept_position};
+use crate::op::{
+    Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
+};
 use crate::value::{Array, DType, Scalar, Type};
 
 /// The operations on elements that an operation takes, or `None` if it is not made element by element.
@@ -73,17 +75,18 @@ struct Reduction<'a> {
 /// A reduction in the documented order.
 fn reduce(e: &mut Emitter<'_>, reduction: Reduction<'_>, x: &[Reg], from: &Type, to: &Type) -> Vec<Reg> {
     let Reduction { monoid, axes, identity } = reduction;
-    let mut sums = vec![identity; to.size()];
+    let mut blocks = vec![Blocks::new(identity); to.size()];
     let rank = from.rank();
     let in_row = rank > 0 && axes.contains(&(rank - 1));
     let row = if in_row { from.shape[rank - 1] } else { 1 };
     for position in 0..x.len().checked_div(row).unwrap_or(0) {
-        let tile = &x[position * row..(position + 1) * row];
-        let value = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
         let kept = kept_position(&from.shape, axes, position * row);
-        sums[kept] = monoid.emit(e, sums[kept], value);
+        for tile in x[position * row..(position + 1) * row].chunks(TILE) {
+            let term = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
+            blocks[kept].add(term, |x, y| monoid.emit(e, x, y));
+        }
     }
-    sums
+    blocks.into_iter().map(|blocks| blocks.combine(|x, y| monoid.emit(e, x, y))).collect()
 }
 
 fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {

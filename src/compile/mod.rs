@@ -17,6 +17,7 @@ mod allocate;
 mod buffers;
 mod calls;
 mod checker;
+mod cascade;
 mod code;
 mod control;
 mod element;

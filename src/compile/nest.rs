@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::allocate::{FIRST_INPUT, Homes};
+use super::cascade::Cascade;
 use super::parts::{PlacedPart, Put};
 use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
 use crate::ir::{NodeId, Value};
@@ -125,6 +126,8 @@ pub(super) struct Nest<'p, 'g> {
     pub fills: Vec<Fill>,
     pub n_levels: usize,
     pub n_tiles: usize,
+    /// The reductions whose terms make more than one block.
+    pub cascades: Vec<Cascade>,
 }
 
 impl<'p, 'g> Nest<'p, 'g> {
@@ -146,9 +149,10 @@ impl<'p, 'g> Nest<'p, 'g> {
         nest.items.iter().enumerate().for_each(|(k, item)| build.add(k, item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
         let Build { works, fills, follow, .. } = build;
-        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0 };
+        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
         nest.assign_levels(&follow);
         nest.assign_tiles();
+        nest.cascades = Cascade::all(&nest);
         nest
     }
 

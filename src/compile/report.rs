@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 
-use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, TILE_BYTES};
+use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes};
 use super::code::{KernelCode, Step};
 use super::inspect;
 use super::nest::Nest;
@@ -356,7 +356,7 @@ impl Reporter<'_, '_> {
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => Some(Cost::default()),
         }));
         let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, cost);
-        report.scratch_bytes = emitted.n_tiles * TILE_BYTES;
+        report.scratch_bytes = emitted.scratch_bytes();
         report
     }
 

@@ -319,6 +319,14 @@ impl<'f> Emitter<'f> {
         self.fork(is_equal, body, |_| ());
     }
 
+    /// Runs the body where an index is a multiple of a power of two.
+    pub fn when_multiple(&mut self, index: Pointer, of: usize, body: impl FnOnce(&mut Emitter<'f>)) {
+        debug_assert!(of.is_power_of_two(), "bug: {of} is no power of two");
+        let rest = self.builder.ins().band_imm_u(index.0, of as i64 - 1);
+        let is_multiple = self.builder.ins().icmp_imm_u(IntCC::Equal, rest, 0);
+        self.fork(is_multiple, body, |_| ());
+    }
+
     /// Runs one of two bodies.
     pub fn choose(
         &mut self,

@@ -25,6 +25,7 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
 //! | `entry` | the entries made from them |
+//! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 
 mod bessel;
 mod beta;
@@ -43,6 +44,8 @@ pub mod linear;
 mod log;
 mod log_sums;
 mod pair;
+#[cfg(not(elementary))]
+pub mod pairwise;
 mod power;
 mod rem;
 mod rounding;

@@ -332,10 +332,13 @@ impl<'r, 'g> Replay<'r, 'g> {
         let items = &nest.items;
         let nest = Nest::new(self.plan, self.homes, kernel, nest);
         let scratch = self.homes.scratch.get(&kernel).copied();
-        if nest.n_tiles > 0 {
-            let place = scratch.ok_or("tiles without memory")?;
-            self.memory.forget(place, nest.n_tiles * TILE_BYTES)?;
-        }
+        // Tiles, and the sums of blocks that wait for a partner, of which no element is known here.
+        let own = match (nest.scratch_bytes(), scratch) {
+            (0, _) => None,
+            (bytes, Some(place)) => Some((place, bytes)),
+            (_, None) => return Err("tiles without memory".to_string()),
+        };
+        self.forget(own)?;
         for fill in &nest.fills {
             let size = fill.dtype.size();
             let token = match fill.with {
@@ -350,7 +353,8 @@ impl<'r, 'g> Replay<'r, 'g> {
             return Ok(());
         }
         let mut run = NestRun { replay: self, nest: &nest, items, scratch, uniform: Vec::new(), row_position: 0 };
-        run.outer(0, &mut vec![0; nest.streams.len()])
+        run.outer(0, &vec![0; nest.streams.len()])?;
+        self.forget(own)
     }
 }
 
@@ -430,18 +434,18 @@ struct Known {
 }
 
 impl NestRun<'_, '_, '_> {
-    fn outer(&mut self, axis: usize, distances: &mut Vec<i64>) -> Checked<()> {
+    fn outer(&mut self, axis: usize, distances: &[i64]) -> Checked<()> {
         if axis + 1 >= self.nest.extents.len() {
             self.row(distances)?;
             self.row_position += self.nest.row() as usize;
             return Ok(());
         }
         for i in 0..self.nest.extents[axis] {
-            let mut inner: Vec<i64> = distances.clone();
+            let mut inner: Vec<i64> = distances.to_vec();
             for (distance, stream) in inner.iter_mut().zip(&self.nest.streams) {
                 *distance += i as i64 * stream.strides[axis] as i64;
             }
-            self.outer(axis + 1, &mut inner)?;
+            self.outer(axis + 1, &inner)?;
         }
         Ok(())
     }
