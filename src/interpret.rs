@@ -339,7 +339,7 @@ mod tests {
         let mut graph = Graph::new(name);
         let x = graph.add_input("x", Type::new(DType::F64, [POINTS.len()])).unwrap();
         let (mut graph, y) = trace::record(graph, 100, None, || traced(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let outputs = run(&graph, &[Array::from_elements([POINTS.len()], POINTS.to_vec()).unwrap()]).unwrap();
         for (&x, &y) in POINTS.iter().zip(outputs[0].as_slice::<f64>().unwrap()) {
             let expected = plain(x);

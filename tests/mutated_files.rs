@@ -70,9 +70,9 @@ fn everything() -> Graph {
     let y: Value = graph.add(Mul.into(), &[x, a], provenance(Some(Role::Tangent(x)))).unwrap().into();
     let z: Value = graph.add(Add.into(), &[y, y], provenance(Some(Role::Cotangent(y)))).unwrap().into();
     let condition: Value = graph.add(Lt.into(), &[t, t], Provenance::default()).unwrap().into();
-    graph.add_guard(Guard { value: condition, expect: true, at: at.clone() });
-    graph.add_output("z", z);
-    graph.add_output("b", b);
+    graph.add_guard(Guard { value: condition, expect: true, at: at.clone() }).unwrap();
+    graph.add_output("z", z).unwrap();
+    graph.add_output("b", b).unwrap();
     graph
 }
 

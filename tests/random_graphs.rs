@@ -239,7 +239,7 @@ impl Generator<'_> {
             }
         }
         for (k, value) in outputs(&mut inner).into_iter().enumerate() {
-            inner.graph.add_output(format!("y{k}"), value);
+            inner.graph.add_output(format!("y{k}"), value).unwrap();
         }
         inner.graph.into()
     }
@@ -384,7 +384,7 @@ fn generate(seed: u64, instances: &[Op]) -> (Graph, Vec<Array>) {
     }
     for k in 0..1 + g.random.below(3) {
         let value = g.pick();
-        g.graph.add_output(format!("y{k}"), value);
+        g.graph.add_output(format!("y{k}"), value).unwrap();
     }
     (g.graph, inputs)
 }

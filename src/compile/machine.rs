@@ -207,7 +207,7 @@ fn product_flops() -> Result<f64, Error> {
     let [x, y] = [graph.add_input("x", ty.clone())?, graph.add_input("y", ty.clone())?];
     let op = DotGeneral { contract: [vec![1], vec![0]], batch: [vec![], vec![]] };
     let product = graph.add(op.into(), &[x, y], Provenance::default())?;
-    graph.add_output("z", product.into());
+    graph.add_output("z", product.into())?;
     let program = Program::compile(&graph)?;
     let (x, mut z) = (Array::full(&ty, Scalar::F64(0.5)), Array::zeros(&ty));
     let mut outputs: [ArrayMut<'_>; 1] = [z.view_mut()];

@@ -274,7 +274,7 @@ mod tests {
         let inputs = inputs.map(|(k, &shape)| graph.add_input(format!("x{k}"), Type::new(DType::F64, shape)).unwrap());
         let inputs: Vec<Value> = inputs.collect();
         let node = graph.add(op.into(), &inputs, Default::default()).unwrap();
-        graph.add_output("y", node.into());
+        graph.add_output("y", node.into()).unwrap();
         let mut parts = placement(&Plan::new(&graph), node)?.placed;
         let filling = parts[0].filling.take().unwrap();
         assert!(parts.iter().all(|part| part.filling.is_none()));

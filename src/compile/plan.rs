@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::control::ControlPlan;
 use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
-use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::ir::{Guard, NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
 
@@ -309,7 +309,11 @@ impl<'g> Plan<'g> {
             // Guards are checked in their order, though sharing may have put the value of a later one before that of an
             // earlier one: whoever hears of a miss may rely on it that the guards before it hold.
             let mut after = 0;
+            let mut demanded = HashSet::new();
             for (position, guard) in self.graph.guards().iter().enumerate() {
+                if self.always_holds(guard) || !demanded.insert((guard.value, guard.expect)) {
+                    continue;
+                }
                 after = after.max(guard.value.node.index());
                 guards[after].push(position);
             }
@@ -332,6 +336,12 @@ impl<'g> Plan<'g> {
         self.copy_outputs();
         self.settle_nested();
         self.cut_straight_lines();
+    }
+
+    /// Whether a guard's value is a constant, and the one that it demands.
+    fn always_holds(&self, guard: &Guard) -> bool {
+        let constant = self.graph.node(guard.value.node).op().and_then(Operation::constant);
+        constant.is_some_and(|constant| constant.as_slice::<bool>() == Some(&[guard.expect]))
     }
 
     /// What is made inside of something that is itself inside of another is inside of that one. Operands come before what is

@@ -217,7 +217,7 @@ mod tests {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let plan = Plan::new(&graph);
         let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
         residence(&mut Reads::default(), &plan, &code.ops)

@@ -523,11 +523,11 @@ impl<'s> Loop<'s> {
         joint.clear_outputs();
         for (k, output) in outputs.iter().enumerate() {
             if products.iter().all(|product| first_output + product.sum != k) {
-                joint.add_output(output.name.clone(), output.value);
+                or_fail(joint.add_output(output.name.clone(), output.value));
             }
         }
         for &value in &collects {
-            joint.add_output(names.give("factor"), value);
+            or_fail(joint.add_output(names.give("factor"), value));
         }
         (products, collects)
     }
@@ -664,10 +664,11 @@ fn nothing() -> Type {
 }
 
 fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
+    // Another derivative may have let the loop save something already.
+    let name = Names::of(body.outputs().iter().map(|output| &*output.name)).give("saved");
     let constant = crate::op::Constant { value: std::sync::Arc::new(crate::value::Array::zeros(&nothing())) };
     let node = body.add(constant.into(), &[], Default::default())?;
-    body.add_output("saved", node.into());
-    Ok(())
+    body.add_output(name, node.into())
 }
 
 /// Records an error in the open trace.

@@ -209,10 +209,10 @@ fn extend(
         body(&vars(&inputs), &vars(&outputs), &vars(&further))
     })?;
     for (output, value) in graph.outputs().iter().zip(outputs) {
-        copy.add_output(output.name.clone(), value);
+        copy.add_output(output.name.clone(), value)?;
     }
     for (name, var) in results {
-        copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"));
+        copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"))?;
     }
     Ok(copy)
 }
@@ -323,7 +323,7 @@ mod tests {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", crate::value::Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = trace::record(graph, 1000, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         graph
     }
 

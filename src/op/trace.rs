@@ -145,7 +145,7 @@ impl Region {
         let map = graph.inline(&self.graph, &inputs)?;
         for output in self.graph.outputs() {
             let value = map.get(output.value).expect("bug: an output that does not exist");
-            graph.add_output(output.name.clone(), value);
+            graph.add_output(output.name.clone(), value)?;
         }
         Ok(graph)
     }
@@ -185,7 +185,7 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
     }
     let map = graph.inline(&traced, &inputs)?;
     for (name, value) in outputs {
-        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"));
+        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
     }
     Ok((graph, trace.captures.expect("bug: a region without captures").outside))
 }
@@ -541,8 +541,8 @@ impl Trace {
         };
         match oracle(&self.graph, value) {
             Ok(expect) => {
-                self.graph.add_guard(Guard { value, expect, at: Some(SourceLine::Here(at)) });
-                Some(expect)
+                let guard = Guard { value, expect, at: Some(SourceLine::Here(at)) };
+                self.graph.add_guard(guard).map_err(|error| self.fail(error)).ok().map(|()| expect)
             }
             Err(error) => {
                 self.fail(error);

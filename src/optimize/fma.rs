@@ -114,7 +114,7 @@ mod tests {
         let body = || f(trace::variable(x), trace::variable(y), trace::variable(z));
         let (mut graph, out) = record(graph, 1000, None, body).unwrap();
         graph.strip_source_lines();
-        graph.add_output("out", out.value().unwrap());
+        graph.add_output("out", out.value().unwrap()).unwrap();
         let listing = run(&graph).unwrap().to_string();
         let lines = listing.lines().skip(1).map(str::trim).filter(|line| !line.starts_with("return") && *line != "}");
         lines.map(|line| line.split(" = ").nth(1).unwrap()).collect::<Vec<_>>().join("; ")

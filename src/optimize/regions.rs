@@ -442,7 +442,8 @@ fn reordered(region: &Graph, inputs: &[usize], outputs: &[usize]) -> Graph {
     }
     copy_nodes(region, &mut new, &mut map, |id| needed[id.index()]).expect("bug: a part of a region does not stand");
     for output in outputs {
-        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
+        let value = map.get(output.value).expect("bug: an output was dropped");
+        new.add_output(output.name.clone(), value).expect("bug: an output that was one before");
     }
     new
 }
@@ -487,7 +488,7 @@ fn settled(region: &Graph, fates: &[Fate]) -> Result<Graph, Error> {
     }
     copy_nodes(region, &mut new, &mut map, |_| true)?;
     for output in region.outputs() {
-        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
+        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"))?;
     }
     simplify::run(&new)
 }
@@ -528,7 +529,7 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value]) -> Result<G
     }
     for output in region.outputs() {
         let value = replaced.get(&output.value).copied().or(map.get(output.value));
-        new.add_output(output.name.clone(), value.expect("bug: an output was dropped"));
+        new.add_output(output.name.clone(), value.expect("bug: an output was dropped"))?;
     }
     simplify::run(&new)
 }

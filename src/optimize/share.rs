@@ -161,7 +161,7 @@ mod tests {
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let f = |x: Var| (x.exp() * 2.0 - x).sin() + (x.exp() * 2.0 - x).sin() * (2.0 * x.exp()).cos();
         let (mut graph, y) = record(graph, 100, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let small = run(&graph).unwrap();
         assert_eq!((graph.n_ops(), small.n_ops()), (16, 8));
         assert_eq!(run(&small).unwrap().n_ops(), 8);

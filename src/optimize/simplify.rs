@@ -285,7 +285,7 @@ mod tests {
         let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
         graph.strip_source_lines();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let listing = optimize(&graph).unwrap().to_string();
         listing.lines().skip(1).map(str::trim).filter(|line| *line != "}").collect::<Vec<_>>().join("; ")
     }
