@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 
-use super::address::within_reach;
 use super::allocate::{Homes, TILE_BYTES};
 use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
@@ -187,7 +186,7 @@ impl Fill {
         };
         for stretch in &self.stretches {
             let place = self.place.beyond((stretch.start * self.dtype.size()) as i64);
-            let start = within_reach(e, base, place.offset);
+            let start = e.within_reach(base, place.offset);
             fill(e, start, stretch.len(), numbers);
         }
     }
