@@ -116,7 +116,18 @@ impl<'g> ControlPlan<'g> {
         let row_bytes = largest(|body| body.homes.row_bytes);
         regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
         let state_bytes = driver.as_ref().map_or(0, |driver| driver.memory_bytes());
-        ControlPlan { regions, carry, word, head, driver, call, bytes: end, row_bytes, state_bytes, ..Default::default() }
+        ControlPlan {
+            regions,
+            carry,
+            word,
+            head,
+            driver,
+            call,
+            bytes: end,
+            row_bytes,
+            state_bytes,
+            ..Default::default()
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::allocate::{FIRST_INPUT, Homes, allocate};
 use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers, zeros};
 use super::code::{Emission, Kept, KernelCode, Step, emit};
+use super::extents;
 use super::library::{PANICKED, call_library};
 use super::plan::Plan;
-use super::extents;
 use super::rows::{limit_of, makes_stacks};
 use super::stacks::{NO_MEMORY, Stacks, TOO_MUCH};
 use super::tier::Successor;
@@ -455,7 +455,8 @@ impl Program {
         buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
-        let Some(stack_bytes) = loop_bytes.checked_sub(self.row_bytes).filter(|&bytes| self.state_bytes <= bytes) else {
+        let Some(stack_bytes) = loop_bytes.checked_sub(self.row_bytes).filter(|&bytes| self.state_bytes <= bytes)
+        else {
             return TOO_MUCH;
         };
         let lines = self.arena_lines + self.frame_lines;

@@ -8,9 +8,9 @@ use cranelift_frontend::FunctionBuilder;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{FunctionId, bits, position, short, signed};
 use super::module::{Effort, kernel_signature};
 use super::symbol::{Callee, Family, Routine};
+use super::{FunctionId, bits, position, short, signed};
 use crate::math;
 use crate::value::{DType, Scalar};
 
