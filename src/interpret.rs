@@ -279,6 +279,18 @@ pub(crate) fn too_many_trips(op: &While, at: Option<&SourceLine>) -> LimitError 
     LimitError { what: "trips of a loop", limit, got: None, place }
 }
 
+/// Requires that an index can count the trips of a loop.
+pub(crate) fn too_long(n_trips: usize, at: Option<&SourceLine>) -> Result<(), LimitError> {
+    let limit = i64::MAX as u64;
+    match n_trips as u64 {
+        n if n <= limit => Ok(()),
+        n => {
+            let place = at.map(|at| format!("at {at}"));
+            Err(LimitError { what: "trips of a loop", limit, got: Some(n), place })
+        }
+    }
+}
+
 /// The error of loops that save more than they may.
 pub(crate) fn too_much_loop_memory(limit: u64) -> LimitError {
     LimitError { what: "bytes that loops save for the reverse mode", limit, got: None, place: None }

@@ -82,7 +82,8 @@ impl Worker<'_> {
     }
 
     fn keep(&self, seed: u64, finding: &Finding) -> io::Result<String> {
-        let slug: String = finding.kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
+        let slug: String =
+            finding.kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
         let folder = self.options.keep.join(slug);
         std::fs::create_dir_all(&folder)?;
         let name = format!("seed_{seed}");

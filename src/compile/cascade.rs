@@ -7,7 +7,7 @@
 
 use super::nest::{Action, Nest};
 use super::rows::bytes_of;
-use crate::emit::{Emitter, Pointer};
+use crate::emit::{Emitter, Pointer, signed, unsigned};
 use crate::math::pairwise;
 use crate::op::{Monoid, TILE};
 use crate::value::{DType, Type};
@@ -72,7 +72,7 @@ impl Cascade {
 
     fn new(nest: &Nest<'_, '_>, position: usize) -> Option<Cascade> {
         let work = &nest.works[position];
-        let row = nest.row() as usize;
+        let row = unsigned(nest.row());
         let outer = nest.extents.len().saturating_sub(1);
         let (kind, terms_of_row, width) = match work.action {
             Action::ReduceRow(monoid) => (CascadeKind::Tiles(monoid), row.div_ceil(TILE), 1),
@@ -134,16 +134,16 @@ impl Cascade {
 
     /// Before the first term; what waits in the nest begins at `waiting`.
     pub fn start(&self, e: &mut Emitter<'_>, waiting: Pointer) -> Position {
-        Position { waiting: e.offset(waiting, self.offset as i64), n_before: None }
+        Position { waiting: e.offset(waiting, signed(self.offset)), n_before: None }
     }
 
     /// The position at an index of an axis around the row.
     pub fn advance(&self, e: &mut Emitter<'_>, at: Position, axis: usize, extent: usize, index: Pointer) -> Position {
         if self.reduced[axis] {
-            let n_before = at.n_before.map_or(index, |n_before| e.advance(index, n_before, extent as i64));
+            let n_before = at.n_before.map_or(index, |n_before| e.advance(index, n_before, signed(extent)));
             return Position { n_before: Some(n_before), ..at };
         }
-        let bytes = (self.strides[axis] * self.dtype.size()) as i64;
+        let bytes = signed(self.strides[axis] * self.dtype.size());
         Position { waiting: e.advance(at.waiting, index, bytes), ..at }
     }
 
@@ -152,13 +152,13 @@ impl Cascade {
     pub fn close(&self, e: &mut Emitter<'_>, at: Position, tile: Pointer, results: &[Pointer]) {
         let n_before = match at.n_before {
             Some(n_before) if self.terms_of_row == 1 => n_before,
-            Some(n_before) => e.advance(tile, n_before, self.terms_of_row as i64),
+            Some(n_before) => e.advance(tile, n_before, signed(self.terms_of_row)),
             None => tile,
         };
         let n_terms = e.offset(n_before, 1);
         e.when_multiple(n_terms, pairwise::BLOCK, |e| self.call(e, at, n_terms, results[self.stream]));
         if !self.n_terms.is_multiple_of(pairwise::BLOCK) {
-            let end = e.index(self.n_terms as i64);
+            let end = e.index(signed(self.n_terms));
             e.when_equal(n_terms, end, |e| self.call(e, at, n_terms, results[self.stream]));
         }
     }
@@ -168,7 +168,7 @@ impl Cascade {
             CascadeKind::Tiles(monoid) | CascadeKind::Elements(monoid) => monoid == Monoid::Prod,
             CascadeKind::Rows => unreachable!("bug: rows close their blocks themselves"),
         };
-        let [width, size, n_total] = [self.width, self.size, self.n_terms].map(|n| e.index(n as i64));
+        let [width, size, n_total] = [self.width, self.size, self.n_terms].map(|n| e.index(signed(n)));
         let address = pairwise::close_block_address(self.dtype, is_product);
         e.call_address(address, &[results, width, at.waiting, size, n_terms, n_total]);
     }

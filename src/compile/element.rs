@@ -2,7 +2,7 @@
 //!
 //! Straight-line code and control flow in registers are made of these. What only moves elements costs nothing.
 
-use crate::emit::{Emitter, Reg};
+use crate::emit::{Emitter, Reg, signed, unsigned};
 use crate::op::{
     Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
 };
@@ -150,7 +150,7 @@ fn dot(e: &mut Emitter<'_>, op: &DotGeneral, x: &[Vec<Reg>], operands: &[&Type],
 /// The places of a view's elements in its operand, which lies in row-major order.
 fn view_of(view: &dyn View, operand: &Type) -> impl Iterator<Item = usize> {
     let layout = view.view(&Layout::row_major(&operand.shape)).expect("bug: a view of a row-major array");
-    layout.places().map(|place| place as usize).collect::<Vec<usize>>().into_iter()
+    layout.places().map(isize::unsigned_abs).collect::<Vec<usize>>().into_iter()
 }
 
 /// For an operation that only moves elements, where each element of the result comes from, the operands' elements counted
@@ -161,11 +161,11 @@ fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
         .iter()
         .map(|ty| {
             let first = next;
-            next += ty.size() as i64;
+            next += signed(ty.size());
             Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
         })
         .collect();
     let moved = op.eval(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
     let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
-    places.iter().map(|&place| place as usize).collect()
+    places.iter().map(|&place| unsigned(place)).collect()
 }

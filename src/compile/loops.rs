@@ -6,12 +6,11 @@
 
 use std::collections::HashMap;
 
-use super::address::within_reach;
 use super::allocate::{Homes, TILE_BYTES};
 use super::cascade::{Cascade, CascadeKind, Position};
 use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
-use crate::emit::{Emitter, Pointer, Reg};
+use crate::emit::{Emitter, Pointer, Reg, short, signed, unsigned, wide};
 use crate::ir::NodeId;
 use crate::math::{self, linear};
 use crate::op::{ACCUMULATORS, Lowering, MIN_INTERLEAVED, Monoid, TILE};
@@ -72,7 +71,7 @@ impl Nest<'_, '_> {
             .iter()
             .map(|cascade| {
                 let scratch = scratch.expect("bug: a cascade without memory");
-                let waiting = e.offset(scratch, (self.n_tiles * TILE_BYTES) as i64);
+                let waiting = e.offset(scratch, signed(self.n_tiles * TILE_BYTES));
                 cascade.start(e, waiting)
             })
             .collect();
@@ -96,7 +95,7 @@ impl Nest<'_, '_> {
         if axis + 1 >= self.extents.len() {
             return self.row_body(e, pointers, scratch, terms);
         }
-        let (zero, end) = (e.index(0), e.index(self.extents[axis] as i64));
+        let (zero, end) = (e.index(0), e.index(signed(self.extents[axis])));
         e.for_each(zero, end, 1, &[], |e, i, _| {
             let inner = self.advanced(e, pointers, i, |stream| stream.strides[axis]);
             let cascades = self.cascades.iter().zip(terms);
@@ -116,7 +115,7 @@ impl Nest<'_, '_> {
     ) -> Vec<Pointer> {
         let streams = self.streams.iter().zip(pointers);
         streams
-            .map(|(stream, &pointer)| e.advance(pointer, i, stride(stream) as i64 * stream.dtype.size() as i64))
+            .map(|(stream, &pointer)| e.advance(pointer, i, wide(stride(stream)) * signed(stream.dtype.size())))
             .collect()
     }
 
@@ -124,7 +123,7 @@ impl Nest<'_, '_> {
         let uniform = self.load_uniform(e, pointers);
         let row = self.row();
         let tiled = self.n_levels > 1 || self.works.iter().any(|work| matches!(work.action, Action::ReduceRow(_)));
-        let tile = TILE as i64;
+        let tile = signed(TILE);
         let around = Around { pointers, uniform: &uniform, scratch, terms };
         if !tiled || row <= tile {
             let first = e.index(0);
@@ -132,12 +131,12 @@ impl Nest<'_, '_> {
         } else {
             let (zero, end) = (e.index(0), e.index(row / tile));
             let (rest, _) = e.for_each(zero, end, 1, &[], |e, i, _| {
-                let inner = self.advanced(e, pointers, i, |stream| tile as isize * stream.inner());
+                let inner = self.advanced(e, pointers, i, |stream| TILE.cast_signed() * stream.inner());
                 self.tile(e, Around { pointers: &inner, ..around }, i, tile);
                 Vec::new()
             });
             if row % tile > 0 {
-                let inner = self.advanced(e, pointers, rest, |stream| tile as isize * stream.inner());
+                let inner = self.advanced(e, pointers, rest, |stream| TILE.cast_signed() * stream.inner());
                 self.tile(e, Around { pointers: &inner, ..around }, rest, row % tile);
             }
         }
@@ -226,8 +225,8 @@ impl Fill {
             }
         };
         for stretch in &self.stretches {
-            let place = self.place.beyond((stretch.start * self.dtype.size()) as i64);
-            let start = within_reach(e, base, place.offset);
+            let place = self.place.beyond(signed(stretch.start * self.dtype.size()));
+            let start = e.within_reach(base, place.offset);
             fill(e, start, stretch.len(), numbers);
         }
     }
@@ -244,28 +243,28 @@ pub(super) fn fills_at_once(n: usize) -> bool {
 /// Sets `n` consecutive elements, of which the first is at a distance from an address, to what stands in all lanes.
 pub(super) fn fill(e: &mut Emitter<'_>, (base, distance): (Pointer, i32), n: usize, numbers: Reg) {
     let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
-    if fills_at_once(n) && distance.checked_add((n * size) as i32).is_some() {
+    if fills_at_once(n) && distance.checked_add(short(n * size)).is_some() {
         return store_all(e, (base, distance), n, numbers);
     }
     let start = e.offset(base, distance.into());
     let step = 4 * lanes;
-    let (zero, end) = (e.index(0), e.index(n as i64));
-    e.for_each(zero, end, step as i64, &[], |e, i, _| {
-        let address = e.advance(start, i, size as i64);
+    let (zero, end) = (e.index(0), e.index(signed(n)));
+    e.for_each(zero, end, signed(step), &[], |e, i, _| {
+        let address = e.advance(start, i, signed(size));
         store_all(e, (address, 0), step, numbers);
         Vec::new()
     });
-    let rest = e.offset(start, (n / step * step * size) as i64);
+    let rest = e.offset(start, signed(n / step * step * size));
     store_all(e, (rest, 0), n % step, numbers);
 }
 
 fn store_all(e: &mut Emitter<'_>, (address, offset): (Pointer, i32), n: usize, numbers: Reg) {
     let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
     let whole = n / lanes * lanes;
-    (0..whole).step_by(lanes).for_each(|k| e.store(numbers, address, offset + (k * size) as i32));
+    (0..whole).step_by(lanes).for_each(|k| e.store(numbers, address, offset + short(k * size)));
     if whole < n {
         let number = e.lane(numbers, 0);
-        (whole..n).for_each(|k| e.store(number, address, offset + (k * size) as i32));
+        (whole..n).for_each(|k| e.store(number, address, offset + short(k * size)));
     }
 }
 
@@ -297,7 +296,7 @@ impl Tile<'_, '_, '_> {
             (Some(stream), _) => self.around.pointers[stream],
             (None, Some(tile)) => {
                 let scratch = self.around.scratch.expect("bug: a tile without memory");
-                e.offset(scratch, (tile * TILE_BYTES) as i64)
+                e.offset(scratch, signed(tile * TILE_BYTES))
             }
             (None, None) => unreachable!("bug: an item is read through memory that it does not have"),
         }
@@ -338,7 +337,7 @@ impl Tile<'_, '_, '_> {
                 let rows = self.rows_of(e, matrix, columns);
                 let address = linear::add_vector_times_rows_address(work.dtype);
                 let [n_before, n_total] = [0, self.nest.row()].map(|n| e.index(n));
-                let n_before = e.advance(n_before, self.index, TILE as i64);
+                let n_before = e.advance(n_before, self.index, signed(TILE));
                 let waiting = self.waiting(work).unwrap_or(y);
                 e.call_address(address, &[&rows[..], &[x[0], y, waiting, n_before, n_total]].concat());
             }
@@ -350,7 +349,8 @@ impl Tile<'_, '_, '_> {
 
     /// Rows of a matrix, as products take them: the first, their distance, their number, and how many elements each has.
     fn rows_of(&self, e: &mut Emitter<'_>, matrix: usize, columns: usize) -> [Pointer; 4] {
-        let [stride, n, columns] = [self.nest.streams[matrix].inner() as i64, self.n, columns as i64].map(|n| e.index(n));
+        let [stride, n, columns] =
+            [wide(self.nest.streams[matrix].inner()), self.n, signed(columns)].map(|n| e.index(n));
         [self.around.pointers[matrix], stride, n, columns]
     }
 
@@ -366,9 +366,9 @@ impl Tile<'_, '_, '_> {
         let lanes = self.lanes(segment);
         let rows: Vec<usize> =
             segment.iter().copied().filter(|&k| matches!(self.nest.works[k].action, Action::ReduceRow(_))).collect();
-        let short = !rows.is_empty() && self.n < MIN_INTERLEAVED as i64;
+        let short = !rows.is_empty() && self.n < signed(MIN_INTERLEAVED);
         let unroll = match (rows.is_empty(), segment.len()) {
-            (false, _) => ACCUMULATORS as i64 / i64::from(lanes),
+            (false, _) => signed(ACCUMULATORS) / i64::from(lanes),
             (true, 0..=8) => 4,
             (true, 9..=24) => 2,
             (true, _) => 1,
@@ -376,7 +376,7 @@ impl Tile<'_, '_, '_> {
         let step = unroll * i64::from(lanes);
         let body = Body { tile: self, level, segment, rows: &rows };
         let main = if short { 0 } else { self.n - self.n % step };
-        let mut accumulators = body.identities(e, lanes, if short { 1 } else { unroll as usize });
+        let mut accumulators = body.identities(e, lanes, if short { 1 } else { unsigned(unroll) });
         let start = e.index(0);
         if main > 0 {
             let end = e.index(main);
@@ -386,7 +386,7 @@ impl Tile<'_, '_, '_> {
                     let cursors = body.cursors(e, i);
                     for u in 0..unroll {
                         body.once(e, &cursors, u * i64::from(lanes), lanes, |e, row, x, monoid| {
-                            let k = row * unroll as usize + u as usize;
+                            let k = row * unsigned(unroll) + unsigned(u);
                             next[k] = monoid.emit(e, next[k], x);
                         });
                     }
@@ -394,7 +394,7 @@ impl Tile<'_, '_, '_> {
                 })
                 .1;
         }
-        let rest = Rest { main, short, lanes, unroll: unroll as usize };
+        let rest = Rest { main, short, lanes, unroll: unsigned(unroll) };
         body.finish(e, rest, accumulators);
     }
 
@@ -463,7 +463,7 @@ struct Row {
 impl Row {
     fn load(&self, e: &mut Emitter<'_>, ahead: i64, lanes: u8) -> Reg {
         if self.stride == 1 {
-            return e.load(self.cursor, (ahead * self.dtype.size() as i64) as i32, self.dtype, lanes);
+            return e.load(self.cursor, self.ahead(ahead), self.dtype, lanes);
         }
         let mut elements = Vec::with_capacity(lanes.into());
         for lane in 0..i64::from(lanes) {
@@ -475,7 +475,7 @@ impl Row {
 
     fn store(&self, e: &mut Emitter<'_>, ahead: i64, x: Reg) {
         if self.stride == 1 {
-            return e.store(x, self.cursor, (ahead * self.dtype.size() as i64) as i32);
+            return e.store(x, self.cursor, self.ahead(ahead));
         }
         for lane in 0..x.lanes() {
             let element = e.lane(x, lane);
@@ -484,8 +484,13 @@ impl Row {
         }
     }
 
+    /// The bytes to a neighbor, where neighbors have no gaps: few of them are taken at once.
+    fn ahead(&self, n: i64) -> i32 {
+        short(unsigned(n) * self.dtype.size())
+    }
+
     fn address(&self, e: &mut Emitter<'_>, ahead: i64) -> Pointer {
-        e.offset(self.cursor, ahead * self.stride * self.dtype.size() as i64)
+        e.offset(self.cursor, ahead * self.stride * signed(self.dtype.size()))
     }
 }
 
@@ -509,7 +514,7 @@ impl Body<'_, '_, '_, '_> {
 
     /// Accumulators at the identity, `n` for each reduction along the row.
     fn identities(&self, e: &mut Emitter<'_>, lanes: u8, n: usize) -> Vec<Reg> {
-        let lanes = if n == 1 && self.tile.n < MIN_INTERLEAVED as i64 { 1 } else { lanes };
+        let lanes = if n == 1 && self.tile.n < signed(MIN_INTERLEAVED) { 1 } else { lanes };
         let mut identities = Vec::new();
         for row in 0..self.rows.len() {
             let identity = e.constant(self.monoid(row).identity(self.row_dtype(row)), lanes);
@@ -540,8 +545,12 @@ impl Body<'_, '_, '_, '_> {
         }
         let streams = (0..nest.streams.len())
             .map(|stream| {
-                let bytes = nest.streams[stream].inner() as i64 * nest.streams[stream].dtype.size() as i64;
-                if used[stream] { e.advance(self.tile.around.pointers[stream], i, bytes) } else { self.tile.around.pointers[stream] }
+                let bytes = wide(nest.streams[stream].inner()) * signed(nest.streams[stream].dtype.size());
+                if used[stream] {
+                    e.advance(self.tile.around.pointers[stream], i, bytes)
+                } else {
+                    self.tile.around.pointers[stream]
+                }
             })
             .collect();
         Cursors { streams, tiles }
@@ -561,7 +570,7 @@ impl Body<'_, '_, '_, '_> {
             && !tiles.contains_key(&tile)
         {
             let start = self.tile.memory(e, work);
-            tiles.insert(tile, e.advance(start, i, work.dtype.size() as i64));
+            tiles.insert(tile, e.advance(start, i, signed(work.dtype.size())));
         }
     }
 
@@ -643,7 +652,7 @@ impl Body<'_, '_, '_, '_> {
 
     fn row(&self, cursors: &Cursors, stream: usize) -> Row {
         let Stream { dtype, .. } = self.tile.nest.streams[stream];
-        Row { cursor: cursors.streams[stream], dtype, stride: self.tile.nest.streams[stream].inner() as i64 }
+        Row { cursor: cursors.streams[stream], dtype, stride: wide(self.tile.nest.streams[stream].inner()) }
     }
 
     fn reload(&self, e: &mut Emitter<'_>, cursors: &Cursors, work: &Work, ahead: i64, lanes: u8) -> Reg {
@@ -681,7 +690,7 @@ impl Body<'_, '_, '_, '_> {
             let cursors = self.cursors(e, start);
             for k in 0..n - rest.main {
                 self.once(e, &cursors, k, 1, |e, row, x, monoid| {
-                    let sum = &mut elements[row][k as usize];
+                    let sum = &mut elements[row][unsigned(k)];
                     *sum = monoid.emit(e, *sum, x);
                 });
             }

@@ -12,6 +12,7 @@ use super::allocate::{FIRST_INPUT, Homes};
 use super::cascade::Cascade;
 use super::parts::{PlacedPart, Put};
 use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
+use crate::emit::{position, signed, wide};
 use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::{Layout, Lowering, MatrixVector, Monoid};
@@ -158,7 +159,7 @@ impl<'p, 'g> Nest<'p, 'g> {
 
     /// The number of elements in a row.
     pub fn row(&self) -> i64 {
-        self.extents.last().copied().unwrap_or(1) as i64
+        signed(self.extents.last().copied().unwrap_or(1))
     }
 }
 
@@ -201,7 +202,7 @@ impl Build<'_, '_> {
             Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
             Item::Gather(node) | Item::Copy(node) => (Action::Move, self.own_store((*node).into())),
             Item::Output { output, from } => {
-                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+                let base = FIRST_INPUT + position(self.plan.graph.inputs().len() + output);
                 let place = Place { base, offset: 0 };
                 (Action::Move, Some(self.row_major(place, self.plan.ty(*from).dtype)))
             }
@@ -243,7 +244,7 @@ impl Build<'_, '_> {
     fn part(&mut self, part: &PlacedPart) -> (Action, Option<usize>) {
         let dtype = self.plan.ty(part.node.into()).dtype;
         let result = self.homes.place(self.plan.id(part.node.into()));
-        let place = result.beyond(part.places.offset as i64 * dtype.size() as i64);
+        let place = result.beyond(wide(part.places.offset) * signed(dtype.size()));
         let stream = self.stream(Stream { place, dtype, strides: part.places.strides.to_vec() });
         if let Some(filling) = &part.filling {
             let with = match filling.with {
@@ -274,7 +275,7 @@ impl Build<'_, '_> {
     /// Where the first element of a value is.
     fn element(&self, x: Value) -> Place {
         let Access { root, layout } = self.plan.access(x);
-        self.homes.place(root).beyond(layout.offset as i64 * self.plan.ty(x).dtype.size() as i64)
+        self.homes.place(root).beyond(wide(layout.offset) * signed(self.plan.ty(x).dtype.size()))
     }
 
     /// Sets a result to the identity.
@@ -326,7 +327,7 @@ impl Build<'_, '_> {
     fn elements(&mut self, access: Access, dtype: DType) -> Operand {
         let Layout { offset, strides, .. } = access.layout;
         let place = self.homes.place(access.root);
-        let place = Place { offset: place.offset + offset as i64 * dtype.size() as i64, ..place };
+        let place = Place { offset: place.offset + wide(offset) * signed(dtype.size()), ..place };
         Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
     }
 
@@ -371,7 +372,7 @@ fn merge_axes(shape: &[usize], streams: Vec<Stream>, keep_last: bool, keep_row: 
             continue;
         }
         let mergeable = sources.last().is_some_and(|&before| {
-            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent as isize)
+            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent.cast_signed())
         });
         if mergeable && !(last && keep_row) {
             *extents.last_mut().expect("bug: an axis before this one") *= extent;

@@ -136,7 +136,7 @@ pub(super) fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
         let row = row_of(&places);
         let parts_only = assembly.rest == Rest::Nothing;
         if parts_only && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
-            placement.inside.push((plan.id(from), places.offset as usize));
+            placement.inside.push((plan.id(from), places.offset.unsigned_abs()));
         } else if parts_only && part.size() <= MAX_SMALL && row == part.size() {
             placement.store(plan, from, node, &places)?;
         } else if row >= MIN_ROW.min(part.size()) && placement.placed.len() < MAX_PARTS {
@@ -220,7 +220,7 @@ fn with_even_units(mut places: Layout) -> Layout {
         if places.shape[axis] == 1 {
             places.strides[axis] = stride;
         }
-        stride = places.strides[axis] * places.shape[axis] as isize;
+        stride = places.strides[axis] * places.shape[axis].cast_signed();
     }
     places
 }
@@ -234,7 +234,7 @@ fn row_of(places: &Layout) -> usize {
             break;
         }
         row *= places.shape[axis];
-        next = Some(places.strides[axis] * places.shape[axis] as isize);
+        next = Some(places.strides[axis] * places.shape[axis].cast_signed());
     }
     row
 }
@@ -247,8 +247,10 @@ fn stretches(parts: &[PlacedPart], size: usize) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let whole = stored().filter(|part| part.places.is_row_major());
-    let mut covered: Vec<Range<usize>> =
-        whole.map(|part| part.places.offset as usize..part.places.offset as usize + part.part.size()).collect();
+    let mut covered: Vec<Range<usize>> = whole
+        .map(|part| (part.places.offset.unsigned_abs(), part.part.size()))
+        .map(|(first, n)| first..first + n)
+        .collect();
     covered.sort_unstable_by_key(|range| range.start);
     let starts = std::iter::once(0).chain(covered.iter().map(|range| range.end));
     let ends = covered.iter().map(|range| range.start).chain(std::iter::once(size));

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::control::ControlPlan;
 use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
+use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
@@ -210,7 +211,7 @@ impl<'g> Plan<'g> {
         let mut n_values = 0;
         for id in graph.ids() {
             first_value.push(n_values);
-            n_values += graph.node(id).types().len() as u32;
+            n_values += position(graph.node(id).types().len());
         }
         let mut plan = Plan {
             graph,
@@ -238,7 +239,10 @@ impl<'g> Plan<'g> {
     /// The value of that number.
     pub fn value(&self, id: ValueId) -> Value {
         let node = self.first_value.partition_point(|&first| first as usize <= id) - 1;
-        Value { node: NodeId::from_index(node), result: (id - self.first_value[node] as usize) as u16 }
+        Value {
+            node: NodeId::from_index(node),
+            result: u16::try_from(id - self.first_value[node] as usize).expect("bug: a result beyond all"),
+        }
     }
 
     /// The number of values.
@@ -504,7 +508,7 @@ impl<'g> Plan<'g> {
             Kernel::Scalar(code) => code.stretches().map(|stretch| stretch.work).sum(),
             Kernel::Control(node) if self.controls[&k].in_registers => {
                 let regions = self.graph.node(*node).regions().iter();
-                regions.map(|region| region.n_nodes_expanded() as usize).sum()
+                regions.map(|region| usize::try_from(region.n_nodes_expanded()).unwrap_or(usize::MAX)).sum()
             }
             Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
         };
@@ -672,7 +676,7 @@ impl<'g> Plan<'g> {
 
     /// A computed value that is an output as it stands is computed into that output's buffer.
     fn choose_direct_outputs(&mut self, needed: &[bool]) {
-        for (position, output) in self.graph.outputs().iter().enumerate() {
+        for (number, output) in self.graph.outputs().iter().enumerate() {
             let id = self.id(output.value);
             let computed = needed[output.value.node.index()]
                 && self.graph.node(output.value.node).op().is_some_and(|op| match op.lower() {
@@ -685,7 +689,7 @@ impl<'g> Plan<'g> {
                     Lowering::Constant(_) | Lowering::View(_) => false,
                 });
             if computed && self.direct_output[id].is_none() {
-                self.direct_output[id] = Some(position as u32);
+                self.direct_output[id] = Some(position(number));
             }
         }
     }
@@ -693,7 +697,7 @@ impl<'g> Plan<'g> {
     /// Everything else that is an output is copied at the end: inputs, constants, views, and repeated outputs.
     fn copy_outputs(&mut self) {
         for (output, value) in self.graph.outputs().iter().map(|output| output.value).enumerate() {
-            if self.direct_output[self.id(value)] == Some(output as u32) {
+            if self.direct_output[self.id(value)] == Some(position(output)) {
                 continue;
             }
             let shape = self.graph.ty(value).shape.clone();

@@ -92,13 +92,13 @@ impl Var {
         if !check_float(self, "var") {
             return Var::poisoned();
         }
-        let x = self.from_first(axes);
+        let x = self.less_the_first(axes);
         (x - spread(x.mean_axes(axes), &x.shape(), axes)).square().mean_axes(axes)
     }
 
     /// The elements minus the first along the given axes, which is no part of the derivative.
     #[track_caller]
-    fn from_first(self, axes: &[usize]) -> Var {
+    fn less_the_first(self, axes: &[usize]) -> Var {
         let shape = self.shape();
         // Axes that do not exist are the reduction's to report, and nothing has no first element.
         if shape.size() == 0 || axes.iter().any(|&axis| axis >= shape.rank()) {

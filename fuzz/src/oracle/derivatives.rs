@@ -44,7 +44,9 @@ impl Oracle {
         let n: usize = site.types_in.iter().map(Type::size).sum();
         let form = self.random.below(6);
         if form == 0 && n <= MAX_HESSIAN {
-            if let Some(hessian) = self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))? {
+            if let Some(hessian) =
+                self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))?
+            {
                 self.evaluate("hessian", &hessian, &case.inputs, primal, wrt.len() * wrt.len())?;
             }
             return Ok(());
@@ -95,7 +97,9 @@ impl Oracle {
         self.count(|counts| counts.derivatives += 1);
         match self.agree(what, graph, inputs)? {
             Ok(agreed) => Ok(Some(agreed)),
-            Err(error) => Err(Run { what, graph, inputs }.finding("the derivative ends in an error", error.to_string())),
+            Err(error) => {
+                Err(Run { what, graph, inputs }.finding("the derivative ends in an error", error.to_string()))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::plan::{Plan, ValueId};
+use crate::emit::position;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Lowering, Op};
 use crate::value::{Array, DType, Scalar, Type};
@@ -69,7 +70,7 @@ impl Meaning {
         match &self.values[id] {
             Some(Tokens::Made { first, n }) => {
                 assert!(k < *n, "bug: element {k} of {n}");
-                first + k as Token
+                first + position(k)
             }
             Some(Tokens::Listed(tokens)) => tokens[k],
             None => unreachable!("bug: a value without a meaning"),
@@ -100,7 +101,7 @@ impl Meaning {
     pub fn partial(&mut self, id: ValueId, n: usize, k: usize) -> Token {
         let next = &mut self.next;
         let first = *self.partial.entry(id).or_insert_with(|| take(next, n));
-        first + k as Token
+        first + position(k)
     }
 
     /// A token in words.
@@ -183,7 +184,7 @@ impl Meaning {
         let operands: Vec<Array> = operands.iter().map(tokens).collect();
         let moved = op.eval(&operands.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
         let tokens = moved.as_slice::<i64>().expect("bug: tokens of another dtype");
-        Tokens::Listed(tokens.iter().map(|&token| token as Token).collect())
+        Tokens::Listed(tokens.iter().map(|&token| Token::try_from(token).expect("bug: a token of many bits")).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::plan::Place;
 use super::meaning::{NOTHING, REST, Token};
+use crate::emit::signed;
 
 /// The buffers behind the entries of the base table. Each byte holds the token of the element that begins there.
 pub(super) struct Memory {
@@ -51,7 +52,7 @@ impl Memory {
         let inside = range.filter(|range| range.end <= buffer.len());
         let (base, offset, end) = (place.base, place.offset, buffer.len());
         // Elements lie at multiples of their size, and where a stack is told in words.
-        if offset % (size as i64).min(8) != 0 {
+        if offset % signed(size.min(8)) != 0 {
             return Err(format!("{size} bytes at {offset} of buffer {base}, which are not aligned"));
         }
         inside.ok_or_else(|| format!("{size} bytes at {offset} of buffer {base}, which has {end}"))

@@ -11,6 +11,7 @@ use super::super::residence::{Element, Read, places};
 use super::meaning::{Meaning, NOTHING, Token, element_bytes, n_elements, name};
 use super::memory::Memory;
 use super::{PlanCheck, PlanFault};
+use crate::emit::{position as entry, signed, unsigned, wide};
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Monoid, TILE, kept_position};
 use crate::value::Scalar;
@@ -122,14 +123,14 @@ impl<'r, 'g> Replay<'r, 'g> {
         self.kernel = None;
         let outputs: Vec<Value> = self.plan.graph.outputs().iter().map(|output| output.value).collect();
         for (position, &x) in outputs.iter().enumerate() {
-            let place = Place { base: self.first_output() + position as u32, offset: 0 };
+            let place = Place { base: self.first_output() + entry(position), offset: 0 };
             self.expect_all(place, x).map_err(|message| format!("output {position}: {message}"))?;
         }
         Ok(())
     }
 
     fn first_output(&self) -> u32 {
-        FIRST_INPUT + self.plan.graph.inputs().len() as u32
+        FIRST_INPUT + entry(self.plan.graph.inputs().len())
     }
 
     /// Inputs, constants and numbers are there from the start.
@@ -139,14 +140,14 @@ impl<'r, 'g> Replay<'r, 'g> {
             self.define_at(Place { base, offset: 0 }, input.node.into())?;
             base += 1;
         }
-        base += self.plan.graph.outputs().len() as u32;
+        base += entry(self.plan.graph.outputs().len());
         for &id in &self.homes.constants {
             self.define_at(Place { base, offset: 0 }, self.plan.value(id))?;
             base += 1;
         }
         for (k, &number) in self.homes.numbers.iter().enumerate() {
             let token = self.meaning.number(Scalar::F64(number));
-            self.memory.write(Place { base, offset: 8 * k as i64 }, 8, token)?;
+            self.memory.write(Place { base, offset: signed(8 * k) }, 8, token)?;
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ impl<'r, 'g> Replay<'r, 'g> {
     fn define_at(&mut self, place: Place, x: Value) -> Checked<()> {
         let (id, size) = (self.plan.id(x), element_bytes(self.plan.ty(x)));
         for k in 0..n_elements(self.plan.ty(x)) {
-            self.memory.write(place.beyond((k * size) as i64), size, self.meaning.token(id, k))?;
+            self.memory.write(place.beyond(signed(k * size)), size, self.meaning.token(id, k))?;
         }
         Ok(())
     }
@@ -163,7 +164,7 @@ impl<'r, 'g> Replay<'r, 'g> {
     /// Demands all elements of a value, in row-major order from a place on.
     fn expect_all(&mut self, place: Place, x: Value) -> Checked<()> {
         let size = element_bytes(self.plan.ty(x));
-        (0..n_elements(self.plan.ty(x))).try_for_each(|k| self.expect(place.beyond((k * size) as i64), x, k))
+        (0..n_elements(self.plan.ty(x))).try_for_each(|k| self.expect(place.beyond(signed(k * size)), x, k))
     }
 
     /// Demands an element of a value at a place.
@@ -229,7 +230,7 @@ impl<'r, 'g> Replay<'r, 'g> {
                     let text = || format!("element {k} of {} is in no register", self.plan.graph.value_name(x));
                     known.then_some(()).ok_or_else(text)?;
                 } else {
-                    self.expect(self.home(root)?.beyond(place as i64 * size as i64), x, k)?;
+                    self.expect(self.home(root)?.beyond(wide(place) * signed(size)), x, k)?;
                 }
             }
         }
@@ -240,17 +241,17 @@ impl<'r, 'g> Replay<'r, 'g> {
         match op {
             ScalarOp::Node(node) => {
                 let id = self.plan.id(node.into());
-                registers.known.extend((0..self.plan.ty(node.into()).size()).map(|k| (id, k as isize)));
+                registers.known.extend((0..self.plan.ty(node.into()).size()).map(|k| (id, k.cast_signed())));
                 match self.homes.get(id) {
                     Some(place) => self.define_at(place, node.into()),
                     None => Ok(()),
                 }
             }
             ScalarOp::Output { from, output } => {
-                self.copy(from, Place { base: self.first_output() + output as u32, offset: 0 }, 1)
+                self.copy(from, Place { base: self.first_output() + entry(output), offset: 0 }, 1)
             }
             ScalarOp::Part { from, node, first, step } => {
-                let size = self.plan.ty(from).dtype.size() as i64;
+                let size = signed(self.plan.ty(from).dtype.size());
                 let place = self.home(self.plan.id(node.into()))?.beyond(i64::from(first) * size);
                 self.copy(from, place, step.into())
             }
@@ -258,7 +259,7 @@ impl<'r, 'g> Replay<'r, 'g> {
                 let number = filler(self.plan, with);
                 let (token, size) = (self.meaning.number(number), number.dtype().size());
                 let place = self.home(self.plan.id(node.into()))?;
-                let each = |k: u32| place.beyond(i64::from(k) * size as i64);
+                let each = |k: u32| place.beyond(i64::from(k) * signed(size));
                 (first..first + n).try_for_each(|k| self.memory.write(each(k), size, token))
             }
             ScalarOp::Guard(_) => Ok(()),
@@ -269,7 +270,7 @@ impl<'r, 'g> Replay<'r, 'g> {
     fn copy(&mut self, from: Value, place: Place, step: i64) -> Checked<()> {
         let (id, ty) = (self.plan.id(from), self.plan.ty(from));
         for k in 0..ty.size() {
-            let at = place.beyond(k as i64 * step * ty.dtype.size() as i64);
+            let at = place.beyond(signed(k) * step * signed(ty.dtype.size()));
             self.memory.write(at, ty.dtype.size(), self.meaning.token(id, k))?;
         }
         Ok(())
@@ -302,12 +303,12 @@ impl<'r, 'g> Replay<'r, 'g> {
     fn expect_operand(&mut self, x: Value) -> Checked<()> {
         let access = self.plan.access(x);
         let place = self.home(access.root)?;
-        let size = element_bytes(self.plan.ty(x)) as i64;
+        let size = signed(element_bytes(self.plan.ty(x)));
         if self.plan.ty(x).stack {
             return self.expect(place, x, 0);
         }
         let places: Vec<isize> = access.layout.places().collect();
-        places.into_iter().enumerate().try_for_each(|(k, at)| self.expect(place.beyond(at as i64 * size), x, k))
+        places.into_iter().enumerate().try_for_each(|(k, at)| self.expect(place.beyond(wide(at) * size), x, k))
     }
 
     fn control(&mut self, kernel: usize, node: NodeId) -> Checked<()> {
@@ -346,7 +347,7 @@ impl<'r, 'g> Replay<'r, 'g> {
                 FillWith::Element(place) => self.read(place, size)?,
             };
             for k in fill.stretches.iter().cloned().flatten() {
-                self.memory.write(fill.place.beyond((k * size) as i64), size, token)?;
+                self.memory.write(fill.place.beyond(signed(k * size)), size, token)?;
             }
         }
         if nest.extents.contains(&0) {
@@ -437,13 +438,13 @@ impl NestRun<'_, '_, '_> {
     fn outer(&mut self, axis: usize, distances: &[i64]) -> Checked<()> {
         if axis + 1 >= self.nest.extents.len() {
             self.row(distances)?;
-            self.row_position += self.nest.row() as usize;
+            self.row_position += unsigned(self.nest.row());
             return Ok(());
         }
         for i in 0..self.nest.extents[axis] {
             let mut inner: Vec<i64> = distances.to_vec();
             for (distance, stream) in inner.iter_mut().zip(&self.nest.streams) {
-                *distance += i as i64 * stream.strides[axis] as i64;
+                *distance += signed(i) * wide(stream.strides[axis]);
             }
             self.outer(axis + 1, &inner)?;
         }
@@ -460,7 +461,7 @@ impl NestRun<'_, '_, '_> {
                 self.uniform[stream] = Some(self.replay.read(place, self.nest.streams[stream].dtype.size())?);
             }
         }
-        let row = self.nest.row() as usize;
+        let row = unsigned(self.nest.row());
         let tiled = self.nest.n_levels > 1 || self.nest.works.iter().any(|w| matches!(w.action, Action::ReduceRow(_)));
         let tile = if tiled { TILE } else { row.max(1) };
         for start in (0..row).step_by(tile) {
@@ -497,8 +498,8 @@ impl NestRun<'_, '_, '_> {
 
     fn place(&self, stream: usize, distances: &[i64], i: usize) -> Place {
         let stream_of = &self.nest.streams[stream];
-        let elements = distances[stream] + i as i64 * stream_of.inner() as i64;
-        stream_of.place.beyond(elements * stream_of.dtype.size() as i64)
+        let elements = distances[stream] + signed(i) * wide(stream_of.inner());
+        stream_of.place.beyond(elements * signed(stream_of.dtype.size()))
     }
 
     /// Where the result of a work is in memory; `in_tile` counts from the beginning of the tile.
@@ -508,7 +509,7 @@ impl NestRun<'_, '_, '_> {
             (Some(stream), _) => Some(self.place(stream, distances, i)),
             (None, Some(tile)) => {
                 let distance = tile * TILE_BYTES + in_tile * work.dtype.size();
-                self.scratch.map(|scratch| scratch.beyond(distance as i64))
+                self.scratch.map(|scratch| scratch.beyond(signed(distance)))
             }
             (None, None) => None,
         }
@@ -668,7 +669,7 @@ impl NestRun<'_, '_, '_> {
         let (matrix, vector) = (operands[slot], operands[1 - slot]);
         let row = self.row_position + index.0;
         let size = plan.ty(matrix).dtype.size();
-        let along = |place: Place, column: usize| place.beyond((column * size) as i64);
+        let along = |place: Place, column: usize| place.beyond(signed(column * size));
         match self.nest.works[k].action {
             Action::RowsTimesVector { matrix: rows, vector: elements, columns } => {
                 let (rows, elements) = (self.place(rows, distances, index.0), self.place(elements, distances, index.0));
