@@ -17,6 +17,14 @@ use Expected::{Agrees, Fails, FailsNatively, Gives, Refused, Sound};
 type Case = (&'static str, &'static str, &'static str, Expected);
 
 const CASES: &[Case] = &[
+    // The result took the place of an array of which the same item read the transpose.
+    ("symmetrize", "", "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]", Agrees),
+    ("symmetrize", "vjp", "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]] out.ct=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]", Agrees),
+    // One element of a repeated constant was written.
+    ("concat_with_broadcast", "", "q=[1,2,3,4,5,6,7,8,9,10,11,12]", Agrees),
+    // Arrays that are made in each other.
+    ("grow", "", "x=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", Gives("out=128")),
+    ("grow", "grad", "x=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", Agrees),
     ("guard_number", "", "x=0.5", Gives("y=0.5")),
     (
         "guard_number",
