@@ -19,7 +19,12 @@ type Case = (&'static str, &'static str, &'static str, Expected);
 const CASES: &[Case] = &[
     // The result took the place of an array of which the same item read the transpose.
     ("symmetrize", "", "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]", Agrees),
-    ("symmetrize", "vjp", "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]] out.ct=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]", Agrees),
+    (
+        "symmetrize",
+        "vjp",
+        "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]] out.ct=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]",
+        Agrees,
+    ),
     // One element of a repeated constant was written.
     ("concat_with_broadcast", "", "q=[1,2,3,4,5,6,7,8,9,10,11,12]", Agrees),
     // Arrays that are made in each other.

@@ -17,7 +17,7 @@ Every finding is reported with its place, and a hint where there is one:
 Examples:
   retrograd check loss.json
   retrograd check before.json after.json
-  retrograd check --plan loss.json gradient.json
+  retrograd check --plan loss.json
   retrograd grad loss.json | retrograd check -")]
 pub struct Check {
     /// The files; `-` is the standard input.

@@ -149,20 +149,20 @@ impl Meaning {
                 Some(Tokens::Listed(vec![identity; ty.size()].into()))
             }
             Lowering::View(_) => Some(self.moved(plan, op, &operands, ty)),
-            Lowering::Library(_) => match op {
-                Op::Pad(_) | Op::Concatenate(_) => Some(self.moved(plan, op, &operands, ty)),
-                Op::ScatterSlices(scatter) => {
-                    let zero = self.number(Scalar::F64(0.0).convert(ty.dtype));
-                    let mut sums = vec![zero; ty.size()];
-                    for (slot, &x) in operands.iter().enumerate() {
-                        for (k, place) in scatter.places(slot, &plan.ty(x).shape).into_iter().enumerate() {
-                            sums[place] = self.sum(zero, sums[place], self.token(plan.id(x), k));
-                        }
+            Lowering::Library(_) if matches!(op, Op::Pad(_) | Op::Concatenate(_)) => {
+                Some(self.moved(plan, op, &operands, ty))
+            }
+            Lowering::Library(_) => {
+                let Op::ScatterSlices(scatter) = op else { return None };
+                let zero = self.number(Scalar::F64(0.0).convert(ty.dtype));
+                let mut sums = vec![zero; ty.size()];
+                for (slot, &x) in operands.iter().enumerate() {
+                    for (k, place) in scatter.places(slot, &plan.ty(x).shape).into_iter().enumerate() {
+                        sums[place] = self.sum(zero, sums[place], self.token(plan.id(x), k));
                     }
-                    Some(Tokens::Listed(sums.into()))
                 }
-                _ => None,
-            },
+                Some(Tokens::Listed(sums.into()))
+            }
             Lowering::Inline(_)
             | Lowering::Math1(_)
             | Lowering::Math2(_)

@@ -1,6 +1,7 @@
 //! A plan, replayed kernel by kernel on the abstract memory.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::super::allocate::{ARENA, FIRST_INPUT, Homes, TILE_BYTES, filler};
 use super::super::calls;
@@ -427,6 +428,17 @@ fn crossed(place: Place) -> String {
     )
 }
 
+/// An index of a row.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    /// How far each stream has moved up to the row, in elements.
+    distances: &'a [i64],
+    /// The index in the row.
+    i: usize,
+    /// The index in the tile.
+    in_tile: usize,
+}
+
 /// What the items of one index know.
 #[derive(Default)]
 struct Known {
@@ -457,7 +469,7 @@ impl NestRun<'_, '_, '_> {
             if let Operand::Stream(stream) = *x
                 && self.nest.streams[stream].inner() == 0
             {
-                let place = self.place(stream, distances, 0);
+                let place = self.place(stream, At { distances, i: 0, in_tile: 0 });
                 self.uniform[stream] = Some(self.replay.read(place, self.nest.streams[stream].dtype.size())?);
             }
         }
@@ -470,45 +482,42 @@ impl NestRun<'_, '_, '_> {
         Ok(())
     }
 
-    fn tile(&mut self, distances: &[i64], indices: std::ops::Range<usize>) -> Checked<()> {
+    fn tile(&mut self, distances: &[i64], indices: Range<usize>) -> Checked<()> {
+        let at = |i: usize| At { distances, i, in_tile: i - indices.start };
         for level in 0..self.nest.n_levels {
             for k in 0..self.nest.works.len() {
                 if self.nest.works[k].level == level && self.nest.works[k].action.takes_tiles() {
                     let mut touched = Touched::default();
-                    for i in indices.clone() {
-                        self.work(k, distances, (i, i - indices.start), &mut Known::default(), &mut touched)?;
+                    for at in indices.clone().map(at) {
+                        self.work(k, at, &mut Known::default(), &mut touched)?;
                     }
                 }
             }
             let inline = |work: &Work| work.level == level && !work.action.takes_tiles();
             let segment: Vec<usize> = (0..self.nest.works.len()).filter(|&k| inline(&self.nest.works[k])).collect();
             let mut touched = Touched::default();
-            for i in indices.clone() {
+            for at in indices.clone().map(at) {
                 let mut known = Known::default();
-                for &k in &segment {
-                    self.work(k, distances, (i, i - indices.start), &mut known, &mut touched)?;
-                }
+                segment.iter().try_for_each(|&k| self.work(k, at, &mut known, &mut touched))?;
             }
-            for &k in &segment {
-                self.close(k, distances, indices.len())?;
-            }
+            segment.iter().try_for_each(|&k| self.close(k, at(indices.start), indices.len()))?;
         }
         Ok(())
     }
 
-    fn place(&self, stream: usize, distances: &[i64], i: usize) -> Place {
+    fn place(&self, stream: usize, at: At<'_>) -> Place {
         let stream_of = &self.nest.streams[stream];
-        let elements = distances[stream] + signed(i) * wide(stream_of.inner());
+        let elements = at.distances[stream] + signed(at.i) * wide(stream_of.inner());
         stream_of.place.beyond(elements * signed(stream_of.dtype.size()))
     }
 
-    /// Where the result of a work is in memory; `in_tile` counts from the beginning of the tile.
-    fn memory(&self, k: usize, distances: &[i64], (i, in_tile): (usize, usize)) -> Option<Place> {
+    /// Where the result of a work is in memory.
+    fn memory(&self, k: usize, at: At<'_>) -> Option<Place> {
         let work = &self.nest.works[k];
         match (work.store, work.tile) {
-            (Some(stream), _) => Some(self.place(stream, distances, i)),
+            (Some(stream), _) => Some(self.place(stream, at)),
             (None, Some(tile)) => {
-                let distance = tile * TILE_BYTES + in_tile * work.dtype.size();
+                let distance = tile * TILE_BYTES + at.in_tile * work.dtype.size();
                 self.scratch.map(|scratch| scratch.beyond(signed(distance)))
             }
             (None, None) => None,
@@ -516,59 +525,45 @@ impl NestRun<'_, '_, '_> {
     }
 
     /// What a work does at one index.
-    fn work(
-        &mut self,
-        k: usize,
-        distances: &[i64],
-        index: (usize, usize),
-        known: &mut Known,
-        touched: &mut Touched,
-    ) -> Checked<()> {
+    fn work(&mut self, k: usize, at: At<'_>, known: &mut Known, touched: &mut Touched) -> Checked<()> {
         let work = &self.nest.works[k];
         let mut found = Vec::with_capacity(work.operands.len());
         for &x in &work.operands {
-            found.push(self.operand(x, distances, index, known, touched)?);
+            found.push(self.operand(x, at, known, touched)?);
         }
         let result = match work.item {
             None => found[0],
-            Some(item) => self.item(k, &self.items[item], &found, distances, index, touched)?,
+            Some(item) => self.item(k, &self.items[item], &found, at, touched)?,
         };
         if matches!(work.action, Action::ReduceRow(_) | Action::AddRows { .. }) {
             return Ok(());
         }
-        if let Some(place) = self.memory(k, distances, index) {
-            touched.write(place, index.0)?;
+        if let Some(place) = self.memory(k, at) {
+            touched.write(place, at.i)?;
             self.replay.memory.write(place, work.dtype.size(), result)?;
         }
         known.made.insert(k, result);
         Ok(())
     }
 
-    fn operand(
-        &mut self,
-        x: Operand,
-        distances: &[i64],
-        index: (usize, usize),
-        known: &mut Known,
-        touched: &mut Touched,
-    ) -> Checked<Token> {
+    fn operand(&mut self, x: Operand, at: At<'_>, known: &mut Known, touched: &mut Touched) -> Checked<Token> {
         let (place, size) = match x {
             Operand::Immediate(number) => return Ok(self.replay.meaning.number(number)),
             Operand::Stream(stream) => {
                 if let Some(token) = self.uniform[stream].or_else(|| known.loaded.get(&stream).copied()) {
                     return Ok(token);
                 }
-                (self.place(stream, distances, index.0), self.nest.streams[stream].dtype.size())
+                (self.place(stream, at), self.nest.streams[stream].dtype.size())
             }
             Operand::Item(j) => {
                 if let Some(&token) = known.made.get(&j) {
                     return Ok(token);
                 }
-                let place = self.memory(j, distances, index);
+                let place = self.memory(j, at);
                 (place.ok_or("an item is read through memory that it does not have")?, self.nest.works[j].dtype.size())
             }
         };
-        touched.read(place, index.0)?;
+        touched.read(place, at.i)?;
         let token = self.replay.read(place, size)?;
         match x {
             Operand::Stream(stream) => drop(known.loaded.insert(stream, token)),
@@ -579,21 +574,13 @@ impl NestRun<'_, '_, '_> {
     }
 
     /// Compares what was found with what an item means; gives what it makes.
-    fn item(
-        &mut self,
-        k: usize,
-        item: &Item,
-        found: &[Token],
-        distances: &[i64],
-        index: (usize, usize),
-        touched: &mut Touched,
-    ) -> Checked<Token> {
-        let position = self.row_position + index.0;
+    fn item(&mut self, k: usize, item: &Item, found: &[Token], at: At<'_>, touched: &mut Touched) -> Checked<Token> {
+        let position = self.row_position + at.i;
         let plan = self.replay.plan;
         let nowhere = Place { base: ARENA, offset: 0 };
         let place = |x: Operand| match x {
-            Operand::Stream(stream) => self.place(stream, distances, index.0),
-            Operand::Item(j) => self.memory(j, distances, index).unwrap_or(nowhere),
+            Operand::Stream(stream) => self.place(stream, at),
+            Operand::Item(j) => self.memory(j, at).unwrap_or(nowhere),
             Operand::Immediate(_) => nowhere,
         };
         let places: Vec<Place> = self.nest.works[k].operands.iter().map(|&x| place(x)).collect();
@@ -625,15 +612,15 @@ impl NestRun<'_, '_, '_> {
                 };
                 match self.nest.works[k].action {
                     // Its terms are counted where the tile ends; here only their order is looked at.
-                    Action::ReduceRow(_) => self.in_order(&term, index.1),
+                    Action::ReduceRow(_) => self.in_order(&term, at.in_tile),
                     _ => {
-                        let place = self.memory(k, distances, index).ok_or("a reduction without a result")?;
-                        touched.read(place, index.0)?;
+                        let place = self.memory(k, at).ok_or("a reduction without a result")?;
+                        touched.read(place, at.i)?;
                         self.combine(&term, *monoid, place, 1)
                     }
                 }
             }
-            Item::Product { node, product } => self.product(k, *node, product.matrix, found, distances, index, touched),
+            Item::Product { node, product } => self.product(k, *node, product.matrix, found, at, touched),
             Item::Part(part) => {
                 self.replay.require(found[0], part.from, position, places[0])?;
                 let zero = Scalar::F64(0.0).convert(plan.ty(part.from).dtype);
@@ -641,8 +628,8 @@ impl NestRun<'_, '_, '_> {
                 match self.nest.works[k].action {
                     Action::AddToZero => Ok(self.replay.meaning.sum(zero, zero, found[0])),
                     Action::Add => {
-                        let place = self.memory(k, distances, index).ok_or("a part without a place")?;
-                        touched.read(place, index.0)?;
+                        let place = self.memory(k, at).ok_or("a part without a place")?;
+                        touched.read(place, at.i)?;
                         let before = self.replay.read(place, plan.ty(part.from).dtype.size())?;
                         Ok(self.replay.meaning.sum(zero, before, found[0]))
                     }
@@ -653,40 +640,38 @@ impl NestRun<'_, '_, '_> {
     }
 
     /// The row of a matrix times a vector, or times an element of it and added to a sum of rows.
-    #[allow(clippy::too_many_arguments, reason = "the context of one index, as for its callers")]
     fn product(
         &mut self,
         k: usize,
         node: NodeId,
         slot: usize,
         found: &[Token],
-        distances: &[i64],
-        index: (usize, usize),
+        at: At<'_>,
         touched: &mut Touched,
     ) -> Checked<Token> {
         let plan = self.replay.plan;
         let operands = plan.graph.operands(node);
         let (matrix, vector) = (operands[slot], operands[1 - slot]);
-        let row = self.row_position + index.0;
+        let row = self.row_position + at.i;
         let size = plan.ty(matrix).dtype.size();
         let along = |place: Place, column: usize| place.beyond(signed(column * size));
         match self.nest.works[k].action {
             Action::RowsTimesVector { matrix: rows, vector: elements, columns } => {
-                let (rows, elements) = (self.place(rows, distances, index.0), self.place(elements, distances, index.0));
+                let (rows, elements) = (self.place(rows, at), self.place(elements, at));
                 for column in 0..columns {
-                    touched.read(along(rows, column), index.0)?;
-                    touched.read(along(elements, column), index.0)?;
+                    touched.read(along(rows, column), at.i)?;
+                    touched.read(along(elements, column), at.i)?;
                     self.replay.expect(along(rows, column), matrix, row * columns + column)?;
                     self.replay.expect(along(elements, column), vector, column)?;
                 }
                 Ok(self.replay.meaning.token(plan.id(node.into()), row))
             }
             Action::AddRows { matrix: rows, columns } => {
-                let rows = self.place(rows, distances, index.0);
+                let rows = self.place(rows, at);
                 self.replay.require(found[0], vector, row, rows)?;
-                let sums = self.memory(k, distances, (0, 0)).ok_or("a sum without a place")?;
+                let sums = self.memory(k, at).ok_or("a sum without a place")?;
                 for column in 0..columns {
-                    touched.read(along(rows, column), index.0)?;
+                    touched.read(along(rows, column), at.i)?;
                     self.replay.expect(along(rows, column), matrix, row * columns + column)?;
                     let term = Term { result: node.into(), element: column, number: row, of: plan.ty(vector).size() };
                     let sum = self.combine(&term, Monoid::Sum, along(sums, column), 1)?;
@@ -732,7 +717,7 @@ impl NestRun<'_, '_, '_> {
     }
 
     /// The end of a tile of a reduction along the row.
-    fn close(&mut self, k: usize, distances: &[i64], n: usize) -> Checked<()> {
+    fn close(&mut self, k: usize, at: At<'_>, n: usize) -> Checked<()> {
         let work = &self.nest.works[k];
         let (Action::ReduceRow(monoid), Some(Item::Reduce { node, axes, .. })) =
             (work.action, work.item.map(|item| &self.items[item]))
@@ -747,7 +732,7 @@ impl NestRun<'_, '_, '_> {
             number: 0,
             of: shape.size() / plan.ty((*node).into()).size().max(1),
         };
-        let place = self.memory(k, distances, (0, 0)).ok_or("a reduction without a result")?;
+        let place = self.memory(k, at).ok_or("a reduction without a result")?;
         let after = self.combine_many(&term, monoid, place, n)?;
         self.replay.memory.write(place, work.dtype.size(), after)
     }
