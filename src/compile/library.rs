@@ -86,7 +86,10 @@ impl Slice {
                 DType::F64 => ArrayRef::F64(self.typed(bases)),
                 DType::F32 => ArrayRef::F32(self.typed(bases)),
                 DType::I64 => ArrayRef::I64(self.typed(bases)),
-                DType::Bool => ArrayRef::Bool(self.typed(bases)),
+                DType::Bool => {
+                    debug_assert!(self.typed(bases).iter().all(|&byte: &u8| byte <= 1), "bug: a bool that is none");
+                    ArrayRef::Bool(self.typed(bases))
+                }
             }
         }
     }

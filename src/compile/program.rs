@@ -240,6 +240,38 @@ impl Program {
         Program { loop_bytes: bytes, ..self }
     }
 
+    /// Limits the memory that a call may take, beside its inputs: its results, working memory, and what loops save, as far as
+    /// [`Program::with_loop_memory`] allows.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Type};
+    /// use retrograd::{Program, Var, trace};
+    ///
+    /// let graph = trace(|x: Var| x.exp(), (Type::new(DType::F64, [1000]),))?;
+    /// assert!(Program::compile(&graph)?.with_memory_limit(8_000).is_ok());
+    /// let error = Program::compile(&graph)?.with_memory_limit(7_999).err().unwrap();
+    /// assert_eq!(error.to_string(), "limit of 7999 bytes of memory for a run exceeded: got 8000");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If results and working memory alone are more. What loops save beyond the limit ends a call in an error.
+    pub fn with_memory_limit(self, max_bytes: u64) -> Result<Program, LimitError> {
+        let outputs = self.outputs.iter().map(|(_, ty)| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64));
+        let got = outputs.fold(self.memory_bytes() as u64, u64::saturating_add);
+        let Some(left) = max_bytes.checked_sub(got) else {
+            return Err(LimitError {
+                what: "bytes of memory for a run",
+                limit: max_bytes,
+                got: Some(got),
+                place: None,
+            });
+        };
+        // The rows of loops are a part of working memory.
+        let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.row_bytes);
+        Ok(Program { loop_bytes: self.loop_bytes.min(for_loops), ..self })
+    }
+
     /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
     /// are computed once more. Arrays of rows are part of [`Program::memory_bytes`].
     pub fn peak_loop_bytes(&self) -> usize {
