@@ -166,10 +166,13 @@ fn replace_token(text: &str, random: &mut Random, of: impl Fn(char) -> bool, by:
     [&text[..start], by[random.below(by.len())], &text[end..]].concat().into_bytes()
 }
 
-/// What is accepted can be differentiated, optimized and run, both ways with the same bits.
+/// What is accepted can be differentiated, optimized and run, both ways with the same bits; or compiled, if it is large.
 fn run(seed: u64, graph: &Graph) {
     let n_elements: usize = graph.ids().flat_map(|id| graph.node(id).types()).map(Type::size).sum();
     if n_elements > 10_000 || !ends_soon(graph) {
+        // It may take long to run, but it is compiled, or asks for more than any machine has.
+        let outcome = Program::compile(graph);
+        assert!(matches!(outcome, Ok(_) | Err(Error::Limit(_))), "seed {seed}: {:?}\n{graph}", outcome.err());
         return;
     }
     let mut random = Random(seed);

@@ -118,7 +118,7 @@ mod tests {
         let is_long = |distance: &i32| !(-128..128).contains(distance);
         for places in [(0..200).collect::<Vec<i64>>(), (0..200).rev().collect(), (0..200).map(|k| 4 * k).collect()] {
             let long: Vec<i32> = distances(places.iter().map(|k| 4096 + 8 * k)).into_iter().filter(is_long).collect();
-            assert_eq!(long, [4096 + 8 * places[0] as i32]);
+            assert_eq!(long, [4096 + 8 * i32::try_from(places[0]).unwrap()]);
         }
         // Near the beginning there is nothing to do, nor where one place has nothing to do with the next.
         assert_eq!(distances([0, 120, 56]), [0, 120, 56]);

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::allocate::Homes;
 use super::plan::{Place, Plan};
+use super::stacks::NO_MEMORY;
 use crate::ir::{NodeId, results_of};
 use crate::op::{Layout, Lowering, Op};
 use crate::value::{ArrayMut, ArrayRef, DType};
@@ -19,7 +20,12 @@ pub(super) struct LibraryCall {
     op: Op,
     operands: Vec<Slice>,
     results: Vec<Slice>,
+    /// The most bytes of memory that the routine takes for itself.
+    pub scratch_bytes: usize,
 }
+
+/// Less memory is not asked for on trial.
+const MIN_TRIAL: usize = 1 << 20;
 
 /// Elements behind an entry of the base table.
 struct Slice {
@@ -41,7 +47,17 @@ impl LibraryCall {
             Slice::new(homes.place(plan.id(y)), ty.dtype, Layout::row_major(&ty.shape))
         });
         let op = plan.graph.node(node).op().expect("bug: an input among operations").clone();
-        LibraryCall { op, operands: operands.collect(), results: results.collect() }
+        let operands: Vec<Slice> = operands.collect();
+        // Products copy operands whose rows do not lie in one piece: views, which may be far larger than what they show.
+        let copied = operands.iter().filter(|slice| slice.layout.shape.rank() > 2 || !slice.layout.is_row_major());
+        let bytes = copied.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
+        let scratch_bytes = if let Op::DotGeneral(_) = op { bytes.fold(0, usize::saturating_add) } else { 0 };
+        LibraryCall { op, operands, results: results.collect(), scratch_bytes }
+    }
+
+    /// Whether the system has the memory that the routine takes for itself, whose own requests end the process if not.
+    fn has_memory(&self) -> bool {
+        self.scratch_bytes < MIN_TRIAL || Vec::<u8>::new().try_reserve_exact(self.scratch_bytes).is_ok()
     }
 
     /// # Safety
@@ -67,8 +83,19 @@ impl LibraryCall {
 /// `call` must point to a [`LibraryCall`], and `bases` to the base table of its plan.
 pub(super) unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *mut u8) -> i32 {
     // SAFETY: by this function's contract. A panic must not unwind through compiled code.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe { (*call).run(bases) }));
-    if outcome.is_ok() { 0 } else { PANICKED }
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe {
+        let call = &*call;
+        let has_memory = call.has_memory();
+        if has_memory {
+            call.run(bases);
+        }
+        has_memory
+    }));
+    match outcome {
+        Ok(true) => 0,
+        Ok(false) => NO_MEMORY,
+        Err(_) => PANICKED,
+    }
 }
 
 impl Slice {
@@ -86,7 +113,10 @@ impl Slice {
                 DType::F64 => ArrayRef::F64(self.typed(bases)),
                 DType::F32 => ArrayRef::F32(self.typed(bases)),
                 DType::I64 => ArrayRef::I64(self.typed(bases)),
-                DType::Bool => ArrayRef::Bool(self.typed(bases)),
+                DType::Bool => {
+                    debug_assert!(self.typed(bases).iter().all(|&byte: &u8| byte <= 1), "bug: a bool that is none");
+                    ArrayRef::Bool(self.typed(bases))
+                }
             }
         }
     }

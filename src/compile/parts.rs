@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn short_rows_and_many_parts_are_left_to_routines() {
-        let pad = |low: usize| Pad { low: vec![0, low as i64], high: vec![0, 0], interior: vec![0, 0] };
+        let pad = |low: usize| Pad { low: vec![0, crate::emit::signed(low)], high: vec![0, 0], interior: vec![0, 0] };
         assert!(parts(pad(1), &[&[50, 3], &[]]).is_none());
         assert_eq!(parts(pad(1), &[&[50, 64], &[]]).unwrap().1, [[0, 50 * 65]]);
         assert!(parts(pad(0), &[&[50, 3], &[]]).unwrap().1.is_empty());

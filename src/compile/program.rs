@@ -44,6 +44,8 @@ pub struct Program {
     /// How many they save in the arena, for rows; and how many a call takes for states, whatever its inputs are.
     row_bytes: usize,
     state_bytes: usize,
+    /// How many a routine takes for itself.
+    scratch_bytes: usize,
     arena_lines: usize,
     frame_lines: usize,
     /// Whether the stack has room for what a call needs. Routines in Rust need memory that was written to before.
@@ -180,6 +182,7 @@ impl Program {
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
         let n_entries = homes.n_entries(&plan, libraries.len());
         kept.libraries.extend(libraries);
+        let scratch_bytes = kept.libraries.iter().map(|call| call.scratch_bytes).max().unwrap_or(0);
         let arena_lines = homes.arena_bytes.div_ceil(size_of::<Line>());
         let frame_lines = (8 * homes.frame_slots).div_ceil(size_of::<Line>());
         let routines = makes_stacks(graph) || !kept.libraries.is_empty();
@@ -199,6 +202,7 @@ impl Program {
             loop_bytes: usize::try_from(DEFAULT_LOOP_BYTES).unwrap_or(usize::MAX),
             row_bytes: homes.row_bytes,
             state_bytes: plan.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
+            scratch_bytes,
             arena_lines,
             frame_lines,
             memory: Mutex::new(Vec::new()),
@@ -249,6 +253,39 @@ impl Program {
     /// [`Loop::checkpoint`]: crate::Loop::checkpoint
     pub fn with_loop_memory(self, bytes: usize) -> Program {
         Program { loop_bytes: bytes, ..self }
+    }
+
+    /// Limits the memory that a call may take, beside its inputs: its results, working memory, that of routines such as
+    /// products of matrices, and what loops save, as far as [`Program::with_loop_memory`] allows.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Type};
+    /// use retrograd::{Program, Var, trace};
+    ///
+    /// let graph = trace(|x: Var| x.exp(), (Type::new(DType::F64, [1000]),))?;
+    /// assert!(Program::compile(&graph)?.with_memory_limit(8_000).is_ok());
+    /// let error = Program::compile(&graph)?.with_memory_limit(7_999).err().unwrap();
+    /// assert_eq!(error.to_string(), "limit of 7999 bytes of memory for a run exceeded: got 8000");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If results and working memory alone are more. What loops save beyond the limit ends a call in an error.
+    pub fn with_memory_limit(self, max_bytes: u64) -> Result<Program, LimitError> {
+        let outputs = self.outputs.iter().map(|(_, ty)| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64));
+        let own = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
+        let got = outputs.fold(own, u64::saturating_add);
+        let Some(left) = max_bytes.checked_sub(got) else {
+            return Err(LimitError {
+                what: "bytes of memory for a run",
+                limit: max_bytes,
+                got: Some(got),
+                place: None,
+            });
+        };
+        // The rows of loops are a part of working memory.
+        let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.row_bytes);
+        Ok(Program { loop_bytes: self.loop_bytes.min(for_loops), ..self })
     }
 
     /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
@@ -527,7 +564,7 @@ impl Program {
             PANICKED => panic!("bug: a library routine of {} panicked", self.name),
             TOO_MUCH => too_much_loop_memory(self.loop_bytes as u64).into(),
             NO_MEMORY => {
-                let bytes = self.memory_bytes() as u64;
+                let bytes = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
                 MemoryError { what: format!("working memory of {}", self.name), bytes }.into()
             }
             status if let Some(limit) = limit_of(status) => {

@@ -421,6 +421,32 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_states_does_not_wrap() {
+        let bytes = |schedule, length, state: &[usize]| {
+            let driver = Driver {
+                schedule,
+                length,
+                reverse: false,
+                n_cts: 1,
+                state: state.into(),
+                xs: vec![],
+                ys: vec![],
+                n_inputs: [2, 3],
+                makes_stacks: [false; 2],
+            };
+            driver.memory_bytes()
+        };
+        assert_eq!(bytes(Schedule::Binomial(3), 10, &[8, 1]), (3 + 2) * 24);
+        assert_eq!(bytes(Schedule::Binomial(usize::MAX), 10, &[8]), (10 + 2) * 16);
+        assert_eq!(bytes(Schedule::Binomial(3), 0, &[8]), 0);
+        for length in [usize::MAX, usize::MAX - 1, usize::MAX - 2, isize::MAX as usize] {
+            assert_eq!(bytes(Schedule::Binomial(usize::MAX), length, &[8]), usize::MAX, "{length}");
+            assert_eq!(bytes(Schedule::Sqrt, length, &[usize::MAX / 2, usize::MAX / 2]), usize::MAX, "{length}");
+        }
+        assert_eq!(bytes(Schedule::Binomial(2), 10, &[usize::MAX - 8]), usize::MAX);
+    }
+
+    #[test]
     fn square_roots_bound_memory_and_work() {
         for length in (1..200).chain([10_000, 100_000, 99_999]) {
             let (advances, most) = simulate(Schedule::Sqrt, length);

@@ -222,6 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn what_no_memory_can_hold_is_refused() {
+        let mut stacks = Stacks::new(usize::MAX);
+        for size in [usize::MAX, usize::MAX - 15, isize::MAX as usize, 1 << 62] {
+            assert!(stacks.take(size).is_err(), "{size}");
+        }
+        let mut head = Head { data: std::ptr::null_mut(), len: 0, capacity: 0 };
+        for (record, n) in [(usize::MAX, 2), (1 << 40, 1 << 40), (24, usize::MAX), (8, usize::MAX / 8)] {
+            // SAFETY: stacks and head are there.
+            let status = unsafe { reserve(&mut stacks, &mut head, record, n) };
+            assert!(status < 0, "{n} records of {record} bytes");
+        }
+        for (record, capacity) in [(usize::MAX, 1), (1 << 60, 16), (1, usize::MAX), (24, usize::MAX / 24)] {
+            let mut head = Head { data: std::ptr::null_mut(), len: 0, capacity };
+            assert!(stacks.grow(&mut head, record).is_err(), "{capacity} records of {record} bytes");
+        }
+        assert_eq!(Stacks::new(100).take(101), Err(TOO_MUCH));
+    }
+
+    #[test]
     fn what_is_released_is_taken_again() {
         let mut stacks = Stacks::new(1 << 20);
         let kept = stacks.take(100).unwrap();

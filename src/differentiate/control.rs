@@ -1,8 +1,10 @@
 //! The derivatives of operations with regions, made of the derivatives of these regions.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::activity::{Step, reached, reaching};
+use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
@@ -12,6 +14,7 @@ use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
 pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+    let _known = known::Scope::enter();
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
         Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
@@ -23,6 +26,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
 
 /// The cotangents of the wanted operands of an operation with regions. `None` is a zero.
 pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+    let _known = known::Scope::enter();
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
         Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
@@ -78,7 +82,7 @@ fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
 }
 
 /// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
-fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Graph> {
+fn forward_region(region: &Arc<Graph>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -86,15 +90,21 @@ fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Gra
         let name = names.give(&format!("{}.tangent", inputs[k].0));
         inputs.push((name, inputs[k].1.clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    let key = Key::new("forward branch", region, &inputs, &[&places(varied), &places(moved)]);
+    let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
         let to: Vec<Var> = (0..y.len()).filter(|&k| moved[k]).map(|k| y[k]).collect();
         let tangents = pushforward(&from, &x[n..], &to);
         let tangents = to.iter().zip(tangents).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
         tangents.enumerate().map(|(k, t)| (format!("tangent.{k}"), t)).collect()
-    })?;
-    Some(traced.graph)
+    };
+    known::derivative(key, region, || Some(trace::region(region.name(), &inputs, body)?.graph))
+}
+
+/// The places that are marked.
+fn places(marked: &[bool]) -> Vec<usize> {
+    (0..marked.len()).filter(|&k| marked[k]).collect()
 }
 
 fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
@@ -118,22 +128,23 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
 }
 
 /// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
-fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
+fn reverse_region(region: &Arc<Graph>, useful: &[bool], pulled: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    let key = Key::new("reverse branch", region, &inputs, &[&places(useful), &places(pulled)]);
+    let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
         let from: Vec<Var> = (0..y.len()).filter(|&k| useful[k]).map(|k| y[k]).collect();
         let cts = pullback(&to, &from, &x[n..]);
         let cts = to.iter().zip(cts).map(|(x, ct)| ct.unwrap_or_else(|| x.full_like(0.0)));
         cts.enumerate().map(|(k, ct)| (format!("ct.{k}"), ct)).collect()
-    })?;
-    Some(traced.graph)
+    };
+    known::derivative(key, region, || Some(trace::region(region.name(), &inputs, body)?.graph))
 }
 
 fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
@@ -181,13 +192,13 @@ fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
     let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
     let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
     let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
-    trace::apply_regions(back, &operands, vec![Graph::clone(&step.regions[1])])
+    trace::apply_regions(back, &operands, vec![step.regions[1].clone()])
 }
 
 /// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
 /// what does not change; it gives the next carry and what is collected.
 struct Loop<'s> {
-    body: &'s Graph,
+    body: &'s Arc<Graph>,
     /// The condition of a `while`.
     condition: Option<&'s Graph>,
     carry: usize,
@@ -297,7 +308,9 @@ impl<'s> Loop<'s> {
                 tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
             }
         }
-        let body = trace::region(self.body.name(), &inputs, |x| {
+        let key =
+            Key::new("forward", self.body, &inputs, &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed]);
+        let trip = |x: &[Var]| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
             let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
@@ -307,18 +320,20 @@ impl<'s> Loop<'s> {
             let pushed = to.iter().zip(pushed).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
             let outputs = y[..self.carry].iter().copied().chain(pushed);
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
-        })?;
+        };
+        let body = || Some(trace::region(self.body.name(), &inputs, trip)?.graph);
+        let body = known::derivative(key, self.body, body)?;
         let n_carry = self.carry + carried.len();
-        let mut regions = Vec::new();
+        let mut regions: Vec<Arc<Graph>> = Vec::new();
         if let Some(condition) = self.condition {
             let traced = trace::region(condition.name(), &inputs, |x| {
                 let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
                 let holds = trace::inline(condition, &primal).unwrap_or_default();
                 holds.into_iter().map(|holds| ("holds".to_string(), holds)).collect()
             })?;
-            regions.push(traced.graph);
+            regions.push(traced.graph.into());
         }
-        regions.push(body.graph);
+        regions.push(body);
         let op: Op = if let Op::While(op) = &step.op {
             While { carry: n_carry, ..**op }.into()
         } else {
@@ -381,7 +396,7 @@ impl<'s> Loop<'s> {
 
     /// A trip and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the body, then the
     /// tangents of the carry and of what is collected.
-    fn joint_forward(&self, moved: &Moved<'_>) -> Option<Graph> {
+    fn joint_forward(&self, moved: &Moved<'_>) -> Option<Arc<Graph>> {
         let mut inputs = named_inputs(self.body);
         let n_own = inputs.len();
         let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -389,7 +404,8 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[k].clone();
             inputs.push((names.give(&format!("{name}.tangent")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let key = Key::new("trip and tangents", self.body, &inputs, &[moved.carried, moved.collected, moved.fixed]);
+        let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
             let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
@@ -401,8 +417,8 @@ impl<'s> Loop<'s> {
                 outputs.push((names.give(&format!("tangent.{k}")), t.unwrap_or_else(|| y.full_like(0.0))));
             }
             outputs
-        })?;
-        Some(traced.graph)
+        };
+        known::derivative(key, self.body, || Some(trace::region(self.body.name(), &inputs, trip)?.graph))
     }
 
     /// Carry, rows, and what does not change.
@@ -614,7 +630,9 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[n_index + k].clone();
             inputs.push((names.give(&format!("{name}.ct")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let places = [flow.active, flow.collected, flow.rows, flow.fixed, &[n_index, self.carry]];
+        let key = Key::new("trip and cotangents", self.body, &inputs, &places);
+        let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let operand = |&k: &usize| x[n_index + k];
             let to: Vec<Var> = flow.active.iter().chain(flow.fixed).chain(flow.rows).map(operand).collect();
@@ -636,8 +654,9 @@ impl<'s> Loop<'s> {
                 outputs.push((names.give(&format!("ct.{position}")), ct));
             }
             outputs
-        })?;
-        Some(traced.graph)
+        };
+        let joint = || Some(trace::region(self.body.name(), &inputs, trip)?.graph);
+        known::derivative(key, self.body, joint).map(|joint| Graph::clone(&joint))
     }
 }
 

@@ -733,3 +733,63 @@ pub(super) fn register_type(dtype: DType, lanes: u8) -> ir::Type {
         _ => unreachable!("bug: {lanes} lanes of {dtype}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mode, Module, wide};
+    use super::*;
+
+    /// Runs a function on a base table.
+    fn run(bases: *const *mut u8, body: impl FnOnce(&mut Emitter<'_>)) {
+        let mut module = Module::new(Mode::default()).unwrap();
+        let function = module.function(body);
+        let (code, _) = module.finish().unwrap();
+        // SAFETY: compiled functions have this signature, and the body stays within the memory that it is given.
+        let status = unsafe {
+            let code = std::mem::transmute::<*const u8, extern "C" fn(*const *mut u8) -> i32>(code.address(function));
+            code(bases)
+        };
+        assert_eq!(status, 0);
+    }
+
+    /// Distances whose lower 32 bits alone would lead somewhere else, or nowhere.
+    const DISTANCES: [isize; 5] = [1 << 31, (1 << 31) + 8, 1 << 32, (1 << 40) + 16, -(1 << 33)];
+
+    #[test]
+    fn distances_beyond_an_instruction_are_added() {
+        for distance in DISTANCES {
+            let mut memory = [0x5555_u64, 0];
+            let far = memory.as_mut_ptr().cast::<u8>().wrapping_byte_offset(-distance);
+            let distance = wide(distance);
+            run([far].as_ptr(), |e| {
+                let base = e.base(0);
+                let loaded = e.load_pointer(base, distance);
+                e.store_pointer(loaded, base, distance + 8);
+                let (address, offset) = e.within_reach(base, distance);
+                let x = e.load(address, offset, DType::I64, 1);
+                e.store(x, address, offset);
+            });
+            assert_eq!(memory, [0x5555; 2], "{distance}");
+        }
+    }
+
+    #[test]
+    fn entries_of_large_tables_are_found() {
+        for entry in [0, (1 << 28) - 1, 1 << 28, (1 << 29) + 1, u32::MAX] {
+            let mut memory = [7_u64];
+            let table = [memory.as_mut_ptr().cast::<u8>()];
+            let bases = table.as_ptr().wrapping_byte_sub(8 * entry as usize);
+            for cached in [false, true] {
+                run(bases, |e| {
+                    if cached {
+                        e.load_bases([entry]);
+                    }
+                    let base = e.base(entry);
+                    let one = e.index(1);
+                    e.store_pointer(one, base, 0);
+                });
+                assert_eq!(std::mem::replace(&mut memory[0], 7), 1, "{entry}");
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -693,7 +693,17 @@ impl<O: Operation> Graph<O> {
 
     /// Whether both compute the same in the same order, whatever names and source lines say.
     pub(crate) fn is_same(&self, other: &Graph<O>) -> bool {
-        let same_node = |id: NodeId| {
+        self.is_same_but_for(other, &mut HashSet::new())
+    }
+
+    /// The same, where pairs of regions that are known to be the same are not compared again: regions that stand in several
+    /// places of regions that do would be compared as often as they stand there.
+    fn is_same_but_for(&self, other: &Graph<O>, known: &mut HashSet<[*const Graph<O>; 2]>) -> bool {
+        let mut same_region = |x: &Arc<Graph<O>>, y: &Arc<Graph<O>>| {
+            let pair = [Arc::as_ptr(x), Arc::as_ptr(y)];
+            known.contains(&pair) || x.is_same_but_for(y, known) && known.insert(pair)
+        };
+        let mut same_node = |id: NodeId| {
             let (x, y) = (self.node(id), other.node(id));
             let same_op = match (x.op(), y.op()) {
                 (None, None) => true,
@@ -704,7 +714,7 @@ impl<O: Operation> Graph<O> {
                 && x.types() == y.types()
                 && self.operands(id) == other.operands(id)
                 && x.regions().len() == y.regions().len()
-                && x.regions().iter().zip(y.regions()).all(|(x, y)| x.is_same(y))
+                && x.regions().iter().zip(y.regions()).all(|(x, y)| same_region(x, y))
         };
         let values = |graph: &Graph<O>| graph.outputs.iter().map(|output| output.value).collect::<Vec<_>>();
         std::ptr::eq(self, other)
@@ -713,7 +723,7 @@ impl<O: Operation> Graph<O> {
                 && self.guards.is_empty()
                 && other.guards.is_empty()
                 && values(self) == values(other)
-                && self.ids().all(same_node)
+                && self.ids().all(&mut same_node)
     }
 
     /// The number of nodes, those of regions counted as often as they are used.

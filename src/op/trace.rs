@@ -322,9 +322,13 @@ pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
 
 /// Appends the application of an operation that holds regions; gives its results, or `None` after an error.
 #[track_caller]
-pub(crate) fn apply_regions(op: impl Into<Op>, operands: &[Var], regions: Vec<Graph>) -> Option<Vec<Var>> {
+pub(crate) fn apply_regions(
+    op: impl Into<Op>,
+    operands: &[Var],
+    regions: Vec<impl Into<Arc<Graph>>>,
+) -> Option<Vec<Var>> {
     let at = Location::caller();
-    let regions = regions.into_iter().map(Arc::new).collect();
+    let regions = regions.into_iter().map(Into::into).collect();
     let (trace, node) = append(op.into(), operands, regions, at)?;
     Some(inspect(|graph| results_of(graph, node).map(|result| Var::new(trace, result)).collect()))
 }
@@ -372,6 +376,25 @@ pub(crate) fn inline(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
             None
         }
     })
+}
+
+/// Requires that the innermost trace have room for so many further nodes, before what takes long or much memory to make
+/// them. If it has not, the trace ends here with the error of that limit: where results are many, so are poisoned ones.
+#[track_caller]
+pub(crate) fn demand_nodes(n: u64) {
+    let at = Location::caller();
+    let exceeded = with_open(|trace| {
+        let (limit, got) = (trace.max_nodes as u64, n.saturating_add(trace.graph.n_nodes() as u64));
+        let exceeded = got > limit && trace.error.is_none();
+        if exceeded {
+            let place = Some(format!("at {at}"));
+            trace.fail(LimitError { what: "nodes of a trace", limit, got: Some(got), place });
+        }
+        exceeded
+    });
+    if exceeded {
+        panic::resume_unwind(Box::new(Unwound));
+    }
 }
 
 /// The value behind a variable in the innermost trace, where derivatives are taken; `None` after an error.
