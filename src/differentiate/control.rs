@@ -7,14 +7,14 @@ use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
 use crate::ir::Value;
-use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
+use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
 pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
         Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -25,7 +25,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
 pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).pull(step, x, cts, wanted),
         Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -46,6 +46,12 @@ fn index() -> Type {
     Type::scalar(DType::I64)
 }
 
+/// What the inputs of each region may hold.
+fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
+    let operands: Vec<Range> = x.iter().map(|&x| trace::range(x)).collect();
+    of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
+}
+
 /// How many operands stand before those of the regions: the choice, where there is one.
 fn n_choices(op: &Op) -> usize {
     usize::from(!matches!(op, Op::Checkpoint(_)))
@@ -63,8 +69,8 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     }
     let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(forward_region(region, &varied, &moved)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(forward_region(region, ranges, &varied, &moved)?);
     }
     let operands = [x, &given].concat();
     let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
@@ -78,7 +84,7 @@ fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
 }
 
 /// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
-fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Graph> {
+fn forward_region(region: &Graph, mut ranges: Vec<Range>, varied: &[bool], moved: &[bool]) -> Option<Graph> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -86,7 +92,8 @@ fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Gra
         let name = names.give(&format!("{}.tangent", inputs[k].0));
         inputs.push((name, inputs[k].1.clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    ranges.resize(inputs.len(), Range::ANY);
+    let traced = trace::region_within(region.name(), &inputs, &ranges, |x| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
         let to: Vec<Var> = (0..y.len()).filter(|&k| moved[k]).map(|k| y[k]).collect();
@@ -109,8 +116,8 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
         return None;
     }
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(reverse_region(region, &useful, &pulled)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(reverse_region(region, ranges, &useful, &pulled)?);
     }
     let given: Vec<Var> = cts.iter().copied().flatten().collect();
     let results = trace::apply_regions(step.op.clone(), &[x, &given].concat(), regions)?;
@@ -118,14 +125,15 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
 }
 
 /// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
-fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
+fn reverse_region(region: &Graph, mut ranges: Vec<Range>, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    ranges.resize(inputs.len(), Range::ANY);
+    let traced = trace::region_within(region.name(), &inputs, &ranges, |x| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
         let from: Vec<Var> = (0..y.len()).filter(|&k| useful[k]).map(|k| y[k]).collect();
@@ -195,14 +203,17 @@ struct Loop<'s> {
     length: Option<usize>,
     reverse: bool,
     checkpoint: Option<Schedule>,
+    /// What the inputs of the body may hold in any iteration.
+    ranges: Vec<Range>,
 }
 
 impl<'s> Loop<'s> {
-    fn of(step: &'s Step) -> Loop<'s> {
+    fn of(step: &'s Step, x: &[Var]) -> Loop<'s> {
+        let ranges = region_ranges(step, x).swap_remove(0);
         match &step.op {
             Op::While(op) => {
                 let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
-                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None }
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None, ranges }
             }
             Op::Scan(op) => Loop {
                 body: &step.regions[0],
@@ -212,9 +223,17 @@ impl<'s> Loop<'s> {
                 length: op.length,
                 reverse: op.reverse,
                 checkpoint: op.checkpoint,
+                ranges,
             },
             other => unreachable!("bug: {} is no loop", other.name()),
         }
+    }
+
+    /// What inputs may hold of which the body's come first, and tangents or cotangents behind them.
+    fn ranges_of(&self, n_inputs: usize) -> Vec<Range> {
+        let mut ranges = self.ranges.clone();
+        ranges.resize(n_inputs, Range::ANY);
+        ranges
     }
 
     /// How many inputs of the body stand before the carry.
@@ -297,7 +316,9 @@ impl<'s> Loop<'s> {
                 tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
             }
         }
-        let body = trace::region(self.body.name(), &inputs, |x| {
+        let mut ranges = vec![Range::ANY; inputs.len()];
+        primal_at.iter().zip(&self.ranges).for_each(|(&at, &range)| ranges[at] = range);
+        let body = trace::region_within(self.body.name(), &inputs, &ranges, |x| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
             let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
@@ -389,7 +410,7 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[k].clone();
             inputs.push((names.give(&format!("{name}.tangent")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let traced = trace::region_within(self.body.name(), &inputs, &self.ranges_of(inputs.len()), |x| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
             let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
@@ -614,7 +635,7 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[n_index + k].clone();
             inputs.push((names.give(&format!("{name}.ct")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let traced = trace::region_within(self.body.name(), &inputs, &self.ranges_of(inputs.len()), |x| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let operand = |&k: &usize| x[n_index + k];
             let to: Vec<Var> = flow.active.iter().chain(flow.fixed).chain(flow.rows).map(operand).collect();

@@ -5,7 +5,9 @@ use smallvec::SmallVec;
 use super::activity::{Activity, Step, variables};
 use super::control;
 use crate::ir::{Role, Value};
-use crate::op::{Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Var, trace};
+use crate::op::{
+    Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Strong, Var, strong_product, trace,
+};
 use crate::value::Type;
 
 /// Appends the cotangents of `inputs`, given those of `outputs`, to the open trace. `None` is a zero: the outputs do
@@ -185,7 +187,8 @@ fn transpose_elementwise(rule: &dyn Partials, step: &Step, ct: Option<Ct>, wante
             Partial::MinusOne => Some(Ct { value: -ct.value, ..ct }),
             Partial::When(condition) => Some(ct.masked(condition)),
             Partial::Unless(condition) => Some(ct.masked(!condition)),
-            Partial::Of(partial) => Some(Ct { value: ct.value * partial, ..ct }),
+            Partial::Of(partial) => Some(Ct { value: strong_product(ct.value, partial, Strong::Lhs), ..ct }),
+            Partial::Vanishing(partial) => Some(Ct { value: strong_product(ct.value, partial, Strong::Either), ..ct }),
         });
         contribute(operand, contribution, table);
     }

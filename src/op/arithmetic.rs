@@ -379,10 +379,11 @@ macro_rules! minimum {
 }
 pub(super) use minimum;
 
-/// What `own` gets of the cotangent of an extremum: all if it wins, half if it ties, else nothing.
-fn share(own: Var, other: Var, wins: Var) -> Var {
-    let tie = own.equal(other).select(own.full_like(0.5), own.full_like(0.0));
-    wins.select(own.full_like(1.0), tie)
+/// What an operand gets of the cotangent of an extremum `y`: all if it wins, nothing if it loses, half if it ties; and NaN
+/// if `y` is NaN.
+fn share(wins: Var, loses: Var, y: Var) -> Var {
+    let tie = y.is_nan().select(y, y.full_like(0.5));
+    wins.select(y.full_like(1.0), loses.select(y.full_like(0.0), tie))
 }
 
 /// Chooses one of two numbers by their order.
@@ -404,9 +405,9 @@ macro_rules! extremum {
                 on_numbers!(x, |a, b| $float!(a, b), a.$method(b))
             }
 
-            fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+            fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
                 let (own, other) = (x[slot], x[1 - slot]);
-                Partial::Of(share(own, other, own.$wins(other)))
+                Partial::Of(share(own.$wins(other), other.$wins(own), y))
             }
 
             fn code(&self) -> Code {
@@ -475,14 +476,15 @@ impl Elementwise for Clamp {
         Elementwise::eval(&Min, &[raised, x[2]])
     }
 
-    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
         let (lo, hi) = (x[0], x[2]);
         let raised = x[1].max(lo);
+        let (below, above) = (raised.less(hi), hi.less(raised));
         if slot == 2 {
-            return Partial::Of(share(hi, raised, hi.less(raised)));
+            return Partial::Of(share(above, below, y));
         }
         let (own, other) = (x[slot], x[1 - slot]);
-        Partial::Of(share(own, other, own.greater(other)) * share(raised, hi, raised.less(hi)))
+        Partial::Of(share(own.greater(other), other.greater(own), raised) * share(below, above, y))
     }
 
     fn code(&self) -> Code {

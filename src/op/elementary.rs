@@ -4,7 +4,7 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
-use super::power::nonzero;
+use super::power::flat_at_origin;
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use super::var::apply_pair;
@@ -266,8 +266,9 @@ impl Elementwise for Atan2 {
 
     fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
         // Two quotients by the length: its square overflows early.
-        let length = nonzero(x[0].hypot(x[1]));
-        Partial::Of(if slot == 0 { x[1] / length / length } else { -x[0] / length / length })
+        let length = x[0].hypot(x[1]);
+        let side = if slot == 0 { x[1] } else { -x[0] };
+        Partial::Of(flat_at_origin(length, side / length / length))
     }
 
     fn code(&self) -> Code {
