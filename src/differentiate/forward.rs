@@ -18,18 +18,22 @@ pub(crate) fn pushforward(inputs: &[Var], tangents: &[Var], outputs: &[Var]) -> 
             table.set(value, Some(t));
         }
     }
+    trace::differentiating(activity.is_derived(), || push_all(&activity, &mut table));
+    y.iter().map(|&value| table.get(value)).collect()
+}
+
+fn push_all(activity: &Activity, table: &mut Table) {
     for index in 0..activity.len() {
         if trace::has_failed() {
             break;
         }
         if let Some(step) = activity.step(index) {
-            let results = push_step(&step, &table);
+            let results = push_step(&step, table);
             for (result, t) in results.into_iter().enumerate() {
                 table.set(Value { node: step.id, result: result as u16 }, t);
             }
         }
     }
-    y.iter().map(|&value| table.get(value)).collect()
 }
 
 /// The tangents that are known so far, by node and result.

@@ -28,18 +28,7 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
             table.add(value, Ct::from(ct));
         }
     }
-    for index in (0..activity.len()).rev() {
-        if trace::has_failed() {
-            break;
-        }
-        if let Some(step) = activity.step(index) {
-            let cts: SmallVec<[Option<Ct>; 1]> =
-                (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
-            if cts.iter().any(Option::is_some) {
-                transpose_step(&step, &cts, &activity, &mut table);
-            }
-        }
-    }
+    trace::differentiating(activity.is_derived(), || pull_all(&activity, &mut table));
     // An input may be named twice, so its cotangent is kept.
     let mut finished: HashMap<Value, Option<Var>> = HashMap::new();
     for &value in &x {
@@ -49,6 +38,21 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
         });
     }
     x.iter().map(|value| finished[value]).collect()
+}
+
+fn pull_all(activity: &Activity, table: &mut Table) {
+    for index in (0..activity.len()).rev() {
+        if trace::has_failed() {
+            break;
+        }
+        if let Some(step) = activity.step(index) {
+            let cts: SmallVec<[Option<Ct>; 1]> =
+                (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
+            if cts.iter().any(Option::is_some) {
+                transpose_step(&step, &cts, activity, table);
+            }
+        }
+    }
 }
 
 /// The values behind variables in the innermost trace, or `None` if one is poisoned: its error is in the trace already.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementary::nan_where_nan;
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
@@ -270,8 +271,8 @@ impl Elementwise for Rem {
         }
     }
 
-    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
-        if slot == 0 { Partial::One } else { Partial::Of(-(x[0] / x[1]).trunc()) }
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
+        if slot == 0 { Partial::One } else { Partial::Of(nan_where_nan(y, -(x[0] / x[1]).trunc())) }
     }
 
     fn code(&self) -> Code {
@@ -407,7 +408,7 @@ macro_rules! extremum {
 
             fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
                 let (own, other) = (x[slot], x[1 - slot]);
-                Partial::Of(share(own.$wins(other), other.$wins(own), y))
+                Partial::Vanishing(share(own.$wins(other), other.$wins(own), y))
             }
 
             fn code(&self) -> Code {
@@ -481,10 +482,10 @@ impl Elementwise for Clamp {
         let raised = x[1].max(lo);
         let (below, above) = (raised.less(hi), hi.less(raised));
         if slot == 2 {
-            return Partial::Of(share(above, below, y));
+            return Partial::Vanishing(share(above, below, y));
         }
         let (own, other) = (x[slot], x[1 - slot]);
-        Partial::Of(share(own.greater(other), other.greater(own), raised) * share(below, above, y))
+        Partial::Vanishing(share(own.greater(other), other.greater(own), raised) * share(below, above, y))
     }
 
     fn code(&self) -> Code {

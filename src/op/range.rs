@@ -61,6 +61,11 @@ impl Range {
         self.meets(ZERO)
     }
 
+    /// Whether the value is 0 or above, and not NaN.
+    pub(crate) fn is_positive(self) -> bool {
+        self.within(ZERO | POSITIVE | INF)
+    }
+
     /// The kinds of the elements of an array.
     fn of(array: &Array) -> Range {
         array.elements().fold(Range::NOTHING, |range, x| range | Range::of_number(x))
@@ -601,4 +606,92 @@ fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
     let outputs = region.outputs().iter().map(|output| ranges.get(region, output.value)).collect();
     *budget = ranges.budget;
     outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::trace::{self, record};
+    use crate::op::{Derivative, Scan, Var};
+    use crate::value::DType;
+
+    /// Numbers of every kind, none so extreme that a sum, product or quotient of a few overflows.
+    const POINTS: [f64; 17] = [
+        f64::NAN,
+        f64::NEG_INFINITY,
+        -50.0,
+        -3.5,
+        -1.0,
+        -0.9,
+        -0.5,
+        -1e-3,
+        -0.0,
+        0.0,
+        1e-3,
+        0.5,
+        0.9,
+        1.0,
+        3.5,
+        50.0,
+        f64::INFINITY,
+    ];
+
+    #[test]
+    fn results_lie_within_ranges() {
+        for (name, _, examples) in Op::table() {
+            let samples = examples.samples.iter().filter(|sample| {
+                let all_floats = sample.operands.iter().all(|(ty, _)| ty.dtype == DType::F64);
+                all_floats && matches!(sample.op.derivative(), Derivative::Elementwise(_))
+            });
+            for sample in samples {
+                let n = sample.operands.len();
+                let types = vec![Type::scalar(DType::F64); n];
+                let results = sample.op.infer(&types).unwrap();
+                for row in 0..POINTS.len().pow(n as u32) {
+                    let x: Vec<f64> =
+                        (0..n).map(|slot| POINTS[row / POINTS.len().pow(slot as u32) % POINTS.len()]).collect();
+                    let operands: Vec<Array> = x.iter().map(|&x| Array::scalar(x)).collect();
+                    let y = sample.op.eval(&operands.iter().collect::<Vec<_>>(), &results).remove(0);
+                    let ranges: Vec<Range> = operands.iter().map(Range::of).collect();
+                    let range = sample.op.range(&ranges, &results[0]);
+                    assert!(Range::of(&y).within(range), "{name}: {x:?} gives {y}, which is not in {range:?}");
+                }
+            }
+        }
+    }
+
+    fn range_of(f: impl FnOnce(Var) -> Var) -> Range {
+        let mut graph = Graph::new("f");
+        let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
+        record(graph, 1000, None, || trace::range(f(trace::variable(x)))).unwrap().1
+    }
+
+    #[test]
+    fn poles_are_told_from_what_is_bounded() {
+        let wild = |f: fn(Var) -> Var| range_of(f).may_be_wild();
+        assert!(!wild(|x| (x * x + x.sin()).tanh() - x.square()));
+        assert!(!wild(|x| 1.0 / (1.0 + (-x).exp())));
+        assert!(!wild(|x| (-x.square()).exp()));
+        assert!(!wild(|x| (1.0 + x * x).sqrt().recip()));
+        assert!(!wild(|x| x.clamp(1e-7, 0.999).ln()));
+        assert!(!wild(|x| x.cosh().square().recip()));
+        assert!(wild(|x| x.exp()));
+        assert!(wild(|x| x.sqrt()));
+        assert!(wild(|x| x.recip()));
+        assert!(wild(|x| x.ln().sum()));
+    }
+
+    #[test]
+    fn a_carry_is_finite_only_if_an_iteration_leaves_it_so() {
+        let looped = |f: fn(Var) -> Var| {
+            range_of(move |x| {
+                let inputs = [("i".to_string(), Type::scalar(DType::I64)), ("x".to_string(), x.ty())];
+                let region = trace::region("body", &inputs, |x| vec![("next".to_string(), f(x[1]))]).unwrap();
+                let op = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
+                trace::apply_regions(op, &[x], vec![region.graph]).unwrap()[0]
+            })
+        };
+        assert!(!looped(|x| x.sin() * 2.0).may_be_wild());
+        assert!(looped(|x| x.sqrt()).may_be_wild());
+    }
 }

@@ -71,13 +71,24 @@ impl Var {
         sqrt_flat_at_zero(self.var_axes(axes))
     }
 
-    /// The sum of the squares of all elements.
+    /// The sum of the squares of all elements. It is smooth everywhere: its Hessian at 0 is 2 times the identity, while that
+    /// of the square of [`Var::norm`], of which all derivatives at 0 count as 0, is 0 there.
+    ///
+    /// ```
+    /// use ndarray::{array, Array2};
+    /// use retrograd::{Var, hessian, jit};
+    ///
+    /// let at_zero: Array2<f64> = jit(hessian(|x: Var| x.norm_squared())).call(array![0.0, 0.0])?;
+    /// assert_eq!(at_zero, array![[2.0, 0.0], [0.0, 2.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm_squared(self) -> Var {
         self.square().sum()
     }
 
-    /// The square root of the sum of the squares of all elements. The derivative at 0 is 0.
+    /// The square root of the sum of the squares of all elements. The derivatives of all orders at 0 are 0; where the square
+    /// is meant, [`Var::norm_squared`] has the right ones.
     #[track_caller]
     pub fn norm(self) -> Var {
         if !check_float(self, "norm") {

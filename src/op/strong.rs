@@ -38,8 +38,14 @@ impl Strong {
     }
 
     /// Whether zeros of the operand in that slot annihilate the other.
-    pub(super) fn holds(self, slot: usize) -> bool {
+    pub(crate) fn holds(self, slot: usize) -> bool {
         self == Strong::Either || self == Strong::slot(slot)
+    }
+
+    /// The partial derivative may itself be a cotangent or tangent of an earlier mode, of which an exact zero passes nothing
+    /// on either, though what flows now may be infinite there.
+    fn here(self) -> Strong {
+        if trace::is_derived() { Strong::Either } else { self }
     }
 
     /// That of the product in which a tangent takes the place of the operand in that slot: what was a partial derivative
@@ -295,12 +301,14 @@ float!(f64, f32);
 /// makes no difference, so far as can be seen from the graph.
 #[track_caller]
 pub(crate) fn strong_product(x: Var, y: Var, zeros: Strong) -> Var {
+    let zeros = zeros.here();
     if matters([x, y], zeros) { apply(StrongMul { zeros }, &[x, y]) } else { x * y }
 }
 
 /// The contraction in which zeros of one operand, or of either, annihilate the other.
 #[track_caller]
 pub(super) fn contraction(op: DotGeneral, operands: [Var; 2], zeros: Strong) -> Var {
+    let zeros = zeros.here();
     if trace::has_failed() || !matters(operands, zeros) {
         return apply(op, &operands);
     }

@@ -31,6 +31,8 @@ struct Trace {
     captures: Option<Captures>,
     /// What the values may hold, as far as anyone asked.
     ranges: Ranges,
+    /// Whether what is being differentiated is made of derivatives itself, whose zeros are strong on either side.
+    is_derived: bool,
 }
 
 /// What a region uses of the trace around it: the values there, and the inputs that stand for them here.
@@ -60,7 +62,8 @@ pub(crate) fn record<T>(
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
     let ranges = Ranges::default();
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None, ranges };
+    let trace =
+        Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None, ranges, is_derived: false };
     run(trace, body).map(|(trace, result)| (trace.graph, result))
 }
 
@@ -182,8 +185,10 @@ fn trace_region(
     let mut known = Ranges::default();
     values.iter().zip(ranges).for_each(|(&input, &range)| known.set_input(input, range));
     let captures = Some(Captures::default());
-    let scope = with_open(|around| around.scope.as_ref().map(|(at, _)| (at.clone(), None)));
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures, ranges: known };
+    let (scope, is_derived) =
+        with_open(|around| (around.scope.as_ref().map(|(at, _)| (at.clone(), None)), around.is_derived));
+    let trace =
+        Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures, ranges: known, is_derived };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
@@ -462,6 +467,23 @@ pub(crate) fn variable(value: Value) -> Var {
 pub(crate) fn range(x: Var) -> Range {
     let Some(value) = local(x) else { return Range::ANY };
     with_open(|trace| trace.ranges.get(&trace.graph, value))
+}
+
+/// Whether what is being differentiated is made of derivatives itself.
+pub(crate) fn is_derived() -> bool {
+    with_open(|trace| trace.is_derived)
+}
+
+/// Runs a mode of differentiation over what is, or is not, made of derivatives. It is so in regions of what is so.
+pub(crate) fn differentiating<T>(derived: bool, body: impl FnOnce() -> T) -> T {
+    let before = with_open(|trace| {
+        let before = trace.is_derived;
+        trace.is_derived |= derived;
+        before
+    });
+    let result = body();
+    with_open(|trace| trace.is_derived = before);
+    result
 }
 
 /// Reads the graph so far.
