@@ -24,6 +24,7 @@ fn parameter(name: &str) -> Value {
         "contract" | "batch" => "#/$defs/pair_of_axes",
         "exponent" => return json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}),
         "reverse" => return json!({"type": "boolean"}),
+        "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),
         "dtype" => return json!({"enum": DType::ALL.map(DType::name)}),
         other => panic!("the schema does not know what the parameter \"{other}\" is"),
     };

@@ -9,7 +9,7 @@ use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
 use crate::ir::Value;
-use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
+use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
@@ -17,7 +17,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
     let _known = known::Scope::enter();
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
         Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -29,7 +29,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
     let _known = known::Scope::enter();
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).pull(step, x, cts, wanted),
         Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -50,6 +50,12 @@ fn index() -> Type {
     Type::scalar(DType::I64)
 }
 
+/// What the inputs of each region may hold.
+fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
+    let operands: Vec<Range> = x.iter().map(|&x| trace::range(x)).collect();
+    of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
+}
+
 /// How many operands stand before those of the regions: the choice, where there is one.
 fn n_choices(op: &Op) -> usize {
     usize::from(!matches!(op, Op::Checkpoint(_)))
@@ -67,8 +73,8 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     }
     let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(forward_region(region, &varied, &moved)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(forward_region(region, ranges, &varied, &moved)?);
     }
     let operands = [x, &given].concat();
     let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
@@ -82,7 +88,7 @@ fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
 }
 
 /// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
-fn forward_region(region: &Arc<Graph>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
+fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -90,7 +96,8 @@ fn forward_region(region: &Arc<Graph>, varied: &[bool], moved: &[bool]) -> Optio
         let name = names.give(&format!("{}.tangent", inputs[k].0));
         inputs.push((name, inputs[k].1.clone()));
     }
-    let key = Key::new("forward branch", region, &inputs, &[&places(varied), &places(moved)]);
+    ranges.resize(inputs.len(), Range::ANY);
+    let key = Key::new("forward branch", region, &inputs, &ranges, &[&places(varied), &places(moved)]);
     let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
@@ -99,7 +106,7 @@ fn forward_region(region: &Arc<Graph>, varied: &[bool], moved: &[bool]) -> Optio
         let tangents = to.iter().zip(tangents).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
         tangents.enumerate().map(|(k, t)| (format!("tangent.{k}"), t)).collect()
     };
-    known::derivative(key, region, || Some(trace::region(region.name(), &inputs, body)?.graph))
+    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
 /// The places that are marked.
@@ -119,8 +126,8 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
         return None;
     }
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(reverse_region(region, &useful, &pulled)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(reverse_region(region, ranges, &useful, &pulled)?);
     }
     let given: Vec<Var> = cts.iter().copied().flatten().collect();
     let results = trace::apply_regions(step.op.clone(), &[x, &given].concat(), regions)?;
@@ -128,14 +135,15 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
 }
 
 /// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
-fn reverse_region(region: &Arc<Graph>, useful: &[bool], pulled: &[bool]) -> Option<Arc<Graph>> {
+fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], pulled: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
-    let key = Key::new("reverse branch", region, &inputs, &[&places(useful), &places(pulled)]);
+    ranges.resize(inputs.len(), Range::ANY);
+    let key = Key::new("reverse branch", region, &inputs, &ranges, &[&places(useful), &places(pulled)]);
     let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
@@ -144,7 +152,7 @@ fn reverse_region(region: &Arc<Graph>, useful: &[bool], pulled: &[bool]) -> Opti
         let cts = to.iter().zip(cts).map(|(x, ct)| ct.unwrap_or_else(|| x.full_like(0.0)));
         cts.enumerate().map(|(k, ct)| (format!("ct.{k}"), ct)).collect()
     };
-    known::derivative(key, region, || Some(trace::region(region.name(), &inputs, body)?.graph))
+    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
 fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
@@ -206,14 +214,17 @@ struct Loop<'s> {
     length: Option<usize>,
     reverse: bool,
     checkpoint: Option<Schedule>,
+    /// What the inputs of the body may hold in any iteration.
+    ranges: Vec<Range>,
 }
 
 impl<'s> Loop<'s> {
-    fn of(step: &'s Step) -> Loop<'s> {
+    fn of(step: &'s Step, x: &[Var]) -> Loop<'s> {
+        let ranges = region_ranges(step, x).swap_remove(0);
         match &step.op {
             Op::While(op) => {
                 let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
-                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None }
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None, ranges }
             }
             Op::Scan(op) => Loop {
                 body: &step.regions[0],
@@ -223,9 +234,17 @@ impl<'s> Loop<'s> {
                 length: op.length,
                 reverse: op.reverse,
                 checkpoint: op.checkpoint,
+                ranges,
             },
             other => unreachable!("bug: {} is no loop", other.name()),
         }
+    }
+
+    /// What inputs may hold of which the body's come first, and tangents or cotangents behind them.
+    fn ranges_of(&self, n_inputs: usize) -> Vec<Range> {
+        let mut ranges = self.ranges.clone();
+        ranges.resize(n_inputs, Range::ANY);
+        ranges
     }
 
     /// How many inputs of the body stand before the carry.
@@ -308,8 +327,15 @@ impl<'s> Loop<'s> {
                 tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
             }
         }
-        let key =
-            Key::new("forward", self.body, &inputs, &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed]);
+        let mut ranges = vec![Range::ANY; inputs.len()];
+        primal_at.iter().zip(&self.ranges).for_each(|(&at, &range)| ranges[at] = range);
+        let key = Key::new(
+            "forward",
+            self.body,
+            &inputs,
+            &ranges,
+            &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed],
+        );
         let trip = |x: &[Var]| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
@@ -321,7 +347,7 @@ impl<'s> Loop<'s> {
             let outputs = y[..self.carry].iter().copied().chain(pushed);
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
         };
-        let body = || Some(trace::region(self.body.name(), &inputs, trip)?.graph);
+        let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
         let body = known::derivative(key, self.body, body)?;
         let n_carry = self.carry + carried.len();
         let mut regions: Vec<Arc<Graph>> = Vec::new();
@@ -404,7 +430,9 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[k].clone();
             inputs.push((names.give(&format!("{name}.tangent")), ty));
         }
-        let key = Key::new("trip and tangents", self.body, &inputs, &[moved.carried, moved.collected, moved.fixed]);
+        let ranges = self.ranges_of(inputs.len());
+        let key =
+            Key::new("trip and tangents", self.body, &inputs, &ranges, &[moved.carried, moved.collected, moved.fixed]);
         let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
@@ -418,7 +446,9 @@ impl<'s> Loop<'s> {
             }
             outputs
         };
-        known::derivative(key, self.body, || Some(trace::region(self.body.name(), &inputs, trip)?.graph))
+        known::derivative(key, self.body, || {
+            Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph)
+        })
     }
 
     /// Carry, rows, and what does not change.
@@ -630,8 +660,9 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[n_index + k].clone();
             inputs.push((names.give(&format!("{name}.ct")), ty));
         }
+        let ranges = self.ranges_of(inputs.len());
         let places = [flow.active, flow.collected, flow.rows, flow.fixed, &[n_index, self.carry]];
-        let key = Key::new("trip and cotangents", self.body, &inputs, &places);
+        let key = Key::new("trip and cotangents", self.body, &inputs, &ranges, &places);
         let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let operand = |&k: &usize| x[n_index + k];
@@ -655,7 +686,7 @@ impl<'s> Loop<'s> {
             }
             outputs
         };
-        let joint = || Some(trace::region(self.body.name(), &inputs, trip)?.graph);
+        let joint = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
         known::derivative(key, self.body, joint).map(|joint| Graph::clone(&joint))
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::op::Graph;
+use crate::op::{Graph, Range, trace};
 use crate::value::Type;
 
 /// What the derivative of a region is, and all that it depends on: the region, the inputs that are asked for, and which of
@@ -15,13 +15,23 @@ pub(super) struct Key {
     kind: &'static str,
     region: *const Graph,
     inputs: Vec<(String, Type)>,
+    /// What the inputs may hold, and whether the region is made of derivatives: on these it depends which zeros are strong.
+    ranges: Vec<Range>,
+    is_derived: bool,
     places: Vec<Vec<usize>>,
 }
 
 impl Key {
-    pub fn new(kind: &'static str, region: &Arc<Graph>, inputs: &[(String, Type)], places: &[&[usize]]) -> Key {
+    pub fn new(
+        kind: &'static str,
+        region: &Arc<Graph>,
+        inputs: &[(String, Type)],
+        ranges: &[Range],
+        places: &[&[usize]],
+    ) -> Key {
         let places = places.iter().map(|places| places.to_vec()).collect();
-        Key { kind, region: Arc::as_ptr(region), inputs: inputs.to_vec(), places }
+        let (inputs, ranges, is_derived) = (inputs.to_vec(), ranges.to_vec(), trace::is_derived());
+        Key { kind, region: Arc::as_ptr(region), inputs, ranges, is_derived, places }
     }
 }
 

@@ -87,7 +87,7 @@ impl Op {
         let call =
             if result.dtype.is_float() { Cost { calls: result.size() as u64, ..Cost::default() } } else { each(0) };
         match self {
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => each(1),
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::StrongMul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => each(1),
             Op::Sqrt(_) | Op::Square(_) | Op::Reciprocal(_) => each(1),
             Op::Fma(_) | Op::Clamp(_) | Op::Rsqrt(_) => each(2),
             Op::IntegerPow(op) => each(op.n_flops()),
@@ -116,6 +116,9 @@ impl Op {
             }
             Op::ScatterSlices(_) => Cost::of(result.dtype, operands.iter().map(|ty| ty.size()).sum()),
             Op::DotGeneral(op) => {
+                each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
+            }
+            Op::StrongDot(op) => {
                 each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
             }
             Op::Neg(_) | Op::Abs(_) | Op::Sign(_) | Op::Copysign(_) => each(0),

@@ -17,7 +17,7 @@ use std::f64::consts::{LN_2, PI};
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{elementary, eval_math1, eval_math2};
+use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
 use super::log_sums::elementary2;
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
@@ -50,7 +50,7 @@ elementary! {
 }
 elementary! {
     Digamma, "digamma", digamma, "ψ(x) = (ln Γ)'(x); ∓inf at ±0, NaN at negative integers",
-    "polygamma of order 1", |x, _| x.polygamma(1),
+    "polygamma of order 1", |x, y| nan_where_nan(y, x.polygamma(1)),
     (0.5, 3.0), 1 "; below 0 where smaller than 2⁻⁶, 2⁻⁵⁸",
     &[(&[1.0], -0.5772156649015329), (&[0.5], -1.9635100260214235), (&[2.0], 0.42278433509846713),
       (&[10.0], 2.251752589066721), (&[-0.5], 0.03648997397857652), (&[1.4616321449683622], -9.241265521729427e-17),

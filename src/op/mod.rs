@@ -28,6 +28,7 @@ mod log_sums;
 #[cfg(feature = "nalgebra")]
 mod nalgebra;
 mod power;
+mod range;
 mod reduce;
 mod rounding;
 mod rules;
@@ -36,6 +37,7 @@ mod sign;
 mod sinc;
 mod slice;
 mod statistics;
+mod strong;
 pub(crate) mod trace;
 mod var;
 
@@ -58,6 +60,7 @@ pub use incomplete::*;
 pub use join::*;
 pub use log_sums::*;
 pub use power::*;
+pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
 pub use rounding::*;
 pub use rules::*;
@@ -65,6 +68,8 @@ pub use shape::*;
 pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
+pub(crate) use strong::strong_product;
+pub use strong::{Strong, StrongDot, StrongMul};
 pub use var::{Operand, Var};
 
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -289,6 +294,9 @@ operations!(
     CumSum in Box,
     // contract
     DotGeneral in Box,
+    // strong
+    StrongMul,
+    StrongDot in Box,
     // control
     Cond,
     Switch,

@@ -448,7 +448,7 @@ impl Elementwise for Hypot {
     }
 
     fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
-        Partial::Of(x[slot] / nonzero(y))
+        Partial::Of(flat_at_origin(y, x[slot] / y))
     }
 
     fn code(&self) -> Code {
@@ -483,9 +483,9 @@ impl Elementwise for Hypot {
     }
 }
 
-/// A length as a divisor of its coordinates, which are 0 where it is.
-pub(super) fn nonzero(length: Var) -> Var {
-    length.equal(0.0).select(length.full_like(1.0), length)
+/// A slope of a function that has a kink where a length is 0; there it counts as flat, to any order.
+pub(super) fn flat_at_origin(length: Var, slope: Var) -> Var {
+    length.equal(0.0).select(slope.full_like(0.0), slope)
 }
 
 impl Var {

@@ -26,6 +26,7 @@ use super::rules::{
     Answer, Derivative, Doc, Examples, General, Linear, Lowering, Monoid, Rules, Sample, expect_arity, literal, numbers,
 };
 use super::shape::inverse;
+use super::strong::{Strong, strong_product};
 use super::trace::apply;
 use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Types, mismatch};
@@ -319,7 +320,7 @@ reduction! {
     /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
     ///
     /// # Derivative
-    /// 1 for the largest element; equal ones share it evenly. If the maximum is NaN, nothing flows.
+    /// 1 for the largest element; equal ones share it evenly. If the maximum is NaN, it is NaN for every element.
     ReduceMax, "reduce_max", Monoid::Max, |op| Derivative::General(op);
     doc: Doc {
         summary: "maximum over axes",
@@ -345,7 +346,7 @@ reduction! {
     /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
     ///
     /// # Derivative
-    /// 1 for the smallest element; equal ones share it evenly. If the minimum is NaN, nothing flows.
+    /// 1 for the smallest element; equal ones share it evenly. If the minimum is NaN, it is NaN for every element.
     ReduceMin, "reduce_min", Monoid::Min, |op| Derivative::General(op);
     doc: Doc {
         summary: "minimum over axes",
@@ -424,7 +425,9 @@ impl General for ReduceProd {
         while n > 1 {
             let (halves, tangents) = (Halves::new(x, n), Halves::new(t, n));
             x = halves.product();
-            t = halves.with(halves.first * tangents.second + tangents.first * halves.second, tangents.rest);
+            let by_first = strong_product(tangents.first, halves.second, Strong::Lhs);
+            let by_second = strong_product(halves.first, tangents.second, Strong::Rhs);
+            t = halves.with(by_second + by_first, tangents.rest);
             n = n.div_ceil(2);
         }
         vec![Some(t.reshape(&shape.without(&self.axes)))]
@@ -444,7 +447,7 @@ impl General for ReduceProd {
         for halves in levels.into_iter().rev() {
             let own = ct.slice_axis(0, 0, halves.half, 1);
             let rest = halves.rest.map(|_| ct.slice_axis(0, halves.half, halves.half + 1, 1));
-            let both = [own * halves.second, own * halves.first];
+            let both = [halves.second, halves.first].map(|other| strong_product(own, other, Strong::Lhs));
             ct = Var::concatenate(&both.into_iter().chain(rest).collect::<Vec<_>>(), 0);
         }
         vec![Some(joined.restore(ct))]
@@ -515,14 +518,16 @@ macro_rules! shared_derivative {
             fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
                 let Some(t) = t[0] else { return vec![None] };
                 let ties = Ties::new(x[0], y[0], &self.axes);
-                vec![Some(ties.mask.select(t, t.full_like(0.0)).sum_axes(&self.axes) / ties.number)]
+                let lost = strong_product(t, spread(ties.lost, &x[0].shape(), &self.axes), Strong::Lhs);
+                vec![Some(ties.mask.select(t, lost).sum_axes(&self.axes) / ties.number)]
             }
 
             fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], _: &[bool]) -> Vec<Option<Var>> {
                 let Some(ct) = ct[0] else { return vec![None] };
                 let ties = Ties::new(x[0], y[0], &self.axes);
-                let share = spread(ct / ties.number, &x[0].shape(), &self.axes);
-                vec![Some(ties.mask.select(share, share.full_like(0.0)))]
+                let spread = |ct: Var| spread(ct, &x[0].shape(), &self.axes);
+                let lost = strong_product(ct, ties.lost, Strong::Lhs);
+                vec![Some(ties.mask.select(spread(ct / ties.number), spread(lost)))]
             }
         }
     )*};
@@ -533,14 +538,19 @@ shared_derivative!(ReduceMax, ReduceMin);
 struct Ties {
     /// Where they are.
     mask: Var,
-    /// How many there are, for each element of the result.
+    /// How many there are, for each element of the result; 1 where there are none.
     number: Var,
+    /// The derivative by the other elements: 0, and NaN where the result is NaN, which equals no element.
+    lost: Var,
 }
 
 impl Ties {
     fn new(x: Var, y: Var, axes: &[usize]) -> Ties {
         let mask = x.equal(spread(y, &x.shape(), axes));
-        Ties { mask, number: mask.select(x.full_like(1.0), x.full_like(0.0)).sum_axes(axes) }
+        let number = mask.select(x.full_like(1.0), x.full_like(0.0)).sum_axes(axes);
+        let none = number.equal(0);
+        let lost = none.select(number.full_like(NAN), number.full_like(0.0));
+        Ties { mask, number: none.select(number.full_like(1.0), number), lost }
     }
 }
 

@@ -120,7 +120,18 @@ impl Var {
         sqrt_flat_at_zero(self.var_axes(axes))
     }
 
-    /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not.
+    /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not. It
+    /// is smooth everywhere: its Hessian at 0 is 2 times the identity, while that of the square of [`Var::norm`], of which
+    /// all derivatives at 0 count as 0, is 0 there.
+    ///
+    /// ```
+    /// use ndarray::{array, Array2};
+    /// use retrograd::{Var, hessian, jit};
+    ///
+    /// let at_zero: Array2<f64> = jit(hessian(|x: Var| x.norm_squared())).call(array![0.0, 0.0])?;
+    /// assert_eq!(at_zero, array![[2.0, 0.0], [0.0, 2.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm_squared(self) -> Var {
         self.square().sum()
@@ -128,7 +139,8 @@ impl Var {
 
     /// The square root of the sum of the squares of all elements, without overflow or underflow on the way; its derivative
     /// `x/norm`, too, and the second derivative for norms from 1e-240 to 1e240 (in `f32`, from 1e-32 to 1e32). The
-    /// derivative at 0 is 0. The norm is inf if an element is and none is NaN.
+    /// derivatives of all orders at 0 are 0; where the square is meant, [`Var::norm_squared`] has the right ones. The norm is
+    /// inf if an element is and none is NaN.
     ///
     /// ```
     /// use ndarray::{Array1, array};

@@ -7,7 +7,7 @@ use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::share::{Builder, Known};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
-use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub, Transpose};
+use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
 /// Results up to this size are computed at compile time, where all operands are constants, as long as all of them together
@@ -121,6 +121,8 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
+        // Strong zeros make no difference where the operand that annihilates is another number.
+        Op::StrongMul(strong) if has_no_zero(strong.zeros, numbers) => Some((Mul.into(), x.clone())),
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => {
@@ -162,6 +164,12 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         _ => None,
     })
+}
+
+/// Whether whatever annihilates is known, and is not 0.
+fn has_no_zero(zeros: Strong, numbers: &Numbers) -> bool {
+    let is_zero = |x: Scalar| is_number(Some(x), 0.0) || is_number(Some(x), -0.0);
+    (0..2).all(|slot| !zeros.holds(slot) || numbers[slot].is_some_and(|x| !is_zero(x)))
 }
 
 /// The negative of a float. Integers have no sign of their own.
