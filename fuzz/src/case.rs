@@ -64,7 +64,8 @@ pub fn draw(random: &Random, ty: &Type, from: Draw) -> Array {
         Draw::Uniform(low, high) => random.range(low, high),
         Draw::Halves => (random.below(9) as f64 - 4.0) / 2.0,
         Draw::Special if random.below(8) == 0 => {
-            const SPECIAL: [f64; 9] = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, 1e300, -1e-40, 1e9];
+            const SPECIAL: [f64; 9] =
+                [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324, 1e300, -1e-40, 1e9];
             SPECIAL[random.below(SPECIAL.len())]
         }
         Draw::Special => random.range(-2.0, 2.0),

@@ -74,7 +74,8 @@ impl Author<'_> {
 
     /// Arrays with rows, all of one number.
     fn rows(&self) -> Vec<Var> {
-        let fits = |ty: &Type| ty.rank() > 0 && (1..=40).contains(&ty.shape[0]) && ty.size() / ty.shape[0] <= MAX_IN_LOOP;
+        let fits =
+            |ty: &Type| ty.rank() > 0 && (1..=40).contains(&ty.shape[0]) && ty.size() / ty.shape[0] <= MAX_IN_LOOP;
         let x = self.pick_where(fits).unwrap_or_else(|| {
             let x = self.array().flatten();
             x.slice_axis(0, 0, x.shape()[0].min(7), 1)

@@ -224,7 +224,8 @@ impl Author<'_> {
                 upper.select(x, x.full_like(0.0))
             }
             7 => {
-                let y = self.pick_where(|ty| ty.dtype == DType::I64).unwrap_or_else(|| Var::iota(&shape, axis, DType::I64));
+                let y =
+                    self.pick_where(|ty| ty.dtype == DType::I64).unwrap_or_else(|| Var::iota(&shape, axis, DType::I64));
                 match self.choices.below(4) {
                     0 => y + self.view(y),
                     1 => y.max(self.view(y) * 2),

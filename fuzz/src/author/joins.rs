@@ -76,7 +76,8 @@ impl Author<'_> {
     /// Something before, after and between.
     fn padded(&mut self, x: Var) -> Var {
         let shape = x.shape();
-        let amounts = || -> Vec<i64> { shape.iter().map(|_| [0, 1, 2, -1][self.choices.weighted(&[4, 4, 1, 1])]).collect() };
+        let amounts =
+            || -> Vec<i64> { shape.iter().map(|_| [0, 1, 2, -1][self.choices.weighted(&[4, 4, 1, 1])]).collect() };
         let (low, mut high) = (amounts(), amounts());
         for (axis, high) in high.iter_mut().enumerate() {
             *high = (*high).max(-low[axis] - shape[axis] as i64);

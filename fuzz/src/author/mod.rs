@@ -181,7 +181,8 @@ impl Author<'_> {
 
     /// A square matrix of floating point of at least two rows.
     fn square(&self) -> Var {
-        let is_square = |ty: &Type| ty.dtype.is_float() && ty.rank() == 2 && ty.shape[0] == ty.shape[1] && ty.size() > 1;
+        let is_square =
+            |ty: &Type| ty.dtype.is_float() && ty.rank() == 2 && ty.shape[0] == ty.shape[1] && ty.size() > 1;
         if let Some(x) = self.pick_where(is_square) {
             return x;
         }
@@ -189,7 +190,11 @@ impl Author<'_> {
         let (m, n) = (x.shape()[0], x.shape()[1]);
         match self.choices.below(2) {
             0 if m.max(n) * m.max(n) <= self.at_most() && m.min(n) > 0 => {
-                if m >= n && m > 1 { x.dot(x.t()) } else { x.t().dot(x) }
+                if m >= n && m > 1 {
+                    x.dot(x.t())
+                } else {
+                    x.t().dot(x)
+                }
             }
             _ => {
                 let k = m.min(n).max(1);

@@ -42,10 +42,8 @@ impl Author<'_> {
     /// A permutation of axes that keeps the shape, and is not the one that changes nothing.
     fn permutation(&self, shape: &[usize]) -> Option<Vec<usize>> {
         let rank = shape.len();
-        let pairs: Vec<(usize, usize)> = (0..rank)
-            .flat_map(|a| (a + 1..rank).map(move |b| (a, b)))
-            .filter(|&(a, b)| shape[a] == shape[b])
-            .collect();
+        let pairs: Vec<(usize, usize)> =
+            (0..rank).flat_map(|a| (a + 1..rank).map(move |b| (a, b))).filter(|&(a, b)| shape[a] == shape[b]).collect();
         let &(a, b) = (!pairs.is_empty()).then(|| self.choices.of(&pairs))?;
         let mut perm: Vec<usize> = (0..rank).collect();
         perm.swap(a, b);
@@ -89,7 +87,8 @@ impl Author<'_> {
         if own.rank() <= shape.len() && own.iter().enumerate().all(|(k, &n)| n == 1 || n == shape[lead + k]) {
             return x.broadcast_to(shape);
         }
-        if own.rank() == 2 && shape.len() == 2 && own[0] == shape[1] && own[1] == shape[0] && self.choices.below(4) > 0 {
+        if own.rank() == 2 && shape.len() == 2 && own[0] == shape[1] && own[1] == shape[0] && self.choices.below(4) > 0
+        {
             return x.t();
         }
         if own.rank() == 1 && shape.len() == 2 && own[0] == shape[0] {

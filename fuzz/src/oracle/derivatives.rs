@@ -45,7 +45,9 @@ impl Oracle {
         let n: usize = site.types_in.iter().map(Type::size).sum();
         let form = self.random.below(6);
         if form == 0 && n <= MAX_HESSIAN {
-            if let Some(hessian) = self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))? {
+            if let Some(hessian) =
+                self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))?
+            {
                 self.evaluate("hessian", &hessian, &case.inputs, primal, wrt.len() * wrt.len())?;
             }
             return Ok(());
@@ -84,7 +86,7 @@ impl Oracle {
         what: &str,
         by: impl FnOnce(&Graph) -> Result<Graph, Error>,
     ) -> Result<Option<Graph>, Box<Finding>> {
-        let run = Run { what, graph: &site.case.graph, inputs: &site.case.inputs };
+        let run = Run::of(what, &site.case.graph, &site.case.inputs);
         match run.attempt("differentiate", || by(&site.case.graph))? {
             Ok(graph) => Ok(Some(graph)),
             Err(Error::Derivative(DerivativeError::NoRule { .. })) => Ok(None),
@@ -96,7 +98,9 @@ impl Oracle {
         self.count(|counts| counts.derivatives += 1);
         match self.agree(what, graph, inputs)? {
             Ok(agreed) => Ok(Some(agreed)),
-            Err(error) => Err(Run { what, graph, inputs }.finding("the derivative ends in an error", error.to_string())),
+            Err(error) => {
+                Err(Run::of(what, graph, inputs).finding("the derivative ends in an error", error.to_string()))
+            }
         }
     }
 
@@ -115,7 +119,7 @@ impl Oracle {
         if same {
             return Ok(Some(Derivative { values, program: agreed.program, inputs: inputs.to_vec() }));
         }
-        let run = Run { what, graph, inputs };
+        let run = Run::of(what, graph, inputs);
         Err(run.finding("the primal outputs differ from those of the program", String::new()))
     }
 
@@ -244,7 +248,7 @@ impl<'s> Site<'s> {
     }
 
     fn finding(&self, what: &str, kind: &str, detail: String, graph: &Graph) -> Box<Finding> {
-        let mut finding = Run { what, graph: &self.case.graph, inputs: &self.case.inputs }.finding(kind, detail);
+        let mut finding = Run::of(what, &self.case.graph, &self.case.inputs).finding(kind, detail);
         finding.detail.push_str(&format!("\n{graph}"));
         finding
     }
@@ -293,14 +297,18 @@ struct Product<'d> {
 }
 
 impl Product<'_> {
-    /// The same at a point a few units in the last place away.
+    /// The same where the point, the tangents and the cotangents differ by a few units in the last place: what cancels in
+    /// a linear function, too, does so to other roundings then.
     fn near(&self, site: &Site<'_>, random: &Random) -> Option<f64> {
         let mut inputs = self.of.inputs.clone();
-        for &k in &site.wrt {
-            inputs[k] = shaken(&inputs[k], random, site.has_f32)?;
+        for (k, x) in inputs.iter_mut().enumerate() {
+            if site.wrt.contains(&k) || k >= site.case.inputs.len() {
+                *x = shaken(x, random, site.has_f32)?;
+            }
         }
+        let with: Option<Vec<Array>> = self.with.iter().map(|x| shaken(x, random, site.has_f32)).collect();
         let mut outputs = call(&self.of.program, &inputs, true).ok()?;
-        Some(dot(self.with, &outputs.split_off(outputs.len() - self.of.values.len())).value)
+        Some(dot(&with?, &outputs.split_off(outputs.len() - self.of.values.len())).value)
     }
 }
 
@@ -309,9 +317,7 @@ fn shaken(x: &Array, random: &Random, coarsely: bool) -> Option<Array> {
     let by = || (random.below(9) as f64 - 4.0) * if coarsely { f64::from(f32::EPSILON) } else { f64::EPSILON };
     match (x.as_slice::<f64>(), x.as_slice::<f32>()) {
         (Some(elements), _) => Array::from_elements(x.shape(), elements.iter().map(|x| x + x * by()).collect()),
-        (_, Some(elements)) => {
-            Array::from_elements(x.shape(), elements.iter().map(|x| x + x * by() as f32).collect())
-        }
+        (_, Some(elements)) => Array::from_elements(x.shape(), elements.iter().map(|x| x + x * by() as f32).collect()),
         _ => None,
     }
 }

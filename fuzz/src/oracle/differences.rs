@@ -75,7 +75,8 @@ struct Estimate {
 
 impl Estimate {
     fn agrees(&self, claimed: f64) -> bool {
-        let tolerance = 1e-6 * self.derivative.abs().max(claimed.abs()) + 20.0 * self.error + 200.0 * self.noise + 1e-12;
+        let tolerance =
+            1e-6 * self.derivative.abs().max(claimed.abs()) + 20.0 * self.error + 200.0 * self.noise + 1e-12;
         (self.derivative - claimed).abs() <= tolerance
     }
 }

@@ -95,11 +95,12 @@ impl Oracle {
     /// What the interpreter gives; native code, optimized or not, and the interpreter on the optimized graph give the same, or
     /// all give the same error.
     fn agree(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Result<Agreed, Error>, Box<Finding>> {
-        let run = Run { what, graph, inputs };
+        let run = Run { what, graph, inputs, poisons: self.random.below(2) == 0 };
         run.guard("verify", || graph.verify().map_err(Error::from))?;
         let expected = run.attempt("interpreter", || interpret::run(graph, inputs))?;
         // Compilation takes nearly all of the time, so of a derivative one form is compiled.
-        let forms = if what.is_empty() { Forms::Both } else { *self.of(&[Forms::Optimized, Forms::Optimized, Forms::Raw]) };
+        let forms =
+            if what.is_empty() { Forms::Both } else { *self.of(&[Forms::Optimized, Forms::Optimized, Forms::Raw]) };
         let raw = match forms {
             Forms::Optimized => None,
             Forms::Raw | Forms::Both => Some(run.native("native", graph, &expected)?),
@@ -151,11 +152,17 @@ struct Run<'r> {
     what: &'r str,
     graph: &'r Graph,
     inputs: &'r [Array],
+    /// Whether working memory is filled with garbage before each call; else it is where programs have it.
+    poisons: bool,
 }
 
 type Outcome = Result<Vec<Array>, Error>;
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    fn of(what: &'r str, graph: &'r Graph, inputs: &'r [Array]) -> Run<'r> {
+        Run { what, graph, inputs, poisons: false }
+    }
+
     fn finding(&self, kind: &str, detail: impl Into<String>) -> Box<Finding> {
         let separator = if self.what.is_empty() { "" } else { ": " };
         Box::new(Finding {
@@ -181,7 +188,8 @@ impl Run<'_> {
     /// Compiles and calls twice, each time with other garbage in the buffers of the results.
     fn native(&self, stage: &str, graph: &Graph, expected: &Outcome) -> Result<Program, Box<Finding>> {
         let program = self.guard(&format!("{stage}: compile"), || {
-            Program::compile(graph).map(Program::with_poisoned_memory)
+            let program = Program::compile(graph)?;
+            Ok(if self.poisons { program.with_poisoned_memory() } else { program })
         })?;
         self.calls(stage, &program, expected)?;
         Ok(program)
