@@ -13,9 +13,13 @@
 pub mod author;
 mod case;
 mod choices;
+mod examine;
+pub mod files;
+pub mod operations;
 pub mod oracle;
 pub mod panics;
 pub mod shrink;
 
 pub use case::Case;
 pub use choices::{Choices, Random};
+pub use examine::{Generator, examine, smallest};

@@ -3,12 +3,15 @@
 //! ```text
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1000000 --seed 1
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1 --seed 4711    # one program again
+//! cargo run --release -p retrograd-fuzz -- reader --count 10000000         # damaged files
+//! cargo run --release -p retrograd-fuzz -- whole-path --count 100000
 //! ```
 //!
 //! Each core has a process of its own, so that one that is killed by a signal, or does not end, is a finding like any other:
 //! it names its seed, and the next process goes on behind it. Findings are grouped by kind; the first of each kind are made
 //! small, and are kept as files that `retrograd run` reads.
 
+mod allocations;
 mod supervisor;
 mod worker;
 
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(about = "Random programs for retrograd, and what must hold for each of them")]
+#[command(about = "Random programs and damaged files for retrograd, and what must hold for each of them")]
 struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -28,18 +31,24 @@ struct Arguments {
 enum What {
     /// Random programs with their derivatives.
     Graphs(Options),
+    /// Damaged files, for the reader alone.
+    Reader(Options),
+    /// Damaged files, on the whole path from the reader to native code.
+    WholePath(Options),
 }
 
 impl What {
     fn name(&self) -> &'static str {
         match self {
             What::Graphs(_) => "graphs",
+            What::Reader(_) => "reader",
+            What::WholePath(_) => "whole-path",
         }
     }
 
     fn options(&self) -> &Options {
         match self {
-            What::Graphs(options) => options,
+            What::Graphs(options) | What::Reader(options) | What::WholePath(options) => options,
         }
     }
 }

@@ -221,10 +221,15 @@ impl Tally {
             println!("kept in {}", self.keep.display());
         }
         let Counts { graphs, derivatives, differences, products } = self.counts;
+        let of_what = match what {
+            "graphs" => format!(
+                "{graphs} graphs compared bit for bit, {derivatives} of them derivatives, {differences} agree with \
+                 differences, {products} times both modes"
+            ),
+            _ => format!("{graphs} accepted, {derivatives} run"),
+        };
         println!(
-            "{what}: {} from seed {} in {:.0} s on {jobs} cores ({:.0} a second), {graphs} graphs compared bit for bit, \
-             {derivatives} of them derivatives, {differences} agree with differences, {products} times both modes: {} \
-             findings of {} kinds",
+            "{what}: {} from seed {} in {:.0} s on {jobs} cores ({:.0} a second): {of_what}: {} findings of {} kinds",
             self.n,
             options.seed,
             self.start.elapsed().as_secs_f64(),

@@ -5,22 +5,26 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
-use retrograd_fuzz::oracle::{Counts, Finding, check};
-use retrograd_fuzz::shrink::shrink;
-use retrograd_fuzz::{Case, Choices, author, panics};
+use retrograd_fuzz::oracle::{Counts, Finding};
+use retrograd_fuzz::{Choices, Generator, examine, files, panics, smallest};
 
-use crate::{Options, What};
+use crate::{Options, What, allocations};
 
 /// After so many programs the counts are told.
 const TELL_EVERY: u64 = 64;
+
+/// What a damaged file within the limits may take at one time, on the whole path.
+const MAX_BYTES: usize = 256 << 20;
 
 /// Checks every `step`-th seed from the first; whether all is well.
 pub fn run(what: &What, options: &Options) -> io::Result<bool> {
     panics::keep();
     std::fs::create_dir_all(&options.keep)?;
     let state = options.state.as_ref().map(|path| File::options().write(true).create(true).open(path)).transpose()?;
-    let mut worker = Worker { options, kinds: HashMap::new(), counts: Counts::default(), n_findings: 0 };
+    let corpus = if matches!(what, What::Graphs(_)) { Vec::new() } else { files::corpus() };
+    let mut worker = Worker { options, corpus, kinds: HashMap::new(), counts: Counts::default(), n_findings: 0 };
     let mut n = 0;
     let end = options.seed + options.count;
     for seed in (options.seed..end).step_by(options.step as usize) {
@@ -29,6 +33,8 @@ pub fn run(what: &What, options: &Options) -> io::Result<bool> {
         }
         match what {
             What::Graphs(_) => worker.graph(seed)?,
+            What::Reader(_) => worker.file(seed, false)?,
+            What::WholePath(_) => worker.file(seed, true)?,
         }
         n += 1;
         if n % TELL_EVERY == 0 {
@@ -42,6 +48,7 @@ pub fn run(what: &What, options: &Options) -> io::Result<bool> {
 
 struct Worker<'w> {
     options: &'w Options,
+    corpus: Vec<String>,
     kinds: HashMap<String, usize>,
     counts: Counts,
     n_findings: u64,
@@ -49,43 +56,69 @@ struct Worker<'w> {
 
 impl Worker<'_> {
     fn graph(&mut self, seed: u64) -> io::Result<()> {
-        let choices = Choices::from_seed(seed);
-        match examine(&choices, seed) {
+        let (generator, choices) = (Generator::of_seed(seed), Choices::from_seed(seed));
+        match examine(generator, &choices, seed) {
             Ok(counts) => {
                 self.counts = self.counts.plus(counts);
                 Ok(())
             }
-            Err(finding) => self.found(seed, choices.bytes(), *finding),
+            Err(mut finding) => {
+                let mut path = String::new();
+                if self.is_among_first(&finding.kind) {
+                    *finding = smallest(generator, choices.bytes(), seed, self.options.tries, *finding);
+                    path = self.keep(seed, &finding)?;
+                }
+                say(seed, &finding.kind, &finding.detail, &path)
+            }
         }
     }
 
-    fn found(&mut self, seed: u64, bytes: Vec<u8>, finding: Finding) -> io::Result<()> {
-        self.n_findings += 1;
-        let n = self.kinds.entry(finding.kind.clone()).or_default();
-        *n += 1;
-        let mut kept = finding;
-        let mut path = String::new();
-        if *n <= self.options.per_kind {
-            let kind = kept.kind.clone();
-            let of_kind = |bytes: &[u8]| match examine(&Choices::from_bytes(bytes.to_vec()), seed) {
-                Err(finding) if finding.kind == kind => Some(finding),
-                _ => None,
-            };
-            let small = shrink(bytes, self.options.tries, |bytes| of_kind(bytes).is_some());
-            if let Some(finding) = of_kind(&small) {
-                kept = *finding;
+    /// Damages a file, reads it, and runs what was read.
+    fn file(&mut self, seed: u64, runs: bool) -> io::Result<()> {
+        let bytes = files::damaged(&Choices::from_seed(seed), &self.corpus);
+        allocations::start();
+        let outcome = catch_unwind(AssertUnwindSafe(|| taken_along(&bytes, runs, seed)));
+        let most = allocations::most();
+        let finding: (String, String) = match outcome {
+            Ok(Ok((accepted, ran))) if most <= MAX_BYTES => {
+                self.counts.graphs += u64::from(accepted);
+                self.counts.derivatives += u64::from(ran);
+                return Ok(());
             }
-            path = self.keep(seed, &kept)?;
+            Ok(Ok(_)) => ("takes too much memory".to_string(), format!("{most} bytes")),
+            Ok(Err(detail)) => (panics::kind(&detail), detail),
+            Err(_) => {
+                let panic: String = panics::last();
+                (format!("panics: {}", panics::kind(&panic)), panic)
+            }
+        };
+        let mut path = String::new();
+        if self.is_among_first(&finding.0) {
+            let folder = self.folder(&finding.0)?;
+            let file = folder.join(format!("seed_{seed}.json"));
+            std::fs::write(&file, &bytes)?;
+            path = file.display().to_string();
         }
-        let detail = kept.detail.lines().next().unwrap_or_default().replace('\t', " ");
-        writeln!(io::stdout().lock(), "finding\t{seed}\t{}\t{detail}\t{path}", kept.kind.replace('\t', " "))
+        say(seed, &finding.0, &finding.1, &path)
+    }
+
+    /// Counts a finding of that kind; whether it is one of the first.
+    fn is_among_first(&mut self, kind: &str) -> bool {
+        self.n_findings += 1;
+        let n = self.kinds.entry(kind.to_string()).or_default();
+        *n += 1;
+        *n <= self.options.per_kind
+    }
+
+    fn folder(&self, kind: &str) -> io::Result<PathBuf> {
+        let slug = kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let folder = self.options.keep.join(slug.take(80).collect::<String>());
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 
     fn keep(&self, seed: u64, finding: &Finding) -> io::Result<String> {
-        let slug: String =
-            finding.kind.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(80).collect();
-        let folder = self.options.keep.join(slug);
-        std::fs::create_dir_all(&folder)?;
+        let folder = self.folder(&finding.kind)?;
         let name = format!("seed_{seed}");
         let text = format!("{}\n{}\n\n{}\n", finding.kind, finding.detail, finding.case.graph);
         std::fs::write(folder.join(format!("{name}.txt")), text)?;
@@ -100,19 +133,15 @@ impl Worker<'_> {
     }
 }
 
-/// Writes a program and checks it.
-fn examine(choices: &Choices, seed: u64) -> Result<Counts, Box<Finding>> {
-    match catch_unwind(AssertUnwindSafe(|| author::write(choices))) {
-        Ok(Ok(case)) => check(&case, seed),
-        Ok(Err(error)) => Err(unwritten("the trace is refused", error.to_string())),
-        Err(_) => {
-            let panic = panics::last();
-            Err(unwritten(&format!("tracing panics: {}", panics::kind(&panic)), panic))
-        }
+/// Reads a file and runs it, if asked; whether it was accepted, and whether it was run.
+fn taken_along(bytes: &[u8], runs: bool, seed: u64) -> Result<(bool, bool), String> {
+    match files::read(bytes)? {
+        Some(graph) if runs => Ok((true, files::run(&graph, seed)?)),
+        accepted => Ok((accepted.is_some(), false)),
     }
 }
 
-fn unwritten(kind: &str, detail: String) -> Box<Finding> {
-    let case = Case { graph: retrograd::Graph::new("none"), inputs: Vec::new(), loss: None };
-    Box::new(Finding { kind: kind.to_string(), detail, case })
+fn say(seed: u64, kind: &str, detail: &str, path: &str) -> io::Result<()> {
+    let detail = detail.lines().next().unwrap_or_default().replace('\t', " ");
+    writeln!(io::stdout().lock(), "finding\t{seed}\t{}\t{detail}\t{path}", kind.replace(['\t', '\n'], " "))
 }

@@ -50,6 +50,8 @@ pub struct Program {
     frame_lines: usize,
     /// Whether the stack has room for what a call needs. Routines in Rust need memory that was written to before.
     is_small: bool,
+    /// Whether working memory is filled with garbage before each call.
+    is_poisoned: bool,
     memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
 }
@@ -193,6 +195,7 @@ impl Program {
             outputs,
             guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
             is_small: !routines && arena_lines + frame_lines <= STACK_LINES && n_entries <= STACK_ENTRIES,
+            is_poisoned: false,
             n_entries,
             code,
             entry,
@@ -286,6 +289,13 @@ impl Program {
         // The rows of loops are a part of working memory.
         let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.row_bytes);
         Ok(Program { loop_bytes: self.loop_bytes.min(for_loops), ..self })
+    }
+
+    /// Fills the working memory with garbage before each call, so that what the code reads without having written it shows in
+    /// the results. For tests.
+    #[doc(hidden)]
+    pub fn with_poisoned_memory(self) -> Program {
+        Program { is_small: false, is_poisoned: true, ..self }
     }
 
     /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
@@ -512,6 +522,10 @@ impl Program {
         let Some(mut memory) = kept.or_else(|| self.new_memory()) else { return NO_MEMORY };
         memory.stacks.reset(stack_bytes);
         let (arena, table) = memory.lines.split_at_mut(lines);
+        if self.is_poisoned {
+            // NaN of both precisions, and no number that a program is likely to compute.
+            arena.fill(Line([0xFF; 64]));
+        }
         // SAFETY: as many entries have been allocated there, and lines are aligned to more than addresses are.
         let table = unsafe { std::slice::from_raw_parts_mut(table.as_mut_ptr().cast(), self.n_entries) };
         // SAFETY: this function's contract.

@@ -30,7 +30,7 @@ impl Author<'_> {
         values.extend(given);
         let depth = self.depth + 1;
         let mut body = Author { choices: self.choices, extents: self.extents, values, depth, may_compare: false };
-        for _ in 0..1 + self.choices.below(3) {
+        for _ in 0..1 + self.choices.below(2) {
             body.step();
         }
         body

@@ -95,31 +95,56 @@ impl Oracle {
     /// What the interpreter gives; native code, optimized or not, and the interpreter on the optimized graph give the same, or
     /// all give the same error.
     fn agree(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Result<Agreed, Error>, Box<Finding>> {
-        let run = Run { what, graph, inputs };
+        let run = Run { what, graph, inputs, poisons: self.random.below(2) == 0 };
         run.guard("verify", || graph.verify().map_err(Error::from))?;
         let expected = run.attempt("interpreter", || interpret::run(graph, inputs))?;
-        let optimized = run.guard("optimize", || optimize(graph))?;
-        run.guard("verify of optimized", || optimized.verify().map_err(Error::from))?;
-        let again = run.attempt("interpreter on optimized", || interpret::run(&optimized, inputs))?;
-        run.compare("interpreter on optimized", &expected, &again)?;
-        if self.random.below(3) > 0 {
-            run.native("native", graph, &expected)?;
-        }
-        let program = run.native("optimized native", &optimized, &expected)?;
-        if self.random.below(8) == 0 {
-            let fused = run.guard("fma", || (pass("fma")?.run)(&optimized))?;
-            let expected = run.attempt("interpreter on fma", || interpret::run(&fused, inputs))?;
-            run.native("native with fma", &fused, &expected)?;
-        }
-        if self.random.below(8) == 0 {
-            run.tiered(&optimized, &expected)?;
-        }
+        // Compilation takes nearly all of the time, so of a derivative one form is compiled.
+        let forms =
+            if what.is_empty() { Forms::Both } else { *self.of(&[Forms::Optimized, Forms::Optimized, Forms::Raw]) };
+        let raw = match forms {
+            Forms::Optimized => None,
+            Forms::Raw | Forms::Both => Some(run.native("native", graph, &expected)?),
+        };
+        let program = match (forms, raw) {
+            (Forms::Raw, Some(program)) => program,
+            _ => self.optimized(&run, &expected)?,
+        };
         if self.random.below(4) == 0 {
             run.file(&expected)?;
         }
         self.count(|counts| counts.graphs += 1);
         Ok(expected.map(|outputs| Agreed { outputs, program }))
     }
+
+    fn of<'l, T>(&self, list: &'l [T]) -> &'l T {
+        &list[self.random.below(list.len())]
+    }
+
+    fn optimized(&self, run: &Run<'_>, expected: &Outcome) -> Result<Program, Box<Finding>> {
+        let (graph, inputs) = (run.graph, run.inputs);
+        let optimized = run.guard("optimize", || optimize(graph))?;
+        run.guard("verify of optimized", || optimized.verify().map_err(Error::from))?;
+        let again = run.attempt("interpreter on optimized", || interpret::run(&optimized, inputs))?;
+        run.compare("interpreter on optimized", expected, &again)?;
+        let program = run.native("optimized native", &optimized, expected)?;
+        if self.random.below(16) == 0 {
+            let fused = run.guard("fma", || (pass("fma")?.run)(&optimized))?;
+            let expected = run.attempt("interpreter on fma", || interpret::run(&fused, inputs))?;
+            run.native("native with fma", &fused, &expected)?;
+        }
+        if self.random.below(24) == 0 {
+            run.tiered(&optimized, expected)?;
+        }
+        Ok(program)
+    }
+}
+
+/// Which forms of a graph are compiled.
+#[derive(Clone, Copy, PartialEq)]
+enum Forms {
+    Raw,
+    Optimized,
+    Both,
 }
 
 /// One graph with its inputs, all ways to run it to be compared.
@@ -127,11 +152,17 @@ struct Run<'r> {
     what: &'r str,
     graph: &'r Graph,
     inputs: &'r [Array],
+    /// Whether working memory is filled with garbage before each call; else it is where programs have it.
+    poisons: bool,
 }
 
 type Outcome = Result<Vec<Array>, Error>;
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    fn of(what: &'r str, graph: &'r Graph, inputs: &'r [Array]) -> Run<'r> {
+        Run { what, graph, inputs, poisons: false }
+    }
+
     fn finding(&self, kind: &str, detail: impl Into<String>) -> Box<Finding> {
         let separator = if self.what.is_empty() { "" } else { ": " };
         Box::new(Finding {
@@ -156,7 +187,10 @@ impl Run<'_> {
 
     /// Compiles and calls twice, each time with other garbage in the buffers of the results.
     fn native(&self, stage: &str, graph: &Graph, expected: &Outcome) -> Result<Program, Box<Finding>> {
-        let program = self.guard(&format!("{stage}: compile"), || Program::compile(graph))?;
+        let program = self.guard(&format!("{stage}: compile"), || {
+            let program = Program::compile(graph)?;
+            Ok(if self.poisons { program.with_poisoned_memory() } else { program })
+        })?;
         self.calls(stage, &program, expected)?;
         Ok(program)
     }

@@ -1,0 +1,67 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use retrograd::{Error, Graph};
+
+use crate::case::Case;
+use crate::choices::Choices;
+use crate::oracle::{Counts, Finding, check};
+use crate::shrink::shrink;
+use crate::{author, operations, panics};
+
+/// Who writes a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generator {
+    /// [`author`].
+    Author,
+    /// [`operations`].
+    Operations,
+}
+
+impl Generator {
+    /// The generator of a seed's program: three in four are such as people write.
+    pub fn of_seed(seed: u64) -> Generator {
+        if seed % 4 == 3 { Generator::Operations } else { Generator::Author }
+    }
+
+    /// Writes a program.
+    ///
+    /// # Errors
+    /// As [`author::write`].
+    pub fn write(self, choices: &Choices) -> Result<Case, Error> {
+        match self {
+            Generator::Author => author::write(choices),
+            Generator::Operations => Ok(operations::write(choices)),
+        }
+    }
+}
+
+/// Writes the program of these decisions and checks it; the seed chooses among the checks.
+///
+/// # Errors
+/// The first thing that does not hold. A panic of the crate is one, and so is a trace that is refused.
+pub fn examine(generator: Generator, choices: &Choices, seed: u64) -> Result<Counts, Box<Finding>> {
+    match catch_unwind(AssertUnwindSafe(|| generator.write(choices))) {
+        Ok(Ok(case)) => check(&case, seed),
+        Ok(Err(error)) => Err(unwritten("the trace is refused", error.to_string())),
+        Err(_) => {
+            let panic = panics::last();
+            Err(unwritten(&format!("tracing panics: {}", panics::kind(&panic)), panic))
+        }
+    }
+}
+
+/// The smallest program that was found, in at most so many tries, with a finding of the same kind.
+pub fn smallest(generator: Generator, bytes: Vec<u8>, seed: u64, tries: usize, finding: Finding) -> Finding {
+    let kind = finding.kind.clone();
+    let of_kind = |bytes: &[u8]| {
+        let found = examine(generator, &Choices::from_bytes(bytes.to_vec()), seed).err();
+        found.filter(|other| other.kind == kind)
+    };
+    let small = shrink(bytes, tries, |bytes| of_kind(bytes).is_some());
+    of_kind(&small).map_or(finding, |found| *found)
+}
+
+fn unwritten(kind: &str, detail: String) -> Box<Finding> {
+    let case = Case { graph: Graph::new("none"), inputs: Vec::new(), loss: None };
+    Box::new(Finding { kind: kind.to_string(), detail, case })
+}

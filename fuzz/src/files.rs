@@ -1,0 +1,383 @@
+//! Files that were damaged, by what a bad disk, an editor or an attacker may do to them: the reader refuses them or gives a
+//! graph that verifies and is dumped as it was read; and such a graph goes all the way through derivatives, optimizer,
+//! compiler and native code without a panic, and to the same numbers as the interpreter's.
+
+use std::path::{Path, PathBuf};
+
+use retrograd::error::DerivativeError;
+use retrograd::ir::Limits;
+use retrograd::op::Op;
+use retrograd::optimize::optimize;
+use retrograd::value::{Array, Type};
+use retrograd::{Error, Graph, Program, differentiate, interpret};
+use serde_json::{Map, Value};
+
+use crate::case::{Draw, draw};
+use crate::choices::{Choices, Random};
+
+/// What a damaged file may ask for: enough for every sound document of the corpus, and little else.
+pub fn limits() -> Limits {
+    Limits {
+        document_bytes: 1 << 20,
+        nodes: 4_000,
+        rank: 16,
+        elements: 1 << 16,
+        total_bytes: 1 << 22,
+        region_depth: 12,
+    }
+}
+
+/// Sound documents to be damaged: those of `ir-examples`, of `tests/corpus` and of `fuzz/corpus/files`.
+pub fn corpus() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for folder in ["ir-examples", "ir-examples/invalid", "tests/corpus/v1", "fuzz/corpus/files"] {
+        let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten();
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths.extend(files.filter(|path| path.extension().is_some_and(|end| end == "json")));
+    }
+    paths.sort();
+    let is_graph = |text: &String| text.contains("\"graphs\"") && text.len() < 40_000;
+    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).filter(is_graph).collect()
+}
+
+/// A document with one to four damages.
+pub fn damaged(choices: &Choices, corpus: &[String]) -> Vec<u8> {
+    let mut text = choices.of(corpus).clone();
+    for _ in 0..1 + [0, 0, 1, 3][choices.below(4)] {
+        let changed = match choices.below(3) {
+            0 => in_text(&text, choices),
+            _ => in_structure(&text, choices, corpus).unwrap_or_else(|| in_text(&text, choices)),
+        };
+        match String::from_utf8(changed) {
+            Ok(changed) if !changed.is_empty() => text = changed,
+            Ok(changed) => return changed.into_bytes(),
+            Err(error) => return error.into_bytes(),
+        }
+    }
+    text.into_bytes()
+}
+
+/// Reads a document. What is accepted verifies, and its dump is read to the same dump.
+///
+/// # Errors
+/// What does not hold. A panic is the caller's to catch.
+pub fn read(bytes: &[u8]) -> Result<Option<Graph>, String> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(None) };
+    let Ok(graph) = Graph::from_json(text, &limits()) else { return Ok(None) };
+    graph.verify().map_err(|error| format!("what was read does not verify: {error}"))?;
+    let dumped = graph.to_json().map_err(|error| format!("what was read cannot be dumped: {error}"))?;
+    // The dump writes constants out that the file may have shared, so it may be larger.
+    let generous = Limits { document_bytes: 1 << 26, total_bytes: 1 << 26, ..limits() };
+    let again = Graph::from_json(&dumped, &generous).map_err(|error| format!("the dump cannot be read: {error}"))?;
+    match again.to_json() {
+        Ok(again) if again == dumped => Ok(Some(graph)),
+        _ => Err("the dump of the dump differs".to_string()),
+    }
+}
+
+/// Takes a graph all the way: derivatives, optimizer, native code, and a run that is compared with the interpreter's. Whether
+/// it was run.
+///
+/// # Errors
+/// What does not hold. A panic is the caller's to catch.
+pub fn run(graph: &Graph, seed: u64) -> Result<bool, String> {
+    let random = Random::new(seed);
+    let mut graphs = vec![graph.clone()];
+    graphs.extend(derivative(graph, &random)?);
+    let mut ran = false;
+    for graph in &graphs {
+        graph.verify().map_err(|error| format!("the derivative does not verify: {error}"))?;
+        let optimized = optimize(graph).map_err(|error| format!("optimize: {error}"))?;
+        optimized.verify().map_err(|error| format!("the optimized graph does not verify: {error}"))?;
+        let form = if random.below(2) == 0 { graph } else { &optimized };
+        let program = match Program::compile(form) {
+            Ok(program) => program.with_loop_memory(1 << 24).with_poisoned_memory(),
+            Err(Error::Limit(_)) => continue,
+            Err(error) => return Err(format!("compile: {error}")),
+        };
+        if work(graph).is_none_or(|work| work > MAX_WORK) {
+            continue;
+        }
+        ran = true;
+        let ty = |k: usize| graph.ty(graph.inputs()[k].node.into()).clone();
+        let inputs: Vec<Array> =
+            (0..graph.inputs().len()).map(|k| draw(&random, &ty(k), Draw::Uniform(-2.0, 2.0))).collect();
+        match (interpret::run(graph, &inputs), program.call(&inputs)) {
+            (Ok(expected), Ok(got)) => {
+                if let Some(k) = expected.iter().zip(&got).position(|(x, y)| !x.same_bits(y)) {
+                    return Err(format!("output {k}: expected {}, got {}", expected[k], got[k]));
+                }
+            }
+            (Err(expected), Err(got)) if expected == got => {}
+            // What they count for limits of memory is not the same.
+            (_, Err(Error::Limit(_))) | (Err(Error::Limit(_)), _) => {}
+            (expected, got) => {
+                return Err(format!("expected {:?}, got {:?}", expected.err(), got.err()));
+            }
+        }
+    }
+    Ok(ran)
+}
+
+/// Elements computed in a run beyond which it takes too long here.
+const MAX_WORK: usize = 300_000;
+
+/// About how many elements a run computes; `None` if it may not end.
+fn work(graph: &Graph) -> Option<usize> {
+    let mut sum = 0usize;
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let iterations = match node.op() {
+            Some(Op::While(op)) => usize::try_from(op.max_trips?).ok()?,
+            Some(Op::Scan(op)) => op.length.unwrap_or(100),
+            Some(Op::Revolve(op)) => op.length.checked_mul(op.length.min(100))?,
+            _ => 1,
+        };
+        for region in node.regions() {
+            sum = sum.checked_add(work(region)?.checked_mul(iterations)?)?;
+        }
+        for ty in node.types() {
+            sum = sum.checked_add(ty.shape.checked_size()?)?;
+        }
+        if let Some(Op::DotGeneral(_)) = node.op() {
+            let sizes: Option<Vec<usize>> =
+                graph.operands(id).iter().map(|&x| graph.ty(x).shape.checked_size()).collect();
+            sum = sum.checked_add(sizes?.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?)?;
+        }
+    }
+    Some(sum)
+}
+
+/// One derivative of a graph, where it has one.
+fn derivative(graph: &Graph, random: &Random) -> Result<Option<Graph>, String> {
+    let ty = |k: usize| graph.ty(graph.inputs()[k].node.into());
+    let wrt: Vec<usize> = (0..graph.inputs().len()).filter(|&k| ty(k).dtype.is_float()).collect();
+    let is_loss = |k: &usize| {
+        let ty: &Type = graph.ty(graph.outputs()[*k].value);
+        ty.dtype.is_float() && ty.rank() == 0
+    };
+    let loss = (0..graph.outputs().len()).find(is_loss);
+    let n: usize = wrt.iter().map(|&k| ty(k).size()).sum();
+    let derived = match (random.below(4), loss) {
+        (0, _) => differentiate::jvp(graph, &wrt),
+        (1, _) | (_, None) => differentiate::vjp(graph, &wrt),
+        (2, Some(loss)) if n <= 8 => differentiate::hessian(graph, loss, &wrt),
+        (_, Some(loss)) => differentiate::grad(graph, loss, &wrt),
+    };
+    match derived {
+        Ok(graph) => Ok(Some(graph)),
+        Err(Error::Derivative(DerivativeError::NoRule { .. }) | Error::Limit(_)) => Ok(None),
+        Err(error) => Err(format!("differentiate: {error}")),
+    }
+}
+
+/// What happens to bytes and lines.
+fn in_text(text: &str, choices: &Choices) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    if bytes.is_empty() {
+        return bytes;
+    }
+    let place = choices.below(bytes.len().min(1 << 16));
+    match choices.below(6) {
+        0 => bytes[place] ^= 1 << choices.below(8),
+        1 => bytes[place] = b"{}[]\",:0123456789-e. ntf"[choices.below(24)],
+        2 => bytes.truncate(place),
+        3 => drop(bytes.drain(place..(place + 1 + choices.below(20)).min(bytes.len()))),
+        4 => {
+            let from = choices.below(bytes.len().min(1 << 16));
+            let piece = bytes[from..(from + 1 + choices.below(64)).min(bytes.len())].to_vec();
+            drop(bytes.splice(place..place, piece));
+        }
+        _ => {
+            let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+            let (i, j) = (choices.below(lines.len()), choices.below(lines.len()));
+            match choices.below(3) {
+                0 => lines.swap(i, j),
+                1 => lines.insert(j, lines[i]),
+                _ => drop(lines.remove(i)),
+            }
+            bytes = lines.concat().into_bytes();
+        }
+    }
+    bytes
+}
+
+/// Numbers at which sizes, ranges and signs go wrong.
+const NUMBERS: [&str; 20] = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "5",
+    "7",
+    "13",
+    "64",
+    "-1",
+    "1.5",
+    "1e300",
+    "65536",
+    "1000000000",
+    "2147483647",
+    "4294967296",
+    "1152921504606846976",
+    "9223372036854775807",
+    "18446744073709551614",
+    "18446744073709551615",
+    "99999999999999999999",
+];
+
+const TYPES: [&str; 14] = [
+    "f64[]",
+    "f64[3]",
+    "f32[3]",
+    "i64[]",
+    "bool[]",
+    "bool[3]",
+    "f64[0]",
+    "f64[3,3]",
+    "f64[1]",
+    "stack f64[]",
+    "i64[3]",
+    "f64[4294967296,4294967296]",
+    "f64[65536]",
+    "stack f64[3]",
+];
+
+/// What happens to a document as a tree: the kind of damage that gets past the syntax.
+fn in_structure(text: &str, choices: &Choices, corpus: &[String]) -> Option<Vec<u8>> {
+    let mut document: Value = serde_json::from_str(text).ok()?;
+    let names: Vec<String> = document.get("graphs")?.as_object()?.keys().cloned().collect();
+    if names.is_empty() {
+        return None;
+    }
+    let name = choices.of(&names).clone();
+    let ids = values_of(&document["graphs"][&name]);
+    let other: Value = serde_json::from_str(choices.of::<String>(corpus)).ok()?;
+    let ops = table();
+    let graph = document["graphs"][&name].as_object_mut()?;
+    match choices.below(12) {
+        0 => {
+            let nodes = graph.get_mut("nodes")?.as_array_mut()?;
+            let (i, j) = (choices.below(nodes.len()), choices.below(nodes.len()));
+            if nodes.is_empty() {
+                return None;
+            }
+            match choices.below(3) {
+                0 => nodes.swap(i, j),
+                1 => drop(nodes.remove(i)),
+                _ => nodes.insert(j, nodes[i].clone()),
+            }
+        }
+        1 => *node(graph, choices)?.get_mut("op")? = choices.of(&ops).as_str().into(),
+        2..=3 => {
+            let operands = node(graph, choices)?.get_mut("in")?.as_array_mut()?;
+            let id = Value::from(choices.of(&ids).as_str());
+            let place = choices.below(operands.len() + 1);
+            match choices.below(3) {
+                0 => operands.insert(place, id),
+                1 if place < operands.len() => drop(operands.remove(place)),
+                _ => *operands.get_mut(place)? = id,
+            }
+        }
+        4 => *node(graph, choices)?.get_mut("type")? = (*choices.of(&TYPES)).into(),
+        5..=6 => {
+            let node = node(graph, choices)?;
+            let keys: Vec<String> =
+                node.keys().filter(|key| !["id", "op", "in", "type", "at"].contains(&key.as_str())).cloned().collect();
+            let key = (!keys.is_empty()).then(|| choices.of(&keys).clone())?;
+            let number = serde_json::from_str(choices.of::<&str>(&NUMBERS)).ok()?;
+            match (node.get_mut(&key)?, choices.below(4)) {
+                (Value::Array(list), 0) => list.push(number),
+                (Value::Array(list), 1) if !list.is_empty() => drop(list.remove(choices.below(list.len()))),
+                (Value::Array(list), _) if !list.is_empty() => {
+                    let place = choices.below(list.len());
+                    match &mut list[place] {
+                        Value::Array(inner) if !inner.is_empty() => {
+                            let place = choices.below(inner.len());
+                            inner[place] = number;
+                        }
+                        entry => *entry = number,
+                    }
+                }
+                (_, 3) => drop(node.remove(&key)),
+                (value, _) => *value = number,
+            }
+        }
+        7 => {
+            let outputs = graph.get_mut("outputs")?.as_array_mut()?;
+            let output = serde_json::json!({"name": format!("new{}", outputs.len()), "value": choices.of(&ids)});
+            match choices.below(3) {
+                0 if !outputs.is_empty() => drop(outputs.remove(choices.below(outputs.len()))),
+                1 if !outputs.is_empty() => {
+                    let place = choices.below(outputs.len());
+                    outputs[place]["value"] = choices.of(&ids).as_str().into();
+                }
+                _ => outputs.push(output),
+            }
+        }
+        8 => {
+            let inputs = graph.get_mut("inputs")?.as_array_mut()?;
+            let place = choices.below(inputs.len());
+            inputs.get_mut(place)?["type"] = (*choices.of(&TYPES)).into();
+        }
+        9 => {
+            // A node of another document, applied to what is here.
+            let (_, theirs) = other.get("graphs")?.as_object()?.iter().next()?;
+            let theirs = theirs.get("nodes")?.as_array()?;
+            let mut new = theirs.get(choices.below(theirs.len()))?.clone();
+            new["id"] = format!("new{}", choices.below(100)).into();
+            for operand in new.get_mut("in")?.as_array_mut()? {
+                *operand = choices.of(&ids).as_str().into();
+            }
+            let nodes = graph.get_mut("nodes")?.as_array_mut()?;
+            nodes.insert(choices.below(nodes.len() + 1), new);
+        }
+        10 => {
+            let node = node(graph, choices)?;
+            let regions = node.get_mut("regions")?;
+            match regions {
+                Value::Array(list) if !list.is_empty() => {
+                    let place = choices.below(list.len());
+                    match choices.below(3) {
+                        0 => drop(list.remove(place)),
+                        1 => list.push(list[place].clone()),
+                        _ => list[place] = choices.of(&names).as_str().into(),
+                    }
+                }
+                other => *other = choices.of(&names).as_str().into(),
+            }
+        }
+        _ => {
+            let guard = serde_json::json!([{"value": choices.of(&ids), "expect": choices.below(2) == 0}]);
+            graph.insert("guards".to_string(), guard);
+        }
+    }
+    serde_json::to_vec(&document).ok()
+}
+
+/// The ids of a graph's inputs, nodes and results.
+fn values_of(graph: &Value) -> Vec<String> {
+    let mut ids = vec!["n0".to_string()];
+    for list in ["inputs", "nodes"] {
+        for entry in graph.get(list).and_then(Value::as_array).into_iter().flatten() {
+            let Some(id) = entry.get("id").and_then(Value::as_str) else { continue };
+            match entry.get("type").and_then(Value::as_array) {
+                Some(types) => ids.extend((0..types.len()).map(|k| format!("{id}.{k}"))),
+                None => ids.push(id.to_string()),
+            }
+        }
+    }
+    ids
+}
+
+fn node<'g>(graph: &'g mut Map<String, Value>, choices: &Choices) -> Option<&'g mut Map<String, Value>> {
+    let nodes = graph.get_mut("nodes")?.as_array_mut()?;
+    let place = choices.below(nodes.len());
+    nodes.get_mut(place)?.as_object_mut()
+}
+
+fn table() -> &'static [String] {
+    static NAMES: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    NAMES.get_or_init(|| Op::table().into_iter().map(|(name, ..)| name.to_string()).collect())
+}
