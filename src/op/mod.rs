@@ -8,6 +8,10 @@
 //! # Accuracy and time of the elementary functions
 //!
 #![doc = include_str!("accuracy.md")]
+//!
+//! # Accuracy of derivatives
+//!
+#![doc = include_str!("derivatives.md")]
 
 mod arithmetic;
 mod assembly;
@@ -177,6 +181,7 @@ operations!(
     Square,
     Reciprocal,
     Hypot,
+    DirectionCosine,
     // elementary
     Exp,
     Exp2,
@@ -194,6 +199,7 @@ operations!(
     Sinh,
     Cosh,
     Tanh,
+    Sech,
     Asinh,
     Acosh,
     Atanh,
@@ -207,6 +213,13 @@ operations!(
     Ndtr,
     LogNdtr,
     Ndtri,
+    Gaussian,
+    NormalDensity,
+    NormalHazard,
+    ErfInvDerivative,
+    NdtriDerivative,
+    ErfcxDerivative,
+    LogNdtrDerivative,
     // log_sums
     Entr,
     Logit,
@@ -220,6 +233,7 @@ operations!(
     Lgamma,
     Digamma,
     Polygamma,
+    PolygammaDifference,
     Beta,
     Lbeta,
     // sinc
@@ -246,6 +260,7 @@ operations!(
     BesselJn,
     BesselIn,
     BesselIne,
+    BesselIneDerivative,
     // compare
     Eq,
     Ne,
