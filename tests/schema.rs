@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 /// What the parameters of operations are, by their names.
 fn parameter(name: &str) -> Value {
     let reference = match name {
-        "axis" | "order" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
+        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
         "checkpoint" | "schedule" => "#/$defs/schedule",
         "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",

@@ -4,7 +4,7 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
-use super::power::flat_at_origin;
+use super::power::{cosine, nonzero};
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
 use super::trace::{self, apply};
 use super::var::apply_pair;
@@ -183,7 +183,7 @@ elementary! {
 }
 elementary! {
     Asin, "asin", asin, "asin x, in [-π/2, π/2]",
-    "1/√(1 - x²)", |x, _| ((1.0 - x) * (1.0 + x)).rsqrt(),
+    "1/√(1 - x²)", |x, _| one_less_square(x).rsqrt(),
     (-0.8, 0.8), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], FRAC_PI_6), (&[1.0], FRAC_PI_2),
       (&[-1.0], -FRAC_PI_2), (&[1.0000000000000002], NAN), (&[-2.0], NAN),
@@ -191,14 +191,14 @@ elementary! {
 }
 elementary! {
     Acos, "acos", acos, "acos x, in [0, π]",
-    "-1/√(1 - x²)", |x, _| -((1.0 - x) * (1.0 + x)).rsqrt(),
+    "-1/√(1 - x²)", |x, _| -one_less_square(x).rsqrt(),
     (-0.8, 0.8), 1,
     &[(&[1.0], 0.0), (&[-1.0], PI), (&[0.0], FRAC_PI_2), (&[0.5], FRAC_PI_3), (&[-0.5], 2.0943951023931957),
       (&[1.0000000000000002], NAN), (&[-2.0], NAN), (&[NAN], NAN)]
 }
 elementary! {
     Atan, "atan", atan, "atan x, in [-π/2, π/2]",
-    "1/(1 + x²)", |x, _| (1.0 + x.square()).recip(),
+    "1/(1 + x²)", |x, _| x.hypot(1.0).recip().square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.4636476090008061), (&[1.0], FRAC_PI_4),
       (&[-1.0], -FRAC_PI_4), (&[1e300], FRAC_PI_2), (&[INF], FRAC_PI_2), (&[-INF], -FRAC_PI_2), (&[NAN], NAN)]
@@ -219,10 +219,17 @@ elementary! {
 }
 elementary! {
     Tanh, "tanh", tanh, "tanh x",
-    "1 - tanh² x", |_, y| 1.0 - y * y,
+    "1/cosh² x", |x, _| x.sech().square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.46211715726000974), (&[1.0], 0.7615941559557649),
       (&[-1.0], -0.7615941559557649), (&[20.0], 1.0), (&[INF], 1.0), (&[-INF], -1.0), (&[NAN], NAN)]
+}
+elementary! {
+    Sech, "sech", sech, "1/cosh x, without overflow",
+    "-y tanh x", |x, y| -y * x.tanh(),
+    (-2.0, 2.0), 1,
+    &[(&[0.0], 1.0), (&[-0.0], 1.0), (&[1.0], 0.6480542736638855), (&[-1.0], 0.6480542736638855),
+      (&[710.0], 8.95257245135026e-309), (&[744.0], 1.5e-323), (&[750.0], 0.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], NAN)]
 }
 elementary! {
     Asinh, "asinh", asinh, "asinh x",
@@ -242,14 +249,14 @@ elementary! {
 }
 elementary! {
     Atanh, "atanh", atanh, "atanh x",
-    "1/(1 - x²)", |x, _| where_it_holds((1.0 - x) * (1.0 + x), x.abs().less_equal(1.0)).recip(),
+    "1/(1 - x²)", |x, _| where_it_holds(one_less_square(x), x.abs().less_equal(1.0)).recip(),
     (-0.8, 0.8), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.5493061443340549), (&[-0.5], -0.5493061443340549),
       (&[1.0], INF), (&[-1.0], -INF), (&[1.0000000000000002], NAN), (&[NAN], NAN)]
 }
 elementary! {
     Logistic, "logistic", sigmoid, "1/(1 + e⁻ˣ)",
-    "y (1 - y)", |_, y| y * (1.0 - y),
+    "1/(4 cosh²(x/2))", |x, _| (0.5 * (0.5 * x).sech()).square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.5), (&[-0.0], 0.5), (&[2.0], 0.8807970779778824), (&[-2.0], 0.11920292202211756),
       (&[-700.0], 9.85967654375977e-305), (&[-746.0], 0.0), (&[50.0], 1.0), (&[INF], 1.0), (&[-INF], 0.0),
@@ -276,10 +283,8 @@ impl Elementwise for Atan2 {
     }
 
     fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
-        // Two quotients by the length: its square overflows early.
-        let length = x[0].hypot(x[1]);
-        let side = if slot == 0 { x[1] } else { -x[0] };
-        Partial::Of(flat_at_origin(length, side / length / length))
+        let length = nonzero(x[0].hypot(x[1]));
+        Partial::Of(if slot == 0 { cosine(x[1], x[0]) / length } else { -cosine(x[0], x[1]) / length })
     }
 
     fn code(&self) -> Code {
@@ -321,6 +326,11 @@ impl Elementwise for Atan2 {
     fn instances() -> Vec<Atan2> {
         vec![Atan2]
     }
+}
+
+/// `1 - x²`, rounded once, so that it does not cancel next to 1, and its derivative not next to 0.
+fn one_less_square(x: Var) -> Var {
+    (-x).mul_add(x, 1.0)
 }
 
 impl Var {

@@ -8,6 +8,10 @@
 //! # Accuracy and time of the elementary functions
 //!
 #![doc = include_str!("accuracy.md")]
+//!
+//! # Accuracy of derivatives
+//!
+#![doc = include_str!("derivatives.md")]
 
 mod arithmetic;
 mod assembly;
@@ -182,6 +186,7 @@ operations!(
     Square,
     Reciprocal,
     Hypot,
+    DirectionCosine,
     // elementary
     Exp,
     Exp2,
@@ -199,6 +204,7 @@ operations!(
     Sinh,
     Cosh,
     Tanh,
+    Sech,
     Asinh,
     Acosh,
     Atanh,
@@ -212,6 +218,13 @@ operations!(
     Ndtr,
     LogNdtr,
     Ndtri,
+    Gaussian,
+    NormalDensity,
+    NormalHazard,
+    ErfInvDerivative,
+    NdtriDerivative,
+    ErfcxDerivative,
+    LogNdtrDerivative,
     // log_sums
     Entr,
     Logit,
@@ -225,6 +238,7 @@ operations!(
     Lgamma,
     Digamma,
     Polygamma,
+    PolygammaDifference,
     Beta,
     Lbeta,
     // sinc
@@ -251,6 +265,7 @@ operations!(
     BesselJn,
     BesselIn,
     BesselIne,
+    BesselIneDerivative,
     // compare
     Eq,
     Ne,

@@ -338,6 +338,15 @@ impl Op {
             Op::Square(_) => x[0].square(),
             Op::Reciprocal(_) => x[0].recip(),
             Op::Hypot(_) => x[0].hypot(x[1]),
+            Op::DirectionCosine(_) => x[0].with(x[1], |x, y| if x == NAN || y == NAN { NAN } else { Range::FINITE }),
+            Op::Sech(_) | Op::Gaussian(_) | Op::NormalDensity(_) => {
+                x[0].map(|x| if x == NAN { NAN } else { ZERO | POSITIVE })
+            }
+            Op::NormalHazard(_) => x[0].map(|x| match x {
+                NAN => NAN,
+                NEG_INF | INF => ZERO | INF,
+                _ => ZERO | POSITIVE,
+            }),
             Op::Exp(_) | Op::Exp2(_) => x[0].exp(),
             Op::Expm1(_) => x[0].map(|x| match x {
                 NEG_INF => NEG_BIG,
@@ -428,11 +437,15 @@ impl Op {
             Op::Sinc(_) | Op::SincDerivative(_) | Op::BesselJ0(_) | Op::BesselJ1(_) | Op::BesselJn(_) => {
                 x[0].map(|x| if x == NAN { NAN } else { Range::FINITE })
             }
-            Op::BesselI0e(_) | Op::BesselI1e(_) | Op::BesselIne(_) => {
+            Op::BesselI0e(_) | Op::BesselI1e(_) | Op::BesselIne(_) | Op::BesselIneDerivative(_) => {
                 x[0].map(|x| if x == NAN { NAN } else { Range::FINITE })
             }
             // Poles, ends of domains, or early overflow.
             Op::Erfcx(_) | Op::ErfInv(_) | Op::LogNdtr(_) | Op::Ndtri(_) => Range::ANY,
+            Op::ErfcxDerivative(_) | Op::ErfInvDerivative(_) | Op::LogNdtrDerivative(_) | Op::NdtriDerivative(_) => {
+                Range::ANY
+            }
+            Op::PolygammaDifference(_) => Range::ANY,
             Op::Entr(_) | Op::Logit(_) | Op::Log1mexp(_) | Op::Xlogy(_) | Op::Xlog1py(_) => Range::ANY,
             Op::Gamma(_) | Op::Lgamma(_) | Op::Digamma(_) | Op::Polygamma(_) | Op::Beta(_) | Op::Lbeta(_) => Range::ANY,
             Op::Igamma(_) | Op::Igammac(_) | Op::GammaDensity(_) | Op::IgammaGradA(_) => Range::ANY,
