@@ -52,11 +52,14 @@ fn check_node(graph: &Graph, id: NodeId) -> Result<(), LimitError> {
         let place = Some(format!("{}: {}", graph.name(), graph.line(id)));
         return Err(LimitError { what: "bytes of a value", limit: MAX_BYTES as u64, got: Some(bytes), place });
     }
-    match node.op() {
-        Some(Op::Scan(op)) => too_long(op.length.unwrap_or(0), node.provenance().at.as_ref()),
-        Some(Op::Revolve(op)) => too_long(op.length, node.provenance().at.as_ref()),
-        _ => Ok(()),
-    }
+    let length = if let Some(Op::Scan(op)) = node.op() {
+        op.length.unwrap_or(0)
+    } else if let Some(Op::Revolve(op)) = node.op() {
+        op.length
+    } else {
+        return Ok(());
+    };
+    too_long(length, node.provenance().at.as_ref())
 }
 
 /// The bytes of a value, or of an array of a stack, and as many where an extent of 0 leaves none: strides know of the

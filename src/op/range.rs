@@ -526,10 +526,12 @@ impl Ranges {
             self.first.push(range);
             return;
         };
-        let x: Vec<Range> = graph.operands(id).iter().map(|&x| self.known(x)).collect();
+        let operands = graph.operands(id);
+        let x: Vec<Range> = operands.iter().map(|&x| self.known(x)).collect();
         if node.regions().is_empty() {
-            let range = node.types().first().map_or(Range::ANY, |ty| op.range(&x, ty));
-            self.first.push(range);
+            let is_square = matches!(op, Op::Mul(_)) && operands[0] == operands[1];
+            let range = |ty: &Type| if is_square && ty.dtype.is_float() { x[0].square() } else { op.range(&x, ty) };
+            self.first.push(node.types().first().map_or(Range::ANY, range));
             return;
         }
         let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();
