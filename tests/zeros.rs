@@ -507,7 +507,7 @@ fn nan_goes_through_reductions() {
 /// Strong zeros cost something, and code without poles pays nothing: its gradients hold plain products only.
 #[test]
 fn ordinary_code_keeps_plain_products() {
-    let gradients: [(&str, fn(Var) -> Var); 9] = [
+    let gradients: [(&str, fn(Var) -> Var); 8] = [
         ("rosenbrock", |x| {
             let (a, b) = (x.slice_axis(0, 0, N - 1, 1), x.slice_axis(0, 1, N, 1));
             (100.0 * (b - a.square()).square() + (1.0 - a).square()).sum()
@@ -515,7 +515,6 @@ fn ordinary_code_keeps_plain_products() {
         ("a chain", |x| (x.sin() * x.cos()).tanh().sum()),
         ("a perceptron", |x| weights(35).reshape(&[7, N]).dot(x).tanh().square().sum()),
         ("a cell", |x| fori_loop(4, x, |_, h| h.sigmoid() * (h * x).tanh() + 0.5 * h).sum()),
-        ("a logistic function", |x| (1.0 / (1.0 + (-x).exp())).sum()),
         ("a Gaussian", |x| (-0.5 * x.square()).exp().sum()),
         ("a robust loss", |x| ((1.0 + x.square()).sqrt() - 1.0).sum()),
         ("a rotation", |x| map(x, |x: Var| x.sin() * weights(3) + x.cos()).square().sum()),
@@ -525,6 +524,10 @@ fn ordinary_code_keeps_plain_products() {
         let gradient = differentiate::grad(&vector_function(N, f), 0, &[0]).unwrap();
         assert!(!gradient.to_string().contains("strong"), "{name}\n{gradient}");
     }
-    let gradient = differentiate::grad(&vector_function(N, |x| x.sqrt().square().sum()), 0, &[0]).unwrap();
+    // Where the exponential overflows its cotangent is 0, and so is the gradient.
+    let logistic = vector_function(2, |x| (1.0 / (1.0 + (-x).exp())).sum());
+    let gradient = differentiate::grad(&logistic, 0, &[0]).unwrap();
     assert!(gradient.to_string().contains("strong_mul"), "{gradient}");
+    let outputs = interpret::run(&gradient, &[vector(vec![-1000.0, 0.0])]).unwrap();
+    assert_eq!(floats(&outputs[1]), [0.0, 0.25]);
 }
