@@ -474,11 +474,9 @@ fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
 /// Whether the value is made of rows that a loop collects.
 fn is_collected(plan: &Plan<'_>, value: Value) -> bool {
     let result = usize::from(value.result);
-    match plan.graph.node(value.node).op() {
-        Some(Op::Scan(op)) => result >= op.carry && op.length.is_some(),
-        Some(Op::Revolve(op)) => result >= op.cts,
-        _ => false,
-    }
+    let op = plan.graph.node(value.node).op();
+    let by_scan = matches!(op, Some(Op::Scan(op)) if result >= op.carry && op.length.is_some());
+    by_scan || matches!(op, Some(Op::Revolve(op)) if result >= op.cts)
 }
 
 /// The bytes of a tile of any dtype.

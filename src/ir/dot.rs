@@ -38,13 +38,7 @@ impl<O: Operation> Graph<O> {
 
     /// A region that stands in several places is drawn at the first, and led to the others: what holds regions that hold
     /// regions would grow beyond all measure. `clusters` numbers those that are drawn.
-    fn write_dot(
-        &self,
-        text: &mut String,
-        prefix: &str,
-        clusters: &mut HashMap<*const Graph<O>, usize>,
-        depth: usize,
-    ) {
+    fn write_dot(&self, text: &mut String, prefix: &str, clusters: &mut HashMap<*const Graph<O>, usize>, depth: usize) {
         let indent = "  ".repeat(depth);
         for id in self.ids() {
             let shape = if self.node(id).op().is_none() { ", shape=oval" } else { "" };
