@@ -174,7 +174,9 @@ fn sums_in_regions_and_of_rows_agree() {
 fn products_with_vectors_are_summed_as_sums_are() {
     let mut random = Random(5);
     for dtype in [DType::F64, DType::F32, DType::I64] {
-        for (rows, columns) in [(BLOCK, 3), (BLOCK + 1, 3), (5 * BLOCK + 7, 4), (3 * TILE + 70, 5), (6, 5 * TILE * BLOCK + 9)] {
+        for (rows, columns) in
+            [(BLOCK, 3), (BLOCK + 1, 3), (5 * BLOCK + 7, 4), (3 * TILE + 70, 5), (6, 5 * TILE * BLOCK + 9)]
+        {
             let x = random.array(&Type::new(dtype, [rows, columns]), (-1.0, 3.0));
             let products = |x: Var| {
                 let ones = |n: usize| Var::from(1.0).convert(dtype).broadcast_to(&[n]);
@@ -263,7 +265,13 @@ fn errors_grow_as_the_logarithm_in_every_layout() {
         let sums = native(|x| x.sum_axes(axes), x);
         for (sum, elements) in sums.iter().zip(wide) {
             let n = elements.len();
-            check_error(&format!("f32{shape:?} over {axes:?}"), *sum, exact_sum(elements.into_iter()), n, f32::EPSILON.into());
+            check_error(
+                &format!("f32{shape:?} over {axes:?}"),
+                *sum,
+                exact_sum(elements.into_iter()),
+                n,
+                f32::EPSILON.into(),
+            );
         }
     }
     for (shape, axes) in [(&[1_000_000][..], &[0][..]), (&[500_000, 2], &[0]), (&[1000, 10, 100], &[0, 2])] {
