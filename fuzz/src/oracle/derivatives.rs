@@ -120,10 +120,9 @@ impl Oracle {
         n: usize,
     ) -> Result<Option<Derivative>, Box<Finding>> {
         // Forward mode adds less that is new to the compiler than reverse mode.
-        let forms: &[Form] = match what {
-            "vjp" | "hessian" => self.of(&[&[Form::Optimized] as &[Form], &[Form::Optimized], &[Form::Raw]]),
-            _ => self.of(&[&[Form::Optimized] as &[Form], &[Form::Raw], &[]]),
-        };
+        const OFTEN: [&[Form]; 3] = [&[Form::Optimized], &[Form::Optimized], &[Form::Raw]];
+        const SELDOM: [&[Form]; 3] = [&[Form::Optimized], &[Form::Raw], &[]];
+        let forms = *self.of(if matches!(what, "vjp" | "hessian") { &OFTEN } else { &SELDOM });
         let Some(mut agreed) = self.agreed(what, &graph, inputs, forms)? else { return Ok(None) };
         let values = agreed.outputs.split_off(agreed.outputs.len() - n);
         let same = agreed.outputs.iter().zip(&primal.outputs).all(|(x, y)| x.same_bits(y));

@@ -57,7 +57,7 @@ impl Counts {
 /// The first thing that does not hold.
 pub fn check(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
     let oracle = Oracle { random: Random::new(seed), counts: Default::default() };
-    let forms = oracle.of(&[BOTH, &[Form::Optimized]]);
+    let forms = *oracle.of(&[BOTH, &[Form::Optimized]]);
     let agreed = oracle.agree("", &case.graph, &case.inputs, forms)?;
     if let Ok(agreed) = agreed {
         oracle.derivatives(case, &agreed)?;
@@ -157,7 +157,7 @@ enum Form {
     Optimized,
 }
 
-/// The forms of a program that is not to be differentiated.
+/// All forms.
 const BOTH: &[Form] = &[Form::Raw, Form::Optimized];
 
 /// One graph with its inputs, all ways to run it to be compared.
