@@ -296,7 +296,7 @@ fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {
     operands.extend(&x);
     let node = graph.add_with_regions(op, &operands, regions.into(), Default::default()).expect("a region");
     let y = retrograd::ir::results_of(&graph, node).last().expect("a result");
-    graph.add_output("y", y);
+    graph.add_output("y", y).unwrap();
     graph
 }
 
@@ -311,7 +311,7 @@ fn region(types: &[Type], outputs: impl FnOnce(&mut Graph, &[Value]) -> Vec<Valu
     let inputs: Vec<Value> =
         named.map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).expect("a name")).collect();
     for (k, output) in outputs(&mut graph, &inputs).into_iter().enumerate() {
-        graph.add_output(format!("y{k}"), output);
+        graph.add_output(format!("y{k}"), output).unwrap();
     }
     Arc::new(graph)
 }

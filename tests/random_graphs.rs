@@ -3,7 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use retrograd_fuzz::{Choices, Generator, examine, panics, smallest};
+use retrograd::Graph;
+use retrograd::ir::Limits;
+use retrograd::value::Array;
+use retrograd_fuzz::case::{Case, Draw, draw};
+use retrograd_fuzz::oracle::check;
+use retrograd_fuzz::{Choices, Generator, Random, examine, panics, smallest};
 
 /// How many programs are written, unless the variable `N_GRAPHS` says otherwise.
 const N_GRAPHS: u64 = 2_000;
@@ -39,4 +44,28 @@ fn all_ways_to_run_a_program_agree() {
     if let Some((seed, finding)) = finding {
         panic!("seed {seed}: {}\n{}\n{}\n{:?}", finding.kind, finding.detail, finding.case.graph, finding.case.inputs);
     }
+}
+
+/// Files that once failed stay here, and are run at several points.
+#[test]
+fn what_once_failed_holds() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/files");
+    let mut n_files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // What a limit refuses has its own tests.
+        let Ok(graph) = Graph::from_json(&text, &Limits { elements: 1 << 20, ..Limits::default() }) else { continue };
+        n_files += 1;
+        for (seed, from) in [Draw::Uniform(-2.0, 2.0), Draw::Uniform(0.1, 3.0), Draw::Halves].into_iter().enumerate() {
+            let random = Random::new(seed as u64);
+            let inputs: Vec<Array> =
+                graph.inputs().iter().map(|x| draw(&random, graph.ty(x.node.into()), from)).collect();
+            let case = Case { graph: graph.clone(), inputs, loss: None };
+            if let Err(finding) = check(&case, seed as u64) {
+                panic!("{}: {}\n{}\n{:?}", path.display(), finding.kind, finding.detail, case.inputs);
+            }
+        }
+    }
+    assert!(n_files >= 20, "{n_files}");
 }

@@ -1,3 +1,5 @@
+//! A program with its inputs.
+
 use std::fs;
 use std::path::Path;
 

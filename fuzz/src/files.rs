@@ -248,133 +248,238 @@ const TYPES: [&str; 14] = [
 fn in_structure(text: &str, choices: &Choices, corpus: &[String]) -> Option<Vec<u8>> {
     let mut document: Value = serde_json::from_str(text).ok()?;
     let names: Vec<String> = document.get("graphs")?.as_object()?.keys().cloned().collect();
-    if names.is_empty() {
-        return None;
-    }
-    let name = choices.of(&names).clone();
-    let ids = values_of(&document["graphs"][&name]);
-    let other: Value = serde_json::from_str(choices.of::<String>(corpus)).ok()?;
-    let ops = table();
-    let graph = document["graphs"][&name].as_object_mut()?;
-    match choices.below(12) {
-        0 => {
-            let nodes = graph.get_mut("nodes")?.as_array_mut()?;
-            let (i, j) = (choices.below(nodes.len()), choices.below(nodes.len()));
-            if nodes.is_empty() {
-                return None;
-            }
-            match choices.below(3) {
-                0 => nodes.swap(i, j),
-                1 => drop(nodes.remove(i)),
-                _ => nodes.insert(j, nodes[i].clone()),
-            }
-        }
-        1 => *node(graph, choices)?.get_mut("op")? = choices.of(&ops).as_str().into(),
-        2..=3 => {
-            let operands = node(graph, choices)?.get_mut("in")?.as_array_mut()?;
-            let id = Value::from(choices.of(&ids).as_str());
-            let place = choices.below(operands.len() + 1);
-            match choices.below(3) {
-                0 => operands.insert(place, id),
-                1 if place < operands.len() => drop(operands.remove(place)),
-                _ => *operands.get_mut(place)? = id,
-            }
-        }
-        4 => *node(graph, choices)?.get_mut("type")? = (*choices.of(&TYPES)).into(),
-        5..=6 => {
-            let node = node(graph, choices)?;
-            let keys: Vec<String> =
-                node.keys().filter(|key| !["id", "op", "in", "type", "at"].contains(&key.as_str())).cloned().collect();
-            let key = (!keys.is_empty()).then(|| choices.of(&keys).clone())?;
-            let number = serde_json::from_str(choices.of::<&str>(&NUMBERS)).ok()?;
-            match (node.get_mut(&key)?, choices.below(4)) {
-                (Value::Array(list), 0) => list.push(number),
-                (Value::Array(list), 1) if !list.is_empty() => drop(list.remove(choices.below(list.len()))),
-                (Value::Array(list), _) if !list.is_empty() => {
-                    let place = choices.below(list.len());
-                    match &mut list[place] {
-                        Value::Array(inner) if !inner.is_empty() => {
-                            let place = choices.below(inner.len());
-                            inner[place] = number;
-                        }
-                        entry => *entry = number,
-                    }
-                }
-                (_, 3) => drop(node.remove(&key)),
-                (value, _) => *value = number,
-            }
-        }
-        7 => {
-            let outputs = graph.get_mut("outputs")?.as_array_mut()?;
-            let output = serde_json::json!({"name": format!("new{}", outputs.len()), "value": choices.of(&ids)});
-            match choices.below(3) {
-                0 if !outputs.is_empty() => drop(outputs.remove(choices.below(outputs.len()))),
-                1 if !outputs.is_empty() => {
-                    let place = choices.below(outputs.len());
-                    outputs[place]["value"] = choices.of(&ids).as_str().into();
-                }
-                _ => outputs.push(output),
-            }
-        }
-        8 => {
+    let name = names.get(choices.below(names.len()))?;
+    let graph = document["graphs"][name].as_object_mut()?;
+    let damage = Damage { choices, names: &names, corpus };
+    match choices.weighted(&[3, 3, 6, 1, 4, 3, 1, 3, 2, 1]) {
+        0 => damage.order(graph)?,
+        1 => damage.operation(graph)?,
+        2 => damage.operand(graph)?,
+        3 => *damage.node(graph)?.get_mut("type")? = (*choices.of(&TYPES)).into(),
+        4 => damage.attribute(graph)?,
+        5 => damage.output(graph)?,
+        6 => {
             let inputs = graph.get_mut("inputs")?.as_array_mut()?;
             let place = choices.below(inputs.len());
             inputs.get_mut(place)?["type"] = (*choices.of(&TYPES)).into();
         }
-        9 => {
-            // A node of another document, applied to what is here.
-            let (_, theirs) = other.get("graphs")?.as_object()?.iter().next()?;
-            let theirs = theirs.get("nodes")?.as_array()?;
-            let mut new = theirs.get(choices.below(theirs.len()))?.clone();
-            new["id"] = format!("new{}", choices.below(100)).into();
-            for operand in new.get_mut("in")?.as_array_mut()? {
-                *operand = choices.of(&ids).as_str().into();
-            }
-            let nodes = graph.get_mut("nodes")?.as_array_mut()?;
-            nodes.insert(choices.below(nodes.len() + 1), new);
-        }
-        10 => {
-            let node = node(graph, choices)?;
-            let regions = node.get_mut("regions")?;
-            match regions {
-                Value::Array(list) if !list.is_empty() => {
-                    let place = choices.below(list.len());
-                    match choices.below(3) {
-                        0 => drop(list.remove(place)),
-                        1 => list.push(list[place].clone()),
-                        _ => list[place] = choices.of(&names).as_str().into(),
-                    }
-                }
-                other => *other = choices.of(&names).as_str().into(),
-            }
-        }
+        7 => damage.graft(graph)?,
+        8 => damage.region(graph)?,
         _ => {
-            let guard = serde_json::json!([{"value": choices.of(&ids), "expect": choices.below(2) == 0}]);
+            let id = choices.of(&before(graph, usize::MAX)).0.clone();
+            let guard = serde_json::json!([{"value": id, "expect": choices.below(2) == 0}]);
             graph.insert("guards".to_string(), guard);
         }
+    }
+    if choices.below(4) > 0 {
+        repair(&mut document);
     }
     serde_json::to_vec(&document).ok()
 }
 
-/// The ids of a graph's inputs, nodes and results.
-fn values_of(graph: &Value) -> Vec<String> {
-    let mut ids = vec!["n0".to_string()];
-    for list in ["inputs", "nodes"] {
-        for entry in graph.get(list).and_then(Value::as_array).into_iter().flatten() {
-            let Some(id) = entry.get("id").and_then(Value::as_str) else { continue };
-            match entry.get("type").and_then(Value::as_array) {
-                Some(types) => ids.extend((0..types.len()).map(|k| format!("{id}.{k}"))),
-                None => ids.push(id.to_string()),
-            }
-        }
-    }
-    ids
+struct Damage<'d> {
+    choices: &'d Choices,
+    names: &'d [String],
+    corpus: &'d [String],
 }
 
-fn node<'g>(graph: &'g mut Map<String, Value>, choices: &Choices) -> Option<&'g mut Map<String, Value>> {
-    let nodes = graph.get_mut("nodes")?.as_array_mut()?;
-    let place = choices.below(nodes.len());
-    nodes.get_mut(place)?.as_object_mut()
+type Entries = Map<String, Value>;
+
+impl Damage<'_> {
+    fn node<'g>(&self, graph: &'g mut Entries) -> Option<&'g mut Entries> {
+        let nodes = graph.get_mut("nodes")?.as_array_mut()?;
+        let place = self.choices.below(nodes.len());
+        nodes.get_mut(place)?.as_object_mut()
+    }
+
+    fn order(&self, graph: &mut Entries) -> Option<()> {
+        let nodes = graph.get_mut("nodes")?.as_array_mut().filter(|nodes| !nodes.is_empty())?;
+        let (i, j) = (self.choices.below(nodes.len()), self.choices.below(nodes.len()));
+        match self.choices.below(3) {
+            0 => nodes.swap(i, j),
+            1 => drop(nodes.remove(i)),
+            _ => nodes.insert(j, nodes[i].clone()),
+        }
+        Some(())
+    }
+
+    /// Another operation of the same form: with operands of the same number, and the same attributes.
+    fn operation(&self, graph: &mut Entries) -> Option<()> {
+        let node = self.node(graph)?;
+        if self.choices.one_in(4) {
+            *node.get_mut("op")? = self.choices.of(table()).as_str().into();
+            return Some(());
+        }
+        let theirs: Vec<Entries> = self.others()?.into_iter().filter(|other| form(other) == form(node)).collect();
+        let other = theirs.get(self.choices.below(theirs.len()))?;
+        for (key, value) in other.iter().filter(|(key, _)| !["id", "in", "type", "at"].contains(&key.as_str())) {
+            node.insert(key.clone(), value.clone());
+        }
+        Some(())
+    }
+
+    /// The nodes of another document.
+    fn others(&self) -> Option<Vec<Entries>> {
+        let other: Value = serde_json::from_str(self.choices.of::<String>(self.corpus)).ok()?;
+        let graphs = other.get("graphs")?.as_object()?.values();
+        let nodes = graphs.filter_map(|graph| graph.get("nodes")?.as_array()).flatten();
+        Some(nodes.filter_map(|node| node.as_object().cloned()).collect())
+    }
+
+    /// Another operand, mostly one of the same type.
+    fn operand(&self, graph: &mut Entries) -> Option<()> {
+        let n_nodes = graph.get("nodes")?.as_array()?.len();
+        let at = self.choices.below(n_nodes);
+        let known = before(graph, if self.choices.one_in(8) { usize::MAX } else { at });
+        let operands = graph.get_mut("nodes")?.as_array_mut()?.get_mut(at)?.get_mut("in")?.as_array_mut()?;
+        let place = self.choices.below(operands.len());
+        if self.choices.one_in(5) {
+            match self.choices.below(2) {
+                0 => operands.insert(place, self.choices.of(&known).0.as_str().into()),
+                _ if place < operands.len() => drop(operands.remove(place)),
+                _ => return None,
+            }
+            return Some(());
+        }
+        let operand = operands.get_mut(place)?;
+        let ty = known.iter().find(|(id, _)| operand == id).map(|(_, ty)| ty.clone());
+        let alike: Vec<&(String, String)> = known.iter().filter(|(_, other)| Some(other) == ty.as_ref()).collect();
+        let chosen = match alike.is_empty() || self.choices.one_in(4) {
+            true => self.choices.of(&known),
+            false => *self.choices.of(&alike),
+        };
+        *operand = chosen.0.as_str().into();
+        Some(())
+    }
+
+    fn attribute(&self, graph: &mut Entries) -> Option<()> {
+        let node = self.node(graph)?;
+        let own = |key: &&String| !["id", "op", "in", "type", "at", "regions"].contains(&key.as_str());
+        let keys: Vec<String> = node.keys().filter(own).cloned().collect();
+        let key = keys.get(self.choices.below(keys.len()))?;
+        let number: Value = match self.choices.below(2) {
+            0 => self.choices.below(4).into(),
+            _ => serde_json::from_str(self.choices.of::<&str>(&NUMBERS)).ok()?,
+        };
+        match (node.get_mut(key)?, self.choices.below(4)) {
+            (Value::Array(list), 0) => list.push(number),
+            (Value::Array(list), 1) if !list.is_empty() => drop(list.remove(self.choices.below(list.len()))),
+            (Value::Array(list), _) if !list.is_empty() => {
+                let place = self.choices.below(list.len());
+                match &mut list[place] {
+                    Value::Array(inner) if !inner.is_empty() => {
+                        let place = self.choices.below(inner.len());
+                        inner[place] = number;
+                    }
+                    entry => *entry = number,
+                }
+            }
+            (Value::Bool(value), 0..=2) => *value = !*value,
+            (_, 3) => drop(node.remove(key)),
+            (value, _) => *value = number,
+        }
+        Some(())
+    }
+
+    fn output(&self, graph: &mut Entries) -> Option<()> {
+        let known = before(graph, usize::MAX);
+        let outputs = graph.get_mut("outputs")?.as_array_mut()?;
+        let (place, value) = (self.choices.below(outputs.len()), self.choices.of(&known).0.as_str());
+        match self.choices.below(3) {
+            0 if !outputs.is_empty() => drop(outputs.remove(place)),
+            1 if !outputs.is_empty() => outputs[place]["value"] = value.into(),
+            _ => outputs.push(serde_json::json!({"name": format!("new{}", outputs.len()), "value": value})),
+        }
+        Some(())
+    }
+
+    /// A node of another document, applied to what is here, of the same types where there is such.
+    fn graft(&self, graph: &mut Entries) -> Option<()> {
+        let theirs = self.others()?;
+        let mut new = theirs.get(self.choices.below(theirs.len()))?.clone();
+        let id = format!("new{}", self.choices.below(1_000));
+        new.insert("id".to_string(), id.as_str().into());
+        let at = self.choices.below(graph.get("nodes")?.as_array()?.len() + 1);
+        let known = before(graph, at);
+        for operand in new.get_mut("in")?.as_array_mut()? {
+            *operand = self.choices.of(&known).0.as_str().into();
+        }
+        graph.get_mut("nodes")?.as_array_mut()?.insert(at, new.into());
+        let output = serde_json::json!({"name": id, "value": id});
+        graph.get_mut("outputs")?.as_array_mut()?.push(output);
+        Some(())
+    }
+
+    fn region(&self, graph: &mut Entries) -> Option<()> {
+        let nodes = graph.get_mut("nodes")?.as_array_mut()?;
+        let mut with: Vec<&mut Value> = nodes.iter_mut().filter_map(|node| node.get_mut("regions")).collect();
+        let at = self.choices.below(with.len());
+        let list = with.get_mut(at)?.as_array_mut().filter(|list| !list.is_empty())?;
+        let place = self.choices.below(list.len());
+        match self.choices.below(3) {
+            0 => drop(list.remove(place)),
+            1 => list.push(list[place].clone()),
+            _ => list[place] = self.choices.of(self.names).as_str().into(),
+        }
+        Some(())
+    }
+}
+
+/// The number of operands and the names of attributes.
+fn form(node: &Entries) -> (usize, Vec<&str>) {
+    let mut keys: Vec<&str> = node.keys().map(String::as_str).filter(|key| *key != "at").collect();
+    keys.sort_unstable();
+    (node.get("in").and_then(Value::as_array).map_or(0, Vec::len), keys)
+}
+
+/// The ids of inputs and of the results of the first nodes, with their types.
+fn before(graph: &Entries, n_nodes: usize) -> Vec<(String, String)> {
+    let entries = |list: &str| graph.get(list).and_then(Value::as_array).into_iter().flatten();
+    let mut known = Vec::new();
+    for entry in entries("inputs").chain(entries("nodes").take(n_nodes)) {
+        let Some(id) = entry.get("id").and_then(Value::as_str) else { continue };
+        match entry.get("type") {
+            Some(Value::Array(types)) => {
+                let text = |ty: &Value| ty.as_str().unwrap_or_default().to_string();
+                known.extend(types.iter().enumerate().map(|(k, ty)| (format!("{id}.{k}"), text(ty))));
+            }
+            ty => known.push((id.to_string(), ty.and_then(Value::as_str).unwrap_or_default().to_string())),
+        }
+    }
+    if known.is_empty() {
+        known.push(("n0".to_string(), String::new()));
+    }
+    known
+}
+
+/// Records the types that operations give now, so that a damage goes further than to the first type that is not as
+/// recorded. What they are is read off the reader's own findings.
+fn repair(document: &mut Value) {
+    for _ in 0..6 {
+        let Ok(text) = serde_json::to_string(document) else { return };
+        let Err(Error::Verify(error)) = Graph::from_json(&text, &limits()) else { return };
+        let mut repaired = false;
+        for line in error.to_string().lines() {
+            repaired |= repair_type(document, line).is_some();
+        }
+        if !repaired {
+            return;
+        }
+    }
+}
+
+/// `graph.node: the type is recorded as T, but neg gives U`.
+fn repair_type(document: &mut Value, finding: &str) -> Option<()> {
+    let (place, message) = finding.split_once(": the type is recorded as ")?;
+    let (_, ty) = message.split_once(" gives ")?;
+    let (graph, node) = place.split_once('.')?;
+    let nodes = document.get_mut("graphs")?.get_mut(graph)?.get_mut("nodes")?.as_array_mut()?;
+    let node = nodes.iter_mut().find(|other| other.get("id").and_then(Value::as_str) == Some(node))?;
+    node["type"] = match ty.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
+        Some(list) => list.split(", ").map(Value::from).collect::<Vec<Value>>().into(),
+        None => ty.into(),
+    };
+    Some(())
 }
 
 fn table() -> &'static [String] {

@@ -11,7 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod author;
-mod case;
+pub mod case;
 mod choices;
 mod examine;
 pub mod files;

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1000000 --seed 1
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1 --seed 4711    # one program again
+//! cargo run --release -p retrograd-fuzz -- graphs --count 10000 --under "valgrind -q --error-exitcode=9"
 //! cargo run --release -p retrograd-fuzz -- reader --count 10000000         # damaged files
 //! cargo run --release -p retrograd-fuzz -- whole-path --count 100000
 //! ```
@@ -76,7 +77,10 @@ struct Options {
     /// The seconds after which a process that is not ready with one program is ended.
     #[arg(long, default_value_t = 120)]
     patience: u64,
-    /// In this process, for a debugger or valgrind: every so manieth seed from the first.
+    /// A command under which the processes run: "valgrind -q --error-exitcode=9".
+    #[arg(long, default_value = "")]
+    under: String,
+    /// In this process, for a debugger.
     #[arg(long)]
     in_process: bool,
     #[arg(long, default_value_t = 1, hide = true)]

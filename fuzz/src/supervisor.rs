@@ -95,7 +95,17 @@ impl Lane<'_> {
             ("--keep", keep.display().to_string()),
             ("--state", state.display().to_string()),
         ];
-        Command::new(std::env::current_exe()?)
+        let own = std::env::current_exe()?;
+        let mut words = self.options.under.split_whitespace();
+        let mut command = match words.next() {
+            None => Command::new(own),
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(own);
+                command
+            }
+        };
+        command
             .arg(self.what)
             .args(arguments.iter().flat_map(|(name, value)| [*name, value]))
             .stdin(Stdio::null())

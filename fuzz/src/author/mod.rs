@@ -33,7 +33,7 @@ pub fn write(choices: &Choices) -> Result<Case, Error> {
     let loss = Cell::new(None);
     let program = |x: Vec<Var>| {
         let mut author = Author { choices, extents: &extents, values: x, depth: 0, may_compare: choices.one_in(12) };
-        for _ in 0..1 + choices.of(&[3, 1, 2, 4, 2, 1, 5, 8]) {
+        for _ in 0..1 + choices.of(&[2, 1, 1, 3, 1, 2, 4, 8]) {
             author.step();
         }
         let (outputs, position) = author.outputs();

@@ -2,10 +2,10 @@ use retrograd::error::DerivativeError;
 use retrograd::ir::NodeId;
 use retrograd::op::Op;
 use retrograd::value::{Array, DType, Type};
-use retrograd::{Error, Graph, Program, differentiate};
+use retrograd::{Error, Graph, differentiate};
 
 use super::differences::{Verdict, compare};
-use super::{Agreed, Finding, Oracle, Run, call};
+use super::{Agreed, Finding, Form, Oracle, Run};
 use crate::case::{Case, Draw, draw};
 use crate::choices::Random;
 
@@ -28,11 +28,11 @@ impl Oracle {
         };
         let tangents = self.drawn(&site.types_in);
         let cts = self.drawn(&site.types_out);
-        let jt = self.evaluate("jvp", &forward, &[&case.inputs[..], &tangents].concat(), primal, of.len())?;
-        let jct = self.evaluate("vjp", &reverse, &[&case.inputs[..], &cts].concat(), primal, wrt.len())?;
+        let jt = self.evaluate("jvp", forward, &[&case.inputs[..], &tangents].concat(), primal, of.len())?;
+        let jct = self.evaluate("vjp", reverse, &[&case.inputs[..], &cts].concat(), primal, wrt.len())?;
         let (Some(jt), Some(jct)) = (jt, jct) else { return Ok(()) };
-        self.products("vjp", &site, &reverse, &jt.times(&cts), &jct.times(&tangents))?;
-        self.slopes("jvp", &site, &forward, primal, &tangents, &cts, jt.times(&cts).sum)?;
+        self.products("vjp", &site, &jt.times(&cts), &jct.times(&tangents))?;
+        self.slopes("jvp", &site, primal, &tangents, &jt.times(&cts))?;
         if let Some(loss) = case.loss {
             self.of_loss(case, &site, loss, primal)?;
         }
@@ -43,22 +43,22 @@ impl Oracle {
     fn of_loss(&self, case: &Case, site: &Site<'_>, loss: usize, primal: &Agreed) -> Result<(), Box<Finding>> {
         let wrt = &site.wrt;
         let n: usize = site.types_in.iter().map(Type::size).sum();
-        let form = self.random.below(6);
-        if form == 0 && n <= MAX_HESSIAN {
+        let form = self.random.below(12);
+        if form < 2 && n <= MAX_HESSIAN {
             if let Some(hessian) =
                 self.transformed(site, "hessian", |graph| differentiate::hessian(graph, loss, wrt))?
             {
-                self.evaluate("hessian", &hessian, &case.inputs, primal, wrt.len() * wrt.len())?;
+                self.evaluate("hessian", hessian, &case.inputs, primal, wrt.len() * wrt.len())?;
             }
             return Ok(());
         }
-        if form > 2 {
+        if form > 3 {
             return Ok(());
         }
         let Some(gradient) = self.transformed(site, "grad", |graph| differentiate::grad(graph, loss, wrt))? else {
             return Ok(());
         };
-        let Some(agreed) = self.agreed("grad", &gradient, &case.inputs)? else { return Ok(()) };
+        let Some(agreed) = self.agreed("grad", &gradient, &case.inputs, &[Form::Optimized])? else { return Ok(()) };
         // The gradient is a program like any other: forward and reverse mode over it, and differences of it.
         let n_primal = case.graph.outputs().len();
         let slopes: Vec<usize> = (n_primal..n_primal + wrt.len()).collect();
@@ -70,13 +70,13 @@ impl Oracle {
         };
         let (tangents, cts) = (self.drawn(&site.types_in), self.drawn(&site.types_out));
         let inputs = [&case.inputs[..], &tangents].concat();
-        let Some(ht) = self.evaluate("jvp of grad", &over, &inputs, &agreed, wrt.len())? else { return Ok(()) };
-        self.slopes("jvp of grad", &site, &over, &agreed, &tangents, &cts, ht.times(&cts).sum)?;
+        let Some(ht) = self.evaluate("jvp of grad", over, &inputs, &agreed, wrt.len())? else { return Ok(()) };
+        self.slopes("jvp of grad", &site, &agreed, &tangents, &ht.times(&cts))?;
         let back = self.transformed(&site, "vjp of grad", |graph| differentiate::vjp_of(graph, &slopes, wrt))?;
         let Some(back) = back else { return Ok(()) };
         let inputs = [&case.inputs[..], &cts].concat();
-        let Some(hct) = self.evaluate("vjp of grad", &back, &inputs, &agreed, wrt.len())? else { return Ok(()) };
-        self.products("vjp of grad", &site, &back, &ht.times(&cts), &hct.times(&tangents))
+        let Some(hct) = self.evaluate("vjp of grad", back, &inputs, &agreed, wrt.len())? else { return Ok(()) };
+        self.products("vjp of grad", &site, &ht.times(&cts), &hct.times(&tangents))
     }
 
     /// The derivative of a graph; `None` where an operation says that it has none.
@@ -94,9 +94,15 @@ impl Oracle {
         }
     }
 
-    fn agreed(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Option<Agreed>, Box<Finding>> {
+    fn agreed(
+        &self,
+        what: &str,
+        graph: &Graph,
+        inputs: &[Array],
+        forms: &[Form],
+    ) -> Result<Option<Agreed>, Box<Finding>> {
         self.count(|counts| counts.derivatives += 1);
-        match self.agree(what, graph, inputs)? {
+        match self.agree(what, graph, inputs, forms)? {
             Ok(agreed) => Ok(Some(agreed)),
             Err(error) => {
                 Err(Run::of(what, graph, inputs).finding("the derivative ends in an error", error.to_string()))
@@ -108,18 +114,22 @@ impl Oracle {
     fn evaluate(
         &self,
         what: &str,
-        graph: &Graph,
+        graph: Graph,
         inputs: &[Array],
         primal: &Agreed,
         n: usize,
     ) -> Result<Option<Derivative>, Box<Finding>> {
-        let Some(mut agreed) = self.agreed(what, graph, inputs)? else { return Ok(None) };
+        // Forward mode adds less that is new to the compiler than reverse mode.
+        const OFTEN: [&[Form]; 3] = [&[Form::Optimized], &[Form::Optimized], &[Form::Raw]];
+        const SELDOM: [&[Form]; 3] = [&[Form::Optimized], &[Form::Raw], &[]];
+        let forms = *self.of(if matches!(what, "vjp" | "hessian") { &OFTEN } else { &SELDOM });
+        let Some(mut agreed) = self.agreed(what, &graph, inputs, forms)? else { return Ok(None) };
         let values = agreed.outputs.split_off(agreed.outputs.len() - n);
         let same = agreed.outputs.iter().zip(&primal.outputs).all(|(x, y)| x.same_bits(y));
         if same {
-            return Ok(Some(Derivative { values, program: agreed.program, inputs: inputs.to_vec() }));
+            return Ok(Some(Derivative { values, agreed, graph, inputs: inputs.to_vec() }));
         }
-        let run = Run::of(what, graph, inputs);
+        let run = Run::of(what, &graph, inputs);
         Err(run.finding("the primal outputs differ from those of the program", String::new()))
     }
 
@@ -133,11 +143,10 @@ impl Oracle {
         &self,
         what: &str,
         site: &Site<'_>,
-        graph: &Graph,
         forward: &Product<'_>,
         reverse: &Product<'_>,
     ) -> Result<(), Box<Finding>> {
-        let (x, y) = (forward.sum, reverse.sum);
+        let (x, y, graph) = (forward.sum, reverse.sum, &reverse.of.graph);
         let detail = format!("forward {:?}, reverse {:?}, terms up to {:e}", x.value, y.value, x.size.max(y.size));
         if !x.size.is_finite() || !y.size.is_finite() {
             let disagree = x.size.is_finite() != y.size.is_finite() && site.is_smooth;
@@ -178,16 +187,13 @@ impl Oracle {
     }
 
     /// The derivative along a line against differences along it.
-    #[allow(clippy::too_many_arguments)]
     fn slopes(
         &self,
         what: &str,
         site: &Site<'_>,
-        graph: &Graph,
         primal: &Agreed,
         tangents: &[Array],
-        cts: &[Array],
-        claimed: Sum,
+        product: &Product<'_>,
     ) -> Result<(), Box<Finding>> {
         if site.has_f32 || !site.is_smooth {
             return Ok(());
@@ -197,10 +203,11 @@ impl Oracle {
             for (&k, t) in site.wrt.iter().zip(tangents) {
                 inputs[k] = moved(&inputs[k], h, t)?;
             }
-            let outputs = call(&primal.program, &inputs, true).ok()?;
+            let outputs = primal.at(&site.case.graph, &inputs)?;
             let chosen: Vec<Array> = site.of.iter().map(|&k| outputs[k].clone()).collect();
-            Some(dot(cts, &chosen).value)
+            Some(dot(product.with, &chosen).value)
         };
+        let claimed = product.sum;
         match compare(claimed.value, value) {
             Verdict::Agrees => self.count(|counts| counts.differences += 1),
             Verdict::Unclear => {}
@@ -211,7 +218,7 @@ impl Oracle {
                     "the derivative is not finite, but differences are"
                 };
                 let detail = format!("{:?}, but {by_differences:?} ± {error:e} by differences", claimed.value);
-                return Err(site.finding(what, kind, detail, graph));
+                return Err(site.finding(what, kind, detail, &product.of.graph));
             }
         }
         Ok(())
@@ -279,7 +286,8 @@ impl Nodes {
 /// What a derivative gives, and the program that gives it.
 struct Derivative {
     values: Vec<Array>,
-    program: Program,
+    agreed: Agreed,
+    graph: Graph,
     inputs: Vec<Array>,
 }
 
@@ -307,7 +315,7 @@ impl Product<'_> {
             }
         }
         let with: Option<Vec<Array>> = self.with.iter().map(|x| shaken(x, random, site.has_f32)).collect();
-        let mut outputs = call(&self.of.program, &inputs, true).ok()?;
+        let mut outputs = self.of.agreed.at(&self.of.graph, &inputs)?;
         Some(dot(&with?, &outputs.split_off(outputs.len() - self.of.values.len())).value)
     }
 }

@@ -57,7 +57,8 @@ impl Counts {
 /// The first thing that does not hold.
 pub fn check(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
     let oracle = Oracle { random: Random::new(seed), counts: Default::default() };
-    let agreed = oracle.agree("", &case.graph, &case.inputs)?;
+    let forms = *oracle.of(&[BOTH, &[Form::Optimized]]);
+    let agreed = oracle.agree("", &case.graph, &case.inputs, forms)?;
     if let Ok(agreed) = agreed {
         oracle.derivatives(case, &agreed)?;
     }
@@ -70,14 +71,25 @@ pub fn check(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
 /// The first thing that does not hold.
 pub fn check_values(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
     let oracle = Oracle { random: Random::new(seed), counts: Default::default() };
-    let _ = oracle.agree("", &case.graph, &case.inputs)?;
+    let _ = oracle.agree("", &case.graph, &case.inputs, BOTH)?;
     Ok(oracle.counts.get())
 }
 
 /// What a graph gives, and the program that gives it fastest.
 struct Agreed {
     outputs: Vec<Array>,
-    program: Program,
+    /// The optimized program, if it was compiled.
+    program: Option<Program>,
+}
+
+impl Agreed {
+    /// What the program gives for other inputs, if it gives anything.
+    fn at(&self, graph: &Graph, inputs: &[Array]) -> Option<Vec<Array>> {
+        match &self.program {
+            Some(program) => call(program, inputs, true).ok(),
+            None => interpret::run(graph, inputs).ok(),
+        }
+    }
 }
 
 struct Oracle {
@@ -94,21 +106,20 @@ impl Oracle {
 
     /// What the interpreter gives; native code, optimized or not, and the interpreter on the optimized graph give the same, or
     /// all give the same error.
-    fn agree(&self, what: &str, graph: &Graph, inputs: &[Array]) -> Result<Result<Agreed, Error>, Box<Finding>> {
+    fn agree(
+        &self,
+        what: &str,
+        graph: &Graph,
+        inputs: &[Array],
+        forms: &[Form],
+    ) -> Result<Result<Agreed, Error>, Box<Finding>> {
         let run = Run { what, graph, inputs, poisons: self.random.below(2) == 0 };
         run.guard("verify", || graph.verify().map_err(Error::from))?;
         let expected = run.attempt("interpreter", || interpret::run(graph, inputs))?;
-        // Compilation takes nearly all of the time, so of a derivative one form is compiled.
-        let forms =
-            if what.is_empty() { Forms::Both } else { *self.of(&[Forms::Optimized, Forms::Optimized, Forms::Raw]) };
-        let raw = match forms {
-            Forms::Optimized => None,
-            Forms::Raw | Forms::Both => Some(run.native("native", graph, &expected)?),
-        };
-        let program = match (forms, raw) {
-            (Forms::Raw, Some(program)) => program,
-            _ => self.optimized(&run, &expected)?,
-        };
+        if forms.contains(&Form::Raw) {
+            run.native("native", graph, &expected)?;
+        }
+        let program = forms.contains(&Form::Optimized).then(|| self.optimized(&run, &expected)).transpose()?;
         if self.random.below(4) == 0 {
             run.file(&expected)?;
         }
@@ -139,13 +150,15 @@ impl Oracle {
     }
 }
 
-/// Which forms of a graph are compiled.
+/// A form of a graph that is compiled. Compilation takes nearly all of the time, so not every form of every derivative is.
 #[derive(Clone, Copy, PartialEq)]
-enum Forms {
+enum Form {
     Raw,
     Optimized,
-    Both,
 }
+
+/// All forms.
+const BOTH: &[Form] = &[Form::Raw, Form::Optimized];
 
 /// One graph with its inputs, all ways to run it to be compared.
 struct Run<'r> {
