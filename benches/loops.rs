@@ -1,14 +1,15 @@
 //! Loops in native code beside the same written by hand in plain Rust, in the same run.
-//! `cargo bench --bench loops` prints two tables: Runge–Kutta steps of the Lotka–Volterra equations with their gradient,
-//! and residuals of bundle adjustment with their Jacobian blocks, mapped over observations.
+//! `cargo bench --bench loops` prints three tables: sums in several layouts, with norms and a logistic loss; Runge–Kutta
+//! steps of the Lotka–Volterra equations with their gradient; and residuals of bundle adjustment with their Jacobian blocks,
+//! mapped over observations.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use retrograd::optimize::optimize;
 use retrograd::transform::{Arguments, Function, TypeTree};
-use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Type};
-use retrograd::{Program, Var, fori_loop, jacobian, map, trace, value_and_grad};
+use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
+use retrograd::{AllArgs, Program, Var, fori_loop, jacobian, map, trace, value_and_grad};
 
 /// The best of many calls, which take a second together at least.
 fn best(mut call: impl FnMut()) -> Duration {
@@ -275,7 +276,92 @@ fn bundle_adjustment() {
     );
 }
 
+/// Sums by hand, one after the other: along the rows by eight accumulators, then over the rows.
+fn sum_by_hand(x: &[f64], columns: usize, over_rows: bool) -> Vec<f64> {
+    let row_sum = |row: &[f64]| {
+        let (chunks, rest) = row.as_chunks::<8>();
+        let add = |a: [f64; 8], x: &[f64; 8]| std::array::from_fn(|k| a[k] + x[k]);
+        chunks.iter().fold([0.0; 8], add).iter().chain(rest).sum::<f64>()
+    };
+    if over_rows {
+        let mut sums = vec![0.0; columns];
+        x.chunks_exact(columns).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
+        return sums;
+    }
+    vec![x.chunks_exact(columns).map(row_sum).sum()]
+}
+
+fn sums() {
+    println!("| sum | shape | axes | ns per element | by hand | ratio |");
+    println!("|---|---|---|---|---|---|");
+    let random = |k: usize| (0.37 * k as f64 + 0.1).sin();
+    let line = |name: &str, shape: &[usize], axes: &str, time: Duration, by_hand: Option<Duration>| {
+        let n = shape.iter().product::<usize>() as f64;
+        let ns = |time: Duration| time.as_secs_f64() * 1e9 / n;
+        let hand = by_hand.map(|hand| format!("{:.3} | {:.2}", ns(hand), time.as_secs_f64() / hand.as_secs_f64()));
+        println!("| {name} | {shape:?} | {axes} | {:.3} | {} |", ns(time), hand.unwrap_or(" | ".to_string()));
+    };
+    let cases: [(&[usize], &[usize]); 10] = [
+        (&[1_000], &[0]),
+        (&[1_000_000], &[0]),
+        (&[1000, 1000], &[0]),
+        (&[1000, 1000], &[1]),
+        (&[1000, 1000], &[0, 1]),
+        (&[1_000_000, 2], &[0]),
+        (&[1_000_000, 2], &[0, 1]),
+        (&[100, 100, 100], &[0, 2]),
+        (&[100, 100, 100], &[0, 1]),
+        (&[40, 100_000], &[0]),
+    ];
+    for (shape, axes) in cases {
+        for dtype in [DType::F64, DType::F32] {
+            let numbers: Vec<f64> = (0..shape.iter().product()).map(random).collect();
+            let ty = Type::new(dtype, shape);
+            let x = Array::collect(&ty, numbers.iter().map(|&x| Scalar::F64(x).convert(dtype)));
+            let mut ready = Ready::new(|x: Var| x.sum_axes(axes), (ty,), vec![x]);
+            let time = best(|| ready.call());
+            let columns = shape[shape.len() - 1];
+            let over_rows = !axes.contains(&(shape.len() - 1));
+            let whole = axes.len() == shape.len() || over_rows && axes.len() + 1 == shape.len();
+            let by_hand = (dtype == DType::F64 && whole).then(|| {
+                agree(&ready.numbers(), &sum_by_hand(&numbers, columns, over_rows));
+                best(|| {
+                    black_box(sum_by_hand(black_box(&numbers), columns, over_rows));
+                })
+            });
+            line(&format!("sum {dtype}"), shape, &format!("{axes:?}"), time, by_hand);
+        }
+    }
+    for n in [3, 12, 1_000, 1_000_000] {
+        let ty = || Type::new(DType::F64, [n]);
+        let x = Array::from_elements([n], (0..n).map(random).collect::<Vec<f64>>()).expect("its size");
+        let mut norm = Ready::new(|x: Var| x.norm(), (ty(),), vec![x.clone()]);
+        line("norm", &[n], "all", best(|| norm.call()), None);
+        let mut gradient = Ready::new(value_and_grad(|x: Var| x.norm()), (ty(),), vec![x.clone()]);
+        line("norm and gradient", &[n], "all", best(|| gradient.call()), None);
+        let mut var = Ready::new(value_and_grad(|x: Var| x.var()), (ty(),), vec![x]);
+        line("variance and gradient", &[n], "all", best(|| var.call()), None);
+    }
+    for dtype in [DType::F64, DType::F32] {
+        let shape = [100_000, 100];
+        let array = |shape: &[usize]| {
+            let numbers = (0..shape.iter().product()).map(|k| Scalar::F64(random(k)).convert(dtype));
+            Array::collect(&Type::new(dtype, shape), numbers)
+        };
+        let inputs = vec![array(&[100]), Array::from_scalar(Scalar::F64(0.1).convert(dtype)), array(&shape)];
+        let types = (Type::new(dtype, [100]), Type::scalar(dtype), Type::new(dtype, shape));
+        let loss = |w: Var, b: Var, x: Var| {
+            let z = x.dot(w) + b;
+            ((-z.abs()).exp().ln_1p() + z.max(0.0)).mean()
+        };
+        let mut logistic = Ready::new(value_and_grad(loss).wrt(AllArgs), types, inputs);
+        line(&format!("logistic loss and gradient, {dtype}"), &shape, "", best(|| logistic.call()), None);
+    }
+    println!();
+}
+
 fn main() {
+    sums();
     lotka_volterra();
     bundle_adjustment();
 }

@@ -83,6 +83,8 @@ pub enum Error {
     Guard(GuardMiss),
     /// Native code could not be made.
     Compile(CompileError),
+    /// The system gave no memory.
+    Memory(MemoryError),
     /// A file could not be read or written.
     Io(IoError),
 }
@@ -279,6 +281,16 @@ pub struct CompileError {
     pub message: String,
 }
 
+/// The system gave no memory for something of a size that a graph or a file asks for. What is asked for beyond a limit is
+/// a [`LimitError`] instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemoryError {
+    /// What takes the memory: "working memory of loss", "f64[1000000]".
+    pub what: String,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
 /// A file could not be read or written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IoError {
@@ -301,6 +313,7 @@ impl fmt::Display for Error {
             Error::Limit(e) => e.fmt(f),
             Error::Guard(e) => e.fmt(f),
             Error::Compile(e) => e.fmt(f),
+            Error::Memory(e) => e.fmt(f),
             Error::Io(e) => e.fmt(f),
         }
     }
@@ -458,6 +471,19 @@ impl fmt::Display for CompileError {
     }
 }
 
+impl MemoryError {
+    /// The error of a value of that type.
+    pub(crate) fn of(ty: &Type) -> MemoryError {
+        MemoryError { what: ty.to_string(), bytes: ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64) }
+    }
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "out of memory: {} takes {} bytes, which the system does not give", self.what, self.bytes)
+    }
+}
+
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: {}", self.action, self.path, self.message)
@@ -486,6 +512,7 @@ from_stage!(
     Argument(ArgumentError),
     Derivative(DerivativeError),
     Verify(VerifyError),
+    Memory(MemoryError),
     Limit(LimitError),
     Guard(GuardMiss),
     Compile(CompileError),

@@ -3,13 +3,23 @@
 
 use std::sync::Arc;
 
-use crate::error::{ArgumentError, Error, GuardMiss, LimitError, SourceLine};
+use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::ir::{NodeId, Value};
 use crate::op::{Graph, Lowering, Op, Revolve, Scan, While};
-use crate::value::{Array, Scalar, Type};
+use crate::value::{Array, Scalar, Type, with_element};
 
 /// The bytes that the stacks of a run may take unless told otherwise.
 pub(crate) const DEFAULT_LOOP_BYTES: u64 = 4 << 30;
+
+/// The bytes that a run may take in all unless told otherwise.
+const DEFAULT_BYTES: u64 = 16 << 30;
+
+/// What an array takes beside its elements: itself in a list that grows, which is up to twice as long as what it holds,
+/// and the blocks of the heap for its elements and for those who share them.
+const ARRAY_BYTES: u64 = 2 * size_of::<Datum>() as u64 + 96;
+
+/// Blocks of fewer bytes are not asked for on trial.
+const MIN_TRIAL: usize = 1 << 20;
 
 /// Evaluates a graph.
 ///
@@ -24,10 +34,32 @@ pub(crate) const DEFAULT_LOOP_BYTES: u64 = 4 << 30;
 /// ```
 ///
 /// # Errors
-/// If the inputs are of other number or types than the graph's, a guard does not hold, or a loop exceeds a limit: its
-/// number of trips, or 4 GiB of stacks.
+/// If the inputs are of other number or types than the graph's, a guard does not hold, or the run exceeds a limit: the
+/// number of trips of a loop, 4 GiB of stacks, or 16 GiB of memory in all. Every value is kept until the run, or that of
+/// the region, has ended.
 pub fn run(graph: &Graph, inputs: &[Array]) -> Result<Vec<Array>, Error> {
-    let mut evaluator = Evaluator::new(graph, inputs.to_vec())?;
+    run_within(graph, inputs, DEFAULT_BYTES)
+}
+
+/// Evaluates a graph, as [`run`] does, with another limit of memory.
+///
+/// ```
+/// use retrograd::value::{Array, DType, Type};
+/// use retrograd::{Var, interpret, trace};
+///
+/// let graph = trace(|x: Var| x.broadcast_to(&[1_000_000]).exp().sum(), (DType::F64,))?;
+/// let x = [Array::scalar(0.0)];
+/// assert_eq!(interpret::run_within(&graph, &x, 20_000_000)?, [Array::scalar(1e6)]);
+/// let error = interpret::run_within(&graph, &x, 10_000_000).unwrap_err();
+/// assert_eq!(error.to_string(), "limit of 10000000 bytes of memory for a run exceeded");
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(graph: &Graph, inputs: &[Array], max_bytes: u64) -> Result<Vec<Array>, Error> {
+    check_inputs(graph, inputs.iter().map(Array::ty))?;
+    let mut evaluator = Evaluator::within(Budget::new(max_bytes), inputs.to_vec());
     for (position, guard) in graph.guards().iter().enumerate() {
         if evaluator.value(graph, guard.value)?.as_slice::<bool>() != Some(&[guard.expect]) {
             return Err(GuardMiss { guard: position, expected: guard.expect, at: guard.at.clone() }.into());
@@ -46,26 +78,65 @@ enum Datum {
 /// Evaluates values of a growing graph on demand, each node once.
 pub(crate) struct Evaluator {
     results: Vec<Option<Arc<[Datum]>>>,
-    /// The bytes that stacks may still take.
-    loop_bytes: u64,
+    budget: Budget,
+}
+
+/// The bytes that a run may still take.
+#[derive(Clone, Copy)]
+struct Budget {
+    limit: u64,
+    left: u64,
+    /// For stacks.
+    of_loops: u64,
+}
+
+impl Budget {
+    fn new(limit: u64) -> Budget {
+        Budget { limit, left: limit, of_loops: DEFAULT_LOOP_BYTES }
+    }
+
+    /// Counts an array that is about to be made and kept, and asks the system whether there is memory for it.
+    fn take(&mut self, ty: &Type) -> Result<(), Error> {
+        let bytes = array_bytes(ty);
+        let exceeded = LimitError { what: "bytes of memory for a run", limit: self.limit, got: None, place: None };
+        self.left = self.left.checked_sub(bytes).ok_or(exceeded)?;
+        match ty.checked_bytes() {
+            Some(bytes) if bytes < MIN_TRIAL || Vec::<u8>::new().try_reserve_exact(bytes).is_ok() => Ok(()),
+            _ => Err(MemoryError::of(ty).into()),
+        }
+    }
+
+    /// Counts an array on a stack.
+    fn save(&mut self, ty: &Type) -> Result<(), Error> {
+        let bytes = array_bytes(ty);
+        self.of_loops = self.of_loops.checked_sub(bytes).ok_or_else(|| too_much_loop_memory(DEFAULT_LOOP_BYTES))?;
+        let exceeded = LimitError { what: "bytes of memory for a run", limit: self.limit, got: None, place: None };
+        self.left = self.left.checked_sub(bytes).ok_or(exceeded)?;
+        Ok(())
+    }
+}
+
+/// What an array takes in all.
+fn array_bytes(ty: &Type) -> u64 {
+    ty.checked_bytes().map_or(u64::MAX, |bytes| ARRAY_BYTES.saturating_add(bytes as u64))
 }
 
 impl Evaluator {
     /// An evaluator for a graph with these inputs.
     pub fn new(graph: &Graph, inputs: Vec<Array>) -> Result<Evaluator, Error> {
         check_inputs(graph, inputs.iter().map(Array::ty))?;
-        Ok(Evaluator::within(DEFAULT_LOOP_BYTES, inputs))
+        Ok(Evaluator::within(Budget::new(DEFAULT_BYTES), inputs))
     }
 
-    fn within(loop_bytes: u64, inputs: Vec<Array>) -> Evaluator {
+    fn within(budget: Budget, inputs: Vec<Array>) -> Evaluator {
         let known = |input| Some(Arc::from([Datum::Array(input)]));
-        Evaluator { results: inputs.into_iter().map(known).collect(), loop_bytes }
+        Evaluator { results: inputs.into_iter().map(known).collect(), budget }
     }
 
     /// The value, computed with whatever it needs that is not known yet.
     ///
     /// # Errors
-    /// If a loop exceeds a limit.
+    /// If the run exceeds a limit.
     pub fn value(&mut self, graph: &Graph, value: Value) -> Result<Array, Error> {
         self.results.resize(graph.n_nodes(), None);
         // An explicit stack, since graphs are deeper than the machine's.
@@ -101,6 +172,7 @@ impl Evaluator {
     fn evaluate(&mut self, graph: &Graph, id: NodeId, x: Vec<Datum>) -> Result<Vec<Datum>, Error> {
         let node = graph.node(id);
         let op = node.op().expect("bug: an input without a value");
+        node.types().iter().filter(|ty| !ty.stack).try_for_each(|ty| self.budget.take(ty))?;
         if !matches!(op.lower(), Lowering::Control(_)) {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
             return Ok(op.eval(&x, node.types()).into_iter().map(Datum::Array).collect());
@@ -152,7 +224,7 @@ struct Control<'e> {
 impl Control<'_> {
     fn call(&mut self, region: usize, inputs: Vec<Array>) -> Result<Vec<Array>, Error> {
         let region = &self.regions[region];
-        let mut inner = Evaluator::within(self.evaluator.loop_bytes, inputs);
+        let mut inner = Evaluator::within(self.evaluator.budget, inputs);
         region.outputs().iter().map(|output| inner.value(region, output.value)).collect()
     }
 
@@ -185,7 +257,8 @@ impl Control<'_> {
         let (xs, rest) = rest.split_at(op.xs);
         let (mut carry, rest) = (arrays(carry), arrays(rest));
         let n = op.length.unwrap_or_else(|| xs[0].stack().len());
-        let mut rows: Vec<Vec<Array>> = vec![Vec::new(); types.len() - op.carry];
+        too_long(n, self.at)?;
+        let mut rows = types[op.carry..].iter().map(Rows::new).collect::<Result<Vec<Rows>, _>>()?;
         for trip in 0..n {
             let index = if op.reverse { n - 1 - trip } else { trip };
             let mut inputs = vec![Array::scalar(index as i64)];
@@ -196,20 +269,21 @@ impl Control<'_> {
             }));
             inputs.extend(rest.iter().cloned());
             carry = self.call(0, inputs)?;
-            for ((rows, y), ty) in rows.iter_mut().zip(carry.drain(op.carry..)).zip(&types[op.carry..]) {
-                if ty.stack {
-                    self.push(rows, y)?;
-                } else {
-                    rows.push(y);
+            for (rows, y) in rows.iter_mut().zip(carry.drain(op.carry..)) {
+                match rows {
+                    Rows::Stack(stack) => self.push(stack, y)?,
+                    Rows::Array(array) => set_row(array, index, &y),
                 }
             }
         }
-        if op.reverse {
-            rows.iter_mut().for_each(|rows| rows.reverse());
-        }
-        let ys = rows.into_iter().zip(&types[op.carry..]).map(|(rows, ty)| match ty.stack {
-            true => Datum::Stack(rows.into()),
-            false => Datum::Array(Array::collect(ty, rows.iter().flat_map(Array::elements))),
+        let ys = rows.into_iter().map(|rows| match rows {
+            Rows::Stack(mut stack) => {
+                if op.reverse {
+                    stack.reverse();
+                }
+                Datum::Stack(stack.into())
+            }
+            Rows::Array(array) => Datum::Array(array),
         });
         Ok(carry.into_iter().map(Datum::Array).chain(ys).collect())
     }
@@ -218,6 +292,7 @@ impl Control<'_> {
     fn revolve(&mut self, op: &Revolve, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
         const ADVANCE: usize = 0;
         const REVERSE: usize = 1;
+        too_long(op.length, self.at)?;
         let (cts, rest) = x.split_at(op.cts);
         let (state, rest) = rest.split_at(op.carry);
         let (xs, rest) = rest.split_at(op.xs);
@@ -240,28 +315,44 @@ impl Control<'_> {
             }
         }
         let mut cts = cts.to_vec();
-        let mut rows: Vec<Vec<Array>> = vec![Vec::new(); types.len() - op.cts];
+        let mut ys = types[op.cts..].iter().map(Array::try_zeros).collect::<Result<Vec<Array>, _>>()?;
         for trip in (0..op.length).rev() {
             let state: Vec<Array> = states.iter().map(|states| states[trip].clone()).collect();
             cts = self.call(REVERSE, inputs(trip, &cts, &state))?;
-            rows.iter_mut().zip(cts.drain(op.cts..)).for_each(|(rows, y)| rows.push(y));
+            let index = if op.reverse { op.length - 1 - trip } else { trip };
+            ys.iter_mut().zip(cts.drain(op.cts..)).for_each(|(array, y)| set_row(array, index, &y));
         }
-        if !op.reverse {
-            rows.iter_mut().for_each(|rows| rows.reverse());
-        }
-        let join = |(rows, ty): (Vec<Array>, &Type)| Array::collect(ty, rows.iter().flat_map(Array::elements));
-        let ys = rows.into_iter().zip(&types[op.cts..]).map(join);
         Ok(cts.into_iter().chain(ys).map(Datum::Array).collect())
     }
 
     /// Pushes onto a stack, within the limit of memory.
-    fn push(&mut self, stack: &mut Vec<Array>, array: Array) -> Result<(), LimitError> {
-        let bytes = array.ty().checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
-        self.evaluator.loop_bytes =
-            self.evaluator.loop_bytes.checked_sub(bytes).ok_or_else(|| too_much_loop_memory(DEFAULT_LOOP_BYTES))?;
+    fn push(&mut self, stack: &mut Vec<Array>, array: Array) -> Result<(), Error> {
+        self.evaluator.budget.save(&array.ty())?;
         stack.push(array);
         Ok(())
     }
+}
+
+/// What a scan collects.
+enum Rows {
+    Array(Array),
+    Stack(Vec<Array>),
+}
+
+impl Rows {
+    fn new(ty: &Type) -> Result<Rows, MemoryError> {
+        if ty.stack { Ok(Rows::Stack(Vec::new())) } else { Array::try_zeros(ty).map(Rows::Array) }
+    }
+}
+
+/// Writes one row of an array.
+fn set_row(array: &mut Array, index: usize, row: &Array) {
+    with_element!(array.dtype(), T => {
+        let row = row.as_slice::<T>().expect("bug: a row of another dtype");
+        let mut view = array.view_mut();
+        let all = view.typed::<T>().as_slice_mut().expect("bug: an array with gaps");
+        all[index * row.len()..][..row.len()].copy_from_slice(row);
+    });
 }
 
 /// One row of an array.
@@ -277,6 +368,18 @@ pub(crate) fn too_many_trips(op: &While, at: Option<&SourceLine>) -> LimitError 
     let limit = op.max_trips.expect("bug: a limit that is none");
     let place = at.map(|at| format!("while, at {at}"));
     LimitError { what: "trips of a loop", limit, got: None, place }
+}
+
+/// Requires that an index can count the trips of a loop.
+pub(crate) fn too_long(n_trips: usize, at: Option<&SourceLine>) -> Result<(), LimitError> {
+    let limit = i64::MAX as u64;
+    match n_trips as u64 {
+        n if n <= limit => Ok(()),
+        n => {
+            let place = at.map(|at| format!("at {at}"));
+            Err(LimitError { what: "trips of a loop", limit, got: Some(n), place })
+        }
+    }
 }
 
 /// The error of loops that save more than they may.
@@ -339,7 +442,7 @@ mod tests {
         let mut graph = Graph::new(name);
         let x = graph.add_input("x", Type::new(DType::F64, [POINTS.len()])).unwrap();
         let (mut graph, y) = trace::record(graph, 100, None, || traced(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let outputs = run(&graph, &[Array::from_elements([POINTS.len()], POINTS.to_vec()).unwrap()]).unwrap();
         for (&x, &y) in POINTS.iter().zip(outputs[0].as_slice::<f64>().unwrap()) {
             let expected = plain(x);

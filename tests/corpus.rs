@@ -95,7 +95,7 @@ fn record(operations: &[&str]) {
     for (name, op, regions, operands) in applications {
         let node = graph.add_with_regions(op, &operands, regions.into(), Default::default()).unwrap();
         for result in results_of(&graph, node) {
-            graph.add_output(format!("{name}.{}", result.result), result);
+            graph.add_output(format!("{name}.{}", result.result), result).unwrap();
         }
     }
     let outputs = interpret::run(&graph, &inputs).unwrap();

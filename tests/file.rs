@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::graph_with;
 use retrograd::error::{LimitError, SourceLine, VerifyError};
 use retrograd::ir::{Guard, Limits, Operation, Provenance, Role, Value, results_of};
-use retrograd::op::{Add, Constant, Graph, Lt, Mul, Neg, Op, Scan, While};
+use retrograd::op::{Add, Checkpoint, Constant, Graph, Lt, Mul, Neg, Op, Scan, While};
 use retrograd::optimize::optimize;
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Program, Var, cond, differentiate, interpret, scan, trace, while_loop};
@@ -49,13 +49,10 @@ fn example() -> Graph {
     let role = Provenance { role: Some(Role::Cotangent(y)), ..Provenance::default() };
     let ct: Value = graph.add(Neg.into(), &[y], role).unwrap().into();
     let condition: Value = graph.add(Lt.into(), &[t, t], Provenance::default()).unwrap().into();
-    graph.add_guard(Guard {
-        value: condition,
-        expect: false,
-        at: Some(SourceLine::Recorded("src/main.rs:9:11".into())),
-    });
-    graph.add_output("loss", y);
-    graph.add_output("ct", ct);
+    let at = Some(SourceLine::Recorded("src/main.rs:9:11".into()));
+    graph.add_guard(Guard { value: condition, expect: false, at }).unwrap();
+    graph.add_output("loss", y).unwrap();
+    graph.add_output("ct", ct).unwrap();
     graph
 }
 
@@ -141,7 +138,7 @@ fn large_constants_stand_in_a_table_and_are_shared() {
         let constant = Constant { value: Arc::new(value.clone()) };
         for name in ["a", "b"] {
             let node = graph.add(constant.clone().into(), &[], Provenance::default()).unwrap();
-            graph.add_output(name, node.into());
+            graph.add_output(name, node.into()).unwrap();
         }
         let (text, loaded) = round_trip(&graph);
         assert_eq!(text.matches("base64").count(), 1, "{text}");
@@ -157,7 +154,7 @@ fn inputs_may_be_called_like_nodes() {
     let x = graph.add_input("n0", Type::scalar(DType::F64)).unwrap();
     let y = graph.add_input("nnn7.1", Type::scalar(DType::F64)).unwrap();
     let z = graph.add(Add.into(), &[x, y], Provenance::default()).unwrap();
-    graph.add_output("ü\u{7f}\\", z.into());
+    graph.add_output("ü\u{7f}\\", z.into()).unwrap();
     let (text, _) = round_trip(&graph);
     assert!(text.contains(r#"{"id": "nn0", "op": "add", "in": ["n0", "nnn7.1"], "type": "f64[]"}"#), "{text}");
 }
@@ -334,7 +331,7 @@ fn files_are_written_whole_or_not_at_all() {
     assert_eq!(Graph::load(&path).unwrap().to_json().unwrap(), fs::read_to_string(&path).unwrap());
 
     let mut unsound = graph.clone();
-    unsound.add_output("loss", graph.outputs()[0].value);
+    unsound.add_output("loss", graph.outputs()[0].value).unwrap();
     assert!(matches!(unsound.save(&path), Err(Error::Verify(_))));
     assert_eq!(fs::read_to_string(&path).unwrap(), graph.to_json().unwrap());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -367,24 +364,78 @@ fn links_and_permissions_stay() {
 fn graphs_in_memory_are_verified() {
     let mut graph = example();
     let y = graph.outputs()[0].value;
-    graph.add_output("loss", y);
-    graph.add_output("", y);
-    graph.add_guard(Guard { value: y, expect: true, at: None });
-    let missing = Value { result: 7, ..y };
-    graph.add_output("missing", missing);
-    graph.add_guard(Guard { value: missing, expect: true, at: None });
+    graph.add_output("loss", y).unwrap();
     let VerifyError { findings } = graph.verify().unwrap_err();
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings, ["loss.outputs[2]: the name \"loss\" is given twice"]);
+}
+
+/// What no graph may be cannot be built: nothing has to be verified before it is compiled.
+#[test]
+fn what_is_unsound_is_not_added() {
+    let mut graph = example();
+    let y = graph.outputs()[0].value;
+    let missing = Value { result: 7, ..y };
+    let larger = chain(100);
+    let foreign = larger.outputs()[0].value;
+    let guard = |value| Guard { value, expect: true, at: None };
+    let roles = |role| Provenance { role: Some(role), ..Provenance::default() };
+    let guarded = Arc::new(example());
+    let errors = [
+        graph.add_output("", y).unwrap_err(),
+        graph.add_output("missing", missing).unwrap_err(),
+        graph.add_output("foreign", foreign).unwrap_err(),
+        graph.add_guard(guard(y)).unwrap_err(),
+        graph.add_guard(guard(missing)).unwrap_err(),
+        graph.add_guard(guard(foreign)).unwrap_err(),
+        graph.add(Neg.into(), &[missing], Provenance::default()).unwrap_err(),
+        graph.add(Neg.into(), &[y], roles(Role::Cotangent(foreign))).unwrap_err(),
+        graph.add_with_regions(Checkpoint.into(), &[y], [guarded].into(), Provenance::default()).unwrap_err(),
+        graph.inline(&larger, &[foreign]).unwrap_err(),
+        graph.inline(&larger, &[]).unwrap_err(),
+    ];
     assert_eq!(
-        findings,
+        errors.map(|error| error.to_string()),
         [
-            "loss.outputs[2]: the name \"loss\" is given twice",
-            "loss.outputs[3]: the name is empty",
+            "loss.outputs[2]: the name is empty",
+            "loss.outputs[2]: refers to a value that does not exist",
+            "loss.outputs[2]: refers to a value that does not exist",
             "loss.guards[1]: a guard takes a value of bool[], but got f64[3]",
-            "loss.guards[2]: refers to a value that does not exist",
-            "loss.outputs[4]: refers to a value that does not exist",
+            "loss.guards[1]: refers to a value that does not exist",
+            "loss.guards[1]: refers to a value that does not exist",
+            "neg: operand 0 is no value of this graph",
+            "neg: the role refers to a value that no earlier node has",
+            "checkpoint: a region cannot have guards",
+            "x: takes a value of graph \"loss\", but got one of another",
+            "chain: takes 1 arguments, but got 0",
         ]
     );
+    assert_eq!(graph.to_json().unwrap(), example().to_json().unwrap());
+}
+
+/// `save` refuses what `load` would, in the same words.
+#[test]
+fn what_nests_too_deep_is_neither_saved_nor_loaded() {
+    let wide = Limits { region_depth: 1_000, ..Limits::default() };
+    let load = |depth: usize| Graph::from_json(&nested(depth, 1), &wide);
+    assert!(load(64).unwrap().to_json().is_ok());
+    let deeper = load(65).unwrap();
+    assert_eq!(deeper.depth(), 65);
+    let refused = deeper.to_json().unwrap_err().to_string();
+    assert_eq!(refused, "g64.n0: limit of 64 nested regions exceeded");
+    assert_eq!(from_json(&nested(65, 1)).unwrap_err().to_string(), refused);
+    // However much a file may hold, there is an end to what is gone through by recursion.
+    assert_eq!(load(1_000).unwrap_err().to_string(), "g128.n0: limit of 128 nested regions exceeded");
+
+    // A region that is read where it lies less deep counts where it lies deepest.
+    let shallow = nested(64, 1).replace(
+        "\"graphs\": {",
+        "\"graphs\": {\"f\": {\"inputs\": [{\"id\": \"x\", \"type\": \"f64[]\"}], \"outputs\": [{\"name\": \"y\", \"value\": \"n1\"}], \"nodes\": [
+            {\"id\": \"n0\", \"op\": \"checkpoint\", \"in\": [\"x\"], \"type\": \"f64[]\", \"regions\": [\"g1\"]},
+            {\"id\": \"n1\", \"op\": \"checkpoint\", \"in\": [\"n0\"], \"type\": \"f64[]\", \"regions\": [\"g0\"]}]},",
+    );
+    let text = shallow.replace("\"entry\": \"g0\"", "\"entry\": \"f\"");
+    assert_eq!(from_json(&text).unwrap_err().to_string(), "g0.n0: limit of 64 nested regions exceeded");
 }
 
 /// Stacks are made and used by loops, and by nothing else.
@@ -396,10 +447,8 @@ fn stacks_stay_between_loops() {
     let stack = graph.ids().flat_map(|id| results_of(&graph, id)).find(is_stack).unwrap();
     let error = graph.add(Neg.into(), &[stack], Provenance::default()).unwrap_err().to_string();
     assert!(error.starts_with("neg: takes arrays, but got stack f64[]"), "{error}");
-    graph.add_output("saved", stack);
-    let error = graph.verify().unwrap_err().to_string();
+    let error = graph.add_output("saved", stack).unwrap_err().to_string();
     assert_eq!(error, "main.outputs[2]: an output is an array, but got stack f64[]");
-    assert!(matches!(graph.to_json(), Err(Error::Verify(_))));
 
     let saved = Graph::new("f").add_input("saved", Type::scalar(DType::F64).stacked()).unwrap_err();
     assert_eq!(saved.to_string(), "saved: an input is an array, but got stack f64[]");
@@ -414,7 +463,7 @@ fn long_chains_of_loops_load() {
         let mut region = Graph::new(name);
         let inputs: Vec<Value> =
             (0..inputs.len()).map(|k| region.add_input(format!("x{k}"), inputs[k].clone()).unwrap()).collect();
-        outputs.iter().enumerate().for_each(|(k, &input)| region.add_output(format!("y{k}"), inputs[input]));
+        outputs.iter().enumerate().for_each(|(k, &input)| region.add_output(format!("y{k}"), inputs[input]).unwrap());
         Arc::new(region)
     };
     let flag = Type::scalar(DType::Bool);
@@ -451,7 +500,7 @@ fn chain(n: usize) -> Graph {
         let op: Op = if k % 2 == 0 { Mul.into() } else { Add.into() };
         (z, y) = (y, graph.add(op, &[y, z], at("src/main.rs:12:18")).unwrap().into());
     }
-    graph.add_output("y", y);
+    graph.add_output("y", y).unwrap();
     graph
 }
 

@@ -150,7 +150,7 @@ fn joined(op: impl Into<Op>, dtype: DType, shapes: &[Vec<usize>]) -> Graph {
     let inputs: Vec<Value> = inputs.collect();
     let parts: Vec<Value> = inputs.into_iter().map(|x| doubled(&mut graph, x)).collect();
     let node = graph.add(op.into(), &parts, Default::default()).unwrap();
-    graph.add_output("y", node.into());
+    graph.add_output("y", node.into()).unwrap();
     graph
 }
 
@@ -161,7 +161,7 @@ fn padded(op: Pad, dtype: DType, shape: &[usize]) -> Graph {
     let number = graph.add_input("number", Type::scalar(dtype)).unwrap();
     let x = doubled(&mut graph, x);
     let node = graph.add(op.into(), &[x, number], Default::default()).unwrap();
-    graph.add_output("y", node.into());
+    graph.add_output("y", node.into()).unwrap();
     graph
 }
 
@@ -244,7 +244,7 @@ fn runs_of_a_constant_are_filled() {
             let constant = graph.add(constant.into(), &[], Default::default()).unwrap().into();
             let parts = [&[made][..], &vec![constant; run], &[made, constant, constant, made]].concat();
             let node = graph.add(Op::from(Concatenate { axis: 0 }), &parts, Default::default()).unwrap();
-            graph.add_output("y", node.into());
+            graph.add_output("y", node.into()).unwrap();
             let plan = checked(&graph);
             assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
         }
@@ -453,7 +453,7 @@ fn parts_wait_for_what_they_need() {
     let all = graph.add(all.into(), &[sum], Default::default()).unwrap().into();
     let late = graph.add(Add.into(), &[x, all], Default::default()).unwrap().into();
     let node = graph.add(scatter(1100, &[7, 0], &[1, 1]).into(), &[x, late], Default::default()).unwrap();
-    graph.add_output("y", node.into());
+    graph.add_output("y", node.into()).unwrap();
     let plan = checked(&graph);
     let [first, second] = &plan.kernels[..] else { panic!("{plan}") };
     // The first fills what it does not store; the second reads what it adds to.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 /// What the parameters of operations are, by their names.
 fn parameter(name: &str) -> Value {
     let reference = match name {
-        "axis" | "order" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
+        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
         "checkpoint" | "schedule" => "#/$defs/schedule",
         "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",
@@ -24,6 +24,7 @@ fn parameter(name: &str) -> Value {
         "contract" | "batch" => "#/$defs/pair_of_axes",
         "exponent" => return json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}),
         "reverse" => return json!({"type": "boolean"}),
+        "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),
         "dtype" => return json!({"enum": DType::ALL.map(DType::name)}),
         other => panic!("the schema does not know what the parameter \"{other}\" is"),
     };

@@ -12,7 +12,7 @@ use retrograd::value::{Array, ArrayMut, ArrayRef};
 use retrograd::{Error, Graph, Program, differentiate, interpret, optimize};
 
 use super::inputs::{InputFlags, values_help};
-use super::limits::LimitFlags;
+use super::limits::{LimitFlags, MemoryFlag};
 use super::names::{input_positions, output_position};
 use super::output::{print, printable, report};
 use super::random::RandomFlags;
@@ -63,6 +63,8 @@ pub struct Bench {
     json: bool,
     #[command(flatten)]
     random: RandomFlags,
+    #[command(flatten)]
+    memory: MemoryFlag,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -149,7 +151,7 @@ impl Bench {
             sample("optimize", start);
             bar.set_message("compile");
             let start = Instant::now();
-            let program = Program::compile(&optimized)?;
+            let program = Program::compile(&optimized)?.with_memory_limit(self.memory.max_memory)?;
             sample("compile", start);
             bar.set_position(budget.percent());
             if budget.is_spent() || samples[0].1.len() >= MAX_SAMPLES {
@@ -160,13 +162,16 @@ impl Bench {
 
     fn native(&self, program: &Program, inputs: &[Array], bar: &ProgressBar) -> Result<Time, Error> {
         let x: Vec<ArrayRef<'_>> = inputs.iter().map(Array::view).collect();
-        let mut outputs: Vec<Array> = program.outputs().iter().map(|(_, ty)| Array::zeros(ty)).collect();
+        let mut outputs: Vec<Array> =
+            program.outputs().iter().map(|(_, ty)| Array::try_zeros(ty)).collect::<Result<_, _>>()?;
         let mut y: Vec<ArrayMut<'_>> = outputs.iter_mut().map(Array::view_mut).collect();
         self.calls("native call", SHARES[1], bar, || program.call_into(&x, &mut y))
     }
 
     fn interpreted(&self, graph: &Graph, inputs: &[Array], bar: &ProgressBar) -> Result<Time, Error> {
-        self.calls("interpreted call", SHARES[2], bar, || interpret::run(graph, inputs).map(drop))
+        self.calls("interpreted call", SHARES[2], bar, || {
+            interpret::run_within(graph, inputs, self.memory.max_memory).map(drop)
+        })
     }
 
     /// Times calls, so many at once that the clock does not matter.

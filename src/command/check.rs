@@ -2,7 +2,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use retrograd::Error;
+use retrograd::compile::{CheckLimits, PlanCheck, check_plan};
+use retrograd::{Error, Graph};
 
 use super::limits::LimitFlags;
 use super::output::{print, report};
@@ -16,11 +17,16 @@ Every finding is reported with its place, and a hint where there is one:
 Examples:
   retrograd check loss.json
   retrograd check before.json after.json
+  retrograd check --plan loss.json
   retrograd grad loss.json | retrograd check -")]
 pub struct Check {
     /// The files; `-` is the standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Also plans the native code, and proves that every read in it finds the element that the graph means, within its
+    /// buffer.
+    #[arg(long)]
+    plan: bool,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -35,6 +41,13 @@ impl Check {
     fn check(&self, file: &Path) -> Result<(), Error> {
         let graph = self.limits.load(file)?.into_graph();
         let (n_inputs, n_ops, n_outputs) = (graph.inputs().len(), graph.n_ops(), graph.outputs().len());
-        print(&format!("{}: sound: {n_inputs} inputs, {n_ops} operations, {n_outputs} outputs\n", file.display()))
+        let plan = if self.plan { self.check_plan(&graph)? } else { String::new() };
+        print(&format!("{}: sound: {n_inputs} inputs, {n_ops} operations, {n_outputs} outputs{plan}\n", file.display()))
+    }
+
+    fn check_plan(&self, graph: &Graph) -> Result<String, Error> {
+        let PlanCheck { n_kernels, n_reads, n_skipped } = check_plan(graph, CheckLimits::default())?;
+        let skipped = if n_skipped == 0 { String::new() } else { format!(", {n_skipped} plans too large to replay") };
+        Ok(format!("; plan: {n_kernels} kernels, {n_reads} reads proved{skipped}"))
     }
 }

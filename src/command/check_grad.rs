@@ -2,12 +2,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use retrograd::transform::{Agreement, GraphCheck, Worst, check_graph};
+use retrograd::transform::{Agreement, GraphCheck, Worst, check_graph_within};
 use retrograd::value::Array;
 use retrograd::{Error, Graph};
 
 use super::inputs::{InputFlags, values_help};
-use super::limits::LimitFlags;
+use super::limits::{LimitFlags, MemoryFlag};
 use super::names::{input_positions, require_some};
 use super::output::{print, printable, report, tell};
 use super::random::RandomFlags;
@@ -44,6 +44,8 @@ pub struct CheckGrad {
     #[command(flatten)]
     random: RandomFlags,
     #[command(flatten)]
+    memory: MemoryFlag,
+    #[command(flatten)]
     limits: LimitFlags,
 }
 
@@ -79,7 +81,7 @@ impl CheckGrad {
 
     /// Checks one point, and tells how it went.
     fn check(&self, graph: &Graph, inputs: &[Array], wrt: &[usize], point: &str) -> Result<GraphCheck, Error> {
-        let check = check_graph(graph, inputs, wrt)?;
+        let check = check_graph_within(graph, inputs, wrt, self.memory.max_memory)?;
         let mut text = format!("{point}\n");
         check.agreements.iter().for_each(|agreement| text.push_str(&lines(agreement)));
         if let Some(reason) = &check.outside {

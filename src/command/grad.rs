@@ -145,7 +145,7 @@ fn only(mut graph: Graph, of: &[usize], n_primal: usize) -> Graph {
     let outputs = graph.outputs().to_vec();
     graph.clear_outputs();
     for output in of.iter().map(|&at| &outputs[at]).chain(&outputs[n_primal..]) {
-        graph.add_output(output.name.clone(), output.value);
+        graph.add_output(output.name.clone(), output.value).expect("bug: an output that was one before");
     }
     graph
 }

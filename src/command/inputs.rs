@@ -180,9 +180,9 @@ impl Values<'_> {
                 fields.iter().try_for_each(|(name, value)| self.take_json(name, value))
             }
             Kind::Npz => {
-                let arrays = npz::read(&bytes, self.limits.max_array_bytes()).map_err(|e| of_file(e.to_string()))?;
-                arrays.into_iter().try_for_each(|(name, array)| {
-                    self.take(&name, |ty| fit(array, ty, &format!("{name}: {}", path.display())))
+                let types = npz::types(&bytes).map_err(|error| of_file(error.to_string()))?;
+                types.iter().enumerate().try_for_each(|(at, (name, got))| {
+                    self.take(name, |ty| from_npz(&bytes, at, got, ty, &format!("{name}: {}", path.display())))
                 })
             }
             Kind::Npy => {
@@ -205,15 +205,18 @@ impl Values<'_> {
         let bytes = read_bytes(path, self.limits.max_file_bytes)?;
         let label = format!("{name}: {}", path.display());
         let malformed = |error: Malformed| ArgumentError::Value { name: label.clone(), requirement: error.to_string() };
-        let (has_header, max_bytes) = (!self.no_header, self.limits.max_array_bytes());
+        let has_header = !self.no_header;
         self.take(name, |ty| match Kind::of(path, &bytes, part) {
-            Kind::Npy => fit(npy::read(&bytes).map_err(malformed)?, ty, &label),
+            Kind::Npy => {
+                same_shape(&npy::read_type(&bytes).map_err(malformed)?, ty, &label)?;
+                fit(npy::read(&bytes).map_err(malformed)?, ty, &label)
+            }
             Kind::Npz => {
-                let mut arrays = npz::read(&bytes, max_bytes).map_err(malformed)?;
-                let names = arrays.iter().map(|(name, _)| name.as_str());
+                let types = npz::types(&bytes).map_err(malformed)?;
+                let names = types.iter().map(|(name, _)| name.as_str());
                 let at = position("array", part.unwrap_or(name), names)
                     .map_err(|error| ArgumentError::Value { name: label.clone(), requirement: error.to_string() })?;
-                fit(arrays.swap_remove(at).1, ty, &label)
+                from_npz(&bytes, at, &types[at].1, ty, &label)
             }
             Kind::Csv => {
                 let table = Table::read(&bytes, has_header).map_err(malformed)?;
@@ -245,6 +248,23 @@ fn from_json(value: &Json<'_>, ty: &Type, label: &str) -> Result<Array, Error> {
         name: format!("{label}{}", misfit.place),
         requirement: misfit.requirement,
     })?)
+}
+
+fn same_shape(got: &Type, ty: &Type, label: &str) -> Result<(), ArgumentError> {
+    if got.shape == ty.shape {
+        return Ok(());
+    }
+    Err(ArgumentError::Type { name: label.to_string(), expected: ty.clone(), got: got.clone() })
+}
+
+/// An array of a `.npz` file as one of that type. Shapes are compared before anything is unpacked: so an array takes as many
+/// bytes as the input, or a few times as many if its dtype is a wider one, which is refused then.
+fn from_npz(bytes: &[u8], at: usize, got: &Type, ty: &Type, label: &str) -> Result<Array, Error> {
+    same_shape(got, ty, label)?;
+    let array = npz::read_at(bytes, at, u64::MAX);
+    let array =
+        array.map_err(|error| ArgumentError::Value { name: label.to_string(), requirement: error.to_string() })?;
+    fit(array, ty, label)
 }
 
 /// The array as one of that type, if none of its elements changes.

@@ -24,6 +24,15 @@ pub struct LimitFlags {
     max_total_bytes: u64,
 }
 
+/// How much memory what a file describes may take when it runs.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct MemoryFlag {
+    /// The most bytes of memory that a run may take.
+    #[arg(long, value_name = "N", default_value_t = 16 << 30)]
+    pub max_memory: u64,
+}
+
 impl LimitFlags {
     /// Requires that a value which is yet to be made be allowed.
     pub fn demand_elements(&self, n_elements: u64, place: String) -> Result<(), LimitError> {

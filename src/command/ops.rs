@@ -136,7 +136,7 @@ fn graph(Use { op, operands, regions }: &Use) -> Result<Graph, Error> {
     }
     let node = graph.add_with_regions(op.clone(), &inputs, regions.as_slice().into(), Provenance::default())?;
     for value in retrograd::ir::results_of(&graph, node).collect::<Vec<_>>() {
-        graph.add_output(format!("out{}", value.result), value);
+        graph.add_output(format!("out{}", value.result), value)?;
     }
     Ok(graph)
 }

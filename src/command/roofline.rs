@@ -40,7 +40,8 @@ impl Roofline {
     /// Times the kernels of a program as long as wanted, but twice at least, and measures the machine.
     pub fn measure(inspection: Inspection, inputs: &[Array], wanted: impl Fn() -> bool) -> Result<Roofline, Error> {
         let x: Vec<ArrayRef<'_>> = inputs.iter().map(Array::view).collect();
-        let mut outputs: Vec<Array> = inspection.program.outputs().iter().map(|(_, ty)| Array::zeros(ty)).collect();
+        let outputs = inspection.program.outputs().iter().map(|(_, ty)| Array::try_zeros(ty));
+        let mut outputs = outputs.collect::<Result<Vec<Array>, _>>()?;
         let mut y: Vec<ArrayMut<'_>> = outputs.iter_mut().map(Array::view_mut).collect();
         let clock = clock();
         let mut samples: Vec<Vec<f64>> = vec![Vec::new(); inspection.plan.kernels.len()];

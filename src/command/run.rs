@@ -2,12 +2,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use retrograd::error::LimitError;
-use retrograd::value::Type;
 use retrograd::{Error, Program, interpret, optimize};
 
 use super::inputs::{InputFlags, values_help};
-use super::limits::LimitFlags;
+use super::limits::{LimitFlags, MemoryFlag};
 use super::names::{distinct, with_outputs};
 use super::numbers::write_arrays;
 use super::output::report;
@@ -40,9 +38,8 @@ pub struct Run {
     /// Use the reference evaluator instead of native code. The outputs have the same bits.
     #[arg(long)]
     interpret: bool,
-    /// The most bytes of memory that the run may take.
-    #[arg(long, value_name = "N", default_value_t = 16 << 30, help_heading = "Limits")]
-    max_memory: u64,
+    #[command(flatten)]
+    memory: MemoryFlag,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -63,29 +60,12 @@ impl Run {
         }
         let inputs = self.inputs.all(&graph, &self.limits)?;
         let outputs = if self.interpret {
-            let values = graph.ids().flat_map(|id| graph.node(id).types());
-            demand_memory(values.map(n_bytes), self.max_memory)?;
-            interpret::run(&graph, &inputs)?
+            interpret::run_within(&graph, &inputs, self.memory.max_memory)?
         } else {
             let program = Program::compile_tiered(optimize::optimize(&graph)?)?;
-            let outputs = program.outputs().iter().map(|(_, ty)| n_bytes(ty));
-            demand_memory(outputs.chain([program.memory_bytes() as u64]), self.max_memory)?;
-            program.call(&inputs)?
+            program.with_memory_limit(self.memory.max_memory)?.call(&inputs)?
         };
         let names = graph.outputs().iter().map(|output| &*output.name);
         write_arrays(self.output.as_deref(), &names.zip(&outputs).collect::<Vec<_>>())
     }
-}
-
-/// Requires that what a run needs be allowed, before it is allocated.
-fn demand_memory(needs: impl Iterator<Item = u64>, limit: u64) -> Result<(), LimitError> {
-    let got = needs.fold(0, u64::saturating_add);
-    if got <= limit {
-        return Ok(());
-    }
-    Err(LimitError { what: "bytes of memory for a run", limit, got: Some(got), place: None })
-}
-
-fn n_bytes(ty: &Type) -> u64 {
-    ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64)
 }

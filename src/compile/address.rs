@@ -40,20 +40,20 @@ impl Addresses {
         if let Some(k) = self.windows.iter().position(|&(from, _)| short(from)) {
             self.windows[..=k].rotate_right(1);
             let (from, address) = self.windows[0];
-            return (address, (place.offset - from.offset) as i32);
+            return e.within_reach(address, place.offset - from.offset);
         }
         let base = self.base(e, place.base);
         if short(Place { offset: 0, ..place }) {
-            return (base, place.offset as i32);
+            return e.within_reach(base, place.offset);
         }
         let Some(step) = self.step(place).filter(|_| e.takes_loads_between_blocks()) else {
-            return within_reach(e, base, place.offset);
+            return e.within_reach(base, place.offset);
         };
         // Most of the window lies where the code goes.
         let from = place.beyond(if step < 0 { STEP - REACH } else { REACH - STEP });
         let address = e.address_in_next_block(base, from.offset);
         remember(&mut self.windows, (from, address), MAX_WINDOWS);
-        (address, (place.offset - from.offset) as i32)
+        e.within_reach(address, place.offset - from.offset)
     }
 
     /// In which direction code goes along an array, if a place that is far from all that is remembered continues a window, or
@@ -84,14 +84,6 @@ impl Addresses {
             }
         }
         self.bases[0].1
-    }
-}
-
-/// An address and a distance from it that an instruction can hold.
-pub(super) fn within_reach(e: &mut Emitter<'_>, base: Pointer, distance: i64) -> (Pointer, i32) {
-    match i32::try_from(distance) {
-        Ok(distance) => (base, distance),
-        Err(_) => (e.offset(base, distance), 0),
     }
 }
 
@@ -126,7 +118,7 @@ mod tests {
         let is_long = |distance: &i32| !(-128..128).contains(distance);
         for places in [(0..200).collect::<Vec<i64>>(), (0..200).rev().collect(), (0..200).map(|k| 4 * k).collect()] {
             let long: Vec<i32> = distances(places.iter().map(|k| 4096 + 8 * k)).into_iter().filter(is_long).collect();
-            assert_eq!(long, [4096 + 8 * places[0] as i32]);
+            assert_eq!(long, [4096 + 8 * i32::try_from(places[0]).unwrap()]);
         }
         // Near the beginning there is nothing to do, nor where one place has nothing to do with the next.
         assert_eq!(distances([0, 120, 56]), [0, 120, 56]);

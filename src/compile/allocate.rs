@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::residence::Residence;
 use super::{loops, residence};
-use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::emit::{MAX_BYTES, position, signed, unsigned};
+use crate::ir::{NodeId, Operands, Operation, Value, results_of};
 use crate::op::{Lowering, Op};
 use crate::value::{DType, Scalar};
 
@@ -43,6 +44,8 @@ pub(super) struct Homes {
     number_places: FxHashMap<u64, usize>,
     /// The bytes of the arena.
     pub arena_bytes: usize,
+    /// How many of these hold, at one time, rows that loops collect.
+    pub row_bytes: usize,
     /// The 8-byte slots of the scalars' frame.
     pub frame_slots: usize,
     /// For each kernel of straight-line code and each stretch of it, what its reads find in registers.
@@ -60,6 +63,12 @@ impl Homes {
         self.places[root]
     }
 
+    /// Moves a root value, as no allocation would.
+    #[cfg(test)]
+    pub fn misplace(&mut self, root: ValueId, place: Option<Place>) {
+        self.places[root] = place;
+    }
+
     /// The number of entries of the base table, if there are that many library calls.
     pub fn n_entries(&self, plan: &Plan<'_>, n_libraries: usize) -> usize {
         self.first_library(plan) as usize + 2 * n_libraries
@@ -72,7 +81,7 @@ impl Homes {
 
     /// The entry of the numbers of straight-line code, if there are any.
     fn numbers_entry(&self, plan: &Plan<'_>) -> u32 {
-        first_constant(plan) + self.constants.len() as u32
+        first_constant(plan) + position(self.constants.len())
     }
 
     /// The place of a number that is an operand of a node of straight-line code and had better be read from memory.
@@ -85,7 +94,7 @@ impl Homes {
     /// The place of a number, if it is in memory.
     pub fn place_of(&self, plan: &Plan<'_>, number: f64) -> Option<Place> {
         let place = *self.number_places.get(&number.to_bits())?;
-        Some(Place { base: self.numbers_entry(plan), offset: 8 * place as i64 })
+        Some(Place { base: self.numbers_entry(plan), offset: 8 * signed(place) })
     }
 
     /// The entry of the base table with the numbers of straight-line code, if it reads any from memory.
@@ -136,7 +145,7 @@ fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, 
     if plan.ty(node.into()).size() != 1 && constant.size() != 1 {
         return None;
     }
-    match constant.get(plan.element(x) as usize)? {
+    match constant.get(plan.element(x).unsigned_abs())? {
         // Zero takes one instruction.
         Scalar::F64(number) => (number.to_bits() != 0).then_some((number, wanted)),
         Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
@@ -144,7 +153,7 @@ fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, 
 }
 
 pub(super) fn first_constant(plan: &Plan<'_>) -> u32 {
-    FIRST_INPUT + (plan.graph.inputs().len() + plan.graph.outputs().len()) as u32
+    FIRST_INPUT + position(plan.graph.inputs().len() + plan.graph.outputs().len())
 }
 
 /// Which values need memory, and when they are used last.
@@ -164,14 +173,19 @@ pub(super) fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
         numbers: Vec::new(),
         number_places: FxHashMap::default(),
         arena_bytes: 0,
+        row_bytes: 0,
         frame_slots: 0,
         residence,
     };
     place_constants(plan, &mut homes);
-    let mut allocator = Allocator { plan, lives, homes, arena: Arena::default(), free_slots: Vec::new() };
+    let mut inside: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
+    for (root, owner) in plan.all_inside() {
+        inside.entry(owner).or_default().push(root);
+    }
+    let mut allocator = Allocator { plan, lives, homes, inside, arena: Arena::default(), free_slots: Vec::new() };
     allocator.run();
     let Allocator { mut homes, arena, .. } = allocator;
-    homes.arena_bytes = arena.end;
+    (homes.arena_bytes, homes.row_bytes) = (arena.end, arena.peak_row_bytes);
     homes
 }
 
@@ -239,10 +253,10 @@ fn owner(plan: &Plan<'_>, root: ValueId) -> ValueId {
 
 /// The places of inputs, and of values that are computed into an output.
 fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
-    let first_output = FIRST_INPUT + plan.graph.inputs().len() as u32;
+    let first_output = FIRST_INPUT + position(plan.graph.inputs().len());
     (0..plan.n_values())
         .map(|id| match (plan.source(id), plan.direct_output[id]) {
-            (Source::Input(position), _) => Some(Place { base: FIRST_INPUT + position as u32, offset: 0 }),
+            (Source::Input(input), _) => Some(Place { base: FIRST_INPUT + position(input), offset: 0 }),
             (_, Some(output)) => Some(Place { base: first_output + output, offset: 0 }),
             _ => None,
         })
@@ -261,7 +275,7 @@ fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
         let root = plan.root(value);
         let constant = plan.constant(value);
         if homes.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() != 1) {
-            let base = first_constant(plan) + homes.constants.len() as u32;
+            let base = first_constant(plan) + position(homes.constants.len());
             homes.places[root] = Some(Place { base, offset: 0 });
             homes.constants.push(root);
         }
@@ -302,7 +316,7 @@ fn place_numbers(plan: &Plan<'_>, homes: &mut Homes, op: ScalarOp) {
 
 /// The number with which a stretch of a result is filled.
 pub(super) fn filler(plan: &Plan<'_>, with: Value) -> Scalar {
-    let number = plan.constant(with).and_then(|number| number.get(plan.element(with) as usize));
+    let number = plan.constant(with).and_then(|number| number.get(plan.element(with).unsigned_abs()));
     number.expect("bug: no constant to fill with")
 }
 
@@ -310,6 +324,8 @@ struct Allocator<'p, 'g> {
     plan: &'p Plan<'g>,
     lives: Lives,
     homes: Homes,
+    /// What is made in the memory of each value.
+    inside: FxHashMap<ValueId, Vec<ValueId>>,
     arena: Arena,
     free_slots: Vec<usize>,
 }
@@ -317,6 +333,8 @@ struct Allocator<'p, 'g> {
 impl Allocator<'_, '_> {
     fn run(&mut self) {
         let plan = self.plan;
+        let owners: Vec<ValueId> = self.inside.keys().copied().collect();
+        owners.into_iter().for_each(|owner| self.place_inside(owner));
         let mut tick = 0;
         for (k, kernel) in plan.kernels.iter().enumerate() {
             match kernel {
@@ -349,6 +367,7 @@ impl Allocator<'_, '_> {
                     results_of(plan.graph, *node).for_each(|result| self.define_array(result));
                     if let Some(control) = plan.controls.get(&k) {
                         self.take_scratch(k, control.bytes);
+                        self.arena.note_inner_rows(control.row_bytes);
                     }
                     plan.graph.operands(*node).into_iter().for_each(|x| self.release(x, tick));
                 }
@@ -356,8 +375,9 @@ impl Allocator<'_, '_> {
         }
     }
 
-    /// The array whose place the result of an item can take: it is used for the last time, and only one item reads it, on
-    /// which the result depends, so that at each index it is read before the result is written there.
+    /// The array whose place the result of an item can take: it is used for the last time, only one item reads it, on which
+    /// the result depends, and all that this item reads of it at an index is the element there. So at each index it is read
+    /// before the result is written there, and not afterwards.
     fn replaced(&self, nest: &LoopKernel, item: usize, tick: u32) -> Option<ValueId> {
         let plan = self.plan;
         let Item::Op(node) = nest.items[item] else { return None };
@@ -368,11 +388,14 @@ impl Allocator<'_, '_> {
         }
         let is_free = |x: Value| {
             let root = plan.root(x);
-            let is_whole = plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
             let in_arena = self.homes.places[root].is_some_and(|place| place.base == ARENA);
-            let reads = |item: &&Item| plan.item_operands(item).iter().any(|&x| plan.root(x) == root);
-            let is_last = self.lives.last_use[root] == tick && nest.items.iter().filter(reads).count() == 1;
-            is_whole && in_arena && is_last
+            // A view, or what is made in its memory, may be read at another place of it.
+            let is_whole = |x: Value| plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
+            let reads = |x: &Value| owner(plan, plan.root(*x)) == root;
+            let mut readers = nest.items.iter().map(|item| plan.item_operands(item)).filter(|x| x.iter().any(reads));
+            let only_whole = |operands: Operands| operands.iter().filter(|x| reads(x)).all(|&x| is_whole(x));
+            let read_once = readers.next().is_some_and(only_whole) && readers.next().is_none();
+            in_arena && self.lives.last_use[root] == tick && read_once
         };
         let mut made_from: Vec<ValueId> = vec![result];
         for item in nest.items[..=item].iter().rev() {
@@ -402,7 +425,7 @@ impl Allocator<'_, '_> {
     fn take_scratch(&mut self, kernel: usize, bytes: usize) {
         if bytes > 0 {
             let offset = self.arena.take(bytes);
-            self.homes.scratch.insert(kernel, Place { base: ARENA, offset: offset as i64 });
+            self.homes.scratch.insert(kernel, Place { base: ARENA, offset: signed(offset) });
             self.arena.give(offset, bytes);
         }
     }
@@ -420,7 +443,7 @@ impl Allocator<'_, '_> {
             self.homes.frame_slots += 1;
             self.homes.frame_slots - 1
         });
-        self.homes.places[id] = Some(Place { base: FRAME, offset: 8 * slot as i64 });
+        self.homes.places[id] = Some(Place { base: FRAME, offset: 8 * signed(slot) });
     }
 
     fn define_array(&mut self, value: Value) {
@@ -428,14 +451,27 @@ impl Allocator<'_, '_> {
         if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
             return;
         }
-        if let Some((owner, first)) = self.plan.inside(id) {
-            self.define_array(self.plan.value(owner));
-            let distance = first * self.plan.ty(value).dtype.size();
-            self.homes.places[id] = Some(self.homes.place(owner).beyond(distance as i64));
-            return;
+        if let Some((owner, _)) = self.plan.inside(id) {
+            return self.define_array(self.plan.value(owner));
         }
-        let offset = self.arena.take(array_bytes(self.plan, value));
-        self.homes.places[id] = Some(Place { base: ARENA, offset: offset as i64 });
+        let bytes = array_bytes(self.plan, value);
+        let offset = self.arena.take(bytes);
+        if is_collected(self.plan, value) {
+            self.arena.note_rows(offset, bytes);
+        }
+        self.homes.places[id] = Some(Place { base: ARENA, offset: signed(offset) });
+        self.place_inside(id);
+    }
+
+    /// Gives what is made in the memory of a value its place there, as soon as that is known: a value all of whose parts are
+    /// made in place is defined by no step of its own.
+    fn place_inside(&mut self, owner: ValueId) {
+        let Some(place) = self.homes.places[owner] else { return };
+        for &root in self.inside.get(&owner).into_iter().flatten() {
+            let (_, first) = self.plan.inside(root).expect("bug: a value that is inside of nothing");
+            let distance = first * self.plan.ty(self.plan.value(root)).dtype.size();
+            self.homes.places[root] = Some(place.beyond(signed(distance)));
+        }
     }
 
     /// Takes back the memory of an operand that is not used again.
@@ -447,10 +483,10 @@ impl Allocator<'_, '_> {
         // Later operands of the same operation must not release it once more.
         self.lives.last_use[root] = u32::MAX;
         match self.homes.places[root] {
-            Some(Place { base: FRAME, offset }) => self.free_slots.push((offset / 8) as usize),
+            Some(Place { base: FRAME, offset }) => self.free_slots.push(unsigned(offset / 8)),
             Some(Place { base: ARENA, offset }) => {
                 let value = self.plan.value(root);
-                self.arena.give(offset as usize, array_bytes(self.plan, value));
+                self.arena.give(unsigned(offset), array_bytes(self.plan, value));
             }
             _ => {}
         }
@@ -462,6 +498,16 @@ fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
     bytes.expect("bug: an oversized value passed the graph's check").max(1)
 }
 
+/// Whether the value is made of rows that a loop collects.
+fn is_collected(plan: &Plan<'_>, value: Value) -> bool {
+    let result = usize::from(value.result);
+    let op = plan.graph.node(value.node).op();
+    if let Some(Op::Scan(op)) = op {
+        return result >= op.carry && op.length.is_some();
+    }
+    matches!(op, Some(Op::Revolve(op)) if result >= op.cts)
+}
+
 /// The bytes of a tile of any dtype.
 pub(super) const TILE_BYTES: usize = 8 * crate::op::TILE;
 
@@ -470,7 +516,12 @@ pub(super) const TILE_BYTES: usize = 8 * crate::op::TILE;
 struct Arena {
     by_offset: BTreeMap<usize, usize>,
     by_size: BTreeSet<(usize, usize)>,
+    /// Beyond [`MAX_BYTES`], where it stays, no code is made.
     end: usize,
+    /// The blocks that hold rows of loops, by place, and their bytes: now, and the most at one time.
+    rows: BTreeMap<usize, usize>,
+    row_bytes: usize,
+    peak_row_bytes: usize,
 }
 
 impl Arena {
@@ -496,11 +547,24 @@ impl Arena {
             }
             _ => self.end,
         };
-        self.end = offset + bytes;
+        self.end = (offset + bytes).min(2 * MAX_BYTES);
         offset
     }
 
+    /// The block at that place holds rows of a loop until it is given back.
+    fn note_rows(&mut self, offset: usize, bytes: usize) {
+        self.rows.insert(offset, bytes);
+        self.row_bytes = self.row_bytes.saturating_add(bytes);
+        self.note_inner_rows(0);
+    }
+
+    /// Loops within a kernel hold so many bytes of rows while it runs.
+    fn note_inner_rows(&mut self, bytes: usize) {
+        self.peak_row_bytes = self.peak_row_bytes.max(self.row_bytes.saturating_add(bytes));
+    }
+
     fn give(&mut self, offset: usize, bytes: usize) {
+        self.row_bytes -= self.rows.remove(&offset).unwrap_or(0);
         let (mut offset, mut size) = (offset, bytes.next_multiple_of(LINE));
         if let Some((&before, &length)) = self.by_offset.range(..offset).next_back()
             && before + length == offset

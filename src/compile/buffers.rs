@@ -1,9 +1,10 @@
 //! Inputs and outputs as a call is given them: whether they are of the types that the program takes, and their addresses.
 
+use std::alloc;
 use std::mem::MaybeUninit;
 
-use crate::error::ArgumentError;
-use crate::value::{ArrayMut, ArrayRef, Type};
+use crate::error::{ArgumentError, MemoryError};
+use crate::value::{Array, ArrayMut, ArrayRef, Element, Type, with_element};
 
 /// An entry of the base table, before it is written.
 pub(super) type Slot = MaybeUninit<*mut u8>;
@@ -56,6 +57,29 @@ impl Buffers for Views<'_, '_, '_> {
             *slot = Slot::new(y.as_mut_ptr());
         }
         true
+    }
+}
+
+/// An array of zeros for a result, which the system need not touch for that.
+///
+/// # Errors
+/// If the system gives no memory.
+pub(super) fn zeros(ty: &Type) -> Result<Array, MemoryError> {
+    let array = with_element!(ty.dtype, T => {
+        ty.shape.checked_size().and_then(zeroed::<T>).and_then(|elements| Array::from_elements(ty.shape.clone(), elements))
+    });
+    array.ok_or_else(|| MemoryError::of(ty))
+}
+
+fn zeroed<T: Element>(n: usize) -> Option<Vec<T>> {
+    if n == 0 {
+        return Some(Vec::new());
+    }
+    let layout = alloc::Layout::array::<T>(n).ok()?;
+    // SAFETY: the layout is that of the elements of a vector of this capacity, and bytes of 0 are an element of each dtype.
+    unsafe {
+        let elements = alloc::alloc_zeroed(layout).cast::<T>();
+        (!elements.is_null()).then(|| Vec::from_raw_parts(elements, n, n))
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
             (x.sin() * y.sin() * z.sin()).sin() * z.cos()
         })
         .unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let plan = Plan::new(&graph);
         let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
         let steps: Vec<&[ScalarOp]> = steps(&plan, &code.ops).collect();

@@ -11,7 +11,7 @@ use super::library::LibraryCall;
 use super::plan::{CHUNK, Kernel, Plan};
 use super::revolve::Driver;
 use super::{inspect, loops, scalar};
-use crate::emit::{Emitter, FunctionId, Module};
+use crate::emit::{Emitter, FunctionId, Module, position};
 use crate::error::{Error, SourceLine};
 use crate::ir::NodeId;
 use crate::op::{Op, While};
@@ -90,7 +90,7 @@ pub(super) fn emit<'j>(
                 code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
-                let base = homes.first_library(plan) + 2 * libraries.len() as u32;
+                let base = homes.first_library(plan) + 2 * position(libraries.len());
                 code.steps.push(Step::Library { node: *node, base });
                 libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
             }

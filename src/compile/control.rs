@@ -5,6 +5,7 @@
 //! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, STACKS, allocate, first_constant};
@@ -12,9 +13,9 @@ use super::library::call_library;
 use super::plan::{Kernel, Place, Plan};
 use super::registers::{self, Collected, Memory, Registers, Slot};
 use super::revolve::{self, ADVANCE, CALL_WORDS, Driver, REVERSE};
-use super::rows::{Distance, Record, Rows, TOO_MANY_TRIPS, bytes_of, makes_stacks};
+use super::rows::{Distance, Record, Rows, bytes_of, makes_stacks, too_many_trips};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
-use crate::emit::{Emitter, FunctionId, Pointer};
+use crate::emit::{Emitter, FunctionId, MAX_BYTES, Pointer, position as narrow, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Graph, Op, Revolve, Scan, While};
@@ -37,6 +38,10 @@ pub(super) struct ControlPlan<'g> {
     call: usize,
     /// The bytes of scratch memory.
     pub bytes: usize,
+    /// How many of these hold, at one time, rows that loops collect.
+    pub row_bytes: usize,
+    /// The bytes of states that are kept while a loop is run back through.
+    pub state_bytes: usize,
 }
 
 /// A region.
@@ -72,10 +77,11 @@ impl<'g> ControlPlan<'g> {
         }
         let node = graph.node(id);
         let op = node.op().expect("bug: an input among operations");
-        let mut end = 0;
+        let mut end: usize = 0;
+        // Beyond the limit of programs, where the sum stays, no code is made.
         let mut take = |bytes: usize| {
             let start = end;
-            end += bytes.next_multiple_of(LINE);
+            end = end.saturating_add(bytes.saturating_add(LINE - 1) / LINE * LINE).min(2 * MAX_BYTES);
             start
         };
         let word = take(8);
@@ -89,26 +95,91 @@ impl<'g> ControlPlan<'g> {
         };
         let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op))) } else { None };
         let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
+        // Tables come before what may be large, so that instructions hold the distances to their entries.
+        let mut regions = Vec::new();
+        for region in node.regions() {
+            let plan = Plan::new(region);
+            let homes = allocate(&plan, false);
+            let table = take(8 * n_entries(&plan, &homes));
+            let makes_stacks = makes_stacks(region);
+            regions.push(Body { plan, homes, table, arena: 0, frame: 0, makes_stacks });
+        }
         let carry = node.types()[..n_carry].iter().map(|ty| {
             let bytes = bytes_of(ty);
             Copies { bytes, places: [take(bytes), take(bytes)] }
         });
         let carry = carry.collect();
-        let mut regions = Vec::new();
-        for region in node.regions() {
-            let plan = Plan::new(region);
-            let homes = allocate(&plan, false);
-            let n_libraries = plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count();
-            let table = take(8 * homes.n_entries(&plan, n_libraries));
-            let makes_stacks = makes_stacks(region);
-            regions.push(Body { plan, homes, table, arena: 0, frame: 0, makes_stacks });
-        }
         // Regions do not run at the same time, and leave nothing behind in their memory.
-        let arena = take(regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0));
-        let frame = take(regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0));
+        let largest = |bytes: fn(&Body<'_>) -> usize| regions.iter().map(bytes).max().unwrap_or(0);
+        let frame = take(largest(|body| 8 * body.homes.frame_slots));
+        let arena = take(largest(|body| body.homes.arena_bytes));
+        let row_bytes = largest(|body| body.homes.row_bytes);
         regions.iter_mut().for_each(|body| (body.arena, body.frame) = (arena, frame));
-        ControlPlan { in_registers: false, regions, carry, word, head, driver, call, bytes: end }
+        let state_bytes = driver.as_ref().map_or(0, |driver| driver.memory_bytes());
+        ControlPlan {
+            regions,
+            carry,
+            word,
+            head,
+            driver,
+            call,
+            bytes: end,
+            row_bytes,
+            state_bytes,
+            ..Default::default()
+        }
     }
+
+    /// What the scratch memory holds, and which of its bytes. Arena and frame are shared by all regions, of which one runs
+    /// at a time.
+    pub fn pieces(&self) -> Vec<(String, Range<usize>)> {
+        if self.in_registers {
+            return Vec::new();
+        }
+        let piece = |name: &str, start: usize, bytes: usize| (name.to_string(), start..start + bytes);
+        let mut pieces = vec![piece("the word", self.word, 8), piece("the head of the stack", self.head, HEAD_BYTES)];
+        let words = self.driver.as_ref().map_or(0, |driver| driver.n_words());
+        pieces.push(piece("the driver's call", self.call, 8 * words));
+        for (k, copies) in self.carry.iter().enumerate() {
+            let name = format!("the carried value {k}");
+            pieces.extend(copies.places.map(|place| piece(&name, place, copies.bytes)));
+        }
+        for body in &self.regions {
+            pieces.push(piece("a base table", body.table, 8 * body.n_entries()));
+        }
+        if let Some(body) = self.regions.first() {
+            let arena = self.regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0);
+            let frame = self.regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0);
+            pieces.extend([piece("the arena of regions", body.arena, arena), piece("their frame", body.frame, frame)]);
+        }
+        pieces
+    }
+}
+
+/// Ways in which the scratch memory could be laid out wrongly.
+#[cfg(test)]
+impl ControlPlan<'_> {
+    /// Puts the copy that an iteration writes over the one that it reads.
+    pub fn merge_copies(&mut self) {
+        self.carry.iter_mut().for_each(|copies| copies.places[1] = copies.places[0]);
+    }
+
+    /// Puts the first region's table where its arena is.
+    pub fn misplace_table(&mut self) {
+        let body = &mut self.regions[0];
+        body.table = body.arena;
+    }
+}
+
+impl Body<'_> {
+    /// The entries of the region's base table.
+    fn n_entries(&self) -> usize {
+        n_entries(&self.plan, &self.homes)
+    }
+}
+
+fn n_entries(plan: &Plan<'_>, homes: &Homes) -> usize {
+    homes.n_entries(plan, plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count())
 }
 
 fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {
@@ -202,7 +273,7 @@ fn operand(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, x: Value) -> Slo
         && !ty.stack
         && let Some(constant) = plan.constant(x)
     {
-        let element = constant.get(plan.element(x) as usize).expect("bug: a view beyond its constant");
+        let element = constant.get(plan.element(x).unsigned_abs()).expect("bug: a view beyond its constant");
         return Slot::Elements(vec![e.constant(element, 1)]);
     }
     let Place { base, offset } = homes.place(access.root);
@@ -241,7 +312,7 @@ impl Frame<'_, '_> {
         debug_assert!(access.layout.is_row_major(), "bug: an operand of control flow in another order");
         let Place { base, offset } = self.homes.place(access.root);
         let base = e.base(base);
-        e.offset(base, offset + access.layout.offset as i64 * self.plan.ty(x).dtype.size() as i64)
+        e.offset(base, offset + wide(access.layout.offset) * signed(self.plan.ty(x).dtype.size()))
     }
 
     fn result(&self, e: &mut Emitter<'_>, y: Value) -> Pointer {
@@ -251,7 +322,7 @@ impl Frame<'_, '_> {
     }
 
     fn place(&self, e: &mut Emitter<'_>, offset: usize) -> Pointer {
-        e.offset(self.scratch, offset as i64)
+        e.offset(self.scratch, signed(offset))
     }
 
     /// Fills the part of a region's table that is the same for all calls.
@@ -264,10 +335,10 @@ impl Frame<'_, '_> {
         self.set(e, region, STACKS, self.stacks);
         for (k, &address) in code.constants.iter().enumerate() {
             let address = e.pointer(address);
-            self.set(e, region, first_constant(&body.plan) + k as u32, address);
+            self.set(e, region, first_constant(&body.plan) + narrow(k), address);
         }
         for (k, &call) in code.libraries.iter().enumerate() {
-            let entry = body.homes.first_library(&body.plan) + 2 * k as u32;
+            let entry = body.homes.first_library(&body.plan) + 2 * narrow(k);
             let function = e.pointer(call_library as *const () as usize);
             self.set(e, region, entry, function);
             let call = e.pointer(call);
@@ -283,16 +354,16 @@ impl Frame<'_, '_> {
         e.load_pointer(self.scratch, self.entry(region, entry))
     }
 
-    fn entry(&self, region: usize, entry: u32) -> i32 {
-        (self.control.regions[region].table + 8 * entry as usize) as i32
+    fn entry(&self, region: usize, entry: u32) -> i64 {
+        signed(self.control.regions[region].table) + 8 * i64::from(entry)
     }
 
     fn input(&self, position: usize) -> u32 {
-        FIRST_INPUT + position as u32
+        FIRST_INPUT + narrow(position)
     }
 
     fn output(&self, region: usize, position: usize) -> u32 {
-        FIRST_INPUT + (self.control.regions[region].plan.graph.inputs().len() + position) as u32
+        FIRST_INPUT + narrow(self.control.regions[region].plan.graph.inputs().len() + position)
     }
 
     fn call(&self, e: &mut Emitter<'_>, region: usize) {
@@ -340,7 +411,7 @@ impl Frame<'_, '_> {
         if k + 1 == self.regions.len() {
             return self.branch(e, k, 1);
         }
-        let bound = e.constant(Scalar::I64(k as i64), 1);
+        let bound = e.constant(Scalar::I64(signed(k)), 1);
         let is_this = e.le(index, bound);
         e.choose(is_this, |e| self.branch(e, k, 1), |e| self.switch_from(e, index, k + 1));
     }
@@ -409,12 +480,12 @@ impl Frame<'_, '_> {
             },
             |e, trip, _| {
                 if let (Some(max), Some(limit)) = (op.max_trips, limit) {
-                    e.return_if_equal(trip, max, TOO_MANY_TRIPS - limit as i32);
+                    e.return_if_equal(trip, max, too_many_trips(limit));
                 }
                 if !saved.is_empty() {
                     record.make_room(e, self.stacks, head, trip);
                     let data = e.load_pointer(head, HEAD_DATA);
-                    let row = e.advance(data, trip, record.bytes as i64);
+                    let row = e.advance(data, trip, signed(record.bytes));
                     self.set_record(e, BODY, op.carry, row, &record);
                 }
                 self.call_body(e, BODY);
@@ -432,7 +503,7 @@ impl Frame<'_, '_> {
     /// Lets the outputs behind the carry be written into a record.
     fn set_record(&self, e: &mut Emitter<'_>, region: usize, first_output: usize, row: Pointer, record: &Record) {
         for (k, &offset) in record.offsets.iter().enumerate() {
-            let place = e.offset(row, offset as i64);
+            let place = e.offset(row, signed(offset));
             self.set(e, region, self.output(region, first_output + k), place);
         }
     }
@@ -441,8 +512,8 @@ impl Frame<'_, '_> {
     fn describe(&self, e: &mut Emitter<'_>, stacks: &[Value], data: Pointer, n: Pointer, record: &Record) {
         for (&y, &offset) in stacks.iter().zip(&record.offsets) {
             let place = self.result(e, y);
-            let start = e.offset(data, offset as i64);
-            let distance = e.index(record.bytes as i64);
+            let start = e.offset(data, signed(offset));
+            let distance = e.index(signed(record.bytes));
             e.store_pointer(start, place, 0);
             e.store_pointer(distance, place, 8);
             e.store_pointer(n, place, 16);
@@ -459,7 +530,7 @@ impl Frame<'_, '_> {
         self.set_fixed(e, BODY, op.carry + op.xs, 1 + op.carry + op.xs);
         let xs: Vec<Rows> = operands[op.carry..op.carry + op.xs].iter().map(|&x| self.rows(e, x)).collect();
         let n = match op.length {
-            Some(n) => e.index(n as i64),
+            Some(n) => e.index(signed(n)),
             None => {
                 let stack = self.address(e, operands[op.carry]);
                 e.load_pointer(stack, 16)
@@ -507,7 +578,7 @@ impl Frame<'_, '_> {
         words.extend(operands[op.cts..first_fixed].iter().map(|&x| self.address(e, x)));
         words.extend(self.results()[op.cts..].iter().map(|&y| self.result(e, y)));
         let call = self.place(e, self.control.call);
-        words.into_iter().enumerate().for_each(|(k, x)| e.store_pointer(x, call, 8 * k as i32));
+        words.into_iter().enumerate().for_each(|(k, x)| e.store_pointer(x, call, 8 * signed(k)));
         let driver = self.control.driver.as_ref().expect("bug: a schedule without a driver");
         let driver = e.pointer(Arc::as_ptr(driver) as usize);
         let status = e.call_address(revolve::run as *const () as usize, &[driver, call]);
@@ -523,7 +594,7 @@ impl Frame<'_, '_> {
                 let start = e.load_pointer(address, 0);
                 Rows { start, distance: Distance::Loaded(e.load_pointer(address, 8)) }
             }
-            Some((_, row)) => Rows { start: address, distance: Distance::Known(bytes_of(&row) as i64) },
+            Some((_, row)) => Rows { start: address, distance: Distance::Known(signed(bytes_of(&row))) },
             None => unreachable!("bug: rows of a scalar"),
         }
     }
@@ -540,14 +611,14 @@ impl Frame<'_, '_> {
         }
         let record = Record::of(&collected.iter().map(|&y| self.plan.ty(y).clone()).collect::<Vec<_>>());
         let head = self.place(e, self.control.head);
-        let bytes = e.index(record.bytes as i64);
+        let bytes = e.index(signed(record.bytes));
         let status = e.call_address(stacks::reserve as *const () as usize, &[self.stacks, head, bytes, n]);
         e.return_status(status);
         let data = e.load_pointer(head, HEAD_DATA);
         self.describe(e, collected, data, n, &record);
         let rows = |&offset: &usize| Rows {
-            start: e.offset(data, offset as i64),
-            distance: Distance::Known(record.bytes as i64),
+            start: e.offset(data, signed(offset)),
+            distance: Distance::Known(signed(record.bytes)),
         };
         record.offsets.iter().map(rows).collect()
     }

@@ -2,8 +2,10 @@
 //!
 //! Straight-line code and control flow in registers are made of these. What only moves elements costs nothing.
 
-use crate::emit::{Emitter, Reg};
-use crate::op::{DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, View, kept_position};
+use crate::emit::{Emitter, Reg, signed, unsigned};
+use crate::op::{
+    Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
+};
 use crate::value::{Array, DType, Scalar, Type};
 
 /// The operations on elements that an operation takes, or `None` if it is not made element by element.
@@ -73,17 +75,18 @@ struct Reduction<'a> {
 /// A reduction in the documented order.
 fn reduce(e: &mut Emitter<'_>, reduction: Reduction<'_>, x: &[Reg], from: &Type, to: &Type) -> Vec<Reg> {
     let Reduction { monoid, axes, identity } = reduction;
-    let mut sums = vec![identity; to.size()];
+    let mut blocks = vec![Blocks::new(identity); to.size()];
     let rank = from.rank();
     let in_row = rank > 0 && axes.contains(&(rank - 1));
     let row = if in_row { from.shape[rank - 1] } else { 1 };
     for position in 0..x.len().checked_div(row).unwrap_or(0) {
-        let tile = &x[position * row..(position + 1) * row];
-        let value = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
         let kept = kept_position(&from.shape, axes, position * row);
-        sums[kept] = monoid.emit(e, sums[kept], value);
+        for tile in x[position * row..(position + 1) * row].chunks(TILE) {
+            let term = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
+            blocks[kept].add(term, |x, y| monoid.emit(e, x, y));
+        }
     }
-    sums
+    blocks.into_iter().map(|blocks| blocks.combine(|x, y| monoid.emit(e, x, y))).collect()
 }
 
 fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {
@@ -147,7 +150,7 @@ fn dot(e: &mut Emitter<'_>, op: &DotGeneral, x: &[Vec<Reg>], operands: &[&Type],
 /// The places of a view's elements in its operand, which lies in row-major order.
 fn view_of(view: &dyn View, operand: &Type) -> impl Iterator<Item = usize> {
     let layout = view.view(&Layout::row_major(&operand.shape)).expect("bug: a view of a row-major array");
-    layout.places().map(|place| place as usize).collect::<Vec<usize>>().into_iter()
+    layout.places().map(isize::unsigned_abs).collect::<Vec<usize>>().into_iter()
 }
 
 /// For an operation that only moves elements, where each element of the result comes from, the operands' elements counted
@@ -158,11 +161,11 @@ fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
         .iter()
         .map(|ty| {
             let first = next;
-            next += ty.size() as i64;
+            next += signed(ty.size());
             Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
         })
         .collect();
     let moved = op.eval(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
     let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
-    places.iter().map(|&place| place as usize).collect()
+    places.iter().map(|&place| unsigned(place)).collect()
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::allocate::Homes;
 use super::plan::{Place, Plan};
+use super::stacks::NO_MEMORY;
 use crate::ir::{NodeId, results_of};
 use crate::op::{Layout, Lowering, Op};
 use crate::value::{ArrayMut, ArrayRef, DType};
@@ -19,11 +20,18 @@ pub(super) struct LibraryCall {
     op: Op,
     operands: Vec<Slice>,
     results: Vec<Slice>,
+    /// The most bytes of memory that the routine takes for itself.
+    pub scratch_bytes: usize,
 }
+
+/// Less memory is not asked for on trial.
+const MIN_TRIAL: usize = 1 << 20;
 
 /// Elements behind an entry of the base table.
 struct Slice {
-    place: Place,
+    base: u32,
+    /// The bytes from there to the first element.
+    first: isize,
     dtype: DType,
     layout: Layout,
 }
@@ -32,14 +40,24 @@ impl LibraryCall {
     pub fn new(plan: &Plan<'_>, homes: &Homes, node: NodeId) -> LibraryCall {
         let operands = plan.graph.operands(node).into_iter().map(|x| {
             let access = plan.access(x);
-            Slice { place: homes.place(access.root), dtype: plan.ty(x).dtype, layout: access.layout }
+            Slice::new(homes.place(access.root), plan.ty(x).dtype, access.layout)
         });
         let results = results_of(plan.graph, node).map(|y| {
             let ty = plan.ty(y);
-            Slice { place: homes.place(plan.id(y)), dtype: ty.dtype, layout: Layout::row_major(&ty.shape) }
+            Slice::new(homes.place(plan.id(y)), ty.dtype, Layout::row_major(&ty.shape))
         });
         let op = plan.graph.node(node).op().expect("bug: an input among operations").clone();
-        LibraryCall { op, operands: operands.collect(), results: results.collect() }
+        let operands: Vec<Slice> = operands.collect();
+        // Products copy operands whose rows do not lie in one piece: views, which may be far larger than what they show.
+        let copied = operands.iter().filter(|slice| slice.layout.shape.rank() > 2 || !slice.layout.is_row_major());
+        let bytes = copied.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
+        let scratch_bytes = if let Op::DotGeneral(_) = op { bytes.fold(0, usize::saturating_add) } else { 0 };
+        LibraryCall { op, operands, results: results.collect(), scratch_bytes }
+    }
+
+    /// Whether the system has the memory that the routine takes for itself, whose own requests end the process if not.
+    fn has_memory(&self) -> bool {
+        self.scratch_bytes < MIN_TRIAL || Vec::<u8>::new().try_reserve_exact(self.scratch_bytes).is_ok()
     }
 
     /// # Safety
@@ -65,13 +83,29 @@ impl LibraryCall {
 /// `call` must point to a [`LibraryCall`], and `bases` to the base table of its plan.
 pub(super) unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *mut u8) -> i32 {
     // SAFETY: by this function's contract. A panic must not unwind through compiled code.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe { (*call).run(bases) }));
-    if outcome.is_ok() { 0 } else { PANICKED }
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe {
+        let call = &*call;
+        let has_memory = call.has_memory();
+        if has_memory {
+            call.run(bases);
+        }
+        has_memory
+    }));
+    match outcome {
+        Ok(true) => 0,
+        Ok(false) => NO_MEMORY,
+        Err(_) => PANICKED,
+    }
 }
 
 impl Slice {
+    fn new(place: Place, dtype: DType, layout: Layout) -> Slice {
+        let first = isize::try_from(place.offset).expect("bug: a distance of more bits than an address");
+        Slice { base: place.base, first, dtype, layout }
+    }
+
     /// # Safety
-    /// As [`LibraryCall::run`]; the elements must be initialized.
+    /// As [`LibraryCall::run`]; the elements must be initialized: compiled code has stored them, a `bool` as a byte of 0 or 1.
     unsafe fn view<'a>(&self, bases: *const *mut u8) -> ArrayRef<'a> {
         // SAFETY: by this function's contract, with the dtype that the plan gave the memory.
         unsafe {
@@ -79,7 +113,10 @@ impl Slice {
                 DType::F64 => ArrayRef::F64(self.typed(bases)),
                 DType::F32 => ArrayRef::F32(self.typed(bases)),
                 DType::I64 => ArrayRef::I64(self.typed(bases)),
-                DType::Bool => ArrayRef::Bool(self.typed(bases)),
+                DType::Bool => {
+                    debug_assert!(self.typed(bases).iter().all(|&byte: &u8| byte <= 1), "bug: a bool that is none");
+                    ArrayRef::Bool(self.typed(bases))
+                }
             }
         }
     }
@@ -87,9 +124,13 @@ impl Slice {
     /// # Safety
     /// As [`LibraryCall::run`]; the view must be the only one of its elements.
     unsafe fn view_mut<'a>(&self, bases: *const *mut u8) -> ArrayMut<'a> {
-        // SAFETY: by this function's contract, with the dtype that the plan gave the memory. Every bit pattern that can
-        // be in the memory of an element is one of its dtype: the arena holds bytes 0 or what compiled code stored.
+        // SAFETY: by this function's contract, with the dtype that the plan gave the memory. All memory that routines see
+        // was written to before, if only with zeros, and every bit pattern is a number. A `bool` is one of two: a block of
+        // the arena that held numbers before is cleared first.
         unsafe {
+            if self.dtype == DType::Bool {
+                self.address(bases, 0).write_bytes(0, self.layout.shape.size());
+            }
             match self.dtype {
                 DType::F64 => ArrayMut::F64(self.typed_mut(bases)),
                 DType::F32 => ArrayMut::F32(self.typed_mut(bases)),
@@ -118,7 +159,7 @@ impl Slice {
         let mut lowest = Lowest { distance: self.layout.offset, strides: SmallVec::new(), reversed: SmallVec::new() };
         for (axis, (&stride, &extent)) in self.layout.strides.iter().zip(self.layout.shape.iter()).enumerate() {
             if stride < 0 && extent > 0 {
-                lowest.distance += stride * (extent as isize - 1);
+                lowest.distance += stride * (extent.cast_signed() - 1);
                 lowest.reversed.push(axis);
             }
             lowest.strides.push(stride.unsigned_abs());
@@ -131,8 +172,8 @@ impl Slice {
     unsafe fn address(&self, bases: *const *mut u8, elements: isize) -> *mut u8 {
         // SAFETY: the entry exists, and the distance stays within the memory behind it, by the contract.
         unsafe {
-            let base = *bases.add(self.place.base as usize);
-            base.offset(self.place.offset as isize + elements * self.dtype.size() as isize)
+            let base = *bases.add(self.base as usize);
+            base.offset(self.first + elements * self.dtype.size().cast_signed())
         }
     }
 }

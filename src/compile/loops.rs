@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 
-use super::address::within_reach;
 use super::allocate::{Homes, TILE_BYTES};
+use super::cascade::{Cascade, CascadeKind, Position};
 use super::nest::{Action, Fill, FillWith, Nest, Operand, Stream, Work};
 use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
-use crate::emit::{Emitter, Pointer, Reg};
+use crate::emit::{Emitter, Pointer, Reg, short, signed, unsigned, wide};
 use crate::ir::NodeId;
 use crate::math::{self, linear};
 use crate::op::{ACCUMULATORS, Lowering, MIN_INTERLEAVED, Monoid, TILE};
@@ -32,7 +32,7 @@ pub(super) fn stored_result(item: &Item) -> Option<NodeId> {
 /// The bytes of tiles that a loop kernel needs. The places of its results must be known.
 pub(super) fn scratch_bytes(plan: &Plan<'_>, kernel: usize, homes: &Homes) -> usize {
     match &plan.kernels[kernel] {
-        Kernel::Loop(nest) => Nest::new(plan, homes, kernel, nest).n_tiles * TILE_BYTES,
+        Kernel::Loop(nest) => Nest::new(plan, homes, kernel, nest).scratch_bytes(),
         Kernel::Scalar(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
     }
 }
@@ -66,18 +66,42 @@ impl Nest<'_, '_> {
             let base = e.base(place.base);
             e.offset(base, place.offset)
         });
-        self.outer(e, 0, &pointers, scratch);
+        let terms: Vec<Position> = self
+            .cascades
+            .iter()
+            .map(|cascade| {
+                let scratch = scratch.expect("bug: a cascade without memory");
+                let waiting = e.offset(scratch, signed(self.n_tiles * TILE_BYTES));
+                cascade.start(e, waiting)
+            })
+            .collect();
+        self.outer(e, 0, &pointers, scratch, &terms);
+    }
+
+    /// The bytes that the nest needs while it runs: its tiles, then what waits in its cascades.
+    pub fn scratch_bytes(&self) -> usize {
+        self.n_tiles * TILE_BYTES + Cascade::bytes_of_all(&self.cascades)
     }
 
     /// Loops over the axes around the row.
-    fn outer(&self, e: &mut Emitter<'_>, axis: usize, pointers: &[Pointer], scratch: Option<Pointer>) {
+    fn outer(
+        &self,
+        e: &mut Emitter<'_>,
+        axis: usize,
+        pointers: &[Pointer],
+        scratch: Option<Pointer>,
+        terms: &[Position],
+    ) {
         if axis + 1 >= self.extents.len() {
-            return self.row_body(e, pointers, scratch);
+            return self.row_body(e, pointers, scratch, terms);
         }
-        let (zero, end) = (e.index(0), e.index(self.extents[axis] as i64));
+        let (zero, end) = (e.index(0), e.index(signed(self.extents[axis])));
         e.for_each(zero, end, 1, &[], |e, i, _| {
             let inner = self.advanced(e, pointers, i, |stream| stream.strides[axis]);
-            self.outer(e, axis + 1, &inner, scratch);
+            let cascades = self.cascades.iter().zip(terms);
+            let terms: Vec<Position> =
+                cascades.map(|(cascade, &at)| cascade.advance(e, at, axis, self.extents[axis], i)).collect();
+            self.outer(e, axis + 1, &inner, scratch, &terms);
             Vec::new()
         });
     }
@@ -91,27 +115,47 @@ impl Nest<'_, '_> {
     ) -> Vec<Pointer> {
         let streams = self.streams.iter().zip(pointers);
         streams
-            .map(|(stream, &pointer)| e.advance(pointer, i, stride(stream) as i64 * stream.dtype.size() as i64))
+            .map(|(stream, &pointer)| e.advance(pointer, i, wide(stride(stream)) * signed(stream.dtype.size())))
             .collect()
     }
 
-    fn row_body(&self, e: &mut Emitter<'_>, pointers: &[Pointer], scratch: Option<Pointer>) {
+    fn row_body(&self, e: &mut Emitter<'_>, pointers: &[Pointer], scratch: Option<Pointer>, terms: &[Position]) {
         let uniform = self.load_uniform(e, pointers);
         let row = self.row();
         let tiled = self.n_levels > 1 || self.works.iter().any(|work| matches!(work.action, Action::ReduceRow(_)));
-        let tile = TILE as i64;
+        let tile = signed(TILE);
+        let around = Around { pointers, uniform: &uniform, scratch, terms };
         if !tiled || row <= tile {
-            return self.tile(e, pointers, &uniform, scratch, row);
+            let first = e.index(0);
+            self.tile(e, around, first, row);
+        } else {
+            let (zero, end) = (e.index(0), e.index(row / tile));
+            let (rest, _) = e.for_each(zero, end, 1, &[], |e, i, _| {
+                let inner = self.advanced(e, pointers, i, |stream| TILE.cast_signed() * stream.inner());
+                self.tile(e, Around { pointers: &inner, ..around }, i, tile);
+                Vec::new()
+            });
+            if row % tile > 0 {
+                let inner = self.advanced(e, pointers, rest, |stream| TILE.cast_signed() * stream.inner());
+                self.tile(e, Around { pointers: &inner, ..around }, rest, row % tile);
+            }
         }
-        let (zero, end) = (e.index(0), e.index(row));
-        let (rest, _) = e.for_each(zero, end, tile, &[], |e, i, _| {
-            let inner = self.advanced(e, pointers, i, Stream::inner);
-            self.tile(e, &inner, &uniform, scratch, tile);
-            Vec::new()
-        });
-        if row % tile > 0 {
-            let inner = self.advanced(e, pointers, rest, Stream::inner);
-            self.tile(e, &inner, &uniform, scratch, row % tile);
+        let zero = e.index(0);
+        self.close_blocks(e, around, zero, |kind| matches!(kind, CascadeKind::Elements(_)));
+    }
+
+    /// Closes the blocks that end here, in cascades of that kind.
+    fn close_blocks(
+        &self,
+        e: &mut Emitter<'_>,
+        around: Around<'_>,
+        tile: Pointer,
+        mut ends: impl FnMut(CascadeKind) -> bool,
+    ) {
+        for (cascade, &at) in self.cascades.iter().zip(around.terms) {
+            if ends(cascade.kind) {
+                cascade.close(e, at, tile, around.pointers);
+            }
         }
     }
 
@@ -129,16 +173,10 @@ impl Nest<'_, '_> {
         uniform
     }
 
-    /// One tile: level by level, first the functions of `math` that begin it, then the loop over its inline items.
-    fn tile(
-        &self,
-        e: &mut Emitter<'_>,
-        pointers: &[Pointer],
-        uniform: &[Option<Reg>],
-        scratch: Option<Pointer>,
-        n: i64,
-    ) {
-        let tile = Tile { nest: self, pointers, uniform, scratch, n };
+    /// One tile, the `index`-th of its row: level by level, first the functions of `math` that begin it, then the loop over
+    /// its inline items.
+    fn tile(&self, e: &mut Emitter<'_>, around: Around<'_>, index: Pointer, n: i64) {
+        let tile = Tile { nest: self, around, index, n };
         for level in 0..self.n_levels {
             let calls = |work: &&Work| work.level == level && work.action.takes_tiles();
             let mut calls: Vec<&Work> = self.works.iter().filter(calls).rev().collect();
@@ -155,6 +193,7 @@ impl Nest<'_, '_> {
                 tile.segment(e, level, &segment);
             }
         }
+        self.close_blocks(e, around, index, |kind| matches!(kind, CascadeKind::Tiles(_)));
     }
 }
 
@@ -186,8 +225,8 @@ impl Fill {
             }
         };
         for stretch in &self.stretches {
-            let place = self.place.beyond((stretch.start * self.dtype.size()) as i64);
-            let start = within_reach(e, base, place.offset);
+            let place = self.place.beyond(signed(stretch.start * self.dtype.size()));
+            let start = e.within_reach(base, place.offset);
             fill(e, start, stretch.len(), numbers);
         }
     }
@@ -204,37 +243,49 @@ pub(super) fn fills_at_once(n: usize) -> bool {
 /// Sets `n` consecutive elements, of which the first is at a distance from an address, to what stands in all lanes.
 pub(super) fn fill(e: &mut Emitter<'_>, (base, distance): (Pointer, i32), n: usize, numbers: Reg) {
     let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
-    if fills_at_once(n) && distance.checked_add((n * size) as i32).is_some() {
+    if fills_at_once(n) && distance.checked_add(short(n * size)).is_some() {
         return store_all(e, (base, distance), n, numbers);
     }
     let start = e.offset(base, distance.into());
     let step = 4 * lanes;
-    let (zero, end) = (e.index(0), e.index(n as i64));
-    e.for_each(zero, end, step as i64, &[], |e, i, _| {
-        let address = e.advance(start, i, size as i64);
+    let (zero, end) = (e.index(0), e.index(signed(n)));
+    e.for_each(zero, end, signed(step), &[], |e, i, _| {
+        let address = e.advance(start, i, signed(size));
         store_all(e, (address, 0), step, numbers);
         Vec::new()
     });
-    let rest = e.offset(start, (n / step * step * size) as i64);
+    let rest = e.offset(start, signed(n / step * step * size));
     store_all(e, (rest, 0), n % step, numbers);
 }
 
 fn store_all(e: &mut Emitter<'_>, (address, offset): (Pointer, i32), n: usize, numbers: Reg) {
     let (size, lanes) = (numbers.dtype().size(), usize::from(numbers.lanes()));
     let whole = n / lanes * lanes;
-    (0..whole).step_by(lanes).for_each(|k| e.store(numbers, address, offset + (k * size) as i32));
+    (0..whole).step_by(lanes).for_each(|k| e.store(numbers, address, offset + short(k * size)));
     if whole < n {
         let number = e.lane(numbers, 0);
-        (whole..n).for_each(|k| e.store(number, address, offset + (k * size) as i32));
+        (whole..n).for_each(|k| e.store(number, address, offset + short(k * size)));
     }
+}
+
+/// What the loops around a tile have set up.
+#[derive(Clone, Copy)]
+struct Around<'t> {
+    /// Where each stream is at the first index of the tile.
+    pointers: &'t [Pointer],
+    /// The elements that do not change along the row.
+    uniform: &'t [Option<Reg>],
+    scratch: Option<Pointer>,
+    /// Where each cascade is in its terms.
+    terms: &'t [Position],
 }
 
 /// One tile under emission: `n` consecutive elements of a row.
 struct Tile<'t, 'p, 'g> {
     nest: &'t Nest<'p, 'g>,
-    pointers: &'t [Pointer],
-    uniform: &'t [Option<Reg>],
-    scratch: Option<Pointer>,
+    around: Around<'t>,
+    /// The number of tiles before it in its row.
+    index: Pointer,
     n: i64,
 }
 
@@ -242,10 +293,10 @@ impl Tile<'_, '_, '_> {
     /// Where the elements of an item's result lie in memory.
     fn memory(&self, e: &mut Emitter<'_>, work: &Work) -> Pointer {
         match (work.store, work.tile) {
-            (Some(stream), _) => self.pointers[stream],
+            (Some(stream), _) => self.around.pointers[stream],
             (None, Some(tile)) => {
-                let scratch = self.scratch.expect("bug: a tile without memory");
-                e.offset(scratch, (tile * TILE_BYTES) as i64)
+                let scratch = self.around.scratch.expect("bug: a tile without memory");
+                e.offset(scratch, signed(tile * TILE_BYTES))
             }
             (None, None) => unreachable!("bug: an item is read through memory that it does not have"),
         }
@@ -255,7 +306,7 @@ impl Tile<'_, '_, '_> {
     fn operand(&self, e: &mut Emitter<'_>, x: Operand) -> Pointer {
         match x {
             Operand::Item(j) => self.memory(e, &self.nest.works[j]),
-            Operand::Stream(stream) => self.pointers[stream],
+            Operand::Stream(stream) => self.around.pointers[stream],
             Operand::Immediate(_) => unreachable!("bug: an immediate operand was not moved to a tile"),
         }
     }
@@ -276,17 +327,19 @@ impl Tile<'_, '_, '_> {
         let x: Vec<Pointer> = work.operands.iter().map(|&x| self.operand(e, x)).collect();
         let y = self.memory(e, work);
         let n = e.index(self.n);
-        let mut product = |address: usize, matrix: usize, columns: usize, x: Pointer| {
-            let (stride, columns) = (e.index(self.nest.streams[matrix].inner() as i64), e.index(columns as i64));
-            e.call_address(address, &[self.pointers[matrix], stride, n, columns, x, y]);
-        };
         match work.action {
             Action::RowsTimesVector { matrix, vector, columns } => {
+                let rows = self.rows_of(e, matrix, columns);
                 let address = linear::rows_times_vector_address(work.dtype);
-                product(address, matrix, columns, self.pointers[vector]);
+                e.call_address(address, &[&rows[..], &[self.around.pointers[vector], y]].concat());
             }
             Action::AddRows { matrix, columns } => {
-                product(linear::add_vector_times_rows_address(work.dtype), matrix, columns, x[0]);
+                let rows = self.rows_of(e, matrix, columns);
+                let address = linear::add_vector_times_rows_address(work.dtype);
+                let [n_before, n_total] = [0, self.nest.row()].map(|n| e.index(n));
+                let n_before = e.advance(n_before, self.index, signed(TILE));
+                let waiting = self.waiting(work).unwrap_or(y);
+                e.call_address(address, &[&rows[..], &[x[0], y, waiting, n_before, n_total]].concat());
             }
             Action::Math1(f) => e.slice_math1(f, work.dtype, x[0], y, n),
             Action::Math2(f) => e.slice_math2(f, work.dtype, [x[0], x[1]], y, n),
@@ -294,14 +347,28 @@ impl Tile<'_, '_, '_> {
         }
     }
 
+    /// Rows of a matrix, as products take them: the first, their distance, their number, and how many elements each has.
+    fn rows_of(&self, e: &mut Emitter<'_>, matrix: usize, columns: usize) -> [Pointer; 4] {
+        let [stride, n, columns] =
+            [wide(self.nest.streams[matrix].inner()), self.n, signed(columns)].map(|n| e.index(n));
+        [self.around.pointers[matrix], stride, n, columns]
+    }
+
+    /// What waits in the cascade of a reduction, if it has one.
+    fn waiting(&self, work: &Work) -> Option<Pointer> {
+        let is_own = |cascade: &Cascade| std::ptr::eq(&self.nest.works[cascade.work], work);
+        let position = self.nest.cascades.iter().position(is_own)?;
+        Some(self.around.terms[position].waiting)
+    }
+
     /// One loop over the inline items of a level: in lanes, then element by element.
     fn segment(&self, e: &mut Emitter<'_>, level: usize, segment: &[usize]) {
         let lanes = self.lanes(segment);
         let rows: Vec<usize> =
             segment.iter().copied().filter(|&k| matches!(self.nest.works[k].action, Action::ReduceRow(_))).collect();
-        let short = !rows.is_empty() && self.n < MIN_INTERLEAVED as i64;
+        let short = !rows.is_empty() && self.n < signed(MIN_INTERLEAVED);
         let unroll = match (rows.is_empty(), segment.len()) {
-            (false, _) => ACCUMULATORS as i64 / i64::from(lanes),
+            (false, _) => signed(ACCUMULATORS) / i64::from(lanes),
             (true, 0..=8) => 4,
             (true, 9..=24) => 2,
             (true, _) => 1,
@@ -309,7 +376,7 @@ impl Tile<'_, '_, '_> {
         let step = unroll * i64::from(lanes);
         let body = Body { tile: self, level, segment, rows: &rows };
         let main = if short { 0 } else { self.n - self.n % step };
-        let mut accumulators = body.identities(e, lanes, if short { 1 } else { unroll as usize });
+        let mut accumulators = body.identities(e, lanes, if short { 1 } else { unsigned(unroll) });
         let start = e.index(0);
         if main > 0 {
             let end = e.index(main);
@@ -319,7 +386,7 @@ impl Tile<'_, '_, '_> {
                     let cursors = body.cursors(e, i);
                     for u in 0..unroll {
                         body.once(e, &cursors, u * i64::from(lanes), lanes, |e, row, x, monoid| {
-                            let k = row * unroll as usize + u as usize;
+                            let k = row * unsigned(unroll) + unsigned(u);
                             next[k] = monoid.emit(e, next[k], x);
                         });
                     }
@@ -327,7 +394,7 @@ impl Tile<'_, '_, '_> {
                 })
                 .1;
         }
-        let rest = Rest { main, short, lanes, unroll: unroll as usize };
+        let rest = Rest { main, short, lanes, unroll: unsigned(unroll) };
         body.finish(e, rest, accumulators);
     }
 
@@ -396,7 +463,7 @@ struct Row {
 impl Row {
     fn load(&self, e: &mut Emitter<'_>, ahead: i64, lanes: u8) -> Reg {
         if self.stride == 1 {
-            return e.load(self.cursor, (ahead * self.dtype.size() as i64) as i32, self.dtype, lanes);
+            return e.load(self.cursor, self.ahead(ahead), self.dtype, lanes);
         }
         let mut elements = Vec::with_capacity(lanes.into());
         for lane in 0..i64::from(lanes) {
@@ -408,7 +475,7 @@ impl Row {
 
     fn store(&self, e: &mut Emitter<'_>, ahead: i64, x: Reg) {
         if self.stride == 1 {
-            return e.store(x, self.cursor, (ahead * self.dtype.size() as i64) as i32);
+            return e.store(x, self.cursor, self.ahead(ahead));
         }
         for lane in 0..x.lanes() {
             let element = e.lane(x, lane);
@@ -417,8 +484,13 @@ impl Row {
         }
     }
 
+    /// The bytes to a neighbor, where neighbors have no gaps: few of them are taken at once.
+    fn ahead(&self, n: i64) -> i32 {
+        short(unsigned(n) * self.dtype.size())
+    }
+
     fn address(&self, e: &mut Emitter<'_>, ahead: i64) -> Pointer {
-        e.offset(self.cursor, ahead * self.stride * self.dtype.size() as i64)
+        e.offset(self.cursor, ahead * self.stride * signed(self.dtype.size()))
     }
 }
 
@@ -442,7 +514,7 @@ impl Body<'_, '_, '_, '_> {
 
     /// Accumulators at the identity, `n` for each reduction along the row.
     fn identities(&self, e: &mut Emitter<'_>, lanes: u8, n: usize) -> Vec<Reg> {
-        let lanes = if n == 1 && self.tile.n < MIN_INTERLEAVED as i64 { 1 } else { lanes };
+        let lanes = if n == 1 && self.tile.n < signed(MIN_INTERLEAVED) { 1 } else { lanes };
         let mut identities = Vec::new();
         for row in 0..self.rows.len() {
             let identity = e.constant(self.monoid(row).identity(self.row_dtype(row)), lanes);
@@ -473,8 +545,12 @@ impl Body<'_, '_, '_, '_> {
         }
         let streams = (0..nest.streams.len())
             .map(|stream| {
-                let bytes = nest.streams[stream].inner() as i64 * nest.streams[stream].dtype.size() as i64;
-                if used[stream] { e.advance(self.tile.pointers[stream], i, bytes) } else { self.tile.pointers[stream] }
+                let bytes = wide(nest.streams[stream].inner()) * signed(nest.streams[stream].dtype.size());
+                if used[stream] {
+                    e.advance(self.tile.around.pointers[stream], i, bytes)
+                } else {
+                    self.tile.around.pointers[stream]
+                }
             })
             .collect();
         Cursors { streams, tiles }
@@ -494,7 +570,7 @@ impl Body<'_, '_, '_, '_> {
             && !tiles.contains_key(&tile)
         {
             let start = self.tile.memory(e, work);
-            tiles.insert(tile, e.advance(start, i, work.dtype.size() as i64));
+            tiles.insert(tile, e.advance(start, i, signed(work.dtype.size())));
         }
     }
 
@@ -576,7 +652,7 @@ impl Body<'_, '_, '_, '_> {
 
     fn row(&self, cursors: &Cursors, stream: usize) -> Row {
         let Stream { dtype, .. } = self.tile.nest.streams[stream];
-        Row { cursor: cursors.streams[stream], dtype, stride: self.tile.nest.streams[stream].inner() as i64 }
+        Row { cursor: cursors.streams[stream], dtype, stride: wide(self.tile.nest.streams[stream].inner()) }
     }
 
     fn reload(&self, e: &mut Emitter<'_>, cursors: &Cursors, work: &Work, ahead: i64, lanes: u8) -> Reg {
@@ -585,7 +661,7 @@ impl Body<'_, '_, '_, '_> {
     }
 
     fn load(&self, e: &mut Emitter<'_>, cursors: &Cursors, stream: usize, ahead: i64, lanes: u8) -> Reg {
-        match self.tile.uniform[stream] {
+        match self.tile.around.uniform[stream] {
             Some(element) => e.splat(element, lanes),
             None => self.row(cursors, stream).load(e, ahead, lanes),
         }
@@ -614,7 +690,7 @@ impl Body<'_, '_, '_, '_> {
             let cursors = self.cursors(e, start);
             for k in 0..n - rest.main {
                 self.once(e, &cursors, k, 1, |e, row, x, monoid| {
-                    let sum = &mut elements[row][k as usize];
+                    let sum = &mut elements[row][unsigned(k)];
                     *sum = monoid.emit(e, *sum, x);
                 });
             }
@@ -647,7 +723,7 @@ impl Body<'_, '_, '_, '_> {
     fn close(&self, e: &mut Emitter<'_>, row: usize, sum: Reg) {
         let work = &self.tile.nest.works[self.rows[row]];
         let stream = work.store.expect("bug: a reduction without a result");
-        let address = self.tile.pointers[stream];
+        let address = self.tile.around.pointers[stream];
         let before = e.load(address, 0, work.dtype, 1);
         let after = self.monoid(row).emit(e, before, sum);
         e.store(after, address, 0);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use super::Program;
-use crate::emit::{Code, Emitter, FunctionId, Mode, Module, Pointer, Reg};
+use crate::emit::{Code, Emitter, FunctionId, Mode, Module, Pointer, Reg, short, signed};
 use crate::error::Error;
 use crate::ir::Provenance;
 use crate::math;
@@ -157,9 +157,9 @@ fn triad(e: &mut Emitter<'_>) {
     let [x, y, z, n] = [0, 1, 2, 3].map(|entry| e.base(entry));
     let s = e.constant(Scalar::F64(0.5), 2);
     let zero = e.index(0);
-    e.for_each(zero, n, TRIAD_STEP as i64, &[], |e, i, _| {
+    e.for_each(zero, n, signed(TRIAD_STEP), &[], |e, i, _| {
         let [x, y, z] = [x, y, z].map(|start| e.advance(start, i, 8));
-        for offset in (0..8 * TRIAD_STEP as i32).step_by(16) {
+        for offset in (0..short(8 * TRIAD_STEP)).step_by(16) {
             let [y, z] = [y, z].map(|place| e.load(place, offset, DType::F64, 2));
             let scaled = e.mul(z, s);
             let sum = e.add(y, scaled);
@@ -193,7 +193,7 @@ fn multiply_add(e: &mut Emitter<'_>, dtype: DType) {
 fn exponentials(e: &mut Emitter<'_>) {
     e.load_bases(0..4);
     let [x, y, n] = [0, 1, 3].map(|entry| e.base(entry));
-    let (zero, tile) = (e.index(0), e.index(TILE as i64));
+    let (zero, tile) = (e.index(0), e.index(signed(TILE)));
     e.for_each(zero, n, 1, &[], |e, _, _| {
         e.slice_math1(math::Unary::Exp, DType::F64, x, y, tile);
         Vec::new()
@@ -207,7 +207,7 @@ fn product_flops() -> Result<f64, Error> {
     let [x, y] = [graph.add_input("x", ty.clone())?, graph.add_input("y", ty.clone())?];
     let op = DotGeneral { contract: [vec![1], vec![0]], batch: [vec![], vec![]] };
     let product = graph.add(op.into(), &[x, y], Provenance::default())?;
-    graph.add_output("z", product.into());
+    graph.add_output("z", product.into())?;
     let program = Program::compile(&graph)?;
     let (x, mut z) = (Array::full(&ty, Scalar::F64(0.5)), Array::zeros(&ty));
     let mut outputs: [ArrayMut<'_>; 1] = [z.view_mut()];

@@ -11,14 +11,23 @@
 //! assert_eq!(program.call(&[x])?, [Array::scalar(14.0)]);
 //! # Ok::<(), retrograd::Error>(())
 //! ```
+//!
+//! A program may take up to 2⁴⁷ bytes of working memory, and its values up to as many; what is beyond that, or takes more
+//! than the system gives, or what loops save beyond [`Program::with_loop_memory`], is a typed error before anything is
+//! allocated.
+
+#![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
 mod address;
 mod allocate;
 mod buffers;
 mod calls;
+mod cascade;
+mod checker;
 mod code;
 mod control;
 mod element;
+mod extents;
 mod inspect;
 mod library;
 mod loops;
@@ -36,6 +45,7 @@ mod scalar;
 mod stacks;
 mod tier;
 
+pub use checker::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use inspect::Inspection;
 pub use machine::Machine;
 pub use program::Program;

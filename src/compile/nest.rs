@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::allocate::{FIRST_INPUT, Homes};
+use super::cascade::Cascade;
 use super::parts::{PlacedPart, Put};
 use super::plan::{Access, Item, LoopKernel, Place, Plan, Source, ValueId};
+use crate::emit::{position, signed, wide};
 use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::{Layout, Lowering, MatrixVector, Monoid};
@@ -84,6 +86,8 @@ impl Action {
 /// One item, ready for emission.
 #[derive(Debug)]
 pub(super) struct Work {
+    /// The item that it carries out; none if it only moves elements into a tile.
+    pub item: Option<usize>,
     pub action: Action,
     /// The value that is made at each index, if items behind this one may read it.
     pub makes: Option<ValueId>,
@@ -123,6 +127,8 @@ pub(super) struct Nest<'p, 'g> {
     pub fills: Vec<Fill>,
     pub n_levels: usize,
     pub n_tiles: usize,
+    /// The reductions whose terms make more than one block.
+    pub cascades: Vec<Cascade>,
 }
 
 impl<'p, 'g> Nest<'p, 'g> {
@@ -141,18 +147,19 @@ impl<'p, 'g> Nest<'p, 'g> {
             reduces: false,
             reduces_rows: false,
         };
-        nest.items.iter().for_each(|item| build.add(item));
+        nest.items.iter().enumerate().for_each(|(k, item)| build.add(k, item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
         let Build { works, fills, follow, .. } = build;
-        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0 };
+        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
         nest.assign_levels(&follow);
         nest.assign_tiles();
+        nest.cascades = Cascade::all(&nest);
         nest
     }
 
     /// The number of elements in a row.
     pub fn row(&self) -> i64 {
-        self.extents.last().copied().unwrap_or(1) as i64
+        signed(self.extents.last().copied().unwrap_or(1))
     }
 }
 
@@ -176,7 +183,7 @@ struct Build<'b, 'g> {
 }
 
 impl Build<'_, '_> {
-    fn add(&mut self, item: &Item) {
+    fn add(&mut self, k: usize, item: &Item) {
         let operands: Vec<Operand> = match item {
             Item::Copy(node) => {
                 let access = self.plan.copied(*node).clone();
@@ -195,7 +202,7 @@ impl Build<'_, '_> {
             Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
             Item::Gather(node) | Item::Copy(node) => (Action::Move, self.own_store((*node).into())),
             Item::Output { output, from } => {
-                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+                let base = FIRST_INPUT + position(self.plan.graph.inputs().len() + output);
                 let place = Place { base, offset: 0 };
                 (Action::Move, Some(self.row_major(place, self.plan.ty(*from).dtype)))
             }
@@ -213,7 +220,7 @@ impl Build<'_, '_> {
         let makes = item.result().map(|node| self.plan.id(node.into()));
         self.made.extend(makes.map(|id| (id, self.works.len())));
         let dtype = self.plan.item_dtype(item);
-        self.works.push(Work { action, makes, operands, dtype, level: 0, store, tile: None });
+        self.works.push(Work { item: Some(k), action, makes, operands, dtype, level: 0, store, tile: None });
     }
 
     fn product(&mut self, node: NodeId, product: MatrixVector) -> (Action, Option<usize>) {
@@ -237,7 +244,7 @@ impl Build<'_, '_> {
     fn part(&mut self, part: &PlacedPart) -> (Action, Option<usize>) {
         let dtype = self.plan.ty(part.node.into()).dtype;
         let result = self.homes.place(self.plan.id(part.node.into()));
-        let place = result.beyond(part.places.offset as i64 * dtype.size() as i64);
+        let place = result.beyond(wide(part.places.offset) * signed(dtype.size()));
         let stream = self.stream(Stream { place, dtype, strides: part.places.strides.to_vec() });
         if let Some(filling) = &part.filling {
             let with = match filling.with {
@@ -268,7 +275,7 @@ impl Build<'_, '_> {
     /// Where the first element of a value is.
     fn element(&self, x: Value) -> Place {
         let Access { root, layout } = self.plan.access(x);
-        self.homes.place(root).beyond(layout.offset as i64 * self.plan.ty(x).dtype.size() as i64)
+        self.homes.place(root).beyond(wide(layout.offset) * signed(self.plan.ty(x).dtype.size()))
     }
 
     /// Sets a result to the identity.
@@ -320,7 +327,7 @@ impl Build<'_, '_> {
     fn elements(&mut self, access: Access, dtype: DType) -> Operand {
         let Layout { offset, strides, .. } = access.layout;
         let place = self.homes.place(access.root);
-        let place = Place { offset: place.offset + offset as i64 * dtype.size() as i64, ..place };
+        let place = Place { offset: place.offset + wide(offset) * signed(dtype.size()), ..place };
         Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
     }
 
@@ -365,7 +372,7 @@ fn merge_axes(shape: &[usize], streams: Vec<Stream>, keep_last: bool, keep_row: 
             continue;
         }
         let mergeable = sources.last().is_some_and(|&before| {
-            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent as isize)
+            streams.iter().all(|stream| stream.strides[before] == stream.strides[axis] * extent.cast_signed())
         });
         if mergeable && !(last && keep_row) {
             *extents.last_mut().expect("bug: an axis before this one") *= extent;
@@ -439,9 +446,9 @@ impl Nest<'_, '_> {
                     if !in_row {
                         let level = work.level - 1;
                         let dtype = work.dtype;
-                        let action = Action::Move;
                         let (operands, makes) = (vec![*x], None);
-                        self.works.push(Work { action, makes, operands, dtype, level, store: None, tile: None });
+                        let (item, action) = (None, Action::Move);
+                        self.works.push(Work { item, action, makes, operands, dtype, level, store: None, tile: None });
                         *x = Operand::Item(self.works.len() - 1);
                     }
                 }

@@ -136,7 +136,7 @@ pub(super) fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
         let row = row_of(&places);
         let parts_only = assembly.rest == Rest::Nothing;
         if parts_only && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
-            placement.inside.push((plan.id(from), places.offset as usize));
+            placement.inside.push((plan.id(from), places.offset.unsigned_abs()));
         } else if parts_only && part.size() <= MAX_SMALL && row == part.size() {
             placement.store(plan, from, node, &places)?;
         } else if row >= MIN_ROW.min(part.size()) && placement.placed.len() < MAX_PARTS {
@@ -168,21 +168,22 @@ impl Placement {
     /// the same number right before it, longer. `None` if the result is too large for a step.
     fn store(&mut self, plan: &Plan<'_>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
         let first_here = u32::try_from(places.offset).ok()?;
-        // Arrays are equal only to the bit.
+        let n_here = u32::try_from(places.shape.size()).ok()?;
+        let axes = 0..places.shape.rank();
+        let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+        // Arrays are equal only to the bit. A number may stand for many elements, which must be neighbors to be filled.
         let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
-        if number(from).is_none() {
-            let axes = 0..places.shape.rank();
-            let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
+        if number(from).is_none() || step != 1 {
             self.stored.push(ScalarOp::Part { from, node, first: first_here, step: step.try_into().ok()? });
             return Some(());
         }
         match self.stored.last_mut() {
             Some(ScalarOp::Fill { with, first, n, .. })
-                if *first + *n == first_here && number(*with) == number(from) =>
+                if first.checked_add(*n) == Some(first_here) && number(*with) == number(from) =>
             {
-                *n += 1;
+                *n = n.checked_add(n_here)?;
             }
-            _ => self.stored.push(ScalarOp::Fill { with: from, node, first: first_here, n: 1 }),
+            _ => self.stored.push(ScalarOp::Fill { with: from, node, first: first_here, n: n_here }),
         }
         Some(())
     }
@@ -219,7 +220,7 @@ fn with_even_units(mut places: Layout) -> Layout {
         if places.shape[axis] == 1 {
             places.strides[axis] = stride;
         }
-        stride = places.strides[axis] * places.shape[axis] as isize;
+        stride = places.strides[axis] * places.shape[axis].cast_signed();
     }
     places
 }
@@ -233,7 +234,7 @@ fn row_of(places: &Layout) -> usize {
             break;
         }
         row *= places.shape[axis];
-        next = Some(places.strides[axis] * places.shape[axis] as isize);
+        next = Some(places.strides[axis] * places.shape[axis].cast_signed());
     }
     row
 }
@@ -246,8 +247,10 @@ fn stretches(parts: &[PlacedPart], size: usize) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let whole = stored().filter(|part| part.places.is_row_major());
-    let mut covered: Vec<Range<usize>> =
-        whole.map(|part| part.places.offset as usize..part.places.offset as usize + part.part.size()).collect();
+    let mut covered: Vec<Range<usize>> = whole
+        .map(|part| (part.places.offset.unsigned_abs(), part.part.size()))
+        .map(|(first, n)| first..first + n)
+        .collect();
     covered.sort_unstable_by_key(|range| range.start);
     let starts = std::iter::once(0).chain(covered.iter().map(|range| range.end));
     let ends = covered.iter().map(|range| range.start).chain(std::iter::once(size));
@@ -273,7 +276,7 @@ mod tests {
         let inputs = inputs.map(|(k, &shape)| graph.add_input(format!("x{k}"), Type::new(DType::F64, shape)).unwrap());
         let inputs: Vec<Value> = inputs.collect();
         let node = graph.add(op.into(), &inputs, Default::default()).unwrap();
-        graph.add_output("y", node.into());
+        graph.add_output("y", node.into()).unwrap();
         let mut parts = placement(&Plan::new(&graph), node)?.placed;
         let filling = parts[0].filling.take().unwrap();
         assert!(parts.iter().all(|part| part.filling.is_none()));
@@ -305,7 +308,7 @@ mod tests {
 
     #[test]
     fn short_rows_and_many_parts_are_left_to_routines() {
-        let pad = |low: usize| Pad { low: vec![0, low as i64], high: vec![0, 0], interior: vec![0, 0] };
+        let pad = |low: usize| Pad { low: vec![0, crate::emit::signed(low)], high: vec![0, 0], interior: vec![0, 0] };
         assert!(parts(pad(1), &[&[50, 3], &[]]).is_none());
         assert_eq!(parts(pad(1), &[&[50, 64], &[]]).unwrap().1, [[0, 50 * 65]]);
         assert!(parts(pad(0), &[&[50, 3], &[]]).unwrap().1.is_empty());

@@ -13,7 +13,8 @@ use smallvec::SmallVec;
 use super::control::ControlPlan;
 use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
-use crate::ir::{NodeId, Operation, Value, results_of};
+use crate::emit::position;
+use crate::ir::{Guard, NodeId, Operation, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
 
@@ -95,6 +96,16 @@ pub(super) struct Stretch<'k> {
 }
 
 impl StraightLine {
+    /// Leaves a step out; gives how many are left.
+    #[cfg(test)]
+    pub fn remove(&mut self, position: usize) -> usize {
+        self.ops.remove(position);
+        for (end, _) in &mut self.cuts {
+            *end -= usize::from(*end > position);
+        }
+        self.ops.len()
+    }
+
     /// The functions.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
         let starts = std::iter::once(0).chain(self.cuts.iter().map(|&(end, _)| end));
@@ -200,7 +211,7 @@ impl<'g> Plan<'g> {
         let mut n_values = 0;
         for id in graph.ids() {
             first_value.push(n_values);
-            n_values += graph.node(id).types().len() as u32;
+            n_values += position(graph.node(id).types().len());
         }
         let mut plan = Plan {
             graph,
@@ -228,7 +239,10 @@ impl<'g> Plan<'g> {
     /// The value of that number.
     pub fn value(&self, id: ValueId) -> Value {
         let node = self.first_value.partition_point(|&first| first as usize <= id) - 1;
-        Value { node: NodeId::from_index(node), result: (id - self.first_value[node] as usize) as u16 }
+        Value {
+            node: NodeId::from_index(node),
+            result: u16::try_from(id - self.first_value[node] as usize).expect("bug: a result beyond all"),
+        }
     }
 
     /// The number of values.
@@ -299,7 +313,11 @@ impl<'g> Plan<'g> {
             // Guards are checked in their order, though sharing may have put the value of a later one before that of an
             // earlier one: whoever hears of a miss may rely on it that the guards before it hold.
             let mut after = 0;
+            let mut demanded = HashSet::new();
             for (position, guard) in self.graph.guards().iter().enumerate() {
+                if self.always_holds(guard) || !demanded.insert((guard.value, guard.expect)) {
+                    continue;
+                }
                 after = after.max(guard.value.node.index());
                 guards[after].push(position);
             }
@@ -322,6 +340,12 @@ impl<'g> Plan<'g> {
         self.copy_outputs();
         self.settle_nested();
         self.cut_straight_lines();
+    }
+
+    /// Whether a guard's value is a constant, and the one that it demands.
+    fn always_holds(&self, guard: &Guard) -> bool {
+        let constant = self.graph.node(guard.value.node).op().and_then(Operation::constant);
+        constant.is_some_and(|constant| constant.as_slice::<bool>() == Some(&[guard.expect]))
     }
 
     /// What is made inside of something that is itself inside of another is inside of that one. Operands come before what is
@@ -484,7 +508,7 @@ impl<'g> Plan<'g> {
             Kernel::Scalar(code) => code.stretches().map(|stretch| stretch.work).sum(),
             Kernel::Control(node) if self.controls[&k].in_registers => {
                 let regions = self.graph.node(*node).regions().iter();
-                regions.map(|region| region.n_nodes_expanded() as usize).sum()
+                regions.map(|region| usize::try_from(region.n_nodes_expanded()).unwrap_or(usize::MAX)).sum()
             }
             Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
         };
@@ -652,7 +676,7 @@ impl<'g> Plan<'g> {
 
     /// A computed value that is an output as it stands is computed into that output's buffer.
     fn choose_direct_outputs(&mut self, needed: &[bool]) {
-        for (position, output) in self.graph.outputs().iter().enumerate() {
+        for (number, output) in self.graph.outputs().iter().enumerate() {
             let id = self.id(output.value);
             let computed = needed[output.value.node.index()]
                 && self.graph.node(output.value.node).op().is_some_and(|op| match op.lower() {
@@ -665,7 +689,7 @@ impl<'g> Plan<'g> {
                     Lowering::Constant(_) | Lowering::View(_) => false,
                 });
             if computed && self.direct_output[id].is_none() {
-                self.direct_output[id] = Some(position as u32);
+                self.direct_output[id] = Some(position(number));
             }
         }
     }
@@ -673,7 +697,7 @@ impl<'g> Plan<'g> {
     /// Everything else that is an output is copied at the end: inputs, constants, views, and repeated outputs.
     fn copy_outputs(&mut self) {
         for (output, value) in self.graph.outputs().iter().map(|output| output.value).enumerate() {
-            if self.direct_output[self.id(value)] == Some(output as u32) {
+            if self.direct_output[self.id(value)] == Some(position(output)) {
                 continue;
             }
             let shape = self.graph.ty(value).shape.clone();

@@ -1,17 +1,20 @@
+use std::alloc;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::allocate::{FIRST_INPUT, Homes, allocate};
-use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers};
+use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers, zeros};
+use super::checker::{self, CheckLimits};
 use super::code::{Emission, Kept, KernelCode, Step, emit};
+use super::extents;
 use super::library::{PANICKED, call_library};
 use super::plan::Plan;
-use super::rows::{TOO_MANY_TRIPS, makes_stacks};
-use super::stacks::{Stacks, TOO_MUCH};
+use super::rows::{limit_of, makes_stacks};
+use super::stacks::{NO_MEMORY, Stacks, TOO_MUCH};
 use super::tier::Successor;
-use crate::emit::{Code, FunctionId, FunctionText, Mode, Module};
-use crate::error::{ArgumentError, Error, GuardMiss, SourceLine};
+use crate::emit::{Code, FunctionId, FunctionText, MAX_BYTES, Mode, Module};
+use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
 use crate::op::Graph;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -38,6 +41,11 @@ pub struct Program {
     kept: Kept,
     /// How many bytes loops may save.
     loop_bytes: usize,
+    /// How many they save in the arena, for rows; and how many a call takes for states, whatever its inputs are.
+    row_bytes: usize,
+    state_bytes: usize,
+    /// How many a routine takes for itself.
+    scratch_bytes: usize,
     arena_lines: usize,
     frame_lines: usize,
     /// Whether the stack has room for what a call needs. Routines in Rust need memory that was written to before.
@@ -86,7 +94,9 @@ impl Program {
     /// Compiles a graph.
     ///
     /// # Errors
-    /// If Cranelift has no backend for this machine, or the system refuses the memory.
+    /// If Cranelift has no backend for this machine, or the system refuses the memory; or if the graph asks for what no
+    /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ trips, or regions that are used so
+    /// often that there are more than ten million nodes.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
         Ok(Program::build(graph, Mode::default())?.program)
     }
@@ -116,6 +126,7 @@ impl Program {
     /// As [`Program::compile`].
     pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
         let graph = graph.into();
+        extents::check(&graph)?;
         let plan = Plan::new(&graph);
         if plan.work_in_registers() < MIN_TIERED_WORK {
             return Ok(Program::build_planned(plan, Mode::default())?.program);
@@ -133,12 +144,24 @@ impl Program {
 
     /// Compiles a graph.
     pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        extents::check(graph)?;
         Program::build_planned(Plan::new(graph), mode)
     }
 
     fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        let graph = plan.graph;
         let homes = allocate(&plan, mode.background.is_none());
+        check_memory(plan.graph, &homes)?;
+        if cfg!(debug_assertions)
+            && let Err(fault) = checker::check(&plan, &homes, CheckLimits::SHORT)
+        {
+            panic!("bug: {fault}");
+        }
+        Program::build_allocated(plan, homes, mode)
+    }
+
+    /// Makes the code of a plan whose values have their places.
+    pub(super) fn build_allocated<'g>(plan: Plan<'g>, homes: Homes, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        let graph = plan.graph;
         let mut kept = Kept::default();
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
@@ -161,6 +184,7 @@ impl Program {
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
         let n_entries = homes.n_entries(&plan, libraries.len());
         kept.libraries.extend(libraries);
+        let scratch_bytes = kept.libraries.iter().map(|call| call.scratch_bytes).max().unwrap_or(0);
         let arena_lines = homes.arena_bytes.div_ceil(size_of::<Line>());
         let frame_lines = (8 * homes.frame_slots).div_ceil(size_of::<Line>());
         let routines = makes_stacks(graph) || !kept.libraries.is_empty();
@@ -178,7 +202,10 @@ impl Program {
             fixed: fixed.into_boxed_slice(),
             constants,
             kept,
-            loop_bytes: DEFAULT_LOOP_BYTES as usize,
+            loop_bytes: usize::try_from(DEFAULT_LOOP_BYTES).unwrap_or(usize::MAX),
+            row_bytes: homes.row_bytes,
+            state_bytes: plan.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
+            scratch_bytes,
             arena_lines,
             frame_lines,
             memory: Mutex::new(Vec::new()),
@@ -208,9 +235,60 @@ impl Program {
     }
 
     /// Limits the memory that loops may use for what they save for the reverse mode; 4 GiB unless told otherwise. Beyond
-    /// it a call ends in an error.
+    /// it a call ends in an error, before anything runs where the sizes are known: those of the rows that [`scan`] and
+    /// [`fori_loop`] collect, other than into outputs, and of the states that a [`Loop::checkpoint`] keeps.
+    ///
+    /// ```
+    /// use retrograd::value::{Array, DType};
+    /// use retrograd::{Program, Var, differentiate, fori_loop, trace};
+    ///
+    /// let graph = trace(|x: Var| fori_loop(1000, x, |_, y| (y * 0.5).sin()), (DType::F64,))?;
+    /// let gradient = differentiate::grad(&graph, 0, &[0])?;
+    /// let x = [Array::scalar(0.5)];
+    /// assert!(Program::compile(&gradient)?.with_loop_memory(16_000).call(&x).is_ok());
+    /// let error = Program::compile(&gradient)?.with_loop_memory(1_000).call(&x).unwrap_err();
+    /// assert_eq!(error.to_string(), "limit of 1000 bytes that loops save for the reverse mode exceeded");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// [`scan`]: crate::scan
+    /// [`fori_loop`]: crate::fori_loop
+    /// [`Loop::checkpoint`]: crate::Loop::checkpoint
     pub fn with_loop_memory(self, bytes: usize) -> Program {
         Program { loop_bytes: bytes, ..self }
+    }
+
+    /// Limits the memory that a call may take, beside its inputs: its results, working memory, that of routines such as
+    /// products of matrices, and what loops save, as far as [`Program::with_loop_memory`] allows.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Type};
+    /// use retrograd::{Program, Var, trace};
+    ///
+    /// let graph = trace(|x: Var| x.exp(), (Type::new(DType::F64, [1000]),))?;
+    /// assert!(Program::compile(&graph)?.with_memory_limit(8_000).is_ok());
+    /// let error = Program::compile(&graph)?.with_memory_limit(7_999).err().unwrap();
+    /// assert_eq!(error.to_string(), "limit of 7999 bytes of memory for a run exceeded: got 8000");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If results and working memory alone are more. What loops save beyond the limit ends a call in an error.
+    pub fn with_memory_limit(self, max_bytes: u64) -> Result<Program, LimitError> {
+        let outputs = self.outputs.iter().map(|(_, ty)| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64));
+        let own = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
+        let got = outputs.fold(own, u64::saturating_add);
+        let Some(left) = max_bytes.checked_sub(got) else {
+            return Err(LimitError {
+                what: "bytes of memory for a run",
+                limit: max_bytes,
+                got: Some(got),
+                place: None,
+            });
+        };
+        // The rows of loops are a part of working memory.
+        let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.row_bytes);
+        Ok(Program { loop_bytes: self.loop_bytes.min(for_loops), ..self })
     }
 
     /// Fills the working memory with garbage before each call, so that what the code reads without having written it shows in
@@ -252,11 +330,11 @@ impl Program {
     /// Runs the program.
     ///
     /// # Errors
-    /// If the inputs are of other number or types than the program's, a guard does not hold, or a loop exceeds a limit: its
-    /// number of trips, or the memory of what it saves.
+    /// If the inputs are of other number or types than the program's, a guard does not hold, a loop exceeds a limit (its
+    /// number of trips, or the memory of what it saves), or the system does not give the memory.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
         self.check_inputs(inputs)?;
-        let mut outputs: Vec<Array> = self.outputs.iter().map(|(_, ty)| Array::zeros(ty)).collect();
+        let mut outputs = self.outputs.iter().map(|(_, ty)| zeros(ty)).collect::<Result<Vec<Array>, _>>()?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(Array::as_mut_ptr);
         // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
@@ -413,7 +491,7 @@ impl Program {
         buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
-        if !self.is_small {
+        if !self.is_small || self.row_bytes > loop_bytes {
             // SAFETY: this function's contract.
             return unsafe { self.with_kept_memory(loop_bytes, buffers, go) };
         }
@@ -435,13 +513,14 @@ impl Program {
         buffers: impl Buffers,
         go: impl FnOnce(*const *mut u8) -> i32,
     ) -> i32 {
+        let Some(stack_bytes) = loop_bytes.checked_sub(self.row_bytes).filter(|&bytes| self.state_bytes <= bytes)
+        else {
+            return TOO_MUCH;
+        };
         let lines = self.arena_lines + self.frame_lines;
         let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut memory = kept.unwrap_or_else(|| Memory {
-            lines: vec![Line([0; 64]); lines + (size_of::<Slot>() * self.n_entries).div_ceil(size_of::<Line>())].into(),
-            stacks: Stacks::new(loop_bytes),
-        });
-        memory.stacks.reset(loop_bytes);
+        let Some(mut memory) = kept.or_else(|| self.new_memory()) else { return NO_MEMORY };
+        memory.stacks.reset(stack_bytes);
         let (arena, table) = memory.lines.split_at_mut(lines);
         if self.is_poisoned {
             // NaN of both precisions, and no number that a program is likely to compute.
@@ -453,6 +532,13 @@ impl Program {
         let status = unsafe { self.enter(table, arena.as_mut_ptr().cast(), &mut memory.stacks, buffers, go) };
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         status
+    }
+
+    /// Working memory for one call at a time; `None` if the system has none.
+    fn new_memory(&self) -> Option<Memory> {
+        let n_table_lines = (size_of::<Slot>() * self.n_entries).div_ceil(size_of::<Line>());
+        let lines = zeroed_lines(self.arena_lines + self.frame_lines + n_table_lines)?;
+        Some(Memory { lines, stacks: Stacks::new(0) })
     }
 
     /// Fills the base table, which has as many entries as the code expects, and hands it on.
@@ -491,15 +577,42 @@ impl Program {
         match status {
             PANICKED => panic!("bug: a library routine of {} panicked", self.name),
             TOO_MUCH => too_much_loop_memory(self.loop_bytes as u64).into(),
-            status if status <= TOO_MANY_TRIPS => {
-                let (op, at) = &self.kept.limits[(TOO_MANY_TRIPS - status) as usize];
+            NO_MEMORY => {
+                let bytes = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
+                MemoryError { what: format!("working memory of {}", self.name), bytes }.into()
+            }
+            status if let Some(limit) = limit_of(status) => {
+                let (op, at) = &self.kept.limits[limit];
                 too_many_trips(op, at.as_ref()).into()
             }
             status => {
-                let guard = status as usize - 1;
+                let guard = usize::try_from(status - 1).expect("bug: a status that stands for nothing");
                 let (expected, at) = self.guards[guard].clone();
                 GuardMiss { guard, expected, at }.into()
             }
         }
+    }
+}
+
+/// Requires that the working memory be no more than what a process can address: until then no offset has overflowed.
+fn check_memory(graph: &Graph, homes: &Homes) -> Result<(), LimitError> {
+    let bytes = homes.arena_bytes.saturating_add(homes.frame_slots.saturating_mul(8));
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let (what, place) = ("bytes of working memory of a program", Some(graph.name().to_string()));
+    Err(LimitError { what, limit: MAX_BYTES as u64, got: None, place })
+}
+
+/// Memory that holds zeros, and that the system need not touch for that.
+fn zeroed_lines(n: usize) -> Option<Box<[Line]>> {
+    if n == 0 {
+        return Some(Box::default());
+    }
+    let layout = alloc::Layout::array::<Line>(n).ok()?;
+    // SAFETY: the layout is of that many lines, of which bytes of 0 are one. A box of them is freed with the same layout.
+    unsafe {
+        let lines = alloc::alloc_zeroed(layout).cast::<Line>();
+        (!lines.is_null()).then(|| Box::from_raw(std::ptr::slice_from_raw_parts_mut(lines, n)))
     }
 }

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::element;
-use super::rows::{Distance, Record, Rows, TOO_MANY_TRIPS, makes_stacks};
+use super::rows::{Distance, Record, Rows, makes_stacks, too_many_trips};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
-use crate::emit::{Emitter, Pointer, Reg};
+use crate::emit::{Emitter, Pointer, Reg, position, short, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Graph, Layout, Lowering, Op, Scan, While};
@@ -224,7 +224,7 @@ impl Registers<'_> {
         if k + 1 == regions.len() {
             return self.branch(e, regions[k], inputs);
         }
-        let bound = e.constant(Scalar::I64(k as i64), 1);
+        let bound = e.constant(Scalar::I64(signed(k)), 1);
         let is_this = e.le(index, bound);
         e.choose_values(
             is_this,
@@ -287,7 +287,7 @@ impl Registers<'_> {
         let limit = op.max_trips.map(|max| {
             let mut limits = self.limits.borrow_mut();
             limits.push((*op, at));
-            (max, TOO_MANY_TRIPS - (limits.len() - 1) as i32)
+            (max, too_many_trips(limits.len() - 1))
         });
         let (n_trips, last) = e.repeat_while(
             &start,
@@ -306,7 +306,7 @@ impl Registers<'_> {
                 if let Some(head) = head {
                     record.make_room(e, self.stacks, head, trip);
                     let data = e.load_pointer(head, HEAD_DATA);
-                    let row = e.advance(data, trip, record.bytes as i64);
+                    let row = e.advance(data, trip, signed(record.bytes));
                     for (y, &offset) in outputs[op.carry..].iter().zip(&record.offsets) {
                         store(e, y, row, offset);
                     }
@@ -334,7 +334,7 @@ impl Registers<'_> {
     }
 
     fn empty_stack(&self, e: &mut Emitter<'_>) -> Pointer {
-        let head = e.scratch(HEAD_BYTES as u32);
+        let head = e.scratch(position(HEAD_BYTES));
         let zero = e.index(0);
         [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
         head
@@ -353,7 +353,7 @@ impl Registers<'_> {
         let (xs, fixed) = rest.split_at(op.xs);
         let start: Vec<Reg> = carry.iter().flat_map(|slot| elements(e, slot, 1)).collect();
         let n = match (op.length, xs.first()) {
-            (Some(n), _) => e.index(n as i64),
+            (Some(n), _) => e.index(signed(n)),
             (None, Some(Slot::Stack { n, .. })) => *n,
             (None, _) => unreachable!("bug: a loop along nothing"),
         };
@@ -389,22 +389,22 @@ impl Registers<'_> {
             return (Vec::new(), Vec::new());
         }
         let record = Record::of(ys);
-        let head = e.scratch(HEAD_BYTES as u32);
-        let bytes = e.index(record.bytes as i64);
+        let head = e.scratch(position(HEAD_BYTES));
+        let bytes = e.index(signed(record.bytes));
         let status = e.call_address(stacks::reserve as *const () as usize, &[self.stacks, head, bytes, n]);
         e.return_status(status);
         let data = e.load_pointer(head, HEAD_DATA);
         let slots: Vec<Slot> = record.offsets.iter().map(|&offset| stack(e, data, offset, n, &record)).collect();
         let rows = record.offsets.iter().map(|&offset| Rows {
-            start: e.offset(data, offset as i64),
-            distance: Distance::Known(record.bytes as i64),
+            start: e.offset(data, signed(offset)),
+            distance: Distance::Known(signed(record.bytes)),
         });
         (rows.collect(), slots)
     }
 }
 
 fn stack(e: &mut Emitter<'_>, data: Pointer, offset: usize, n: Pointer, record: &Record) -> Slot {
-    Slot::Stack { start: e.offset(data, offset as i64), distance: e.index(record.bytes as i64), n }
+    Slot::Stack { start: e.offset(data, signed(offset)), distance: e.index(signed(record.bytes)), n }
 }
 
 /// The trips of a scan.
@@ -491,8 +491,8 @@ impl Trips<'_, '_> {
         }
         let outputs = self.registers.region(e, self.body, inputs, lanes, &wanted);
         for (y, rows) in outputs[self.op.carry..].iter().zip(&self.rows) {
-            for (lane, &index) in indices.iter().enumerate() {
-                let elements: Vec<Reg> = y.iter().map(|&x| e.lane(x, lane as u8)).collect();
+            for (lane, &index) in (0..lanes).zip(&indices) {
+                let elements: Vec<Reg> = y.iter().map(|&x| e.lane(x, lane)).collect();
                 let row = rows.row(e, index);
                 store(e, &elements, row, 0);
             }
@@ -518,9 +518,9 @@ impl Trips<'_, '_> {
                 (Rows { start: *start, distance: Distance::Loaded(*distance) }, Layout::row_major(&ty.shape))
             }
             Slot::Memory(Memory { addresses, layout, .. }) => {
-                let bytes = ty.dtype.size() as i64;
-                let start = e.offset(addresses[0], layout.offset as i64 * bytes);
-                let distance = Distance::Known(layout.strides[0] as i64 * bytes);
+                let bytes = signed(ty.dtype.size());
+                let start = e.offset(addresses[0], wide(layout.offset) * bytes);
+                let distance = Distance::Known(wide(layout.strides[0]) * bytes);
                 (Rows { start, distance }, row_layout(layout))
             }
             Slot::Elements(_) => unreachable!("bug: rows in registers"),
@@ -542,7 +542,7 @@ fn unflatten(registers: Vec<Reg>, types: &[Type]) -> Vec<Slot> {
 
 pub(super) fn store(e: &mut Emitter<'_>, elements: &[Reg], address: Pointer, offset: usize) {
     for (k, &x) in elements.iter().enumerate() {
-        e.store(x, address, (offset + k * x.dtype().size()) as i32);
+        e.store(x, address, short(offset + k * x.dtype().size()));
     }
 }
 
@@ -557,16 +557,13 @@ pub(super) fn elements(e: &mut Emitter<'_>, slot: &Slot, lanes: u8) -> Vec<Reg> 
 
 impl Memory {
     fn element(&self, e: &mut Emitter<'_>, place: isize, lanes: u8) -> Reg {
-        let distance = place as i64 * self.dtype.size() as i64;
+        let distance = wide(place) * signed(self.dtype.size());
         let parts: Vec<Reg> = self
             .addresses
             .iter()
-            .map(|&address| match i32::try_from(distance) {
-                Ok(offset) => e.load(address, offset, self.dtype, 1),
-                Err(_) => {
-                    let address = e.offset(address, distance);
-                    e.load(address, 0, self.dtype, 1)
-                }
+            .map(|&address| {
+                let (address, offset) = e.within_reach(address, distance);
+                e.load(address, offset, self.dtype, 1)
             })
             .collect();
         if parts.len() == 1 { e.splat(parts[0], lanes) } else { e.join(&parts) }

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 
-use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes, TILE_BYTES};
+use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes};
 use super::code::{KernelCode, Step};
 use super::inspect;
 use super::nest::Nest;
@@ -14,7 +14,7 @@ use super::parts::{self, PlacedPart, Put};
 use super::plan::{Access, Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
 use super::revolve::n_advances;
 use super::rows::{bytes_of, makes_stacks};
-use crate::emit::FunctionText;
+use crate::emit::{FunctionText, signed, unsigned};
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Cost, Graph, Op};
 use crate::value::Shape;
@@ -356,7 +356,7 @@ impl Reporter<'_, '_> {
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => Some(Cost::default()),
         }));
         let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, cost);
-        report.scratch_bytes = emitted.n_tiles * TILE_BYTES;
+        report.scratch_bytes = emitted.scratch_bytes();
         report
     }
 
@@ -433,7 +433,7 @@ impl Reporter<'_, '_> {
     fn stored(&self, moved: &mut Moved, node: NodeId, first: usize, n: usize, from: Value) -> StepReport {
         let size = self.plan.ty(from).dtype.size();
         moved.written += (n * size) as u64;
-        let place = self.homes.place(self.plan.id(node.into())).beyond((first * size) as i64);
+        let place = self.homes.place(self.plan.id(node.into())).beyond(signed(first * size));
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         let line = inspect::part_line(self.plan, node, first, n, from);
         StepReport { line, op: op.name(), homes: vec![self.home(place)] }
@@ -516,8 +516,8 @@ impl Reporter<'_, '_> {
         let (inputs, outputs) = (self.plan.graph.inputs(), self.plan.graph.outputs());
         let behind = base.checked_sub(FIRST_INPUT).map(|position| position as usize);
         match (base, behind) {
-            (ARENA, _) => Home::Arena(offset as usize),
-            (FRAME, _) => Home::Frame(offset as usize / 8),
+            (ARENA, _) => Home::Arena(unsigned(offset)),
+            (FRAME, _) => Home::Frame(unsigned(offset) / 8),
             (_, Some(k)) if k < inputs.len() => Home::Input(inputs[k].name.to_string()),
             (_, Some(k)) if k < inputs.len() + outputs.len() => {
                 Home::Output(outputs[k - inputs.len()].name.to_string())

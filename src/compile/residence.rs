@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::plan::{Kernel, Plan, ScalarOp, Stretch, ValueId};
 use super::{calls, loops};
-use crate::emit::{in_parallel, useful_threads};
+use crate::emit::{in_parallel, position, useful_threads};
 use crate::ir::Value;
 use crate::op::Lowering;
 
@@ -103,7 +103,7 @@ fn residence(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Residence 
         for &op in step {
             let ScalarOp::Node(node) = op else { continue };
             for k in 0..plan.ty(node.into()).size() {
-                let element = numbers.get(&(plan.id(node.into()), k as isize));
+                let element = numbers.get(&(plan.id(node.into()), k.cast_signed()));
                 first_reads.push(element.map_or(NEVER, |&element| first[element as usize]));
                 let made = element.map(|&element| Kept { element, next: first[element as usize] });
                 kept[class(plan, node.into())].extend(made);
@@ -182,18 +182,18 @@ impl Reads {
             for x in plan.scalar_operands(op).into_iter().filter(|&x| plan.constant(x).is_none()) {
                 let (root, class) = (plan.root(x), class(plan, x));
                 for place in places(plan, x) {
-                    let unknown = numbers.len() as u32;
+                    let unknown = position(numbers.len());
                     order.push(Ordered { element: *numbers.entry((root, place)).or_insert(unknown), class });
                 }
             }
-            n_of_op.push((order.len() - n_before) as u32);
+            n_of_op.push(position(order.len() - n_before));
         }
         next.clear();
         next.resize(order.len(), NEVER);
         first.clear();
         first.resize(numbers.len(), NEVER);
         for (k, read) in order.iter().enumerate().rev() {
-            next[k] = std::mem::replace(&mut first[read.element as usize], k as u32);
+            next[k] = std::mem::replace(&mut first[read.element as usize], position(k));
         }
     }
 }
@@ -217,7 +217,7 @@ mod tests {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let plan = Plan::new(&graph);
         let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
         residence(&mut Reads::default(), &plan, &code.ops)

@@ -6,6 +6,7 @@
 
 use super::allocate::FIRST_INPUT;
 use super::stacks::{self, Stacks, TOO_MUCH};
+use crate::emit::signed;
 use crate::op::Schedule;
 
 /// What is done next.
@@ -58,7 +59,7 @@ fn split(trips: usize, snapshots: usize) -> usize {
         (before, reach) = (reach, reach * (c + r) / r);
     }
     let least_left = before * c / (c + r - 1);
-    before.min(trips - least_left) as usize
+    usize::try_from(before.min(trips - least_left)).expect("bug: a part beyond the whole")
 }
 
 /// How many trips a schedule computes once more; `None` where counting them would take long itself.
@@ -137,6 +138,13 @@ impl Driver {
         self.state.iter().try_fold(8usize, |sum, bytes| sum.checked_add(bytes.checked_next_multiple_of(8)?))
     }
 
+    /// The bytes of all states that are kept at one time, and of two more through which states advance; `usize::MAX` if
+    /// they are more.
+    pub fn memory_bytes(&self) -> usize {
+        let n = if self.length == 0 { 0 } else { capacity(self.schedule, self.length).saturating_add(2) };
+        self.snapshot_bytes().map_or(usize::MAX, |bytes| bytes.saturating_mul(n))
+    }
+
     /// The number of the row of a trip.
     fn row(&self, trip: usize) -> usize {
         if self.reverse { self.length - 1 - trip } else { trip }
@@ -181,10 +189,8 @@ impl Run<'_> {
             return Ok(());
         }
         let bytes = self.driver.snapshot_bytes().ok_or(TOO_MUCH)?;
-        // Two more, through which states advance.
-        let size = (capacity(schedule, length) + 2).checked_mul(bytes).ok_or(TOO_MUCH)?;
-        // SAFETY: the stacks are valid, and nobody else uses them meanwhile.
-        let memory = unsafe { (*self.call.stacks).take(size) }.ok_or(TOO_MUCH)?;
+        // SAFETY: the stacks are valid, and nobody else uses them meanwhile. What saturates is beyond every limit.
+        let memory = unsafe { (*self.call.stacks).take(self.driver.memory_bytes()) }?;
         let between = [memory, memory.wrapping_add(bytes)];
         let snapshot = |k: usize| memory.wrapping_add((2 + k) * bytes);
         let (mut held, mut end) = (1, length);
@@ -304,7 +310,7 @@ impl Run<'_> {
         let arrays = &self.addresses[self.driver.state.len()..];
         // SAFETY: by this function's contract.
         unsafe {
-            self.call.index.write(row as i64);
+            self.call.index.write(signed(row));
             for (k, (bytes, &start)) in self.driver.xs.iter().zip(arrays).enumerate() {
                 self.set(region, first + k, start.wrapping_add(row * bytes));
             }
@@ -412,6 +418,32 @@ mod tests {
             assert!(most <= c);
         }
         assert_eq!(simulate(Schedule::Binomial(usize::MAX), 1_000), (999, 1_000));
+    }
+
+    #[test]
+    fn the_memory_of_states_does_not_wrap() {
+        let bytes = |schedule, length, state: &[usize]| {
+            let driver = Driver {
+                schedule,
+                length,
+                reverse: false,
+                n_cts: 1,
+                state: state.into(),
+                xs: vec![],
+                ys: vec![],
+                n_inputs: [2, 3],
+                makes_stacks: [false; 2],
+            };
+            driver.memory_bytes()
+        };
+        assert_eq!(bytes(Schedule::Binomial(3), 10, &[8, 1]), (3 + 2) * 24);
+        assert_eq!(bytes(Schedule::Binomial(usize::MAX), 10, &[8]), (10 + 2) * 16);
+        assert_eq!(bytes(Schedule::Binomial(3), 0, &[8]), 0);
+        for length in [usize::MAX, usize::MAX - 1, usize::MAX - 2, isize::MAX as usize] {
+            assert_eq!(bytes(Schedule::Binomial(usize::MAX), length, &[8]), usize::MAX, "{length}");
+            assert_eq!(bytes(Schedule::Sqrt, length, &[usize::MAX / 2, usize::MAX / 2]), usize::MAX, "{length}");
+        }
+        assert_eq!(bytes(Schedule::Binomial(2), 10, &[usize::MAX - 8]), usize::MAX);
     }
 
     #[test]

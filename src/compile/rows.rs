@@ -1,12 +1,22 @@
 //! Rows in memory, and the stacks of records that loops make: what kernels of control flow share, in registers or not.
 
 use super::stacks::{self, HEAD_CAPACITY, HEAD_LEN};
-use crate::emit::{Emitter, Pointer};
+use crate::emit::{Emitter, Pointer, short, signed};
 use crate::op::{Graph, Op};
 use crate::value::Type;
 
 /// Trips beyond the limit of the `k`-th loop that has one end in the status `TOO_MANY_TRIPS - k`.
-pub(super) const TOO_MANY_TRIPS: i32 = -16;
+const TOO_MANY_TRIPS: i32 = -16;
+
+/// The status for trips beyond the `limit`-th limit.
+pub(super) fn too_many_trips(limit: usize) -> i32 {
+    TOO_MANY_TRIPS - short(limit)
+}
+
+/// The limit for which a status stands, if it stands for one.
+pub(super) fn limit_of(status: i32) -> Option<usize> {
+    usize::try_from(TOO_MANY_TRIPS - status).ok()
+}
 
 /// Rows in memory: where the first is, and how far the next.
 pub(super) struct Rows {
@@ -25,7 +35,7 @@ impl Rows {
     /// The rows of an array in row-major order.
     pub fn of_array(start: Pointer, ty: &Type) -> Rows {
         let (_, row) = ty.row().expect("bug: rows of a scalar");
-        Rows { start, distance: Distance::Known(bytes_of(&row) as i64) }
+        Rows { start, distance: Distance::Known(signed(bytes_of(&row))) }
     }
 
     /// Where a row begins.
@@ -61,7 +71,7 @@ impl Record {
         let capacity = e.load_pointer(head, HEAD_CAPACITY);
         e.when_equal(trip, capacity, |e| {
             e.store_pointer(trip, head, HEAD_LEN);
-            let bytes = e.index(self.bytes as i64);
+            let bytes = e.index(signed(self.bytes));
             let status = e.call_address(stacks::grow as *const () as usize, &[stacks, head, bytes]);
             e.return_status(status);
         });

@@ -10,7 +10,7 @@ use super::element;
 use super::loops;
 use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, Read, Residence, loses_registers, places};
-use crate::emit::{Emitter, Reg};
+use crate::emit::{Emitter, Reg, position, short, signed, wide};
 use crate::ir::{NodeId, Operation, Value};
 use crate::op::{Lowering, Monoid, Op};
 use crate::value::{DType, Scalar, Type};
@@ -191,12 +191,12 @@ impl Block<'_, '_> {
         match op {
             ScalarOp::Node(node) => self.node(e, node),
             ScalarOp::Output { from, output } => {
-                let base = FIRST_INPUT + (self.plan.graph.inputs().len() + output) as u32;
+                let base = FIRST_INPUT + position(self.plan.graph.inputs().len() + output);
                 self.copy(e, from, Place { base, offset: 0 }, 1);
             }
             ScalarOp::Part { from, node, first, step } => {
                 let place = self.homes.place(self.plan.id(node.into()));
-                let size = self.plan.ty(from).dtype.size() as i64;
+                let size = signed(self.plan.ty(from).dtype.size());
                 self.copy(e, from, place.beyond(i64::from(first) * size), step.into());
             }
             ScalarOp::Fill { with, node, first, n } => {
@@ -206,7 +206,7 @@ impl Block<'_, '_> {
             ScalarOp::Guard(guard) => {
                 let guarded = &self.plan.graph.guards()[guard];
                 let x = self.element(e, guarded.value, self.plan.element(guarded.value));
-                e.return_unless(x, guarded.expect, guard as i32 + 1);
+                e.return_unless(x, guarded.expect, short(guard) + 1);
             }
         }
     }
@@ -214,7 +214,7 @@ impl Block<'_, '_> {
     /// Stores the elements of a value, so many elements from each to the next.
     fn copy(&mut self, e: &mut Emitter<'_>, from: Value, place: Place, step: i64) {
         for (k, x) in self.elements(e, from).into_iter().enumerate() {
-            let distance = k as i64 * step * x.dtype().size() as i64;
+            let distance = signed(k) * step * signed(x.dtype().size());
             self.store(e, x, Some(place.beyond(distance)));
         }
     }
@@ -234,7 +234,7 @@ impl Block<'_, '_> {
             }
             None => e.constant(number, lanes),
         };
-        let start = self.addresses.near(e, place.beyond(i64::from(first) * number.dtype().size() as i64));
+        let start = self.addresses.near(e, place.beyond(i64::from(first) * signed(number.dtype().size())));
         loops::fill(e, start, n, numbers);
     }
 
@@ -339,8 +339,8 @@ impl Block<'_, '_> {
             && e.takes_loads_between_blocks()
             && (!matches!(self.plan.graph.node(node).op(), Some(Op::Neg(_))) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
-            let element = (id, k as isize);
-            let home = home.map(|place| place.beyond((k * x.dtype().size()) as i64));
+            let element = (id, k.cast_signed());
+            let home = home.map(|place| place.beyond(signed(k * x.dtype().size())));
             let uses = *self.uses.next().expect("bug: a result that was not foreseen") + u8::from(home.is_some());
             if may_wait && uses > 1 && x.dtype().is_float() {
                 if self.waiting.len() == MAX_WAITING {
@@ -365,7 +365,7 @@ impl Block<'_, '_> {
     /// The element at a place of the value's root.
     fn element(&mut self, e: &mut Emitter<'_>, x: Value, element: isize) -> Reg {
         if let Some(constant) = self.plan.constant(x) {
-            let element = constant.get(element as usize).expect("bug: a view beyond its constant");
+            let element = constant.get(element.unsigned_abs()).expect("bug: a view beyond its constant");
             return e.constant(element, 1);
         }
         let root = self.plan.root(x);
@@ -379,7 +379,7 @@ impl Block<'_, '_> {
         self.operands.with_loads |= !read.stays;
         let place = self.homes.place(root);
         let dtype = self.plan.ty(x).dtype;
-        let (address, offset) = self.addresses.near(e, place.beyond(element as i64 * dtype.size() as i64));
+        let (address, offset) = self.addresses.near(e, place.beyond(wide(element) * signed(dtype.size())));
         let register = e.load(address, offset, dtype, 1);
         self.registers.insert((root, element), register);
         register

@@ -5,15 +5,23 @@
 //! chunk.
 
 use super::program::Line;
+use crate::emit::{signed, unsigned};
 
 /// The status with which compiled code returns when stacks would take more memory than they may.
 pub(super) const TOO_MUCH: i32 = -2;
+
+/// The status with which compiled code returns when the system gives no memory for stacks.
+pub(super) const NO_MEMORY: i32 = -4;
 
 /// The size of the first chunk; the others double.
 const FIRST_CHUNK: usize = 1 << 16;
 
 /// What is kept from call to call.
 const KEPT: usize = 1 << 26;
+
+/// A mark holds the number of a chunk above so many bits, in which it holds the place within the chunk.
+const CHUNK_BITS: u32 = 48;
+const CHUNK_MASK: usize = (1 << CHUNK_BITS) - 1;
 
 /// The beginning of a stack that grows.
 #[repr(C)]
@@ -24,9 +32,9 @@ pub(super) struct Head {
 }
 
 /// The places of [`Head`]'s fields, for compiled code.
-pub(super) const HEAD_DATA: i32 = 0;
-pub(super) const HEAD_LEN: i32 = 8;
-pub(super) const HEAD_CAPACITY: i32 = 16;
+pub(super) const HEAD_DATA: i64 = 0;
+pub(super) const HEAD_LEN: i64 = 8;
+pub(super) const HEAD_CAPACITY: i64 = 16;
 pub(super) const HEAD_BYTES: usize = size_of::<Head>();
 
 /// The memory of one call's stacks.
@@ -65,11 +73,14 @@ impl Stacks {
         });
     }
 
-    /// Memory of that size, aligned to 16 bytes; `None` beyond the limit.
-    pub fn take(&mut self, size: usize) -> Option<*mut u8> {
-        let place = self.find(size.checked_next_multiple_of(16)?)?;
+    /// Memory of that size, aligned to 16 bytes.
+    ///
+    /// # Errors
+    /// The status of a call that would go beyond the limit, or for which the system gives no memory.
+    pub fn take(&mut self, size: usize) -> Result<*mut u8, i32> {
+        let place = self.find(size.checked_next_multiple_of(16).ok_or(TOO_MUCH)?)?;
         self.note_peak();
-        Some(place)
+        Ok(place)
     }
 
     fn note_peak(&mut self) {
@@ -77,58 +88,58 @@ impl Stacks {
         self.peak = self.peak.max(taken);
     }
 
-    fn find(&mut self, size: usize) -> Option<*mut u8> {
+    fn find(&mut self, size: usize) -> Result<*mut u8, i32> {
         while self.current < self.chunks.len() {
             let chunk = &mut self.chunks[self.current];
             if bytes(chunk) - self.top >= size {
                 // SAFETY: the place lies within the chunk.
                 let place = unsafe { chunk.as_mut_ptr().cast::<u8>().add(self.top) };
                 self.top += size;
-                return Some(place);
+                return Ok(place);
             }
             self.filled.truncate(self.current);
             self.filled.push(self.top);
             (self.current, self.top) = (self.current + 1, 0);
         }
         let taken: usize = self.chunks.iter().map(bytes).sum();
-        let room = self.limit.checked_sub(taken).filter(|&room| room >= size)?;
-        let wanted = self.chunks.last().map_or(FIRST_CHUNK, |chunk| 2 * bytes(chunk));
+        let room = self.limit.checked_sub(taken).filter(|&room| room >= size).ok_or(TOO_MUCH)?;
+        let wanted = self.chunks.last().map_or(FIRST_CHUNK, |chunk| bytes(chunk).saturating_mul(2));
         let mut chunk: Vec<Line> = Vec::new();
-        chunk.try_reserve_exact(wanted.min(room).max(size).div_ceil(size_of::<Line>())).ok()?;
+        chunk.try_reserve_exact(wanted.min(room).max(size).div_ceil(size_of::<Line>())).map_err(|_| NO_MEMORY)?;
         let place = chunk.as_mut_ptr().cast();
         self.chunks.push(chunk);
         self.top = size;
-        Some(place)
+        Ok(place)
     }
 
     /// Room for at least one more record.
-    fn grow(&mut self, head: &mut Head, record: usize) -> Option<()> {
-        let wanted = (2 * head.capacity).max(16);
-        let size = head.capacity.checked_mul(record)?.checked_next_multiple_of(16)?;
-        if self.extend(head.data, size, wanted.checked_mul(record)?) {
+    fn grow(&mut self, head: &mut Head, record: usize) -> Result<(), i32> {
+        let bytes = |n: usize| n.checked_mul(record)?.checked_next_multiple_of(16);
+        let wanted = head.capacity.saturating_mul(2).max(16);
+        let (size, bytes) = bytes(head.capacity).zip(bytes(wanted)).ok_or(TOO_MUCH)?;
+        if self.extend(head.data, size, bytes) {
             head.capacity = wanted;
-            return Some(());
+            return Ok(());
         }
-        let data = self.take(wanted.checked_mul(record)?)?;
+        let data = self.take(bytes)?;
         if head.len > 0 {
             // SAFETY: both hold at least that many bytes, and what has just been taken overlaps with nothing.
             unsafe { std::ptr::copy_nonoverlapping(head.data, data, head.len * record) };
         }
         (head.data, head.capacity) = (data, wanted);
-        Some(())
+        Ok(())
     }
 
     /// Enlarges what was taken last, if there is room behind it.
     fn extend(&mut self, data: *mut u8, size: usize, wanted: usize) -> bool {
         let Some(chunk) = self.chunks.get_mut(self.current) else { return false };
         let is_last = size > 0 && chunk.as_mut_ptr() as usize + self.top == data as usize + size;
-        let end = self.top - size.min(self.top) + wanted.next_multiple_of(16);
-        let fits = is_last && end <= bytes(chunk);
-        if fits {
+        let end = (self.top - size.min(self.top)).checked_add(wanted).filter(|&end| is_last && end <= bytes(chunk));
+        if let Some(end) = end {
             self.top = end;
             self.note_peak();
         }
-        fits
+        end.is_some()
     }
 }
 
@@ -143,7 +154,7 @@ fn bytes(chunk: &Vec<Line>) -> usize {
 pub(super) unsafe extern "C" fn grow(stacks: *mut Stacks, head: *mut Head, record: usize) -> i64 {
     // SAFETY: by this function's contract.
     let grown = unsafe { (*stacks).grow(&mut *head, record) };
-    if grown.is_some() { 0 } else { i64::from(TOO_MUCH) }
+    grown.map_or_else(i64::from, |()| 0)
 }
 
 /// Sets a head to an empty stack with room for so many records; gives a status.
@@ -152,11 +163,15 @@ pub(super) unsafe extern "C" fn grow(stacks: *mut Stacks, head: *mut Head, recor
 /// `stacks` and `head` must be valid.
 pub(super) unsafe extern "C" fn reserve(stacks: *mut Stacks, head: *mut Head, record: usize, n: usize) -> i64 {
     // SAFETY: by this function's contract.
-    let data = n.checked_mul(record).and_then(|size| unsafe { (*stacks).take(size) });
-    let Some(data) = data else { return i64::from(TOO_MUCH) };
-    // SAFETY: as above.
-    unsafe { head.write(Head { data, len: 0, capacity: n }) };
-    0
+    let data = n.checked_mul(record).ok_or(TOO_MUCH).and_then(|size| unsafe { (*stacks).take(size) });
+    match data {
+        Err(status) => i64::from(status),
+        Ok(data) => {
+            // SAFETY: as above.
+            unsafe { head.write(Head { data, len: 0, capacity: n }) };
+            0
+        }
+    }
 }
 
 /// What has been taken so far, for [`release`].
@@ -166,7 +181,9 @@ pub(super) unsafe extern "C" fn reserve(stacks: *mut Stacks, head: *mut Head, re
 pub(super) unsafe extern "C" fn mark(stacks: *mut Stacks) -> i64 {
     // SAFETY: by this function's contract.
     let stacks = unsafe { &*stacks };
-    ((stacks.current as i64) << 48) | stacks.top as i64
+    // Chunks double, so that they are few, and no chunk is larger than what a processor addresses.
+    debug_assert!(stacks.current < 1 << 15 && stacks.top <= CHUNK_MASK, "bug: a mark that does not fit");
+    signed((stacks.current << CHUNK_BITS) | stacks.top)
 }
 
 /// Gives back what has been taken since the mark.
@@ -176,7 +193,8 @@ pub(super) unsafe extern "C" fn mark(stacks: *mut Stacks) -> i64 {
 pub(super) unsafe extern "C" fn release(stacks: *mut Stacks, mark: i64) -> i64 {
     // SAFETY: by this function's contract.
     let stacks = unsafe { &mut *stacks };
-    (stacks.current, stacks.top) = ((mark >> 48) as usize, (mark & ((1 << 48) - 1)) as usize);
+    let mark = unsigned(mark);
+    (stacks.current, stacks.top) = (mark >> CHUNK_BITS, mark & CHUNK_MASK);
     0
 }
 
@@ -195,12 +213,31 @@ mod tests {
             stacks.grow(&mut head, 24).unwrap();
         }
         assert_eq!(head.data, first);
-        while stacks.grow(&mut head, 24).is_some() {}
+        while stacks.grow(&mut head, 24).is_ok() {}
         assert!(stacks.chunks.iter().map(bytes).sum::<usize>() <= 1 << 17);
         // SAFETY: the stacks are there.
         let mark = unsafe { mark(&mut stacks) };
         stacks.reset(1 << 17);
-        assert!(stacks.take(1 << 15).is_some() && mark > 0);
+        assert!(stacks.take(1 << 15).is_ok() && mark > 0);
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_refused() {
+        let mut stacks = Stacks::new(usize::MAX);
+        for size in [usize::MAX, usize::MAX - 15, isize::MAX as usize, 1 << 62] {
+            assert!(stacks.take(size).is_err(), "{size}");
+        }
+        let mut head = Head { data: std::ptr::null_mut(), len: 0, capacity: 0 };
+        for (record, n) in [(usize::MAX, 2), (1 << 40, 1 << 40), (24, usize::MAX), (8, usize::MAX / 8)] {
+            // SAFETY: stacks and head are there.
+            let status = unsafe { reserve(&mut stacks, &mut head, record, n) };
+            assert!(status < 0, "{n} records of {record} bytes");
+        }
+        for (record, capacity) in [(usize::MAX, 1), (1 << 60, 16), (1, usize::MAX), (24, usize::MAX / 24)] {
+            let mut head = Head { data: std::ptr::null_mut(), len: 0, capacity };
+            assert!(stacks.grow(&mut head, record).is_err(), "{capacity} records of {record} bytes");
+        }
+        assert_eq!(Stacks::new(100).take(101), Err(TOO_MUCH));
     }
 
     #[test]

@@ -92,6 +92,16 @@ impl Activity {
         x.node.index().checked_sub(self.first).is_some_and(|index| self.active.get(index) == Some(&true))
     }
 
+    /// Whether derivatives are among the nodes.
+    pub fn is_derived(&self) -> bool {
+        trace::inspect(|graph| {
+            let active = (0..self.active.len()).filter(|&index| self.active[index] && !self.stops[index]);
+            active.map(|index| graph.node(NodeId::from_index(self.first + index))).any(|node| {
+                node.provenance().role.is_some() || matches!(node.op(), Some(Op::StrongMul(_) | Op::StrongDot(_)))
+            })
+        })
+    }
+
     /// The first node of the stretch.
     pub fn first(&self) -> usize {
         self.first

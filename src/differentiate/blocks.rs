@@ -5,7 +5,14 @@ use crate::value::{Array, DType, Scalar, Shape};
 
 /// Appends the Jacobian of `y` by `x` to the open trace: a block for each pair, of shape `[y's shape…, x's shape…]`, output
 /// by output. It takes one pushforward for each element of `x`, or one pullback for each element of `y`.
+///
+/// Each pass gives a part of each block, which is a node at least. Where these are too many the error of that limit comes
+/// before the first pass.
+#[track_caller]
 pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
+    let (passes, others) = if forward { (x, y) } else { (y, x) };
+    let n_passes = passes.iter().map(|x| x.ty().size()).fold(0, usize::saturating_add);
+    trace::demand_nodes((n_passes as u64).saturating_mul(others.len() as u64));
     if forward { columns(x, y) } else { rows(x, y) }
 }
 

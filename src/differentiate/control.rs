@@ -1,20 +1,23 @@
 //! The derivatives of operations with regions, made of the derivatives of these regions.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::activity::{Step, reached, reaching};
+use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
 use crate::ir::Value;
-use crate::op::{Graph, Op, Revolve, Scan, Schedule, Var, While, trace};
+use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
 
 /// The tangents of an operation with regions. `None` is a zero.
 pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+    let _known = known::Scope::enter();
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).push(step, x, t),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
         Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -23,9 +26,10 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
 
 /// The cotangents of the wanted operands of an operation with regions. `None` is a zero.
 pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+    let _known = known::Scope::enter();
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
-        Op::While(_) | Op::Scan(_) => Loop::of(step).pull(step, x, cts, wanted),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).pull(step, x, cts, wanted),
         Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
@@ -46,6 +50,12 @@ fn index() -> Type {
     Type::scalar(DType::I64)
 }
 
+/// What the inputs of each region may hold.
+fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
+    let operands: Vec<Range> = x.iter().map(|&x| trace::range(x)).collect();
+    of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
+}
+
 /// How many operands stand before those of the regions: the choice, where there is one.
 fn n_choices(op: &Op) -> usize {
     usize::from(!matches!(op, Op::Checkpoint(_)))
@@ -63,8 +73,8 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     }
     let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(forward_region(region, &varied, &moved)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(forward_region(region, ranges, &varied, &moved)?);
     }
     let operands = [x, &given].concat();
     let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
@@ -78,7 +88,7 @@ fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
 }
 
 /// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
-fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Graph> {
+fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -86,15 +96,22 @@ fn forward_region(region: &Graph, varied: &[bool], moved: &[bool]) -> Option<Gra
         let name = names.give(&format!("{}.tangent", inputs[k].0));
         inputs.push((name, inputs[k].1.clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    ranges.resize(inputs.len(), Range::ANY);
+    let key = Key::new("forward branch", region, &inputs, &ranges, &[&places(varied), &places(moved)]);
+    let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
         let to: Vec<Var> = (0..y.len()).filter(|&k| moved[k]).map(|k| y[k]).collect();
         let tangents = pushforward(&from, &x[n..], &to);
         let tangents = to.iter().zip(tangents).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
         tangents.enumerate().map(|(k, t)| (format!("tangent.{k}"), t)).collect()
-    })?;
-    Some(traced.graph)
+    };
+    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
+}
+
+/// The places that are marked.
+fn places(marked: &[bool]) -> Vec<usize> {
+    (0..marked.len()).filter(|&k| marked[k]).collect()
 }
 
 fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
@@ -109,8 +126,8 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
         return None;
     }
     let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(reverse_region(region, &useful, &pulled)?);
+    for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
+        regions.push(reverse_region(region, ranges, &useful, &pulled)?);
     }
     let given: Vec<Var> = cts.iter().copied().flatten().collect();
     let results = trace::apply_regions(step.op.clone(), &[x, &given].concat(), regions)?;
@@ -118,22 +135,24 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
 }
 
 /// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
-fn reverse_region(region: &Graph, useful: &[bool], pulled: &[bool]) -> Option<Graph> {
+fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], pulled: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
     for (output, _) in region.outputs().iter().zip(useful).filter(|(_, useful)| **useful) {
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
-    let traced = trace::region(region.name(), &inputs, |x| {
+    ranges.resize(inputs.len(), Range::ANY);
+    let key = Key::new("reverse branch", region, &inputs, &ranges, &[&places(useful), &places(pulled)]);
+    let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
         let from: Vec<Var> = (0..y.len()).filter(|&k| useful[k]).map(|k| y[k]).collect();
         let cts = pullback(&to, &from, &x[n..]);
         let cts = to.iter().zip(cts).map(|(x, ct)| ct.unwrap_or_else(|| x.full_like(0.0)));
         cts.enumerate().map(|(k, ct)| (format!("ct.{k}"), ct)).collect()
-    })?;
-    Some(traced.graph)
+    };
+    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
 fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
@@ -181,13 +200,13 @@ fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
     let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
     let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
     let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
-    trace::apply_regions(back, &operands, vec![Graph::clone(&step.regions[1])])
+    trace::apply_regions(back, &operands, vec![step.regions[1].clone()])
 }
 
 /// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
 /// what does not change; it gives the next carry and what is collected.
 struct Loop<'s> {
-    body: &'s Graph,
+    body: &'s Arc<Graph>,
     /// The condition of a `while`.
     condition: Option<&'s Graph>,
     carry: usize,
@@ -195,14 +214,17 @@ struct Loop<'s> {
     length: Option<usize>,
     reverse: bool,
     checkpoint: Option<Schedule>,
+    /// What the inputs of the body may hold in any iteration.
+    ranges: Vec<Range>,
 }
 
 impl<'s> Loop<'s> {
-    fn of(step: &'s Step) -> Loop<'s> {
+    fn of(step: &'s Step, x: &[Var]) -> Loop<'s> {
+        let ranges = region_ranges(step, x).swap_remove(0);
         match &step.op {
             Op::While(op) => {
                 let (condition, body) = (Some(&*step.regions[0]), &step.regions[1]);
-                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None }
+                Loop { body, condition, carry: op.carry, xs: 0, length: None, reverse: false, checkpoint: None, ranges }
             }
             Op::Scan(op) => Loop {
                 body: &step.regions[0],
@@ -212,9 +234,17 @@ impl<'s> Loop<'s> {
                 length: op.length,
                 reverse: op.reverse,
                 checkpoint: op.checkpoint,
+                ranges,
             },
             other => unreachable!("bug: {} is no loop", other.name()),
         }
+    }
+
+    /// What inputs may hold of which the body's come first, and tangents or cotangents behind them.
+    fn ranges_of(&self, n_inputs: usize) -> Vec<Range> {
+        let mut ranges = self.ranges.clone();
+        ranges.resize(n_inputs, Range::ANY);
+        ranges
     }
 
     /// How many inputs of the body stand before the carry.
@@ -297,7 +327,16 @@ impl<'s> Loop<'s> {
                 tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
             }
         }
-        let body = trace::region(self.body.name(), &inputs, |x| {
+        let mut ranges = vec![Range::ANY; inputs.len()];
+        primal_at.iter().zip(&self.ranges).for_each(|(&at, &range)| ranges[at] = range);
+        let key = Key::new(
+            "forward",
+            self.body,
+            &inputs,
+            &ranges,
+            &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed],
+        );
+        let trip = |x: &[Var]| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
             let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
@@ -307,18 +346,20 @@ impl<'s> Loop<'s> {
             let pushed = to.iter().zip(pushed).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
             let outputs = y[..self.carry].iter().copied().chain(pushed);
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
-        })?;
+        };
+        let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
+        let body = known::derivative(key, self.body, body)?;
         let n_carry = self.carry + carried.len();
-        let mut regions = Vec::new();
+        let mut regions: Vec<Arc<Graph>> = Vec::new();
         if let Some(condition) = self.condition {
             let traced = trace::region(condition.name(), &inputs, |x| {
                 let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
                 let holds = trace::inline(condition, &primal).unwrap_or_default();
                 holds.into_iter().map(|holds| ("holds".to_string(), holds)).collect()
             })?;
-            regions.push(traced.graph);
+            regions.push(traced.graph.into());
         }
-        regions.push(body.graph);
+        regions.push(body);
         let op: Op = if let Op::While(op) = &step.op {
             While { carry: n_carry, ..**op }.into()
         } else {
@@ -381,7 +422,7 @@ impl<'s> Loop<'s> {
 
     /// A trip and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the body, then the
     /// tangents of the carry and of what is collected.
-    fn joint_forward(&self, moved: &Moved<'_>) -> Option<Graph> {
+    fn joint_forward(&self, moved: &Moved<'_>) -> Option<Arc<Graph>> {
         let mut inputs = named_inputs(self.body);
         let n_own = inputs.len();
         let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
@@ -389,7 +430,10 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[k].clone();
             inputs.push((names.give(&format!("{name}.tangent")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let ranges = self.ranges_of(inputs.len());
+        let key =
+            Key::new("trip and tangents", self.body, &inputs, &ranges, &[moved.carried, moved.collected, moved.fixed]);
+        let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
             let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
@@ -401,8 +445,10 @@ impl<'s> Loop<'s> {
                 outputs.push((names.give(&format!("tangent.{k}")), t.unwrap_or_else(|| y.full_like(0.0))));
             }
             outputs
-        })?;
-        Some(traced.graph)
+        };
+        known::derivative(key, self.body, || {
+            Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph)
+        })
     }
 
     /// Carry, rows, and what does not change.
@@ -523,11 +569,11 @@ impl<'s> Loop<'s> {
         joint.clear_outputs();
         for (k, output) in outputs.iter().enumerate() {
             if products.iter().all(|product| first_output + product.sum != k) {
-                joint.add_output(output.name.clone(), output.value);
+                or_fail(joint.add_output(output.name.clone(), output.value));
             }
         }
         for &value in &collects {
-            joint.add_output(names.give("factor"), value);
+            or_fail(joint.add_output(names.give("factor"), value));
         }
         (products, collects)
     }
@@ -614,7 +660,10 @@ impl<'s> Loop<'s> {
             let (name, ty) = inputs[n_index + k].clone();
             inputs.push((names.give(&format!("{name}.ct")), ty));
         }
-        let traced = trace::region(self.body.name(), &inputs, |x| {
+        let ranges = self.ranges_of(inputs.len());
+        let places = [flow.active, flow.collected, flow.rows, flow.fixed, &[n_index, self.carry]];
+        let key = Key::new("trip and cotangents", self.body, &inputs, &ranges, &places);
+        let trip = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let operand = |&k: &usize| x[n_index + k];
             let to: Vec<Var> = flow.active.iter().chain(flow.fixed).chain(flow.rows).map(operand).collect();
@@ -636,8 +685,9 @@ impl<'s> Loop<'s> {
                 outputs.push((names.give(&format!("ct.{position}")), ct));
             }
             outputs
-        })?;
-        Some(traced.graph)
+        };
+        let joint = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
+        known::derivative(key, self.body, joint).map(|joint| Graph::clone(&joint))
     }
 }
 
@@ -664,10 +714,11 @@ fn nothing() -> Type {
 }
 
 fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
+    // Another derivative may have let the loop save something already.
+    let name = Names::of(body.outputs().iter().map(|output| &*output.name)).give("saved");
     let constant = crate::op::Constant { value: std::sync::Arc::new(crate::value::Array::zeros(&nothing())) };
     let node = body.add(constant.into(), &[], Default::default())?;
-    body.add_output("saved", node.into());
-    Ok(())
+    body.add_output(name, node.into())
 }
 
 /// Records an error in the open trace.

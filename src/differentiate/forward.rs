@@ -2,7 +2,7 @@ use super::activity::{Activity, Step, variables};
 use super::control;
 use super::reverse::values;
 use crate::ir::{Role, Value};
-use crate::op::{Derivative, Partial, Partials, Var, trace};
+use crate::op::{Derivative, Partial, Partials, Strong, Var, strong_product, trace};
 
 /// Appends the tangents of `outputs`, given those of `inputs`, to the open trace. `None` is a zero: that output does
 /// not depend on the inputs.
@@ -18,18 +18,22 @@ pub(crate) fn pushforward(inputs: &[Var], tangents: &[Var], outputs: &[Var]) -> 
             table.set(value, Some(t));
         }
     }
+    trace::differentiating(activity.is_derived(), || push_all(&activity, &mut table));
+    y.iter().map(|&value| table.get(value)).collect()
+}
+
+fn push_all(activity: &Activity, table: &mut Table) {
     for index in 0..activity.len() {
         if trace::has_failed() {
             break;
         }
         if let Some(step) = activity.step(index) {
-            let results = push_step(&step, &table);
+            let results = push_step(&step, table);
             for (result, t) in results.into_iter().enumerate() {
                 table.set(Value { node: step.id, result: result as u16 }, t);
             }
         }
     }
-    y.iter().map(|&value| table.get(value)).collect()
 }
 
 /// The tangents that are known so far, by node and result.
@@ -78,14 +82,13 @@ fn push_elementwise(rule: &dyn Partials, step: &Step, x: &[Var], t: &[Option<Var
     let mut sum: Option<Var> = None;
     let mut branches: Option<Branches> = None;
     for (slot, t) in t.iter().enumerate().filter_map(|(slot, t)| Some((slot, (*t)?))) {
+        let mut add = |term: Var| sum = Some(sum.map_or(term, |sum| sum + term));
         match rule.partial(slot, x, y) {
             Partial::Zero => {}
-            Partial::One => sum = Some(sum.map_or(t, |sum| sum + t)),
+            Partial::One => add(t),
             Partial::MinusOne => sum = Some(sum.map_or_else(|| -t, |sum| sum - t)),
-            Partial::Of(partial) => {
-                let term = partial * t;
-                sum = Some(sum.map_or(term, |sum| sum + term));
-            }
+            Partial::Of(partial) => add(strong_product(partial, t, Strong::Rhs)),
+            Partial::Vanishing(partial) => add(strong_product(partial, t, Strong::Either)),
             Partial::When(condition) => Branches::of(&mut branches, condition).taken = Some(t),
             Partial::Unless(condition) => Branches::of(&mut branches, condition).other = Some(t),
         }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::{forward_is_cheaper, jacobian_blocks, pullback, pushforward};
-use crate::error::{ArgumentError, DerivativeError, Error};
+use crate::error::{ArgumentError, DerivativeError, Error, LimitError};
 use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
 
@@ -122,10 +122,11 @@ pub fn jacobian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error>
 /// ```
 ///
 /// # Errors
-/// As [`grad`].
+/// As [`grad`]; and if there are so many inputs that their pairs exceed the limit of ten million nodes.
 pub fn hessian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
     let output = scalar_output(graph, of)?;
     check_inputs(graph, wrt)?;
+    check_pairs(graph, wrt.len())?;
     let mut taken = Names::of_outputs(graph);
     let pairs = wrt.iter().flat_map(|&x| wrt.iter().map(move |&z| (input_name(graph, x), input_name(graph, z))));
     let names: Vec<String> = pairs.map(|(x, z)| taken.claim([format!("{}.{x}.{z}.hessian", output.name)])).collect();
@@ -203,18 +204,32 @@ fn extend(
     let map = copy.inline(graph, &inputs)?;
     let image = |output: &Output| map.get(output.value).expect("bug: an output that does not exist");
     let outputs: Vec<Value> = graph.outputs().iter().map(image).collect();
-    let limit = trace::DEFAULT_MAX_NODES.max(graph.n_nodes().saturating_mul(16));
-    let (mut copy, results) = trace::record(copy, limit, None, || {
+    let (mut copy, results) = trace::record(copy, max_nodes(graph), None, || {
         let vars = |values: &[Value]| values.iter().map(|&value| trace::variable(value)).collect::<Vec<Var>>();
         body(&vars(&inputs), &vars(&outputs), &vars(&further))
     })?;
     for (output, value) in graph.outputs().iter().zip(outputs) {
-        copy.add_output(output.name.clone(), value);
+        copy.add_output(output.name.clone(), value)?;
     }
     for (name, var) in results {
-        copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"));
+        copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"))?;
     }
     Ok(copy)
+}
+
+/// The nodes that a graph may have with its derivatives.
+fn max_nodes(graph: &Graph) -> usize {
+    trace::DEFAULT_MAX_NODES.max(graph.n_nodes().saturating_mul(16))
+}
+
+/// Requires that a graph with a further output for each pair of so many be allowed, before anything is made for them.
+fn check_pairs(graph: &Graph, n: usize) -> Result<(), LimitError> {
+    let (limit, got) = (max_nodes(graph) as u64, (n as u64).saturating_mul(n as u64));
+    if got <= limit {
+        return Ok(());
+    }
+    let place = Some(graph.name().to_string());
+    Err(LimitError { what: "outputs of a graph with its derivatives", limit, got: Some(got), place })
 }
 
 /// Names that are in use, so that a new one differs from all of them.
@@ -323,7 +338,7 @@ mod tests {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", crate::value::Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = trace::record(graph, 1000, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         graph
     }
 

@@ -15,7 +15,7 @@ fn graph(n_inputs: usize, f: impl FnOnce(&[Var]) -> Var) -> Graph {
         (0..n_inputs).map(|i| graph.add_input(format!("x{i}"), Type::scalar(DType::F64)).unwrap()).collect();
     let body = || f(&inputs.iter().map(|&x| trace::variable(x)).collect::<Vec<_>>());
     let (mut graph, y) = trace::record(graph, 1000, None, body).unwrap();
-    graph.add_output("y", y.value().unwrap());
+    graph.add_output("y", y.value().unwrap()).unwrap();
     graph
 }
 

@@ -36,6 +36,7 @@ mod forward;
 mod graphs;
 #[cfg(test)]
 mod kinks;
+mod known;
 mod partition;
 mod products;
 mod reverse;

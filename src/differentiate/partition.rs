@@ -234,7 +234,7 @@ impl<'j> Partition<'j> {
             }
         }
         for (name, value) in outputs {
-            part.add_output(name, map[&value]);
+            part.add_output(name, map[&value])?;
         }
         Ok(part)
     }
@@ -354,7 +354,8 @@ impl Choice<'_> {
             return Network::INFINITE;
         }
         // One more for each value, so that of two cuts of one size the one with fewer values is taken.
-        (ty.size() * ty.dtype.size()) as u64 * 16 + 1
+        let bytes = ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
+        bytes.saturating_mul(16).saturating_add(1).min(Network::MAX_PRICE)
     }
 }
 
@@ -370,6 +371,10 @@ struct Network {
 
 impl Network {
     const INFINITE: u64 = u64::MAX / 4;
+
+    /// The highest price of a value: all values of a cut together cost less than one infinite edge. Values beyond it, of a
+    /// terabyte or more, cost the same.
+    const MAX_PRICE: u64 = Network::INFINITE / (2 * MAX_CUT as u64);
 
     fn connect(&mut self, from: usize, to: usize, capacity: u64) {
         let n = from.max(to) + 1;
@@ -464,6 +469,11 @@ pub(super) fn named_inputs(graph: &Graph) -> Vec<(String, Type)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_number_of_prices_is_infinite() {
+        assert!(Network::MAX_PRICE * (MAX_CUT as u64 + 1) < Network::INFINITE);
+    }
 
     #[test]
     fn the_cheapest_cut_is_found() {

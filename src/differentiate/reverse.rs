@@ -5,7 +5,9 @@ use smallvec::SmallVec;
 use super::activity::{Activity, Step, variables};
 use super::control;
 use crate::ir::{Role, Value};
-use crate::op::{Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Var, trace};
+use crate::op::{
+    Derivative, General, Linear, Op, Partial, Partials, ScatterSlices, Slice, Strong, Var, strong_product, trace,
+};
 use crate::value::Type;
 
 /// Appends the cotangents of `inputs`, given those of `outputs`, to the open trace. `None` is a zero: the outputs do
@@ -26,18 +28,7 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
             table.add(value, Ct::from(ct));
         }
     }
-    for index in (0..activity.len()).rev() {
-        if trace::has_failed() {
-            break;
-        }
-        if let Some(step) = activity.step(index) {
-            let cts: SmallVec<[Option<Ct>; 1]> =
-                (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
-            if cts.iter().any(Option::is_some) {
-                transpose_step(&step, &cts, &activity, &mut table);
-            }
-        }
-    }
+    trace::differentiating(activity.is_derived(), || pull_all(&activity, &mut table));
     // An input may be named twice, so its cotangent is kept.
     let mut finished: HashMap<Value, Option<Var>> = HashMap::new();
     for &value in &x {
@@ -47,6 +38,21 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
         });
     }
     x.iter().map(|value| finished[value]).collect()
+}
+
+fn pull_all(activity: &Activity, table: &mut Table) {
+    for index in (0..activity.len()).rev() {
+        if trace::has_failed() {
+            break;
+        }
+        if let Some(step) = activity.step(index) {
+            let cts: SmallVec<[Option<Ct>; 1]> =
+                (0..step.n_results as u16).map(|result| table.take(Value { node: step.id, result })).collect();
+            if cts.iter().any(Option::is_some) {
+                transpose_step(&step, &cts, activity, table);
+            }
+        }
+    }
 }
 
 /// The values behind variables in the innermost trace, or `None` if one is poisoned: its error is in the trace already.
@@ -185,7 +191,8 @@ fn transpose_elementwise(rule: &dyn Partials, step: &Step, ct: Option<Ct>, wante
             Partial::MinusOne => Some(Ct { value: -ct.value, ..ct }),
             Partial::When(condition) => Some(ct.masked(condition)),
             Partial::Unless(condition) => Some(ct.masked(!condition)),
-            Partial::Of(partial) => Some(Ct { value: ct.value * partial, ..ct }),
+            Partial::Of(partial) => Some(Ct { value: strong_product(ct.value, partial, Strong::Lhs), ..ct }),
+            Partial::Vanishing(partial) => Some(Ct { value: strong_product(ct.value, partial, Strong::Either), ..ct }),
         });
         contribute(operand, contribution, table);
     }

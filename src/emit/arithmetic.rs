@@ -276,6 +276,30 @@ impl<'f> Emitter<'f> {
         Reg { value: self.builder.ins().bitselect(mask, x.value, y.value), ..x }
     }
 
+    /// `x` of a float, and +0 where `by` is 0. A lone number takes the instructions of lanes, too: its selection would
+    /// branch.
+    pub fn zero_where_zero(&mut self, x: Reg, by: Reg) -> Reg {
+        let lanes = if x.lanes > 1 {
+            x.lanes
+        } else if x.dtype == DType::F32 {
+            4
+        } else {
+            2
+        };
+        let ty = register_type(x.dtype, lanes);
+        let widened = |e: &mut Self, x: Reg| {
+            let value = if x.lanes > 1 { x.value } else { e.builder.ins().scalar_to_vector(ty, x.value) };
+            Reg { value, lanes, ..x }
+        };
+        let (value, by) = (widened(self, x), widened(self, by));
+        let zero = self.constant_like(0.0, by);
+        let mask = self.ne(by, zero);
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
+        let mask = self.builder.ins().bitcast(ty, flags, mask.value);
+        let kept = self.builder.ins().band(value.value, mask);
+        Reg { value: if x.lanes > 1 { kept } else { self.builder.ins().extractlane(kept, 0) }, ..x }
+    }
+
     /// Whether `x` is NaN.
     pub fn is_nan(&mut self, x: Reg) -> Reg {
         self.ne(x, x)

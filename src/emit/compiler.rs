@@ -10,7 +10,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, ModuleReloc};
 
 use super::module::{Effort, FunctionId, Mode, compile_error, host_isa, write};
-use super::{Emitter, FunctionText, in_parallel, useful_threads};
+use super::{Emitter, FunctionText, in_parallel, position, useful_threads};
 use crate::error::CompileError;
 
 /// A function that is to be compiled.
@@ -97,7 +97,7 @@ impl Compiler {
         if let Some(text) = &mut text {
             text.add_code(&code);
         }
-        let id = FuncId::from_u32(place as u32);
+        let id = FuncId::from_u32(position(place));
         let relocations = code.buffer.relocs().iter();
         Ok(Compiled {
             code: code.code_buffer().to_vec(),

@@ -8,9 +8,9 @@ use cranelift_frontend::FunctionBuilder;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::FunctionId;
 use super::module::{Effort, kernel_signature};
 use super::symbol::{Callee, Family, Routine};
+use super::{FunctionId, bits, position, short, signed};
 use crate::math;
 use crate::value::{DType, Scalar};
 
@@ -87,7 +87,7 @@ impl<'f> Emitter<'f> {
     pub fn load_bases(&mut self, bases: impl IntoIterator<Item = u32>) {
         for base in bases {
             let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-            let address = self.builder.ins().load(types::I64, flags, self.bases, (base * 8) as i32);
+            let address = self.load_base(base, flags);
             self.base_cache.insert(base, address);
         }
     }
@@ -103,7 +103,21 @@ impl<'f> Emitter<'f> {
             return address;
         }
         // Not marked movable: merged across a long function, such loads would only live long and be spilled.
-        Pointer(self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.bases, (base * 8) as i32))
+        Pointer(self.load_base(base, MemFlagsData::trusted()))
+    }
+
+    fn load_base(&mut self, base: u32, flags: MemFlagsData) -> ir::Value {
+        let (table, distance) = self.within_reach(Pointer(self.bases), 8 * i64::from(base));
+        self.builder.ins().load(types::I64, flags, table.0, distance)
+    }
+
+    /// An address and a distance from it that an instruction can hold: where it holds less than the distance, that is
+    /// added to the address.
+    pub fn within_reach(&mut self, base: Pointer, distance: i64) -> (Pointer, i32) {
+        match i32::try_from(distance) {
+            Ok(distance) => (base, distance),
+            Err(_) => (self.offset(base, distance), 0),
+        }
     }
 
     /// A block of scratch memory in the frame, aligned to 16 bytes.
@@ -306,7 +320,9 @@ impl<'f> Emitter<'f> {
 
     /// Returns that status where an index has reached a limit.
     pub fn return_if_equal(&mut self, index: Pointer, limit: u64, status: i32) {
-        let limit = self.index(limit as i64);
+        // An index is below 2⁶³, so that it never reaches a limit beyond.
+        let Ok(limit) = i64::try_from(limit) else { return };
+        let limit = self.index(limit);
         self.when_equal(index, limit, |e| {
             let status = e.index(i64::from(status));
             e.return_status(status);
@@ -317,6 +333,14 @@ impl<'f> Emitter<'f> {
     pub fn when_equal(&mut self, x: Pointer, y: Pointer, body: impl FnOnce(&mut Emitter<'f>)) {
         let is_equal = self.builder.ins().icmp(IntCC::Equal, x.0, y.0);
         self.fork(is_equal, body, |_| ());
+    }
+
+    /// Runs the body where an index is a multiple of a power of two.
+    pub fn when_multiple(&mut self, index: Pointer, of: usize, body: impl FnOnce(&mut Emitter<'f>)) {
+        debug_assert!(of.is_power_of_two(), "bug: {of} is no power of two");
+        let rest = self.builder.ins().band_imm_u(index.0, super::signed(of) - 1);
+        let is_multiple = self.builder.ins().icmp_imm_u(IntCC::Equal, rest, 0);
+        self.fork(is_multiple, body, |_| ());
     }
 
     /// Runs one of two bodies.
@@ -428,16 +452,18 @@ impl<'f> Emitter<'f> {
 
     /// A fixed address.
     pub fn pointer(&mut self, address: usize) -> Pointer {
-        self.index(address as i64)
+        self.index(bits(address))
     }
 
     /// Loads an address or an index.
-    pub fn load_pointer(&mut self, address: Pointer, offset: i32) -> Pointer {
+    pub fn load_pointer(&mut self, address: Pointer, offset: i64) -> Pointer {
+        let (address, offset) = self.within_reach(address, offset);
         Pointer(self.builder.ins().load(types::I64, MemFlagsData::new().with_notrap(), address.0, offset))
     }
 
     /// Stores an address or an index.
-    pub fn store_pointer(&mut self, x: Pointer, address: Pointer, offset: i32) {
+    pub fn store_pointer(&mut self, x: Pointer, address: Pointer, offset: i64) {
+        let (address, offset) = self.within_reach(address, offset);
         self.builder.ins().store(MemFlagsData::new().with_notrap(), x.0, address.0, offset);
     }
 
@@ -445,7 +471,7 @@ impl<'f> Emitter<'f> {
     pub fn copy(&mut self, to: Pointer, from: Pointer, bytes: usize) {
         const INLINE: usize = 64;
         if bytes > INLINE {
-            let n = self.index(bytes as i64);
+            let n = self.index(signed(bytes));
             self.call_address(copy_bytes as *const () as usize, &[to, from, n]);
             return;
         }
@@ -453,8 +479,8 @@ impl<'f> Emitter<'f> {
         let mut offset = 0;
         for (size, ty) in [(8, types::I64), (4, types::I32), (1, types::I8)] {
             while bytes - offset >= size {
-                let part = self.builder.ins().load(ty, flags, from.0, offset as i32);
-                self.builder.ins().store(flags, part, to.0, offset as i32);
+                let part = self.builder.ins().load(ty, flags, from.0, short(offset));
+                self.builder.ins().store(flags, part, to.0, short(offset));
                 offset += size;
             }
         }
@@ -529,10 +555,10 @@ impl<'f> Emitter<'f> {
 
     /// Elements as lanes.
     pub fn join(&mut self, elements: &[Reg]) -> Reg {
-        let lanes = elements.len() as u8;
+        let lanes = u8::try_from(elements.len()).expect("bug: more elements than lanes");
         let mut joined = self.splat(elements[0], lanes);
-        for (lane, &element) in elements.iter().enumerate().skip(1) {
-            joined = self.with_lane(joined, lane as u8, element);
+        for (lane, &element) in (1..lanes).zip(&elements[1..]) {
+            joined = self.with_lane(joined, lane, element);
         }
         joined
     }
@@ -561,30 +587,30 @@ impl<'f> Emitter<'f> {
     pub fn math1_many(&mut self, f: math::Unary, x: &[Reg]) -> Vec<Reg> {
         let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
         let address = self.in_memory(x, x.len());
-        let n = self.index(x.len() as i64);
+        let n = self.index(signed(x.len()));
         self.slice_math1(f, dtype, address, address, n);
         let address = self.room_at();
-        (0..x.len()).map(|k| self.load(address, (k * dtype.size()) as i32, dtype, 1)).collect()
+        (0..x.len()).map(|k| self.load(address, short(k * dtype.size()), dtype, 1)).collect()
     }
 
     /// Sines and cosines of several elements at once: for each that is wanted whether it is a cosine, and of which element.
     pub fn sin_cos_many(&mut self, x: &[Reg], wanted: &[(bool, usize)]) -> Vec<Reg> {
         let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
         let sin = self.in_memory(x, 2 * x.len());
-        let cos = self.offset(sin, (x.len() * dtype.size()) as i64);
-        let n = self.index(x.len() as i64);
+        let cos = self.offset(sin, signed(x.len() * dtype.size()));
+        let n = self.index(signed(x.len()));
         self.slice_sin_cos(dtype, sin, [sin, cos], n);
         let address = self.room_at();
         let places = wanted.iter().map(|&(is_cos, k)| k + if is_cos { x.len() } else { 0 });
-        places.map(|place| self.load(address, (place * dtype.size()) as i32, dtype, 1)).collect()
+        places.map(|place| self.load(address, short(place * dtype.size()), dtype, 1)).collect()
     }
 
     /// Stores elements one after the other, where there is room for `n` until memory is asked for again.
     fn in_memory(&mut self, x: &[Reg], n: usize) -> Pointer {
         let size = x[0].dtype.size();
-        self.room_for((n * size) as u32);
+        self.room_for(position(n * size));
         let address = self.room_at();
-        x.iter().enumerate().for_each(|(k, &x)| self.store(x, address, (k * size) as i32));
+        x.iter().enumerate().for_each(|(k, &x)| self.store(x, address, short(k * size)));
         address
     }
 
@@ -619,7 +645,7 @@ impl<'f> Emitter<'f> {
 
     fn call_math(&mut self, family: Family, index: usize, x: &[Reg]) -> Reg {
         let dtype = x[0].dtype;
-        let callee = self.math(Routine { family, index: index as u8, dtype, many: false });
+        let callee = self.math(Routine::new(family, index, dtype, false));
         let arguments: SmallVec<[ir::Value; 3]> = x.iter().map(|x| x.value).collect();
         let call = self.builder.ins().call(callee, &arguments);
         Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
@@ -628,20 +654,20 @@ impl<'f> Emitter<'f> {
     /// Applies a function of one variable to `n` consecutive elements.
     pub fn slice_math1(&mut self, f: math::Unary, dtype: DType, x: Pointer, y: Pointer, n: Pointer) {
         let index = math::Unary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.math(Routine { family: Family::Unary, index: index as u8, dtype, many: true });
+        let callee = self.math(Routine::new(Family::Unary, index, dtype, true));
         self.builder.ins().call(callee, &[x.0, y.0, n.0]);
     }
 
     /// Writes sines and cosines of `n` consecutive elements.
     pub fn slice_sin_cos(&mut self, dtype: DType, x: Pointer, [sin, cos]: [Pointer; 2], n: Pointer) {
-        let callee = self.math(Routine { family: Family::SinCos, index: 0, dtype, many: true });
+        let callee = self.math(Routine::new(Family::SinCos, 0, dtype, true));
         self.builder.ins().call(callee, &[x.0, sin.0, cos.0, n.0]);
     }
 
     /// Applies a function of two variables to `n` consecutive elements of each.
     pub fn slice_math2(&mut self, f: math::Binary, dtype: DType, x: [Pointer; 2], y: Pointer, n: Pointer) {
         let index = math::Binary::ALL.iter().position(|&g| g == f).expect("bug: a function outside its list");
-        let callee = self.math(Routine { family: Family::Binary, index: index as u8, dtype, many: true });
+        let callee = self.math(Routine::new(Family::Binary, index, dtype, true));
         self.builder.ins().call(callee, &[x[0].0, x[1].0, y.0, n.0]);
     }
 
@@ -705,5 +731,65 @@ pub(super) fn register_type(dtype: DType, lanes: u8) -> ir::Type {
         (DType::F32, 4) => types::F32X4,
         (DType::I64, 2) => types::I64X2,
         _ => unreachable!("bug: {lanes} lanes of {dtype}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mode, Module, wide};
+    use super::*;
+
+    /// Runs a function on a base table.
+    fn run(bases: *const *mut u8, body: impl FnOnce(&mut Emitter<'_>)) {
+        let mut module = Module::new(Mode::default()).unwrap();
+        let function = module.function(body);
+        let (code, _) = module.finish().unwrap();
+        // SAFETY: compiled functions have this signature, and the body stays within the memory that it is given.
+        let status = unsafe {
+            let code = std::mem::transmute::<*const u8, extern "C" fn(*const *mut u8) -> i32>(code.address(function));
+            code(bases)
+        };
+        assert_eq!(status, 0);
+    }
+
+    /// Distances whose lower 32 bits alone would lead somewhere else, or nowhere.
+    const DISTANCES: [isize; 5] = [1 << 31, (1 << 31) + 8, 1 << 32, (1 << 40) + 16, -(1 << 33)];
+
+    #[test]
+    fn distances_beyond_an_instruction_are_added() {
+        for distance in DISTANCES {
+            let mut memory = [0x5555_u64, 0];
+            let far = memory.as_mut_ptr().cast::<u8>().wrapping_byte_offset(-distance);
+            let distance = wide(distance);
+            run([far].as_ptr(), |e| {
+                let base = e.base(0);
+                let loaded = e.load_pointer(base, distance);
+                e.store_pointer(loaded, base, distance + 8);
+                let (address, offset) = e.within_reach(base, distance);
+                let x = e.load(address, offset, DType::I64, 1);
+                e.store(x, address, offset);
+            });
+            assert_eq!(memory, [0x5555; 2], "{distance}");
+        }
+    }
+
+    #[test]
+    fn entries_of_large_tables_are_found() {
+        for entry in [0, (1 << 28) - 1, 1 << 28, (1 << 29) + 1, u32::MAX] {
+            let mut memory = [7_u64];
+            let table = [memory.as_mut_ptr().cast::<u8>()];
+            let bases = table.as_ptr().wrapping_byte_sub(8 * entry as usize);
+            for cached in [false, true] {
+                run(bases, |e| {
+                    if cached {
+                        e.load_bases([entry]);
+                    }
+                    let base = e.base(entry);
+                    let one = e.index(1);
+                    e.store_pointer(one, base, 0);
+                });
+                assert_eq!(std::mem::replace(&mut memory[0], 7), 1, "{entry}");
+            }
+        }
     }
 }

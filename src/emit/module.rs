@@ -12,7 +12,7 @@ use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, ModuleRelocTar
 
 use super::compiler::{Compiled, Job, Source, compile};
 use super::symbol::{self, Callee, Routine};
-use super::{Emitter, FunctionText};
+use super::{Emitter, FunctionText, position};
 use crate::error::CompileError;
 
 /// A function that has been given to a module.
@@ -168,7 +168,7 @@ pub(super) fn write(
     context: &mut FunctionBuilderContext,
     body: impl FnOnce(&mut Emitter<'_>),
 ) -> Function {
-    let name = UserFuncName::user(0, place as u32);
+    let name = UserFuncName::user(0, position(place));
     let mut function = Function::with_name_signature(name, kernel_signature(config.default_call_conv));
     let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config, effort);
     body(&mut emitter);

@@ -1,8 +1,8 @@
 use cranelift_codegen::ir::{AbiParam, Signature, UserExternalName, types};
 use cranelift_codegen::isa::CallConv;
 
-use super::FunctionId;
 use super::emitter::register_type;
+use super::{FunctionId, position};
 use crate::math;
 use crate::value::DType;
 
@@ -58,7 +58,7 @@ impl Callee {
     /// The name in a function of Cranelift's.
     pub fn name(self) -> UserExternalName {
         match self {
-            Callee::Function(function) => UserExternalName::new(FUNCTIONS, function.index() as u32),
+            Callee::Function(function) => UserExternalName::new(FUNCTIONS, position(function.index())),
             Callee::Math(routine) => UserExternalName::new(MATH, routine.number()),
         }
     }
@@ -81,6 +81,12 @@ impl Callee {
 }
 
 impl Routine {
+    /// The `index`-th function of its family.
+    pub fn new(family: Family, index: usize, dtype: DType, many: bool) -> Routine {
+        let index = u8::try_from(index).expect("bug: more functions than numbers");
+        Routine { family, index, dtype, many }
+    }
+
     fn number(self) -> u32 {
         let is_f32 = u32::from(self.dtype == DType::F32);
         u32::from(self.index) << 8 | (self.family as u32) << 2 | is_f32 << 1 | u32::from(self.many)
@@ -89,7 +95,7 @@ impl Routine {
     fn from_number(number: u32) -> Routine {
         Routine {
             family: Family::ALL[(number >> 2 & 3) as usize],
-            index: (number >> 8) as u8,
+            index: u8::try_from(number >> 8).expect("bug: the number of no routine"),
             dtype: if number & 2 == 0 { DType::F64 } else { DType::F32 },
             many: number & 1 == 1,
         }

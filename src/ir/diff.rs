@@ -366,7 +366,7 @@ mod tests {
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let y = graph.add_input("y", Type::scalar(DType::F64)).unwrap();
         let (mut graph, z) = record(graph, 100_000, None, || f(trace::variable(x), trace::variable(y))).unwrap();
-        graph.add_output("z", z.value().unwrap());
+        graph.add_output("z", z.value().unwrap()).unwrap();
         graph
     }
 
@@ -433,7 +433,7 @@ mod tests {
             let mut graph = Graph::new("f");
             let x = graph.add_input("x", ty).unwrap();
             let (mut graph, y) = record(graph, 100, None, || trace::variable(x).sin().exp()).unwrap();
-            graph.add_output("y", y.value().unwrap());
+            graph.add_output("y", y.value().unwrap()).unwrap();
             graph
         };
         let (old, new) = (of(Type::new(DType::F64, [3])), of(Type::new(DType::F64, [4])));
@@ -462,7 +462,7 @@ mod tests {
             let limit = Op::from_constant(Array::scalar(limit));
             let limit = graph.add(limit, &[], provenance()).unwrap().into();
             let value = graph.add(Gt.into(), &[x, limit], provenance()).unwrap().into();
-            graph.add_guard(Guard { value, expect, at: None });
+            graph.add_guard(Guard { value, expect, at: None }).unwrap();
             graph
         };
         assert!(f(1.0, true).diff(&f(1.0, true)).is_empty());

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::Map;
 use smallvec::SmallVec;
 
 use crate::error::{ArgumentError, Error, LimitError, OperationError, SourceLine, Text};
-use crate::value::{Array, Type};
+use crate::value::{Array, DType, Type};
 
 /// The result types of a node.
 pub type Types = SmallVec<[Type; 1]>;
@@ -262,6 +262,8 @@ pub struct Graph<O> {
     inputs: Vec<Input>,
     outputs: Vec<Output>,
     guards: Vec<Guard>,
+    /// How deep regions are nested.
+    depth: usize,
 }
 
 /// The most nodes that a graph may have; [`NodeId`] is 32 bits wide and petgraph keeps the last index for itself.
@@ -270,10 +272,16 @@ pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
 /// The most operands, and the most results, that a node may have: an [`Edge`] counts them in 16 bits.
 pub(crate) const MAX_OPERANDS: usize = u16::MAX as usize;
 
+/// How deep regions may be nested. Whoever goes through a graph goes down into its regions by recursion, so this bounds the
+/// stack that it takes; a file may nest half as deep ([`Limits`](super::Limits)), so that derivatives, whose regions may be
+/// deeper by a few, have room.
+pub(crate) const MAX_DEPTH: usize = 128;
+
 impl<O: Operation> Graph<O> {
     /// An empty graph.
     pub fn new(name: impl Into<Arc<str>>) -> Graph<O> {
-        Graph { name: name.into(), dag: DiGraph::new(), inputs: Vec::new(), outputs: Vec::new(), guards: Vec::new() }
+        let (inputs, outputs, guards) = (Vec::new(), Vec::new(), Vec::new());
+        Graph { name: name.into(), dag: DiGraph::new(), inputs, outputs, guards, depth: 0 }
     }
 
     /// Makes room for the nodes and edges of another graph, so that building one of its size copies nothing twice.
@@ -323,8 +331,8 @@ impl<O: Operation> Graph<O> {
     /// Appends the application of an operation. The result types are inferred.
     ///
     /// # Errors
-    /// If an operand is no value of this graph, or the operation does not take these operands, with the operands' lines
-    /// and the provenance's source line.
+    /// If an operand, or the value of the provenance's role, is no value of this graph, or the operation does not take these
+    /// operands, with the operands' lines and the provenance's source line.
     pub fn add(&mut self, op: O, operands: &[Value], provenance: Provenance) -> Result<NodeId, Error> {
         self.add_with_regions(op, operands, Box::default(), provenance)
     }
@@ -332,7 +340,7 @@ impl<O: Operation> Graph<O> {
     /// Appends the application of an operation that holds regions.
     ///
     /// # Errors
-    /// As [`Graph::add`].
+    /// As [`Graph::add`], and if a region has guards, or regions would be nested more than 128 deep.
     pub fn add_with_regions(
         &mut self,
         op: O,
@@ -341,8 +349,13 @@ impl<O: Operation> Graph<O> {
         provenance: Provenance,
     ) -> Result<NodeId, Error> {
         if let Some(slot) = operands.iter().position(|&value| !self.contains(value)) {
-            let requirement = format!("operand {slot} is no value of this graph");
-            return Err(ArgumentError::Value { name: op.name().to_string(), requirement }.into());
+            return Err(misuse(op.name(), format!("operand {slot} is no value of this graph")));
+        }
+        if provenance.role.is_some_and(|role| !self.contains(role.of())) {
+            return Err(misuse(op.name(), ROLE_OF_NOTHING.to_string()));
+        }
+        if regions.iter().any(|region| !region.guards.is_empty()) {
+            return Err(misuse(op.name(), GUARDED_REGION.to_string()));
         }
         let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
         let signatures: SmallVec<[Signature; 0]> = regions.iter().map(|region| region.signature()).collect();
@@ -397,6 +410,8 @@ impl<O: Operation> Graph<O> {
         for ty in &results {
             check_bytes(ty, op.name())?;
         }
+        check_depth(&regions, &op, None)?;
+        self.depth = self.depth.max(depth_with(&regions));
         let node = &mut self.dag[NodeIndex::new(id.index())];
         assert!(results.starts_with(node.types()), "bug: an extension that changes results");
         let n_before = node.types().len();
@@ -430,6 +445,7 @@ impl<O: Operation> Graph<O> {
         provenance: Provenance,
     ) -> Result<NodeId, Error> {
         let types = types.into();
+        check_depth(&regions, &op, provenance.at.as_ref())?;
         let n_values = operands.len().max(types.types().len());
         if n_values > MAX_OPERANDS {
             let (what, got) = ("operands or results of a node", n_values as u64);
@@ -437,6 +453,7 @@ impl<O: Operation> Graph<O> {
             return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
         }
         let along = operands.iter().find(|&&operand| self.ty(operand).stack).map(|&stack| self.counted_by(stack));
+        self.depth = self.depth.max(depth_with(&regions));
         let control = Control::new(regions, along);
         let node = self.push(Node { content: Content::Op(op), types, provenance, control })?;
         for (slot, operand) in operands.iter().enumerate() {
@@ -455,28 +472,77 @@ impl<O: Operation> Graph<O> {
     }
 
     fn operation_error(&self, op: &O, mismatch: Mismatch, operands: &[Value], at: Option<SourceLine>) -> Error {
-        OperationError {
-            op: op.name().to_string(),
-            requirement: mismatch.0,
-            operands: operands.iter().map(|&value| self.line(value.node)).collect(),
-            at,
+        OperationError { op: op.name().to_string(), requirement: mismatch.0, operands: self.lines_of(operands), at }
+            .into()
+    }
+
+    /// A line for each operand, as in a listing, for the first of them.
+    fn lines_of(&self, operands: &[Value]) -> Vec<String> {
+        let mut lines: Vec<String> = operands.iter().take(MAX_LINES).map(|value| self.line(value.node)).collect();
+        if operands.len() > MAX_LINES {
+            lines.push(format!("and {} more", operands.len() - MAX_LINES));
         }
-        .into()
+        lines
     }
 
     /// Demands that a comparison have this outcome.
-    pub fn add_guard(&mut self, guard: Guard) {
+    ///
+    /// # Errors
+    /// If its value is no scalar of `bool` of this graph.
+    pub fn add_guard(&mut self, guard: Guard) -> Result<(), Error> {
+        let place = || format!("{}.guards[{}]", self.name, self.guards.len());
+        if !self.contains(guard.value) {
+            return Err(misuse(&place(), NO_VALUE.to_string()));
+        }
+        if *self.ty(guard.value) != Type::scalar(DType::Bool) {
+            return Err(misuse(&place(), guard_of(self.ty(guard.value))));
+        }
         self.guards.push(guard);
+        Ok(())
     }
 
-    /// Appends a result of the whole graph.
-    pub fn add_output(&mut self, name: impl Into<Arc<str>>, value: Value) {
-        self.outputs.push(Output { name: name.into(), value });
+    /// Appends a result of the whole graph. That outputs have distinct names is checked by [`Graph::verify`], and before
+    /// anything is saved.
+    ///
+    /// ```
+    /// use retrograd::ir::Provenance;
+    /// use retrograd::op::{Graph, Sin};
+    /// use retrograd::value::{DType, Type};
+    ///
+    /// let mut graph = Graph::new("f");
+    /// let x = graph.add_input("x", Type::scalar(DType::F64))?;
+    /// let y = graph.add(Sin.into(), &[x], Provenance::default())?;
+    /// graph.add_output("y", y.into())?;
+    /// assert_eq!(graph.outputs().len(), 1);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the name is empty, or the value is none of this graph, or a stack, which only loops can take.
+    pub fn add_output(&mut self, name: impl Into<Arc<str>>, value: Value) -> Result<(), Error> {
+        let name = name.into();
+        let place = || format!("{}.outputs[{}]", self.name, self.outputs.len());
+        if name.is_empty() {
+            return Err(misuse(&place(), EMPTY_NAME.to_string()));
+        }
+        if !self.contains(value) {
+            return Err(misuse(&place(), NO_VALUE.to_string()));
+        }
+        if self.ty(value).stack {
+            return Err(misuse(&place(), output_of(self.ty(value))));
+        }
+        self.outputs.push(Output { name, value });
+        Ok(())
     }
 
     /// Removes all outputs, so that others can be set.
     pub fn clear_outputs(&mut self) {
         self.outputs.clear();
+    }
+
+    /// How deep regions are nested: 0 where there are none, 1 where no region has regions of its own.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// The number of nodes, inputs included.
@@ -494,13 +560,17 @@ impl<O: Operation> Graph<O> {
         (0..self.n_nodes()).map(NodeId::from_index)
     }
 
-    /// The position of a node among the operations, which is its number in listings and files.
+    /// The position of a node among the operations, which is its number in listings and files. Meaningful only for nodes of
+    /// this graph.
     pub fn op_number(&self, id: NodeId) -> usize {
         // While a region is traced, what it captures becomes an input among its operations.
         id.index() - self.inputs.partition_point(|input| input.node < id)
     }
 
     /// A node.
+    ///
+    /// # Panics
+    /// If this graph has no such node: the id is that of another graph.
     pub fn node(&self, id: NodeId) -> &Node<O> {
         &self.dag[NodeIndex::new(id.index())]
     }
@@ -509,6 +579,9 @@ impl<O: Operation> Graph<O> {
     /// first, and nothing else in the crate depends on it. Every pass asks for operands, so the list of edges is followed
     /// by hand, and up to three are put together at once: a list that grew slot by slot would be moved while its parts are
     /// still on their way to memory, and processors wait for that.
+    ///
+    /// # Panics
+    /// As [`Graph::node`].
     pub fn operands(&self, id: NodeId) -> Operands {
         let edges = self.dag.raw_edges();
         let before = |edge: &petgraph::graph::Edge<Edge>| &edges[edge.next_edge(Direction::Incoming).index()];
@@ -533,6 +606,9 @@ impl<O: Operation> Graph<O> {
     }
 
     /// The type of a value.
+    ///
+    /// # Panics
+    /// If the value is none of this graph; see [`Graph::contains`].
     pub fn ty(&self, value: Value) -> &Type {
         &self.node(value.node).types()[usize::from(value.result)]
     }
@@ -564,7 +640,7 @@ impl<O: Operation> Graph<O> {
         let places: Vec<u32> = needed.iter().scan(0, n_before).collect();
         let node_at = |id: NodeId| NodeId(places[id.index()]);
         let value_at = |value: Value| Value { node: node_at(value.node), ..value };
-        let Graph { name, dag, mut inputs, mut outputs, mut guards } = self;
+        let Graph { name, dag, mut inputs, mut outputs, mut guards, depth } = self;
         let (nodes, edges) = dag.into_nodes_edges();
         let mut dag = DiGraph::with_capacity(needed.iter().filter(|&&needed| needed).count(), edges.len());
         for (mut node, _) in nodes.into_iter().map(|node| node.weight).zip(&needed).filter(|&(_, &needed)| needed) {
@@ -584,7 +660,7 @@ impl<O: Operation> Graph<O> {
         inputs.iter_mut().for_each(|input| input.node = node_at(input.node));
         outputs.iter_mut().for_each(|output| output.value = value_at(output.value));
         guards.iter_mut().for_each(|guard| guard.value = value_at(guard.value));
-        Graph { name, dag, inputs, outputs, guards }
+        Graph { name, dag, inputs, outputs, guards, depth }
     }
 
     /// Whether that value exists.
@@ -617,7 +693,17 @@ impl<O: Operation> Graph<O> {
 
     /// Whether both compute the same in the same order, whatever names and source lines say.
     pub(crate) fn is_same(&self, other: &Graph<O>) -> bool {
-        let same_node = |id: NodeId| {
+        self.is_same_but_for(other, &mut HashSet::new())
+    }
+
+    /// The same, where pairs of regions that are known to be the same are not compared again: regions that stand in several
+    /// places of regions that do would be compared as often as they stand there.
+    fn is_same_but_for(&self, other: &Graph<O>, known: &mut HashSet<[*const Graph<O>; 2]>) -> bool {
+        let mut same_region = |x: &Arc<Graph<O>>, y: &Arc<Graph<O>>| {
+            let pair = [Arc::as_ptr(x), Arc::as_ptr(y)];
+            known.contains(&pair) || x.is_same_but_for(y, known) && known.insert(pair)
+        };
+        let mut same_node = |id: NodeId| {
             let (x, y) = (self.node(id), other.node(id));
             let same_op = match (x.op(), y.op()) {
                 (None, None) => true,
@@ -628,7 +714,7 @@ impl<O: Operation> Graph<O> {
                 && x.types() == y.types()
                 && self.operands(id) == other.operands(id)
                 && x.regions().len() == y.regions().len()
-                && x.regions().iter().zip(y.regions()).all(|(x, y)| x.is_same(y))
+                && x.regions().iter().zip(y.regions()).all(|(x, y)| same_region(x, y))
         };
         let values = |graph: &Graph<O>| graph.outputs.iter().map(|output| output.value).collect::<Vec<_>>();
         std::ptr::eq(self, other)
@@ -637,7 +723,7 @@ impl<O: Operation> Graph<O> {
                 && self.guards.is_empty()
                 && other.guards.is_empty()
                 && values(self) == values(other)
-                && self.ids().all(same_node)
+                && self.ids().all(&mut same_node)
     }
 
     /// The number of nodes, those of regions counted as often as they are used.
@@ -658,6 +744,9 @@ impl<O: Operation> Graph<O> {
     }
 
     /// Gives a node a name of the user's.
+    ///
+    /// # Panics
+    /// As [`Graph::node`].
     pub fn set_node_name(&mut self, id: NodeId, name: impl Into<Text>) {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
@@ -688,6 +777,52 @@ impl<O: Operation> Graph<O> {
     }
 }
 
+/// How many operands an error shows.
+const MAX_LINES: usize = 16;
+
+/// The error of a caller who builds what no graph may be.
+fn misuse(name: &str, requirement: String) -> Error {
+    ArgumentError::Value { name: name.to_string(), requirement }.into()
+}
+
+/// How deep regions are nested in a graph one of whose nodes has these.
+fn depth_with<O>(regions: &[Arc<Graph<O>>]) -> usize {
+    regions.iter().map(|region| region.depth + 1).max().unwrap_or(0)
+}
+
+fn check_depth<O: Operation>(regions: &[Arc<Graph<O>>], op: &O, at: Option<&SourceLine>) -> Result<(), Error> {
+    if depth_with(regions) <= MAX_DEPTH {
+        return Ok(());
+    }
+    let place = at.map_or_else(|| op.name().to_string(), |at| format!("{}: at {at}", op.name()));
+    Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place: Some(place) }.into())
+}
+
+/// What is limited where regions are nested in each other.
+pub(crate) const NESTED_REGIONS: &str = "nested regions";
+
+/// The message about a value that the graph does not have.
+pub(super) const NO_VALUE: &str = "refers to a value that does not exist";
+
+/// The message about a name without a letter.
+pub(super) const EMPTY_NAME: &str = "the name is empty";
+
+/// The message about a role of no value.
+pub(super) const ROLE_OF_NOTHING: &str = "the role refers to a value that no earlier node has";
+
+/// The message about a region that holds guards: there is no one who could follow another path within it.
+pub(super) const GUARDED_REGION: &str = "a region cannot have guards";
+
+/// The message about a guard on anything but a truth value.
+pub(super) fn guard_of(ty: &Type) -> String {
+    format!("a guard takes a value of bool[], but got {ty}")
+}
+
+/// The message about an output that is no array.
+pub(super) fn output_of(ty: &Type) -> String {
+    format!("an output is an array, but got {ty}")
+}
+
 /// The message about stacks with these names that do not come from one loop.
 pub(super) fn mixed_stacks([first, other]: [impl fmt::Display; 2]) -> String {
     format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not")
@@ -715,7 +850,6 @@ fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::op::{Add, Graph};
-    use crate::value::DType;
 
     #[test]
     fn nodes_are_small() {

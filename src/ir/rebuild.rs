@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Graph, Guard, NodeId, Operation, Provenance, Value};
-use crate::error::Error;
+use crate::error::{ArgumentError, Error};
 
 /// Where the values of one graph stand in another.
 #[derive(Clone, Debug)]
@@ -19,6 +19,9 @@ impl ValueMap {
     }
 
     /// The image of a value, if its node has been mapped.
+    ///
+    /// # Panics
+    /// If the map is for a graph of fewer nodes, as [`ValueMap::set`] does.
     pub fn get(&self, value: Value) -> Option<Value> {
         match usize::from(value.result).checked_sub(1) {
             None => self.first[value.node.index()],
@@ -27,11 +30,17 @@ impl ValueMap {
     }
 
     /// Maps all results of a node.
+    ///
+    /// # Panics
+    /// If the map is for a graph of fewer nodes.
     pub fn set(&mut self, node: NodeId, results: impl IntoIterator<Item = Value>) {
         self.set_used(node, results.into_iter().map(Some));
     }
 
     /// Maps the results of a node that have a use.
+    ///
+    /// # Panics
+    /// As [`ValueMap::set`].
     pub fn set_used(&mut self, node: NodeId, results: impl IntoIterator<Item = Option<Value>>) {
         let mut results = results.into_iter();
         self.first[node.index()] = results.next().flatten();
@@ -53,8 +62,18 @@ impl<O: Operation> Graph<O> {
     /// added; the map tells where they are.
     ///
     /// # Errors
-    /// If an operation does not take the replaced operands.
+    /// If there are more or fewer of `inputs` than the other graph has, one of them is no value of this graph, or an
+    /// operation or a guard does not take the replaced operands.
     pub fn inline(&mut self, other: &Graph<O>, inputs: &[Value]) -> Result<ValueMap, Error> {
+        if inputs.len() != other.inputs().len() {
+            let (expected, got) = (other.inputs().len(), inputs.len());
+            return Err(ArgumentError::Count { of: other.name().to_string(), expected, got }.into());
+        }
+        if let Some(position) = inputs.iter().position(|&value| !self.contains(value)) {
+            let name = other.inputs()[position].name.to_string();
+            let requirement = format!("takes a value of graph \"{}\", but got one of another", self.name());
+            return Err(ArgumentError::Value { name, requirement }.into());
+        }
         self.reserve_like(other);
         let mut map = ValueMap::new(other.n_nodes());
         let same_types =
@@ -80,13 +99,16 @@ impl<O: Operation> Graph<O> {
         }
         for guard in other.guards() {
             let value = map.get(guard.value).expect("bug: a guard on a value that does not exist");
-            self.add_guard(Guard { value, ..guard.clone() });
+            self.add_guard(Guard { value, ..guard.clone() })?;
         }
         Ok(map)
     }
 }
 
 /// All results of a node.
+///
+/// # Panics
+/// If the graph has no such node.
 pub fn results_of<O: Operation>(graph: &Graph<O>, node: NodeId) -> impl Iterator<Item = Value> + use<O> {
     (0..graph.node(node).types().len()).map(move |result| Value { node, result: result as u16 })
 }

@@ -71,11 +71,11 @@ pub(super) fn add(
 pub(super) fn nested(inner: &'static str) -> Graph<Toy> {
     let (mut body, x) = graph("body");
     let y = add(&mut body, inner, 1, &[x], None);
-    body.add_output("y", y.into());
+    body.add_output("y", y.into()).unwrap();
     let (mut graph, x) = graph("f");
     let pair = add(&mut graph, "pair", 2, &[x], Some(&body));
     let second = Value { node: pair, result: 1 };
     let z = add(&mut graph, "join", 1, &[second, pair.into()], None);
-    graph.add_output("z", z.into());
+    graph.add_output("z", z.into()).unwrap();
     graph
 }

@@ -5,22 +5,22 @@
 //! - (V2) An operand of a node is a result of an earlier node, so that index order is a schedule.
 //! - (V3) A node's types are those that its operation infers from its operands and regions.
 //! - (V4) A value of any of these types can be addressed.
-//! - (V5) A region is closed: it uses nothing but its own inputs.
+//! - (V5) A region is closed: it uses nothing but its own inputs. Regions are not nested deeper than a graph may be.
+//! - (V6) Outputs, guards and roles refer to values that exist; a role refers to one of an earlier node.
+//! - (V7) A guard's value is a scalar of `bool`.
+//! - (V8) A region has no guards.
+//! - (V9) Inputs and outputs of a graph are arrays, and stacks that are operands of one node come from one loop.
 //!
-//! Checked by [`Graph::verify`], since parts are added freely:
-//! - (V6) Inputs have distinct names, and so have outputs; no name is empty.
-//! - (V7) Outputs, guards and roles refer to values that exist; a role refers to one of an earlier node.
-//! - (V8) A guard's value is a scalar of `bool`.
-//! - (V9) Every region verifies, and has no guards.
-//! - (V10) Inputs and outputs of a graph are arrays, and stacks that are operands of one node come from one loop.
+//! Checked by [`Graph::verify`], since it takes more than the new part to see it:
+//! - (V10) Inputs have distinct names, and so have outputs; no name is empty.
 //!
-//! (V2) to (V4) are checked again: a defect of a pass shows here, and not as wrong numbers.
+//! (V2) to (V4) and (V6) to (V9) are checked again: a defect of a pass shows here, and not as wrong numbers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::file::Ids;
-use super::graph::mixed_stacks;
+use super::graph::{EMPTY_NAME, GUARDED_REGION, NO_VALUE, ROLE_OF_NOTHING, guard_of, mixed_stacks, output_of};
 use super::{Graph, NodeId, Operation, Signature, Value};
 use crate::error::{Finding, VerifyError};
 use crate::value::{DType, Type};
@@ -63,7 +63,7 @@ impl<O: Operation> Check<'_, '_, O> {
         for (position, guard) in self.graph.guards().iter().enumerate() {
             let place = format!("{}.guards[{position}]", self.graph.name());
             if !self.graph.contains(guard.value) {
-                self.findings.add(place, "refers to a value that does not exist");
+                self.findings.add(place, NO_VALUE);
             } else if *self.graph.ty(guard.value) != Type::scalar(DType::Bool) {
                 self.findings.add(place, guard_of(self.graph.ty(guard.value)));
             }
@@ -71,7 +71,7 @@ impl<O: Operation> Check<'_, '_, O> {
         for (position, output) in self.graph.outputs().iter().enumerate() {
             let place = || format!("{}.outputs[{position}]", self.graph.name());
             if !self.graph.contains(output.value) {
-                self.findings.add(place(), "refers to a value that does not exist");
+                self.findings.add(place(), NO_VALUE);
             } else if self.graph.ty(output.value).stack {
                 self.findings.add(place(), output_of(self.graph.ty(output.value)));
             }
@@ -83,7 +83,7 @@ impl<O: Operation> Check<'_, '_, O> {
         for (position, name) in names.enumerate() {
             let place = format!("{}.{kind}[{position}]", self.graph.name());
             if name.is_empty() {
-                self.findings.add(place, "the name is empty");
+                self.findings.add(place, EMPTY_NAME);
             } else if !met.insert(name) {
                 self.findings.add(place, format!("the name \"{name}\" is given twice"));
             }
@@ -97,7 +97,7 @@ impl<O: Operation> Check<'_, '_, O> {
         }
         let earlier = |value: Value| value.node < id && self.graph.contains(value);
         if node.provenance().role.is_some_and(|role| !earlier(role.of())) {
-            self.add(id, "the role refers to a value that no earlier node has");
+            self.add(id, ROLE_OF_NOTHING);
         }
         let Some(op) = node.op() else { return };
         let operands = self.graph.operands(id);
@@ -137,19 +137,6 @@ pub(super) fn recorded(recorded: &[Type], op: &str, inferred: &[Type]) -> String
         types => format!("[{}]", types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")),
     };
     format!("the type is recorded as {}, but {op} gives {}", list(recorded), list(inferred))
-}
-
-/// The message about a guard on anything but a truth value.
-pub(super) fn guard_of(ty: &Type) -> String {
-    format!("a guard takes a value of bool[], but got {ty}")
-}
-
-/// The message about a region that holds guards: there is no one who could follow another path within it.
-pub(super) const GUARDED_REGION: &str = "a region cannot have guards";
-
-/// The message about an output that is no array.
-pub(super) fn output_of(ty: &Type) -> String {
-    format!("an output is an array, but got {ty}")
 }
 
 /// What was found so far.

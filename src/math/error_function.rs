@@ -189,11 +189,63 @@ pub(super) fn ndtr<L: Lanes>(x: L) -> L {
     erfc_pair(-over_sqrt_2(x), 0.5)
 }
 
-/// The logarithm of `ndtr`.
+/// `1/√(2π)`, in two parts.
+const NORMAL_HEIGHT: [f64; 2] = [0.3989422804014327, -2.49232720227773e-17];
+/// `√(2/π)`, in two parts.
+const SQRT_FRAC_2_PI: [f64; 2] = [0.7978845608028654, -4.98465440455546e-17];
+
+/// `exp(-x²)`.
 #[inline(always)]
-pub(super) fn log_ndtr<L: Lanes>(x: L) -> L {
+pub(super) fn gaussian<L: Lanes>(x: L) -> L {
+    let (power, n) = gaussian_parts(x.abs().min(L::splat(28.0)), 1.0);
+    L::select(x.is_number(), scale(power.sum(), n), L::splat(f64::NAN))
+}
+
+/// `exp(-x²/2) / √(2π)`.
+#[inline(always)]
+pub(super) fn normal_density<L: Lanes>(x: L) -> L {
+    let (density, n) = normal_density_parts(x);
+    L::select(x.is_number(), scale(density.sum(), n), L::splat(f64::NAN))
+}
+
+/// `exp(-factor a²)` as `y 2ⁿ`, for a factor that is a power of two; the square is taken to twice the precision.
+#[inline(always)]
+fn gaussian_parts<L: Lanes>(a: L, factor: f64) -> (Pair<L>, L) {
+    exp_parts(exact_product(a, a).scaled(L::splat(-factor)))
+}
+
+/// `exp(-x²/2) / √(2π)` as `y 2ⁿ`; beyond 40 it is that of 40, which is nothing.
+#[inline(always)]
+fn normal_density_parts<L: Lanes>(x: L) -> (Pair<L>, L) {
+    let (power, n) = gaussian_parts(x.abs().min(L::splat(40.0)), 0.5);
+    (power.times(Pair::splat(NORMAL_HEIGHT[0], NORMAL_HEIGHT[1])).normalize(), n)
+}
+
+/// `exp(-x²/2) / (√(2π) ndtr x)`, the derivative of `log_ndtr`.
+#[inline(always)]
+pub(super) fn normal_hazard<L: Lanes>(x: L) -> L {
+    let (above, n) = hazard_parts(x);
+    let above = scale(above.sum(), n);
+    // Below -1 it is √(2/π) / w, and far below it -x.
+    let size = x.abs().max(L::splat(1.0)).min(L::splat(1e9));
+    let below = Pair::splat(SQRT_FRAC_2_PI[0], SQRT_FRAC_2_PI[1]).divide(scaled_complement(over_sqrt_2(size))).sum();
+    let below = L::select(x.lt(L::splat(-1e9)), -x, below);
+    let y = L::select(x.lt(L::splat(-1.0)), below, above);
+    L::select(x.is_number(), y, L::splat(f64::NAN))
+}
+
+/// `normal_hazard` as `y 2ⁿ`, for `x >= -1`.
+#[inline(always)]
+pub(super) fn hazard_parts<L: Lanes>(x: L) -> (Pair<L>, L) {
+    let (density, n) = normal_density_parts(x);
+    let q = upper_tail(x.max(L::splat(-1.0))).0;
+    (density.divide(exact_sum(L::splat(1.0), -q.hi).plus(Pair::new(-q.lo, L::splat(0.0)))), n)
+}
+
+/// `1 - ndtr x` for `x >= -1`, and for `x >= 1` twice that as `y 2ⁿ`.
+#[inline(always)]
+fn upper_tail<L: Lanes>(x: L) -> (Pair<L>, (Pair<L>, L)) {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
-    // Above -1 it is `ln(1 - q)` with the other tail `q`.
     let y = over_sqrt_2(x);
     let negative = x.lt(zero);
     let a = Pair::select(negative, -y, y);
@@ -204,7 +256,15 @@ pub(super) fn log_ndtr<L: Lanes>(x: L) -> L {
     let far = complement(a);
     let tail = unscaled(far).scaled(half);
     let other = exact_sum(one, -tail.hi).plus(Pair::new(-tail.lo, zero));
-    let q = Pair::select(near, inner, Pair::select(negative, other, tail));
+    (Pair::select(near, inner, Pair::select(negative, other, tail)), far)
+}
+
+/// The logarithm of `ndtr`.
+#[inline(always)]
+pub(super) fn log_ndtr<L: Lanes>(x: L) -> L {
+    let (zero, one, half) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
+    // Above -1 it is `ln(1 - q)` with the other tail `q`.
+    let (q, far) = upper_tail(x);
     let above = log1p_pair(-q, zero).sum();
     let above = L::select(L::splat(10.0).lt(x), -scale(far.0.sum() * half, far.1), above);
     // Below it is `ln(w / 2) - x² / 2`, where the square overflows as the result does.
@@ -239,8 +299,50 @@ fn inverse_erf(x: f64) -> f64 {
     if size == 1.0 {
         return x * f64::INFINITY;
     }
-    let y = if size < SPLIT { inverse_near_zero(size) } else { inverse_complement(1.0 - size) };
-    y.sum().copysign(x)
+    inverse_erf_parts(size).sum().copysign(x)
+}
+
+/// `y` with `erf y = x` for `0 <= x < 1`.
+fn inverse_erf_parts(x: f64) -> Pair<f64> {
+    if x < SPLIT { inverse_near_zero(x) } else { inverse_complement(1.0 - x) }
+}
+
+/// The derivative of the inverse of `erf`, `√π/2 exp(y²)`.
+#[inline(always)]
+pub(super) fn erf_inv_derivative<L: Lanes>(x: L) -> L {
+    x.zip(x, |x, _| slope_of_inverse_erf(x.abs()))
+}
+
+/// The derivative of the inverse of `ndtr`, `√(2π) exp(y²/2)`.
+#[inline(always)]
+pub(super) fn ndtri_derivative<L: Lanes>(x: L) -> L {
+    x.zip(x, |p, _| slope_of_inverse_ndtr(p))
+}
+
+#[inline(never)]
+fn slope_of_inverse_erf(x: f64) -> f64 {
+    if x >= 1.0 || x.is_nan() {
+        return if x == 1.0 { f64::INFINITY } else { f64::NAN };
+    }
+    inverse_gaussian(inverse_erf_parts(x), [0.886226925452758, -3.8332932499128993e-17])
+}
+
+#[inline(never)]
+fn slope_of_inverse_ndtr(p: f64) -> f64 {
+    if p.is_nan() || !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
+    }
+    if p == 0.0 || p == 1.0 {
+        return f64::INFINITY;
+    }
+    inverse_gaussian(inverse_ndtr_parts(p), [2.5066282746310007, -1.8328579980459167e-16])
+}
+
+/// `height exp(y²)`.
+fn inverse_gaussian(y: Pair<f64>, height: [f64; 2]) -> f64 {
+    let y = y.normalize();
+    let (power, n) = exp_parts(y.times(y).normalize());
+    scale(power.times(Pair::new(height[0], height[1])).sum(), n)
 }
 
 /// `x` with `ndtr x = p`.
@@ -252,11 +354,15 @@ fn inverse_ndtr(p: f64) -> f64 {
     if p == 0.0 || p == 1.0 {
         return if p == 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
     }
+    let y = inverse_ndtr_parts(p).times(Pair::new(SQRT_2, SQRT_2_LO)).sum();
+    if p < 0.5 { -y } else { y }
+}
+
+/// The magnitude of `x / √2` with `ndtr x = p`, for `0 < p < 1`.
+fn inverse_ndtr_parts(p: f64) -> Pair<f64> {
     // Twice the nearer tail, and what it lacks to one, are exact: the latter where it is used.
     let tail = if p > 0.5 { 2.0 * (1.0 - p) } else { 2.0 * p };
-    let y = if tail > SPLIT { inverse_near_zero(1.0 - tail) } else { inverse_complement(tail) };
-    let y = y.times(Pair::new(SQRT_2, SQRT_2_LO)).sum();
-    if p < 0.5 { -y } else { y }
+    if tail > SPLIT { inverse_near_zero(1.0 - tail) } else { inverse_complement(tail) }
 }
 
 /// `y` with `erf y = x` for `0 <= x <= SPLIT`.

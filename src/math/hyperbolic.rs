@@ -60,6 +60,19 @@ pub(super) fn cosh<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), scale(sum, n - L::splat(1.0)), L::splat(f64::NAN))
 }
 
+/// `1 / cosh x`, which vanishes only where it is below all numbers.
+#[inline(always)]
+pub(super) fn sech<L: Lanes>(x: L) -> L {
+    let one = L::splat(1.0);
+    // 2 e⁻ᵃ / (1 + e⁻²ᵃ).
+    let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-760.0)));
+    let power = exp_reduced(r).normalize();
+    let square = power.times(power).scaled(power_of_two((n + n).max(L::splat(-1000.0))));
+    let sum = ordered_sum(one, square.hi);
+    let y = scale(power.divide(Pair::new(sum.hi, sum.lo + square.lo)).sum(), n + one);
+    L::select(x.is_number(), y, L::splat(f64::NAN))
+}
+
 /// `tanh x`.
 #[inline(always)]
 pub(super) fn tanh<L: Lanes>(x: L) -> L {

@@ -273,7 +273,7 @@ fn fraction(a: f64, x: f64) -> [f64; 2] {
     let mut c = Dual::new(1.0, 0.0).divide(tiny);
     let mut d = Dual::new(1.0, 0.0).divide(b);
     let mut f = d;
-    let mut settled = 0;
+    let (mut step, mut n_stalled) = (f64::INFINITY, 0);
     for k in 1..10_000 {
         let k = f64::from(k);
         let numerator = Dual::new(-k * (k - a), k);
@@ -282,9 +282,14 @@ fn fraction(a: f64, x: f64) -> [f64; 2] {
         c = b.plus(numerator.divide(c));
         let factor = c.times(d);
         f = f.times(factor);
-        // Rounding may leave a factor next to one; the derivative settles a little later than the value.
-        settled = if (factor.value - 1.0).abs() <= 4.5e-16 { settled + 1 } else { 0 };
-        if settled > 0 && (factor.slope * f.value).abs() <= 1e-15 * f.slope.abs() || settled > 20 {
+        if (factor.value - 1.0).abs() > 4.5e-16 {
+            continue;
+        }
+        // The derivative settles later than the value, which ends where `a` is an integer: until its steps are nothing, or
+        // shrink no more since they are rounding errors.
+        let before = std::mem::replace(&mut step, (factor.slope * f.value).abs());
+        n_stalled += usize::from(step >= before);
+        if step <= 1e-16 * f.slope.abs() || n_stalled > 8 {
             break;
         }
     }

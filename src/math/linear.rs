@@ -6,11 +6,14 @@
 //! the order to faer, which therefore gets its operands in one layout always.
 
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::NonNull;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
+use super::pairwise::{self, Combine, Waiting};
 use crate::value::{DType, Element};
 
 /// How many elements of a row are combined before they meet the rest.
@@ -32,6 +35,9 @@ const ROWS: usize = 4;
 pub(crate) trait Number: Element {
     /// The number 0.
     const ZERO: Self;
+
+    /// The number 1.
+    const ONE: Self;
 
     /// `self + y`; integers wrap.
     fn plus(self, y: Self) -> Self;
@@ -69,6 +75,7 @@ macro_rules! float {
     ($($float:ty),*) => {$(
         impl Number for $float {
             const ZERO: $float = 0.0;
+            const ONE: $float = 1.0;
 
             #[inline(always)]
             fn plus(self, y: $float) -> $float {
@@ -92,6 +99,7 @@ float!(f64, f32);
 
 impl Number for i64 {
     const ZERO: i64 = 0;
+    const ONE: i64 = 1;
 
     #[inline(always)]
     fn plus(self, y: i64) -> i64 {
@@ -204,21 +212,20 @@ widened! {
     /// The order is that of a reduction over the last axis: the products of a row are cut into tiles of [`TILE`]. A tile
     /// shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
     /// accumulators, product `k` into accumulator `k mod 8`, added at the end as
-    /// `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`. The tiles' sums are added from left to right. All begin at 0.
+    /// `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`, beginning at 0. The tiles' sums are added in the order of [`pairwise`].
     fn rows_times_vector / rows_times_vector_avx2 = rows_times_vector_body(w: Rows<'_, T>, x: &[T], y: &mut [T])
 }
 
 widened! {
-    /// `y[j] = Σₖ x[k] · w[k, j]`, each sum from left to right, beginning at 0: the order of a reduction over the first
-    /// axis.
+    /// `y[j] = Σₖ x[k] · w[k, j]`, each sum in the order of [`pairwise`]: that of a reduction over the first axis.
     fn vector_times_rows / vector_times_rows_avx2 = vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T])
 }
 
 widened! {
-    /// Adds to `y` what [`vector_times_rows`] gives: the same bits, if the rows come in several parts one after the other
-    /// and `y` begins at 0.
+    /// What [`vector_times_rows`] gives, with the same bits, if the rows come in several parts one after the other, and
+    /// `y` begins at 0: `part` tells which rows these are, and keeps sums from one part to the next.
     fn add_vector_times_rows / add_vector_times_rows_avx2 =
-        add_vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T])
+        add_vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T], part: Part<'_, T>)
 }
 
 widened! {
@@ -234,7 +241,8 @@ pub(crate) fn rows_times_vector_address(dtype: DType) -> usize {
     with_number!(dtype, T => rows_times_vector_entry::<T> as *const () as usize)
 }
 
-/// What compiled code calls for [`add_vector_times_rows`], with the same arguments.
+/// What compiled code calls for [`add_vector_times_rows`]: the same arguments, then the partial sums,
+/// [`pairwise::levels`] times as many as there are columns, the number of rows before these, and that of all rows.
 pub(crate) fn add_vector_times_rows_address(dtype: DType) -> usize {
     with_number!(dtype, T => add_vector_times_rows_entry::<T> as *const () as usize)
 }
@@ -257,7 +265,7 @@ unsafe extern "C" fn rows_times_vector_entry<T: Number>(
 }
 
 /// # Safety
-/// As [`rows_times_vector_entry`].
+/// As [`rows_times_vector_entry`]; nothing else may read or write the partial sums.
 unsafe extern "C" fn add_vector_times_rows_entry<T: Number>(
     first: *const T,
     stride: isize,
@@ -265,11 +273,22 @@ unsafe extern "C" fn add_vector_times_rows_entry<T: Number>(
     columns: usize,
     x: *const T,
     y: *mut T,
+    partials: *mut T,
+    n_before: usize,
+    n_total: usize,
 ) -> usize {
     let w = Rows { first, stride, n, columns, elements: PhantomData };
+    let n_partials = pairwise::levels(n_total) * columns;
+    let partials = if n_partials == 0 { NonNull::dangling().as_ptr() } else { partials };
     // SAFETY: by this function's contract.
-    let (x, y) = unsafe { (std::slice::from_raw_parts(x, n), std::slice::from_raw_parts_mut(y, columns)) };
-    add_vector_times_rows(ArrayView1::from(x), w, y);
+    let (x, y, partials) = unsafe {
+        (
+            std::slice::from_raw_parts(x, n),
+            std::slice::from_raw_parts_mut(y, columns),
+            std::slice::from_raw_parts_mut(partials, n_partials),
+        )
+    };
+    add_vector_times_rows(ArrayView1::from(x), w, y, Part { partials, n_before, n_total });
     0
 }
 
@@ -323,6 +342,25 @@ fn rows_times_vector_body<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
 /// The products of several rows with one vector.
 #[inline(always)]
 fn dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+    const BLOCK_OF_TILES: usize = pairwise::BLOCK * TILE;
+    if x.len() <= BLOCK_OF_TILES {
+        return block_dots(rows, x);
+    }
+    let mut partials = [[T::ZERO; R]; pairwise::MAX_LEVELS];
+    let n_blocks = x.len().div_ceil(BLOCK_OF_TILES);
+    let mut sums = [T::ZERO; R];
+    for block in 0..n_blocks {
+        let (start, end) = (block * BLOCK_OF_TILES, x.len().min((block + 1) * BLOCK_OF_TILES));
+        sums = block_dots(rows.map(|row| &row[start..end]), &x[start..end]);
+        let waiting = Waiting { partials: partials.as_flattened_mut(), stride: R };
+        pairwise::close_block(Combine::SUM, &mut sums, waiting, block, block + 1 == n_blocks);
+    }
+    sums
+}
+
+/// The products of parts of several rows with one of a vector, which are a block of tiles.
+#[inline(always)]
+fn block_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     let mut sums = [T::ZERO; R];
     let mut start = 0;
     while start < x.len() {
@@ -377,22 +415,50 @@ fn padded<T: Number>(rest: &[T]) -> [T; ACCUMULATORS] {
     std::array::from_fn(|lane| if lane < rest.len() { rest[lane] } else { T::ZERO })
 }
 
-#[inline(always)]
-fn vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
-    assert!(w.n == x.len() && w.columns == y.len(), "bug: a matrix of other extents than the vectors");
-    y.fill(T::ZERO);
-    add_vector_times_rows_body(x, w, y);
+/// Which rows of a matrix are added, and what is kept from one part of the rows to the next.
+pub(crate) struct Part<'p, T> {
+    /// The sums of blocks that wait for others: [`pairwise::levels`] rows as long as the result.
+    partials: &'p mut [T],
+    /// How many rows came before.
+    n_before: usize,
+    /// How many rows there are in all.
+    n_total: usize,
 }
 
 #[inline(always)]
-fn add_vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
+fn vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T]) {
+    let mut partials = vec![T::ZERO; pairwise::levels(w.n) * w.columns];
+    y.fill(T::ZERO);
+    add_vector_times_rows_body(x, w, y, Part { partials: &mut partials, n_before: 0, n_total: w.n });
+}
+
+#[inline(always)]
+fn add_vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T], part: Part<'_, T>) {
     assert!(w.n == x.len() && w.columns == y.len(), "bug: a matrix of other extents than the vectors");
     let mut k = 0;
-    while k + ROWS <= x.len() {
+    while k < x.len() {
+        let block = (part.n_before + k) / pairwise::BLOCK;
+        let end = x.len().min((block + 1) * pairwise::BLOCK - part.n_before);
+        add_block(x, w, y, k..end);
+        k = end;
+        let n_added = part.n_before + end;
+        let is_last = n_added == part.n_total;
+        if is_last || n_added == (block + 1) * pairwise::BLOCK {
+            let waiting = Waiting { partials: &mut *part.partials, stride: w.columns };
+            pairwise::close_block(Combine::SUM, y, waiting, block, is_last);
+        }
+    }
+}
+
+/// Adds some rows from the first to the last.
+#[inline(always)]
+fn add_block<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T], range: Range<usize>) {
+    let mut k = range.start;
+    while k + ROWS <= range.end {
         add_rows::<T, ROWS>(y, std::array::from_fn(|r| x[k + r]), w.rows(k));
         k += ROWS;
     }
-    while k < x.len() {
+    while k < range.end {
         add_rows(y, [x[k]], w.rows(k));
         k += 1;
     }

@@ -25,10 +25,12 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
 //! | `entry` | the entries made from them |
+//! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 
 mod bessel;
 mod beta;
 mod entry;
+mod error_derivatives;
 mod error_function;
 mod exp;
 mod gamma;
@@ -43,6 +45,9 @@ pub mod linear;
 mod log;
 mod log_sums;
 mod pair;
+#[cfg(not(elementary))]
+pub mod pairwise;
+mod polygamma_difference;
 mod power;
 mod rem;
 mod rounding;
@@ -191,6 +196,18 @@ functions! {
     BesselI0e = "bessel_i0e", bessel::i0e;
     /// e to the power of -|x|, times the modified Bessel function of order 1.
     BesselI1e = "bessel_i1e", bessel::i1e;
+    /// The hyperbolic secant, 1 / cosh x.
+    Sech = "sech", hyperbolic::sech;
+    /// e to the power of -x².
+    Gaussian = "gaussian", error_function::gaussian;
+    /// The density of the normal distribution.
+    NormalDensity = "normal_density", error_function::normal_density;
+    /// The density of the normal distribution, divided by its distribution function.
+    NormalHazard = "normal_hazard", error_function::normal_hazard;
+    /// The derivative of the inverse of the error function.
+    ErfInvDerivative = "erf_inv_derivative", error_function::erf_inv_derivative;
+    /// The derivative of the inverse of the distribution function of the normal distribution.
+    NdtriDerivative = "ndtri_derivative", error_function::ndtri_derivative;
 }
 
 functions! {
@@ -232,6 +249,12 @@ functions! {
     BesselIn = "bessel_in", bessel::in_;
     /// e to the power of -|y|, times the modified Bessel function of order x at y.
     BesselIne = "bessel_ine", bessel::ine;
+    /// x / √(x² + y²), without overflow on the way; 0 at the origin.
+    DirectionCosine = "direction_cosine", power::direction_cosine;
+    /// The derivative of order x of the scaled complementary error function, at y.
+    ErfcxDerivative = "erfcx_derivative", error_derivatives::erfcx_derivative;
+    /// The derivative of order x of the logarithm of the normal distribution function, at y.
+    LogNdtrDerivative = "log_ndtr_derivative", error_derivatives::log_ndtr_derivative;
 }
 
 /// A function of three variables, without lanes: each element is computed by itself.
@@ -245,12 +268,22 @@ pub enum Ternary {
     BetaincGradA,
     /// The derivative of that by y.
     BetaincGradB,
+    /// The derivative of order x of the digamma function at y, less that at y + z.
+    PolygammaDifference,
+    /// The derivative of order y of e to the power of -|z|, times the modified Bessel function of order x, at z.
+    BesselIneDerivative,
 }
 
 impl Ternary {
     /// All functions of this kind.
-    pub const ALL: &'static [Ternary] =
-        &[Ternary::Betainc, Ternary::BetaDensity, Ternary::BetaincGradA, Ternary::BetaincGradB];
+    pub const ALL: &'static [Ternary] = &[
+        Ternary::Betainc,
+        Ternary::BetaDensity,
+        Ternary::BetaincGradA,
+        Ternary::BetaincGradB,
+        Ternary::PolygammaDifference,
+        Ternary::BesselIneDerivative,
+    ];
 
     /// The name in graphs and listings.
     pub fn name(self) -> &'static str {
@@ -259,6 +292,8 @@ impl Ternary {
             Ternary::BetaDensity => "beta_density",
             Ternary::BetaincGradA => "betainc_grad_a",
             Ternary::BetaincGradB => "betainc_grad_b",
+            Ternary::PolygammaDifference => "polygamma_difference",
+            Ternary::BesselIneDerivative => "bessel_ine_derivative",
         }
     }
 
@@ -279,6 +314,8 @@ impl Ternary {
             Ternary::BetaDensity => wide::<1>,
             Ternary::BetaincGradA => wide::<2>,
             Ternary::BetaincGradB => wide::<3>,
+            Ternary::PolygammaDifference => wide::<4>,
+            Ternary::BesselIneDerivative => wide::<5>,
         }
     }
 
@@ -289,16 +326,20 @@ impl Ternary {
             Ternary::BetaDensity => narrow::<1>,
             Ternary::BetaincGradA => narrow::<2>,
             Ternary::BetaincGradB => narrow::<3>,
+            Ternary::PolygammaDifference => narrow::<4>,
+            Ternary::BesselIneDerivative => narrow::<5>,
         }
     }
 }
 
 /// The definitions of the functions of three variables, in the order of their list.
-const TERNARY: [fn(f64, f64, f64) -> f64; 4] = [
+const TERNARY: [fn(f64, f64, f64) -> f64; 6] = [
     incomplete_beta::betainc,
     incomplete_beta::beta_density,
     incomplete_beta::betainc_grad_a,
     incomplete_beta::betainc_grad_b,
+    polygamma_difference::polygamma_difference,
+    bessel::ine_derivative,
 ];
 
 extern "C" fn wide<const INDEX: usize>(x: f64, y: f64, z: f64) -> f64 {

@@ -101,4 +101,26 @@ pub(super) fn hypot<L: Lanes>(x: L, y: L) -> L {
     L::select(L::or(x.eq(infinity), y.eq(infinity)), infinity, z)
 }
 
+/// `x / √(x² + y²)`, and the zero itself at the origin.
+#[inline(always)]
+pub(super) fn direction_cosine<L: Lanes>(x: L, y: L) -> L {
+    let (zero, one, infinity) = (L::splat(0.0), L::splat(1.0), L::splat(f64::INFINITY));
+    let both = L::and(x.abs().eq(infinity), y.abs().eq(infinity));
+    // Of an infinite coordinate only the direction counts.
+    let limit = |x: L| L::select(x.abs().eq(infinity), one, L::select(both, one, zero)).bit_or(x.sign());
+    let any = L::or(x.abs().eq(infinity), y.abs().eq(infinity));
+    let number = L::and(x.is_number(), y.is_number());
+    let (x, y) = (L::select(any, limit(x), x), L::select(any, limit(y), y));
+    let large = x.abs().max(y.abs());
+    // Powers of two keep the squares away from overflow and underflow; the quotient is rounded once.
+    let up = large.lt(L::splat(1e-120));
+    let down = L::splat(1e150).lt(large);
+    let factor = L::select(up, L::splat(TWO_700), L::select(down, L::splat(1.0 / TWO_700), one));
+    let length = hypot(x * factor, y * factor);
+    let numerator = L::select(up, x * factor, x);
+    let cosine = numerator / L::select(length.eq(zero), one, length);
+    let cosine = L::select(down, cosine * factor, cosine);
+    L::select(number, cosine, L::splat(f64::NAN))
+}
+
 const TWO_700: f64 = f64::from_bits((1023 + 700) << 52);

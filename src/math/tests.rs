@@ -33,6 +33,8 @@ fn unary_reference(f: Unary) -> &'static str {
         Entr => "entr", Logit => "logit", Softplus => "softplus", Log1mexp => "log1mexp", Sinc => "sinc",
         BesselJ0 => "bessel_j0", BesselJ1 => "bessel_j1", BesselY0 => "bessel_y0", BesselY1 => "bessel_y1",
         BesselI0 => "bessel_i0", BesselI1 => "bessel_i1", BesselI0e => "bessel_i0e", BesselI1e => "bessel_i1e",
+        Sech => "sech", Gaussian => "gaussian", NormalDensity => "normal_density", NormalHazard => "normal_hazard",
+        ErfInvDerivative => "erf_inv_derivative", NdtriDerivative => "ndtri_derivative",
     )
 }
 
@@ -44,6 +46,8 @@ fn binary_reference(f: Binary) -> &'static str {
         Beta => "beta", Lbeta => "lbeta", Polygamma => "polygamma", SincDerivative => "sinc_derivative",
         Igamma => "igamma", Igammac => "igammac", GammaDensity => "gamma_density", IgammaGradA => "igamma_grad_a",
         BesselJn => "bessel_jn", BesselIn => "bessel_in", BesselIne => "bessel_ine",
+        DirectionCosine => "direction_cosine",
+        ErfcxDerivative => "erfcx_derivative", LogNdtrDerivative => "log_ndtr_derivative",
     )
 }
 
@@ -52,6 +56,7 @@ fn ternary_reference(f: Ternary) -> &'static str {
     reference!(f,
         Betainc => "betainc", BetaDensity => "beta_density",
         BetaincGradA => "betainc_grad_a", BetaincGradB => "betainc_grad_b",
+        PolygammaDifference => "polygamma_difference", BesselIneDerivative => "bessel_ine_derivative",
     )
 }
 
@@ -69,6 +74,9 @@ fn promised(name: &str) -> f64 {
         "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sin" | "cos" | "pow" => 1.0,
         "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "acosh" | "atanh" | "logistic" => 1.0,
         "cbrt" | "hypot" | "gamma" => 1.0,
+        "sech" | "gaussian" | "normal_density" | "normal_hazard" | "erf_inv_derivative" | "ndtri_derivative" => 1.0,
+        "polygamma_difference" => 8.0,
+        "erfcx_derivative" | "log_ndtr_derivative" => 4.0,
         // Next to the zeros on the left, twice that.
         "lgamma" | "digamma" => 2.0,
         _ => 2.0,
@@ -202,6 +210,15 @@ fn special_values_of_one_variable() {
             &[(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 0.0), (TINY, 1.0), (f64::MAX, 2.9754474593158995e-155)],
         ),
         (BesselI1e, &[(0.0, 0.0), (-0.0, -0.0), (INF, 0.0), (-INF, -0.0), (4.0 * TINY, 2.0 * TINY)]),
+        (Sech, &[(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 0.0), (TINY, 1.0), (745.0, TINY), (f64::MAX, 0.0)]),
+        (Gaussian, &[(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 0.0), (TINY, 1.0), (27.3, 0.0), (f64::MAX, 0.0)]),
+        (NormalDensity, &[(0.0, 0.3989422804014327), (INF, 0.0), (-INF, 0.0), (39.0, 0.0), (f64::MIN, 0.0)]),
+        (NormalHazard, &[(0.0, 0.7978845608028654), (INF, 0.0), (-INF, INF), (39.0, 0.0), (f64::MIN, f64::MAX)]),
+        (
+            ErfInvDerivative,
+            &[(0.0, 0.886226925452758), (1.0, INF), (-1.0, INF), (1.1, NAN), (-INF, NAN), (TINY, 0.886226925452758)],
+        ),
+        (NdtriDerivative, &[(0.5, 2.5066282746310007), (0.0, INF), (-0.0, INF), (1.0, INF), (1.1, NAN), (-0.5, NAN)]),
     ];
     assert!(table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()), "a row per function");
     for &(f, points) in table {
@@ -303,6 +320,19 @@ fn special_values_of_two_variables() {
         (BesselIne, &[
             (2.0, 0.0, 0.0), (0.0, 0.0, 1.0), (3.0, -INF, -0.0), (2.0, INF, 0.0), (2.0, NAN, NAN), (0.5, 1.0, NAN),
             (26.0, 1.0, NAN), (-1.0, 1.0, NAN), (NAN, 1.0, NAN),
+        ]),
+        (DirectionCosine, &[
+            (3.0, 4.0, 0.6), (-3.0, 4.0, -0.6), (0.0, 0.0, 0.0), (-0.0, 0.0, -0.0), (1.0, 0.0, 1.0), (TINY, TINY, 0.7071067811865475),
+            (INF, 1.0, 1.0), (-INF, -1.0, -1.0), (1.0, INF, 0.0), (-1.0, INF, -0.0), (INF, -INF, 0.7071067811865475),
+            (INF, NAN, NAN), (NAN, INF, NAN), (f64::MAX, f64::MAX, 0.7071067811865475), (TINY, 1.0, TINY), (1.0, TINY, 1.0),
+        ]),
+        (ErfcxDerivative, &[
+            (0.0, 0.0, 1.0), (1.0, 0.0, -1.1283791670955126), (2.0, 0.0, 2.0), (1.0, INF, -0.0), (2.0, INF, 0.0),
+            (1.0, -INF, -INF), (2.0, -INF, INF), (3.0, -30.0, -INF), (1.0, NAN, NAN), (0.5, 1.0, NAN), (26.0, 1.0, NAN),
+        ]),
+        (LogNdtrDerivative, &[
+            (2.0, INF, -0.0), (3.0, INF, 0.0), (2.0, -INF, -1.0), (3.0, -INF, 0.0), (2.0, f64::MIN, -1.0), (2.0, NAN, NAN),
+            (1.0, 1.0, NAN), (5.0, 1.0, NAN), (2.5, 1.0, NAN),
         ]),
     ];
     assert!(table.iter().map(|row| row.0).eq(Binary::ALL.iter().copied()), "a row per function");

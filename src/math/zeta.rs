@@ -41,6 +41,10 @@ fn derivative(order: f64, x: f64) -> f64 {
         };
     }
     let factorial = Unary::Gamma.f64(s);
+    // So far out the leading term of the asymptotic expansion is all, where the product below could vanish.
+    if x > 1e20 {
+        return sign * scaled_power(order, x, Unary::Gamma.f64(order));
+    }
     if x > 0.0 {
         return sign * scaled_power(s, x, factorial) * relative_zeta(s, x, Pair::single(x)).sum();
     }

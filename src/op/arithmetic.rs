@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementary::nan_where_nan;
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
@@ -270,8 +271,8 @@ impl Elementwise for Rem {
         }
     }
 
-    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
-        if slot == 0 { Partial::One } else { Partial::Of(-(x[0] / x[1]).trunc()) }
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
+        if slot == 0 { Partial::One } else { Partial::Of(nan_where_nan(y, -(x[0] / x[1]).trunc())) }
     }
 
     fn code(&self) -> Code {
@@ -379,10 +380,11 @@ macro_rules! minimum {
 }
 pub(super) use minimum;
 
-/// What `own` gets of the cotangent of an extremum: all if it wins, half if it ties, else nothing.
-fn share(own: Var, other: Var, wins: Var) -> Var {
-    let tie = own.equal(other).select(own.full_like(0.5), own.full_like(0.0));
-    wins.select(own.full_like(1.0), tie)
+/// What an operand gets of the cotangent of an extremum `y`: all if it wins, nothing if it loses, half if it ties; and NaN
+/// if `y` is NaN.
+fn share(wins: Var, loses: Var, y: Var) -> Var {
+    let tie = y.is_nan().select(y, y.full_like(0.5));
+    wins.select(y.full_like(1.0), loses.select(y.full_like(0.0), tie))
 }
 
 /// Chooses one of two numbers by their order.
@@ -404,9 +406,9 @@ macro_rules! extremum {
                 on_numbers!(x, |a, b| $float!(a, b), a.$method(b))
             }
 
-            fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+            fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
                 let (own, other) = (x[slot], x[1 - slot]);
-                Partial::Of(share(own, other, own.$wins(other)))
+                Partial::Vanishing(share(own.$wins(other), other.$wins(own), y))
             }
 
             fn code(&self) -> Code {
@@ -475,14 +477,15 @@ impl Elementwise for Clamp {
         Elementwise::eval(&Min, &[raised, x[2]])
     }
 
-    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
         let (lo, hi) = (x[0], x[2]);
         let raised = x[1].max(lo);
+        let (below, above) = (raised.less(hi), hi.less(raised));
         if slot == 2 {
-            return Partial::Of(share(hi, raised, hi.less(raised)));
+            return Partial::Vanishing(share(above, below, y));
         }
         let (own, other) = (x[slot], x[1 - slot]);
-        Partial::Of(share(own, other, own.greater(other)) * share(raised, hi, raised.less(hi)))
+        Partial::Vanishing(share(own.greater(other), other.greater(own), raised) * share(below, above, y))
     }
 
     fn code(&self) -> Code {

@@ -9,6 +9,7 @@ use super::rules::{
     Answer, Derivative, Doc, Examples, General, Layout, Library, Lowering, Rules, Sample, eval_library, expect_arity,
     literal,
 };
+use super::strong::{Strong, contraction};
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
 use crate::ir::{Mismatch, Types, mismatch};
@@ -27,8 +28,10 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 /// It depends on the operation's parameters and on extents, never on strides. Axes of extent 1 do not count. An operand
 /// without kept axes is a vector. A product of vectors, and of a vector with a matrix whose last axis is contracted, is
 /// summed as [`ReduceSum`](super::ReduceSum) sums a last axis; that of a vector with a matrix whose last axis is kept, as
-/// it sums a first axis. So are products of two matrices that take few multiplications; the order of others is faer's, for operands that lie in row-major order: it
-/// depends on the kind of processor, too, as does whether faer fuses multiplication and addition.
+/// it sums a first axis: the error of both grows as the logarithm of the number of products. So are products of two
+/// matrices that take few multiplications; the order of others is faer's, for operands that lie in row-major order: it
+/// depends on the kind of processor, too, as does whether faer fuses multiplication and addition. Faer adds a few hundred
+/// products in registers, and such sums one after the other.
 ///
 /// # Derivative
 /// Bilinear. The cotangent of `lhs` contracts `ct` with `rhs` over `rhs`'s kept axes, then restores `lhs`'s axis order;
@@ -47,7 +50,7 @@ const SIDES: [&str; 2] = ["lhs", "rhs"];
 
 impl DotGeneral {
     /// The axes of an operand that are neither contracted nor batch, in ascending order.
-    fn kept(&self, slot: usize, rank: usize) -> Vec<usize> {
+    pub(super) fn kept(&self, slot: usize, rank: usize) -> Vec<usize> {
         (0..rank).filter(|axis| !self.contract[slot].contains(axis) && !self.batch[slot].contains(axis)).collect()
     }
 
@@ -202,8 +205,8 @@ fn samples() -> Vec<Sample> {
 
 impl General for DotGeneral {
     fn jvp(&self, x: &[Var], _: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let of_lhs = t[0].map(|t| apply(self.clone(), &[t, x[1]]));
-        let of_rhs = t[1].map(|t| apply(self.clone(), &[x[0], t]));
+        let of_lhs = t[0].map(|t| contraction(self.clone(), [t, x[1]], Strong::Lhs));
+        let of_rhs = t[1].map(|t| contraction(self.clone(), [x[0], t], Strong::Rhs));
         vec![match (of_lhs, of_rhs) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
@@ -211,7 +214,7 @@ impl General for DotGeneral {
     }
 
     fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
-        let ct_of = |slot: usize| ct[0].filter(|_| wanted[slot]).map(|ct| self.cotangent(slot, x, ct));
+        let ct_of = |slot: usize| ct[0].filter(|_| wanted[slot]).map(|ct| self.cotangent(slot, x, ct, true));
         vec![ct_of(0), ct_of(1)]
     }
 }
@@ -222,8 +225,10 @@ impl DotGeneral {
         DotGeneral { contract: [vec![l], vec![r]], batch: [vec![], vec![]] }
     }
 
-    /// The cotangent of the operand in that slot: `ct` contracted with the other operand over the other's kept axes.
-    fn cotangent(&self, slot: usize, x: &[Var], ct: Var) -> Var {
+    /// The cotangent of the operand in that slot: `ct` contracted with the other operand over the other's kept axes. Zeros
+    /// of `ct` annihilate the other operand, and those of the other annihilate `ct` unless it is a `partial` derivative.
+    pub(super) fn cotangent(&self, slot: usize, x: &[Var], ct: Var, partial: bool) -> Var {
+        let zeros = |slot: usize| if partial { Strong::slot(slot) } else { Strong::Either };
         let other = 1 - slot;
         let (rank, other_rank) = (x[slot].rank(), x[other].rank());
         let (kept, other_kept) = (self.kept(slot, rank), self.kept(other, other_rank));
@@ -242,20 +247,20 @@ impl DotGeneral {
         let ct_first: Vec<usize> =
             self.batch[slot].iter().copied().chain(kept.clone()).chain(contracted.clone()).collect();
         let ct_last: Vec<usize> = self.batch[slot].iter().copied().chain(contracted).chain(kept).collect();
-        let (op, operands, axes) = if !is_identity(&ct_first) && is_identity(&ct_last) {
+        let (op, operands, zeros, axes) = if !is_identity(&ct_first) && is_identity(&ct_last) {
             let op = DotGeneral { contract: [other_kept, in_ct], batch: [self.batch[other].clone(), ct_batch] };
-            (op, [x[other], ct], ct_last)
+            (op, [x[other], ct], zeros(1), ct_last)
         } else {
             let op = DotGeneral { contract: [in_ct, other_kept], batch: [ct_batch, self.batch[other].clone()] };
-            (op, [ct, x[other]], ct_first)
+            (op, [ct, x[other]], zeros(0), ct_first)
         };
-        let product = apply(op, &operands);
+        let product = contraction(op, operands, zeros);
         if is_identity(&axes) { product } else { product.transpose(&super::shape::inverse(&axes)) }
     }
 }
 
 /// Whether a permutation leaves everything in its place.
-fn is_identity(perm: &[usize]) -> bool {
+pub(super) fn is_identity(perm: &[usize]) -> bool {
     perm.iter().enumerate().all(|(k, &axis)| k == axis)
 }
 
@@ -322,7 +327,7 @@ impl Library for DotGeneral {
 }
 
 impl DotGeneral {
-    fn multiply<T: Number>(&self, operands: [&ArrayViewD<'_, T>; 2], result: &mut [T]) {
+    pub(super) fn multiply<T: Number>(&self, operands: [&ArrayViewD<'_, T>; 2], result: &mut [T]) {
         let sides = [0, 1].map(|slot| Side::new(self, slot, operands[slot].shape()));
         let ordered = [0, 1].map(|slot| operands[slot].clone().permuted_axes(&sides[slot].perm[..]));
         let [lhs, rhs] = [0, 1].map(|slot| sides[slot].in_rows(&ordered[slot]));
@@ -348,6 +353,30 @@ impl DotGeneral {
                 let rhs = matrix(&sides[1], y.as_slice().expect("bug: a copy with gaps")).transposed();
                 linear::product(lhs, rhs, result);
             }
+        }
+    }
+}
+
+impl DotGeneral {
+    /// The same with another product of two elements, summed from left to right.
+    pub(super) fn multiply_by<T: Number>(
+        &self,
+        operands: [&ArrayViewD<'_, T>; 2],
+        result: &mut [T],
+        product: impl Fn(T, T) -> T,
+    ) {
+        let sides = [0, 1].map(|slot| Side::new(self, slot, operands[slot].shape()));
+        let ordered = [0, 1].map(|slot| operands[slot].clone().permuted_axes(&sides[slot].perm[..]));
+        let [lhs, rhs] = [0, 1].map(|slot| sides[slot].in_rows(&ordered[slot]));
+        let element = |side: &Side, x: &CowArray<'_, T, Ix3>, b: usize, kept: usize, contracted: usize| {
+            if side.contracted_first { x[[b, contracted, kept]] } else { x[[b, kept, contracted]] }
+        };
+        let [m, n] = [sides[0].kept, sides[1].kept];
+        for (position, result) in result.iter_mut().enumerate() {
+            let (b, i, j) = (position / (m * n), position / n % m, position % n);
+            *result = (0..sides[0].contracted).fold(T::ZERO, |sum, k| {
+                sum.plus(product(element(&sides[0], &lhs, b, i, k), element(&sides[1], &rhs, b, j, k)))
+            });
         }
     }
 }

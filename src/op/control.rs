@@ -458,7 +458,8 @@ fn region(name: &str, inputs: &[Type], body: impl FnOnce(&[Var]) -> Vec<Var>) ->
     let inside = || body(&values.iter().map(|&value| trace::variable(value)).collect::<Vec<Var>>());
     let (mut graph, outputs) = record(graph, usize::MAX, None, inside).expect("bug: an example does not trace");
     for (k, output) in outputs.into_iter().enumerate() {
-        graph.add_output(format!("y{k}"), output.value().expect("bug: a poisoned example"));
+        let value = output.value().expect("bug: a poisoned example");
+        graph.add_output(format!("y{k}"), value).expect("bug: an example's output");
     }
     graph.strip_source_lines();
     graph.into()

@@ -87,17 +87,20 @@ impl Op {
         let call =
             if result.dtype.is_float() { Cost { calls: result.size() as u64, ..Cost::default() } } else { each(0) };
         match self {
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => each(1),
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::StrongMul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => each(1),
             Op::Sqrt(_) | Op::Square(_) | Op::Reciprocal(_) => each(1),
             Op::Fma(_) | Op::Clamp(_) | Op::Rsqrt(_) => each(2),
             Op::IntegerPow(op) => each(op.n_flops()),
             Op::Rem(_) => call,
-            Op::Pow(_) | Op::Cbrt(_) | Op::Hypot(_) => call,
+            Op::Pow(_) | Op::Cbrt(_) | Op::Hypot(_) | Op::DirectionCosine(_) => call,
             Op::Exp(_) | Op::Exp2(_) | Op::Expm1(_) | Op::Log(_) | Op::Log2(_) | Op::Log10(_) | Op::Log1p(_) => call,
             Op::Sin(_) | Op::Cos(_) | Op::Tan(_) | Op::Asin(_) | Op::Acos(_) | Op::Atan(_) | Op::Atan2(_) => call,
-            Op::Sinh(_) | Op::Cosh(_) | Op::Tanh(_) | Op::Asinh(_) | Op::Acosh(_) | Op::Atanh(_) => call,
+            Op::Sinh(_) | Op::Cosh(_) | Op::Tanh(_) | Op::Sech(_) | Op::Asinh(_) | Op::Acosh(_) | Op::Atanh(_) => call,
             Op::Logistic(_) | Op::Erf(_) | Op::Erfc(_) | Op::Erfcx(_) | Op::ErfInv(_) => call,
             Op::Ndtr(_) | Op::LogNdtr(_) | Op::Ndtri(_) => call,
+            Op::Gaussian(_) | Op::NormalDensity(_) | Op::NormalHazard(_) => call,
+            Op::ErfInvDerivative(_) | Op::NdtriDerivative(_) => call,
+            Op::ErfcxDerivative(_) | Op::LogNdtrDerivative(_) | Op::PolygammaDifference(_) => call,
             Op::Entr(_) | Op::Logit(_) | Op::Softplus(_) | Op::Log1mexp(_) => call,
             Op::Xlogy(_) | Op::Xlog1py(_) | Op::Logaddexp(_) => call,
             Op::Gamma(_) | Op::Lgamma(_) | Op::Digamma(_) | Op::Polygamma(_) | Op::Beta(_) | Op::Lbeta(_) => call,
@@ -106,7 +109,7 @@ impl Op {
             Op::Betainc(_) | Op::BetaDensity(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => call,
             Op::BesselJ0(_) | Op::BesselJ1(_) | Op::BesselY0(_) | Op::BesselY1(_) | Op::BesselI0(_) => call,
             Op::BesselI1(_) | Op::BesselI0e(_) | Op::BesselI1e(_) => call,
-            Op::BesselJn(_) | Op::BesselIn(_) | Op::BesselIne(_) => call,
+            Op::BesselJn(_) | Op::BesselIn(_) | Op::BesselIne(_) | Op::BesselIneDerivative(_) => call,
             Op::ReduceSum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => {
                 Cost::of(result.dtype, operands[0].size().saturating_sub(result.size()))
             }
@@ -116,6 +119,9 @@ impl Op {
             }
             Op::ScatterSlices(_) => Cost::of(result.dtype, operands.iter().map(|ty| ty.size()).sum()),
             Op::DotGeneral(op) => {
+                each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
+            }
+            Op::StrongDot(op) => {
                 each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
             }
             Op::Neg(_) | Op::Abs(_) | Op::Sign(_) | Op::Copysign(_) => each(0),

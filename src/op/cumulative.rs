@@ -14,7 +14,9 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// Cumulative sum along an axis: each element with all before it, or with all after it. Integers wrap.
 ///
-/// The sum goes on from one element to the next, beginning with the first, or with the last if `reverse`.
+/// The sum goes on from one element to the next, beginning with the first, or with the last if `reverse`. So results for
+/// elements of one sign never decrease in magnitude, but the error grows with the number of elements, unlike that of
+/// [`ReduceSum`](super::ReduceSum).
 ///
 /// # Constraints
 /// (C1) `axis` lies below the operand's rank. (C2) The operand is numeric.
@@ -58,7 +60,7 @@ impl Rules for CumSum {
         Doc {
             summary: "sum of each element of x with all before it, or after it, along an axis",
             derivative: "cumulative sum from the other end",
-            accuracy: "one after another; integers wrap",
+            accuracy: "one after another, so the error grows as n; integers wrap",
         }
     }
 

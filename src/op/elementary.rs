@@ -4,9 +4,9 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
-use super::power::nonzero;
+use super::power::{cosine, nonzero};
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::var::apply_pair;
 use super::{Operand, Var};
 use crate::ir::Mismatch;
@@ -26,6 +26,17 @@ pub(super) fn eval_math1(f: math::Unary, x: &[Scalar]) -> Scalar {
         [Scalar::F32(x)] => Scalar::F32(f.f32(*x)),
         other => unreachable!("bug: operands {other:?} passed inference"),
     }
+}
+
+/// `x` inside of the domain of a function; outside, NaN in the value and in all derivatives: where the function is NaN, so
+/// are its derivatives.
+pub(super) fn where_it_holds(x: Var, inside: Var) -> Var {
+    if trace::range(x).is_positive() { x } else { inside.select(x, x * NAN) }
+}
+
+/// The partial derivative of a function whose result is `y`: NaN where that is, and so are the derivatives of this one.
+pub(super) fn nan_where_nan(y: Var, partial: Var) -> Var {
+    y.is_nan().select(y, partial)
 }
 
 /// A function of two variables in whichever floating-point dtype the operands have.
@@ -120,28 +131,28 @@ elementary! {
 }
 elementary! {
     Log, "log", ln, "ln x",
-    "1/x", |x, _| x.recip(),
+    "1/x", |x, _| where_it_holds(x, x.greater_equal(0.0)).recip(),
     (0.5, 3.0), 1,
     &[(&[1.0], 0.0), (&[2.0], LN_2), (&[10.0], LN_10), (&[E], 1.0), (&[5e-324], -744.4400719213812), (&[0.0], -INF),
       (&[-0.0], -INF), (&[-1.0], NAN), (&[INF], INF), (&[-INF], NAN), (&[NAN], NAN)]
 }
 elementary! {
     Log2, "log2", log2, "log₂ x",
-    "1/(x ln 2)", |x, _| LOG2_E / x,
+    "1/(x ln 2)", |x, _| LOG2_E / where_it_holds(x, x.greater_equal(0.0)),
     (0.5, 3.0), 1,
     &[(&[1.0], 0.0), (&[8.0], 3.0), (&[0.125], -3.0), (&[10.0], LOG2_10), (&[5e-324], -1074.0), (&[0.0], -INF),
       (&[-1.0], NAN), (&[INF], INF), (&[NAN], NAN)]
 }
 elementary! {
     Log10, "log10", log10, "log₁₀ x",
-    "1/(x ln 10)", |x, _| LOG10_E / x,
+    "1/(x ln 10)", |x, _| LOG10_E / where_it_holds(x, x.greater_equal(0.0)),
     (0.5, 3.0), 1,
     &[(&[1.0], 0.0), (&[1000.0], 3.0), (&[1e-300], -300.0), (&[2.0], LOG10_2), (&[0.0], -INF), (&[-1.0], NAN),
       (&[INF], INF), (&[NAN], NAN)]
 }
 elementary! {
     Log1p, "log1p", ln_1p, "ln(1 + x), without cancellation near 0",
-    "1/(1 + x)", |x, _| (1.0 + x).recip(),
+    "1/(1 + x)", |x, _| where_it_holds(1.0 + x, x.greater_equal(-1.0)).recip(),
     (-0.5, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], LN_2), (&[9.0], LN_10), (&[0.5], 0.4054651081081644),
       (&[-0.5], -LN_2), (&[-1.0], -INF), (&[-2.0], NAN), (&[INF], INF), (&[NAN], NAN)]
@@ -172,7 +183,7 @@ elementary! {
 }
 elementary! {
     Asin, "asin", asin, "asin x, in [-π/2, π/2]",
-    "1/√(1 - x²)", |x, _| ((1.0 - x) * (1.0 + x)).rsqrt(),
+    "1/√(1 - x²)", |x, _| one_less_square(x).rsqrt(),
     (-0.8, 0.8), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], FRAC_PI_6), (&[1.0], FRAC_PI_2),
       (&[-1.0], -FRAC_PI_2), (&[1.0000000000000002], NAN), (&[-2.0], NAN),
@@ -180,14 +191,14 @@ elementary! {
 }
 elementary! {
     Acos, "acos", acos, "acos x, in [0, π]",
-    "-1/√(1 - x²)", |x, _| -((1.0 - x) * (1.0 + x)).rsqrt(),
+    "-1/√(1 - x²)", |x, _| -one_less_square(x).rsqrt(),
     (-0.8, 0.8), 1,
     &[(&[1.0], 0.0), (&[-1.0], PI), (&[0.0], FRAC_PI_2), (&[0.5], FRAC_PI_3), (&[-0.5], 2.0943951023931957),
       (&[1.0000000000000002], NAN), (&[-2.0], NAN), (&[NAN], NAN)]
 }
 elementary! {
     Atan, "atan", atan, "atan x, in [-π/2, π/2]",
-    "1/(1 + x²)", |x, _| (1.0 + x.square()).recip(),
+    "1/(1 + x²)", |x, _| x.hypot(1.0).recip().square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.4636476090008061), (&[1.0], FRAC_PI_4),
       (&[-1.0], -FRAC_PI_4), (&[1e300], FRAC_PI_2), (&[INF], FRAC_PI_2), (&[-INF], -FRAC_PI_2), (&[NAN], NAN)]
@@ -208,10 +219,17 @@ elementary! {
 }
 elementary! {
     Tanh, "tanh", tanh, "tanh x",
-    "1 - tanh² x", |_, y| 1.0 - y * y,
+    "1/cosh² x", |x, _| x.sech().square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.46211715726000974), (&[1.0], 0.7615941559557649),
       (&[-1.0], -0.7615941559557649), (&[20.0], 1.0), (&[INF], 1.0), (&[-INF], -1.0), (&[NAN], NAN)]
+}
+elementary! {
+    Sech, "sech", sech, "1/cosh x, without overflow",
+    "-y tanh x", |x, y| -y * x.tanh(),
+    (-2.0, 2.0), 1,
+    &[(&[0.0], 1.0), (&[-0.0], 1.0), (&[1.0], 0.6480542736638855), (&[-1.0], 0.6480542736638855),
+      (&[710.0], 8.95257245135026e-309), (&[744.0], 1.5e-323), (&[750.0], 0.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], NAN)]
 }
 elementary! {
     Asinh, "asinh", asinh, "asinh x",
@@ -231,14 +249,14 @@ elementary! {
 }
 elementary! {
     Atanh, "atanh", atanh, "atanh x",
-    "1/(1 - x²)", |x, _| ((1.0 - x) * (1.0 + x)).recip(),
+    "1/(1 - x²)", |x, _| where_it_holds(one_less_square(x), x.abs().less_equal(1.0)).recip(),
     (-0.8, 0.8), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.5493061443340549), (&[-0.5], -0.5493061443340549),
       (&[1.0], INF), (&[-1.0], -INF), (&[1.0000000000000002], NAN), (&[NAN], NAN)]
 }
 elementary! {
     Logistic, "logistic", sigmoid, "1/(1 + e⁻ˣ)",
-    "y (1 - y)", |_, y| y * (1.0 - y),
+    "1/(4 cosh²(x/2))", |x, _| (0.5 * (0.5 * x).sech()).square(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.5), (&[-0.0], 0.5), (&[2.0], 0.8807970779778824), (&[-2.0], 0.11920292202211756),
       (&[-700.0], 9.85967654375977e-305), (&[-746.0], 0.0), (&[50.0], 1.0), (&[INF], 1.0), (&[-INF], 0.0),
@@ -265,9 +283,8 @@ impl Elementwise for Atan2 {
     }
 
     fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
-        // Two quotients by the length: its square overflows early.
         let length = nonzero(x[0].hypot(x[1]));
-        Partial::Of(if slot == 0 { x[1] / length / length } else { -x[0] / length / length })
+        Partial::Of(if slot == 0 { cosine(x[1], x[0]) / length } else { -cosine(x[0], x[1]) / length })
     }
 
     fn code(&self) -> Code {
@@ -309,6 +326,11 @@ impl Elementwise for Atan2 {
     fn instances() -> Vec<Atan2> {
         vec![Atan2]
     }
+}
+
+/// `1 - x²`, rounded once, so that it does not cancel next to 1, and its derivative not next to 0.
+fn one_less_square(x: Var) -> Var {
+    (-x).mul_add(x, 1.0)
 }
 
 impl Var {

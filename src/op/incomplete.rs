@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::elementary::eval_math2;
+use super::gamma::digamma_difference;
 use super::log_sums::{elementary2, quotient};
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
 use super::trace::{self, apply};
@@ -270,12 +271,12 @@ elementary3! {
 
 /// The derivative of the beta density `y` by its first parameter.
 fn density_by_a(a: Var, b: Var, x: Var, y: Var) -> Var {
-    y.xlogy(x) - y * (a.digamma() - (a + b).digamma())
+    y.xlogy(x) - y * digamma_difference(a, b)
 }
 
 /// The derivative of the beta density `y` by its second parameter.
 fn density_by_b(a: Var, b: Var, x: Var, y: Var) -> Var {
-    y.xlog1py(-x) - y * (b.digamma() - (a + b).digamma())
+    y.xlog1py(-x) - y * digamma_difference(b, a)
 }
 
 impl Var {

@@ -17,7 +17,7 @@ use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{elementary, eval_math1, eval_math2};
+use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
 use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use super::var::apply_pair;
@@ -38,7 +38,7 @@ elementary! {
 }
 elementary! {
     Logit, "logit", logit, "ln(x / (1 - x)), the inverse of the logistic function; NaN outside [0, 1]",
-    "1/(x (1 - x))", |x, _| (x * (1.0 - x)).recip(),
+    "1/x + 1/(1 - x)", |x, y| nan_where_nan(y, x.recip() + (1.0 - x).recip()),
     (0.2, 0.8), 1,
     &[(&[0.5], 0.0), (&[0.75], 1.0986122886681098), (&[0.25], -1.0986122886681098), (&[1e-300], -690.7755278982137),
       (&[0.9999999999999999], 36.7368005696771), (&[0.0], -INF), (&[1.0], INF), (&[-0.5], NAN), (&[1.5], NAN),
@@ -53,7 +53,7 @@ elementary! {
 }
 elementary! {
     Log1mexp, "log1mexp", log1mexp, "ln(1 - e⁻ˣ) for x >= 0, without cancellation; NaN below 0",
-    "1/(eˣ - 1)", |x, _| x.exp_m1().recip(),
+    "1/(eˣ - 1)", |x, y| nan_where_nan(y, (-x).exp() / -(-x).exp_m1()),
     (0.2, 2.0), 1,
     &[(&[1.0], -0.4586751453870819), (&[0.5], -0.9327521295671886), (&[2.0], -0.14541345786885906),
       (&[1e-300], -690.7755278982137), (&[5e-324], -744.4400719213812), (&[100.0], -3.720075976020836e-44),
@@ -90,7 +90,7 @@ macro_rules! elementary2 {
 
             fn partial(&self, slot: usize, x: &[Var], z: Var) -> Partial {
                 let ($x, $y, $z) = (x[0], x[1], z);
-                Partial::Of(if slot == 0 { $by_x } else { $by_y })
+                Partial::Of(super::elementary::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
             }
 
             fn code(&self) -> Code {

@@ -8,6 +8,10 @@
 //! # Accuracy and time of the elementary functions
 //!
 #![doc = include_str!("accuracy.md")]
+//!
+//! # Accuracy of derivatives
+//!
+#![doc = include_str!("derivatives.md")]
 
 mod arithmetic;
 mod assembly;
@@ -28,6 +32,7 @@ mod log_sums;
 #[cfg(feature = "nalgebra")]
 mod nalgebra;
 mod power;
+mod range;
 mod reduce;
 mod rounding;
 mod rules;
@@ -36,6 +41,7 @@ mod sign;
 mod sinc;
 mod slice;
 mod statistics;
+mod strong;
 pub(crate) mod trace;
 mod var;
 
@@ -58,6 +64,7 @@ pub use incomplete::*;
 pub use join::*;
 pub use log_sums::*;
 pub use power::*;
+pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
 pub use rounding::*;
 pub use rules::*;
@@ -65,6 +72,8 @@ pub use shape::*;
 pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
+pub(crate) use strong::strong_product;
+pub use strong::{Strong, StrongDot, StrongMul};
 pub use var::{Operand, Var};
 
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -177,6 +186,7 @@ operations!(
     Square,
     Reciprocal,
     Hypot,
+    DirectionCosine,
     // elementary
     Exp,
     Exp2,
@@ -194,6 +204,7 @@ operations!(
     Sinh,
     Cosh,
     Tanh,
+    Sech,
     Asinh,
     Acosh,
     Atanh,
@@ -207,6 +218,13 @@ operations!(
     Ndtr,
     LogNdtr,
     Ndtri,
+    Gaussian,
+    NormalDensity,
+    NormalHazard,
+    ErfInvDerivative,
+    NdtriDerivative,
+    ErfcxDerivative,
+    LogNdtrDerivative,
     // log_sums
     Entr,
     Logit,
@@ -220,6 +238,7 @@ operations!(
     Lgamma,
     Digamma,
     Polygamma,
+    PolygammaDifference,
     Beta,
     Lbeta,
     // sinc
@@ -246,6 +265,7 @@ operations!(
     BesselJn,
     BesselIn,
     BesselIne,
+    BesselIneDerivative,
     // compare
     Eq,
     Ne,
@@ -289,6 +309,9 @@ operations!(
     CumSum in Box,
     // contract
     DotGeneral in Box,
+    // strong
+    StrongMul,
+    StrongDot in Box,
     // control
     Cond,
     Switch,

@@ -1,27 +1,46 @@
 //! Reductions over axes.
 //!
 //! # Order
-//! Floating-point sums depend on their order, so there is one, independent of lanes, tiles and threads. If the last
-//! axis is reduced, its elements (a *row*) are cut into tiles of [`TILE`]. A tile shorter than [`MIN_INTERLEAVED`] is
-//! combined from left to right; a longer one by 8 interleaved accumulators, element `k` into accumulator `k mod 8`,
-//! combined at the end as `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`. Accumulators start from the identity. The tiles'
-//! values, or the elements themselves if the last axis is kept, are combined from left to right in row-major order,
-//! starting from the identity.
+//! Floating-point sums and products depend on their order, so there is one. It follows from the operand's shape and the
+//! axes alone, not from lanes, tiles of memory, threads, or what is fused.
+//!
+//! 1. *Terms.* If the last axis is reduced, its elements (a *row*) are cut into tiles of [`TILE`], and a term is what a
+//!    tile gives. A tile shorter than [`MIN_INTERLEAVED`] is combined from left to right; a longer one by 8 interleaved
+//!    accumulators, element `k` into accumulator `k mod 8`, combined at the end as
+//!    `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`. Accumulators start from the identity. If the last axis is kept, a term is an
+//!    element.
+//! 2. *Blocks.* For each element of the result its terms are taken in row-major order of the axes that are reduced.
+//!    [`BLOCK`] consecutive ones are a block, combined from left to right, starting from the identity; the last block may
+//!    be shorter.
+//! 3. *Pairs.* The blocks are combined pairwise: `n > 1` of them give what the first `2ᵏ` give, combined with what the
+//!    others give, where `2ᵏ` is the greatest power of two below `n`.
+//!
+//! No element goes through more than `64 + 32 + log₂ n + 3` additions, where `n` is the number of terms, so the error of
+//! a sum of numbers of one sign is at most about that many half units in the last place, and typically a few.
+//! Integers wrap, so their order does not matter, nor does that of maxima and minima.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::rules::{
     Answer, Derivative, Doc, Examples, General, Linear, Lowering, Monoid, Rules, Sample, expect_arity, literal, numbers,
 };
 use super::shape::inverse;
+use super::strong::{Strong, strong_product};
 use super::trace::apply;
 use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Types, mismatch};
 pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
+pub use crate::math::pairwise::BLOCK;
 use crate::op::arithmetic::{maximum, minimum};
 use crate::value::{Array, DType, Scalar, Shape, Type};
 
 impl Monoid {
+    /// Whether the result depends on the order in which elements are combined.
+    pub fn depends_on_order(self, dtype: DType) -> bool {
+        matches!(self, Monoid::Sum | Monoid::Prod) && dtype.is_float()
+    }
+
     /// What leaves the other operand as it is.
     pub fn identity(self, dtype: DType) -> Scalar {
         match self {
@@ -88,20 +107,60 @@ impl Monoid {
 fn reduce(monoid: Monoid, axes: &[usize], x: &Array) -> Array {
     let shape = Shape::from(x.shape());
     let result = Type::new(x.dtype(), shape.without(axes));
-    let mut sums = vec![monoid.identity(x.dtype()); result.size()];
+    let identity = monoid.identity(x.dtype());
+    let mut blocks = vec![Blocks::new(identity); result.size()];
     let last_reduced = shape.rank() > 0 && axes.contains(&(shape.rank() - 1));
     let row = if last_reduced { shape[shape.rank() - 1] } else { 1 };
     let elements: Vec<Scalar> = x.elements().collect();
     let rows = elements.len().checked_div(row).unwrap_or(0);
+    let combine = |x, y| monoid.combine(x, y);
     for position in 0..rows {
         let kept = kept_position(&shape, axes, position * row);
         for tile in elements[position * row..(position + 1) * row].chunks(TILE) {
             // A tile of one kept element is that element itself.
-            let value = if last_reduced { monoid.combine_tile(x.dtype(), tile) } else { tile[0] };
-            sums[kept] = monoid.combine(sums[kept], value);
+            let term = if last_reduced { monoid.combine_tile(x.dtype(), tile) } else { tile[0] };
+            blocks[kept].add(term, combine);
         }
     }
-    Array::collect(&result, sums.into_iter())
+    Array::collect(&result, blocks.into_iter().map(|blocks| blocks.combine(combine)))
+}
+
+/// Blocks of terms, in the documented order.
+#[derive(Clone)]
+pub(crate) struct Blocks<T> {
+    identity: T,
+    results: SmallVec<[T; 1]>,
+    n_terms: usize,
+}
+
+impl<T: Copy> Blocks<T> {
+    pub fn new(identity: T) -> Blocks<T> {
+        Blocks { identity, results: SmallVec::new(), n_terms: 0 }
+    }
+
+    /// Adds a term to its block.
+    pub fn add(&mut self, term: T, mut combine: impl FnMut(T, T) -> T) {
+        if self.n_terms.is_multiple_of(BLOCK) {
+            self.results.push(self.identity);
+        }
+        let block = self.results.last_mut().expect("bug: a term without a block");
+        *block = combine(*block, term);
+        self.n_terms += 1;
+    }
+
+    /// The blocks combined.
+    pub fn combine(self, mut combine: impl FnMut(T, T) -> T) -> T {
+        if self.results.is_empty() { self.identity } else { combine_pairs(&self.results, &mut combine) }
+    }
+}
+
+fn combine_pairs<T: Copy>(blocks: &[T], combine: &mut impl FnMut(T, T) -> T) -> T {
+    if let [block] = blocks {
+        return *block;
+    }
+    let (first, rest) = blocks.split_at(blocks.len().next_power_of_two() / 2);
+    let (first, rest) = (combine_pairs(first, combine), combine_pairs(rest, combine));
+    combine(first, rest)
 }
 
 /// The row-major position in the result to which the element at that position of the operand belongs.
@@ -217,7 +276,7 @@ reduction! {
     doc: Doc {
         summary: "sum over axes",
         derivative: "1 for every element",
-        accuracy: "one fixed order, interleaved and tiled; integers wrap",
+        accuracy: "one fixed order, whose error grows as log n; integers wrap",
     };
     dtypes: NUMBERS;
     answers: [
@@ -241,7 +300,7 @@ reduction! {
     doc: Doc {
         summary: "product over axes",
         derivative: "the product of the other elements, exact also where elements are 0",
-        accuracy: "one fixed order, interleaved and tiled; integers wrap",
+        accuracy: "one fixed order, whose error grows as log n; integers wrap",
     };
     dtypes: NUMBERS;
     answers: [
@@ -261,7 +320,7 @@ reduction! {
     /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
     ///
     /// # Derivative
-    /// 1 for the largest element; equal ones share it evenly. If the maximum is NaN, nothing flows.
+    /// 1 for the largest element; equal ones share it evenly. If the maximum is NaN, it is NaN for every element.
     ReduceMax, "reduce_max", Monoid::Max, |op| Derivative::General(op);
     doc: Doc {
         summary: "maximum over axes",
@@ -287,7 +346,7 @@ reduction! {
     /// (C1) `axes` ascend strictly and lie below the operand's rank. (C2) The operand is numeric.
     ///
     /// # Derivative
-    /// 1 for the smallest element; equal ones share it evenly. If the minimum is NaN, nothing flows.
+    /// 1 for the smallest element; equal ones share it evenly. If the minimum is NaN, it is NaN for every element.
     ReduceMin, "reduce_min", Monoid::Min, |op| Derivative::General(op);
     doc: Doc {
         summary: "minimum over axes",
@@ -366,7 +425,9 @@ impl General for ReduceProd {
         while n > 1 {
             let (halves, tangents) = (Halves::new(x, n), Halves::new(t, n));
             x = halves.product();
-            t = halves.with(halves.first * tangents.second + tangents.first * halves.second, tangents.rest);
+            let by_first = strong_product(tangents.first, halves.second, Strong::Lhs);
+            let by_second = strong_product(halves.first, tangents.second, Strong::Rhs);
+            t = halves.with(by_second + by_first, tangents.rest);
             n = n.div_ceil(2);
         }
         vec![Some(t.reshape(&shape.without(&self.axes)))]
@@ -386,7 +447,7 @@ impl General for ReduceProd {
         for halves in levels.into_iter().rev() {
             let own = ct.slice_axis(0, 0, halves.half, 1);
             let rest = halves.rest.map(|_| ct.slice_axis(0, halves.half, halves.half + 1, 1));
-            let both = [own * halves.second, own * halves.first];
+            let both = [halves.second, halves.first].map(|other| strong_product(own, other, Strong::Lhs));
             ct = Var::concatenate(&both.into_iter().chain(rest).collect::<Vec<_>>(), 0);
         }
         vec![Some(joined.restore(ct))]
@@ -457,14 +518,16 @@ macro_rules! shared_derivative {
             fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
                 let Some(t) = t[0] else { return vec![None] };
                 let ties = Ties::new(x[0], y[0], &self.axes);
-                vec![Some(ties.mask.select(t, t.full_like(0.0)).sum_axes(&self.axes) / ties.number)]
+                let lost = strong_product(t, spread(ties.lost, &x[0].shape(), &self.axes), Strong::Lhs);
+                vec![Some(ties.mask.select(t, lost).sum_axes(&self.axes) / ties.number)]
             }
 
             fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], _: &[bool]) -> Vec<Option<Var>> {
                 let Some(ct) = ct[0] else { return vec![None] };
                 let ties = Ties::new(x[0], y[0], &self.axes);
-                let share = spread(ct / ties.number, &x[0].shape(), &self.axes);
-                vec![Some(ties.mask.select(share, share.full_like(0.0)))]
+                let spread = |ct: Var| spread(ct, &x[0].shape(), &self.axes);
+                let lost = strong_product(ct, ties.lost, Strong::Lhs);
+                vec![Some(ties.mask.select(spread(ct / ties.number), spread(lost)))]
             }
         }
     )*};
@@ -475,14 +538,19 @@ shared_derivative!(ReduceMax, ReduceMin);
 struct Ties {
     /// Where they are.
     mask: Var,
-    /// How many there are, for each element of the result.
+    /// How many there are, for each element of the result; 1 where there are none.
     number: Var,
+    /// The derivative by the other elements: 0, and NaN where the result is NaN, which equals no element.
+    lost: Var,
 }
 
 impl Ties {
     fn new(x: Var, y: Var, axes: &[usize]) -> Ties {
         let mask = x.equal(spread(y, &x.shape(), axes));
-        Ties { mask, number: mask.select(x.full_like(1.0), x.full_like(0.0)).sum_axes(axes) }
+        let number = mask.select(x.full_like(1.0), x.full_like(0.0)).sum_axes(axes);
+        let none = number.equal(0);
+        let lost = none.select(number.full_like(NAN), number.full_like(0.0));
+        Ties { mask, number: none.select(number.full_like(1.0), number), lost }
     }
 }
 
@@ -508,11 +576,11 @@ fn reduction_answers<const N: usize>(
     .into()
 }
 
-/// Reductions over the first, the last, a middle and all axes, and over rows longer than a tile.
+/// Reductions over the first, the last, a middle and all axes, over rows longer than a tile, and over several blocks.
 fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DType]) -> Vec<Sample> {
     // An extreme is smooth only where its elements lie well apart; a product must not overflow.
     let domain = if matches!(monoid, Monoid::Max | Monoid::Min) { (-5e3, 5e3) } else { (0.5, 1.5) };
-    let cases: [(&[usize], &[usize]); 7] = [
+    let cases: [(&[usize], &[usize]); 9] = [
         (&[0], &[4, 3]),
         (&[1], &[3, 19]),
         (&[1], &[2, 3, 4]),
@@ -520,6 +588,8 @@ fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DT
         (&[0, 1], &[5, 7]),
         (&[], &[2, 3]),
         (&[0], &[TILE + 25]),
+        (&[0], &[3 * BLOCK + 5, 2]),
+        (&[0, 2], &[2 * BLOCK + 3, 2, 2]),
     ];
     let sample = |&dtype: &DType| {
         cases.map(|(axes, shape)| Sample {

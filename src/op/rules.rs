@@ -90,8 +90,11 @@ pub enum Partial {
     When(Var),
     /// 1 where the condition does not hold, else a 0 that no NaN passes.
     Unless(Var),
-    /// Any other.
+    /// Any other. Where a cotangent or tangent is 0, nothing flows, even if this is infinite or NaN.
     Of(Var),
+    /// One that is 0 wherever it is written as 0, so that nothing flows there, even if the cotangent or tangent is infinite
+    /// or NaN.
+    Vanishing(Var),
 }
 
 /// An operation that is linear in all its operands together, with one result.

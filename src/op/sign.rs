@@ -31,7 +31,7 @@ impl Elementwise for Abs {
     }
 
     fn partial(&self, _: usize, x: &[Var], _: Var) -> Partial {
-        Partial::Of(x[0].sign())
+        Partial::Vanishing(x[0].sign())
     }
 
     fn code(&self) -> Code {
@@ -130,7 +130,10 @@ impl Elementwise for Copysign {
     }
 
     fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
-        if slot == 0 { Partial::Of(x[0].sign() * x[0].full_like(1.0).copysign(x[1])) } else { Partial::Zero }
+        if slot == 1 {
+            return Partial::Zero;
+        }
+        Partial::Vanishing(x[0].sign() * x[0].full_like(1.0).copysign(x[1]))
     }
 
     fn code(&self) -> Code {

@@ -4,6 +4,7 @@ use super::Var;
 use super::reduce::spread;
 use super::shape::check_axis;
 use super::trace;
+use crate::value::DType;
 
 /// Requires a floating-point value.
 #[track_caller]
@@ -28,14 +29,44 @@ fn sqrt_flat_at_zero(x: Var) -> Var {
     x.equal(0).select(x.full_like(0.0), x.sqrt())
 }
 
+/// Powers of two by which elements are divided before they are squared, and the root is multiplied afterwards: exact, and 1
+/// where nothing overflows or underflows.
+///
+/// The limits and powers are chosen as in Blue's algorithm (Blue 1978, *A portable Fortran program to find the Euclidean
+/// norm of a vector*). What the sum of squares loses to underflow above the lower limit does not change its digits, for any
+/// number of elements; scaled, squares of the least and of the greatest numbers, and sums of as many as fit into memory,
+/// stay between the limits.
+struct NormScale {
+    scale: Var,
+    inverse: Var,
+}
+
+impl NormScale {
+    fn new(x: Var, axes: &[usize]) -> NormScale {
+        let (least, greatest, exponent) = match x.dtype() {
+            DType::F32 => (-90, 100, 90),
+            DType::F64 | DType::I64 | DType::Bool => (-900, 1000, 600),
+        };
+        let power = |exponent: i32| 2f64.powi(exponent);
+        let squares = x.square().sum_axes(axes);
+        let (above, below) = (squares.greater(power(greatest)), squares.less(power(least)));
+        let choose = |large: f64, small: f64| {
+            let [large, small, one] = [large, small, 1.0].map(|x| squares.full_like(x));
+            above.select(large, below.select(small, one))
+        };
+        let (large, small) = (power(exponent), power(-exponent));
+        NormScale { scale: choose(large, small), inverse: choose(small, large) }
+    }
+}
+
 impl Var {
-    /// The mean of all elements.
+    /// The mean of all elements: their sum, divided by their number.
     #[track_caller]
     pub fn mean(self) -> Var {
         self.mean_axes(&self.all_axes())
     }
 
-    /// The mean over the given axes, which vanish. That of nothing is NaN.
+    /// The mean over the given axes, which vanish; see [`Var::mean`]. That of nothing is NaN.
     #[track_caller]
     pub fn mean_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "mean") {
@@ -44,19 +75,37 @@ impl Var {
         self.sum_axes(axes) / n_combined(self, axes)
     }
 
-    /// The variance of all elements: the mean of the squared distances from the mean, as NumPy's with `ddof` 0.
+    /// The variance of all elements: the mean of the squared distances from the mean, as NumPy's with `ddof` 0. That of
+    /// equal elements is 0 exactly.
+    ///
+    /// Two passes are made over the distances from the first element, of which the variance is the same (Chan, Golub and
+    /// LeVeque 1983, *Algorithms for computing the sample variance*), so that no digits are lost where the elements are
+    /// large and close to each other.
     #[track_caller]
     pub fn var(self) -> Var {
         self.var_axes(&self.all_axes())
     }
 
-    /// The variance over the given axes, which vanish; see [`Var::var`].
+    /// The variance over the given axes, which vanish; see [`Var::var`]. That of nothing is NaN.
     #[track_caller]
     pub fn var_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "var") {
             return Var::poisoned();
         }
-        (self - spread(self.mean_axes(axes), &self.shape(), axes)).square().mean_axes(axes)
+        let x = self.less_the_first(axes);
+        (x - spread(x.mean_axes(axes), &x.shape(), axes)).square().mean_axes(axes)
+    }
+
+    /// The elements minus the first along the given axes, which is no part of the derivative.
+    #[track_caller]
+    fn less_the_first(self, axes: &[usize]) -> Var {
+        let shape = self.shape();
+        // Axes that do not exist are the reduction's to report, and nothing has no first element.
+        if shape.size() == 0 || axes.iter().any(|&axis| axis >= shape.rank()) {
+            return self;
+        }
+        let first = axes.iter().fold(self.stop_gradient(), |first, &axis| first.slice_axis(axis, 0, 1, 1));
+        self - first.broadcast_to(&shape)
     }
 
     /// The standard deviation of all elements: the square root of [`Var::var`]. The derivative at equal elements is 0.
@@ -71,19 +120,51 @@ impl Var {
         sqrt_flat_at_zero(self.var_axes(axes))
     }
 
-    /// The sum of the squares of all elements.
+    /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not. It
+    /// is smooth everywhere: its Hessian at 0 is 2 times the identity, while that of the square of [`Var::norm`], of which
+    /// all derivatives at 0 count as 0, is 0 there.
+    ///
+    /// ```
+    /// use ndarray::{array, Array2};
+    /// use retrograd::{Var, hessian, jit};
+    ///
+    /// let at_zero: Array2<f64> = jit(hessian(|x: Var| x.norm_squared())).call(array![0.0, 0.0])?;
+    /// assert_eq!(at_zero, array![[2.0, 0.0], [0.0, 2.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm_squared(self) -> Var {
         self.square().sum()
     }
 
-    /// The square root of the sum of the squares of all elements. The derivative at 0 is 0.
+    /// The square root of the sum of the squares of all elements, without overflow or underflow on the way; its derivative
+    /// `x/norm`, too, and the second derivative for norms from 1e-240 to 1e240 (in `f32`, from 1e-32 to 1e32). The
+    /// derivatives of all orders at 0 are 0; where the square is meant, [`Var::norm_squared`] has the right ones. The norm is
+    /// inf if an element is and none is NaN.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (length, direction): (f64, Array1<f64>) = jit(value_and_grad(Var::norm)).call(array![3e200, -4e200])?;
+    /// assert!((length / 5e200 - 1.0).abs() < 1e-15);
+    /// assert!((direction - array![0.6, -0.8]).iter().all(|error| error.abs() < 1e-15));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm(self) -> Var {
+        self.norm_axes(&self.all_axes())
+    }
+
+    /// The norm over the given axes, which vanish; see [`Var::norm`].
+    #[track_caller]
+    pub fn norm_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "norm") {
             return Var::poisoned();
         }
-        sqrt_flat_at_zero(self.norm_squared())
+        let scale = NormScale::new(self, axes);
+        let scaled = self * spread(scale.inverse, &self.shape(), axes);
+        sqrt_flat_at_zero(scaled.square().sum_axes(axes)) * scale.scale
     }
 
     /// `ln Σ exp(x)` over the given axes, which vanish, without overflow on the way. Elements of -inf count as nothing;

@@ -6,7 +6,8 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Graph, Op, Var};
+use super::range::Ranges;
+use super::{Graph, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, SourceLine, TraceError};
 use crate::ir::{Guard, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
@@ -28,6 +29,10 @@ struct Trace {
     scope: Option<(Option<SourceLine>, Option<Role>)>,
     /// For a region: what it captured of the trace below it.
     captures: Option<Captures>,
+    /// What the values may hold, as far as anyone asked.
+    ranges: Ranges,
+    /// Whether what is being differentiated is made of derivatives itself, whose zeros are strong on either side.
+    is_derived: bool,
 }
 
 /// What a region uses of the trace around it: the values there, and the inputs that stand for them here.
@@ -56,7 +61,9 @@ pub(crate) fn record<T>(
     oracle: Option<Oracle>,
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None };
+    let ranges = Ranges::default();
+    let trace =
+        Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None, ranges, is_derived: false };
     run(trace, body).map(|(trace, result)| (trace.graph, result))
 }
 
@@ -94,8 +101,18 @@ pub(crate) fn region(
     inputs: &[(String, Type)],
     body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
 ) -> Option<Region> {
+    region_within(name, inputs, &[], body)
+}
+
+/// The same, where it is known what the inputs may hold. Others count as finite.
+pub(crate) fn region_within(
+    name: &str,
+    inputs: &[(String, Type)],
+    ranges: &[Range],
+    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
+) -> Option<Region> {
     let max_nodes = with_open(|trace| trace.max_nodes.saturating_sub(trace.graph.n_nodes()));
-    let traced = trace_region(name, inputs, max_nodes, body);
+    let traced = trace_region(name, inputs, ranges, max_nodes, body);
     match traced.and_then(|(trace, outputs)| in_order(trace, &outputs)) {
         Ok((graph, captured)) => Some(Region { graph, captured: captured.into_iter().map(variable).collect() }),
         Err(error) => {
@@ -145,7 +162,7 @@ impl Region {
         let map = graph.inline(&self.graph, &inputs)?;
         for output in self.graph.outputs() {
             let value = map.get(output.value).expect("bug: an output that does not exist");
-            graph.add_output(output.name.clone(), value);
+            graph.add_output(output.name.clone(), value)?;
         }
         Ok(graph)
     }
@@ -156,6 +173,7 @@ type NamedValues = Vec<(String, Value)>;
 fn trace_region(
     name: &str,
     inputs: &[(String, Type)],
+    ranges: &[Range],
     max_nodes: usize,
     body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
 ) -> Result<(Trace, NamedValues), Error> {
@@ -164,9 +182,13 @@ fn trace_region(
     for (name, ty) in inputs {
         values.push(graph.add_input(name.as_str(), ty.clone())?);
     }
+    let mut known = Ranges::default();
+    values.iter().zip(ranges).for_each(|(&input, &range)| known.set_input(input, range));
     let captures = Some(Captures::default());
-    let scope = with_open(|around| around.scope.as_ref().map(|(at, _)| (at.clone(), None)));
-    let trace = Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures };
+    let (scope, is_derived) =
+        with_open(|around| (around.scope.as_ref().map(|(at, _)| (at.clone(), None)), around.is_derived));
+    let trace =
+        Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures, ranges: known, is_derived };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
@@ -185,7 +207,7 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
     }
     let map = graph.inline(&traced, &inputs)?;
     for (name, value) in outputs {
-        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"));
+        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
     }
     Ok((graph, trace.captures.expect("bug: a region without captures").outside))
 }
@@ -238,7 +260,8 @@ fn resolve(open: &mut [Trace], x: Var, at: &'static Location<'static>) -> Option
 /// The input of the region at that level that stands for a value of the trace around it.
 fn capture(open: &mut [Trace], level: usize, outside: Value) -> Option<Value> {
     let (around, region) = open.split_at_mut(level);
-    let (around, region) = (&around[level - 1].graph, &mut region[0]);
+    let Trace { graph: around, ranges, .. } = &mut around[level - 1];
+    let (outer_range, region) = (ranges.get(around, outside), &mut region[0]);
     let captures = region.captures.as_mut().expect("bug: a trace that is no region");
     if let Some(&inside) = captures.inside.get(&outside) {
         return Some(inside);
@@ -256,6 +279,7 @@ fn capture(open: &mut [Trace], level: usize, outside: Value) -> Option<Value> {
     };
     match inside {
         Ok(inside) => {
+            region.ranges.set_input(inside, outer_range);
             captures.inside.insert(outside, inside);
             Some(inside)
         }
@@ -322,9 +346,13 @@ pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
 
 /// Appends the application of an operation that holds regions; gives its results, or `None` after an error.
 #[track_caller]
-pub(crate) fn apply_regions(op: impl Into<Op>, operands: &[Var], regions: Vec<Graph>) -> Option<Vec<Var>> {
+pub(crate) fn apply_regions(
+    op: impl Into<Op>,
+    operands: &[Var],
+    regions: Vec<impl Into<Arc<Graph>>>,
+) -> Option<Vec<Var>> {
     let at = Location::caller();
-    let regions = regions.into_iter().map(Arc::new).collect();
+    let regions = regions.into_iter().map(Into::into).collect();
     let (trace, node) = append(op.into(), operands, regions, at)?;
     Some(inspect(|graph| results_of(graph, node).map(|result| Var::new(trace, result)).collect()))
 }
@@ -372,6 +400,25 @@ pub(crate) fn inline(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
             None
         }
     })
+}
+
+/// Requires that the innermost trace have room for so many further nodes, before what takes long or much memory to make
+/// them. If it has not, the trace ends here with the error of that limit: where results are many, so are poisoned ones.
+#[track_caller]
+pub(crate) fn demand_nodes(n: u64) {
+    let at = Location::caller();
+    let exceeded = with_open(|trace| {
+        let (limit, got) = (trace.max_nodes as u64, n.saturating_add(trace.graph.n_nodes() as u64));
+        let exceeded = got > limit && trace.error.is_none();
+        if exceeded {
+            let place = Some(format!("at {at}"));
+            trace.fail(LimitError { what: "nodes of a trace", limit, got: Some(got), place });
+        }
+        exceeded
+    });
+    if exceeded {
+        panic::resume_unwind(Box::new(Unwound));
+    }
 }
 
 /// The value behind a variable in the innermost trace, where derivatives are taken; `None` after an error.
@@ -437,6 +484,29 @@ pub(crate) fn set_name(x: Var, name: &str) {
 /// The variable that stands for a value of the innermost trace.
 pub(crate) fn variable(value: Value) -> Var {
     with_open(|trace| Var::new(trace.id, value))
+}
+
+/// What a value may hold; anything after an error.
+pub(crate) fn range(x: Var) -> Range {
+    let Some(value) = local(x) else { return Range::ANY };
+    with_open(|trace| trace.ranges.get(&trace.graph, value))
+}
+
+/// Whether what is being differentiated is made of derivatives itself.
+pub(crate) fn is_derived() -> bool {
+    with_open(|trace| trace.is_derived)
+}
+
+/// Runs a mode of differentiation over what is, or is not, made of derivatives. It is so in regions of what is so.
+pub(crate) fn differentiating<T>(derived: bool, body: impl FnOnce() -> T) -> T {
+    let before = with_open(|trace| {
+        let before = trace.is_derived;
+        trace.is_derived |= derived;
+        before
+    });
+    let result = body();
+    with_open(|trace| trace.is_derived = before);
+    result
 }
 
 /// Reads the graph so far.
@@ -541,8 +611,8 @@ impl Trace {
         };
         match oracle(&self.graph, value) {
             Ok(expect) => {
-                self.graph.add_guard(Guard { value, expect, at: Some(SourceLine::Here(at)) });
-                Some(expect)
+                let guard = Guard { value, expect, at: Some(SourceLine::Here(at)) };
+                self.graph.add_guard(guard).map_err(|error| self.fail(error)).ok().map(|()| expect)
             }
             Err(error) => {
                 self.fail(error);

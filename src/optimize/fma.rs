@@ -1,7 +1,7 @@
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
-use super::rebuild::{Copy, Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::share::{Builder, Known};
 use super::simplify::{negative, number};
 use crate::error::Error;
@@ -10,9 +10,13 @@ use crate::op::{Fma, Graph, Neg, Op};
 
 /// Contracts a product and the sum that alone uses it: `a · b + c` is rounded once, not twice.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
+    run_in(graph, &Run::default())
+}
+
+fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let absorbed = absorbed(graph);
     let mut contraction = Contraction { graph, absorbed, factors: FxHashMap::default(), known: Known::new(0) };
-    let contracted = rebuild(graph, run, |new, copy| contraction.rewrite(new, copy))?;
+    let contracted = rebuild(graph, run, |region| run_in(region, run), |new, copy| contraction.rewrite(new, copy))?;
     // Negations and numbers whose negatives took their place are left behind.
     Ok(contracted.without_unneeded())
 }
@@ -114,7 +118,7 @@ mod tests {
         let body = || f(trace::variable(x), trace::variable(y), trace::variable(z));
         let (mut graph, out) = record(graph, 1000, None, body).unwrap();
         graph.strip_source_lines();
-        graph.add_output("out", out.value().unwrap());
+        graph.add_output("out", out.value().unwrap()).unwrap();
         let listing = run(&graph).unwrap().to_string();
         let lines = listing.lines().skip(1).map(str::trim).filter(|line| !line.starts_with("return") && *line != "}");
         lines.map(|line| line.split(" = ").nth(1).unwrap()).collect::<Vec<_>>().join("; ")

@@ -1,3 +1,4 @@
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -50,15 +51,52 @@ impl Copy<'_> {
     }
 }
 
+/// What one run of a pass knows of all graphs, regions in regions included.
+#[derive(Default)]
+pub(super) struct Run {
+    /// The regions that have been rebuilt, and as what: one that stands in several places stays one, however they are
+    /// nested. Originals are kept, so that no other graph takes the address by which one is known.
+    rebuilt: RefCell<HashMap<*const Graph, [Arc<Graph>; 2]>>,
+    /// The bytes of constants that have been computed.
+    folded: Cell<usize>,
+}
+
+/// The bytes of all constants that one run of a pass computes; further ones are left to the program.
+const MAX_FOLDED_BYTES: usize = 16 << 20;
+
+impl Run {
+    /// Whether a constant of so many bytes may be computed; it counts from now on.
+    pub fn folds(&self, bytes: usize) -> bool {
+        let folded = self.folded.get().saturating_add(bytes);
+        let fits = folded <= MAX_FOLDED_BYTES;
+        if fits {
+            self.folded.set(folded);
+        }
+        fits
+    }
+
+    fn region(
+        &self,
+        region: &Arc<Graph>,
+        pass: impl FnOnce(&Graph) -> Result<Graph, Error>,
+    ) -> Result<Arc<Graph>, Error> {
+        if let Some([_, new]) = self.rebuilt.borrow().get(&Arc::as_ptr(region)) {
+            return Ok(new.clone());
+        }
+        let new = Arc::new(pass(region)?);
+        self.rebuilt.borrow_mut().insert(Arc::as_ptr(region), [region.clone(), new.clone()]);
+        Ok(new)
+    }
+}
+
 /// Copies the nodes that outputs and guards need into a new graph, letting `rewrite` replace each, after the pass has been
 /// applied to their regions.
 pub(super) fn rebuild(
     graph: &Graph,
-    pass: fn(&Graph) -> Result<Graph, Error>,
+    run: &Run,
+    pass: impl Fn(&Graph) -> Result<Graph, Error>,
     mut rewrite: impl FnMut(&mut Graph, &Copy<'_>) -> Result<Rewrite, Error>,
 ) -> Result<Graph, Error> {
-    // A region that stands in several places is rebuilt once, so that equal ones stay one.
-    let mut rebuilt: HashMap<*const Graph, Arc<Graph>> = HashMap::new();
     let needed = graph.needed();
     let mut new = Graph::new(graph.name());
     new.reserve_like(graph);
@@ -77,10 +115,7 @@ pub(super) fn rebuild(
         let provenance = map.provenance(node.provenance());
         let mut regions = Vec::new();
         for region in node.regions() {
-            let known = rebuilt.get(&Arc::as_ptr(region)).cloned();
-            let new = known.map_or_else(|| pass(region).map(Arc::new), Ok)?;
-            rebuilt.insert(Arc::as_ptr(region), new.clone());
-            regions.push(new);
+            regions.push(run.region(region, &pass)?);
         }
         let copy = Copy { id, op, node, operands: &operands, regions: &regions, provenance: &provenance };
         match rewrite(&mut new, &copy)? {
@@ -98,24 +133,20 @@ pub(super) fn rebuild(
             }
         }
     }
-    finish(graph, &map, &mut new);
+    finish(graph, &map, &mut new)?;
     Ok(new)
 }
 
-/// Carries over outputs and guards. A guard that repeats another, or that a constant settles, demands nothing new.
-fn finish(graph: &Graph, map: &ValueMap, new: &mut Graph) {
-    let mut seen = std::collections::HashSet::new();
+/// Carries over outputs and guards. A guard that repeats another, or that a constant decides, demands nothing new, but it
+/// stays: the position of a guard is what a miss is reported by, before and after any pass. It costs nothing, since the
+/// compiler leaves it out.
+fn finish(graph: &Graph, map: &ValueMap, new: &mut Graph) -> Result<(), Error> {
     for guard in graph.guards() {
         let value = map.get(guard.value).expect("bug: a guard's value was dropped");
-        let constant = match new.node(value.node).op() {
-            Some(Op::Constant(constant)) => constant.value.as_slice::<bool>() == Some(&[guard.expect]),
-            _ => false,
-        };
-        if !constant && seen.insert((value, guard.expect)) {
-            new.add_guard(Guard { value, ..guard.clone() });
-        }
+        new.add_guard(Guard { value, ..guard.clone() })?;
     }
     for output in graph.outputs() {
-        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
+        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"))?;
     }
+    Ok(())
 }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::rebuild::{Copy, Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::simplify;
 use super::simplify::number;
 use crate::error::Error;
@@ -18,20 +18,36 @@ use crate::op::{BroadcastInDim, Graph, Lowering, Op, Switch};
 use crate::value::{Array, Scalar, Type};
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
+    run_in(graph, &Runs::default())
+}
+
+/// The runs of this pass, and of that which simplifies what it makes.
+#[derive(Default)]
+struct Runs {
+    regions: Run,
+    simplify: Run,
+}
+
+fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
     if graph.ids().all(|id| graph.node(id).regions().is_empty()) {
         return Ok(graph.clone());
     }
     let used = used(graph);
-    let rewritten = rebuild(graph, run, |new, copy| {
-        if copy.regions.is_empty() {
-            return Ok(Rewrite::Keep);
-        }
-        let results = graph.node(copy.id).types().len();
-        let used: Vec<bool> = (0..results).map(|k| used.contains_key(&(copy.id, k))).collect();
-        Node::of(copy, used).rewrite(new, copy.provenance).map(Rewrite::Values)
-    })?;
+    let rewritten = rebuild(
+        graph,
+        &runs.regions,
+        |region| run_in(region, runs),
+        |new, copy| {
+            if copy.regions.is_empty() {
+                return Ok(Rewrite::Keep);
+            }
+            let results = graph.node(copy.id).types().len();
+            let used: Vec<bool> = (0..results).map(|k| used.contains_key(&(copy.id, k))).collect();
+            Node::of(copy, used, &runs.simplify).rewrite(new, copy.provenance).map(Rewrite::Values)
+        },
+    )?;
     // What has moved out of regions may repeat what is there already.
-    simplify::run(&rewritten)
+    simplify::run_in(&rewritten, &runs.simplify)
 }
 
 /// The results that nodes, guards and outputs use.
@@ -43,7 +59,7 @@ fn used(graph: &Graph) -> HashMap<(NodeId, usize), ()> {
 }
 
 /// A node that holds regions, in parts: operands and inputs of regions correspond to each other, and results and outputs.
-struct Node {
+struct Node<'r> {
     op: Op,
     choice: Option<Value>,
     carry: Vec<Value>,
@@ -56,6 +72,8 @@ struct Node {
     used: Vec<bool>,
     /// For each result of the original node, what gives it.
     origins: Vec<Origin>,
+    /// What simplifies regions.
+    simplify: &'r Run,
 }
 
 /// What gives a result of the original node.
@@ -81,8 +99,8 @@ enum Fate {
     Dropped,
 }
 
-impl Node {
-    fn of(copy: &Copy<'_>, used: Vec<bool>) -> Node {
+impl<'r> Node<'r> {
+    fn of(copy: &Copy<'_>, used: Vec<bool>, simplify: &'r Run) -> Node<'r> {
         let operands = copy.operands;
         let (choice, carry, state, rows) = match copy.op {
             Op::Cond(_) | Op::Switch(_) => (1, 0, 0, 0),
@@ -104,6 +122,7 @@ impl Node {
             regions: copy.regions.to_vec(),
             origins: (0..used.len()).map(Origin::Result).collect(),
             used,
+            simplify,
         }
     }
 
@@ -311,8 +330,8 @@ impl Node {
         let mut regions = Vec::new();
         for (position, region) in self.regions.iter().enumerate() {
             let settled = match self.is_advance(position) {
-                true => settled(region, &without(&fates, n_index, n_carry))?,
-                false => settled(region, &fates)?,
+                true => settled(region, &without(&fates, n_index, n_carry), self.simplify)?,
+                false => settled(region, &fates, self.simplify)?,
             };
             regions.push(Arc::new(settled));
         }
@@ -339,7 +358,7 @@ impl Node {
             let types: Vec<Type> = hoisted.border.iter().map(|&x| region.ty(x).clone()).collect();
             for (other, region) in self.regions.iter_mut().enumerate() {
                 let border: &[Value] = if other == position { &hoisted.border } else { &[] };
-                *region = Arc::new(with_inputs(region, &types, border)?);
+                *region = Arc::new(with_inputs(region, &types, border, self.simplify)?);
             }
             self.fixed.extend(values);
         }
@@ -442,7 +461,8 @@ fn reordered(region: &Graph, inputs: &[usize], outputs: &[usize]) -> Graph {
     }
     copy_nodes(region, &mut new, &mut map, |id| needed[id.index()]).expect("bug: a part of a region does not stand");
     for output in outputs {
-        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
+        let value = map.get(output.value).expect("bug: an output was dropped");
+        new.add_output(output.name.clone(), value).expect("bug: an output that was one before");
     }
     new
 }
@@ -462,7 +482,7 @@ fn copy_nodes(region: &Graph, new: &mut Graph, map: &mut ValueMap, keep: impl Fn
 }
 
 /// The region without the inputs that do not stay, simplified with what is known of them.
-fn settled(region: &Graph, fates: &[Fate]) -> Result<Graph, Error> {
+fn settled(region: &Graph, fates: &[Fate], run: &Run) -> Result<Graph, Error> {
     let mut new = Graph::new(region.name());
     let mut map = ValueMap::new(region.n_nodes());
     for (input, fate) in region.inputs().iter().zip(fates) {
@@ -487,9 +507,9 @@ fn settled(region: &Graph, fates: &[Fate]) -> Result<Graph, Error> {
     }
     copy_nodes(region, &mut new, &mut map, |_| true)?;
     for output in region.outputs() {
-        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"));
+        new.add_output(output.name.clone(), map.get(output.value).expect("bug: an output was dropped"))?;
     }
-    simplify::run(&new)
+    simplify::run_in(&new, run)
 }
 
 /// The same number everywhere.
@@ -503,7 +523,7 @@ fn number_of_type(graph: &mut Graph, x: Scalar, ty: &Type) -> Result<Value, Erro
 }
 
 /// The region with further inputs in place of some of its values.
-fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value]) -> Result<Graph, Error> {
+fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) -> Result<Graph, Error> {
     let mut new = Graph::new(region.name());
     let mut map = ValueMap::new(region.n_nodes());
     let taken = |new: &Graph, name: &str| new.inputs().iter().any(|input| *input.name == *name);
@@ -528,9 +548,9 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value]) -> Result<G
     }
     for output in region.outputs() {
         let value = replaced.get(&output.value).copied().or(map.get(output.value));
-        new.add_output(output.name.clone(), value.expect("bug: an output was dropped"));
+        new.add_output(output.name.clone(), value.expect("bug: an output was dropped"))?;
     }
-    simplify::run(&new)
+    simplify::run_in(&new, run)
 }
 
 /// Whether a node holds no `while`.

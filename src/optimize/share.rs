@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::rebuild::{Copy, Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use crate::error::Error;
 use crate::ir::{NodeId, Operation, Provenance, Value};
 use crate::op::{BroadcastInDim, Graph, Op};
@@ -14,8 +14,17 @@ use crate::value::{Array, Scalar, Shape};
 ///
 /// Nothing that it leaves is dead: what used a node that was dropped uses its equal, and both have the same operands.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
+    run_in(graph, &Run::default())
+}
+
+fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let mut known = Known::new(graph.n_nodes());
-    rebuild(graph, run, |new, copy| known.builder(new, copy.provenance).copy(copy).map(Rewrite::Node))
+    rebuild(
+        graph,
+        run,
+        |region| run_in(region, run),
+        |new, copy| known.builder(new, copy.provenance).copy(copy).map(Rewrite::Node),
+    )
 }
 
 /// The nodes of a graph under construction, by what they compute.
@@ -161,7 +170,7 @@ mod tests {
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let f = |x: Var| (x.exp() * 2.0 - x).sin() + (x.exp() * 2.0 - x).sin() * (2.0 * x.exp()).cos();
         let (mut graph, y) = record(graph, 100, None, || f(trace::variable(x))).unwrap();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let small = run(&graph).unwrap();
         assert_eq!((graph.n_ops(), small.n_ops()), (16, 8));
         assert_eq!(run(&small).unwrap().n_ops(), 8);

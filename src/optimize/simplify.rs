@@ -3,31 +3,38 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::rebuild::{Copy, Rewrite, rebuild};
+use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::share::{Builder, Known};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
-use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Sub, Transpose};
+use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
-/// Results up to this size are computed at compile time, where all operands are constants.
+/// Results up to this size are computed at compile time, where all operands are constants, as long as all of them together
+/// are no more than a run may compute.
 const MAX_FOLDED: usize = 4096;
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
+    run_in(graph, &Run::default())
+}
+
+/// Simplifies a graph as a part of a run.
+pub(super) fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let mut known = Known::new(graph.n_nodes());
-    let simple = rebuild(graph, run, |new, copy| rewrite(&mut known.builder(new, copy.provenance), copy))?;
+    let pass = |region: &Graph| run_in(region, run);
+    let simple = rebuild(graph, run, pass, |new, copy| rewrite(&mut known.builder(new, copy.provenance), copy, run))?;
     // Operands that an identity passes by were added before.
     Ok(simple.without_unneeded())
 }
 
-fn rewrite(new: &mut Builder<'_>, copy: &Copy<'_>) -> Result<Rewrite, Error> {
+fn rewrite(new: &mut Builder<'_>, copy: &Copy<'_>, run: &Run) -> Result<Rewrite, Error> {
     let (op, x) = (copy.op, copy.operands);
     if copy.regions.is_empty() {
         let numbers: Numbers = x.iter().map(|&x| number(new.graph, x)).collect();
         if let Some(value) = identity(new.graph, op, x, &numbers) {
             return Ok(Rewrite::Value(value));
         }
-        if let Some(value) = fold(new, op, x)? {
+        if let Some(value) = fold(new, op, x, run)? {
             return Ok(Rewrite::Value(value));
         }
         if let Some((op, operands)) = replace(new, op, x, &numbers)? {
@@ -82,7 +89,7 @@ fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<V
 }
 
 /// The result as a constant, if all operands are constants. Repetitions of a constant stay views of it.
-fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands) -> Result<Option<Value>, Error> {
+fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Option<Value>, Error> {
     let all_constant = x.iter().all(|&x| constant(new.graph, x).is_some());
     if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_)) {
         return Ok(None);
@@ -91,7 +98,8 @@ fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands) -> Result<Option<Value>, E
     let types: Vec<_> = x.iter().map(|&x| new.graph.ty(x).clone()).collect();
     let Ok(results) = op.infer(&types) else { return Ok(None) };
     let [ty] = &results[..] else { return Ok(None) };
-    if ty.size() > MAX_FOLDED {
+    // A number takes less than the node that computes it.
+    if ty.size() > MAX_FOLDED || ty.size() > 1 && !run.folds(ty.size() * ty.dtype.size()) {
         return Ok(None);
     }
     let value = op.eval(&constants, &results).swap_remove(0);
@@ -113,6 +121,8 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
+        // Strong zeros make no difference where the operand that annihilates is another number.
+        Op::StrongMul(strong) if has_no_zero(strong.zeros, numbers) => Some((Mul.into(), x.clone())),
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => {
@@ -154,6 +164,12 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         _ => None,
     })
+}
+
+/// Whether whatever annihilates is known, and is not 0.
+fn has_no_zero(zeros: Strong, numbers: &Numbers) -> bool {
+    let is_zero = |x: Scalar| is_number(Some(x), 0.0) || is_number(Some(x), -0.0);
+    (0..2).all(|slot| !zeros.holds(slot) || numbers[slot].is_some_and(|x| !is_zero(x)))
 }
 
 /// The negative of a float. Integers have no sign of their own.
@@ -285,7 +301,7 @@ mod tests {
         let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
         graph.strip_source_lines();
-        graph.add_output("y", y.value().unwrap());
+        graph.add_output("y", y.value().unwrap()).unwrap();
         let listing = optimize(&graph).unwrap().to_string();
         listing.lines().skip(1).map(str::trim).filter(|line| *line != "}").collect::<Vec<_>>().join("; ")
     }

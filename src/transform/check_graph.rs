@@ -78,10 +78,30 @@ impl GraphCheck {
 /// If the inputs do not fit the graph, an input of `wrt` is not of floating point, or there are more than 2²² derivatives
 /// of outputs by inputs or in the Hessian.
 pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<GraphCheck, Error> {
+    check_graph_within(graph, inputs, wrt, u64::MAX)
+}
+
+/// Compares derivatives as [`check_graph`] does, where the programs that compute them take at most so many bytes of memory
+/// when they run.
+///
+/// ```
+/// use retrograd::transform::{check_graph_within, trace};
+/// use retrograd::value::{Array, DType, Type};
+/// use retrograd::{Error, Var};
+///
+/// let graph = trace(|x: Var| x.broadcast_to(&[100, 1000]).exp().sum_axes(&[0]).sum(), (Type::new(DType::F64, [1000]),))?;
+/// let x = [Array::zeros(&Type::new(DType::F64, [1000]))];
+/// assert!(matches!(check_graph_within(&graph, &x, &[0], 1_000), Err(Error::Limit(_))));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// As there, and if the programs take more.
+pub fn check_graph_within(graph: &Graph, inputs: &[Array], wrt: &[usize], max_bytes: u64) -> Result<GraphCheck, Error> {
     check_number(graph, wrt)?;
     let mut check = GraphCheck { agreements: Vec::new(), outside: None };
     let floats = float_outputs(graph);
-    let first = Derivatives::new(graph, inputs.to_vec(), wrt, floats.clone())?;
+    let first = Derivatives::new(graph, inputs.to_vec(), wrt, floats.clone(), max_bytes)?;
     match first.program.call(inputs) {
         Err(Error::Guard(miss)) => check.outside = Some(miss.to_string()),
         Err(error) => return Err(error),
@@ -95,7 +115,8 @@ pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<Gra
         let pullback = differentiate::vjp(graph, wrt)?;
         let inputs = [inputs.to_vec(), weights(&types)].concat();
         let n_primal = graph.outputs().len();
-        let mut second = Derivatives::new(&pullback, inputs, wrt, (n_primal..n_primal + wrt.len()).collect())?;
+        let mut second =
+            Derivatives::new(&pullback, inputs, wrt, (n_primal..n_primal + wrt.len()).collect(), max_bytes)?;
         second.out_names = second.in_names.iter().map(|name| format!("{name}.grad")).collect();
         let what = [
             "second order, forward mode against differences of the gradient",
@@ -147,8 +168,20 @@ struct Derivatives {
 }
 
 impl Derivatives {
-    fn new(graph: &Graph, inputs: Vec<Array>, wrt: &[usize], of: Vec<usize>) -> Result<Derivatives, Error> {
-        let compile = |graph: &Graph| Program::compile(&optimize::optimize(graph)?);
+    fn new(
+        graph: &Graph,
+        inputs: Vec<Array>,
+        wrt: &[usize],
+        of: Vec<usize>,
+        max_bytes: u64,
+    ) -> Result<Derivatives, Error> {
+        let mut left = max_bytes;
+        let mut compile = |graph: &Graph| {
+            let program = Program::compile(&optimize::optimize(graph)?)?.with_memory_limit(left)?;
+            // Working memory is kept from call to call.
+            left = left.saturating_sub(program.memory_bytes() as u64);
+            Ok::<Program, Error>(program)
+        };
         Ok(Derivatives {
             forward: compile(&differentiate::jvp_of(graph, &of, wrt)?)?,
             reverse: compile(&differentiate::vjp_of(graph, &of, wrt)?)?,

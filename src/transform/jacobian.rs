@@ -164,6 +164,7 @@ fn derivative<S: VarTree, O: VarTree>(mode: Mode, selected: &S, output: &O, agai
     if !require_floats(&x) || !require_floats(&y) {
         return output.replace(&mut |_| poisoned(selected));
     }
+    trace::demand_nodes((x.len() as u64).saturating_mul(y.len() as u64));
     let forward = match mode {
         Mode::BySize => forward_is_cheaper(&x, &y),
         Mode::Forward => true,

@@ -193,8 +193,7 @@ where
     fn trace_path(&self, values: &Tree<Array>, parent: Option<(usize, usize)>) -> Result<Path, Error> {
         self.n_traces.fetch_add(1, Ordering::Relaxed);
         let Traced { graph, outputs } = self.settings.trace_values(&self.f, values)?;
-        // Optimization drops guards that say nothing new. It judges by what comes before a guard, so that paths which
-        // agree up to a guard still number it alike.
+        // Optimization keeps every guard at its position, so paths which agree up to a guard number it alike.
         let graph = optimize(&graph)?;
         let beyond = graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
         let program = Program::compile_tiered(graph)?;

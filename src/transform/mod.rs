@@ -24,7 +24,7 @@ mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
-pub use check_graph::{Agreement, GraphCheck, Worst, check_graph};
+pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
 pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};

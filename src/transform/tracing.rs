@@ -205,7 +205,7 @@ impl Settings {
         })?;
         let names = self.result_names(&outputs)?;
         for (name, x) in names.into_iter().zip(outputs.leaves()) {
-            graph.add_output(name, x.value().expect("bug: a poisoned result of a trace without error"));
+            graph.add_output(name, x.value().expect("bug: a poisoned result of a trace without error"))?;
         }
         let outputs = outputs.map(&mut |x| graph.ty(x.value().expect("bug: a result lost its value")).clone());
         Ok(Traced { graph, outputs })

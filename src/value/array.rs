@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
 use super::{DType, Shape, Type};
+use crate::error::MemoryError;
 
 /// One element of some dtype.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -262,6 +263,28 @@ impl Array {
     /// An array of zeros (`false` for `bool`).
     pub fn zeros(ty: &Type) -> Array {
         Array::full(ty, Scalar::I64(0))
+    }
+
+    /// An array of zeros, as [`Array::zeros`] gives it, whose size may be more than the system has memory for.
+    ///
+    /// ```
+    /// use retrograd::value::{Array, DType, Type};
+    ///
+    /// let small = Type::new(DType::F64, [2]);
+    /// assert_eq!(Array::try_zeros(&small), Ok(Array::zeros(&small)));
+    /// assert!(Array::try_zeros(&Type::new(DType::F64, [1 << 59])).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If the system gives no memory, or the size is more than can be addressed.
+    pub fn try_zeros(ty: &Type) -> Result<Array, MemoryError> {
+        let array = with_element!(ty.dtype, T => ty.shape.checked_size().and_then(|n| {
+            let mut elements: Vec<T> = Vec::new();
+            elements.try_reserve_exact(n).ok()?;
+            elements.resize(n, T::default());
+            Array::from_elements(ty.shape.clone(), elements)
+        }));
+        array.ok_or_else(|| MemoryError::of(ty))
     }
 
     /// Collects scalars of one dtype into an array, in row-major order.

@@ -14,6 +14,8 @@
 //! assert_eq!(error.to_string(), "is truncated: the data of f64[2,2] takes 32 bytes, but there are 22");
 //! ```
 
+use std::io::{self, Read};
+
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use super::{Array, DType, Element, Malformed, Shape, Type};
@@ -25,6 +27,9 @@ const ALIGNMENT: usize = 64;
 
 /// NumPy leaves room in the header for the first extent to grow to as many digits as 64 bits take.
 const GROWTH_DIGITS: usize = 21;
+
+/// The most bytes of a header that is read by itself: an array of thousands of axes has less.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// Whether the bytes begin as those of a `.npy` file do.
 pub fn is_npy(bytes: &[u8]) -> bool {
@@ -38,25 +43,112 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 /// holds. Nothing is allocated before the sizes have been compared.
 pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
     let (text, data) = split(bytes)?;
-    let header = Header::parse(text)?;
-    let kind = Kind::parse(&header.descr)?;
-    let shape = Shape::from(header.shape.clone());
-    let ty = Type::new(kind.dtype(), shape);
-    let needed = ty.shape.checked_size().and_then(|size| size.checked_mul(kind.bytes)).filter(|_| fits(&ty));
-    let Some(needed) = needed else {
-        return Err(Malformed::whole(format!("{ty} does not fit into memory")));
-    };
-    if data.len() < needed {
-        let got = data.len();
-        return Err(Malformed::whole(format!(
-            "is truncated: the data of {ty} takes {needed} bytes, but there are {got}"
-        )));
+    Announced::parse(text)?.decode(data)
+}
+
+/// The type of the array in a `.npy` file, whose header alone is read.
+///
+/// # Errors
+/// If the bytes do not begin as those of such a file.
+pub fn read_type(bytes: &[u8]) -> Result<Type, Malformed> {
+    let (text, _) = split(bytes)?;
+    Ok(Announced::parse(text)?.ty)
+}
+
+/// What a header announces.
+pub(super) struct Announced {
+    header: Header,
+    kind: Kind,
+    /// The type of the array.
+    pub ty: Type,
+    /// The bytes of the data.
+    n_bytes: usize,
+}
+
+impl Announced {
+    /// Reads a header from the beginning of a file, and nothing behind it. Gives the bytes that it takes, too.
+    pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
+        let mut head = Vec::new();
+        let mut more = |head: &mut Vec<u8>, n: u64| {
+            Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
+        };
+        // What comes before the text tells its length; the longer form has two bytes more.
+        more(&mut head, 10)?;
+        if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
+            more(&mut head, 2)?;
+        }
+        match text_length(&head) {
+            Some(length) if length > MAX_HEADER => {
+                return Err(Malformed::whole(format!(
+                    "takes headers of {MAX_HEADER} bytes, but this one has {length}"
+                )));
+            }
+            Some(length) => drop(more(&mut head, length)?),
+            None => {}
+        }
+        let (text, _) = split(&head)?;
+        Ok((Announced::parse(text)?, head.len() as u64))
     }
-    if data.len() > needed {
-        let more = data.len() - needed;
-        return Err(Malformed::whole(format!("has {more} bytes beyond the data of {ty}")));
+
+    fn parse(text: &str) -> Result<Announced, Malformed> {
+        let header = Header::parse(text)?;
+        let kind = Kind::parse(&header.descr)?;
+        let ty = Type::new(kind.dtype(), Shape::from(header.shape.clone()));
+        let n_bytes = ty.shape.checked_size().and_then(|size| size.checked_mul(kind.bytes)).filter(|_| fits(&ty));
+        match n_bytes {
+            Some(n_bytes) => Ok(Announced { header, kind, ty, n_bytes }),
+            None => Err(Malformed::whole(format!("{ty} does not fit into memory"))),
+        }
     }
-    kind.decode(data, &header)
+
+    /// The bytes of the data or of the array, whichever are more.
+    pub fn max_bytes(&self) -> u64 {
+        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
+    }
+
+    /// Reads the data behind the header, which are all that is left of the file.
+    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
+        let mut data = Vec::new();
+        // One byte more, which tells a file that is too long.
+        data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
+        let length = (self.n_bytes as u64).saturating_add(1);
+        Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
+        self.decode(&data)
+    }
+
+    fn decode(&self, data: &[u8]) -> Result<Array, Malformed> {
+        let Announced { ty, n_bytes, .. } = self;
+        if data.len() < *n_bytes {
+            let got = data.len();
+            return Err(Malformed::whole(format!(
+                "is truncated: the data of {ty} takes {n_bytes} bytes, but there are {got}"
+            )));
+        }
+        if data.len() > *n_bytes {
+            let more = data.len() - n_bytes;
+            return Err(Malformed::whole(format!("has {more} bytes beyond the data of {ty}")));
+        }
+        let bytes = ty.checked_bytes().ok_or_else(|| self.no_memory())?;
+        Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| self.no_memory())?;
+        self.kind.decode(data, &self.header)
+    }
+
+    fn no_memory(&self) -> Malformed {
+        Malformed::whole(format!("{} takes more memory than the system gives", self.ty))
+    }
+}
+
+fn cannot_be_unpacked(error: &io::Error) -> Malformed {
+    Malformed::whole(format!("cannot be unpacked: {error}"))
+}
+
+/// The length of a header's text, if what comes before it is there.
+fn text_length(head: &[u8]) -> Option<u64> {
+    let (version, length) = head.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
+    match version[0] {
+        1 => length.first_chunk().map(|&length| u16::from_le_bytes(length).into()),
+        _ => length.first_chunk().map(|&length| u32::from_le_bytes(length).into()),
+    }
 }
 
 /// The bytes that `numpy.save` writes for this array.

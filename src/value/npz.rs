@@ -17,44 +17,111 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{Array, Malformed, npy};
+use super::{Array, Malformed, Type, npy};
 
 /// Whether the bytes begin as those of a `.npz` file do, with or without members.
 pub fn is_npz(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-/// Reads the bytes of a `.npz` file: the arrays by name, in the order of the file.
+/// Reads the bytes of a `.npz` file: the arrays by name, in the order of the file. Sizes are compared before anything is
+/// unpacked: no more is read of a member than its header announces.
 ///
 /// # Errors
 /// If the bytes are no such file, a member is no array, two have one name, or all of them together take more than
 /// `max_bytes` when they are unpacked.
 pub fn read(bytes: &[u8], max_bytes: u64) -> Result<Vec<(String, Array)>, Malformed> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| not_an_archive(bytes, &error))?;
-    let mut left = max_bytes;
-    let mut names = HashSet::new();
-    let mut arrays = Vec::new();
-    for position in 0..archive.len() {
-        let nameless = |error: ZipError| Malformed::at(format!("member {position}"), error.to_string());
-        let mut member = archive.by_index(position).map_err(nameless)?;
-        let file = member.name().map_err(nameless)?.to_string();
-        let Some(name) = file.strip_suffix(".npy") else {
-            return Err(Malformed::at(file, "takes members of .npy"));
-        };
-        // One byte beyond the limit tells a member that is too large from one that just fits; its own word on its
-        // size is not to be trusted.
-        let mut unpacked = Vec::new();
-        let copied = member.by_ref().take(left.saturating_add(1)).read_to_end(&mut unpacked);
-        copied.map_err(|error| Malformed::at(&file, format!("cannot be unpacked: {error}")))?;
-        left = left
-            .checked_sub(unpacked.len() as u64)
-            .ok_or_else(|| Malformed::at(&file, format!("limit of {max_bytes} bytes of unpacked arrays exceeded")))?;
-        arrays.push((name.to_string(), npy::read(&unpacked).map_err(|error| error.within(&file))?));
-        if !names.insert(name.to_string()) {
-            return Err(Malformed::at(file, "stands there twice"));
+    let mut archive = Archive::open(bytes, max_bytes)?;
+    let positions = 0..archive.names.len();
+    positions.map(|position| Ok((archive.names[position].clone(), archive.array(position)?))).collect()
+}
+
+/// The names and types of the arrays of a `.npz` file, in the order of the file; their headers alone are read.
+///
+/// ```
+/// use retrograd::value::{Array, DType, Type, npz};
+///
+/// let w = Array::from_elements([2], vec![0.5, -0.5]).unwrap();
+/// let bytes = npz::write([("w", &w)])?;
+/// assert_eq!(npz::types(&bytes)?, [("w".to_string(), Type::new(DType::F64, [2]))]);
+/// # Ok::<(), retrograd::value::Malformed>(())
+/// ```
+///
+/// # Errors
+/// If the bytes are no such file, a member is no array, or two have one name.
+pub fn types(bytes: &[u8]) -> Result<Vec<(String, Type)>, Malformed> {
+    let mut archive = Archive::open(bytes, u64::MAX)?;
+    let positions = 0..archive.names.len();
+    positions.map(|position| Ok((archive.names[position].clone(), archive.announced(position)?.ty))).collect()
+}
+
+/// Reads one array of a `.npz` file, that at a position in the list of its [`types`].
+///
+/// # Errors
+/// As [`read`]; and if there is no array at that position.
+pub fn read_at(bytes: &[u8], position: usize, max_bytes: u64) -> Result<Array, Malformed> {
+    Archive::open(bytes, max_bytes)?.array(position)
+}
+
+/// A `.npz` file that is being read.
+struct Archive<'b> {
+    archive: ZipArchive<Cursor<&'b [u8]>>,
+    names: Vec<String>,
+    max_bytes: u64,
+    /// The bytes that may still be unpacked.
+    left: u64,
+}
+
+impl<'b> Archive<'b> {
+    fn open(bytes: &'b [u8], max_bytes: u64) -> Result<Archive<'b>, Malformed> {
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| not_an_archive(bytes, &error))?;
+        let (mut names, mut seen) = (Vec::new(), HashSet::new());
+        for position in 0..archive.len() {
+            let nameless = |error: ZipError| Malformed::at(format!("member {position}"), error.to_string());
+            let member = archive.by_index(position).map_err(nameless)?;
+            let file = member.name().map_err(nameless)?.to_string();
+            let Some(name) = file.strip_suffix(".npy") else {
+                return Err(Malformed::at(file, "takes members of .npy"));
+            };
+            if !seen.insert(name.to_string()) {
+                return Err(Malformed::at(file, "stands there twice"));
+            }
+            names.push(name.to_string());
         }
+        Ok(Archive { archive, names, max_bytes, left: max_bytes })
     }
-    Ok(arrays)
+
+    fn announced(&mut self, position: usize) -> Result<npy::Announced, Malformed> {
+        self.member(position, |member, _| Ok((npy::Announced::read(member)?.0, 0)))
+    }
+
+    fn array(&mut self, position: usize) -> Result<Array, Malformed> {
+        let exceeded = Malformed::whole(format!("limit of {} bytes of unpacked arrays exceeded", self.max_bytes));
+        self.member(position, |member, left| {
+            let (announced, n_header) = npy::Announced::read(member)?;
+            let taken = n_header.saturating_add(announced.max_bytes());
+            if taken > left {
+                return Err(exceeded);
+            }
+            Ok((announced.read_data(member)?, taken))
+        })
+    }
+
+    /// Reads a member; `read` also tells how many bytes it has unpacked, of those that are left.
+    fn member<T>(
+        &mut self,
+        position: usize,
+        read: impl FnOnce(&mut dyn Read, u64) -> Result<(T, u64), Malformed>,
+    ) -> Result<T, Malformed> {
+        let Some(name) = self.names.get(position) else {
+            return Err(Malformed::whole(format!("has {} arrays, and none at {position}", self.names.len())));
+        };
+        let file = format!("{name}.npy");
+        let mut member = self.archive.by_index(position).map_err(|error| Malformed::at(&file, error.to_string()))?;
+        let (value, taken) = read(&mut member, self.left).map_err(|error| error.within(&file))?;
+        self.left -= taken;
+        Ok(value)
+    }
 }
 
 /// The bytes of a `.npz` file with these arrays, stored as `numpy.savez` does it: the same bytes for the same arrays.

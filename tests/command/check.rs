@@ -51,3 +51,12 @@ fn every_invalid_example_is_refused() {
     }
     assert!(n_files > 10);
 }
+
+#[test]
+fn check_proves_the_plan() {
+    let folder = Folder::new();
+    let out = folder.ok(&["check", "--plan", "f.json"]);
+    let (sound, plan) = out.split_once("; plan: ").unwrap();
+    assert_eq!(sound, "f.json: sound: 3 inputs, 4 operations, 2 outputs");
+    assert!(plan.ends_with(" reads proved\n"), "{plan}");
+}

@@ -45,8 +45,8 @@ impl Folder {
         let wxx = add(Mul.into(), &[wx, x]);
         let y = add(ReduceSum { axes: vec![0] }.into(), &[wxx]);
         let k = add(Convert { dtype: DType::F64 }.into(), &[k]);
-        graph.add_output("y", y);
-        graph.add_output("k", k);
+        graph.add_output("y", y).unwrap();
+        graph.add_output("k", k).unwrap();
         graph.save(folder.path("f.json")).unwrap();
         folder
     }

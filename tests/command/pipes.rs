@@ -20,7 +20,7 @@ fn a_broken_pipe_ends_quietly() {
     for _ in 0..10_000 {
         x = graph.add(Mul.into(), &[x, x], Provenance::default()).unwrap().into();
     }
-    graph.add_output("y", x);
+    graph.add_output("y", x).unwrap();
     graph.save(folder.path("long.json")).unwrap();
     let mut command = folder.command(&["show", "long.json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

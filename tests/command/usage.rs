@@ -31,7 +31,12 @@ fn limits_can_be_set() {
     fails(&["--max-elements", "2"], "f.w: limit of 2 elements of a value exceeded: got 3");
     fails(&["--max-file-bytes", "10"], "limit of 10 bytes of a document exceeded");
     fails(&["--max-total-bytes", "30"], "f.x: limit of 30 bytes of all values exceeded: got 48");
-    fails(&["--max-memory", "8", "--interpret"], "limit of 8 bytes of memory for a run exceeded: got 120");
+    fails(&["--max-memory", "8", "--interpret"], "limit of 8 bytes of memory for a run exceeded");
+    fails(&["--max-memory", "8"], "limit of 8 bytes of memory for a run exceeded: got 16");
+    for (verb, flags) in [("check-grad", &["k=2"][..]), ("bench", &[]), ("minimize", &VALUES[..])] {
+        let err = folder.fails(1, &[&[verb, "f.json", "--max-memory", "8"], flags].concat());
+        assert!(err.contains("limit of 8 bytes of memory for a run exceeded: got "), "{verb}: {err}");
+    }
     for verb in ["show", "check", "grad", "optimize", "check-grad", "bench", "minimize"] {
         let err = folder.fails(1, &[verb, "f.json", "--max-nodes", "6"]);
         assert_eq!(err, "error: f.json: f: limit of 6 nodes of a document exceeded: got 7\n");

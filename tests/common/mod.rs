@@ -61,7 +61,7 @@ pub fn graph_with(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
         types.iter().enumerate().map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).unwrap()).collect();
     let node = graph.add_with_regions(op.clone(), &inputs, regions.into(), Default::default()).unwrap();
     for result in retrograd::ir::results_of(&graph, node) {
-        graph.add_output(format!("y{}", result.result), result);
+        graph.add_output(format!("y{}", result.result), result).unwrap();
     }
     graph
 }

@@ -17,7 +17,7 @@ use self::objective::{Objective, Point};
 use self::solve::{Method, Outcome, Settings, Stop, minimize};
 use self::trajectory::Trajectory;
 use super::inputs::{InputFlags, values_help};
-use super::limits::LimitFlags;
+use super::limits::{LimitFlags, MemoryFlag};
 use super::names::{input_positions, output_position, require_some};
 use super::numbers::{object, write_arrays};
 use super::output::{printable, report, tell, usage_error, write};
@@ -70,6 +70,8 @@ pub struct Minimize {
     #[arg(long, value_name = "FILE", value_parser = trajectory_file)]
     trajectory: Option<PathBuf>,
     #[command(flatten)]
+    memory: MemoryFlag,
+    #[command(flatten)]
     limits: LimitFlags,
 }
 
@@ -107,7 +109,8 @@ impl Minimize {
         let (of, wrt) = (output_position(&graph, self.of.as_deref())?, input_positions(&graph, &self.wrt)?);
         require_some("input", &wrt)?;
         let inputs = self.inputs.all(&graph, &self.limits)?;
-        let objective = Objective::new(&graph, of, wrt, inputs, self.method == Method::NewtonCg)?;
+        let objective =
+            Objective::new(&graph, of, wrt, inputs, self.method == Method::NewtonCg, self.memory.max_memory)?;
         let settings = Settings {
             method: self.method,
             learning_rate: self.learning_rate,

@@ -44,18 +44,25 @@ impl Point {
 }
 
 impl Objective {
-    /// Compiles the output with its gradient, and, where they are needed, products with its Hessian.
+    /// Compiles the output with its gradient, and, where they are needed, products with its Hessian. A run of these takes
+    /// at most `max_bytes`.
     pub fn new(
         graph: &Graph,
         of: usize,
         wrt: Vec<usize>,
         inputs: Vec<Array>,
         with_products: bool,
+        max_bytes: u64,
     ) -> Result<Objective, Error> {
         // Derivatives stand after all outputs, of which but one is of interest.
         let derivatives: Vec<usize> = (graph.outputs().len()..).take(wrt.len()).collect();
-        let compile = |graph: Graph, outputs: &[usize]| {
-            Program::compile_tiered(optimize::optimize(&with_outputs(graph, outputs))?)
+        let mut left = max_bytes;
+        let mut compile = |graph: Graph, outputs: &[usize]| {
+            let program = Program::compile_tiered(optimize::optimize(&with_outputs(graph, outputs))?)?;
+            let program = program.with_memory_limit(left)?;
+            // Working memory is kept from run to run.
+            left = left.saturating_sub(program.memory_bytes() as u64);
+            Ok::<Program, Error>(program)
         };
         let product = match with_products {
             true => Some(compile(differentiate::hvp(graph, of, &wrt)?, &derivatives)?),

@@ -23,7 +23,7 @@ pub struct Limits {
     /// The bytes of all values of a document together, each counted once: 64 GiB by default. A program needs far
     /// less, since most values are never stored or share their memory with others.
     pub total_bytes: u64,
-    /// How deep regions may be nested: 64 by default.
+    /// How deep regions may be nested: 64 by default. Beyond 128 no graph can be built, whatever this says.
     pub region_depth: usize,
 }
 

@@ -59,7 +59,8 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Graph, Operation};
+use super::graph::NESTED_REGIONS;
+use super::{Graph, NodeId, Operation};
 use crate::error::{Error, IoError, LimitError};
 
 mod constants;
@@ -145,7 +146,8 @@ impl<O: Operation> Document<O> {
     /// The text of the file: the same bytes for the same document.
     ///
     /// # Errors
-    /// [`Error::Verify`] if the graph does not verify: it could not be read again.
+    /// [`Error::Verify`] if the graph does not verify, [`Error::Limit`] if its regions are nested deeper than
+    /// [`Limits::default`] allows: it could not be read again.
     pub fn to_json(&self) -> Result<String, Error> {
         to_json(&self.graph, &self.producer, &self.meta)
     }
@@ -178,7 +180,8 @@ impl<O: Operation> Graph<O> {
     /// This graph as the text of a file: the same bytes for the same graph.
     ///
     /// # Errors
-    /// [`Error::Verify`] if the graph does not verify: it could not be read again.
+    /// [`Error::Verify`] if the graph does not verify, [`Error::Limit`] if its regions are nested deeper than
+    /// [`Limits::default`] allows: it could not be read again.
     pub fn to_json(&self) -> Result<String, Error> {
         to_json(self, PRODUCER, &Meta::default())
     }
@@ -210,7 +213,29 @@ impl<O: Operation> Graph<O> {
 
 fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Result<String, Error> {
     graph.verify()?;
+    check_depth(graph)?;
     Ok(write::write(graph, producer, meta))
+}
+
+/// Requires that regions be nested as deep at most as [`Graph::load`] allows, in the words of the reader.
+fn check_depth<O: Operation>(graph: &Graph<O>) -> Result<(), Error> {
+    let limit = Limits::default().region_depth;
+    if graph.depth() <= limit {
+        return Ok(());
+    }
+    // The way down to the node whose regions are the first that lie too deep.
+    let mut graph = graph;
+    for beyond in (0..=limit).rev() {
+        let is_deep = |&id: &NodeId| graph.node(id).regions().iter().any(|region| region.depth() >= beyond);
+        let id = graph.ids().find(is_deep).expect("bug: a graph that is not as deep as it says");
+        if beyond == 0 {
+            let place = Some(format!("{}.{}", graph.name(), Ids::new(graph).node(id)));
+            return Err(LimitError { what: NESTED_REGIONS, limit: limit as u64, got: None, place }.into());
+        }
+        let region = graph.node(id).regions().iter().find(|region| region.depth() >= beyond);
+        graph = region.expect("bug: a region that is not as deep as it was");
+    }
+    Ok(())
 }
 
 /// Reads a text of at most that many bytes from a file; `-` is the standard input.

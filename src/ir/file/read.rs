@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::fields::{Place, did_you_mean};
 use super::{Document, FORMAT, GraphMeta, Limits, Meta, VERSION};
 use crate::error::{Error, Finding, LimitError, SourceLine, VerifyError};
-use crate::ir::verify::{Findings, guard_of, output_of};
+use crate::ir::graph::{MAX_DEPTH, NESTED_REGIONS, guard_of, output_of};
+use crate::ir::verify::Findings;
 use crate::ir::{Graph, Guard, Operation};
 use crate::value::json::Json;
 use crate::value::{Array, DType, Type};
@@ -56,6 +57,8 @@ struct Reader<'t, O> {
     meta: Meta,
     n_nodes: usize,
     n_expanded: u64,
+    /// The nodes of each region, those of its own regions counted as often as they are used.
+    expanded: HashMap<&'t str, u64>,
     n_bytes: u64,
 }
 
@@ -74,6 +77,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             meta: Meta::default(),
             n_nodes: 0,
             n_expanded: 0,
+            expanded: HashMap::new(),
             n_bytes: 0,
         }
     }
@@ -156,6 +160,9 @@ impl<'t, O: Operation> Reader<'t, O> {
     /// A graph of the document, which is read at its first use; `None` after findings.
     fn graph(&mut self, place: Place<'_>, name: &'t str) -> Result<Option<Arc<Graph<O>>>, Error> {
         if let Some(graph) = self.read.get(name) {
+            // It was read where it lay less deep, perhaps.
+            let depth = graph.as_ref().map_or(0, |graph| graph.depth());
+            self.check_depth(place, self.open.len() + depth)?;
             return Ok(graph.clone());
         }
         if self.open.contains(&name) {
@@ -167,15 +174,20 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.findings.add_with_hint(place.to_string(), format!("there is no graph \"{name}\""), hint);
             return Ok(None);
         };
-        if self.open.len() > self.limits.region_depth {
-            let (limit, place) = (self.limits.region_depth as u64, Some(place.to_string()));
-            return Err(LimitError { what: "nested regions", limit, got: None, place }.into());
-        }
+        self.check_depth(place, self.open.len())?;
         self.open.push(name);
         let graph = self.graph_body(name, json)?.map(Arc::new);
         self.open.pop();
         self.read.insert(name, graph.clone());
         Ok(graph)
+    }
+
+    fn check_depth(&self, place: Place<'_>, depth: usize) -> Result<(), LimitError> {
+        let limit = self.limits.region_depth.min(MAX_DEPTH);
+        if depth <= limit {
+            return Ok(());
+        }
+        Err(LimitError { what: NESTED_REGIONS, limit: limit as u64, got: None, place: Some(place.to_string()) })
     }
 
     fn graph_body(&mut self, name: &'t str, json: &'t Json<'t>) -> Result<Option<Graph<O>>, Error> {
@@ -202,12 +214,12 @@ impl<'t, O: Operation> Reader<'t, O> {
         if guards.is_some() {
             let guards = self.findings.list(place, "guards", guards).unwrap_or_default();
             for (position, json) in guards.iter().enumerate() {
-                self.guard(&mut scope, position, json);
+                self.guard(&mut scope, position, json)?;
             }
         }
         let mut names = HashSet::new();
         for (position, json) in outputs.iter().enumerate() {
-            self.output(&mut scope, &mut names, position, json);
+            self.output(&mut scope, &mut names, position, json)?;
         }
         Ok(self.is_sound().then_some(scope.graph))
     }
@@ -233,8 +245,9 @@ impl<'t, O: Operation> Reader<'t, O> {
 
     /// Counts the nodes of a region once more than it stands in the document: whoever runs or differentiates it meets them
     /// as often as it is used, and regions within regions multiply.
-    fn count_region(&mut self, place: Place<'_>, region: &Graph<O>) -> Result<(), LimitError> {
-        let n = self.n_expanded.saturating_add(region.n_nodes_expanded());
+    fn count_region(&mut self, place: Place<'_>, name: &'t str, region: &Graph<O>) -> Result<(), LimitError> {
+        let n_nodes = *self.expanded.entry(name).or_insert_with(|| region.n_nodes_expanded());
+        let n = self.n_expanded.saturating_add(n_nodes);
         self.n_expanded = n;
         if n > self.limits.nodes as u64 {
             let (limit, place) = (self.limits.nodes as u64, Some(place.to_string()));
@@ -281,10 +294,10 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(())
     }
 
-    fn guard(&mut self, scope: &mut Scope<'t, O>, position: usize, json: &'t Json<'t>) {
+    fn guard(&mut self, scope: &mut Scope<'t, O>, position: usize, json: &'t Json<'t>) -> Result<(), Error> {
         let place = Place::Item(scope.name, "guards", position);
         let keys = ["value", "expect", "at"];
-        let Some([value, expect, at]) = self.findings.all_fields(place, json, keys) else { return };
+        let Some([value, expect, at]) = self.findings.all_fields(place, json, keys) else { return Ok(()) };
         let value = self.findings.text(place, "value", value);
         let value = value.and_then(|name| self.find(scope, place, None, name));
         let expect = self.findings.required(place, "expect", expect).and_then(|expect| match expect {
@@ -302,13 +315,20 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.findings.at(place, guard_of(ty));
         }
         if let (Some(value), Some(expect), true) = (value.and_then(|value| value.value), expect, self.is_sound()) {
-            scope.graph.add_guard(Guard { value, expect, at });
+            scope.graph.add_guard(Guard { value, expect, at })?;
         }
+        Ok(())
     }
 
-    fn output(&mut self, scope: &mut Scope<'t, O>, names: &mut HashSet<&'t str>, position: usize, json: &'t Json<'t>) {
+    fn output(
+        &mut self,
+        scope: &mut Scope<'t, O>,
+        names: &mut HashSet<&'t str>,
+        position: usize,
+        json: &'t Json<'t>,
+    ) -> Result<(), Error> {
         let place = Place::Item(scope.name, "outputs", position);
-        let Some([name, value]) = self.findings.all_fields(place, json, ["name", "value"]) else { return };
+        let Some([name, value]) = self.findings.all_fields(place, json, ["name", "value"]) else { return Ok(()) };
         let name = self.findings.name(place, "name", name);
         if let Some(name) = name.filter(|&name| !names.insert(name)) {
             self.findings.at(place, format!("the name \"{name}\" is given twice"));
@@ -320,8 +340,9 @@ impl<'t, O: Operation> Reader<'t, O> {
         }
         let value = value.and_then(|value| value.value);
         if let (Some(name), Some(value), true) = (name, value, self.is_sound()) {
-            scope.graph.add_output(name, value);
+            scope.graph.add_output(name, value)?;
         }
+        Ok(())
     }
 }
 

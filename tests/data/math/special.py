@@ -2,6 +2,7 @@
 python3 special.py [name …], with mpmath.
 """
 
+import itertools
 import math
 import random
 import sys
@@ -105,6 +106,43 @@ def betainc_tail(a, b, x):
     return mp.exp(a * mp.log(x) + b * mp.log(1 - x) - lbeta(a, b)) / a * total
 
 
+def erfcx_derivative(n, x):
+    """By the recurrence, whose cancellation the precision allows."""
+    if not -26 < x < 1e6:
+        return None
+    before, y = -2 / mp.sqrt(mp.pi), mp.exp(x * x) * mp.erfc(x)
+    for k in range(int(n)):
+        before, y = y, 2 * x * y + (2 * k or 1) * before
+    return y
+
+
+def log_ndtr_derivative(n, x):
+    """By the derivatives of y' = -y (y + x), whose cancellation the precision allows."""
+    if not -1e6 < x < 38:
+        return None
+    y = [None, mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi) / (mp.erfc(-x / mp.sqrt(2)) / 2)]
+    rise = [y[1] + x]
+    for k in range(1, int(n)):
+        y.append(-sum(mp.binomial(k - 1, j) * y[1 + j] * rise[k - 1 - j] for j in range(k)))
+        rise.append(y[-1] + (k == 1))
+    return y[-1]
+
+
+def ine_derivative(n, k, x):
+    n, k, sign = int(n), int(k), 1 if x > 0 else -1
+    if abs(x) > 1e7:
+        return None
+    once = lambda f: {m: (f[abs(m - 1)] + f[m + 1]) / 2 - sign * f[m] for m in range(len(f) - 1)}
+    f = {m: mp.exp(-abs(x)) * mp.besseli(m, x) for m in range(n + k + 1)}
+    for _ in range(k):
+        f = once(f)
+    return f[n]
+
+
+def polygamma_difference(n, x, d):
+    return polygamma(n, x) - polygamma(n, x + d)
+
+
 def log(x):
     """As the functions with a limit at 0 need it."""
     return mp.log(x) if x > 0 else mpf("nan")
@@ -134,6 +172,11 @@ UNARY = {
     "bessel_i1": lambda x: mp.besseli(1, x),
     "bessel_i0e": lambda x: mp.exp(-abs(x)) * mp.besseli(0, x),
     "bessel_i1e": lambda x: mp.exp(-abs(x)) * mp.besseli(1, x),
+    "sech": lambda x: mp.sech(x) if abs(x) < 2000 else mpf(0),
+    "gaussian": lambda x: mp.exp(-x * x) if abs(x) < 2000 else mpf(0),
+    "normal_density": lambda x: mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi) if abs(x) < 2000 else mpf(0),
+    "erf_inv_derivative": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(mp.erfinv(x) ** 2),
+    "normal_hazard": lambda x: log_ndtr_derivative(1, x),
 }
 BINARY = {
     "xlogy": lambda x, y: x * log(y),
@@ -150,12 +193,17 @@ BINARY = {
     "bessel_jn": mp.besselj,
     "bessel_in": mp.besseli,
     "bessel_ine": lambda n, x: mp.exp(-abs(x)) * mp.besseli(n, x),
+    "direction_cosine": lambda x, y: x / mp.sqrt(x * x + y * y),
+    "erfcx_derivative": erfcx_derivative,
+    "log_ndtr_derivative": log_ndtr_derivative,
 }
 TERNARY = {
     "betainc": betainc,
     "beta_density": lambda a, b, x: mp.exp((a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x) - lbeta(a, b)),
     "betainc_grad_a": lambda a, b, x: slope(lambda a: betainc_tail(a, b, x), a),
     "betainc_grad_b": lambda a, b, x: slope(lambda b: betainc_tail(a, b, x), b),
+    "polygamma_difference": polygamma_difference,
+    "bessel_ine_derivative": ine_derivative,
 }
 
 CENTERS = {
@@ -171,17 +219,21 @@ CENTERS = {
     "log1mexp": [0.69314718, 1.0, 40.0, 37.0],
     "sinc": [0.5, 1.0, 1.5, 2.0, 1e5 + 0.5, 2.0**51],
     "entr": [1.0, 0.36787944, 2.0],
+    "sech": [0.34657, 1.0397, 355.0, 708.4, 744.5, 20.0],
+    "gaussian": [0.5, 1.0, 3.0, 26.6, 27.2],
+    "normal_density": [0.5, 1.0, 3.0, 37.6, 38.5],
+    "normal_hazard": [0.70710678, -0.70710678, -1.0, 8.0, 37.7, -1000.0],
 }
 
 
 def unary_points(name, rng):
     while True:
-        if name in ("erf_inv",):
+        if name.startswith("erf_inv"):
             yield rng.uniform(-1, 1)
             yield near(rng, 0.5)
             yield rng.choice([-1.0, 1.0]) * (1 - 2.0 ** rng.uniform(-53, -1))
             yield any_number(rng, 0x3FF0 << 48)
-        elif name in ("ndtri", "logit"):
+        elif name in ("ndtri", "ndtri_derivative", "logit"):
             yield rng.random()
             yield near(rng, 0.5)
             yield near(rng, 0.25)
@@ -237,6 +289,19 @@ def binary_points(name, rng):
             yield n, 2.0 ** rng.uniform(-20, 20)
             yield n, rng.uniform(-20, 0)
             yield 0.0, rng.uniform(0, 20)
+        elif name == "direction_cosine":
+            yield from itertools.islice(reference.binary_points("hypot", rng), 5)
+        elif name == "erfcx_derivative":
+            n = float(rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 7, 12, 24]))
+            yield n, rng.uniform(-4, 8)
+            yield n, near(rng, 5 / math.sqrt(max(n, 4.0)))
+            yield n, rng.choice([-1.0, 1.0]) * 2.0 ** rng.uniform(-60, 15)
+        elif name == "log_ndtr_derivative":
+            n = float(rng.choice([2, 3, 4]))
+            yield n, rng.uniform(-8, 8)
+            yield n, rng.uniform(-40, 37)
+            yield n, near(rng, rng.choice([-4.0, 1.0]))
+            yield n, -(2.0 ** rng.uniform(-60, 15))
         elif name.startswith("bessel"):
             n = float(rng.choice([0, 1, 2, 2, 3, 4, 7, 12, 24]))
             yield n, rng.uniform(-25, 25)
@@ -254,7 +319,17 @@ def binary_points(name, rng):
             yield n, rng.uniform(-0.5, 0.5)
 
 
-def ternary_points(rng):
+def ternary_points(name, rng):
+    while name == "bessel_ine_derivative":
+        n, k = float(rng.choice([0, 0, 1, 1, 2, 3, 7, 24])), float(rng.choice([0, 1, 1, 2, 2, 3, 3, 5, 8]))
+        yield n, k, rng.uniform(-25, 25)
+        yield n, k, rng.uniform(0, 100)
+        yield n, k, rng.choice([-1.0, 1.0]) * 2.0 ** rng.uniform(-60, 20)
+    while name == "polygamma_difference":
+        n = float(rng.choice([0, 0, 1, 1, 2, 3, 7]))
+        yield n, rng.uniform(0, 20), rng.uniform(0, 20)
+        yield n, 2.0 ** rng.uniform(-20, 20), 2.0 ** rng.uniform(-60, 20)
+        yield n, near(rng, 12.5 + 0.5 * n), 2.0 ** rng.uniform(-60, 20)
     while True:
         parameter = lambda: rng.choice([rng.uniform(0, 5), rng.uniform(0, 100), 2.0 ** rng.uniform(-20, 13)])
         a, b = parameter(), parameter()
@@ -282,6 +357,7 @@ def ndtri(p):
 
 
 UNARY["ndtri"] = ndtri
+UNARY["ndtri_derivative"] = lambda p: mp.sqrt(2 * mp.pi) * mp.exp(ndtri(p) ** 2 / 2)
 
 
 def writes(name):
@@ -292,7 +368,7 @@ if __name__ == "__main__":
     # Enough for what these functions cancel; some need more.
     for name, f in UNARY.items():
         if writes(name):
-            mp.prec = 2400 if name in ("logit", "entr", "softplus") else 1300 if name == "ndtri" else 500
+            mp.prec = 2400 if name in ("logit", "entr", "softplus") else 1300 if name.startswith("ndtri") else 500
             reference.write(name, f, unary_points(name, random.Random(name)), 300)
     for name, f in BINARY.items():
         if writes(name):
@@ -302,4 +378,4 @@ if __name__ == "__main__":
     for name, f in TERNARY.items():
         if writes(name):
             mp.prec = 400 if "grad" in name else 1400
-            reference.write(name, f, ternary_points(random.Random(name)), 300)
+            reference.write(name, f, ternary_points(name, random.Random(name)), 300)

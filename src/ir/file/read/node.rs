@@ -11,8 +11,8 @@ use super::super::fields::{Fields, Place, did_you_mean};
 use super::scope::{Known, Scope, field};
 use super::{Reader, nearest};
 use crate::error::{Error, SourceLine};
-use crate::ir::graph::mixed_stacks;
-use crate::ir::verify::{GUARDED_REGION, recorded};
+use crate::ir::graph::{GUARDED_REGION, mixed_stacks};
+use crate::ir::verify::recorded;
 use crate::ir::{Graph, NodeId, Operands, Operation, Provenance, Role, Signature, Types, Value};
 use crate::value::json::Json;
 use crate::value::{Array, Type};
@@ -201,7 +201,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         for name in names {
             let region = self.graph(place, name)?;
             if let Some(region) = &region {
-                self.count_region(place, region)?;
+                self.count_region(place, name, region)?;
             }
             if region.as_ref().is_some_and(|region| !region.guards().is_empty()) {
                 self.findings.at(place, GUARDED_REGION);

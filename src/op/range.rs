@@ -1,0 +1,712 @@
+//! Which kinds of numbers a value may hold, found by looking at the graph alone.
+//!
+//! Derivatives ask it: where a partial derivative may be infinite or NaN, its product with a cotangent is a
+//! [`StrongMul`](super::StrongMul), and elsewhere a plain product, which is cheaper. The extended reals are cut into eight
+//! kinds, and a range is a set of them, so that a transfer function is a small table over single kinds. Inputs count as
+//! finite. So do sums, products and quotients of finite numbers that are not 0, which overflow only far out: ranges say
+//! where poles and ends of domains are, and exponentials, which overflow early.
+
+use std::collections::HashMap;
+use std::ops::BitOr;
+
+use super::{Graph, Monoid, Op};
+use crate::ir::{NodeId, Value};
+use crate::value::{Array, Scalar, Type};
+
+/// A set of kinds of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Range(u8);
+
+const NAN: Range = Range(1);
+const NEG_INF: Range = Range(2);
+/// (-∞, -1].
+const NEG_BIG: Range = Range(4);
+/// (-1, 0).
+const NEG_SMALL: Range = Range(8);
+/// 0 and -0.
+const ZERO: Range = Range(16);
+/// (0, 1).
+const SMALL: Range = Range(32);
+/// [1, ∞).
+const BIG: Range = Range(64);
+const INF: Range = Range(128);
+/// In ascending order, behind NaN.
+const KINDS: [Range; 8] = [NAN, NEG_INF, NEG_BIG, NEG_SMALL, ZERO, SMALL, BIG, INF];
+
+const POSITIVE: Range = Range(SMALL.0 | BIG.0);
+const NEGATIVE: Range = Range(NEG_SMALL.0 | NEG_BIG.0);
+
+impl BitOr for Range {
+    type Output = Range;
+    fn bitor(self, other: Range) -> Range {
+        Range(self.0 | other.0)
+    }
+}
+
+impl Range {
+    /// No number at all.
+    const NOTHING: Range = Range(0);
+    /// Any number.
+    pub(crate) const ANY: Range = Range(255);
+    /// Any number that is neither infinite nor NaN.
+    pub(crate) const FINITE: Range = Range(POSITIVE.0 | NEGATIVE.0 | ZERO.0);
+
+    /// Whether the value may be infinite or NaN.
+    pub(crate) fn may_be_wild(self) -> bool {
+        self.meets(NAN | NEG_INF | INF)
+    }
+
+    /// Whether the value may be 0.
+    pub(crate) fn may_be_zero(self) -> bool {
+        self.meets(ZERO)
+    }
+
+    /// Whether the value is 0 or above, and not NaN.
+    pub(crate) fn is_positive(self) -> bool {
+        self.within(ZERO | POSITIVE | INF)
+    }
+
+    /// The kinds of the elements of an array.
+    fn of(array: &Array) -> Range {
+        array.elements().fold(Range::NOTHING, |range, x| range | Range::of_number(x))
+    }
+
+    fn of_number(x: Scalar) -> Range {
+        let x = match x {
+            Scalar::F64(x) => x,
+            Scalar::F32(x) => f64::from(x),
+            Scalar::I64(x) => x as f64,
+            Scalar::Bool(x) => f64::from(u8::from(x)),
+        };
+        match x {
+            _ if x.is_nan() => NAN,
+            f64::INFINITY => INF,
+            f64::NEG_INFINITY => NEG_INF,
+            _ if x >= 1.0 => BIG,
+            _ if x > 0.0 => SMALL,
+            0.0 => ZERO,
+            _ if x > -1.0 => NEG_SMALL,
+            _ => NEG_BIG,
+        }
+    }
+
+    fn meets(self, other: Range) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn within(self, other: Range) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    fn without(self, other: Range) -> Range {
+        Range(self.0 & !other.0)
+    }
+
+    fn kinds(self) -> impl Iterator<Item = Range> {
+        KINDS.into_iter().filter(move |&kind| self.meets(kind))
+    }
+
+    /// The results of a function of one variable, given for single kinds.
+    fn map(self, f: impl Fn(Range) -> Range) -> Range {
+        self.kinds().fold(Range::NOTHING, |range, kind| range | f(kind))
+    }
+
+    /// The results of a function of two variables, given for pairs of single kinds.
+    fn with(self, other: Range, f: impl Fn(Range, Range) -> Range) -> Range {
+        self.map(|x| other.map(|y| f(x, y)))
+    }
+
+    fn neg(self) -> Range {
+        self.map(|x| match x {
+            NEG_INF => INF,
+            NEG_BIG => BIG,
+            NEG_SMALL => SMALL,
+            SMALL => NEG_SMALL,
+            BIG => NEG_BIG,
+            INF => NEG_INF,
+            other => other,
+        })
+    }
+
+    fn abs(self) -> Range {
+        self.map(|x| if x.within(NEGATIVE | NEG_INF) { x.neg() } else { x })
+    }
+
+    fn add(self, other: Range) -> Range {
+        if self == Range::FINITE && other == Range::FINITE {
+            return Range::FINITE;
+        }
+        self.with(other, |x, y| match (x, y) {
+            (NAN, _) | (_, NAN) | (INF, NEG_INF) | (NEG_INF, INF) => NAN,
+            (INF, _) | (_, INF) => INF,
+            (NEG_INF, _) | (_, NEG_INF) => NEG_INF,
+            (ZERO, other) | (other, ZERO) => other,
+            (SMALL, SMALL) => POSITIVE,
+            (NEG_SMALL, NEG_SMALL) => NEGATIVE,
+            (BIG, SMALL) | (SMALL, BIG) | (BIG, BIG) => BIG,
+            (NEG_BIG, NEG_SMALL) | (NEG_SMALL, NEG_BIG) | (NEG_BIG, NEG_BIG) => NEG_BIG,
+            (BIG, NEG_SMALL) | (NEG_SMALL, BIG) => POSITIVE,
+            (NEG_BIG, SMALL) | (SMALL, NEG_BIG) => NEGATIVE,
+            (SMALL, NEG_SMALL) | (NEG_SMALL, SMALL) => SMALL | ZERO | NEG_SMALL,
+            _ => Range::FINITE,
+        })
+    }
+
+    fn mul(self, other: Range) -> Range {
+        if self == Range::FINITE && other == Range::FINITE {
+            return Range::FINITE;
+        }
+        self.with(other, |x, y| {
+            let magnitude = match (x.abs(), y.abs()) {
+                (NAN, _) | (_, NAN) | (ZERO, INF) | (INF, ZERO) => return NAN,
+                (INF, _) | (_, INF) => INF,
+                (ZERO, _) | (_, ZERO) => ZERO,
+                (BIG, BIG) => BIG,
+                (SMALL, SMALL) => SMALL | ZERO,
+                _ => POSITIVE,
+            };
+            let negative = |x: Range| x.within(NEGATIVE | NEG_INF);
+            if negative(x) == negative(y) { magnitude } else { magnitude.neg() }
+        })
+    }
+
+    fn recip(self) -> Range {
+        self.map(|x| match x {
+            ZERO => INF | NEG_INF,
+            INF | NEG_INF => ZERO,
+            SMALL => BIG,
+            NEG_SMALL => NEG_BIG,
+            BIG => POSITIVE,
+            NEG_BIG => NEGATIVE,
+            other => other,
+        })
+    }
+
+    fn square(self) -> Range {
+        self.map(|x| x.mul(x))
+    }
+
+    fn power(self, exponent: i32) -> Range {
+        let magnitude = self.map(|x| match exponent.unsigned_abs() {
+            0 => BIG,
+            n if n % 2 == 0 => x.mul(x),
+            1 => x,
+            _ => x.mul(x).mul(x),
+        });
+        if exponent < 0 { magnitude.recip() } else { magnitude }
+    }
+
+    fn sqrt(self) -> Range {
+        self.map(|x| match x {
+            NEG_INF | NEG_BIG | NEG_SMALL => NAN,
+            SMALL => POSITIVE,
+            other => other,
+        })
+    }
+
+    fn exp(self) -> Range {
+        self.map(|x| match x {
+            NEG_INF => ZERO,
+            NEG_BIG => ZERO | SMALL,
+            NEG_SMALL => POSITIVE,
+            ZERO | SMALL => BIG,
+            BIG => BIG | INF,
+            other => other,
+        })
+    }
+
+    fn log(self) -> Range {
+        self.map(|x| match x {
+            NEG_INF | NEG_BIG | NEG_SMALL => NAN,
+            ZERO => NEG_INF,
+            SMALL => NEGATIVE,
+            BIG => ZERO | POSITIVE,
+            other => other,
+        })
+    }
+
+    /// A function with the sign of its argument, of which that of numbers from 0 to infinity is known.
+    fn odd(self, f: impl Fn(Range) -> Range) -> Range {
+        self.map(|x| if x.within(NEGATIVE | NEG_INF) { f(x.neg()).neg() } else { f(x) })
+    }
+
+    /// A function that is finite where its argument is, and NaN beyond.
+    fn finite(self) -> Range {
+        self.map(|x| if x.may_be_wild() { NAN } else { Range::FINITE })
+    }
+
+    fn max(self, other: Range) -> Range {
+        self.with(other, |x, y| if x == NAN || y == NAN { NAN } else { Range(x.0.max(y.0)) })
+    }
+
+    fn min(self, other: Range) -> Range {
+        self.with(other, |x, y| if x == NAN || y == NAN { NAN } else { Range(x.0.min(y.0)) })
+    }
+
+    fn hypot(self, other: Range) -> Range {
+        self.abs().with(other.abs(), |x, y| match (x, y) {
+            (INF, _) | (_, INF) => INF,
+            (NAN, _) | (_, NAN) => NAN,
+            (SMALL, SMALL) => POSITIVE,
+            _ => x.max(y),
+        })
+    }
+
+    fn pow(self, exponent: Range) -> Range {
+        self.with(exponent, |x, y| match (x, y) {
+            (_, ZERO) => BIG,
+            (ZERO, SMALL | BIG) => ZERO,
+            (ZERO, NEG_SMALL | NEG_BIG) => INF | NEG_INF,
+            (SMALL, SMALL | BIG) => ZERO | POSITIVE,
+            (SMALL, NEG_SMALL | NEG_BIG) => BIG,
+            (BIG, SMALL | BIG) => BIG,
+            (BIG, NEG_SMALL | NEG_BIG) => POSITIVE | ZERO,
+            _ => Range::ANY,
+        })
+    }
+
+    /// Sums of any number of such numbers.
+    fn sums(self) -> Range {
+        self.repeated(ZERO, Range::add)
+    }
+
+    /// What comes of combining any number of such numbers, beginning with the identity.
+    fn repeated(self, identity: Range, combine: impl Fn(Range, Range) -> Range) -> Range {
+        let mut range = identity;
+        loop {
+            let next = range | combine(range, self);
+            if next == range {
+                return range;
+            }
+            range = next;
+        }
+    }
+
+    fn reduced(self, monoid: Monoid) -> Range {
+        match monoid {
+            Monoid::Sum => self.sums(),
+            Monoid::Prod => self.repeated(BIG, Range::mul),
+            Monoid::Max => self.repeated(NEG_INF, Range::max).without(NEG_INF) | Range(self.0 & NEG_INF.0),
+            Monoid::Min => self.repeated(INF, Range::min).without(INF) | Range(self.0 & INF.0),
+            Monoid::And | Monoid::Or => Range::FINITE,
+        }
+    }
+}
+
+impl Op {
+    /// The range of the one result, given those of the operands. That of regions is found with the graph.
+    fn range(&self, x: &[Range], ty: &Type) -> Range {
+        if let Op::Constant(constant) = self {
+            return Range::of(&constant.value);
+        }
+        if !ty.dtype.is_float() {
+            return Range::FINITE;
+        }
+        let all = || x.iter().fold(Range::NOTHING, |all, &x| all | x);
+        match self {
+            Op::Add(_) => x[0].add(x[1]),
+            Op::Sub(_) => x[0].add(x[1].neg()),
+            Op::Mul(_) => x[0].mul(x[1]),
+            Op::StrongMul(op) => {
+                let strong = |slot: usize| op.zeros.holds(slot) && x[slot].may_be_zero();
+                let rest = |slot: usize| if op.zeros.holds(slot) { x[slot].without(ZERO) } else { x[slot] };
+                let product = rest(0).mul(rest(1));
+                if strong(0) || strong(1) { product | ZERO } else { product }
+            }
+            Op::Div(_) => x[0].mul(x[1].recip()),
+            Op::Neg(_) => x[0].neg(),
+            Op::Rem(_) => x[0].with(x[1], |x, y| match (x, y) {
+                (_, ZERO) => NAN,
+                (x, y) if x.may_be_wild() || y == NAN => NAN,
+                _ => Range::FINITE,
+            }),
+            Op::Fma(_) => x[0].mul(x[1]).add(x[2]),
+            Op::Max(_) => x[0].max(x[1]),
+            Op::Min(_) => x[0].min(x[1]),
+            Op::Clamp(_) => x[1].max(x[0]).min(x[2]),
+            Op::Abs(_) => x[0].abs(),
+            Op::Sign(_) => x[0].odd(|x| if x == NAN || x == ZERO { x } else { BIG }),
+            Op::Copysign(_) => x[0].abs() | x[0].abs().neg(),
+            Op::Floor(_) | Op::Ceil(_) | Op::Round(_) | Op::Trunc(_) => {
+                x[0].odd(|x| if x == SMALL { ZERO | BIG } else { x })
+            }
+            Op::IntegerPow(op) => x[0].power(op.exponent),
+            Op::Pow(_) => x[0].pow(x[1]),
+            Op::Sqrt(_) => x[0].sqrt(),
+            Op::Rsqrt(_) => x[0].sqrt().recip(),
+            Op::Cbrt(_) => x[0].odd(|x| if x == SMALL { POSITIVE } else { x }),
+            Op::Square(_) => x[0].square(),
+            Op::Reciprocal(_) => x[0].recip(),
+            Op::Hypot(_) => x[0].hypot(x[1]),
+            Op::DirectionCosine(_) => x[0].with(x[1], |x, y| if x == NAN || y == NAN { NAN } else { Range::FINITE }),
+            Op::Sech(_) | Op::Gaussian(_) | Op::NormalDensity(_) => {
+                x[0].map(|x| if x == NAN { NAN } else { ZERO | POSITIVE })
+            }
+            Op::NormalHazard(_) => x[0].map(|x| match x {
+                NAN => NAN,
+                NEG_INF | INF => ZERO | INF,
+                _ => ZERO | POSITIVE,
+            }),
+            Op::Exp(_) | Op::Exp2(_) => x[0].exp(),
+            Op::Expm1(_) => x[0].map(|x| match x {
+                NEG_INF => NEG_BIG,
+                NEG_BIG => NEGATIVE,
+                SMALL => POSITIVE,
+                BIG => BIG | INF,
+                other => other,
+            }),
+            Op::Log(_) | Op::Log2(_) | Op::Log10(_) => x[0].log(),
+            Op::Log1p(_) => x[0].map(|x| match x {
+                NEG_INF => NAN,
+                NEG_BIG => NAN | NEG_INF,
+                NEG_SMALL => NEGATIVE,
+                BIG => POSITIVE,
+                other => other,
+            }),
+            Op::Sin(_) | Op::Cos(_) | Op::Tan(_) => x[0].finite(),
+            Op::Asin(_) => x[0].odd(|x| match x {
+                SMALL => POSITIVE,
+                BIG => BIG | NAN,
+                INF => NAN,
+                other => other,
+            }),
+            Op::Acos(_) => x[0].map(|x| match x {
+                ZERO | NEG_SMALL => BIG,
+                SMALL => POSITIVE,
+                BIG => ZERO | NAN,
+                NEG_BIG => BIG | NAN,
+                _ => NAN,
+            }),
+            Op::Atan(_) => x[0].odd(|x| match x {
+                BIG => POSITIVE,
+                INF => BIG,
+                other => other,
+            }),
+            Op::Sinh(_) => x[0].odd(|x| match x {
+                SMALL => POSITIVE,
+                BIG => BIG | INF,
+                other => other,
+            }),
+            Op::Cosh(_) => x[0].abs().map(|x| match x {
+                ZERO | SMALL => BIG,
+                BIG => BIG | INF,
+                other => other,
+            }),
+            Op::Tanh(_) | Op::Erf(_) => x[0].odd(|x| match x {
+                BIG => POSITIVE,
+                INF => BIG,
+                other => other,
+            }),
+            Op::Asinh(_) => x[0].odd(|x| if x == BIG { POSITIVE } else { x }),
+            Op::Acosh(_) => x[0].map(|x| match x {
+                BIG => ZERO | POSITIVE,
+                INF => INF,
+                _ => NAN,
+            }),
+            Op::Atanh(_) => x[0].odd(|x| match x {
+                SMALL => POSITIVE,
+                BIG => INF | NAN,
+                INF => NAN,
+                other => other,
+            }),
+            Op::Logistic(_) | Op::Ndtr(_) => x[0].map(|x| match x {
+                NEG_INF => ZERO,
+                NEG_BIG | NEG_SMALL => ZERO | SMALL,
+                ZERO => SMALL,
+                SMALL | BIG => POSITIVE,
+                INF => BIG,
+                other => other,
+            }),
+            Op::Atan2(_) => x[0].with(x[1], |x, y| if x == NAN || y == NAN { NAN } else { Range::FINITE }),
+            Op::Erfc(_) => x[0].map(|x| match x {
+                NAN => NAN,
+                INF => ZERO,
+                _ => ZERO | POSITIVE,
+            }),
+            Op::Softplus(_) => x[0].map(|x| match x {
+                NEG_INF => ZERO,
+                NAN | INF => x,
+                _ => ZERO | POSITIVE,
+            }),
+            Op::Logaddexp(_) => x[0].with(x[1], |x, y| match (x, y) {
+                (NAN, _) | (_, NAN) => NAN,
+                (INF, _) | (_, INF) => INF,
+                (NEG_INF, other) | (other, NEG_INF) => other,
+                _ => Range::FINITE,
+            }),
+            Op::Sinc(_) | Op::SincDerivative(_) | Op::BesselJ0(_) | Op::BesselJ1(_) | Op::BesselJn(_) => {
+                x[0].map(|x| if x == NAN { NAN } else { Range::FINITE })
+            }
+            Op::BesselI0e(_) | Op::BesselI1e(_) | Op::BesselIne(_) | Op::BesselIneDerivative(_) => {
+                x[0].map(|x| if x == NAN { NAN } else { Range::FINITE })
+            }
+            // Poles, ends of domains, or early overflow.
+            Op::Erfcx(_) | Op::ErfInv(_) | Op::LogNdtr(_) | Op::Ndtri(_) => Range::ANY,
+            Op::ErfcxDerivative(_) | Op::ErfInvDerivative(_) | Op::LogNdtrDerivative(_) | Op::NdtriDerivative(_) => {
+                Range::ANY
+            }
+            Op::PolygammaDifference(_) => Range::ANY,
+            Op::Entr(_) | Op::Logit(_) | Op::Log1mexp(_) | Op::Xlogy(_) | Op::Xlog1py(_) => Range::ANY,
+            Op::Gamma(_) | Op::Lgamma(_) | Op::Digamma(_) | Op::Polygamma(_) | Op::Beta(_) | Op::Lbeta(_) => Range::ANY,
+            Op::Igamma(_) | Op::Igammac(_) | Op::GammaDensity(_) | Op::IgammaGradA(_) => Range::ANY,
+            Op::Betainc(_) | Op::BetaDensity(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => Range::ANY,
+            Op::BesselY0(_) | Op::BesselY1(_) | Op::BesselI0(_) | Op::BesselI1(_) | Op::BesselIn(_) => Range::ANY,
+            Op::Select(_) => x[1] | x[2],
+            Op::StopGradient(_) | Op::Alias(_) => x[0],
+            Op::Convert(_) => x[0].odd(|x| if x == SMALL { ZERO | POSITIVE } else { x }),
+            Op::BroadcastInDim(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Reverse(_) => x[0],
+            Op::ScatterSlices(_) => all().sums(),
+            Op::Pad(_) | Op::Concatenate(_) => all(),
+            Op::ReduceSum(_) => x[0].reduced(Monoid::Sum),
+            Op::ReduceProd(_) => x[0].reduced(Monoid::Prod),
+            Op::ReduceMax(_) => x[0].reduced(Monoid::Max),
+            Op::ReduceMin(_) => x[0].reduced(Monoid::Min),
+            Op::CumSum(_) => x[0].sums(),
+            Op::DotGeneral(_) => x[0].mul(x[1]).sums(),
+            Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
+            // They give no floating-point numbers, or are constants, or hold regions.
+            Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
+            Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
+            Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
+            Op::Constant(_) | Op::Iota(_) => Range::FINITE,
+            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
+        }
+    }
+}
+
+/// How many nodes of regions are looked at for one graph. Regions may share regions, and so be more than a file is long;
+/// what is beyond counts as anything.
+const MAX_INNER_NODES: usize = 4_000_000;
+
+/// The ranges of the values of one growing graph.
+#[derive(Debug)]
+pub(crate) struct Ranges {
+    /// Those of the inputs, in the order in which they were given; others are finite.
+    inputs: HashMap<NodeId, Range>,
+    /// That of each node's first result.
+    first: Vec<Range>,
+    /// Those of further results.
+    further: HashMap<NodeId, Vec<Range>>,
+    /// How many nodes of regions may still be looked at.
+    budget: usize,
+}
+
+impl Default for Ranges {
+    fn default() -> Ranges {
+        Ranges { inputs: HashMap::new(), first: Vec::new(), further: HashMap::new(), budget: MAX_INNER_NODES }
+    }
+}
+
+impl Ranges {
+    /// Tells what an input holds, before anything is asked.
+    pub(crate) fn set_input(&mut self, input: Value, range: Range) {
+        self.inputs.insert(input.node, range);
+    }
+
+    /// The range of a value of the graph, which may have grown since.
+    pub(crate) fn get(&mut self, graph: &Graph, x: Value) -> Range {
+        while self.first.len() <= x.node.index() {
+            self.visit(graph, NodeId::from_index(self.first.len()));
+        }
+        self.known(x)
+    }
+
+    /// Results that a node got after it was visited may be anything.
+    fn known(&self, x: Value) -> Range {
+        match usize::from(x.result) {
+            0 => self.first[x.node.index()],
+            n => self.further.get(&x.node).and_then(|ranges| ranges.get(n - 1)).copied().unwrap_or(Range::ANY),
+        }
+    }
+
+    fn visit(&mut self, graph: &Graph, id: NodeId) {
+        let node = graph.node(id);
+        let Some(op) = node.op() else {
+            let range = self.inputs.get(&id).copied().unwrap_or(Range::FINITE);
+            self.first.push(range);
+            return;
+        };
+        let operands = graph.operands(id);
+        let x: Vec<Range> = operands.iter().map(|&x| self.known(x)).collect();
+        if node.regions().is_empty() {
+            let is_square = matches!(op, Op::Mul(_)) && operands[0] == operands[1];
+            let range = |ty: &Type| if is_square && ty.dtype.is_float() { x[0].square() } else { op.range(&x, ty) };
+            self.first.push(node.types().first().map_or(Range::ANY, range));
+            return;
+        }
+        let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();
+        let mut results = of_control(op, &regions, &x, node.types().len(), &mut self.budget);
+        self.first.push(if results.is_empty() { Range::ANY } else { results.remove(0) });
+        if !results.is_empty() {
+            self.further.insert(id, results);
+        }
+    }
+}
+
+/// What the inputs of an operation's regions may hold, region by region, given what the operands may.
+pub(crate) fn of_region_inputs(op: &Op, regions: &[&Graph], x: &[Range]) -> Vec<Vec<Range>> {
+    let mut budget = MAX_INNER_NODES;
+    if let Op::While(op) = op {
+        vec![loop_inputs(regions[1], op.carry, 0, x, &mut budget).0; 2]
+    } else if let Op::Scan(op) = op {
+        vec![loop_inputs(regions[0], op.carry, 1, x, &mut budget).0]
+    } else if matches!(op, Op::Revolve(_)) {
+        regions.iter().map(|region| vec![Range::ANY; region.inputs().len()]).collect()
+    } else {
+        vec![x[n_choices(op)..].to_vec(); regions.len()]
+    }
+}
+
+/// How many operands stand before those of the regions of an operation that runs one of them.
+fn n_choices(op: &Op) -> usize {
+    usize::from(matches!(op, Op::Cond(_) | Op::Switch(_)))
+}
+
+/// The ranges of the results of an operation with regions.
+fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, budget: &mut usize) -> Vec<Range> {
+    if let Op::While(op) = op {
+        return loop_inputs(regions[1], op.carry, 0, x, budget).1;
+    }
+    if let Op::Scan(op) = op {
+        return loop_inputs(regions[0], op.carry, 1, x, budget).1;
+    }
+    if matches!(op, Op::Revolve(_)) {
+        return vec![Range::ANY; n_results];
+    }
+    let mut results = vec![Range::NOTHING; n_results];
+    for region in regions {
+        let outputs = outputs(region, &x[n_choices(op)..], budget);
+        results.iter_mut().zip(outputs).for_each(|(result, output)| *result = *result | output);
+    }
+    results
+}
+
+/// What the inputs of a loop's body may hold in any iteration, and what its results may. A carry that begins finite is
+/// taken to stay so if an iteration that gets it so leaves it so; else everything carried may be anything.
+fn loop_inputs(
+    body: &Graph,
+    carry: usize,
+    n_index: usize,
+    x: &[Range],
+    budget: &mut usize,
+) -> (Vec<Range>, Vec<Range>) {
+    let inputs = |carried: Vec<Range>| [vec![Range::FINITE; n_index], carried, x[carry..].to_vec()].concat();
+    let finite = |&range: &Range| if range.may_be_wild() { Range::ANY } else { Range::FINITE };
+    let begin: Vec<Range> = x[..carry].iter().map(finite).collect();
+    let first = inputs(begin.clone());
+    let after = outputs(body, &first, budget);
+    if after.iter().zip(&begin).all(|(after, begin)| after.within(*begin)) {
+        return (first, joined(&begin, after));
+    }
+    let worst = vec![Range::ANY; carry];
+    let inputs = inputs(worst.clone());
+    let after = outputs(body, &inputs, budget);
+    (inputs, joined(&worst, after))
+}
+
+/// The carry, which a loop without iterations hands on, then what is collected.
+fn joined(carried: &[Range], after: Vec<Range>) -> Vec<Range> {
+    carried.iter().copied().chain(after.into_iter().skip(carried.len())).collect()
+}
+
+fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
+    let Some(rest) = budget.checked_sub(region.n_nodes()) else {
+        *budget = 0;
+        return vec![Range::ANY; region.outputs().len()];
+    };
+    let mut ranges = Ranges { budget: rest, ..Ranges::default() };
+    for (input, &range) in region.inputs().iter().zip(inputs) {
+        ranges.set_input(input.node.into(), range);
+    }
+    let outputs = region.outputs().iter().map(|output| ranges.get(region, output.value)).collect();
+    *budget = ranges.budget;
+    outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::trace::{self, record};
+    use crate::op::{Derivative, Scan, Var};
+    use crate::value::DType;
+
+    /// Numbers of every kind, none so extreme that a sum, product or quotient of a few overflows.
+    const POINTS: [f64; 17] = [
+        f64::NAN,
+        f64::NEG_INFINITY,
+        -50.0,
+        -3.5,
+        -1.0,
+        -0.9,
+        -0.5,
+        -1e-3,
+        -0.0,
+        0.0,
+        1e-3,
+        0.5,
+        0.9,
+        1.0,
+        3.5,
+        50.0,
+        f64::INFINITY,
+    ];
+
+    #[test]
+    fn results_lie_within_ranges() {
+        for (name, _, examples) in Op::table() {
+            let samples = examples.samples.iter().filter(|sample| {
+                let all_floats = sample.operands.iter().all(|(ty, _)| ty.dtype == DType::F64);
+                all_floats && matches!(sample.op.derivative(), Derivative::Elementwise(_))
+            });
+            for sample in samples {
+                let n = sample.operands.len();
+                let types = vec![Type::scalar(DType::F64); n];
+                let results = sample.op.infer(&types).unwrap();
+                for row in 0..POINTS.len().pow(n as u32) {
+                    let x: Vec<f64> =
+                        (0..n).map(|slot| POINTS[row / POINTS.len().pow(slot as u32) % POINTS.len()]).collect();
+                    let operands: Vec<Array> = x.iter().map(|&x| Array::scalar(x)).collect();
+                    let y = sample.op.eval(&operands.iter().collect::<Vec<_>>(), &results).remove(0);
+                    let ranges: Vec<Range> = operands.iter().map(Range::of).collect();
+                    let range = sample.op.range(&ranges, &results[0]);
+                    assert!(Range::of(&y).within(range), "{name}: {x:?} gives {y}, which is not in {range:?}");
+                }
+            }
+        }
+    }
+
+    fn range_of(f: impl FnOnce(Var) -> Var) -> Range {
+        let mut graph = Graph::new("f");
+        let x = graph.add_input("x", Type::new(DType::F64, [3])).unwrap();
+        record(graph, 1000, None, || trace::range(f(trace::variable(x)))).unwrap().1
+    }
+
+    #[test]
+    fn poles_are_told_from_what_is_bounded() {
+        let wild = |f: fn(Var) -> Var| range_of(f).may_be_wild();
+        assert!(!wild(|x| (x * x + x.sin()).tanh() - x.square()));
+        assert!(!wild(|x| 1.0 / (1.0 + (-x).exp())));
+        assert!(!wild(|x| (-x.square()).exp()));
+        assert!(!wild(|x| (1.0 + x * x).sqrt().recip()));
+        assert!(!wild(|x| x.clamp(1e-7, 0.999).ln()));
+        assert!(!wild(|x| x.cosh().square().recip()));
+        assert!(wild(|x| x.exp()));
+        assert!(wild(|x| x.sqrt()));
+        assert!(wild(|x| x.recip()));
+        assert!(wild(|x| x.ln().sum()));
+    }
+
+    #[test]
+    fn a_carry_is_finite_only_if_an_iteration_leaves_it_so() {
+        let looped = |f: fn(Var) -> Var| {
+            range_of(move |x| {
+                let inputs = [("i".to_string(), Type::scalar(DType::I64)), ("x".to_string(), x.ty())];
+                let region = trace::region("body", &inputs, |x| vec![("next".to_string(), f(x[1]))]).unwrap();
+                let op = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
+                trace::apply_regions(op, &[x], vec![region.graph]).unwrap()[0]
+            })
+        };
+        assert!(!looped(|x| x.sin() * 2.0).may_be_wild());
+        assert!(looped(|x| x.sqrt()).may_be_wild());
+    }
+}
