@@ -32,7 +32,7 @@ pub fn write(choices: &Choices) -> Case {
     }
     for k in 0..1 + choices.below(3) {
         let value = builder.pick();
-        builder.graph.add_output(format!("y{k}"), value).expect("a name that is free");
+        builder.graph.add_output(format!("y{k}"), value).expect("a name that is new");
     }
     let Builder { graph, .. } = builder;
     let is_loss = |k: &usize| {
@@ -270,7 +270,7 @@ impl Builder<'_> {
             }
         }
         for (k, value) in outputs(&mut inner).into_iter().enumerate() {
-            inner.graph.add_output(format!("y{k}"), value).expect("a name that is free");
+            inner.graph.add_output(format!("y{k}"), value).expect("a name that is new");
         }
         inner.graph.into()
     }
