@@ -245,8 +245,8 @@ const REGIONS: [&str; 6] = ["checkpoint", "cond", "switch", "map", "scan", "whil
 
 /// Those whose derivatives may differ in the last places within `map` and `scan`: there a formula adds three cotangents or more
 /// to one operand, and the loop that runs back adds those of what the loop has saved before the others.
-const OTHER_SUMS: [&str; 6] =
-    ["beta_density", "bessel_in", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
+const OTHER_SUMS: [&str; 7] =
+    ["beta_density", "bessel_in", "bessel_jn", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
 
 /// The graph of an operation on vectors of `n` numbers, within a region of that kind.
 fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {

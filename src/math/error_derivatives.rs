@@ -50,7 +50,7 @@ fn natural(x: f64, least: usize, most: usize) -> Option<usize> {
 
 #[inline(never)]
 fn of_erfcx(n: usize, x: f64) -> f64 {
-    if x < -2.5 {
+    if x < 0.0 {
         return ascend(n, x, Unary::Erfcx.f64(x));
     }
     if x > FAR {
