@@ -1,6 +1,8 @@
 //! The derivatives of operations with regions, made of the derivatives of these regions.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::activity::{Step, reached, reaching};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
@@ -55,20 +57,33 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     let n = n_choices(&step.op);
     let varied: Vec<bool> = t[n..].iter().map(Option::is_some).collect();
     let mut moved = vec![false; step.n_results];
-    for region in &step.regions {
+    for region in once_each(&step.regions) {
         moved.iter_mut().zip(reached(region, &varied)).for_each(|(any, is)| *any |= is);
     }
     if !moved.contains(&true) {
         return None;
     }
     let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
-    let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(forward_region(region, &varied, &moved)?);
-    }
+    let regions = each_once(&step.regions, |region| forward_region(region, &varied, &moved))?;
     let operands = [x, &given].concat();
     let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
     Some(spread(&moved, tangents))
+}
+
+/// The regions, of which one that is several branches comes once.
+fn once_each(regions: &[Arc<Graph>]) -> impl Iterator<Item = &Arc<Graph>> {
+    let mut met = HashSet::new();
+    regions.iter().filter(move |region| met.insert(Arc::as_ptr(region)))
+}
+
+/// The derivatives of regions, where one that is several branches stays one.
+fn each_once(regions: &[Arc<Graph>], mut derive: impl FnMut(&Graph) -> Option<Graph>) -> Option<Vec<Arc<Graph>>> {
+    let mut known: HashMap<*const Graph, Arc<Graph>> = HashMap::new();
+    let derived = regions.iter().map(|region| match known.entry(Arc::as_ptr(region)) {
+        Entry::Occupied(derived) => Some(derived.get().clone()),
+        Entry::Vacant(unknown) => Some(unknown.insert(Arc::new(derive(region)?)).clone()),
+    });
+    derived.collect()
 }
 
 /// The results for the places that are marked, in order.
@@ -101,17 +116,14 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
     let n = n_choices(&step.op);
     let useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
     let mut pulled = vec![false; step.operands.len() - n];
-    for region in &step.regions {
+    for region in once_each(&step.regions) {
         let reaching = reaching(region, &useful);
         pulled.iter_mut().zip(reaching).zip(&wanted[n..]).for_each(|((any, is), wanted)| *any |= is && *wanted);
     }
     if !pulled.contains(&true) {
         return None;
     }
-    let mut regions = Vec::new();
-    for region in &step.regions {
-        regions.push(reverse_region(region, &useful, &pulled)?);
-    }
+    let regions = each_once(&step.regions, |region| reverse_region(region, &useful, &pulled))?;
     let given: Vec<Var> = cts.iter().copied().flatten().collect();
     let results = trace::apply_regions(step.op.clone(), &[x, &given].concat(), regions)?;
     Some([vec![None; n], spread(&pulled, results)].concat())
@@ -181,7 +193,7 @@ fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
     let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
     let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
     let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
-    trace::apply_regions(back, &operands, vec![Graph::clone(&step.regions[1])])
+    trace::apply_regions(back, &operands, vec![step.regions[1].clone()])
 }
 
 /// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
@@ -666,7 +678,7 @@ fn nothing() -> Type {
 fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
     // Another derivative may have let the loop save something already.
     let name = Names::of(body.outputs().iter().map(|output| &*output.name)).give("saved");
-    let constant = crate::op::Constant { value: std::sync::Arc::new(crate::value::Array::zeros(&nothing())) };
+    let constant = crate::op::Constant { value: Arc::new(crate::value::Array::zeros(&nothing())) };
     let node = body.add(constant.into(), &[], Default::default())?;
     body.add_output(name, node.into())
 }
