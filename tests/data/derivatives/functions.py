@@ -4,6 +4,7 @@ A name is that of the operation, followed by its parameter where it has one. Bra
 point's neighborhood.
 """
 
+import functools
 import math
 
 from make import ALL, HUGE, INF, NAN, TAIL, TINY, UNIT, UP_TO_OVERFLOW, Table, both, near
@@ -125,8 +126,12 @@ def scaled(function):
 def derivative_of_y(order):
     """2ᵏ Yₙ⁽ᵏ⁾ = Σ (-1)ⁱ C(k, i) Yₙ₋ₖ₊₂ᵢ (Abramowitz and Stegun, 9.1.31)."""
 
+    @functools.cache
+    def of_precision(n, x, prec):
+        return mp.bessely(n, x)
+
     def y(n, x):
-        return mp.bessely(n, x) if n >= 0 else (-1) ** n * mp.bessely(-n, x)
+        return (-1) ** min(n, 0) * of_precision(abs(n), x, mp.prec)
 
     return lambda d, x: sum((-1) ** i * math.comb(d[0], i) * y(order - d[0] + 2 * i, x) for i in range(d[0] + 1)) / 2 ** d[0]
 
