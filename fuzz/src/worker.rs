@@ -75,7 +75,9 @@ impl Worker<'_> {
 
     /// Damages a file, reads it, and runs what was read.
     fn file(&mut self, seed: u64, runs: bool) -> io::Result<()> {
-        let bytes = files::damaged(&Choices::from_seed(seed), &self.corpus);
+        // A panic in here is one of the generator, which the supervisor reports with what it says.
+        let damage = || files::damaged(&Choices::from_seed(seed), &self.corpus);
+        let bytes = catch_unwind(AssertUnwindSafe(damage)).map_err(|_| io::Error::other(panics::last()))?;
         allocations::start();
         let outcome = catch_unwind(AssertUnwindSafe(|| taken_along(&bytes, runs, seed)));
         let most = allocations::most();
