@@ -116,7 +116,7 @@ fn cases() -> Vec<Case> {
                 continue;
             }
             let parameters: String = sample.op.attributes().values().map(|value| format!("_{value}")).collect();
-            let name = format!("{name}{parameters}");
+            let name = format!("{name}{parameters}").replace('"', "");
             cases.push(Case { table: read(&name), name, op: sample.op });
         }
     }

@@ -204,6 +204,8 @@ TABLES = {
     "add": binary(lambda x, y: x + y, SIGNED_GRID[::5]),
     "sub": binary(lambda x, y: x - y, SIGNED_GRID[::5]),
     "mul": binary(lambda x, y: x * y, SIGNED_GRID[::2]),
+    # Away from its zeros the product with a strong zero is the product.
+    **{f"strong_mul_{zeros}": binary(lambda x, y: x * y, SIGNED_GRID[::2]) for zeros in ("lhs", "rhs", "either")},
     "div": binary(lambda x, y: x / y, SIGNED_GRID),
     "neg": polynomial(lambda x: -x, SIGNED[::6], [(0.0, [0.0, -1]), (INF, [-INF, -1])]),
     "rem": binary(lambda x, y: x - y * (mp.floor(x / y) if x / y > 0 else mp.ceil(x / y)), pairs([7.3, -7.3, 0.29, 55.1], [2.0, -3.1, 0.7])),
