@@ -127,6 +127,13 @@ pub enum TraceError {
         /// The comparison that asked for one more path.
         at: Option<SourceLine>,
     },
+    /// A compiled function was called while it was traced: by itself, or by what it calls.
+    Recursive {
+        /// The name of its graph.
+        name: String,
+        /// The line of the call.
+        at: SourceLine,
+    },
     /// A value of another dtype or shape was needed, as in `Var::from` a number beyond the dtype.
     Value {
         /// What was needed, and what it got.
@@ -345,10 +352,25 @@ impl fmt::Display for TraceError {
                  the body of a loop or a branch is traced; use `select`, `cond` or `while_loop`\n  at {at}"
             ),
             TraceError::Escaped { at } => {
-                write!(f, "trace: this value belongs to a trace that is not the one open here\n  at {at}")
+                write!(
+                    f,
+                    "trace: this value belongs to a trace that is not the one open here; what is to leave the body of a \
+                     loop or a branch must be returned by its closure\n  at {at}"
+                )
+            }
+            TraceError::Recursive { name, at } => {
+                write!(
+                    f,
+                    "jit: {name} is called while it is traced, and would wait for itself; call the plain function \
+                     instead, or use `while_loop`\n  at {at}"
+                )
             }
             TraceError::TooManyPaths { limit, at } => {
-                write!(f, "jit: comparisons split this function into more than {limit} paths")?;
+                write!(
+                    f,
+                    "jit: comparisons split this function into more than {limit} paths; `Jit::max_paths` allows more, and \
+                     with `select`, `cond` or `while_loop` all are one"
+                )?;
                 write_at(f, at.as_ref())
             }
             TraceError::Value { requirement, at } => write!(f, "trace: {requirement}\n  at {at}"),
@@ -442,15 +464,25 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What is limited where a function is traced.
+pub(crate) const NODES_OF_A_TRACE: &str = "nodes of a trace";
+
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
-        match self.got {
-            Some(got) => write!(f, "limit of {} {} exceeded: got {got}", self.limit, self.what),
-            None => write!(f, "limit of {} {} exceeded", self.limit, self.what),
+        write!(f, "limit of {} {} exceeded", self.limit, self.what)?;
+        if let Some(got) = self.got {
+            write!(f, ": got {got}")?;
         }
+        // The only limit that a program meets by what it does, and not by what it reads.
+        if self.what == NODES_OF_A_TRACE {
+            f.write_str(
+                "; `Jit::max_nodes` allows more, and `while_loop`, `fori_loop` and `scan` keep loops as loops",
+            )?;
+        }
+        Ok(())
     }
 }
 

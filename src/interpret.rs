@@ -125,6 +125,7 @@ impl Evaluator {
     /// An evaluator for a graph with these inputs.
     pub fn new(graph: &Graph, inputs: Vec<Array>) -> Result<Evaluator, Error> {
         check_inputs(graph, inputs.iter().map(Array::ty))?;
+        let inputs = inputs.into_iter().map(Array::into_row_major).collect();
         Ok(Evaluator::within(Budget::new(DEFAULT_BYTES), inputs))
     }
 
@@ -175,7 +176,7 @@ impl Evaluator {
         node.types().iter().filter(|ty| !ty.stack).try_for_each(|ty| self.budget.take(ty))?;
         if !matches!(op.lower(), Lowering::Control(_)) {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
-            return Ok(op.eval(&x, node.types()).into_iter().map(Datum::Array).collect());
+            return Ok(op.eval_inferred(&x, node.types()).into_iter().map(Datum::Array).collect());
         }
         let mut control = Control { regions: node.regions(), at: node.provenance().at.as_ref(), evaluator: self };
         match op {

@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use retrograd::value::Array;
+use retrograd::ir::Limits;
 use retrograd::value::json::Json;
-use retrograd::{Error, Graph, Program, differentiate, interpret, optimize};
+use retrograd::value::{Array, DType};
+use retrograd::{Error, Graph, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
 
 use Expected::{Agrees, Fails, FailsNatively, Gives, Refused, Sound};
 
@@ -192,4 +193,29 @@ fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// Derivatives of derivatives, in every order of three, of loops and branches: what they add is named apart from all that
+/// is there already, in regions too.
+#[test]
+fn every_composition_of_derivatives_verifies() {
+    const KINDS: [&str; 6] = ["grad", "jvp", "vjp", "jacobian", "hessian", "hvp"];
+    let scalar = (DType::F64, DType::F64);
+    let graphs = [
+        trace(|x: Var, y: Var| (x * y).sin() + x, scalar),
+        trace(|x: Var, y: Var| while_loop(x, |x| x.less(y), |x| x * 2.0 + y.trunc()), scalar),
+        trace(|x: Var, y: Var| fori_loop(3, x, |_, x| (x * y).sin()), scalar),
+        trace(|x: Var, y: Var| cond(x.less(y), || x * y, || x.trunc()), scalar),
+        Graph::load(folder().join("vjp_of_vjp_names.json")),
+    ];
+    for graph in graphs.map(Result::unwrap) {
+        for number in 0..KINDS.len().pow(3) {
+            let [first, second, third] = [number / 36, number / 6 % 6, number % 6].map(|kind| KINDS[kind]);
+            let kinds = format!("{first} {second} {third}");
+            let derived = derived(graph.clone(), &kinds).unwrap_or_else(|error| panic!("{kinds}: {error}"));
+            derived.verify().unwrap_or_else(|error| panic!("{kinds}: {error}"));
+            let text = derived.to_json().unwrap();
+            assert_eq!(Graph::from_json(&text, &Limits::default()).unwrap().to_json().unwrap(), text, "{kinds}");
+        }
+    }
 }

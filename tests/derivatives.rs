@@ -245,8 +245,8 @@ const REGIONS: [&str; 6] = ["checkpoint", "cond", "switch", "map", "scan", "whil
 
 /// Those whose derivatives may differ in the last places within `map` and `scan`: there a formula adds three cotangents or more
 /// to one operand, and the loop that runs back adds those of what the loop has saved before the others.
-const OTHER_SUMS: [&str; 6] =
-    ["beta_density", "bessel_in", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
+const OTHER_SUMS: [&str; 7] =
+    ["beta_density", "bessel_in", "bessel_jn", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
 
 /// The graph of an operation on vectors of `n` numbers, within a region of that kind.
 fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {
@@ -296,7 +296,7 @@ fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {
     operands.extend(&x);
     let node = graph.add_with_regions(op, &operands, regions.into(), Default::default()).expect("a region");
     let y = retrograd::ir::results_of(&graph, node).last().expect("a result");
-    graph.add_output("y", y);
+    graph.add_output("y", y).unwrap();
     graph
 }
 
@@ -311,7 +311,7 @@ fn region(types: &[Type], outputs: impl FnOnce(&mut Graph, &[Value]) -> Vec<Valu
     let inputs: Vec<Value> =
         named.map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).expect("a name")).collect();
     for (k, output) in outputs(&mut graph, &inputs).into_iter().enumerate() {
-        graph.add_output(format!("y{k}"), output);
+        graph.add_output(format!("y{k}"), output).unwrap();
     }
     Arc::new(graph)
 }

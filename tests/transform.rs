@@ -12,8 +12,8 @@ use retrograd::error::{ArgumentError, DerivativeError, TraceError};
 use retrograd::transform::TypeTree;
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
-    AllArgs, Arg, Error, Function, Graph, Jit, Var, VarTree, check_grad, elementwise_grad, grad, hessian, hvp,
-    interpret, jacobian, jit, jvp, trace, trace_with, value_and_grad, vjp,
+    AllArgs, Arg, Error, Function, Graph, Jit, Var, VarTree, check_grad, elementwise_grad, fori_loop, grad, hessian,
+    hvp, interpret, jacobian, jit, jvp, trace, trace_with, value_and_grad, vjp,
 };
 
 #[track_caller]
@@ -863,5 +863,15 @@ fn trees_replace_leaves() -> Result<(), Error> {
     };
     let ([a, b], list): ([f64; 2], Vec<[f64; 2]>) = jit(f).call(1.0)?;
     assert_eq!((a, b, list), (1.0, 2.0, vec![[2.0, 3.0]]));
+    Ok(())
+}
+
+/// A loop's body may differentiate by what stands around the loop.
+#[test]
+fn a_body_may_take_a_jacobian_by_what_it_captures() -> Result<(), Error> {
+    let f = |x: Var| fori_loop(3, x.full_like(0.0), |_, sum: Var| sum + jacobian(|y: Var| y * y).call(x));
+    let sum: f64 = jit(f).call(1.5)?;
+    let slope: f64 = jit(grad(f)).call(1.5)?;
+    assert_eq!((sum, slope), (9.0, 6.0));
     Ok(())
 }

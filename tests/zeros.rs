@@ -512,7 +512,7 @@ fn ordinary_code_keeps_plain_products() {
             let (a, b) = (x.slice_axis(0, 0, N - 1, 1), x.slice_axis(0, 1, N, 1));
             (100.0 * (b - a.square()).square() + (1.0 - a).square()).sum()
         }),
-        ("a chain", |x| (x.sin() * x.cos()).tanh().sum()),
+        ("a chain", |x| x.tanh().exp().sin().sum()),
         ("a perceptron", |x| weights(35).reshape(&[7, N]).dot(x).tanh().square().sum()),
         ("a cell", |x| fori_loop(4, x, |_, h| h.sigmoid() * (h * x).tanh() + 0.5 * h).sum()),
         ("a Gaussian", |x| (-0.5 * x.square()).exp().sum()),

@@ -43,11 +43,11 @@ Numbers in files may be of narrower dtypes than the input's, but no number is ro
 }
 pub(super) use values_help;
 
-/// `NAME=VALUE` on the command line.
+/// `NAME=VALUE` on the command line. A name may hold `=`, too, so which one ends it depends on the inputs' names.
 #[derive(Clone)]
 struct Assignment {
-    name: String,
-    value: Source,
+    /// What it can be, at least one; the first has the shortest name.
+    readings: Vec<(String, Source)>,
 }
 
 #[derive(Clone)]
@@ -71,21 +71,40 @@ impl FromStr for Assignment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Assignment, String> {
-        let (name, value) = text.split_once('=').ok_or("takes NAME=VALUE, as in x=1.5 or w=[1,2]")?;
-        let name = name.to_string();
-        if let Some(place) = value.strip_prefix('@') {
-            return Ok(Assignment { name, value: Source::parse(place)? });
+        let all = text.match_indices('=').map(|(at, _)| (&text[..at], Source::of_value(&text[at + 1..])));
+        let (readings, errors): (Vec<_>, Vec<_>) = all.partition(|(_, value)| value.is_ok());
+        let readings: Vec<(String, Source)> =
+            readings.into_iter().filter_map(|(name, value)| Some((name.to_string(), value.ok()?))).collect();
+        if readings.is_empty() {
+            let first = errors.into_iter().next().and_then(|(_, value)| value.err());
+            return Err(first.unwrap_or_else(|| "takes NAME=VALUE, as in x=1.5 or w=[1,2]".to_string()));
         }
-        // Shells make quotes hard to type, so the three numbers that JSON lacks need none here.
-        let value = if ["nan", "inf", "-inf"].contains(&value) { format!("\"{value}\"") } else { value.to_string() };
-        match Json::parse(&value) {
-            Ok(_) => Ok(Assignment { name, value: Source::Json(value) }),
-            Err(error) => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
-        }
+        Ok(Assignment { readings })
+    }
+}
+
+impl Assignment {
+    /// The reading whose name is that of an input.
+    fn reading(&self, graph: &Graph) -> &(String, Source) {
+        let is_input = |(name, _): &&(String, Source)| graph.inputs().iter().any(|input| *input.name == **name);
+        self.readings.iter().find(is_input).unwrap_or(&self.readings[0])
     }
 }
 
 impl Source {
+    /// What stands behind the `=`.
+    fn of_value(value: &str) -> Result<Source, String> {
+        if let Some(place) = value.strip_prefix('@') {
+            return Source::parse(place);
+        }
+        // Shells make quotes hard to type, so the three numbers that JSON lacks need none here.
+        let value = if ["nan", "inf", "-inf"].contains(&value) { format!("\"{value}\"") } else { value.to_string() };
+        match Json::parse(&value) {
+            Ok(_) => Ok(Source::Json(value)),
+            Err(error) => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
+        }
+    }
+
     /// `FILE` or `FILE:PART`. A colon may stand in names of folders and columns, but hardly after these.
     fn parse(place: &str) -> Result<Source, String> {
         let ends = [".csv:", ".npz:"].into_iter().filter_map(|end| Some(place.find(end)? + end.len()));
@@ -125,7 +144,8 @@ impl InputFlags {
     pub fn require_one_stdin<A: Args>(&self, verb: &'static str, graph: &Path) {
         let files = self.input.iter().map(PathBuf::as_path).chain([graph]);
         let n = files.filter(|path| *path == Path::new("-")).count();
-        let n = n + self.values.iter().filter(|value| value.value.is_stdin()).count();
+        let n =
+            n + self.values.iter().filter(|value| value.readings.iter().any(|(_, source)| source.is_stdin())).count();
         if n > 1 {
             usage_error::<A>(verb, "only one of the graph and its inputs can come from the standard input");
         }
@@ -144,7 +164,8 @@ impl InputFlags {
         for path in &self.input {
             values.take_file(path)?;
         }
-        for Assignment { name, value } in &self.values {
+        for assignment in &self.values {
+            let (name, value) = assignment.reading(graph);
             match value {
                 Source::Json(text) => {
                     let json = Json::parse(text).expect("bug: the value was JSON before");

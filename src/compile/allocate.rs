@@ -502,10 +502,8 @@ fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
 fn is_collected(plan: &Plan<'_>, value: Value) -> bool {
     let result = usize::from(value.result);
     let op = plan.graph.node(value.node).op();
-    if let Some(Op::Scan(op)) = op {
-        return result >= op.carry && op.length.is_some();
-    }
-    matches!(op, Some(Op::Revolve(op)) if result >= op.cts)
+    let by_scan = matches!(op, Some(Op::Scan(op)) if result >= op.carry && op.length.is_some());
+    by_scan || matches!(op, Some(Op::Revolve(op)) if result >= op.cts)
 }
 
 /// The bytes of a tile of any dtype.

@@ -147,13 +147,16 @@ impl Cascade {
         Position { waiting: e.advance(at.waiting, index, bytes), ..at }
     }
 
-    /// After a term: closes its block if that ends with it. `tile` counts the tiles of the row, `results` are the addresses of
-    /// the streams.
-    pub fn close(&self, e: &mut Emitter<'_>, at: Position, tile: Pointer, results: &[Pointer]) {
+    /// After a term: closes its block if that ends with it. `first` is the index at which its tile begins in the row,
+    /// `results` are the addresses of the streams.
+    pub fn close(&self, e: &mut Emitter<'_>, at: Position, first: Pointer, results: &[Pointer]) {
         let n_before = match at.n_before {
             Some(n_before) if self.terms_of_row == 1 => n_before,
-            Some(n_before) => e.advance(tile, n_before, signed(self.terms_of_row)),
-            None => tile,
+            Some(n_before) => {
+                let tile = e.quotient(first, TILE);
+                e.advance(tile, n_before, signed(self.terms_of_row))
+            }
+            None => e.quotient(first, TILE),
         };
         let n_terms = e.offset(n_before, 1);
         e.when_multiple(n_terms, pairwise::BLOCK, |e| self.call(e, at, n_terms, results[self.stream]));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::allocate::Homes;
-use super::control::{self, Emitted};
+use super::control::{self, Case, Emitted};
 use super::library::LibraryCall;
 use super::plan::{CHUNK, Kernel, Plan};
 use super::revolve::Driver;
@@ -95,7 +95,7 @@ pub(super) fn emit<'j>(
                 libraries.push(Arc::new(LibraryCall::new(plan, homes, *node)));
             }
             Kernel::Control(node) if plan.controls[&k].in_registers => {
-                module.describe(|| inspect::control(plan, *node, &[]));
+                module.describe(|| inspect::control(plan, k, &[]));
                 let limits = &mut kept.limits;
                 let function = module.in_registers(|e| control::emit_in_registers(e, plan, homes, *node, limits));
                 code.steps.push(Step::Call(function));
@@ -108,8 +108,13 @@ pub(super) fn emit<'j>(
                     regions.push(region);
                     code.regions.push(kernels);
                 }
-                module.describe(|| inspect::control(plan, *node, &regions));
                 let node = plan.graph.node(*node);
+                if let Some(Op::Switch(_)) = node.op() {
+                    code.steps.push(Step::Call(switch(module, plan, homes, k, &regions)));
+                    kernels.push(code);
+                    continue;
+                }
+                module.describe(|| inspect::control(plan, k, &regions));
                 let mut limit = None;
                 if let Some(Op::While(op)) = node.op()
                     && op.max_trips.is_some()
@@ -124,6 +129,23 @@ pub(super) fn emit<'j>(
     }
     let entry = drive(module, plan, &kernels);
     Ok(Emission { entry, libraries, kernels })
+}
+
+/// The most cases that one function distinguishes. A function of all branches would grow without bound, and its compilation
+/// faster than it.
+const MAX_CASES: usize = 64;
+
+/// A `switch`: a function where there are few branches, and a tree of functions where there are many.
+fn switch(module: &mut Module<'_>, plan: &Plan<'_>, homes: &Homes, kernel: usize, regions: &[Emitted]) -> FunctionId {
+    let mut function = |cases: &[Case], called: &[Emitted]| {
+        module.describe(|| inspect::control(plan, kernel, called));
+        module.function(|e| control::emit_cases(e, plan, homes, kernel, regions, cases))
+    };
+    let mut cases = plan.controls[&kernel].cases();
+    while cases.len() > MAX_CASES {
+        cases = cases.chunks(MAX_CASES).map(|group| Case::of_all(group, function(group, &[]))).collect();
+    }
+    function(&cases, regions)
 }
 
 /// A function that runs all kernels in order.

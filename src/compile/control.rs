@@ -5,6 +5,7 @@
 //! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::registers::{self, Collected, Memory, Registers, Slot};
 use super::revolve::{self, ADVANCE, CALL_WORDS, Driver, REVERSE};
 use super::rows::{Distance, Record, Rows, bytes_of, makes_stacks, too_many_trips};
 use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
-use crate::emit::{Emitter, FunctionId, MAX_BYTES, Pointer, position as narrow, signed, wide};
+use crate::emit::{Emitter, FunctionId, MAX_BYTES, Pointer, Reg, position as narrow, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Graph, Op, Revolve, Scan, While};
@@ -27,6 +28,8 @@ pub(super) struct ControlPlan<'g> {
     /// Whether all is emitted in one piece; then there is nothing else to plan.
     pub in_registers: bool,
     pub regions: Vec<Body<'g>>,
+    /// For each branch of a choice, which of the regions it is: one that is several branches is planned and compiled once.
+    branches: Vec<usize>,
     carry: Vec<Copies>,
     /// The number of the row, or the outcome of the condition.
     word: usize,
@@ -96,8 +99,15 @@ impl<'g> ControlPlan<'g> {
         let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op))) } else { None };
         let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
         // Tables come before what may be large, so that instructions hold the distances to their entries.
-        let mut regions = Vec::new();
+        let is_choice = matches!(op, Op::Cond(_) | Op::Switch(_));
+        let mut known: HashMap<*const Graph, usize> = HashMap::new();
+        let (mut regions, mut branches) = (Vec::new(), Vec::new());
         for region in node.regions() {
+            let number = *known.entry(Arc::as_ptr(region)).or_insert(regions.len());
+            branches.push(number);
+            if is_choice && number < regions.len() {
+                continue;
+            }
             let plan = Plan::new(region);
             let homes = allocate(&plan, false);
             let table = take(8 * n_entries(&plan, &homes));
@@ -118,6 +128,7 @@ impl<'g> ControlPlan<'g> {
         let state_bytes = driver.as_ref().map_or(0, |driver| driver.memory_bytes());
         ControlPlan {
             regions,
+            branches,
             carry,
             word,
             head,
@@ -201,6 +212,56 @@ fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {
     }
 }
 
+/// Consecutive branches of a choice that are the same, up to an index.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    last: i64,
+    target: Target,
+}
+
+/// What runs where a case applies.
+#[derive(Clone, Copy)]
+enum Target {
+    /// A region, by number.
+    Region(usize),
+    /// A function that distinguishes further cases.
+    Function(FunctionId),
+}
+
+impl Case {
+    /// The case that some consecutive ones are together, which a function distinguishes.
+    pub fn of_all(cases: &[Case], function: FunctionId) -> Case {
+        Case { last: cases[cases.len() - 1].last, target: Target::Function(function) }
+    }
+}
+
+/// Emits some of the cases of a `switch`.
+pub(super) fn emit_cases(
+    e: &mut Emitter<'_>,
+    plan: &Plan<'_>,
+    homes: &Homes,
+    kernel: usize,
+    regions: &[Emitted],
+    cases: &[Case],
+) {
+    Frame::new(e, plan, homes, kernel, regions).switch(e, cases);
+}
+
+impl ControlPlan<'_> {
+    /// The cases of a choice, in order.
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases: Vec<Case> = Vec::new();
+        for (index, &region) in self.branches.iter().enumerate() {
+            let last = index as i64;
+            match cases.last_mut() {
+                Some(Case { last: before, target: Target::Region(same) }) if *same == region => *before = last,
+                Some(_) | None => cases.push(Case { last, target: Target::Region(region) }),
+            }
+        }
+        cases
+    }
+}
+
 /// Emits a control kernel. `limit` is the number of its limit among those of the program, if it is a loop that has one.
 pub(super) fn emit(
     e: &mut Emitter<'_>,
@@ -210,14 +271,10 @@ pub(super) fn emit(
     regions: &[Emitted],
     limit: Option<usize>,
 ) {
-    let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
-    let arena = e.base(ARENA);
-    let scratch = e.offset(arena, homes.scratch[&kernel].offset);
-    let stacks = e.base(STACKS);
-    let frame = Frame { plan, homes, control: &plan.controls[&kernel], regions, node, scratch, stacks };
-    match plan.graph.node(node).op().expect("bug: an input among operations") {
+    let frame = Frame::new(e, plan, homes, kernel, regions);
+    match plan.graph.node(frame.node).op().expect("bug: an input among operations") {
         Op::Cond(_) => frame.cond(e),
-        Op::Switch(_) => frame.switch(e),
+        Op::Switch(_) => unreachable!("bug: a switch, which may take several functions"),
         Op::Checkpoint(_) => frame.branch(e, 0, 0),
         Op::While(op) => frame.repeat(e, op, limit),
         Op::Scan(op) => frame.scan(e, op),
@@ -295,6 +352,22 @@ struct Frame<'f, 'g> {
     node: NodeId,
     scratch: Pointer,
     stacks: Pointer,
+}
+
+impl<'f, 'g> Frame<'f, 'g> {
+    fn new(
+        e: &mut Emitter<'_>,
+        plan: &'f Plan<'g>,
+        homes: &'f Homes,
+        kernel: usize,
+        regions: &'f [Emitted],
+    ) -> Frame<'f, 'g> {
+        let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
+        let arena = e.base(ARENA);
+        let scratch = e.offset(arena, homes.scratch[&kernel].offset);
+        let stacks = e.base(STACKS);
+        Frame { plan, homes, control: &plan.controls[&kernel], regions, node, scratch, stacks }
+    }
 }
 
 impl Frame<'_, '_> {
@@ -397,23 +470,28 @@ impl Frame<'_, '_> {
     fn cond(&self, e: &mut Emitter<'_>) {
         let condition = self.address(e, self.operands()[0]);
         let holds = e.load(condition, 0, DType::Bool, 1);
-        e.choose(holds, |e| self.branch(e, 0, 1), |e| self.branch(e, 1, 1));
+        let [first, second] = [0, 1].map(|branch| self.control.branches[branch]);
+        e.choose(holds, |e| self.branch(e, first, 1), |e| self.branch(e, second, 1));
     }
 
-    fn switch(&self, e: &mut Emitter<'_>) {
+    fn switch(&self, e: &mut Emitter<'_>, cases: &[Case]) {
         let index = self.address(e, self.operands()[0]);
         let index = e.load(index, 0, DType::I64, 1);
-        self.switch_from(e, index, 0);
+        self.case(e, index, cases);
     }
 
-    /// The branches from the `k`-th on; the last takes what is beyond.
-    fn switch_from(&self, e: &mut Emitter<'_>, index: crate::emit::Reg, k: usize) {
-        if k + 1 == self.regions.len() {
-            return self.branch(e, k, 1);
+    /// The one of these cases that applies, by bisection; the last takes what is beyond.
+    fn case(&self, e: &mut Emitter<'_>, index: Reg, cases: &[Case]) {
+        if let [Case { target, .. }] = *cases {
+            return match target {
+                Target::Region(region) => self.branch(e, region, 1),
+                Target::Function(function) => e.call_function(function),
+            };
         }
-        let bound = e.constant(Scalar::I64(signed(k)), 1);
-        let is_this = e.le(index, bound);
-        e.choose(is_this, |e| self.branch(e, k, 1), |e| self.switch_from(e, index, k + 1));
+        let (lower, upper) = cases.split_at(cases.len() / 2);
+        let bound = e.constant(Scalar::I64(lower[lower.len() - 1].last), 1);
+        let is_lower = e.le(index, bound);
+        e.choose(is_lower, |e| self.case(e, index, lower), |e| self.case(e, index, upper));
     }
 
     /// Copies the carry in, and sets its entries of a table.

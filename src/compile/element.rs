@@ -109,7 +109,7 @@ fn library(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type], res
             moved(op, operands, result).into_iter().map(|from| all[from]).collect()
         }
         Op::Iota(_) => {
-            let numbers = op.eval(&[], std::slice::from_ref(result)).swap_remove(0);
+            let numbers = op.eval_inferred(&[], std::slice::from_ref(result)).swap_remove(0);
             numbers.elements().map(|x| e.constant(x, lanes)).collect()
         }
         Op::ScatterSlices(op) => {
@@ -165,7 +165,7 @@ fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
             Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
         })
         .collect();
-    let moved = op.eval(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
+    let moved = op.eval_inferred(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
     let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
     places.iter().map(|&place| unsigned(place)).collect()
 }

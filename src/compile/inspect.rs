@@ -5,7 +5,7 @@ use super::Program;
 use super::code::KernelCode;
 use super::control::Emitted;
 use super::parts;
-use super::plan::{Item, LoopKernel, Plan, ScalarOp};
+use super::plan::{Item, Kernel, LoopKernel, Plan, ScalarOp};
 use super::program::Built;
 use super::report::Report;
 use crate::emit::{FunctionText, Mode};
@@ -133,8 +133,9 @@ pub(super) fn nest(plan: &Plan<'_>, nest: &LoopKernel) -> String {
 }
 
 /// Which functions are the code of the regions of control flow.
-pub(super) fn control(plan: &Plan<'_>, node: NodeId, regions: &[Emitted]) -> String {
-    let names = plan.graph.node(node).regions().iter().map(|region| region.name());
+pub(super) fn control(plan: &Plan<'_>, kernel: usize, regions: &[Emitted]) -> String {
+    let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
+    let names = plan.controls[&kernel].regions.iter().map(|body| body.plan.graph.name());
     let lines = names.zip(regions).map(|(name, region)| format!("{name} is {}", region.entry));
     list(&plan.graph.line(node), lines)
 }

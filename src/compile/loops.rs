@@ -129,14 +129,14 @@ impl Nest<'_, '_> {
             let first = e.index(0);
             self.tile(e, around, first, row);
         } else {
-            let (zero, end) = (e.index(0), e.index(row / tile));
-            let (rest, _) = e.for_each(zero, end, 1, &[], |e, i, _| {
-                let inner = self.advanced(e, pointers, i, |stream| TILE.cast_signed() * stream.inner());
+            let (zero, end) = (e.index(0), e.index(row));
+            let (rest, _) = e.for_each(zero, end, tile, &[], |e, i, _| {
+                let inner = self.advanced(e, pointers, i, Stream::inner);
                 self.tile(e, Around { pointers: &inner, ..around }, i, tile);
                 Vec::new()
             });
             if row % tile > 0 {
-                let inner = self.advanced(e, pointers, rest, |stream| TILE.cast_signed() * stream.inner());
+                let inner = self.advanced(e, pointers, rest, Stream::inner);
                 self.tile(e, Around { pointers: &inner, ..around }, rest, row % tile);
             }
         }
@@ -144,17 +144,17 @@ impl Nest<'_, '_> {
         self.close_blocks(e, around, zero, |kind| matches!(kind, CascadeKind::Elements(_)));
     }
 
-    /// Closes the blocks that end here, in cascades of that kind.
+    /// Closes the blocks that end with the tile that begins at that index of the row, in cascades of that kind.
     fn close_blocks(
         &self,
         e: &mut Emitter<'_>,
         around: Around<'_>,
-        tile: Pointer,
+        first: Pointer,
         mut ends: impl FnMut(CascadeKind) -> bool,
     ) {
         for (cascade, &at) in self.cascades.iter().zip(around.terms) {
             if ends(cascade.kind) {
-                cascade.close(e, at, tile, around.pointers);
+                cascade.close(e, at, first, around.pointers);
             }
         }
     }
@@ -173,10 +173,10 @@ impl Nest<'_, '_> {
         uniform
     }
 
-    /// One tile, the `index`-th of its row: level by level, first the functions of `math` that begin it, then the loop over
-    /// its inline items.
-    fn tile(&self, e: &mut Emitter<'_>, around: Around<'_>, index: Pointer, n: i64) {
-        let tile = Tile { nest: self, around, index, n };
+    /// One tile, which begins at that index of the row: level by level, first the functions of `math` that begin it, then the
+    /// loop over its inline items.
+    fn tile(&self, e: &mut Emitter<'_>, around: Around<'_>, first: Pointer, n: i64) {
+        let tile = Tile { nest: self, around, first, n };
         for level in 0..self.n_levels {
             let calls = |work: &&Work| work.level == level && work.action.takes_tiles();
             let mut calls: Vec<&Work> = self.works.iter().filter(calls).rev().collect();
@@ -193,7 +193,7 @@ impl Nest<'_, '_> {
                 tile.segment(e, level, &segment);
             }
         }
-        self.close_blocks(e, around, index, |kind| matches!(kind, CascadeKind::Tiles(_)));
+        self.close_blocks(e, around, first, |kind| matches!(kind, CascadeKind::Tiles(_)));
     }
 }
 
@@ -284,8 +284,8 @@ struct Around<'t> {
 struct Tile<'t, 'p, 'g> {
     nest: &'t Nest<'p, 'g>,
     around: Around<'t>,
-    /// The number of tiles before it in its row.
-    index: Pointer,
+    /// The index of its first element in the row.
+    first: Pointer,
     n: i64,
 }
 
@@ -336,10 +336,9 @@ impl Tile<'_, '_, '_> {
             Action::AddRows { matrix, columns } => {
                 let rows = self.rows_of(e, matrix, columns);
                 let address = linear::add_vector_times_rows_address(work.dtype);
-                let [n_before, n_total] = [0, self.nest.row()].map(|n| e.index(n));
-                let n_before = e.advance(n_before, self.index, signed(TILE));
+                let n_total = e.index(self.nest.row());
                 let waiting = self.waiting(work).unwrap_or(y);
-                e.call_address(address, &[&rows[..], &[x[0], y, waiting, n_before, n_total]].concat());
+                e.call_address(address, &[&rows[..], &[x[0], y, waiting, self.first, n_total]].concat());
             }
             Action::Math1(f) => e.slice_math1(f, work.dtype, x[0], y, n),
             Action::Math2(f) => e.slice_math2(f, work.dtype, [x[0], x[1]], y, n),

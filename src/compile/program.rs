@@ -347,13 +347,17 @@ impl Program {
     /// Builds types only to report them: this is on the path of every call.
     fn check_inputs(&self, inputs: &[Array]) -> Result<(), ArgumentError> {
         let fits = |((_, expected), got): (&(String, Type), &Array)| {
-            expected.dtype == got.dtype() && expected.shape.extents() == got.shape()
+            expected.dtype == got.dtype() && expected.shape.extents() == got.shape() && got.is_row_major()
         };
         if inputs.len() == self.inputs.len() && self.inputs.iter().zip(inputs).all(fits) {
             return Ok(());
         }
         let expected = self.inputs.iter().map(|(name, ty)| (name.as_str(), ty));
-        check_input_types(&self.name, expected, inputs.iter().map(Array::ty))
+        check_input_types(&self.name, expected, inputs.iter().map(Array::ty))?;
+        let unordered = self.inputs.iter().zip(inputs).find(|(_, input)| !input.is_row_major());
+        let ((name, _), _) = unordered.expect("bug: inputs that fit were refused");
+        let requirement = "takes elements in row-major order; use Array::into_row_major".to_string();
+        Err(ArgumentError::Value { name: name.clone(), requirement })
     }
 
     /// Runs the program, writing the results into the caller's buffers. Nothing is allocated.

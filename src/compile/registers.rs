@@ -54,8 +54,15 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
                 return None;
             }
             let n_choices = types.len() - node.regions()[0].inputs().len();
-            let works = node.regions().iter().map(|region| work_of_region(region, &stored[n_choices..]));
-            works.collect::<Option<Vec<usize>>>()?.iter().sum()
+            // Each branch costs its choice, at least; what is known to be too much is not counted to its end.
+            let mut work = 0;
+            for region in node.regions() {
+                work += 1 + work_of_region(region, &stored[n_choices..])?;
+                if work > MAX_WORK {
+                    return None;
+                }
+            }
+            work
         }
         Op::While(op) => {
             if !carry_fits(op.carry) || !node.types().iter().all(small) {
@@ -219,17 +226,19 @@ impl Registers<'_> {
         self.region(e, region, inputs.to_vec(), 1, &outputs_of(region)).concat()
     }
 
-    /// The branches from the `k`-th on; the last takes what is beyond.
-    fn switch(&self, e: &mut Emitter<'_>, regions: &[&Graph], index: Reg, k: usize, inputs: &[Slot]) -> Vec<Reg> {
-        if k + 1 == regions.len() {
-            return self.branch(e, regions[k], inputs);
+    /// The branch of that index, by bisection, of which the first has the number `first`; the last takes what is beyond.
+    fn switch(&self, e: &mut Emitter<'_>, regions: &[&Graph], index: Reg, first: usize, inputs: &[Slot]) -> Vec<Reg> {
+        if regions.iter().all(|region| std::ptr::eq(*region, regions[0])) {
+            return self.branch(e, regions[0], inputs);
         }
-        let bound = e.constant(Scalar::I64(signed(k)), 1);
-        let is_this = e.le(index, bound);
+        let (lower, upper) = regions.split_at(regions.len() / 2);
+        let middle = first + lower.len();
+        let bound = e.constant(Scalar::I64(signed(middle)), 1);
+        let is_lower = e.lt(index, bound);
         e.choose_values(
-            is_this,
-            |e| self.branch(e, regions[k], inputs),
-            |e| self.switch(e, regions, index, k + 1, inputs),
+            is_lower,
+            |e| self.switch(e, lower, index, first, inputs),
+            |e| self.switch(e, upper, index, middle, inputs),
         )
     }
 

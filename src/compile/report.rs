@@ -384,11 +384,10 @@ impl Reporter<'_, '_> {
         }
         let node = self.plan.graph.node(id);
         let bodies = control.regions.iter().zip(&self.code.regions);
-        let bodies = bodies.zip(node.regions()).zip(trips(node.op(), node.regions().len()));
-        for (((body, code), region), trips) in bodies {
+        for ((body, code), trips) in bodies.zip(trips(node.op(), node.regions().len())) {
             let kernels = of_plan(&body.plan, &body.homes, code, self.functions);
             report.code_bytes += kernels.iter().map(|kernel| kernel.code_bytes).sum::<usize>();
-            report.regions.push(RegionReport { name: region.name().to_string(), trips, kernels });
+            report.regions.push(RegionReport { name: body.plan.graph.name().to_string(), trips, kernels });
         }
         report
     }

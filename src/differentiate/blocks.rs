@@ -105,5 +105,5 @@ fn to_dtype(x: Var, dtype: DType) -> Var {
 
 /// The value behind a variable, while the trace has not failed.
 fn value(x: Var) -> Value {
-    x.value().expect("bug: a poisoned variable in a trace without error")
+    trace::local(x).expect("bug: a poisoned variable in a trace without error")
 }

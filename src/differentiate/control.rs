@@ -65,7 +65,7 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     let n = n_choices(&step.op);
     let varied: Vec<bool> = t[n..].iter().map(Option::is_some).collect();
     let mut moved = vec![false; step.n_results];
-    for region in &step.regions {
+    for region in once_each(&step.regions) {
         moved.iter_mut().zip(reached(region, &varied)).for_each(|(any, is)| *any |= is);
     }
     if !moved.contains(&true) {
@@ -79,6 +79,12 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     let operands = [x, &given].concat();
     let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
     Some(spread(&moved, tangents))
+}
+
+/// The regions, of which one that is several branches comes once.
+fn once_each(regions: &[Arc<Graph>]) -> impl Iterator<Item = &Arc<Graph>> {
+    let mut met = HashSet::new();
+    regions.iter().filter(move |region| met.insert(Arc::as_ptr(region)))
 }
 
 /// The results for the places that are marked, in order.
@@ -118,7 +124,7 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
     let n = n_choices(&step.op);
     let useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
     let mut pulled = vec![false; step.operands.len() - n];
-    for region in &step.regions {
+    for region in once_each(&step.regions) {
         let reaching = reaching(region, &useful);
         pulled.iter_mut().zip(reaching).zip(&wanted[n..]).for_each(|((any, is), wanted)| *any |= is && *wanted);
     }
@@ -716,7 +722,7 @@ fn nothing() -> Type {
 fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
     // Another derivative may have let the loop save something already.
     let name = Names::of(body.outputs().iter().map(|output| &*output.name)).give("saved");
-    let constant = crate::op::Constant { value: std::sync::Arc::new(crate::value::Array::zeros(&nothing())) };
+    let constant = crate::op::Constant { value: Arc::new(crate::value::Array::zeros(&nothing())) };
     let node = body.add(constant.into(), &[], Default::default())?;
     body.add_output(name, node.into())
 }

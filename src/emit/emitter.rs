@@ -335,6 +335,12 @@ impl<'f> Emitter<'f> {
         self.fork(is_equal, body, |_| ());
     }
 
+    /// How often a power of two goes into an index.
+    pub fn quotient(&mut self, index: Pointer, by: usize) -> Pointer {
+        debug_assert!(by.is_power_of_two(), "bug: {by} is no power of two");
+        Pointer(self.builder.ins().ushr_imm_u(index.0, i64::from(by.trailing_zeros())))
+    }
+
     /// Runs the body where an index is a multiple of a power of two.
     pub fn when_multiple(&mut self, index: Pointer, of: usize, body: impl FnOnce(&mut Emitter<'f>)) {
         debug_assert!(of.is_power_of_two(), "bug: {of} is no power of two");

@@ -1,4 +1,6 @@
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::{Graph, NodeId, Operation, Value};
 
@@ -6,7 +8,7 @@ impl<O: Operation> Graph<O> {
     /// The graph in the language of Graphviz: `retrograd show --dot loss.json | dot -Tsvg > loss.svg`.
     ///
     /// Inputs and outputs are named ovals, operations boxes with their parameters and types; an edge bears the operand's
-    /// slot where the order of operands matters. Regions are clusters.
+    /// slot where the order of operands matters. Regions are clusters; one that stands in several places is drawn once.
     ///
     /// ```
     /// use retrograd::value::DType;
@@ -29,13 +31,14 @@ impl<O: Operation> Graph<O> {
     /// ```
     pub fn to_dot(&self) -> String {
         let mut text = format!("digraph {} {{\n  node [shape=box, fontname=monospace];\n", quoted(self.name()));
-        let mut n_clusters = 0;
-        self.write_dot(&mut text, "", &mut n_clusters, 1);
+        self.write_dot(&mut text, "", &mut HashMap::new(), 1);
         text.push_str("}\n");
         text
     }
 
-    fn write_dot(&self, text: &mut String, prefix: &str, n_clusters: &mut usize, depth: usize) {
+    /// A region that stands in several places is drawn at the first, and led to the others: what holds regions that hold
+    /// regions would grow beyond all measure. `clusters` numbers those that are drawn.
+    fn write_dot(&self, text: &mut String, prefix: &str, clusters: &mut HashMap<*const Graph<O>, usize>, depth: usize) {
         let indent = "  ".repeat(depth);
         for id in self.ids() {
             let shape = if self.node(id).op().is_none() { ", shape=oval" } else { "" };
@@ -43,12 +46,15 @@ impl<O: Operation> Graph<O> {
             let _ = writeln!(text, "{indent}{prefix}n{} [label={label}{shape}];", id.index());
             self.write_dot_edges(text, prefix, &indent, id);
             for region in self.node(id).regions() {
-                *n_clusters += 1;
-                let inner = format!("r{n_clusters}_");
-                let label = quoted(&format!("{} in %{}", region.name(), self.op_number(id)));
-                let _ = writeln!(text, "{indent}subgraph cluster_{n_clusters} {{\n{indent}  label={label};");
-                region.write_dot(text, &inner, n_clusters, depth + 1);
-                let _ = writeln!(text, "{indent}}}");
+                let n_before = clusters.len();
+                let cluster = *clusters.entry(Arc::as_ptr(region)).or_insert(n_before + 1);
+                let inner = format!("r{cluster}_");
+                if clusters.len() > n_before {
+                    let label = quoted(&format!("{} in %{}", region.name(), self.op_number(id)));
+                    let _ = writeln!(text, "{indent}subgraph cluster_{cluster} {{\n{indent}  label={label};");
+                    region.write_dot(text, &inner, clusters, depth + 1);
+                    let _ = writeln!(text, "{indent}}}");
+                }
                 if !region.outputs().is_empty() {
                     let _ = writeln!(text, "{indent}{inner}out0 -> {prefix}n{} [style=dashed];", id.index());
                 }

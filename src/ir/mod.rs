@@ -15,9 +15,9 @@ mod verify;
 
 pub use diff::{Change, Difference};
 pub use file::{Document, Limits, read_bytes, read_text, write_atomically};
-pub(crate) use graph::mismatch;
 pub use graph::{
     Content, Graph, Guard, Input, Mismatch, Node, NodeId, Operands, Operation, Output, Provenance, Role, Signature,
     Types, Value,
 };
+pub(crate) use graph::{MAX_DEPTH, NESTED_REGIONS, mismatch};
 pub use rebuild::{ValueMap, results_of};

@@ -292,7 +292,7 @@ fn shifted_derivative(order: u32, times: u32, x: f64) -> Pair<f64> {
         for j in shift.unsigned_abs()..=times {
             let rest = j as i32 + shift;
             if rest % 2 == 0 {
-                let sign = if (times - j) % 2 == 0 { 1.0 } else { -1.0 };
+                let sign = if (times - j).is_multiple_of(2) { 1.0 } else { -1.0 };
                 factor += sign * binomial(times, j) * binomial(j, rest as u32 / 2) / f64::from(1u32 << j);
             }
         }

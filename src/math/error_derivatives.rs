@@ -13,7 +13,7 @@ use super::pair::{Pair, exact_product};
 use super::rounding::scale;
 
 /// `2/√π`, in two parts.
-const FRAC_2_SQRT_PI: [f64; 2] = [1.1283791670955126, 1.533545961316588e-17];
+const FRAC_2_SQRT_PI: [f64; 2] = [std::f64::consts::FRAC_2_SQRT_PI, 1.533545961316588e-17];
 /// `√(π/2)`, in two parts.
 const SQRT_FRAC_PI_2: [f64; 2] = [1.2533141373155003, -9.164289990229583e-17];
 /// From here on a leading term is all: the next one is by a factor of the order of its square less.
@@ -50,7 +50,7 @@ fn natural(x: f64, least: usize, most: usize) -> Option<usize> {
 
 #[inline(never)]
 fn of_erfcx(n: usize, x: f64) -> f64 {
-    if x < -2.5 {
+    if x < 0.0 {
         return ascend(n, x, Unary::Erfcx.f64(x));
     }
     if x > FAR {

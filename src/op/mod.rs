@@ -76,8 +76,44 @@ pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongDot, StrongMul};
 pub use var::{Operand, Var};
 
+use crate::error::{Error, OperationError};
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
 use crate::value::{Array, Type};
+
+impl Op {
+    /// The reference semantics: the results on these operands.
+    ///
+    /// ```
+    /// use retrograd::op::{Add, Op};
+    /// use retrograd::value::Array;
+    ///
+    /// let (x, y) = (Array::scalar(1.5), Array::scalar(2.0));
+    /// assert_eq!(Op::from(Add).eval(&[&x, &y])?, [Array::scalar(3.5)]);
+    /// assert_eq!(Op::from(Add).eval(&[&x]).unwrap_err().to_string(), "add: takes 2 operands, but got 1");
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the operation does not take operands of these types, or holds regions, which only a graph has.
+    pub fn eval(&self, operands: &[&Array]) -> Result<Vec<Array>, Error> {
+        let fail = |mismatch: Mismatch| OperationError {
+            op: self.name().to_string(),
+            requirement: mismatch.0,
+            operands: Vec::new(),
+            at: None,
+        };
+        if let Lowering::Control(_) = self.lower() {
+            return Err(fail(mismatch!("holds regions; evaluate a graph with interpret::run")).into());
+        }
+        let types: Vec<Type> = operands.iter().map(|x| x.ty()).collect();
+        let results = self.infer(&types).map_err(fail)?;
+        if let Some(ty) = results.iter().find(|ty| ty.checked_bytes().is_none()) {
+            return Err(fail(mismatch!("the result {ty} is too large to be addressed")).into());
+        }
+        let operands: Vec<Array> = operands.iter().map(|&x| x.clone().into_row_major()).collect();
+        Ok(self.eval_inferred(&operands.iter().collect::<Vec<_>>(), &results))
+    }
+}
 
 /// A graph of these operations.
 pub type Graph = crate::ir::Graph<Op>;
@@ -118,8 +154,8 @@ macro_rules! operations {
                 match self { $(Op::$op(op) => <$op as Rules>::infer(op, operands),)* }
             }
 
-            /// The reference semantics.
-            pub fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+            /// The reference semantics, on operands of the types from which these results were inferred.
+            pub(crate) fn eval_inferred(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
                 match self { $(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)* }
             }
 

@@ -22,6 +22,9 @@ pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
     /// Operand types → result types.
     fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch>;
     /// The reference semantics. `results` are the inferred types.
+    ///
+    /// # Panics
+    /// If the operands are not of types that [`Rules::infer`] takes; [`Op::eval`] checks that.
     fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array>;
     /// How the operation is differentiated.
     fn derivative(&self) -> Derivative<'_>;

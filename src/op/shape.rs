@@ -30,6 +30,9 @@ impl Rules for Constant {
 
     fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
         expect_arity(operands, 0)?;
+        if !self.value.is_row_major() {
+            return Err(mismatch!("takes elements in row-major order; use Array::into_row_major"));
+        }
         Ok(smallvec::smallvec![self.value.ty()])
     }
 

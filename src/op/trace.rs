@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::range::Ranges;
 use super::{Graph, Op, Range, Var};
-use crate::error::{DerivativeError, Error, LimitError, SourceLine, TraceError};
-use crate::ir::{Guard, NodeId, Operands, Provenance, Role, Value, results_of};
+use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, SourceLine, TraceError};
+use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
 
 /// Answers comparisons: the concrete outcome of a scalar `bool` in the graph so far.
@@ -33,6 +33,10 @@ struct Trace {
     ranges: Ranges,
     /// Whether what is being differentiated is made of derivatives itself, whose zeros are strong on either side.
     is_derived: bool,
+    /// The line of the user's that was met last; in the beginning, that which asked for the trace.
+    user: &'static Location<'static>,
+    /// A file whose lines were looked at before, and whether they are those of a dependency.
+    file: (&'static str, bool),
 }
 
 /// What a region uses of the trace around it: the values there, and the inputs that stand for them here.
@@ -55,15 +59,37 @@ struct Unwound;
 ///
 /// # Errors
 /// The first error that an operation met in the body. A panic of the body's own goes on to the caller.
+#[track_caller]
 pub(crate) fn record<T>(
     graph: Graph,
     max_nodes: usize,
     oracle: Option<Oracle>,
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
-    let ranges = Ranges::default();
-    let trace =
-        Trace { id: 0, graph, max_nodes, error: None, oracle, scope: None, captures: None, ranges, is_derived: false };
+    record_at(Location::caller(), graph, max_nodes, oracle, body)
+}
+
+/// The same for a trace that was asked for at that line.
+pub(crate) fn record_at<T>(
+    at: &'static Location<'static>,
+    graph: Graph,
+    max_nodes: usize,
+    oracle: Option<Oracle>,
+    body: impl FnOnce() -> T,
+) -> Result<(Graph, T), Error> {
+    let trace = Trace {
+        id: 0,
+        graph,
+        max_nodes,
+        error: None,
+        oracle,
+        scope: None,
+        captures: None,
+        ranges: Ranges::default(),
+        is_derived: false,
+        user: at,
+        file: (at.file(), false),
+    };
     run(trace, body).map(|(trace, result)| (trace.graph, result))
 }
 
@@ -96,23 +122,44 @@ pub(crate) struct Region {
 /// a number is copied instead.
 ///
 /// `None` after an error, which is recorded in the innermost trace.
+#[track_caller]
 pub(crate) fn region(
     name: &str,
     inputs: &[(String, Type)],
     body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
 ) -> Option<Region> {
-    region_within(name, inputs, &[], body)
+    region_with(Location::caller(), name, inputs, &[], body)
 }
 
 /// The same, where it is known what the inputs may hold. Others count as finite.
+#[track_caller]
 pub(crate) fn region_within(
     name: &str,
     inputs: &[(String, Type)],
     ranges: &[Range],
     body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
 ) -> Option<Region> {
-    let max_nodes = with_open(|trace| trace.max_nodes.saturating_sub(trace.graph.n_nodes()));
-    let traced = trace_region(name, inputs, ranges, max_nodes, body);
+    region_with(Location::caller(), name, inputs, ranges, body)
+}
+
+/// The same for a closure that was handed over at that line.
+pub(crate) fn region_at(
+    at: &'static Location<'static>,
+    name: &str,
+    inputs: &[(String, Type)],
+    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
+) -> Option<Region> {
+    region_with(at, name, inputs, &[], body)
+}
+
+fn region_with(
+    at: &'static Location<'static>,
+    name: &str,
+    inputs: &[(String, Type)],
+    ranges: &[Range],
+    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
+) -> Option<Region> {
+    let traced = trace_region(at, name, inputs, ranges, body);
     match traced.and_then(|(trace, outputs)| in_order(trace, &outputs)) {
         Ok((graph, captured)) => Some(Region { graph, captured: captured.into_iter().map(variable).collect() }),
         Err(error) => {
@@ -171,12 +218,23 @@ impl Region {
 type NamedValues = Vec<(String, Value)>;
 
 fn trace_region(
+    at: &'static Location<'static>,
     name: &str,
     inputs: &[(String, Type)],
     ranges: &[Range],
-    max_nodes: usize,
     body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
 ) -> Result<(Trace, NamedValues), Error> {
+    let (max_nodes, user, scope) = with_all(|open| {
+        let depth = open.iter().rev().take_while(|trace| trace.captures.is_some()).count();
+        let around = open.last_mut().expect("bug: no trace is open");
+        let at = around.line(at);
+        if depth >= MAX_DEPTH {
+            let place = Some(format!("{name}: at {at}"));
+            return Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place });
+        }
+        let scope = around.scope.as_ref().map(|(at, _)| (at.clone(), None));
+        Ok((around.max_nodes.saturating_sub(around.graph.n_nodes()), around.user, scope))
+    })?;
     let mut graph = Graph::new(name);
     let mut values = Vec::new();
     for (name, ty) in inputs {
@@ -185,15 +243,26 @@ fn trace_region(
     let mut known = Ranges::default();
     values.iter().zip(ranges).for_each(|(&input, &range)| known.set_input(input, range));
     let captures = Some(Captures::default());
-    let (scope, is_derived) =
-        with_open(|around| (around.scope.as_ref().map(|(at, _)| (at.clone(), None)), around.is_derived));
-    let trace =
-        Trace { id: 0, graph, max_nodes, error: None, oracle: None, scope, captures, ranges: known, is_derived };
+    let is_derived = with_open(|around| around.is_derived);
+    let file = (user.file(), false);
+    let trace = Trace {
+        id: 0,
+        graph,
+        max_nodes,
+        error: None,
+        oracle: None,
+        scope,
+        captures,
+        ranges: known,
+        is_derived,
+        user,
+        file,
+    };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
         // An output may be a value from outside, which must come in first.
-        outputs.into_iter().filter_map(|(name, x)| Some((name, local(x)?))).collect()
+        outputs.into_iter().filter_map(|(name, x)| Some((name, local_at(x, at)?))).collect()
     })
 }
 
@@ -210,6 +279,25 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
         graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
     }
     Ok((graph, trace.captures.expect("bug: a region without captures").outside))
+}
+
+/// Whether a file belongs to a crate that was downloaded, or to the standard library.
+fn is_dependency(file: &str) -> bool {
+    ["/registry/src/", "\\registry\\src\\", "/git/checkouts/", "\\git\\checkouts\\"]
+        .iter()
+        .any(|part| file.contains(part))
+        || file.starts_with("/rustc/")
+}
+
+/// How a variable is shown: its name in listings, and its type, if its trace is open on this thread and not at work.
+pub(crate) fn describe(x: Var) -> Option<String> {
+    let value = x.value()?;
+    let shown = OPEN.try_with(|open| {
+        let open = open.try_borrow().ok()?;
+        let trace = open.iter().rev().find(|trace| trace.id == x.trace)?;
+        Some(format!("{}: {}", trace.graph.value_name(value), trace.graph.ty(value)))
+    });
+    shown.ok().flatten()
 }
 
 /// Runs the body on the innermost trace.
@@ -251,7 +339,7 @@ fn resolve(open: &mut [Trace], x: Var, at: &'static Location<'static>) -> Option
     let value = x.value()?;
     let Some(level) = home(open, x) else {
         let innermost = open.last_mut().expect("bug: no trace is open");
-        innermost.fail(TraceError::Escaped { at: SourceLine::Here(at) });
+        innermost.fail_escaped(at);
         return None;
     };
     (level + 1..open.len()).try_fold(value, |value, level| capture(open, level, value))
@@ -310,6 +398,30 @@ impl Trace {
         self.error.get_or_insert(error.into());
     }
 
+    fn fail_escaped(&mut self, at: &'static Location<'static>) {
+        let at = self.line(at);
+        self.fail(TraceError::Escaped { at });
+    }
+
+    /// The user's line for one at which something was asked for: within a derivative rule, that of the operation that is
+    /// differentiated; within a crate that is traced through, the last one outside of such.
+    fn line(&mut self, at: &'static Location<'static>) -> SourceLine {
+        if let Some((Some(at), _)) = &self.scope {
+            return at.clone();
+        }
+        SourceLine::Here(self.user_line(at))
+    }
+
+    fn user_line(&mut self, at: &'static Location<'static>) -> &'static Location<'static> {
+        if !std::ptr::eq(self.file.0, at.file()) {
+            self.file = (at.file(), is_dependency(at.file()));
+        }
+        if !self.file.1 {
+            self.user = at;
+        }
+        self.user
+    }
+
     fn append(
         &mut self,
         op: Op,
@@ -318,12 +430,12 @@ impl Trace {
         at: &'static Location<'static>,
     ) -> Option<NodeId> {
         if self.graph.n_nodes() >= self.max_nodes {
-            let place = Some(format!("at {at}"));
-            self.fail(LimitError { what: "nodes of a trace", limit: self.max_nodes as u64, got: None, place });
+            let place = Some(format!("at {}", self.line(at)));
+            self.fail(LimitError { what: NODES_OF_A_TRACE, limit: self.max_nodes as u64, got: None, place });
             return None;
         }
         let provenance = match &self.scope {
-            None => Provenance { at: Some(SourceLine::Here(at)), name: None, role: None },
+            None => Provenance { at: Some(SourceLine::Here(self.user_line(at))), name: None, role: None },
             Some((at, role)) => Provenance { at: at.clone(), name: None, role: *role },
         };
         match self.graph.add_with_regions(op, operands, regions, provenance) {
@@ -424,18 +536,25 @@ pub(crate) fn demand_nodes(n: u64) {
 /// The value behind a variable in the innermost trace, where derivatives are taken; `None` after an error.
 #[track_caller]
 pub(crate) fn local(x: Var) -> Option<Value> {
-    let at = Location::caller();
+    local_at(x, Location::caller())
+}
+
+fn local_at(x: Var, at: &'static Location<'static>) -> Option<Value> {
     with_all(|open| resolve(open, x, at))
 }
 
 /// The type of a variable, or `None` after an error.
 #[track_caller]
 pub(crate) fn type_of(x: Var) -> Option<Type> {
-    let at = Location::caller();
+    type_at(x, Location::caller())
+}
+
+/// The same for one who asks at that line, as in a closure, which does not know its caller's.
+pub(crate) fn type_at(x: Var, at: &'static Location<'static>) -> Option<Type> {
     with_all(|open| match (home(open, x), x.value()) {
         (Some(level), Some(value)) => Some(open[level].graph.ty(value).clone()),
         (None, Some(_)) => {
-            open.last_mut().expect("bug: no trace is open").fail(TraceError::Escaped { at: SourceLine::Here(at) });
+            open.last_mut().expect("bug: no trace is open").fail_escaped(at);
             None
         }
         (_, None) => None,
@@ -451,7 +570,7 @@ pub(crate) fn fail(error: impl Into<Error>) {
 /// Records that a requirement on traced values is not met, at the caller's line.
 #[track_caller]
 pub(crate) fn fail_at(requirement: String) {
-    fail(TraceError::Value { requirement, at: SourceLine::Here(Location::caller()) });
+    fail_on(requirement, Location::caller());
 }
 
 /// Records that an operation has no derivative by an operand, at the line of the operation that is differentiated.
@@ -464,7 +583,10 @@ pub(crate) fn fail_no_rule(op: &'static str, operand: &'static str, reason: &'st
 
 /// The same at another line, as in a closure, which does not know its caller's.
 pub(crate) fn fail_on(requirement: String, at: &'static Location<'static>) {
-    fail(TraceError::Value { requirement, at: SourceLine::Here(at) });
+    with_open(|trace| {
+        let at = trace.line(at);
+        trace.fail(TraceError::Value { requirement, at });
+    });
 }
 
 /// Whether an error has been recorded.
@@ -546,7 +668,7 @@ pub(crate) fn decide(condition: Var) -> bool {
 fn decide_at_home(open: &mut [Trace], condition: Var, at: &'static Location<'static>) -> Option<bool> {
     let mut value = condition.value()?;
     let Some(mut level) = home(open, condition) else {
-        open.last_mut().expect("bug: no trace is open").fail(TraceError::Escaped { at: SourceLine::Here(at) });
+        open.last_mut().expect("bug: no trace is open").fail_escaped(at);
         return None;
     };
     while open[level].captures.is_some()
@@ -595,6 +717,7 @@ fn lift(open: &mut [Trace], level: usize, value: Value, at: &'static Location<'s
 
 impl Trace {
     fn decide(&mut self, value: Value, at: &'static Location<'static>) -> Option<bool> {
+        let at = self.user_line(at);
         let ty = self.graph.ty(value);
         if ty.rank() != 0 {
             let requirement = format!("an `if` needs one truth value, but this comparison has type {ty}; use select");

@@ -57,6 +57,7 @@ impl Var {
     /// A constant of the open trace.
     #[track_caller]
     pub fn constant(value: Array) -> Var {
+        let value = value.into_row_major();
         apply(Constant { value: std::sync::Arc::new(value) }, &[])
     }
 
@@ -389,12 +390,24 @@ macro_rules! compare_with {
 }
 compare_with!(Var, f64, f32, i64, i32);
 
-/// Shows the node, and its type if the trace is open.
+/// Shows the name in listings and the type, `Var(%x: f64[3])`; a traced value has no number to be shown.
+///
+/// ```
+/// use retrograd::value::{DType, Type};
+/// use retrograd::{Var, trace};
+///
+/// trace(|x: Var| {
+///     assert_eq!(format!("{x:?} {:?}", x.sum()), "Var(%x: f64[3]) Var(%0: f64[])");
+///     x
+/// }, (Type::new(DType::F64, [3]),))?;
+/// # Ok::<(), retrograd::Error>(())
+/// ```
 impl fmt::Debug for Var {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value() {
-            Some(value) => write!(f, "Var({}.{})", value.node.index(), value.result),
-            None => f.write_str("Var(poisoned)"),
+        match trace::describe(*self) {
+            Some(described) => write!(f, "Var({described})"),
+            None if self.is_poisoned() => f.write_str("Var(after an error)"),
+            None => f.write_str("Var(of a trace that is not open)"),
         }
     }
 }

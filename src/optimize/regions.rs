@@ -263,25 +263,32 @@ impl<'r> Node<'r> {
             }
         }
         let dead: Vec<usize> = (0..n_results).rev().filter(|&k| !live[k]).collect();
-        self.drop_dead(&dead);
+        self.drop_dead(&dead)?;
         self.set_counts();
         Ok(())
     }
 
     /// All at once, for dead carries may need each other.
-    fn drop_dead(&mut self, dead: &[usize]) {
+    fn drop_dead(&mut self, dead: &[usize]) -> Result<(), Error> {
+        if dead.is_empty() {
+            return Ok(());
+        }
         let (n_index, n_carry) = (self.n_index(), self.carry.len());
         let is_while = matches!(self.op, Op::While(_));
         let first = usize::from(self.is_advance(0));
-        for (position, region) in self.regions.iter_mut().enumerate().skip(first) {
+        let regions = self.each_region(|position, region| {
+            if position < first {
+                return Ok(Graph::clone(region));
+            }
             let is_condition = is_while && position == 0;
             let outputs: Vec<usize> =
                 (0..region.outputs().len()).filter(|output| is_condition || !dead.contains(output)).collect();
             let is_dead =
                 |input: usize| (n_index..n_index + n_carry).contains(&input) && dead.contains(&(input - n_index));
             let inputs: Vec<usize> = (0..region.inputs().len()).filter(|&input| !is_dead(input)).collect();
-            *region = Arc::new(reordered(region, &inputs, &outputs));
-        }
+            Ok(reordered(region, &inputs, &outputs))
+        });
+        self.regions = regions?;
         // The last comes first, so that the positions of the others stay.
         for &k in dead {
             if k < n_carry {
@@ -289,6 +296,26 @@ impl<'r> Node<'r> {
             }
             self.shift_results(k, Origin::Dropped);
         }
+        Ok(())
+    }
+
+    /// New regions in place of those that there are. One that is several branches of a choice stays one.
+    fn each_region(
+        &self,
+        mut replace: impl FnMut(usize, &Graph) -> Result<Graph, Error>,
+    ) -> Result<Vec<Arc<Graph>>, Error> {
+        let mut known: HashMap<*const Graph, Arc<Graph>> = HashMap::new();
+        let mut regions = Vec::with_capacity(self.regions.len());
+        for (position, region) in self.regions.iter().enumerate() {
+            let same = known.get(&Arc::as_ptr(region)).filter(|_| self.choice.is_some());
+            let new = match same {
+                Some(same) => same.clone(),
+                None => Arc::new(replace(position, region)?),
+            };
+            known.insert(Arc::as_ptr(region), new.clone());
+            regions.push(new);
+        }
+        Ok(regions)
     }
 
     /// Numbers come in as constants, equal operands once, and what is not used not at all.
@@ -327,15 +354,11 @@ impl<'r> Node<'r> {
         if fates.iter().all(|fate| matches!(fate, Fate::Kept)) {
             return Ok(());
         }
-        let mut regions = Vec::new();
-        for (position, region) in self.regions.iter().enumerate() {
-            let settled = match self.is_advance(position) {
-                true => settled(region, &without(&fates, n_index, n_carry), self.simplify)?,
-                false => settled(region, &fates, self.simplify)?,
-            };
-            regions.push(Arc::new(settled));
-        }
-        self.regions = regions;
+        let without_carry = without(&fates, n_index, n_carry);
+        self.regions = self.each_region(|position, region| match self.is_advance(position) {
+            true => settled(region, &without_carry, self.simplify),
+            false => settled(region, &fates, self.simplify),
+        })?;
         let mut fates = fates[first_row..].iter();
         let mut keep = |_: &Value| matches!(fates.next(), Some(Fate::Kept));
         self.rows.retain(&mut keep);

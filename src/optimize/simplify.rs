@@ -102,7 +102,7 @@ fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Optio
     if ty.size() > MAX_FOLDED || ty.size() > 1 && !run.folds(ty.size() * ty.dtype.size()) {
         return Ok(None);
     }
-    let value = op.eval(&constants, &results).swap_remove(0);
+    let value = op.eval_inferred(&constants, &results).swap_remove(0);
     new.add(Op::from_constant(value), &[]).map(Some)
 }
 
@@ -232,7 +232,7 @@ fn number_everywhere(
     let numbers: Vec<Array> = numbers.into_iter().map(Array::from_scalar).collect();
     let types: Vec<_> = numbers.iter().map(Array::ty).collect();
     let Ok(results) = op.infer(&types) else { return Ok(None) };
-    let value = op.eval(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
+    let value = op.eval_inferred(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
     let number = value.get(0).expect("bug: a number without an element");
     new.everywhere(number, x[0]).map(Some)
 }

@@ -73,9 +73,9 @@ fn branch<R: VarTree>(
     first: &mut Option<Returned<R>>,
     at: &'static Location<'static>,
 ) -> Option<Region> {
-    trace::region(name, &[], |_| {
+    trace::region_at(at, name, &[], |_| {
         let result = body();
-        let returned = Returned::of("out", result);
+        let returned = Returned::of("out", result, at);
         let outputs = returned.named();
         match first {
             None => *first = Some(returned),
@@ -111,9 +111,10 @@ struct Returned<T> {
 }
 
 impl<T: VarTree> Returned<T> {
-    fn of(root: &str, tree: T) -> Returned<T> {
+    fn of(root: &str, tree: T, at: &'static Location<'static>) -> Returned<T> {
         let vars: Tree<Var> = tree.vars();
-        let leaves = vars.named_leaves(root).into_iter().map(|(name, &x)| (name, x, x.ty())).collect();
+        let ty = |x: Var| trace::type_at(x, at).unwrap_or(Type::scalar(DType::F64));
+        let leaves = vars.named_leaves(root).into_iter().map(|(name, &x)| (name, x, ty(x))).collect();
         Returned { tree, leaves }
     }
 
@@ -301,18 +302,19 @@ impl Loop {
                                beforehand; use scan or fori_loop, or put checkpoint around the body";
             trace::fail_at(requirement.to_string());
         }
-        let (carry, at) = (Returned::of("carry", init), Location::caller());
+        let at = Location::caller();
+        let carry = Returned::of("carry", init, at);
         let types = carry.types();
-        let first = trace::region("condition", &types, |x| {
+        let first = trace::region_at(at, "condition", &types, |x| {
             let holds = condition(rebuilt(&carry.tree, Some(x)));
-            let ty = holds.ty();
+            let ty = trace::type_at(holds, at).unwrap_or(Type::scalar(DType::F64));
             if !trace::has_failed() && ty != Type::scalar(DType::Bool) {
                 trace::fail_on(format!("while_loop: the condition must return a bool[], but returns {ty}"), at);
             }
             vec![("holds".to_string(), holds)]
         });
-        let second = trace::region("body", &types, |x| {
-            let next = Returned::of("carry", body(rebuilt(&carry.tree, Some(x))));
+        let second = trace::region_at(at, "body", &types, |x| {
+            let next = Returned::of("carry", body(rebuilt(&carry.tree, Some(x))), at);
             carry.expect("while_loop: the body", "it takes", &next, at);
             next.named()
         });
@@ -352,7 +354,7 @@ impl Loop {
         xs: X,
         body: impl FnOnce(C, X) -> (C, Y),
     ) -> (C, Y) {
-        let n = n_rows(name, &Returned::of("xs", xs.clone()));
+        let n = n_rows(name, &Returned::of("xs", xs.clone(), Location::caller()));
         self.run(name, n.unwrap_or(0), init, xs, |_, carry, x| body(carry, x))
     }
 
@@ -366,17 +368,17 @@ impl Loop {
         body: impl FnOnce(Var, C, X) -> (C, Y),
     ) -> (C, Y) {
         let at = Location::caller();
-        let (carry, rows) = (Returned::of("carry", init), Returned::of("x", xs));
+        let (carry, rows) = (Returned::of("carry", init, at), Returned::of("x", xs, at));
         let mut inputs = vec![("i".to_string(), Type::scalar(DType::I64))];
         inputs.extend(carry.types());
         // After an error there is no row; anything will do.
         inputs.extend(rows.types().into_iter().map(|(name, ty)| (name, ty.row().map_or(ty, |(_, row)| row))));
         let n_carry = carry.leaves.len();
         let mut collected = None;
-        let region = trace::region("body", &inputs, |x| {
+        let region = trace::region_at(at, "body", &inputs, |x| {
             let (carried, row) = x[1..].split_at(n_carry);
             let (next, y) = body(x[0], rebuilt(&carry.tree, Some(carried)), rebuilt(&rows.tree, Some(row)));
-            let (next, y) = (Returned::of("carry", next), Returned::of("y", y));
+            let (next, y) = (Returned::of("carry", next, at), Returned::of("y", y, at));
             carry.expect(&format!("{name}: the body"), "it takes", &next, at);
             let outputs = [next.named(), y.named()].concat();
             collected = Some(y.tree);
@@ -456,11 +458,12 @@ impl<F: Function<Args>, Args: VarTree> Function<Args> for Checkpointed<F, Args> 
 
     #[track_caller]
     fn apply(&self, args: Args) -> F::Output {
-        let inputs = Returned::of("x", args);
+        let at = Location::caller();
+        let inputs = Returned::of("x", args, at);
         let types = inputs.types();
         let mut output = None;
-        let region = trace::region("checkpoint", &types, |x| {
-            let returned = Returned::of("out", self.f.apply(rebuilt(&inputs.tree, Some(x))));
+        let region = trace::region_at(at, "checkpoint", &types, |x| {
+            let returned = Returned::of("out", self.f.apply(rebuilt(&inputs.tree, Some(x))), at);
             let named = returned.named();
             output = Some(returned.tree);
             named

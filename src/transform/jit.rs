@@ -1,6 +1,9 @@
+use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -8,7 +11,7 @@ use super::arena::Arena;
 use super::tracing::{Settings, Traced, TypeTree};
 use super::{Arguments, Function};
 use crate::compile::Program;
-use crate::error::{Error, GuardMiss, TraceError};
+use crate::error::{Error, GuardMiss, SourceLine, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
 use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, LeafRef, Numbers, ToTree, Tree, Type, each_tuple};
@@ -105,8 +108,9 @@ where
     ///
     /// # Errors
     /// As [`trace`](super::trace).
+    #[track_caller]
     pub fn trace(&self, types: impl TypeTree) -> Result<Graph, Error> {
-        self.settings.trace_types(&self.f, &types.types()).map(|traced| traced.graph)
+        self.settings.trace_types(&self.f, &types.types(), Location::caller()).map(|traced| traced.graph)
     }
 
     /// How many paths have been compiled, for all signatures together.
@@ -124,19 +128,23 @@ where
         self.n_traces.load(Ordering::Relaxed)
     }
 
-    fn graph_at(&self, args: Vec<Tree<LeafRef<'_>>>) -> Result<Graph, Error> {
+    fn graph_at(&self, args: Vec<Tree<LeafRef<'_>>>, at: &'static Location<'static>) -> Result<Graph, Error> {
         let values = Tree::Tuple(args).map(&mut LeafRef::to_array);
-        self.settings.trace_values(&self.f, &values).map(|traced| traced.graph)
+        self.settings.trace_values(&self.f, &values, at).map(|traced| traced.graph)
     }
 
-    fn run<const N: usize>(&self, args: [Tree<LeafRef<'_>>; N]) -> Result<Tree<Leaf>, Error> {
+    fn run<const N: usize>(
+        &self,
+        args: [Tree<LeafRef<'_>>; N],
+        at: &'static Location<'static>,
+    ) -> Result<Tree<Leaf>, Error> {
         let signature = match self.signatures.iter().find(|signature| signature.takes(&args)) {
             Some(signature) => signature,
-            None => self.meet(&args)?,
+            None => self.meet(&args, at)?,
         };
         let mut inputs = Inputs::new();
         args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
-        signature.run(&inputs, &mut |branch| self.grow(signature, &inputs, branch))
+        signature.run(&inputs, &mut |branch| self.grow(signature, &inputs, branch, at))
     }
 
     /// Runs the path that was taken last, where a signature takes nothing but numbers and gives nothing else: without a
@@ -158,22 +166,28 @@ where
 
     /// Adds a signature.
     #[cold]
-    fn meet(&self, args: &[Tree<LeafRef<'_>>]) -> Result<&Signature, Error> {
-        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+    fn meet(&self, args: &[Tree<LeafRef<'_>>], at: &'static Location<'static>) -> Result<&Signature, Error> {
+        let _growing = self.start_growing(at)?;
         if let Some(signature) = self.signatures.iter().find(|signature| signature.takes(args)) {
             return Ok(signature);
         }
         let signature = Signature::new(args);
         let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut LeafRef::to_array)).collect());
-        signature.paths.push(self.trace_path(&values, None)?);
+        signature.paths.push(self.trace_path(&values, None, at)?);
         let index = self.signatures.push(signature);
         Ok(self.signatures.get(index).expect("bug: a signature vanished"))
     }
 
     /// Adds the path that these inputs take, which leaves a known one at a guard.
     #[cold]
-    fn grow(&self, signature: &Signature, inputs: &[LeafRef<'_>], branch: &Branch) -> Result<usize, Error> {
-        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+    fn grow(
+        &self,
+        signature: &Signature,
+        inputs: &[LeafRef<'_>],
+        branch: &Branch,
+        at: &'static Location<'static>,
+    ) -> Result<usize, Error> {
+        let _growing = self.start_growing(at)?;
         let Branch { path: parent, miss } = branch;
         if let Some(path) = signature.beyond(*parent, miss.guard) {
             return Ok(path);
@@ -184,15 +198,61 @@ where
         let mut leaves = inputs.iter();
         let mut value = |_: &Type| leaves.next().expect("bug: fewer inputs than leaves").to_array();
         let values = Tree::Tuple(signature.types.iter().map(|ty| ty.map(&mut value)).collect());
-        let path = self.trace_path(&values, Some((*parent, miss.guard)))?;
+        let path = self.trace_path(&values, Some((*parent, miss.guard)), at)?;
         let index = signature.paths.push(path);
         signature.path(*parent).beyond[miss.guard].store(index as u32, Ordering::Release);
         Ok(index)
     }
 
-    fn trace_path(&self, values: &Tree<Array>, parent: Option<(usize, usize)>) -> Result<Path, Error> {
+    /// Keeps other threads from tracing this function until what is returned is dropped.
+    ///
+    /// # Errors
+    /// If this thread is about to trace it already, and would wait for itself.
+    fn start_growing(&self, at: &'static Location<'static>) -> Result<Growing<'_>, Error> {
+        let id = std::ptr::from_ref(&self.growing) as usize;
+        GROWING.with_borrow_mut(|growing| match growing.contains(&id) {
+            true => Err(TraceError::Recursive { name: self.settings.name.to_string(), at: SourceLine::Here(at) }),
+            false => {
+                growing.push(id);
+                Ok(())
+            }
+        })?;
+        // Two threads that trace two functions which call each other wait for each other no longer than this.
+        let is_nested = GROWING.with_borrow(|growing| growing.len() > 1);
+        let mut growing = Growing { id, _lock: None };
+        if !is_nested {
+            growing._lock = Some(self.growing.lock().unwrap_or_else(PoisonError::into_inner));
+            return Ok(growing);
+        }
+        let start = Instant::now();
+        loop {
+            match self.growing.try_lock() {
+                Ok(lock) => growing._lock = Some(lock),
+                Err(TryLockError::Poisoned(lock)) => growing._lock = Some(lock.into_inner()),
+                Err(TryLockError::WouldBlock) if start.elapsed() > MAX_WAIT => {
+                    return Err(TraceError::Recursive {
+                        name: self.settings.name.to_string(),
+                        at: SourceLine::Here(at),
+                    }
+                    .into());
+                }
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+            }
+            return Ok(growing);
+        }
+    }
+
+    fn trace_path(
+        &self,
+        values: &Tree<Array>,
+        parent: Option<(usize, usize)>,
+        at: &'static Location<'static>,
+    ) -> Result<Path, Error> {
         self.n_traces.fetch_add(1, Ordering::Relaxed);
-        let Traced { graph, outputs } = self.settings.trace_values(&self.f, values)?;
+        let Traced { graph, outputs } = self.settings.trace_values(&self.f, values, at)?;
         // Optimization keeps every guard at its position, so paths which agree up to a guard number it alike.
         let graph = optimize(&graph)?;
         let beyond = graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
@@ -222,8 +282,9 @@ macro_rules! call {
             /// Calls the compiled function; traces and compiles first where these arguments need it.
             ///
             /// # Errors
-            /// What tracing or compiling reports; arguments or results of another structure than the function's; or
-            /// more paths than [`Jit::max_paths`] allows.
+            /// What tracing or compiling reports; arguments or results of another structure than the function's;
+            /// more paths than [`Jit::max_paths`] allows; or a call of a compiled function from within its own trace.
+            #[track_caller]
             pub fn call<R: FromTree>(&self, $($t: impl ToTree),+) -> Result<R, Error> {
                 let numbers = |types: &[Tree<Type>], numbers: &mut Numbers| {
                     $($t.push_numbers(&types[$k], numbers))&&+
@@ -231,7 +292,7 @@ macro_rules! call {
                 if let Some(result) = self.run_numbers(numbers) {
                     return Ok(result);
                 }
-                let result = self.run([$($t.to_tree()),+])?;
+                let result = self.run([$($t.to_tree()),+], Location::caller())?;
                 Ok(R::from_tree(result).map_err(|error| error.within("out"))?)
             }
 
@@ -239,13 +300,34 @@ macro_rules! call {
             ///
             /// # Errors
             /// What tracing reports.
+            #[track_caller]
             pub fn graph(&self, $($t: impl ToTree),+) -> Result<Graph, Error> {
-                self.graph_at(vec![$($t.to_tree()),+])
+                self.graph_at(vec![$($t.to_tree()),+], Location::caller())
             }
         }
     };
 }
 each_tuple!(call);
+
+thread_local! {
+    /// The compiled functions that this thread is tracing: each is called by the one before.
+    static GROWING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How long a function that is called while another is traced waits for a thread that traces it.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// The right to trace a function.
+struct Growing<'j> {
+    id: usize,
+    _lock: Option<MutexGuard<'j, ()>>,
+}
+
+impl Drop for Growing<'_> {
+    fn drop(&mut self) {
+        GROWING.with_borrow_mut(|growing| growing.retain(|&id| id != self.id));
+    }
+}
 
 /// The leaves of the arguments, in order.
 type Inputs<'a> = SmallVec<[LeafRef<'a>; 4]>;

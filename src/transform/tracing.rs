@@ -1,3 +1,4 @@
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::{Arguments, Function, VarTree};
@@ -30,12 +31,13 @@ use crate::value::{Array, DType, LeafRef, ToTree, Tree, Type, each_tuple};
 /// # Errors
 /// The first error that an operation met; a comparison in an `if`, which only [`trace_with`] and
 /// [`jit`](super::jit) can answer; or types that are not of the structure of the arguments.
+#[track_caller]
 pub fn trace<F, Args>(f: F, types: impl TypeTree) -> Result<Graph, Error>
 where
     F: Function<Args>,
     Args: Arguments,
 {
-    Settings::default().trace_types(&f, &types.types()).map(|traced| traced.graph)
+    Settings::default().trace_types(&f, &types.types(), Location::caller()).map(|traced| traced.graph)
 }
 
 /// Traces a function at the values of its arguments, given as a tuple: `(2.0, array![1.0, 2.0])`. Comparisons are
@@ -52,13 +54,14 @@ where
 ///
 /// # Errors
 /// As [`trace`].
+#[track_caller]
 pub fn trace_with<F, Args>(f: F, args: impl ToTree) -> Result<Graph, Error>
 where
     F: Function<Args>,
     Args: Arguments,
 {
     let values = args.to_tree().map(&mut LeafRef::to_array);
-    Settings::default().trace_values(&f, &values).map(|traced| traced.graph)
+    Settings::default().trace_values(&f, &values, Location::caller()).map(|traced| traced.graph)
 }
 
 /// The types of arguments: [`DType`] for a scalar, [`Type`], and tuples, arrays and `Vec`s of these, nested.
@@ -153,17 +156,27 @@ const ARGUMENTS: [&str; 6] = ["x", "y", "z", "u", "v", "w"];
 
 impl Settings {
     /// Traces from types alone. The tree's root is the tuple of the arguments.
-    pub fn trace_types<F, Args>(&self, f: &F, types: &Tree<Type>) -> Result<Traced, Error>
+    pub fn trace_types<F, Args>(
+        &self,
+        f: &F,
+        types: &Tree<Type>,
+        at: &'static Location<'static>,
+    ) -> Result<Traced, Error>
     where
         F: Function<Args>,
         Args: Arguments,
     {
         let (graph, inputs) = self.open::<Args>(types)?;
-        self.record(f, graph, inputs, None)
+        self.record(f, (graph, inputs), None, at)
     }
 
     /// Traces at values. The tree's root is the tuple of the arguments.
-    pub fn trace_values<F, Args>(&self, f: &F, values: &Tree<Array>) -> Result<Traced, Error>
+    pub fn trace_values<F, Args>(
+        &self,
+        f: &F,
+        values: &Tree<Array>,
+        at: &'static Location<'static>,
+    ) -> Result<Traced, Error>
     where
         F: Function<Args>,
         Args: Arguments,
@@ -174,7 +187,7 @@ impl Settings {
             let outcome = evaluator.value(graph, value)?;
             Ok(*outcome.as_slice::<bool>().and_then(<[bool]>::first).expect("bug: a condition that is not a bool"))
         });
-        self.record(f, graph, inputs, Some(oracle))
+        self.record(f, (graph, inputs), Some(oracle), at)
     }
 
     /// A graph with the inputs, and where these stand.
@@ -189,14 +202,20 @@ impl Settings {
         Ok((graph, inputs))
     }
 
-    fn record<F, Args>(&self, f: &F, graph: Graph, inputs: Tree<Value>, oracle: Option<Oracle>) -> Result<Traced, Error>
+    fn record<F, Args>(
+        &self,
+        f: &F,
+        (graph, inputs): (Graph, Tree<Value>),
+        oracle: Option<Oracle>,
+        at: &'static Location<'static>,
+    ) -> Result<Traced, Error>
     where
         F: Function<Args>,
         Args: Arguments,
     {
-        let (mut graph, outputs) = trace::record(graph, self.max_nodes, oracle, || {
+        let (mut graph, outputs) = trace::record_at(at, graph, self.max_nodes, oracle, || {
             match Args::from_vars(&inputs.map(&mut |&value| trace::variable(value))) {
-                Ok(args) => own_vars(&f.apply(args)),
+                Ok(args) => own_vars(&f.apply(args), at),
                 Err(error) => {
                     trace::fail(self.name_argument(error));
                     Tree::Tuple(Vec::new())
@@ -276,10 +295,9 @@ impl Settings {
 }
 
 /// The variables of a result. Those of another trace are recorded as an error.
-#[track_caller]
-fn own_vars(result: &impl VarTree) -> Tree<Var> {
+fn own_vars(result: &impl VarTree, at: &'static Location<'static>) -> Tree<Var> {
     let vars = result.vars();
-    vars.for_each(&mut |&x| drop(trace::type_of(x)));
+    vars.for_each(&mut |&x| drop(trace::type_at(x, at)));
     vars
 }
 

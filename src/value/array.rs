@@ -253,6 +253,9 @@ impl Array {
     }
 
     /// An array whose elements are all the same, converted to the dtype of `ty`.
+    ///
+    /// # Panics
+    /// If the array cannot be addressed: [`Type::checked_bytes`] is `None`. That `ty` says `stack` does not matter.
     pub fn full(ty: &Type, x: Scalar) -> Array {
         with_element!(ty.dtype, T => {
             let x = T::from_scalar(x.convert(ty.dtype)).expect("bug: convert gave another dtype");
@@ -261,6 +264,9 @@ impl Array {
     }
 
     /// An array of zeros (`false` for `bool`).
+    ///
+    /// # Panics
+    /// As [`Array::full`].
     pub fn zeros(ty: &Type) -> Array {
         Array::full(ty, Scalar::I64(0))
     }
@@ -288,6 +294,10 @@ impl Array {
     }
 
     /// Collects scalars of one dtype into an array, in row-major order.
+    ///
+    /// # Panics
+    /// If a scalar is not of the dtype of `ty`, or there are more or fewer than `ty` has elements;
+    /// [`Array::from_elements`] tells of the latter.
     pub fn collect(ty: &Type, elements: impl Iterator<Item = Scalar>) -> Array {
         with_element!(ty.dtype, T => {
             let elements = elements.map(|x| T::from_scalar(x).expect("bug: elements of two dtypes")).collect::<Vec<T>>();
@@ -298,6 +308,20 @@ impl Array {
     /// The array with its elements brought into row-major order.
     pub fn from_ndarray<T: Element>(array: ArrayD<T>) -> Array {
         T::wrap(array.as_standard_layout().into_owned().into_shared())
+    }
+
+    /// The array with its elements in row-major order without gaps, as all functions of this crate give them. An array
+    /// that was wrapped by hand may have others; its elements are copied.
+    pub fn into_row_major(self) -> Array {
+        if self.is_row_major() {
+            return self;
+        }
+        each_variant!(Array, self, a => Array::from_ndarray(a.into_owned()))
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_row_major(&self) -> bool {
+        each_variant!(Array, self, a => a.is_standard_layout())
     }
 
     /// The dtype of the elements.
@@ -325,19 +349,17 @@ impl Array {
         each_variant!(Array, self, a => a.len())
     }
 
-    /// The elements in row-major order; `None` where the dtype is another.
+    /// The elements in row-major order; `None` where the dtype is another, or they do not lie in that order.
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         T::slice(self)
     }
 
     /// The element at that row-major position.
     pub fn get(&self, position: usize) -> Option<Scalar> {
-        match self {
-            Array::F64(a) => a.as_slice()?.get(position).map(|&x| Scalar::F64(x)),
-            Array::F32(a) => a.as_slice()?.get(position).map(|&x| Scalar::F32(x)),
-            Array::I64(a) => a.as_slice()?.get(position).map(|&x| Scalar::I64(x)),
-            Array::Bool(a) => a.as_slice()?.get(position).map(|&x| Scalar::Bool(x)),
-        }
+        each_variant!(Array, self, a => match a.as_slice() {
+            Some(elements) => elements.get(position).map(|x| x.scalar()),
+            None => a.iter().nth(position).map(|x| x.scalar()),
+        })
     }
 
     /// The elements in row-major order.
@@ -589,6 +611,18 @@ mod tests {
         assert_ne!(Array::scalar(0.0), Array::scalar(-0.0));
         assert_eq!(Array::scalar(f64::NAN), Array::scalar(-f64::NAN));
         assert_ne!(Array::scalar(1.0f32), Array::scalar(1.0f64));
+    }
+
+    /// The variants are public, so elements may lie in any order.
+    #[test]
+    fn arrays_that_were_wrapped_by_hand_are_read_by_their_indices() {
+        let transposed = ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].reversed_axes().into_dyn().into_shared();
+        let array = Array::F64(transposed);
+        assert!(!array.is_row_major() && array.as_slice::<f64>().is_none());
+        let expected = Array::from_elements([3, 2], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]).unwrap();
+        assert_eq!((&array, array.get(1)), (&expected, Some(Scalar::F64(4.0))));
+        assert_eq!(array.to_json(), expected.to_json());
+        assert!(array.into_row_major().as_slice::<f64>() == expected.as_slice());
     }
 
     #[test]

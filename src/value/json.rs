@@ -72,8 +72,9 @@ impl fmt::Display for Misfit {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a text. Lists and objects may be nested 127 deep.
+    /// Reads a text. Lists and objects may be nested 127 deep. A byte order mark before the text is skipped.
     pub fn parse(text: &'a str) -> Result<Json<'a>, SyntaxError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();
             let place = format!(" at line {} column {}", error.line(), error.column());

@@ -46,13 +46,22 @@ pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
     Announced::parse(text)?.decode(data)
 }
 
-/// The type of the array in a `.npy` file, whose header alone is read.
+/// The type of the array in a `.npy` file. Nothing is allocated for its elements.
+///
+/// ```
+/// use retrograd::value::{Array, DType, Type, npy};
+///
+/// let bytes = npy::write(&Array::zeros(&Type::new(DType::F32, [2, 3])));
+/// assert_eq!(npy::read_type(&bytes), Ok(Type::new(DType::F32, [2, 3])));
+/// ```
 ///
 /// # Errors
-/// If the bytes do not begin as those of such a file.
+/// If the bytes are not such a file, or are fewer or more than its header says.
 pub fn read_type(bytes: &[u8]) -> Result<Type, Malformed> {
-    let (text, _) = split(bytes)?;
-    Ok(Announced::parse(text)?.ty)
+    let (text, data) = split(bytes)?;
+    let announced = Announced::parse(text)?;
+    announced.check_length(data)?;
+    Ok(announced.ty)
 }
 
 /// What a header announces.
@@ -116,7 +125,7 @@ impl Announced {
         self.decode(&data)
     }
 
-    fn decode(&self, data: &[u8]) -> Result<Array, Malformed> {
+    fn check_length(&self, data: &[u8]) -> Result<(), Malformed> {
         let Announced { ty, n_bytes, .. } = self;
         if data.len() < *n_bytes {
             let got = data.len();
@@ -128,7 +137,12 @@ impl Announced {
             let more = data.len() - n_bytes;
             return Err(Malformed::whole(format!("has {more} bytes beyond the data of {ty}")));
         }
-        let bytes = ty.checked_bytes().ok_or_else(|| self.no_memory())?;
+        Ok(())
+    }
+
+    fn decode(&self, data: &[u8]) -> Result<Array, Malformed> {
+        self.check_length(data)?;
+        let bytes = self.ty.checked_bytes().ok_or_else(|| self.no_memory())?;
         Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| self.no_memory())?;
         self.kind.decode(data, &self.header)
     }

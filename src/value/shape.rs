@@ -30,6 +30,9 @@ impl Shape {
     }
 
     /// The number of elements. Types are checked for overflow when they enter a graph.
+    ///
+    /// # Panics
+    /// If that number exceeds `isize::MAX`, as a shape that is in no graph may; [`Shape::checked_size`] does not.
     pub fn size(&self) -> usize {
         self.checked_size().expect("bug: an oversized shape passed the graph's check")
     }
@@ -39,11 +42,11 @@ impl Shape {
         &self.0
     }
 
-    /// The row-major strides, in elements.
+    /// The row-major strides, in elements. Meaningful where [`Shape::checked_size`] gives a size.
     pub fn strides(&self) -> Vec<isize> {
-        let mut strides = vec![1; self.rank()];
+        let mut strides = vec![1isize; self.rank()];
         for axis in (1..self.rank()).rev() {
-            strides[axis - 1] = strides[axis] * self.0[axis].max(1) as isize;
+            strides[axis - 1] = strides[axis].wrapping_mul(self.0[axis].max(1) as isize);
         }
         strides
     }
@@ -159,6 +162,9 @@ impl Type {
     }
 
     /// The number of elements.
+    ///
+    /// # Panics
+    /// As [`Shape::size`].
     pub fn size(&self) -> usize {
         self.shape.size()
     }

@@ -108,11 +108,15 @@ fn every_scalar_file_goes_down() {
         let (code, out, err) = folder.run(&arguments);
         if code == 1 {
             assert!(
-                ["guard ", "diverged in iteration ", "trips of a loop"].iter().any(|reason| err.contains(reason)),
+                ["guard ", "diverged in iteration ", "trips of a loop", "did not converge: "]
+                    .iter()
+                    .any(|reason| err.contains(reason)),
                 "{name}: {err}"
             );
         } else {
             assert_eq!((code, err.as_str()), (0, ""), "{name}");
+        }
+        if code == 0 || err.contains("did not converge: ") {
             assert!(number(&result(&out)["iterations"]) <= 5.0);
             n_files += 1;
         }
@@ -146,14 +150,76 @@ fn results_go_to_files() {
     let one = result(&minimize(&["--wrt", "y"]));
     assert_eq!(one["point"].as_object().unwrap().len(), 1);
     assert!((number(&one["point"]["y"]) - 1.44).abs() < 1e-8, "{one}");
-    let few = result(&minimize(&["--max-iterations", "3"]));
-    assert_eq!((few["stopped"].as_str(), number(&few["iterations"])), (Some("iterations"), 3.0));
-    let none = result(&minimize(&["--max-iterations", "0"]));
-    assert_eq!((none["stopped"].as_str(), number(&none["point"]["x"])), (Some("iterations"), -1.2));
+}
+
+/// Without convergence the result is written all the same, the reason is on the standard error, and the exit code is 1.
+#[test]
+fn what_does_not_converge_fails() {
+    let folder = Folder::new();
+    fs::copy(example("rosenbrock.json"), folder.path("f.json")).unwrap();
+    let run = |options: &[&str]| {
+        let (code, out, err) = folder.run(&[&["minimize", "f.json", "x=-1.2", "y=1"], options].concat());
+        (code, result(&out), err)
+    };
+    for method in ["gradient-descent", "adam", "lbfgs", "newton-cg"] {
+        let (code, few, err) = run(&["--max-iterations", "3", "--method", method]);
+        assert_eq!(
+            (code, few["stopped"].as_str(), number(&few["iterations"])),
+            (1, Some("iterations"), 3.0),
+            "{method}"
+        );
+        let start =
+            "error: f.json: minimize: did not converge: there were all iterations that there may be; in iteration 3";
+        assert!(err.starts_with(start) && err.ends_with("tolerance 1e-6 (the lowest point is written)\n"), "{err}");
+        assert!(number(&few["value"]) < 24.2, "{few}");
+    }
+    let (code, none, _) = run(&["--max-iterations", "0"]);
+    assert_eq!((code, none["stopped"].as_str(), number(&none["point"]["x"])), (1, Some("iterations"), -1.2));
     // More than rounding allows.
-    let stuck = result(&minimize(&["--tolerance", "0"]));
-    assert!(["no progress", "gradient"].contains(&stuck["stopped"].as_str().unwrap()), "{stuck}");
+    let (code, stuck, err) = run(&["--tolerance", "0"]);
     assert!((number(&stuck["point"]["x"]) - 1.0).abs() < 1e-7, "{stuck}");
+    let reason = stuck["stopped"].as_str().unwrap();
+    let told = err.contains("did not converge: no step leads to a lower value; ");
+    assert!(matches!((code, reason, told), (0, "gradient", false) | (1, "no progress", true)), "{code} {stuck} {err}");
+}
+
+/// The first step along a steep slope would lead far over the minimum, to where a logistic function is flat: the gradient
+/// vanishes there, but that is no minimum.
+#[test]
+fn a_plateau_is_no_minimum() {
+    let folder = Folder::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/plateau.json");
+    let start = ["minimize", file.to_str().unwrap(), "x=-2.4423470353692043", "--method"];
+    for method in ["gradient-descent", "adam", "lbfgs", "newton-cg"] {
+        let found = result(&folder.ok(&[&start[..], &[method]].concat()));
+        assert!((number(&found["point"]["x"]) + 0.32277).abs() < 1e-5, "{method}: {found}");
+    }
+    // A rate that leads there nevertheless.
+    let (code, out, err) = folder.run(&[&start[..], &["gradient-descent", "--learning-rate", "1"]].concat());
+    let found = result(&out);
+    assert!(code == 1 || (number(&found["point"]["x"]) + 0.32277).abs() < 1e-5, "{found} {err}");
+}
+
+/// Squares of these gradients overflow.
+#[test]
+fn a_steep_slope_has_a_norm() {
+    let folder = Folder::new();
+    let mut graph =
+        trace(|x: Var, y: Var| 1e180 * (x - 3.0).square() + 1e180 * (y - 1.0).square(), (DType::F64, DType::F64))
+            .unwrap();
+    graph.set_name("steep");
+    graph.save(folder.path("steep.json")).unwrap();
+    for method in ["gradient-descent", "lbfgs", "newton-cg"] {
+        let (code, out, err) = folder.run(&["minimize", "steep.json", "x=1", "y=0", "--method", method]);
+        let found = result(&out);
+        assert!(number(&found["gradient_norm"]).is_finite(), "{method}: {found}");
+        for (name, expected) in [("x", 3.0), ("y", 1.0)] {
+            assert!((number(&found["point"][name]) - expected).abs() < 1e-12, "{method}: {found} {err}");
+        }
+        assert!(code == 0 || err.contains("did not converge: "), "{method}: {err}");
+    }
+    let (code, out, _) = folder.run(&["minimize", "steep.json", "x=1", "y=0", "--max-iterations", "0"]);
+    assert_eq!((code, number(&result(&out)["gradient_norm"])), (1, 4e180f64.hypot(2e180)));
 }
 
 #[test]
@@ -200,7 +266,7 @@ fn a_divergence_is_told() {
     let found = result(&out);
     assert_eq!((found["stopped"].as_str(), &found["iterations"]), (Some("diverged"), &Value::from(6)));
     let expected = "error: rosenbrock.json: minimize: diverged in iteration 6 at x = 1.1163569543664577e78, y = ";
-    assert!(err.starts_with(expected) && err.ends_with(" (the point before is written): out is inf\n"), "{err}");
+    assert!(err.starts_with(expected) && err.ends_with(" (the lowest point before is written): out is inf\n"), "{err}");
     assert_eq!(result(&folder.read("point.json")), found["point"]);
     assert!(number(&found["value"]).is_finite() && folder.read("steps.csv").lines().count() == 1 + 6);
 
@@ -221,8 +287,7 @@ fn a_divergence_is_told() {
     }
     let (code, out, err) = folder.run(&["minimize", "log.json", "x=1"]);
     assert_eq!((code, number(&result(&out)["point"]["x"])), (1, 1.0));
-    let expected =
-        "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the point before is written): out is -inf\n";
+    let expected = "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the lowest point before is written): out is -inf\n";
     assert_eq!(err, expected);
     // The first step leads to where there is no logarithm: a step too far, and no divergence.
     graph("barrier", |x| 10.0 * x - x.ln());
@@ -242,7 +307,7 @@ fn a_guard_that_does_not_hold_is_told() {
     assert_eq!((code, found["stopped"].as_str()), (1, Some("failed")));
     let iteration = &found["iterations"];
     assert!(err.starts_with(&format!("error: sine.json: minimize: failed in iteration {iteration} at x = ")), "{err}");
-    assert!(err.contains(" (the point before is written): guard "), "{err}");
+    assert!(err.contains(" (the lowest point before is written): guard "), "{err}");
     let err = folder.fails(1, &["minimize", "sine.json", "x=0.1"]);
     let expected = "error: sine.json: minimize: failed in iteration 0 at x = 0.1: guard 1: this program holds the path";
     assert!(err.starts_with(expected), "{err}");

@@ -205,3 +205,38 @@ fn bad_outputs() {
     }
     assert!(!folder.path("out.npy").exists());
 }
+
+/// A name may hold `=`: of all readings, the one that names an input counts.
+#[test]
+fn names_of_inputs_may_hold_equals_signs() {
+    let folder = Folder::new();
+    let text = r#"{"format": "retrograd", "version": 1, "producer": "", "entry": "f", "graphs": {"f": {
+        "inputs": [{"id": "a=b", "type": "f64[]"}, {"id": "c", "type": "f64[]"}, {"id": "==", "type": "f64[]"}],
+        "nodes": [{"id": "n", "op": "sub", "in": ["a=b", "c"], "type": "f64[]"},
+                  {"id": "m", "op": "mul", "in": ["n", "=="], "type": "f64[]"}],
+        "outputs": [{"name": "y", "value": "m"}]}}}"#;
+    folder.write("equals.json", text);
+    assert_eq!(folder.ok(&["run", "equals.json", "a=b=3", "c=1", "===2"]), "{\n \"y\": 4.0\n}\n");
+    let err = folder.fails(1, &["run", "equals.json", "a=3", "c=1", "===2"]);
+    assert!(err.starts_with("error: there is no input \"a\""), "{err}");
+    let err = folder.fails(2, &["run", "equals.json", "a=b=x", "c=1"]);
+    assert!(err.contains("the value is not JSON"), "{err}");
+}
+
+/// Some editors begin a file with a byte order mark.
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let folder = Folder::new();
+    let expected = folder.ok(&[&["run", "f.json"], &VALUES[..]].concat());
+    let with_mark = format!("\u{feff}{}", folder.read("f.json"));
+    folder.write("marked.json", &with_mark);
+    folder.write("inputs.json", "\u{feff}{\"w\": [1, 2, 3], \"x\": [1.5, -1, 0], \"k\": 7}");
+    folder.write("x.csv", "\u{feff}x\n1.5\n-1\n0\n");
+    assert_eq!(folder.ok(&["run", "marked.json", "-i", "inputs.json"]), expected);
+    assert_eq!(folder.ok(&["run", "marked.json", VALUES[0], "x=@x.csv:x", VALUES[2]]), expected);
+    assert_eq!(folder.ok(&["check", "marked.json"]), folder.ok(&["check", "f.json"]).replace("f.json", "marked.json"));
+    // Of another encoding it is not.
+    fs::write(folder.path("wide.json"), [0xff, 0xfe, b'{', 0]).unwrap();
+    let err = folder.fails(1, &["check", "wide.json"]);
+    assert!(err.contains("byte 0 is not UTF-8"), "{err}");
+}

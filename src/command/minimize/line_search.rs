@@ -5,6 +5,8 @@ use argmin::core::{
     CostFunction, Error, Gradient, IterState, KV, LineSearch, Problem, Solver, State as _, TerminationReason,
 };
 
+use super::objective::largest;
+
 /// A line search by bracketing and bisection for the weak conditions of Wolfe (Lewis and Overton, Nonsmooth optimization
 /// via quasi-Newton methods, 2013). It needs no more than comparisons, so a step that leaves the domain, where values are
 /// NaN or infinite, is a step too far like any other.
@@ -15,6 +17,8 @@ pub struct Bisection {
     epsilon: f64,
     /// The last step, where the next is about as long: solvers clone their line search for each iteration.
     last: Option<Rc<Cell<f64>>>,
+    /// Whether there was a search before.
+    has_begun: Rc<Cell<bool>>,
 }
 
 /// How much of the decrease that the slope promises must be met, and how much of the slope may be left.
@@ -25,9 +29,9 @@ const CURVATURE: f64 = 0.9;
 const MAX_TRIALS: usize = 2_100;
 
 impl Bisection {
-    /// Tries a step of length 1 first, as is right for directions that come with a length.
+    /// Tries the whole direction first, as is right for directions that come with a length.
     pub fn unit(epsilon: f64) -> Bisection {
-        Bisection { direction: Vec::new(), epsilon, last: None }
+        Bisection { direction: Vec::new(), epsilon, last: None, has_begun: Rc::default() }
     }
 
     /// Tries twice the last step first, as is right for the gradient.
@@ -73,6 +77,10 @@ where
         let rounding = 4.0 * self.epsilon * start.value.abs();
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let mut step = self.last.as_ref().map_or(1.0, |last| 2.0 * last.get());
+        if !self.has_begun.replace(true) {
+            // Nothing is known of how far the gradient leads. A step of its whole length may lead onto a plateau.
+            step = step.min(1.0 / largest(&self.direction).max(f64::MIN_POSITIVE));
+        }
         let mut best = None;
         for _ in 0..if slope < 0.0 { MAX_TRIALS } else { 0 } {
             let x: Vec<f64> = start.x.iter().zip(&self.direction).map(|(x, d)| x + step * d).collect();

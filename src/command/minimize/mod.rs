@@ -25,10 +25,14 @@ use super::output::{printable, report, tell, usage_error, write};
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
-It starts at the values of the inputs, of which all are needed, and stops where the norm of the gradient is within the
-tolerance (\"gradient\"), after the most iterations that there may be (\"iterations\"), or where no step leads to a lower
-value (\"no progress\"). The result tells which, with the value, the norm of the gradient, and the point. Where value or
-gradient become infinite or NaN, it stops with exit code 1, tells where, and writes the last point that is finite.
+It starts at the values of the inputs, of which all are needed, and converges where the norm of the gradient is within the
+tolerance, at a point that is as low as any on the way (\"gradient\"). The result tells the value, the norm of the
+gradient, and the point.
+
+It ends with exit code 1, the reason on the standard error, and the lowest point that it met as its result, if it does not
+converge: after the most iterations that there may be (\"iterations\"), where no step leads to a lower value (\"no
+progress\"), where value or gradient become infinite or NaN (\"diverged\"), or where the graph cannot be evaluated
+(\"failed\"). Wrong usage is exit code 2.
 
 ", values_help!(), "
 
@@ -177,15 +181,30 @@ impl Minimize {
         write(output, &text)
     }
 
+    /// Says how far it came.
+    fn tell_no_convergence(&self, reason: &str, outcome: &Outcome) -> ExitCode {
+        let norm = outcome.point.as_ref().map_or(f64::NAN, |point| point.gradient_norm());
+        let (file, iteration, tolerance) = (self.file.display(), outcome.iteration, self.tolerance);
+        tell(&format!(
+            "{file}: minimize: did not converge: {reason}; in iteration {iteration} the norm of the gradient is \
+             {norm:.3e}, the tolerance {tolerance:e} (the lowest point is written)"
+        ));
+        ExitCode::FAILURE
+    }
+
     fn tell_failure(&self, objective: &Objective, outcome: &Outcome) -> ExitCode {
         let (what, x) = match &outcome.stop {
-            Stop::Gradient | Stop::Iterations | Stop::NoProgress => return ExitCode::SUCCESS,
+            Stop::Gradient => return ExitCode::SUCCESS,
+            Stop::Iterations => {
+                return self.tell_no_convergence("there were all iterations that there may be", outcome);
+            }
+            Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome),
             Stop::Failed(error, x) => (error.to_string(), x),
             Stop::Diverged(point) => (culprit(objective, point), &point.x),
         };
         let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
         let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
-        let written = if outcome.point.is_some() { " (the point before is written)" } else { "" };
+        let written = if outcome.point.is_some() { " (the lowest point before is written)" } else { "" };
         tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{written}: {what}"));
         ExitCode::FAILURE
     }

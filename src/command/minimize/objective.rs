@@ -17,6 +17,8 @@ pub struct Objective {
     wrt: Vec<usize>,
     types: Vec<Type>,
     names: Vec<String>,
+    /// What solvers get value and gradient times: a power of 2 that keeps squares of the gradient finite.
+    scale: Cell<f64>,
     /// Solvers ask for the value and then for the gradient of the same point.
     last: RefCell<Option<Rc<Point>>>,
     n_evaluations: Cell<u64>,
@@ -39,9 +41,26 @@ impl Point {
 
     /// The Euclidean norm of the gradient.
     pub fn gradient_norm(&self) -> f64 {
-        self.gradient.iter().map(|x| x * x).sum::<f64>().sqrt()
+        norm(&self.gradient)
     }
 }
+
+/// The Euclidean norm, whose squares neither overflow nor vanish.
+pub fn norm(x: &[f64]) -> f64 {
+    let largest = largest(x);
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    largest * x.iter().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
+}
+
+/// The largest absolute value; NaN if there is one.
+pub fn largest(x: &[f64]) -> f64 {
+    x.iter().fold(0.0, |largest: f64, x| if x.is_nan() { f64::NAN } else { largest.max(x.abs()) })
+}
+
+/// The gradient above which solvers, who square it, get a smaller one.
+const MAX_GRADIENT: f64 = 1e100;
 
 impl Objective {
     /// Compiles the output with its gradient, and, where they are needed, products with its Hessian. A run of these takes
@@ -78,6 +97,7 @@ impl Objective {
             names: unknowns.map(|input| input.name.to_string()).collect(),
             inputs,
             wrt,
+            scale: Cell::new(1.0),
             last: RefCell::new(None),
             n_evaluations: Cell::new(0),
             failure: RefCell::new(None),
@@ -87,6 +107,14 @@ impl Objective {
     /// Where the unknowns start.
     pub fn start(&self) -> Vec<f64> {
         self.wrt.iter().flat_map(|&at| self.inputs[at].elements().map(number)).collect()
+    }
+
+    /// Lets solvers see the function in other units if its gradient at a point is too large for them.
+    pub fn rescale(&self, at: &Point) {
+        let largest = largest(&at.gradient);
+        if largest > MAX_GRADIENT && largest.is_finite() {
+            self.scale.set((-largest.log2().floor()).exp2());
+        }
     }
 
     /// The name of the output.
@@ -150,11 +178,12 @@ impl Objective {
         outputs.ok().and_then(|outputs| outputs[0].get(0)).map_or(f64::NAN, number)
     }
 
-    /// The Hessian at a point times a vector, if it is finite.
+    /// The Hessian at a point times a vector, if it is finite, in the units of solvers.
     pub fn times(&self, x: &[f64], v: &[f64]) -> Option<Vec<f64>> {
         let program = self.product.as_ref()?;
         let outputs = program.call(&[self.at(x), self.unflatten(v)].concat()).ok()?;
-        Some(flatten(&outputs)).filter(|product| product.iter().all(|x| x.is_finite()))
+        let product: Vec<f64> = flatten(&outputs).iter().map(|x| self.scale.get() * x).collect();
+        Some(product).filter(|product| product.iter().all(|x| x.is_finite()))
     }
 
     fn at(&self, x: &[f64]) -> Vec<Array> {
@@ -187,7 +216,7 @@ impl CostFunction for &Objective {
     type Output = f64;
 
     fn cost(&self, x: &Vec<f64>) -> Result<f64, argmin::core::Error> {
-        Ok(self.evaluate(x)?.value)
+        Ok(self.scale.get() * self.evaluate(x)?.value)
     }
 }
 
@@ -196,6 +225,6 @@ impl Gradient for &Objective {
     type Gradient = Vec<f64>;
 
     fn gradient(&self, x: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
-        Ok(self.evaluate(x)?.gradient.clone())
+        Ok(self.evaluate(x)?.gradient.iter().map(|x| self.scale.get() * x).collect())
     }
 }

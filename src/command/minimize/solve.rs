@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use retrograd::Error;
 
 use super::line_search::Bisection;
-use super::objective::{Objective, Point};
+use super::objective::{Objective, Point, norm};
 
 /// How to minimize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,7 +36,7 @@ pub struct Settings {
 
 /// Why it stopped.
 pub enum Stop {
-    /// The norm of the gradient is within the tolerance.
+    /// The norm of the gradient is within the tolerance, at a point that is as low as any that was seen.
     Gradient,
     /// There were as many iterations as there may be.
     Iterations,
@@ -48,7 +48,7 @@ pub enum Stop {
     Failed(Error, Vec<f64>),
 }
 
-/// Where it stopped: at the last point at which all is finite, unless there is none.
+/// Where it stopped: the lowest point that was seen, or that of least gradient beside it, unless none was finite.
 pub struct Outcome {
     pub point: Option<Rc<Point>>,
     /// The iteration that stopped it; one more than that of the point, if it diverged.
@@ -65,9 +65,17 @@ const ADAM_RATE: f64 = 0.01;
 /// How many steps L-BFGS remembers.
 const MEMORY: usize = 10;
 
+/// By how much values may differ by rounding, relative to themselves and in units of the dtype's distance of 1 from the
+/// next number.
+const ROUNDING: f64 = 4.0;
+
+/// How often a step that led onto flat ground is halved, to see whether it led over a minimum.
+const MAX_HALVINGS: u32 = 20;
+
 /// Minimizes from the objective's start.
 pub fn minimize(objective: &Objective, settings: &Settings, observe: &mut Observe<'_>) -> Outcome {
-    let watch = Watch { tolerance: settings.tolerance, iteration: 0, point: None, stop: None, observe };
+    let rounding = ROUNDING * objective.epsilon();
+    let watch = Watch { tolerance: settings.tolerance, rounding, iteration: 0, best: None, stop: None, observe };
     let watch = RefCell::new(watch);
     match (settings.method, settings.learning_rate) {
         (Method::GradientDescent, None) => {
@@ -85,7 +93,7 @@ pub fn minimize(objective: &Objective, settings: &Settings, observe: &mut Observ
             run(objective, settings, &watch, NewtonCg { objective, line_search: Bisection::unit(objective.epsilon()) })
         }
     }
-    let Watch { iteration, point, stop, .. } = watch.into_inner();
+    let Watch { iteration, best: point, stop, .. } = watch.into_inner();
     match objective.failure() {
         // What failed was on its way to the next one.
         Some((error, x)) => {
@@ -115,8 +123,10 @@ type State = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
 /// What is told of a run while it lasts, and when it has to end.
 struct Watch<'w, 'o> {
     tolerance: f64,
+    /// How much values differ by rounding, relative to themselves.
+    rounding: f64,
     iteration: u64,
-    point: Option<Rc<Point>>,
+    best: Option<Rc<Point>>,
     stop: Option<Stop>,
     observe: &'w mut Observe<'o>,
 }
@@ -129,15 +139,29 @@ impl Watch<'_, '_> {
             Some(Stop::Diverged(point))
         } else {
             (self.observe)(iteration, &point);
-            let is_flat = point.gradient_norm() <= self.tolerance;
-            self.point = Some(point);
-            match (is_flat, has_moved) {
+            let has_converged = self.is_flat(&point) && self.is_as_low_as_any(&point);
+            if has_converged || self.best.as_ref().is_none_or(|best| point.value <= best.value) {
+                self.best = Some(point);
+            }
+            match (has_converged, has_moved) {
                 (true, _) => Some(Stop::Gradient),
                 (false, false) => Some(Stop::NoProgress),
                 (false, true) => None,
             }
         };
         self.stop.is_some()
+    }
+
+    fn is_flat(&self, point: &Point) -> bool {
+        point.gradient_norm() <= self.tolerance
+    }
+
+    /// Whether no point was lower by more than the gradient explains: of a convex function f, f(x) - f(y) is at most
+    /// ∇f(x)·(x - y).
+    fn is_as_low_as_any(&self, point: &Point) -> bool {
+        let Some(best) = &self.best else { return true };
+        let way: Vec<f64> = point.x.iter().zip(&best.x).map(|(x, y)| x - y).collect();
+        point.value <= best.value + point.gradient_norm() * norm(&way) + self.rounding * best.value.abs()
     }
 }
 
@@ -162,6 +186,7 @@ where
         state: State,
     ) -> Result<(State, Option<KV>), argmin::core::Error> {
         let point = self.objective.evaluate(&self.objective.start())?;
+        self.objective.rescale(&point);
         if self.watch.borrow_mut().look(0, point, true) {
             return Ok((state.terminate_with(TerminationReason::SolverConverged), None));
         }
@@ -177,8 +202,14 @@ where
         let before = state.get_param().cloned();
         let (state, log) = self.inner.next_iter(problem, state)?;
         let Some(x) = state.get_param() else { return Ok((state, log)) };
-        let point = self.objective.evaluate(x)?;
+        let mut point = self.objective.evaluate(x)?;
         let has_moved = before.as_ref() != Some(x);
+        let mut state = state;
+        if let Some(lower) = before.and_then(|before| self.lower_on_the_way(&before, &point)) {
+            point = self.objective.evaluate(&lower)?;
+            let (cost, gradient) = (self.objective.cost(&lower)?, self.objective.gradient(&lower)?);
+            state = state.param(lower).cost(cost).gradient(gradient);
+        }
         let is_last = self.watch.borrow_mut().look(iteration, point, has_moved);
         let state = if is_last { state.terminate_with(TerminationReason::SolverConverged) } else { state };
         Ok((state, log))
@@ -186,6 +217,32 @@ where
 
     fn terminate(&mut self, _: &State) -> TerminationStatus {
         TerminationStatus::NotTerminated
+    }
+}
+
+impl<S> Watched<'_, '_, '_, '_, S> {
+    /// The lowest point met on the way back from flat ground, if one is lower: a step that leads far over a minimum onto a
+    /// plateau, where the gradient vanishes, is no convergence. Near a minimum, half of the last step leads higher, and
+    /// that is all that is looked at.
+    fn lower_on_the_way(&self, before: &[f64], point: &Point) -> Option<Vec<f64>> {
+        let watch = self.watch.borrow();
+        if !point.is_finite() || !watch.is_flat(point) {
+            return None;
+        }
+        let rounding = watch.rounding * point.value.abs();
+        let mut lowest: Option<(f64, Vec<f64>)> = None;
+        for k in 1..=MAX_HALVINGS {
+            let part = 0.5f64.powi(k as i32);
+            let x: Vec<f64> = before.iter().zip(&point.x).map(|(before, x)| before + part * (x - before)).collect();
+            let value = self.objective.value(&x);
+            let bound = lowest.as_ref().map_or(point.value - rounding, |(value, _)| *value);
+            if value < bound {
+                lowest = Some((value, x));
+            } else if lowest.is_some() || value.is_nan() || value > point.value + rounding {
+                break;
+            }
+        }
+        lowest.map(|(_, x)| x)
     }
 }
 
@@ -261,19 +318,21 @@ struct NewtonCg<'o> {
 impl NewtonCg<'_> {
     /// A direction `d` for which `H d = -g` within the tolerance, or as far as the curvature is positive.
     fn direction(&self, x: &[f64], gradient: &[f64]) -> Vec<f64> {
-        let norm = dot(gradient, gradient).sqrt();
-        let tolerance = norm.sqrt().min(0.5) * norm;
+        let slope = norm(gradient);
+        let tolerance = slope.sqrt().min(0.5) * slope;
         let mut d = vec![0.0; x.len()];
         let mut residual: Vec<f64> = gradient.iter().map(|g| -g).collect();
         let mut p = residual.clone();
-        let mut square = norm * norm;
+        let mut square = slope * slope;
         // Exact arithmetic would end after as many products as there are unknowns.
         for n_products in 0..=2 * x.len() {
             let Some(product) = self.objective.times(x, &p) else { break };
             let curvature = dot(&p, &product);
             if curvature <= 0.0 {
+                // The curvature does not say how far to go along the gradient.
                 if n_products == 0 {
-                    d = p;
+                    let length = norm(&p).max(1.0);
+                    d = p.iter().map(|p| p / length).collect();
                 }
                 break;
             }

@@ -182,7 +182,7 @@ impl Meaning {
             Array::collect(&plan.ty(x).with_dtype(DType::I64), numbers)
         };
         let operands: Vec<Array> = operands.iter().map(tokens).collect();
-        let moved = op.eval(&operands.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
+        let moved = op.eval_inferred(&operands.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
         let tokens = moved.as_slice::<i64>().expect("bug: tokens of another dtype");
         Tokens::Listed(tokens.iter().map(|&token| Token::try_from(token).expect("bug: a token of many bits")).collect())
     }

@@ -4,6 +4,7 @@ A name is that of the operation, followed by its parameter where it has one. Bra
 point's neighborhood.
 """
 
+import functools
 import math
 
 from make import ALL, HUGE, INF, NAN, TAIL, TINY, UNIT, UP_TO_OVERFLOW, Table, both, near
@@ -120,6 +121,43 @@ def power(n):
 
 def scaled(function):
     return lambda x: mp.exp(-abs(x)) * function(x)
+
+
+def derivative_of_y(order):
+    """2ᵏ Yₙ⁽ᵏ⁾ = Σ (-1)ⁱ C(k, i) Yₙ₋ₖ₊₂ᵢ (Abramowitz and Stegun, 9.1.31)."""
+
+    @functools.cache
+    def of_precision(n, x, prec):
+        return mp.bessely(n, x)
+
+    def y(n, x):
+        return (-1) ** min(n, 0) * of_precision(abs(n), x, mp.prec)
+
+    return lambda d, x: sum((-1) ** i * math.comb(d[0], i) * y(order - d[0] + 2 * i, x) for i in range(d[0] + 1)) / 2 ** d[0]
+
+
+def polygamma(n, x):
+    if x > 10**6:
+        # As many terms of the asymptotic expansion as the precision asks for.
+        total, k = mp.fac(n) / (2 * x ** (n + 1)), 1
+        total = total + mp.fac(n - 1) / x**n if n else mp.log(x) - 1 / (2 * x)
+        while True:
+            term = mp.bernoulli(2 * k) * mp.fac(2 * k + n - 1) / (mp.fac(2 * k) * x ** (2 * k + n))
+            total += term if n else -term
+            if abs(term) < mpf(2) ** -mp.prec * abs(total):
+                return total if n % 2 or not n else -total
+            k += 1
+    m = max(0, int(mp.ceil(-x)) + 1)
+    shifted = mp.polygamma(n, x + m)
+    return shifted + (-1) ** (n + 1) * mp.fac(n) * sum(1 / (x + k) ** (n + 1) for k in range(m))
+
+
+def difference_of_polygamma(order):
+    def formula(d, x, y):
+        n = order + d[0] + d[1]
+        return -polygamma(n, x + y) if d[1] else polygamma(n, x) - polygamma(n, x + y)
+
+    return formula
 
 
 def igamma(a, x):
@@ -269,8 +307,8 @@ TABLES = {
     "sinc": unary(sinc, both([1e-160, 1e-16, 1e-9, 1e-5] + UNIT[:-1] + [15.3, 37.5, 100.25, 1e5 + 0.3, 1e12 + 0.25, 1e100]), [(0.0, [1, 0, -(math.pi**2) / 3, 0]), (INF, 0)]),
     "bessel_j0": unary(lambda x: mp.besselj(0, x), both(BESSEL), [(0.0, [1, 0, -0.5, 0]), (INF, 0)]),
     "bessel_j1": unary(lambda x: mp.besselj(1, x), both(BESSEL), [(0.0, [0, 0.5, 0, -0.375]), (INF, 0)]),
-    "bessel_y0": unary(lambda x: mp.bessely(0, x), BESSEL, [(INF, 0)], edges=[0]),
-    "bessel_y1": unary(lambda x: mp.bessely(1, x), BESSEL, [(INF, 0)], edges=[0]),
+    "bessel_y0": unary(None, BESSEL, [(INF, 0)], edges=[0], formula=derivative_of_y(0)),
+    "bessel_y1": unary(None, BESSEL, [(INF, 0)], edges=[0], formula=derivative_of_y(1)),
     "bessel_i0": unary(lambda x: mp.besseli(0, x), both(BESSEL), [(0.0, [1, 0, 0.5, 0]), (INF, INF)]),
     "bessel_i1": unary(lambda x: mp.besseli(1, x), both(BESSEL), [(0.0, [0, 0.5, 0, 0.375]), (INF, INF)]),
     "bessel_i0e": unary(scaled(lambda x: mp.besseli(0, x)), both(BESSEL), [(INF, 0)], edges=[0]),
@@ -281,8 +319,8 @@ for n in (3, 0, 1, 2, 4, 7, 10, -1, -2, -5):
     TABLES[f"integer_pow_{n}"] = (polynomial if n >= 0 else unary)(power(n), SIGNED[::2] if n >= 0 else [x for x in SIGNED if 1e-60 < abs(x) < 1e60], edges=[0] if n < 0 else [])
 TABLES["integer_pow_0"] = lambda: Table(power(0), SIGNED[::6], [(NAN, [1])])
 for n in (1, 0, 2, 3):
-    TABLES[f"polygamma_{n}"] = unary(digamma, [1.3e-30, 1e-16] + UNIT + TAIL[:7] + [1000.3, 1e5, 1e16, 1e50] + [-1e-5, -0.29, -0.5, -1.5, -3.3, -10.5],
-                                     edges=[ints_below], offset=(n,))
+    TABLES[f"polygamma_{n}"] = unary(None, [1.3e-30, 1e-16] + UNIT + TAIL[:7] + [1000.3, 1e5, 1e16, 1e50] + [-1e-5, -0.29, -0.5, -1.5, -3.3, -10.5],
+                                     edges=[ints_below], formula=lambda d, x, n=n: polygamma(n + d[0], x))
 for n in (1, 2, 3):
     TABLES[f"sinc_derivative_{n}"] = unary(sinc, both([1e-100, 1e-16, 1e-9, 1e-5] + UNIT[:-1] + [15.3, 37.5, 100.25, 1e5 + 0.3]), [(INF, 0)], offset=(n,))
 for n in (1, 2, 3):
@@ -291,7 +329,7 @@ for n in (2, 3, 4):
     TABLES[f"log_ndtr_derivative_{n}"] = unary(log_ndtr, both(TINY + UNIT + [15.3, 20.0, 26.2, 37.0, 38.0]) + [-100.3, -1e5, -1.3e8, -1.1e20, -1.9e50], [(INF, [0])], offset=(n,),
                                                order=4 - n)
 for n in (0, 1, 2, 3):
-    TABLES[f"polygamma_difference_{n}"] = binary(lbeta, [p for p in POSITIVE_PAIRS if min(p) > 1e-30], offset=(n + 1, 0))
+    TABLES[f"polygamma_difference_{n}"] = binary(None, [p for p in POSITIVE_PAIRS if min(p) > 1e-30], formula=difference_of_polygamma(n))
 for n in (2, 0, 1, 3):
     TABLES[f"bessel_jn_{n}"] = unary(lambda x, n=n: mp.besselj(n, x), both(BESSEL), [(INF, 0)])
     TABLES[f"bessel_in_{n}"] = unary(lambda x, n=n: mp.besseli(n, x), both(BESSEL), [(INF, INF)])
