@@ -99,7 +99,7 @@ pub fn run(graph: &Graph, seed: u64) -> Result<bool, String> {
             Err(Error::Limit(_)) => continue,
             Err(error) => return Err(format!("compile: {error}")),
         };
-        if work(graph).is_none_or(|work| work > MAX_WORK) {
+        if !ends_soon(graph) {
             continue;
         }
         ran = true;
@@ -125,6 +125,11 @@ pub fn run(graph: &Graph, seed: u64) -> Result<bool, String> {
 
 /// Elements computed in a run beyond which it takes too long here.
 const MAX_WORK: usize = 300_000;
+
+/// Whether a run of the graph surely ends, and soon.
+pub fn ends_soon(graph: &Graph) -> bool {
+    work(graph).is_some_and(|work| work <= MAX_WORK)
+}
 
 /// About how many elements a run computes; `None` if it may not end.
 fn work(graph: &Graph) -> Option<usize> {
