@@ -866,6 +866,19 @@ fn trees_replace_leaves() -> Result<(), Error> {
     Ok(())
 }
 
+/// A number that a derivative made is copied into a body that uses it, without its role, which speaks of another graph.
+#[test]
+fn a_body_may_use_a_number_that_a_derivative_made() -> Result<(), Error> {
+    let f = |x: Var| {
+        let y = 2.0 * x;
+        let one = grad(|y: Var| y + 1.0).call(y);
+        fori_loop(3, x.full_like(0.0), move |_, sum: Var| sum + one)
+    };
+    let sum: f64 = jit(f).call(1.5)?;
+    assert_eq!(sum, 3.0);
+    Ok(())
+}
+
 /// A loop's body may differentiate by what stands around the loop.
 #[test]
 fn a_body_may_take_a_jacobian_by_what_it_captures() -> Result<(), Error> {

@@ -357,7 +357,9 @@ fn capture(open: &mut [Trace], level: usize, outside: Value) -> Option<Value> {
     let node = around.node(outside.node);
     let inside = match node.op() {
         Some(op @ Op::Constant(constant)) if constant.value.size() <= MAX_COPIED => {
-            region.graph.add(op.clone(), &[], node.provenance().clone()).map(Value::from)
+            // A role speaks of a value of the graph around.
+            let provenance = Provenance { role: None, ..node.provenance().clone() };
+            region.graph.add(op.clone(), &[], provenance).map(Value::from)
         }
         _ => {
             captures.outside.push(outside);
