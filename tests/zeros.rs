@@ -167,7 +167,7 @@ fn derivatives(graph: &Graph, x: &[f64], third: bool) -> Vec<(&'static str, Vec<
     let ff = differentiate::jvp_of(&f, &[at(&f)], &[0]).unwrap();
     let (v, w) = (direction(0), direction(1));
     let mut all = vec![
-        ("r", last(&r, &[input.clone()])),
+        ("r", last(&r, std::slice::from_ref(&input))),
         ("f", (0..n).map(|k| number(&f, &[input.clone(), one_hot(k)])).collect()),
         ("rr", last(&rr, &[input.clone(), v.clone()])),
         ("fr", last(&fr, &[input.clone(), v.clone()])),
