@@ -252,7 +252,7 @@ impl ControlPlan<'_> {
     pub fn cases(&self) -> Vec<Case> {
         let mut cases: Vec<Case> = Vec::new();
         for (index, &region) in self.branches.iter().enumerate() {
-            let last = index as i64;
+            let last = signed(index);
             match cases.last_mut() {
                 Some(Case { last: before, target: Target::Region(same) }) if *same == region => *before = last,
                 Some(_) | None => cases.push(Case { last, target: Target::Region(region) }),
