@@ -292,7 +292,7 @@ pub struct CompileError {
 /// a [`LimitError`] instead.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemoryError {
-    /// What takes the memory: "working memory of loss", "f64[1000000]".
+    /// What takes the memory: "working memory of loss", `f64[1000000]`.
     pub what: String,
     /// How many bytes.
     pub bytes: u64,
