@@ -226,6 +226,11 @@ pub enum DerivativeError {
         /// The line of the operation, if it is known.
         at: Option<SourceLine>,
     },
+    /// The first order agrees with differences, but there is no second (found by `check_grad`).
+    NoSecondOrder {
+        /// Why there is none.
+        reason: String,
+    },
     /// A derivative and a difference quotient disagree (found by `check_grad`).
     Mismatch {
         /// The leaf and element.
@@ -429,6 +434,9 @@ impl fmt::Display for DerivativeError {
             DerivativeError::NoRule { op, operand, reason, at } => {
                 write!(f, "{op}: has no derivative by its {operand} operand; {reason}")?;
                 write_at(f, at.as_ref())
+            }
+            DerivativeError::NoSecondOrder { reason } => {
+                write!(f, "check_grad: the first order agrees with differences, but there is no second: {reason}")
             }
             DerivativeError::Mismatch { name, derivative, difference, tolerance } => write!(
                 f,

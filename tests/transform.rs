@@ -846,6 +846,11 @@ fn wrong_derivatives_are_found() {
     assert!(name.starts_with("out by x["), "{name}");
     assert!((derivative * 2.0 - difference).abs() < 1e-6, "{error}");
     // At a kink the first derivative is the mean of both sides, but the second is not what differences say.
+    // By its parameter, an incomplete function can be differentiated but once.
+    check_grad(|x: Var| x.full_like(1.5).igamma(x), (0.7,)).unwrap();
+    let once = check_grad(|a: Var, x: Var| a.igamma(x), (1.5, 0.7)).unwrap_err().to_string();
+    let expected = "check_grad: the first order agrees with differences, but there is no second: ";
+    assert!(once.starts_with(expected) && once.contains("only once by its parameters"), "{once}");
     let kink = check_grad(|x: Var| x.abs(), (0.0,)).unwrap_err().to_string();
     assert!(kink.starts_with("check_grad: at x.grad by x (forward mode)"), "{kink}");
     let error = check_grad(|x: Var| x.sqrt(), (0.0,)).unwrap_err();

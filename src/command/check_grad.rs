@@ -87,6 +87,9 @@ impl CheckGrad {
         if let Some(reason) = &check.outside {
             text.push_str(&format!("  outside of the domain, or at its edge: {reason}\n"));
         }
+        if let Some(reason) = &check.no_second_order {
+            text.push_str(&format!("  there is no second order: {reason}\n"));
+        }
         print(&printable(&text))?;
         if let Some((agreement, worst)) = check.disagreement() {
             let Worst { place, derivative, reference, tolerance, .. } = worst;

@@ -22,7 +22,8 @@ use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 /// ```
 ///
 /// # Errors
-/// [`DerivativeError::Mismatch`] with the worst element, or what tracing and calling the function reports.
+/// [`DerivativeError::Mismatch`] with the worst element, or what tracing and calling the function reports;
+/// [`DerivativeError::NoSecondOrder`] if the first order agrees, and there is no second.
 pub fn check_grad<F, Args>(f: F, args: impl ToTree) -> Result<(), Error>
 where
     F: Function<Args>,
@@ -54,7 +55,13 @@ where
     };
     check_function(&flat, &x, &names, || out_names.borrow().clone())?;
     let gradient = grad(|x: Vec<Var>| weighted_sum(&flat(x)));
-    check_function(&gradient, &x, &names, || names.iter().map(|name| format!("{name}.grad")).collect())
+    let outcome = check_function(&gradient, &x, &names, || names.iter().map(|name| format!("{name}.grad")).collect());
+    outcome.map_err(|error| match error {
+        Error::Derivative(error) if matches!(error, DerivativeError::NoRule { .. }) => {
+            DerivativeError::NoSecondOrder { reason: error.to_string() }.into()
+        }
+        other => other,
+    })
 }
 
 /// The results' elements, summed with weights.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::check::{Check, Comparison, Place, at, coarsest, excess, name, places, weights};
 use crate::compile::Program;
 use crate::differentiate;
-use crate::error::{Error, LimitError};
+use crate::error::{DerivativeError, Error, LimitError};
 use crate::op::Graph;
 use crate::optimize;
 use crate::value::{Array, Scalar, Type};
@@ -18,6 +18,8 @@ pub struct GraphCheck {
     pub agreements: Vec<Agreement>,
     /// Why nothing more could be compared, if the point is outside of the function's domain or at its edge.
     pub outside: Option<String>,
+    /// Why there is no second order, if an operation of the first has no derivative.
+    pub no_second_order: Option<String>,
 }
 
 /// Two ways to get the same derivatives, and where they are furthest apart.
@@ -99,7 +101,7 @@ pub fn check_graph(graph: &Graph, inputs: &[Array], wrt: &[usize]) -> Result<Gra
 /// As there, and if the programs take more.
 pub fn check_graph_within(graph: &Graph, inputs: &[Array], wrt: &[usize], max_bytes: u64) -> Result<GraphCheck, Error> {
     check_number(graph, wrt)?;
-    let mut check = GraphCheck { agreements: Vec::new(), outside: None };
+    let mut check = GraphCheck { agreements: Vec::new(), outside: None, no_second_order: None };
     let floats = float_outputs(graph);
     let first = Derivatives::new(graph, inputs.to_vec(), wrt, floats.clone(), max_bytes)?;
     match first.program.call(inputs) {
@@ -115,8 +117,15 @@ pub fn check_graph_within(graph: &Graph, inputs: &[Array], wrt: &[usize], max_by
         let pullback = differentiate::vjp(graph, wrt)?;
         let inputs = [inputs.to_vec(), weights(&types)].concat();
         let n_primal = graph.outputs().len();
-        let mut second =
-            Derivatives::new(&pullback, inputs, wrt, (n_primal..n_primal + wrt.len()).collect(), max_bytes)?;
+        let of = (n_primal..n_primal + wrt.len()).collect();
+        let mut second = match Derivatives::new(&pullback, inputs, wrt, of, max_bytes) {
+            Ok(second) => second,
+            Err(Error::Derivative(error)) if matches!(error, DerivativeError::NoRule { .. }) => {
+                check.no_second_order = Some(error.to_string());
+                return Ok(check);
+            }
+            Err(error) => return Err(error),
+        };
         second.out_names = second.in_names.iter().map(|name| format!("{name}.grad")).collect();
         let what = [
             "second order, forward mode against differences of the gradient",
