@@ -190,9 +190,10 @@ impl Elementwise for PolygammaDifference {
         }
     }
 
-    fn partial(&self, slot: usize, x: &[Var], _: Var) -> Partial {
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
         let order = self.order + 1;
-        Partial::Of(if slot == 0 { apply(PolygammaDifference { order }, x) } else { -(x[0] + x[1]).polygamma(order) })
+        let next = if slot == 0 { apply(PolygammaDifference { order }, x) } else { -(x[0] + x[1]).polygamma(order) };
+        Partial::Of(nan_where_nan(y, next))
     }
 
     fn code(&self) -> Code {
