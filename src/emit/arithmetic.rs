@@ -1,7 +1,7 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::{self, Endianness, InstBuilder, MemFlagsData, types};
 
-use super::emitter::{mask_type, register_type};
+use super::emitter::{Mask, mask_type, register_type};
 use super::{Emitter, Reg};
 use crate::value::{DType, Scalar};
 
@@ -276,28 +276,35 @@ impl<'f> Emitter<'f> {
         Reg { value: self.builder.ins().bitselect(mask, x.value, y.value), ..x }
     }
 
-    /// `x` of a float, and +0 where `by` is 0. A lone number takes the instructions of lanes, too: its selection would
-    /// branch.
+    /// `x` of a float, and +0 where `by` is 0.
     pub fn zero_where_zero(&mut self, x: Reg, by: Reg) -> Reg {
-        let lanes = if x.lanes > 1 {
-            x.lanes
-        } else if x.dtype == DType::F32 {
-            4
-        } else {
-            2
+        let mask = self.where_not_zero(by);
+        Reg { value: self.builder.ins().band(x.value, mask), ..x }
+    }
+
+    /// All bits where a float is not 0, none where it is, in registers as `by`. The products of one cotangent stand side by
+    /// side, so that the last mask is often wanted again.
+    fn where_not_zero(&mut self, by: Reg) -> ir::Value {
+        let block = self.builder.current_block();
+        if let Some(mask) = self.last_mask.filter(|mask| mask.of == by.value && Some(mask.block) == block) {
+            return mask.value;
+        }
+        // A lone number is compared in lanes, too: the comparison of one gives no mask, and selection by it branches.
+        let lanes = match by.dtype {
+            _ if by.lanes > 1 => by.lanes,
+            DType::F32 => 4,
+            _ => 2,
         };
-        let ty = register_type(x.dtype, lanes);
-        let widened = |e: &mut Self, x: Reg| {
-            let value = if x.lanes > 1 { x.value } else { e.builder.ins().scalar_to_vector(ty, x.value) };
-            Reg { value, lanes, ..x }
-        };
-        let (value, by) = (widened(self, x), widened(self, by));
-        let zero = self.constant_like(0.0, by);
-        let mask = self.ne(by, zero);
+        let in_lanes = if by.lanes > 1 { by } else { self.splat(by, lanes) };
+        let last_zero = self.last_mask.filter(|mask| Some(mask.block) == block).map(|mask| mask.zero);
+        let is_alike = |zero: &Reg| (zero.dtype, zero.lanes) == (in_lanes.dtype, in_lanes.lanes);
+        let zero = last_zero.filter(is_alike).unwrap_or_else(|| self.constant_like(0.0, in_lanes));
+        let differs = self.ne(in_lanes, zero);
         let flags = MemFlagsData::new().with_endianness(Endianness::Little);
-        let mask = self.builder.ins().bitcast(ty, flags, mask.value);
-        let kept = self.builder.ins().band(value.value, mask);
-        Reg { value: if x.lanes > 1 { kept } else { self.builder.ins().extractlane(kept, 0) }, ..x }
+        let mask = self.builder.ins().bitcast(register_type(by.dtype, lanes), flags, differs.value);
+        let value = if by.lanes > 1 { mask } else { self.builder.ins().extractlane(mask, 0) };
+        self.last_mask = block.map(|block| Mask { of: by.value, block, value, zero });
+        value
     }
 
     /// Whether `x` is NaN.

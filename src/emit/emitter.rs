@@ -52,7 +52,19 @@ pub struct Emitter<'f> {
     kernel: Option<SigRef>,
     /// Memory in the frame for calls.
     room: Option<StackSlot>,
+    /// What was last found to be 0 or not, unless a call stands between: it would not stay in a register.
+    pub(super) last_mask: Option<Mask>,
     effort: Effort,
+}
+
+/// Where a value is not 0, found in one block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mask {
+    pub of: ir::Value,
+    pub block: ir::Block,
+    pub value: ir::Value,
+    /// What it was compared with.
+    pub zero: Reg,
 }
 
 impl<'f> Emitter<'f> {
@@ -70,6 +82,7 @@ impl<'f> Emitter<'f> {
             callees: FxHashMap::default(),
             kernel: None,
             room: None,
+            last_mask: None,
             effort,
         }
     }
@@ -653,6 +666,7 @@ impl<'f> Emitter<'f> {
         let dtype = x[0].dtype;
         let callee = self.math(Routine::new(family, index, dtype, false));
         let arguments: SmallVec<[ir::Value; 3]> = x.iter().map(|x| x.value).collect();
+        self.last_mask = None;
         let call = self.builder.ins().call(callee, &arguments);
         Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
     }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::ops::BitOr;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
@@ -129,17 +130,9 @@ impl Range {
     }
 
     fn neg(self) -> Range {
-        self.map(|x| match x {
-            NEG_INF => INF,
-            NEG_HUGE => HUGE,
-            NEG_BIG => BIG,
-            NEG_SMALL => SMALL,
-            SMALL => NEG_SMALL,
-            BIG => NEG_BIG,
-            HUGE => NEG_HUGE,
-            INF => NEG_INF,
-            other => other,
-        })
+        // The nine kinds of numbers above the bit of NaN are in ascending order.
+        let numbers = (self.0 >> 1).reverse_bits() >> 7;
+        Range(self.0 & NAN.0 | numbers << 1)
     }
 
     fn abs(self) -> Range {
@@ -147,10 +140,13 @@ impl Range {
     }
 
     fn add(self, other: Range) -> Range {
-        if self == Range::FINITE && other == Range::FINITE {
-            return Range::FINITE;
-        }
-        self.with(other, |x, y| match (x, y) {
+        static SUMS: LazyLock<Table> = LazyLock::new(|| Table::new(Range::sum_of_kinds));
+        SUMS.get(self, other)
+    }
+
+    /// The sum of two numbers, given as single kinds.
+    fn sum_of_kinds(self, other: Range) -> Range {
+        match (self, other) {
             (NAN, _) | (_, NAN) | (INF, NEG_INF) | (NEG_INF, INF) => NAN,
             (INF, _) | (_, INF) => INF,
             (NEG_INF, _) | (_, NEG_INF) => NEG_INF,
@@ -159,7 +155,7 @@ impl Range {
             (x, y) if x.within(POSITIVE) && y.within(NEGATIVE) => x.difference(y.neg()),
             (x, y) if x.within(NEGATIVE) => x.neg().sum(y.neg()).neg(),
             (x, y) => x.sum(y),
-        })
+        }
     }
 
     /// The sum of two positive numbers, given as single kinds.
@@ -186,23 +182,24 @@ impl Range {
     }
 
     fn mul(self, other: Range) -> Range {
-        if self == Range::FINITE && other == Range::FINITE {
-            return Range::FINITE;
-        }
-        self.with(other, |x, y| {
-            let magnitude = match (x.abs(), y.abs()) {
-                (NAN, _) | (_, NAN) | (ZERO, INF) | (INF, ZERO) => return NAN,
-                (INF, _) | (_, INF) => INF,
-                (ZERO, _) | (_, ZERO) => ZERO,
-                (BIG, BIG) => LARGE,
-                (SMALL, SMALL) => SMALL | ZERO,
-                (BIG, SMALL) | (SMALL, BIG) => MODEST,
-                (HUGE, SMALL) | (SMALL, HUGE) => POSITIVE,
-                _ => HUGE,
-            };
-            let negative = |x: Range| x.within(NEGATIVE | NEG_INF);
-            if negative(x) == negative(y) { magnitude } else { magnitude.neg() }
-        })
+        static PRODUCTS: LazyLock<Table> = LazyLock::new(|| Table::new(Range::product_of_kinds));
+        PRODUCTS.get(self, other)
+    }
+
+    /// The product of two numbers, given as single kinds.
+    fn product_of_kinds(self, other: Range) -> Range {
+        let magnitude = match (self.abs(), other.abs()) {
+            (NAN, _) | (_, NAN) | (ZERO, INF) | (INF, ZERO) => return NAN,
+            (INF, _) | (_, INF) => INF,
+            (ZERO, _) | (_, ZERO) => ZERO,
+            (BIG, BIG) => LARGE,
+            (SMALL, SMALL) => SMALL | ZERO,
+            (BIG, SMALL) | (SMALL, BIG) => MODEST,
+            (HUGE, SMALL) | (SMALL, HUGE) => POSITIVE,
+            _ => HUGE,
+        };
+        let negative = |x: Range| x.within(NEGATIVE | NEG_INF);
+        if negative(self) == negative(other) { magnitude } else { magnitude.neg() }
     }
 
     fn recip(self) -> Range {
@@ -337,6 +334,32 @@ impl Range {
             Monoid::Min => self.repeated(INF, Range::min).without(INF) | Range(self.0 & INF.0),
             Monoid::And | Monoid::Or => Range::FINITE,
         }
+    }
+}
+
+/// The results of a function of two variables for each kind of the first and each set of kinds of the second. Gradients of
+/// long chains ask for millions of sums and products.
+struct Table(Vec<[Range; N_SETS]>);
+
+const N_SETS: usize = 1 << KINDS.len();
+
+impl Table {
+    /// From the results for single kinds.
+    fn new(f: impl Fn(Range, Range) -> Range) -> Table {
+        let row = |x: Range| {
+            let mut row = [Range::NOTHING; N_SETS];
+            for set in 1..N_SETS {
+                let others = set & (set - 1);
+                row[set] = row[others] | f(x, KINDS[set.trailing_zeros() as usize]);
+            }
+            row
+        };
+        Table(KINDS.into_iter().map(row).collect())
+    }
+
+    fn get(&self, x: Range, y: Range) -> Range {
+        let kinds = (0..KINDS.len()).filter(|&kind| x.meets(KINDS[kind]));
+        kinds.fold(Range::NOTHING, |range, kind| range | self.0[kind][usize::from(y.0)])
     }
 }
 

@@ -134,6 +134,9 @@ impl Var {
 #[track_caller]
 pub(super) fn broadcast_pair(x: Var, y: Var) -> (Var, Var) {
     let (a, b) = (x.shape(), y.shape());
+    if a == b {
+        return (x, y);
+    }
     match broadcast_shape(&a, &b) {
         Some(shape) => (x.broadcast_to(&shape), y.broadcast_to(&shape)),
         None => (x, y),
