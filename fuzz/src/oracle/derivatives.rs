@@ -276,13 +276,19 @@ impl Oracle {
         Ok(())
     }
 
-    /// Whether the derivative varies slowly enough for differences to see it: by far less than it differs from them, between
-    /// points that are nearly the same and along the line.
+    /// Whether the derivative varies slowly enough for differences to see it: along the line it bends by far less than it
+    /// differs from them, and changes by little, and between points that are nearly the same it varies by far less.
     fn is_steady(&self, site: &Site<'_>, product: &Product<'_>, tangents: &[Array], apart: f64) -> bool {
-        let varies_by = |h: f64| Some((product.along(site, tangents, h)? - product.sum.value).abs());
-        let slow = |h: f64| varies_by(h).is_some_and(|variation| variation <= apart / 4.0);
+        let claimed = product.sum.value;
+        let is_slow = |h: f64| {
+            let (right, left) = (product.along(site, tangents, h), product.along(site, tangents, -h));
+            right.zip(left).is_some_and(|(right, left)| {
+                let (bend, change) = ((right - claimed) - (claimed - left), right - left);
+                bend.abs() <= apart / 4.0 && change.abs() <= (apart / 2.0).max(0.1 * claimed.abs())
+            })
+        };
         let noise = self.noise(site, [product, product]).map(|noise| noise.max(self.rounding(site, product)));
-        noise.is_some_and(|noise| apart > 1e3 * noise) && [1e-3, -1e-3, 1e-4, 1e-5].into_iter().all(slow)
+        noise.is_some_and(|noise| apart > 1e3 * noise) && [3e-4, 1e-4, 1e-5].into_iter().all(is_slow)
     }
 }
 
@@ -411,10 +417,7 @@ impl Product<'_> {
 impl Product<'_> {
     /// The same at a point along the line.
     fn along(&self, site: &Site<'_>, tangents: &[Array], h: f64) -> Option<f64> {
-        let mut inputs = self.of.inputs.clone();
-        for (&k, t) in site.wrt.iter().zip(tangents) {
-            inputs[k] = moved(&inputs[k], h, t)?;
-        }
+        let inputs = [&site.along(tangents, h)?[..], &self.of.inputs[site.case.inputs.len()..]].concat();
         let mut outputs = self.of.agreed.at(&self.of.graph, &inputs)?;
         Some(dot(self.with, &outputs.split_off(outputs.len() - self.of.values.len())).value)
     }
