@@ -1,9 +1,10 @@
 //! Runs a graph node by node, regions included, and lets every step be seen and changed.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use retrograd::Graph;
-use retrograd::ir::{NodeId, Value};
+use retrograd::ir::{Node, NodeId, Value};
 use retrograd::op::{Lowering, Op, Revolve, Scan, While};
 use retrograd::value::{Array, Scalar, Type};
 
@@ -42,9 +43,20 @@ impl Datum {
         }
     }
 
-    /// Whether it is an array that depends on a tangent or a cotangent.
+    /// Whether it depends on a tangent or a cotangent.
     pub(super) fn is_linear(&self) -> bool {
-        matches!(self, Datum::Array { is_linear: true, .. })
+        match self {
+            Datum::Array { is_linear, .. } => *is_linear,
+            Datum::Stack(stack) => stack.iter().any(Datum::is_linear),
+        }
+    }
+
+    /// The same, linear if it was or this says so.
+    fn or_linear(self, also: bool) -> Datum {
+        match self {
+            Datum::Array { array, is_linear } => Datum::Array { array, is_linear: is_linear || also },
+            stack @ Datum::Stack(_) => stack,
+        }
     }
 
     fn stack(&self) -> Option<&[Datum]> {
@@ -135,6 +147,69 @@ fn step(graph: &Graph, id: NodeId, x: &[Datum], watch: &mut dyn FnMut(Step<'_>))
         watch(Step { op, operands: x, results: &mut results, is_linear });
         return Some(results.into_iter().map(|y| Datum::new_float(y, is_linear)).collect());
     }
+    // A zero that stands for a cotangent on a way that is not taken, or where a sum begins, is as linear as what comes on the
+    // other way, or later.
+    let linear = linear_results(op, node.regions(), x.iter().map(Datum::is_linear).collect());
+    let mut x = x.to_vec();
+    for (x, &linear) in x.iter_mut().zip(&linear[..n_carried(op)]) {
+        *x = x.clone().or_linear(linear);
+    }
+    let results = control(op, node, &x, watch)?;
+    Some(results.into_iter().zip(linear).map(|(y, linear)| y.or_linear(linear)).collect())
+}
+
+/// How many of the operands, the first, come back as results.
+fn n_carried(op: &Op) -> usize {
+    if let Op::While(op) = op {
+        op.carry
+    } else if let Op::Scan(op) = op {
+        op.carry
+    } else if let Op::Revolve(op) = op {
+        op.cts
+    } else {
+        0
+    }
+}
+
+/// Which results of an operation with regions depend on linear operands on any way through it.
+fn linear_results(op: &Op, regions: &[Arc<Graph>], mut x: Vec<bool>) -> Vec<bool> {
+    // The condition or the index comes before what the branches take, and the row's number is not among the operands.
+    let skipped = usize::from(matches!(op, Op::Cond(_) | Op::Switch(_)));
+    let added = usize::from(matches!(op, Op::Scan(_) | Op::Revolve(_)));
+    let chosen = if matches!(op, Op::While(_) | Op::Revolve(_)) { &regions[1..] } else { regions };
+    loop {
+        let inputs = [&vec![false; added][..], &x[skipped..]].concat();
+        let each = chosen.iter().map(|region| linear_outputs(region, &inputs));
+        let results = each.reduce(|x, y| x.into_iter().zip(y).map(|(x, y)| x || y).collect()).unwrap_or_default();
+        let before = x.clone();
+        x.iter_mut().zip(&results[..n_carried(op)]).for_each(|(x, y)| *x |= y);
+        if x == before {
+            return results;
+        }
+    }
+}
+
+/// Which outputs depend on linear inputs.
+fn linear_outputs(graph: &Graph, inputs: &[bool]) -> Vec<bool> {
+    let mut known: Vec<Vec<bool>> = vec![Vec::new(); graph.n_nodes()];
+    for (input, &linear) in graph.inputs().iter().zip(inputs) {
+        known[input.node.index()] = vec![linear];
+    }
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let Some(op) = node.op() else { continue };
+        let x: Vec<bool> = graph.operands(id).iter().map(|x| known[x.node.index()][usize::from(x.result)]).collect();
+        known[id.index()] = if matches!(op.lower(), Lowering::Control(_)) {
+            linear_results(op, node.regions(), x)
+        } else {
+            let any = x.contains(&true);
+            node.types().iter().map(|ty| any && ty.dtype.is_float()).collect()
+        };
+    }
+    graph.outputs().iter().map(|output| known[output.value.node.index()][usize::from(output.value.result)]).collect()
+}
+
+fn control(op: &Op, node: &Node<Op>, x: &[Datum], watch: &mut dyn FnMut(Step<'_>)) -> Option<Vec<Datum>> {
     let mut call = |region: usize, inputs: Vec<Datum>| walk(&node.regions()[region], inputs, watch);
     match op {
         Op::Cond(_) => call(usize::from(x[0].array()?.get(0)? != Scalar::Bool(true)), x[1..].to_vec()),
