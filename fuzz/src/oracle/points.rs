@@ -166,3 +166,69 @@ fn slopes(step: &Step<'_>, slot: usize, h: f64, random: &Random) -> Option<Vec<f
 fn is_finite(x: &Array) -> bool {
     !x.dtype().is_float() || reals(x).iter().all(|x| x.is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use retrograd::value::Type;
+    use retrograd::{Var, cond, trace};
+
+    use super::*;
+
+    fn of_two(f: impl Fn(Var, Var) -> Var) -> Graph {
+        let ty = Type::new(DType::F64, [2]);
+        trace(move |x: Var, ct: Var| f(x, ct), (ty.clone(), ty)).unwrap()
+    }
+
+    fn births_at(f: impl Fn(Var, Var) -> Var, x: [f64; 2], ct: [f64; 2]) -> [bool; 3] {
+        let inputs = [x, ct].map(|x| Array::from_elements([2], x.to_vec()).unwrap());
+        let Births { of_zeros, by_overflow, by_slopes } = births(&of_two(f), &inputs, 1).unwrap();
+        [of_zeros, by_overflow, by_slopes]
+    }
+
+    #[test]
+    fn what_was_finite_is_told_by_what_it_met() {
+        let product = |x: Var, ct: Var| ct * x.recip();
+        assert_eq!(births_at(product, [1.0, 2.0], [3.0, 0.0]), [false, false, false]);
+        assert_eq!(births_at(product, [0.0, 2.0], [3.0, 0.0]), [false, false, true]);
+        assert_eq!(births_at(product, [1.0, 0.0], [3.0, 0.0]), [true, false, false]);
+        assert_eq!(births_at(product, [1e-200, 1.0], [1e200, 0.0]), [false, true, false]);
+        assert_eq!(births_at(|x, ct| ct / x, [0.0, 1.0], [3.0, 0.0]), [false, false, true]);
+        // In a sum of products: a zero alone, and beside another number that has met the infinity.
+        let contraction = |x: Var, ct: Var| ct.dot(x.recip());
+        assert_eq!(births_at(contraction, [1.0, 0.0], [3.0, 0.0]), [true, false, true]);
+        assert_eq!(births_at(contraction, [0.0, 0.0], [3.0, 0.0]), [false, false, true]);
+        // The zero of the branch that is not taken is a cotangent as well.
+        let not_taken = |x: Var, ct: Var| {
+            let branch = |ct: Var| cond(x.sum().greater(0.0), || ct.full_like(0.0), || ct);
+            branch(ct) * x.ln()
+        };
+        assert_eq!(births_at(not_taken, [3.0, 0.0], [1.0, 1.0]), [true, false, false]);
+    }
+
+    #[test]
+    fn decisions_differ_across_jumps_alone() {
+        let graph = of_two(|x, y| x.floor() + y.greater(0.0).select(x, y) + x % 0.75);
+        let at = |x: f64, y: f64| decisions(&graph, &[x, y].map(|x| Array::from_elements([2], vec![x, 0.1]).unwrap()));
+        assert_eq!(at(0.8, 1.0), at(0.9, 2.0));
+        assert_ne!(at(0.8, 1.0), at(1.1, 1.0));
+        assert_ne!(at(0.8, 1.0), at(0.8, -1.0));
+        assert_ne!(at(0.8, 1.0), at(0.7, 1.0));
+    }
+
+    #[test]
+    fn programs_are_singular_where_a_slope_is_infinite() {
+        let singular = |f: fn(Var) -> Var, x: f64| {
+            let graph = trace(f, (DType::F64,)).unwrap();
+            is_singular(&graph, &[Array::scalar(x)], &Random::new(1))
+        };
+        assert!(singular(|x| (x - x).sqrt(), 1.0));
+        assert!(singular(|x| x.cbrt(), 0.0));
+        assert!(singular(|x| (x - 1.0).abs().powf(x - 1.0), 1.0));
+        assert!(singular(|x| x.acos(), 1.0));
+        assert!(singular(|x| x.ln(), -1.0));
+        assert!(singular(|x| (-x * x).exp() * 1e-20, 27.0));
+        assert!(!singular(|x| (x - x).sinc() + x.sqrt() + x.hypot(0.0), 1.0));
+        assert!(!singular(|x| (x * 1e3).exp().ln_1p().tanh() + x.erf(), 0.1));
+        assert!(!singular(|x| x.abs() + x.max(0.0) + x.square().cos(), 0.0));
+    }
+}
