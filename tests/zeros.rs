@@ -38,6 +38,8 @@ fn wild() -> Vec<Wild> {
         wild("sqrt", |x| x.sqrt(), ABOVE, &[0.0, -1.0]),
         wild("rsqrt", |x| x.rsqrt(), ABOVE, &[0.0, -1.0]),
         wild("cbrt", |x| x.cbrt(), ABOVE, &[0.0, -0.0]),
+        // Above 1, where there is no pole, but 1000 to the power of 1000 is infinite.
+        wild("power", |x| (x.square() + 1.0).powf(x.square() + 1.0), INSIDE, &[-40.0, 1e3]),
         wild("ln", |x| x.ln(), ABOVE, &[0.0, -1.0]),
         wild("recip", |x| x.recip(), ABOVE, &[0.0, -0.0]),
         wild("quotient", |x| (x + 2.0) / x, ABOVE, &[0.0, -0.0]),

@@ -22,7 +22,11 @@ const MAX_BYTES: usize = 256 << 20;
 pub fn run(what: &What, options: &Options) -> io::Result<bool> {
     panics::keep();
     std::fs::create_dir_all(&options.keep)?;
-    let state = options.state.as_ref().map(|path| File::options().write(true).create(true).open(path)).transpose()?;
+    let state = options
+        .state
+        .as_ref()
+        .map(|path| File::options().write(true).create(true).truncate(false).open(path))
+        .transpose()?;
     let corpus = if matches!(what, What::Graphs(_)) { Vec::new() } else { files::corpus() };
     let mut worker = Worker { options, corpus, kinds: HashMap::new(), counts: Counts::default(), n_findings: 0 };
     let mut n = 0;

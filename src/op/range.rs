@@ -296,12 +296,14 @@ impl Range {
         })
     }
 
+    /// With exponents of up to 64 they grow as products of their base do, with larger ones as exponentials.
     fn pow(self, exponent: Range) -> Range {
         self.with(exponent, |x, y| match (x, y) {
             (_, ZERO) => BIG,
             (ZERO, y) if y.within(POSITIVE) => ZERO,
             (ZERO, y) if y.within(NEGATIVE) => INF | NEG_INF,
             (SMALL, y) if y.within(POSITIVE) => ZERO | MODEST,
+            (SMALL, NEG_HUGE) | (BIG | HUGE, HUGE) => LARGE | INF,
             (SMALL, y) if y.within(NEGATIVE) => LARGE,
             (BIG | HUGE, y) if y.within(POSITIVE) => LARGE,
             (BIG | HUGE, y) if y.within(NEGATIVE) => ZERO | MODEST,
@@ -784,6 +786,10 @@ mod tests {
         assert!(!wild(|x| x.clamp(1e-7, 0.999).ln()));
         assert!(!wild(|x| x.tanh().exp() + x.sin().exp() + x.clamp(-10.0, 10.0).sinh()));
         assert!(!wild(|x| x.cosh().square().recip()));
+        assert!(!wild(|x| (1.0 + x * x).powf(1.5)));
+        assert!(!wild(|x| (1.0 + x * x).powf(x.tanh())));
+        assert!(wild(|x| (1.0 + x * x).powf(x)));
+        assert!(wild(|x| x.sigmoid().clamp(1e-7, 0.5).powf(x)));
         assert!(wild(|x| x.exp()));
         assert!(wild(|x| x.sqrt()));
         assert!(wild(|x| x.recip()));

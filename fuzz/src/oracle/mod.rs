@@ -3,6 +3,8 @@
 
 mod derivatives;
 mod differences;
+mod points;
+mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -278,6 +280,24 @@ fn filled(ty: &Type, garbage: bool) -> Array {
         DType::Bool => Array::from_elements(shape, vec![garbage; n]),
     };
     array.expect("as many elements as the shape has")
+}
+
+/// The elements of floating point; none where there are others.
+fn reals(x: &Array) -> Vec<f64> {
+    match (x.as_slice::<f64>(), x.as_slice::<f32>()) {
+        (Some(x), _) => x.to_vec(),
+        (_, Some(x)) => x.iter().map(|&x| f64::from(x)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The array with each element replaced; `None` where its elements are not of floating point.
+fn floats(x: &Array, by: impl Fn(f64) -> f64) -> Option<Array> {
+    match x.dtype() {
+        DType::F64 => Array::from_elements(x.shape(), reals(x).into_iter().map(by).collect()),
+        DType::F32 => Array::from_elements(x.shape(), reals(x).into_iter().map(|x| by(x) as f32).collect()),
+        DType::I64 | DType::Bool => None,
+    }
 }
 
 fn first_difference(expected: &Array, got: &Array) -> String {
