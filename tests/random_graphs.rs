@@ -99,5 +99,5 @@ fn what_once_was_judged_wrongly_is_right() {
             }
         }
     }
-    assert_eq!(n_files, 12);
+    assert_eq!(n_files, 13);
 }
