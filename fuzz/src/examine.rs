@@ -35,11 +35,22 @@ impl Generator {
     }
 }
 
+/// What a program is checked by: [`check`] or [`check_bits`](crate::oracle::check_bits).
+pub type Check = fn(&Case, u64) -> Result<Counts, Box<Finding>>;
+
 /// Writes the program of these decisions and checks it; the seed chooses among the checks.
 ///
 /// # Errors
 /// The first thing that does not hold. A panic of the crate is one, and so is a trace that is refused.
 pub fn examine(generator: Generator, choices: &Choices, seed: u64) -> Result<Counts, Box<Finding>> {
+    examine_by(check, generator, choices, seed)
+}
+
+/// The same with another check.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_by(check: Check, generator: Generator, choices: &Choices, seed: u64) -> Result<Counts, Box<Finding>> {
     match catch_unwind(AssertUnwindSafe(|| generator.write(choices))) {
         Ok(Ok(case)) => check(&case, seed),
         Ok(Err(error)) => Err(unwritten("the trace is refused", error.to_string())),

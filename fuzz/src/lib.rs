@@ -22,4 +22,4 @@ pub mod shrink;
 
 pub use case::Case;
 pub use choices::{Choices, Random};
-pub use examine::{Generator, examine, smallest};
+pub use examine::{Check, Generator, examine, examine_by, smallest};

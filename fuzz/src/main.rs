@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1000000 --seed 1
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1 --seed 4711    # one program again
-//! cargo run --release -p retrograd-fuzz -- graphs --count 10000 --under "valgrind -q --error-exitcode=9"
+//! cargo run --release -p retrograd-fuzz -- graphs --count 10000 --bits --under "valgrind -q --error-exitcode=9"
 //! cargo run --release -p retrograd-fuzz -- reader --count 10000000         # damaged files
 //! cargo run --release -p retrograd-fuzz -- whole-path --count 100000
 //! ```
@@ -77,6 +77,9 @@ struct Options {
     /// The seconds after which a process that is not ready with one program is ended.
     #[arg(long, default_value_t = 120)]
     patience: u64,
+    /// Compare bits alone: derivatives are made and run, and not compared with differences.
+    #[arg(long)]
+    bits: bool,
     /// A command under which the processes run: "valgrind -q --error-exitcode=9".
     #[arg(long, default_value = "")]
     under: String,

@@ -108,6 +108,7 @@ impl Lane<'_> {
         command
             .arg(self.what)
             .args(arguments.iter().flat_map(|(name, value)| [*name, value]))
+            .args(self.options.bits.then_some("--bits"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

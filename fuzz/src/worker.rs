@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use retrograd_fuzz::oracle::{Counts, Finding};
-use retrograd_fuzz::{Choices, Generator, examine, files, panics, smallest};
+use retrograd_fuzz::oracle::{Counts, Finding, check, check_bits};
+use retrograd_fuzz::{Choices, Generator, examine_by, files, panics, smallest};
 
 use crate::{Options, What, allocations};
 
@@ -61,7 +61,8 @@ struct Worker<'w> {
 impl Worker<'_> {
     fn graph(&mut self, seed: u64) -> io::Result<()> {
         let (generator, choices) = (Generator::of_seed(seed), Choices::from_seed(seed));
-        match examine(generator, &choices, seed) {
+        let check = if self.options.bits { check_bits } else { check };
+        match examine_by(check, generator, &choices, seed) {
             Ok(counts) => {
                 self.counts = self.counts.plus(counts);
                 Ok(())
