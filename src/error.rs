@@ -64,7 +64,17 @@ impl PartialEq for SourceLine {
 }
 
 /// Any error of this crate, by the stage at which it was found.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// `Debug` writes what `Display` writes, so that a `main` that returns it ends with a message for people. The parts have
+/// the `Debug` of their fields.
+///
+/// ```
+/// use retrograd::{Error, Graph};
+///
+/// let error: Error = Graph::load("missing.json").unwrap_err();
+/// assert_eq!(format!("{error:?}"), error.to_string());
+/// ```
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// An operation was applied to operands that it does not take.
@@ -312,6 +322,12 @@ pub struct IoError {
     pub action: &'static str,
     /// What the system said.
     pub message: String,
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Error {

@@ -607,8 +607,9 @@ impl Hoisted {
         let mut hoisted = Hoisted { fixed, border: Vec::new() };
         let mut seen: HashMap<Value, ()> = HashMap::new();
         let mut pending: Vec<Value> = region.outputs().iter().map(|output| output.value).collect();
-        let changing = region.ids().filter(|id| !hoisted.fixed[id.index()]);
-        pending.extend(changing.flat_map(|id| region.operands(id)));
+        for id in region.ids().filter(|id| !hoisted.fixed[id.index()]) {
+            pending.extend(region.operands(id));
+        }
         while let Some(x) = pending.pop() {
             if !hoisted.fixed[x.node.index()] || seen.insert(x, ()).is_some() {
                 continue;
