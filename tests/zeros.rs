@@ -533,3 +533,41 @@ fn ordinary_code_keeps_plain_products() {
     let outputs = interpret::run(&gradient, &[vector(vec![-1000.0, 0.0])]).unwrap();
     assert_eq!(floats(&outputs[1]), [0.0, 0.25]);
 }
+
+/// In higher orders, the zeros of what was a cotangent or tangent are strong, and those of data are not: products with data
+/// stay plain, and those of matrices whole, whatever they are multiplied with.
+#[test]
+fn zeros_of_data_are_no_zeros_of_derivatives() {
+    let data = Type::new(DType::F64, [7, 3]);
+    let loss = |w: Var, x: Var| -(0.5 * (x.dot(w).tanh() + 1.0)).ln().sum();
+    let graph = trace(loss, (Type::new(DType::F64, [3]), data.clone())).unwrap();
+    let of_map = trace(
+        |w: Var, x: Var, ways: Var| {
+            let slope = retrograd::grad(|w: Var| loss(w, x));
+            map(ways, |t: Var| retrograd::jvp(|w: Var| slope.call(w)).call(w, t).1)
+        },
+        (Type::new(DType::F64, [3]), data, Type::new(DType::F64, [2, 3])),
+    );
+    let of_graph = optimize(&differentiate::hessian(&graph, 0, &[0]).unwrap()).unwrap();
+    for hessian in [of_graph, optimize(&of_map.unwrap()).unwrap()] {
+        let listing = hessian.to_string();
+        let strong: Vec<&str> = listing.lines().filter(|line| line.contains(" = strong_")).collect();
+        assert!(!strong.is_empty(), "{listing}");
+        assert!(strong.iter().all(|line| line.contains("f64[7] =")), "{listing}");
+    }
+}
+
+/// A zero that a derivative began with passes nothing on, though it is an input like others.
+#[test]
+fn zeros_of_seeds_are_strong() {
+    let slope = |x: Var, t: Var| retrograd::jvp(|x: Var| x * x).call(x, t).1.sqrt();
+    let scalar = || Type::scalar(DType::F64);
+    let graph = trace(slope, (scalar(), scalar())).unwrap();
+    let of_graph = differentiate::grad(&graph, 0, &[0]).unwrap();
+    let of_function = |x: Var, t: Var| (x, retrograd::grad(|x: Var| slope(x, t)).call(x));
+    for gradient in [of_graph, trace(of_function, (scalar(), scalar())).unwrap()] {
+        let at = |t: f64| floats(&interpret::run(&gradient, &[3.0, t].map(Array::scalar)).unwrap()[1])[0];
+        assert_eq!(at(0.0), 0.0, "{gradient}");
+        assert_eq!(at(6.0), 1.0, "{gradient}");
+    }
+}

@@ -96,9 +96,7 @@ impl Activity {
     pub fn is_derived(&self) -> bool {
         trace::inspect(|graph| {
             let active = (0..self.active.len()).filter(|&index| self.active[index] && !self.stops[index]);
-            active.map(|index| graph.node(NodeId::from_index(self.first + index))).any(|node| {
-                node.provenance().role.is_some() || matches!(node.op(), Some(Op::StrongMul(_) | Op::StrongDot(_)))
-            })
+            active.map(|index| NodeId::from_index(self.first + index)).any(|id| trace::is_of_derivative(graph, id))
         })
     }
 

@@ -44,8 +44,9 @@ impl Strong {
 
     /// The partial derivative may itself be a cotangent or tangent of an earlier mode, of which an exact zero passes nothing
     /// on either, though what flows now may be infinite there.
-    fn here(self) -> Strong {
-        if trace::is_derived() { Strong::Either } else { self }
+    fn here(self, operands: [Var; 2]) -> Strong {
+        let may_be_linear = |slot: usize| !self.holds(slot) && trace::may_be_linear(operands[slot]);
+        if trace::is_derived() && (0..2).any(may_be_linear) { Strong::Either } else { self }
     }
 
     /// That of the product in which a tangent takes the place of the operand in that slot: what was a partial derivative
@@ -301,14 +302,14 @@ float!(f64, f32);
 /// makes no difference, so far as can be seen from the graph.
 #[track_caller]
 pub(crate) fn strong_product(x: Var, y: Var, zeros: Strong) -> Var {
-    let zeros = zeros.here();
+    let zeros = zeros.here([x, y]);
     if matters([x, y], zeros) { apply(StrongMul { zeros }, &[x, y]) } else { x * y }
 }
 
 /// The contraction in which zeros of one operand, or of either, annihilate the other.
 #[track_caller]
 pub(super) fn contraction(op: DotGeneral, operands: [Var; 2], zeros: Strong) -> Var {
-    let zeros = zeros.here();
+    let zeros = zeros.here(operands);
     if trace::has_failed() || !matters(operands, zeros) {
         return apply(op, &operands);
     }

@@ -1,13 +1,13 @@
 //! The trace that is open on a thread: the graph under construction behind every [`Var`].
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::range::Ranges;
-use super::{Graph, Op, Range, Var};
+use super::{Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
@@ -33,6 +33,10 @@ struct Trace {
     ranges: Ranges,
     /// Whether what is being differentiated is made of derivatives itself, whose zeros are strong on either side.
     is_derived: bool,
+    /// What derivatives began with: tangents of inputs, cotangents of outputs.
+    seeds: HashSet<Value>,
+    /// Whether inputs that are no seeds may be tangents or cotangents: those of a graph that came with derivatives.
+    has_derived_inputs: bool,
     /// The line of the user's that was met last; in the beginning, that which asked for the trace.
     user: &'static Location<'static>,
     /// A file whose lines were looked at before, and whether they are those of a dependency.
@@ -77,6 +81,7 @@ pub(crate) fn record_at<T>(
     oracle: Option<Oracle>,
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
+    let has_derived_inputs = graph.ids().any(|id| is_of_derivative(&graph, id));
     let trace = Trace {
         id: 0,
         graph,
@@ -87,6 +92,8 @@ pub(crate) fn record_at<T>(
         captures: None,
         ranges: Ranges::default(),
         is_derived: false,
+        seeds: HashSet::new(),
+        has_derived_inputs,
         user: at,
         file: (at.file(), false),
     };
@@ -255,6 +262,8 @@ fn trace_region(
         captures,
         ranges: known,
         is_derived,
+        seeds: HashSet::new(),
+        has_derived_inputs: true,
         user,
         file,
     };
@@ -619,6 +628,43 @@ pub(crate) fn range(x: Var) -> Range {
 /// Whether what is being differentiated is made of derivatives itself.
 pub(crate) fn is_derived() -> bool {
     with_open(|trace| trace.is_derived)
+}
+
+/// Whether a node was made by a derivative rule.
+pub(crate) fn is_of_derivative(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    node.provenance().role.is_some() || matches!(node.op(), Some(Op::StrongMul(_) | Op::StrongDot(_)))
+}
+
+/// Tells what a derivative begins with.
+pub(crate) fn note_seeds(seeds: &[Var]) {
+    let seeds: Vec<Value> = seeds.iter().filter_map(|&x| local(x)).collect();
+    with_open(|trace| trace.seeds.extend(seeds));
+}
+
+/// Whether a value may be a tangent or a cotangent, or other elements of one. What the user computes is none, but for what
+/// a derivative began with; what a region computes may be, but what it captures is what it is outside.
+pub(crate) fn may_be_linear(x: Var) -> bool {
+    let Some(mut value) = local(x) else { return true };
+    with_all(|open| {
+        let mut level = open.len() - 1;
+        loop {
+            let Trace { graph, captures, seeds, has_derived_inputs, .. } = &open[level];
+            let node = graph.node(value.node);
+            if seeds.contains(&value) {
+                return true;
+            } else if node.op().is_some_and(|op| matches!(op.lower(), Lowering::View(_))) {
+                value = graph.operands(value.node)[0];
+            } else if let Some(captures) = captures {
+                let captured = captures.inside.iter().find(|&(_, &inside)| inside == value);
+                let Some((&outside, _)) = captured else { return true };
+                (value, level) = (outside, level - 1);
+            } else {
+                let is_input = node.op().is_none();
+                return is_input && *has_derived_inputs || is_of_derivative(graph, value.node);
+            }
+        }
+    })
 }
 
 /// Runs a mode of differentiation over what is, or is not, made of derivatives. It is so in regions of what is so.
