@@ -266,7 +266,7 @@ fn a_divergence_is_told() {
     let found = result(&out);
     assert_eq!((found["stopped"].as_str(), &found["iterations"]), (Some("diverged"), &Value::from(6)));
     let expected = "error: rosenbrock.json: minimize: diverged in iteration 6 at x = 1.1163569543664577e78, y = ";
-    assert!(err.starts_with(expected) && err.ends_with(" (the lowest point before is written): out is inf\n"), "{err}");
+    assert!(err.starts_with(expected) && err.ends_with(" (the lowest point is written): out is inf\n"), "{err}");
     assert_eq!(result(&folder.read("point.json")), found["point"]);
     assert!(number(&found["value"]).is_finite() && folder.read("steps.csv").lines().count() == 1 + 6);
 
@@ -287,8 +287,16 @@ fn a_divergence_is_told() {
     }
     let (code, out, err) = folder.run(&["minimize", "log.json", "x=1"]);
     assert_eq!((code, number(&result(&out)["point"]["x"])), (1, 1.0));
-    let expected = "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the lowest point before is written): out is -inf\n";
+    let expected = "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the lowest point is written): out is -inf\n";
     assert_eq!(err, expected);
+    // What a line search met on its way to infinity counts, too.
+    graph("hill", |x| -x * x);
+    for method in ["lbfgs", "newton-cg", "gradient-descent"] {
+        let (code, out, _) = folder.run(&["minimize", "hill.json", "x=0.001", "--method", method]);
+        let found = result(&out);
+        let (x, value) = (number(&found["point"]["x"]), number(&found["value"]));
+        assert!(code == 1 && value < -1e100 && value == -x * x, "{method}: {found}");
+    }
     // The first step leads to where there is no logarithm: a step too far, and no divergence.
     graph("barrier", |x| 10.0 * x - x.ln());
     for method in ["lbfgs", "newton-cg", "gradient-descent"] {
@@ -307,7 +315,7 @@ fn a_guard_that_does_not_hold_is_told() {
     assert_eq!((code, found["stopped"].as_str()), (1, Some("failed")));
     let iteration = &found["iterations"];
     assert!(err.starts_with(&format!("error: sine.json: minimize: failed in iteration {iteration} at x = ")), "{err}");
-    assert!(err.contains(" (the lowest point before is written): guard "), "{err}");
+    assert!(err.contains(" (the lowest point is written): guard "), "{err}");
     let err = folder.fails(1, &["minimize", "sine.json", "x=0.1"]);
     let expected = "error: sine.json: minimize: failed in iteration 0 at x = 0.1: guard 1: this program holds the path";
     assert!(err.starts_with(expected), "{err}");

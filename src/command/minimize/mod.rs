@@ -204,7 +204,7 @@ impl Minimize {
         };
         let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
         let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
-        let written = if outcome.point.is_some() { " (the lowest point before is written)" } else { "" };
+        let written = if outcome.point.is_some() { " (the lowest point is written)" } else { "" };
         tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{written}: {what}"));
         ExitCode::FAILURE
     }

@@ -21,6 +21,8 @@ pub struct Objective {
     scale: Cell<f64>,
     /// Solvers ask for the value and then for the gradient of the same point.
     last: RefCell<Option<Rc<Point>>>,
+    /// The lowest of all finite points, those included that a line search tried.
+    lowest: RefCell<Option<Rc<Point>>>,
     n_evaluations: Cell<u64>,
     /// Solvers keep errors of a line search to themselves.
     failure: RefCell<Option<(Error, Vec<f64>)>>,
@@ -99,6 +101,7 @@ impl Objective {
             wrt,
             scale: Cell::new(1.0),
             last: RefCell::new(None),
+            lowest: RefCell::new(None),
             n_evaluations: Cell::new(0),
             failure: RefCell::new(None),
         })
@@ -127,6 +130,11 @@ impl Objective {
         let types = self.types.iter().chain([&self.value_and_gradient.outputs()[0].1]);
         let single = types.map(|ty| ty.dtype).any(|dtype| dtype == DType::F32);
         if single { f32::EPSILON.into() } else { f64::EPSILON }
+    }
+
+    /// The lowest finite point that was evaluated.
+    pub fn lowest(&self) -> Option<Rc<Point>> {
+        self.lowest.borrow().clone()
     }
 
     /// How often value and gradient were computed.
@@ -169,6 +177,10 @@ impl Objective {
         let value = outputs[0].get(0).map_or(f64::NAN, number);
         let point = Rc::new(Point { x: x.to_vec(), value, gradient: flatten(&outputs[1..]) });
         self.last.replace(Some(point.clone()));
+        let mut lowest = self.lowest.borrow_mut();
+        if point.is_finite() && lowest.as_ref().is_none_or(|lowest| point.value < lowest.value) {
+            *lowest = Some(point.clone());
+        }
         Ok(point)
     }
 

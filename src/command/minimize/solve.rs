@@ -48,7 +48,8 @@ pub enum Stop {
     Failed(Error, Vec<f64>),
 }
 
-/// Where it stopped: the lowest point that was seen, or that of least gradient beside it, unless none was finite.
+/// Where it stopped: the lowest point that was seen, also on the way of a line search, or that of least gradient beside it,
+/// unless none was finite.
 pub struct Outcome {
     pub point: Option<Rc<Point>>,
     /// The iteration that stopped it; one more than that of the point, if it diverged.
@@ -93,7 +94,10 @@ pub fn minimize(objective: &Objective, settings: &Settings, observe: &mut Observ
             run(objective, settings, &watch, NewtonCg { objective, line_search: Bisection::unit(objective.epsilon()) })
         }
     }
-    let Watch { iteration, best: point, stop, .. } = watch.into_inner();
+    let Watch { iteration, best, stop, .. } = watch.into_inner();
+    let has_converged = matches!(stop, Some(Stop::Gradient));
+    let lower = objective.lowest().filter(|lowest| best.as_ref().is_none_or(|best| lowest.value < best.value));
+    let point = lower.filter(|_| !has_converged).or(best);
     match objective.failure() {
         // What failed was on its way to the next one.
         Some((error, x)) => {
