@@ -90,9 +90,15 @@ impl Table {
     }
 
     fn column(&self, name: &str) -> Result<usize, Malformed> {
-        let named = self.header.iter().flatten().position(|known| known == name);
-        if let Some(column) = named {
-            return Ok(column);
+        let mut named = self.header.iter().flatten().enumerate().filter(|(_, known)| *known == name);
+        match (named.next(), named.next()) {
+            (Some((column, _)), None) => return Ok(column),
+            (Some((first, _)), Some((second, _))) => {
+                let (first, second) = (first + 1, second + 1);
+                let requirement = format!("takes a column of one name, but #{first} and #{second} are both {name:?}");
+                return Err(Malformed::whole(requirement));
+            }
+            (None, _) => {}
         }
         if let Some(number) = name.strip_prefix('#') {
             return match number.parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
@@ -150,7 +156,9 @@ fn parse(text: &str, dtype: DType) -> Option<Scalar> {
 fn number(text: &str) -> Option<f64> {
     let digits = text.contains(|c: char| c.is_ascii_digit());
     let known = ["nan", "NaN", "inf", "-inf"].contains(&text);
-    if digits || known { text.parse().ok() } else { None }
+    let number = if digits || known { text.parse().ok() } else { None };
+    // What is written in digits is finite.
+    number.filter(|number: &f64| known || number.is_finite())
 }
 
 fn malformed(error: csv::Error) -> Malformed {
@@ -218,7 +226,12 @@ mod tests {
             table.array("#1", &Type::parse("f64[2]").unwrap()).unwrap_err().to_string(),
             "line 1, column #1: takes a number, but got \"infinity\""
         );
-        let table = read("1e39\n", false).unwrap();
-        assert!(table.array("#1", &Type::parse("f32[1]").unwrap()).is_err());
+        for (text, ty) in [("1e39\n", "f32[1]"), ("1e400\n", "f64[1]"), ("-1e400\n", "f32[1]")] {
+            assert!(read(text, false).unwrap().array("#1", &Type::parse(ty).unwrap()).is_err(), "{text}");
+        }
+        let table = read("a,b,a\n1,2,3\n", true).unwrap();
+        let column = |name: &str| table.array(name, &Type::parse("f64[]").unwrap());
+        assert_eq!(column("a").unwrap_err().to_string(), "takes a column of one name, but #1 and #3 are both \"a\"");
+        assert!(column("b").is_ok() && column("#3").is_ok());
     }
 }
