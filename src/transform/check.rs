@@ -152,6 +152,8 @@ pub(super) struct Comparison {
     pub quotient: Quotient,
     /// The largest derivative of the same element of the results.
     pub scale: f64,
+    /// How far the derivative moves where the arguments are rounded otherwise: it may be the rest of terms that cancel.
+    pub noise: f64,
 }
 
 /// A difference quotient, and how far it may be off.
@@ -171,45 +173,89 @@ struct Worst {
     quotient: Quotient,
 }
 
+/// How many points nearby show what rounding does.
+const N_NEIGHBORS: usize = 4;
+
+/// Within how many units of rounding they lie: so many that what is computed of them is rounded otherwise, too.
+const SPREAD: f64 = 64.0;
+
+/// How many times the largest distance that they show is told from an error.
+const NOISES: f64 = 16.0;
+
 /// The derivatives of one element of the results, by reverse mode.
 struct Row {
     cotangents: Vec<Array>,
     /// Σ |x · derivative|: what the function sums up on its way to that element is about as large.
     inner: f64,
     scale: f64,
+    /// The same at points nearby.
+    nearby: Vec<Vec<Array>>,
 }
 
 impl Check<'_> {
     /// Shows every pair of elements to the visitor, and gives the results.
     pub fn run(&self, visit: &mut dyn FnMut(Comparison)) -> Result<Vec<Array>, Error> {
         let y = (self.value)(self.x)?;
+        let neighbors = self.neighbors(coarsest(self.x.iter().chain(&y)));
         let rows: Vec<Row> = places(&y)
             .map(|place| {
                 let cotangents = (self.reverse)(self.x, one_hot(&y, place))?;
                 let products = places(self.x).map(|place| (at(self.x, place) * at(&cotangents, place)).abs());
                 let inner = products.sum();
                 let scale = places(self.x).map(|place| at(&cotangents, place).abs()).fold(0.0, f64::max);
-                Ok(Row { cotangents, inner, scale })
+                let near = |x: &Vec<Array>| (self.reverse)(x, one_hot(&y, place)).ok();
+                Ok(Row { cotangents, inner, scale, nearby: neighbors.iter().filter_map(near).collect() })
             })
             .collect::<Result<_, Error>>()?;
+        let moved = |of: Place, from: &[Array], to: &[Vec<Array>]| {
+            // A neighbor outside of the domain says nothing.
+            let distances =
+                to.iter().map(|to| (at(to, of) - at(from, of)).abs()).filter(|distance| distance.is_finite());
+            NOISES * distances.fold(0.0, f64::max)
+        };
+        let values: Vec<Vec<Array>> = neighbors.iter().filter_map(|x| (self.value)(x).ok()).collect();
+        let noises: Vec<f64> = places(&y).map(|of| moved(of, &y, &values)).collect();
         for by in places(self.x) {
-            let column = (self.forward)(self.x, one_hot(self.x, by))?;
-            let quotients = self.quotients(&y, &rows, by)?;
-            for ((of, row), quotient) in places(&y).zip(&rows).zip(quotients) {
+            let direction = || one_hot(self.x, by);
+            let column = (self.forward)(self.x, direction())?;
+            let columns: Vec<Vec<Array>> =
+                neighbors.iter().filter_map(|x| (self.forward)(x, direction()).ok()).collect();
+            let quotients = self.quotients(&y, &rows, &noises, by)?;
+            for ((of, row), mut quotient) in places(&y).zip(&rows).zip(quotients) {
                 let (forward, reverse) = (at(&column, of), at(&row.cotangents, by));
-                visit(Comparison { of, by, forward, reverse, quotient, scale: row.scale });
+                let noise = moved(of, &column, &columns).max(moved(by, &row.cotangents, &row.nearby));
+                quotient.tolerance += noise;
+                visit(Comparison { of, by, forward, reverse, quotient, scale: row.scale, noise });
             }
         }
         Ok(y)
     }
 
+    /// The arguments, each element with another rounding.
+    fn neighbors(&self, epsilon: f64) -> Vec<Vec<Array>> {
+        let types: Vec<Type> = self.x.iter().map(|x| x.ty().with_dtype(DType::F64)).collect();
+        let n: usize = types.iter().map(Type::size).sum();
+        let neighbor = |k: usize| {
+            // Multiples of the golden ratio's fraction never repeat modulo 1.
+            let mut position = k * n;
+            let mut rounded = |x: Scalar| {
+                position += 1;
+                let Scalar::F64(wide) = x.convert(DType::F64) else { return x };
+                let by = (position as f64 * 0.618_033_988_749_895).fract() - 0.5;
+                Scalar::F64(wide + SPREAD * epsilon * by * wide).convert(x.dtype())
+            };
+            self.x.iter().map(|x| Array::collect(&x.ty(), x.elements().map(&mut rounded))).collect()
+        };
+        (0..N_NEIGHBORS).map(neighbor).collect()
+    }
+
     /// The difference quotients of all results by one element. Of two steps, one in proportion to the element and one
     /// of unit scale, each result takes that which promises more.
-    fn quotients(&self, y: &[Array], rows: &[Row], by: Place) -> Result<Vec<Quotient>, Error> {
+    fn quotients(&self, y: &[Array], rows: &[Row], noises: &[f64], by: Place) -> Result<Vec<Quotient>, Error> {
         let own = at(self.x, by).abs();
-        let mut best = self.quotients_at_scale(y, rows, by, own.max(1.0))?;
+        let mut best = self.quotients_at_scale(y, rows, noises, by, own.max(1.0))?;
         if own > 0.0 && own < 1.0 {
-            for (best, other) in best.iter_mut().zip(self.quotients_at_scale(y, rows, by, own)?) {
+            for (best, other) in best.iter_mut().zip(self.quotients_at_scale(y, rows, noises, by, own)?) {
                 // A quotient that left the domain is NaN, and so is its tolerance.
                 if best.tolerance.is_nan() || other.tolerance < best.tolerance {
                     *best = other;
@@ -219,21 +265,28 @@ impl Check<'_> {
         Ok(best)
     }
 
-    fn quotients_at_scale(&self, y: &[Array], rows: &[Row], by: Place, scale: f64) -> Result<Vec<Quotient>, Error> {
+    fn quotients_at_scale(
+        &self,
+        y: &[Array],
+        rows: &[Row],
+        noises: &[f64],
+        by: Place,
+        scale: f64,
+    ) -> Result<Vec<Quotient>, Error> {
         // One function may mix precisions; the coarsest decides.
         let coarsest = coarsest(self.x.iter().chain(y));
         let whole = coarsest.cbrt() * scale;
         let half = whole / 2.0;
         let (far, near) = (self.around(by, whole)?, self.around(by, half)?);
-        let quotient = |(of, row): (Place, &Row)| {
+        let quotient = |((of, row), noise): ((Place, &Row), &f64)| {
             let slope = |(below, above, width): &(Vec<Array>, Vec<Array>, f64)| (at(above, of) - at(below, of)) / width;
             let difference = slope(&near);
             let size = at(&near.0, of).abs().max(at(&near.1, of).abs()).max(row.inner);
-            let rounding = 16.0 * coarsest * size / half;
+            let rounding = (16.0 * coarsest * size).max(*noise) / half;
             let tolerance = rounding + (slope(&far) - difference).abs() + coarsest.sqrt() * difference.abs();
             Quotient { difference, tolerance }
         };
-        Ok(places(y).zip(rows).map(quotient).collect())
+        Ok(places(y).zip(rows).zip(noises).map(quotient).collect())
     }
 
     /// The values below and above, and the distance between the two points, which rounding may have changed.

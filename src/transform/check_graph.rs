@@ -226,12 +226,13 @@ impl Derivatives {
         }));
         check
             .agreements
-            .push(agreement(what[1], &comparisons, describe, |c| (c.reverse, c.forward, rounding * c.scale)));
+            .push(agreement(what[1], &comparisons, describe, |c| (c.reverse, c.forward, rounding * c.scale + c.noise)));
         if let Some(symmetric) = what.get(2) {
             let hessian: HashMap<(Place, Place), f64> = comparisons.iter().map(|c| ((c.of, c.by), c.forward)).collect();
             let scale = comparisons.iter().fold(0.0, |scale: f64, c| scale.max(c.scale));
+            let noise = comparisons.iter().fold(0.0, |noise: f64, c| noise.max(c.noise));
             check.agreements.push(agreement(symmetric, &comparisons, describe, |c| {
-                (c.forward, hessian[&(c.by, c.of)], rounding * scale)
+                (c.forward, hessian[&(c.by, c.of)], rounding * scale + noise)
             }));
         }
         Ok(())

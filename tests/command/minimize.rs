@@ -287,7 +287,8 @@ fn a_divergence_is_told() {
     }
     let (code, out, err) = folder.run(&["minimize", "log.json", "x=1"]);
     assert_eq!((code, number(&result(&out)["point"]["x"])), (1, 1.0));
-    let expected = "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the lowest point is written): out is -inf\n";
+    let expected =
+        "error: log.json: minimize: diverged in iteration 1 at x = 0.0 (the lowest point is written): out is -inf\n";
     assert_eq!(err, expected);
     // What a line search met on its way to infinity counts, too.
     graph("hill", |x| -x * x);
