@@ -16,9 +16,10 @@ use super::random::RandomFlags;
 #[derive(Args)]
 #[command(after_long_help = concat!("\
 Compared are forward mode with differences of the function, reverse mode with forward mode, and then the same in second
-order, with the Hessian and its transpose. The tolerances follow from rounding, also of
-terms that cancel (from how far derivatives move at four points nearby), and from how much the differences change with half
-the step. What `stop_gradient` leaves out is no derivative, but differences see it. What is worst is told by name and element; where it is beyond its tolerance, the exit code is 1.
+order, with the Hessian and its transpose. The tolerances follow from rounding, also of terms that cancel (from how far
+derivatives move at four points nearby), and from how much the differences change with half the step. What `stop_gradient`
+leaves out is no derivative, but differences see it. What is worst is told by name and element; where it is beyond its
+tolerance, the exit code is 1.
 
 A point at which an output or a derivative is not finite, or a guard does not hold, lies outside of the domain. It is told,
 and says nothing about the derivatives; if all points are such, the exit code is 1.

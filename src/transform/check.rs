@@ -10,7 +10,8 @@ use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 /// function at these arguments, given as a tuple. Every leaf of floating point is varied, and the others are kept.
 ///
 /// Each element is varied by a step in proportion to it; the tolerance follows from the rounding of the function's
-/// values and from how much the difference quotient changes with half the step. The second order is checked on the
+/// values, from how far values and derivatives move at four points within rounding, as terms that cancel do, and from how
+/// much the difference quotient changes with half the step. The second order is checked on the
 /// gradient of a weighted sum of all results.
 ///
 /// ```
