@@ -63,11 +63,13 @@ pub(super) fn cosh<L: Lanes>(x: L) -> L {
 /// `1 / cosh x`, which vanishes only where it is below all numbers.
 #[inline(always)]
 pub(super) fn sech<L: Lanes>(x: L) -> L {
-    // 2 e⁻ᵃ / (1 + e⁻²ᵃ), in which an error of the exponential is not amplified; where `e⁻²ᵃ` vanishes it is nothing next to 1.
+    let one = L::splat(1.0);
+    // 2 e⁻ᵃ / (1 + e⁻²ᵃ).
     let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-760.0)));
-    let power = exp_reduced(r).sum();
-    let square = power * power * power_of_two((n + n).max(L::splat(-1000.0)));
-    let y = scale(power / (L::splat(1.0) + square), n + L::splat(1.0));
+    let power = exp_reduced(r).normalize();
+    let square = power.times(power).scaled(power_of_two((n + n).max(L::splat(-1000.0))));
+    let sum = ordered_sum(one, square.hi);
+    let y = scale(power.divide(Pair::new(sum.hi, sum.lo + square.lo)).sum(), n + one);
     L::select(x.is_number(), y, L::splat(f64::NAN))
 }
 

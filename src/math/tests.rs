@@ -74,7 +74,7 @@ fn promised(name: &str) -> f64 {
         "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sin" | "cos" | "pow" => 1.0,
         "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "acosh" | "atanh" | "logistic" => 1.0,
         "cbrt" | "hypot" | "gamma" => 1.0,
-        "gaussian" | "normal_density" | "normal_hazard" | "erf_inv_derivative" | "ndtri_derivative" => 1.0,
+        "sech" | "gaussian" | "normal_density" | "normal_hazard" | "erf_inv_derivative" | "ndtri_derivative" => 1.0,
         "polygamma_difference" => 8.0,
         "erfcx_derivative" | "log_ndtr_derivative" => 4.0,
         // Next to the zeros on the left, twice that.

@@ -180,7 +180,7 @@ const N_NEIGHBORS: usize = 4;
 /// Within how many units of rounding they lie: so many that what is computed of them is rounded otherwise, too.
 const SPREAD: f64 = 64.0;
 
-/// How many times the largest distance that they show is told from an error.
+/// How many times the distance by which derivatives move there is told from an error.
 const NOISES: f64 = 16.0;
 
 /// The derivatives of one element of the results, by reverse mode.
@@ -212,7 +212,7 @@ impl Check<'_> {
             // A neighbor outside of the domain says nothing.
             let distances =
                 to.iter().map(|to| (at(to, of) - at(from, of)).abs()).filter(|distance| distance.is_finite());
-            NOISES * distances.fold(0.0, f64::max)
+            distances.fold(0.0, f64::max)
         };
         let values: Vec<Vec<Array>> = neighbors.iter().filter_map(|x| (self.value)(x).ok()).collect();
         let noises: Vec<f64> = places(&y).map(|of| moved(of, &y, &values)).collect();
@@ -224,7 +224,7 @@ impl Check<'_> {
             let quotients = self.quotients(&y, &rows, &noises, by)?;
             for ((of, row), mut quotient) in places(&y).zip(&rows).zip(quotients) {
                 let (forward, reverse) = (at(&column, of), at(&row.cotangents, by));
-                let noise = moved(of, &column, &columns).max(moved(by, &row.cotangents, &row.nearby));
+                let noise = NOISES * moved(of, &column, &columns).max(moved(by, &row.cotangents, &row.nearby));
                 quotient.tolerance += noise;
                 visit(Comparison { of, by, forward, reverse, quotient, scale: row.scale, noise });
             }
