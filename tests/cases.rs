@@ -11,7 +11,7 @@ use retrograd::value::json::Json;
 use retrograd::value::{Array, DType};
 use retrograd::{Error, Graph, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
 
-use Expected::{Agrees, Fails, FailsNatively, Gives, Refused, Sound};
+use Expected::{Agrees, Fails, Gives, Refused, Sound};
 
 /// A file of `tests/cases/`, the derivatives that are taken of it before anything else (`"grad vjp"`), the values of its
 /// inputs (`"x=2 y=[1,2]"`), and what is expected then.
@@ -52,7 +52,6 @@ const CASES: &[Case] = &[
 ];
 
 /// What is expected of a case.
-#[allow(dead_code, reason = "what no case is expected to do today, one will be tomorrow")]
 enum Expected {
     /// The interpreter, native code and optimized native code give the same bits.
     Agrees,
@@ -60,9 +59,6 @@ enum Expected {
     Gives(&'static str),
     /// All of them end in the same error, whose message begins like this.
     Fails(&'static str),
-    /// Native code, optimized or not, ends in an error whose message begins like this; the case is too large for the
-    /// interpreter.
-    FailsNatively(&'static str),
     /// A derivative ends in an error whose message begins like this.
     Refused(&'static str),
     /// The derivatives verify, and can be saved, loaded, optimized and compiled.
@@ -104,14 +100,9 @@ fn check((file, derivatives, inputs, expected): &Case) -> Result<(), String> {
     }
     let inputs = arrays(inputs, &graph)?;
     let natively = [&graph, &optimized].map(|graph| Program::compile(graph).and_then(|program| program.call(&inputs)));
-    let outcomes = match expected {
-        FailsNatively(_) => natively.to_vec(),
-        _ => {
-            let tiered = Program::compile_tiered(graph.clone()).and_then(|program| program.call(&inputs));
-            let interpreted = [&graph, &optimized].map(|graph| interpret::run(graph, &inputs));
-            interpreted.into_iter().chain(natively).chain([tiered]).collect()
-        }
-    };
+    let tiered = Program::compile_tiered(graph.clone()).and_then(|program| program.call(&inputs));
+    let interpreted = [&graph, &optimized].map(|graph| interpret::run(graph, &inputs));
+    let outcomes: Vec<_> = interpreted.into_iter().chain(natively).chain([tiered]).collect();
     match outcomes.iter().find(|outcome| **outcome != outcomes[0]) {
         Some(other) => Err(format!("{:?} is not {other:?}", outcomes[0])),
         None => as_expected(expected, &outcomes[0], &graph),
@@ -130,7 +121,7 @@ fn as_expected(expected: &Expected, outcome: &Result<Vec<Array>, Error>, graph: 
             }
             Ok(())
         }
-        (Fails(start) | FailsNatively(start), Err(error)) => begins(error, start),
+        (Fails(start), Err(error)) => begins(error, start),
         (_, Ok(got)) => Err(format!("gives {:?}", got.iter().map(Array::to_json).collect::<Vec<_>>())),
         (_, Err(error)) => Err(error.to_string()),
     }

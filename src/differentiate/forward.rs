@@ -11,11 +11,11 @@ pub(crate) fn pushforward(inputs: &[Var], tangents: &[Var], outputs: &[Var]) -> 
     let (Some(x), Some(y)) = (values(inputs), values(outputs)) else {
         return vec![None; outputs.len()];
     };
-    trace::note_seeds(tangents);
     let activity = Activity::between(&x, &y);
     let mut table = Table { first: activity.first(), tangents: vec![Vec::new(); activity.len()] };
     for (&value, &t) in x.iter().zip(tangents) {
         if activity.contains(value) {
+            trace::note_seed(t);
             table.set(value, Some(t));
         }
     }

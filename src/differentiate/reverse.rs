@@ -20,12 +20,12 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
     let (Some(x), Some(y)) = (values(inputs), values(outputs)) else {
         return vec![None; inputs.len()];
     };
-    trace::note_seeds(cts);
     let activity = Activity::between(&x, &y);
     let mut table = Table { first: activity.first(), sums: Vec::new() };
     table.sums.resize_with(activity.len(), SmallVec::new);
     for (&value, &ct) in y.iter().zip(cts) {
         if activity.contains(value) {
+            trace::note_seed(ct);
             table.add(value, Ct::from(ct));
         }
     }

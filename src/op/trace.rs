@@ -637,9 +637,10 @@ pub(crate) fn is_of_derivative(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// Tells what a derivative begins with.
-pub(crate) fn note_seeds(seeds: &[Var]) {
-    let seeds: Vec<Value> = seeds.iter().filter_map(|&x| local(x)).collect();
-    with_open(|trace| trace.seeds.extend(seeds));
+pub(crate) fn note_seed(seed: Var) {
+    if let Some(seed) = local(seed) {
+        with_open(|trace| trace.seeds.insert(seed));
+    }
 }
 
 /// Whether a value may be a tangent or a cotangent, or other elements of one. What the user computes is none, but for what

@@ -11,8 +11,8 @@ use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 ///
 /// Each element is varied by a step in proportion to it; the tolerance follows from the rounding of the function's
 /// values, from how far values and derivatives move at four points within rounding, as terms that cancel do, and from how
-/// much the difference quotient changes with half the step. The second order is checked on the
-/// gradient of a weighted sum of all results.
+/// much the difference quotient changes with half the step. The second order is checked on the gradient of a weighted sum of
+/// all results.
 ///
 /// ```
 /// use ndarray::array;
@@ -72,6 +72,9 @@ fn weighted_sum(y: &[Var]) -> Var {
     terms.sum()
 }
 
+/// The fraction of the golden ratio, whose multiples never repeat modulo 1.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+
 /// Weights for the elements of arrays of these types, that no symmetry of theirs cancels; 1 for one alone.
 pub(super) fn weights(types: &[Type]) -> Vec<Array> {
     if let [only] = types
@@ -82,8 +85,7 @@ pub(super) fn weights(types: &[Type]) -> Vec<Array> {
     let mut n = 0;
     let mut weight = |_| {
         n += 1;
-        // Multiples of the golden ratio's fraction never repeat modulo 1.
-        Scalar::F64(0.5 + (f64::from(n) * 0.618_033_988_749_895).fract())
+        Scalar::F64(0.5 + (f64::from(n) * GOLDEN).fract())
     };
     types.iter().map(|ty| Array::collect(ty, (0..ty.size()).map(&mut weight).map(|w| w.convert(ty.dtype)))).collect()
 }
@@ -189,7 +191,7 @@ struct Row {
     /// Σ |x · derivative|: what the function sums up on its way to that element is about as large.
     inner: f64,
     scale: f64,
-    /// The same at points nearby.
+    /// The cotangents at points nearby.
     nearby: Vec<Vec<Array>>,
 }
 
@@ -234,15 +236,13 @@ impl Check<'_> {
 
     /// The arguments, each element with another rounding.
     fn neighbors(&self, epsilon: f64) -> Vec<Vec<Array>> {
-        let types: Vec<Type> = self.x.iter().map(|x| x.ty().with_dtype(DType::F64)).collect();
-        let n: usize = types.iter().map(Type::size).sum();
+        let n: usize = self.x.iter().map(|x| x.ty().size()).sum();
         let neighbor = |k: usize| {
-            // Multiples of the golden ratio's fraction never repeat modulo 1.
             let mut position = k * n;
             let mut rounded = |x: Scalar| {
                 position += 1;
                 let Scalar::F64(wide) = x.convert(DType::F64) else { return x };
-                let by = (position as f64 * 0.618_033_988_749_895).fract() - 0.5;
+                let by = (position as f64 * GOLDEN).fract() - 0.5;
                 Scalar::F64(wide + SPREAD * epsilon * by * wide).convert(x.dtype())
             };
             self.x.iter().map(|x| Array::collect(&x.ty(), x.elements().map(&mut rounded))).collect()

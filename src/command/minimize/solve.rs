@@ -52,7 +52,7 @@ pub enum Stop {
 /// unless none was finite.
 pub struct Outcome {
     pub point: Option<Rc<Point>>,
-    /// The iteration that stopped it; one more than that of the point, if it diverged.
+    /// The iteration that stopped it.
     pub iteration: u64,
     pub stop: Stop,
 }
