@@ -11,12 +11,12 @@ pub struct Malformed {
 
 impl Malformed {
     /// The whole is not as required.
-    pub(super) fn whole(requirement: impl Into<String>) -> Malformed {
+    pub fn whole(requirement: impl Into<String>) -> Malformed {
         Malformed { place: String::new(), requirement: requirement.into() }
     }
 
     /// A place is not as required.
-    pub(super) fn at(place: impl Into<String>, requirement: impl Into<String>) -> Malformed {
+    pub fn at(place: impl Into<String>, requirement: impl Into<String>) -> Malformed {
         Malformed { place: place.into(), requirement: requirement.into() }
     }
 

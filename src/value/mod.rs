@@ -1,5 +1,5 @@
 //! What numbers are: element types, shapes, host arrays, and trees of arrays; and the formats in which they stand in
-//! files: [JSON](json), [`.npy`](npy), [`.npz`](npz) and [CSV](table).
+//! files: [JSON](json), [`.npy`](npy) and, with the feature `npz`, `.npz`.
 //!
 //! ```
 //! use retrograd::value::{Array, DType, Type};
@@ -14,9 +14,9 @@ mod dtype;
 pub mod json;
 mod malformed;
 pub mod npy;
+#[cfg(feature = "npz")]
 pub mod npz;
 mod shape;
-pub mod table;
 mod tree;
 
 pub(crate) use array::with_element;

@@ -92,6 +92,12 @@ pub fn floats(array: &Array) -> Vec<f64> {
         .collect()
 }
 
+/// The folder of the workspace, for tests of any of its packages.
+pub fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("ir-examples").is_dir()).expect("a package of the workspace")
+}
+
 /// What `cargo run` prints with these arguments, in the profile that this test was built in, so that nothing is built
 /// twice.
 pub fn cargo_run(arguments: &[&str]) -> String {
@@ -103,7 +109,7 @@ pub fn cargo_run(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--profile", profile])
         .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-"""The minimum of a regularized logistic loss on examples/data/breast_cancer.csv, for tests/command/minimize.rs.
+"""The minimum of a regularized logistic loss on examples/data/breast_cancer.csv, for cli/tests/command/minimize.rs.
 
     python3 reference.py
 """

@@ -1,0 +1,90 @@
+//! The command `retrograd`: shows, checks, differentiates, optimizes, compares and runs saved graphs.
+
+// The verbs, one file each, and what they share.
+mod bench;
+mod check;
+mod check_grad;
+mod diff;
+mod grad;
+mod inputs;
+mod limits;
+mod minimize;
+mod names;
+mod numbers;
+mod ops;
+mod optimize;
+mod output;
+mod pages;
+mod passes;
+mod plot;
+mod random;
+mod roofline;
+mod run;
+mod show;
+mod table;
+mod times;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use bench::Bench;
+use check::Check;
+use check_grad::CheckGrad;
+use diff::Diff;
+use grad::Grad;
+use minimize::Minimize;
+use ops::Ops;
+use optimize::Optimize;
+use pages::{Completions, Man};
+use run::Run;
+use show::Show;
+
+/// Shows, checks, differentiates, optimizes, compares, runs, measures and minimizes saved graphs.
+///
+/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input, and as the value of
+/// --output for the standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are
+/// strings.
+///
+/// A file is written as a whole or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
+/// (`diff` has its own); errors go to the standard error, in color on a terminal unless NO_COLOR is set. A reader of the
+/// output that has seen enough, as `head`, ends the command quietly with exit code 0.
+#[derive(Parser)]
+#[command(name = "retrograd", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Show(Show),
+    Check(Check),
+    Grad(Grad),
+    Optimize(Optimize),
+    Diff(Diff),
+    Run(Run),
+    CheckGrad(CheckGrad),
+    Bench(Bench),
+    Minimize(Minimize),
+    Ops(Ops),
+    Completions(Completions),
+    Man(Man),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().verb {
+        Verb::Show(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Grad(verb) => verb.run(),
+        Verb::Optimize(verb) => verb.run(),
+        Verb::Diff(verb) => verb.run(),
+        Verb::Run(verb) => verb.run(),
+        Verb::CheckGrad(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
+        Verb::Minimize(verb) => verb.run(),
+        Verb::Ops(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(Cli::command()),
+        Verb::Man(verb) => verb.run(Cli::command()),
+    }
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use retrograd::{Error, Program, interpret, optimize};
+
+use crate::inputs::{InputFlags, values_help};
+use crate::limits::{LimitFlags, MemoryFlag};
+use crate::names::{distinct, with_outputs};
+use crate::numbers::write_arrays;
+use crate::output::report;
+
+/// Compiles a graph to native code, runs it once, and writes its outputs.
+#[derive(Args)]
+#[command(after_long_help = concat!(values_help!(), "
+
+Outputs are printed as JSON, one a line, or written to a file: as .npz or .npy if its name says so, else as JSON.
+
+Examples:
+  retrograd run loss.json w=[0.1,0.2,0.3] t=1
+  retrograd run loss.json --input inputs.json -o outputs.json
+  retrograd run loss.json w=@w.npy t=1 -o outputs.npz
+  retrograd run loss.json w=@trees.csv:height t=1
+  retrograd grad loss.json | retrograd run - --input inputs.json --only w.grad -o gradient.npy
+with inputs.json:
+  {\"w\": [0.1, 0.2, 0.3], \"t\": 1}"))]
+pub struct Run {
+    /// The file; `-` is the standard input.
+    file: PathBuf,
+    #[command(flatten)]
+    inputs: InputFlags,
+    /// Which outputs to write, in this order [default: all].
+    #[arg(long, value_name = "OUTPUT", num_args = 1..)]
+    only: Vec<String>,
+    /// Where to write the outputs, as .npz, .npy or JSON [default: the standard output].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Use the reference evaluator instead of native code. The outputs have the same bits.
+    #[arg(long)]
+    interpret: bool,
+    #[command(flatten)]
+    memory: MemoryFlag,
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+impl Run {
+    /// Does what the verb says, and tells what went wrong.
+    pub fn run(&self) -> ExitCode {
+        report(&self.file, self.work())
+    }
+
+    fn work(&self) -> Result<(), Error> {
+        self.inputs.require_one_stdin::<Run>("retrograd run", &self.file);
+        let mut graph = self.limits.load(&self.file)?.into_graph();
+        if !self.only.is_empty() {
+            let names = graph.outputs().iter().map(|output| &*output.name);
+            let chosen = distinct("output", &self.only, names)?;
+            graph = with_outputs(graph, &chosen);
+        }
+        let inputs = self.inputs.all(&graph, &self.limits)?;
+        let outputs = if self.interpret {
+            interpret::run_within(&graph, &inputs, self.memory.max_memory)?
+        } else {
+            let program = Program::compile_tiered(optimize::optimize(&graph)?)?;
+            program.with_memory_limit(self.memory.max_memory)?.call(&inputs)?
+        };
+        let names = graph.outputs().iter().map(|output| &*output.name);
+        write_arrays(self.output.as_deref(), &names.zip(&outputs).collect::<Vec<_>>())
+    }
+}
