@@ -14,7 +14,7 @@ use super::residence::Residence;
 use super::{loops, residence};
 use crate::emit::{MAX_BYTES, position, signed, unsigned};
 use crate::ir::{NodeId, Operands, Operation, Value, results_of};
-use crate::op::{Lowering, Op};
+use crate::op::{Instruction, Lowering, Op};
 use crate::value::{DType, Scalar};
 
 /// The entry of the base table that holds the arena.
@@ -117,7 +117,7 @@ impl Homes {
 
 /// Whether a node of straight-line code negates `f64`.
 pub(super) fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
-    matches!(plan.graph.node(node).op(), Some(Op::Neg(_))) && plan.ty(node.into()).dtype == DType::F64
+    plan.instruction(node) == Some(Instruction::Neg) && plan.ty(node.into()).dtype == DType::F64
 }
 
 /// When a number is read from memory rather than from the constants of its function.
@@ -134,9 +134,9 @@ enum Wanted {
 /// loads.
 fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
     let op = plan.graph.node(node).op()?;
-    let is_factor = matches!(op, Op::Fma(_)) && slot < 2;
+    let is_factor = op.instruction() == Some(Instruction::Fma) && slot < 2;
     let wanted = if op.commutes() && !is_factor { Wanted::BesideLoad } else { Wanted::Always };
-    if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Inline(_)) {
+    if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Elementwise) {
         return None;
     }
     let operands = plan.graph.operands(node);

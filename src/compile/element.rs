@@ -11,11 +11,14 @@ use crate::value::{Array, DType, Scalar, Type};
 /// The operations on elements that an operation takes, or `None` if it is not made element by element.
 pub(super) fn work(op: &Op, operands: &[&Type], result: &Type) -> Option<usize> {
     match op.lower() {
-        Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => Some(result.size()),
+        Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) => Some(result.size()),
         Lowering::Constant(_) | Lowering::View(_) => Some(0),
         Lowering::Reduce { .. } => Some(operands[0].size()),
-        Lowering::Library(_) => work_of_library(op, operands),
-        Lowering::Control(_) => None,
+        Lowering::Assemble(_) | Lowering::Generate(_) => Some(0),
+        Lowering::Scatter(_) => Some(operands.iter().map(|ty| ty.size()).sum()),
+        Lowering::Contract(dot) => work_of_dot(dot, operands[0], operands[1]),
+        // Few routines on whole arrays are worth it.
+        Lowering::Library(_) | Lowering::Control(_) => None,
     }
 }
 
@@ -32,7 +35,7 @@ pub(super) fn compute(
         (0..result.size()).map(|k| f(e, &x.iter().map(|x| x[k]).collect::<Vec<Reg>>())).collect()
     };
     match op.lower() {
-        Lowering::Inline(rule) => each(e, &|e, x| rule.emit(e, x)),
+        Lowering::Elementwise => each(e, &|e, x| op.code(e, x)),
         Lowering::Math1(f) => each(e, &|e, x| e.math1(f, x[0])),
         Lowering::Math2(f) => each(e, &|e, x| e.math2(f, x[0], x[1])),
         Lowering::Constant(value) => value.elements().map(|x| e.constant(x, lanes)).collect(),
@@ -41,20 +44,24 @@ pub(super) fn compute(
             let identity = e.constant(monoid.identity(result.dtype), lanes);
             reduce(e, Reduction { monoid, axes, identity }, &x[0], operands[0], result)
         }
-        Lowering::Library(_) => library(e, op, x, operands, result, lanes),
-        Lowering::Control(_) => unreachable!("bug: control flow among operations on elements"),
+        Lowering::Assemble(_) => {
+            let all = x.concat();
+            moved(op, operands, result).into_iter().map(|from| all[from]).collect()
+        }
+        Lowering::Generate(_) => {
+            let numbers = op.eval_inferred(&[], std::slice::from_ref(result)).swap_remove(0);
+            numbers.elements().map(|x| e.constant(x, lanes)).collect()
+        }
+        Lowering::Scatter(scatter) => {
+            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
+            add_slices(e, scatter, x, operands, vec![zero; result.size()])
+        }
+        Lowering::Contract(op) => {
+            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
+            dot(e, op, x, operands, zero)
+        }
+        Lowering::Library(_) | Lowering::Control(_) => unreachable!("bug: {} in registers", op.name()),
     }
-}
-
-/// Few routines on whole arrays are worth it.
-fn work_of_library(op: &Op, operands: &[&Type]) -> Option<usize> {
-    if let Op::DotGeneral(dot) = op {
-        return work_of_dot(dot, operands[0], operands[1]);
-    }
-    if let Op::ScatterSlices(_) = op {
-        return Some(operands.iter().map(|ty| ty.size()).sum());
-    }
-    matches!(op, Op::Concatenate(_) | Op::Pad(_) | Op::Iota(_)).then_some(0)
 }
 
 fn work_of_dot(dot: &DotGeneral, lhs: &Type, rhs: &Type) -> Option<usize> {
@@ -102,29 +109,13 @@ fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]
     monoid.emit(e, halves[0], halves[1])
 }
 
-fn library(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type], result: &Type, lanes: u8) -> Vec<Reg> {
-    match op {
-        Op::Concatenate(_) | Op::Pad(_) => {
-            let all = x.concat();
-            moved(op, operands, result).into_iter().map(|from| all[from]).collect()
-        }
-        Op::Iota(_) => {
-            let numbers = op.eval_inferred(&[], std::slice::from_ref(result)).swap_remove(0);
-            numbers.elements().map(|x| e.constant(x, lanes)).collect()
-        }
-        Op::ScatterSlices(op) => {
-            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
-            scatter(e, op, x, operands, vec![zero; result.size()])
-        }
-        Op::DotGeneral(op) => {
-            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
-            dot(e, op, x, operands, zero)
-        }
-        other => unreachable!("bug: {} in registers", other.name()),
-    }
-}
-
-fn scatter(e: &mut Emitter<'_>, op: &ScatterSlices, x: &[Vec<Reg>], operands: &[&Type], zeros: Vec<Reg>) -> Vec<Reg> {
+fn add_slices(
+    e: &mut Emitter<'_>,
+    op: &ScatterSlices,
+    x: &[Vec<Reg>],
+    operands: &[&Type],
+    zeros: Vec<Reg>,
+) -> Vec<Reg> {
     let mut sums = zeros;
     for (slot, x) in x.iter().enumerate() {
         for (place, &x) in op.places(slot, &operands[slot].shape).into_iter().zip(x) {

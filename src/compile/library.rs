@@ -51,7 +51,8 @@ impl LibraryCall {
         // Products copy operands whose rows do not lie in one piece: views, which may be far larger than what they show.
         let copied = operands.iter().filter(|slice| slice.layout.shape.rank() > 2 || !slice.layout.is_row_major());
         let bytes = copied.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
-        let scratch_bytes = if let Op::DotGeneral(_) = op { bytes.fold(0, usize::saturating_add) } else { 0 };
+        let scratch_bytes =
+            if let Lowering::Contract(_) = op.lower() { bytes.fold(0, usize::saturating_add) } else { 0 };
         LibraryCall { op, operands, results: results.collect(), scratch_bytes }
     }
 
@@ -70,10 +71,9 @@ impl LibraryCall {
         // SAFETY: as above.
         let mut results: SmallVec<[ArrayMut<'_>; 1]> =
             self.results.iter().map(|slice| unsafe { slice.view_mut(bases) }).collect();
-        match self.op.lower() {
-            Lowering::Library(library) => library.run(&operands, &mut results),
-            _ => unreachable!("bug: {} is no library routine", self.op.name()),
-        }
+        let routine = self.op.lower().routine();
+        let routine = routine.unwrap_or_else(|| unreachable!("bug: {} is no library routine", self.op.name()));
+        routine.run(&operands, &mut results);
     }
 }
 

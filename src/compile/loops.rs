@@ -13,7 +13,7 @@ use super::plan::{Item, Kernel, LoopKernel, Place, Plan};
 use crate::emit::{Emitter, Pointer, Reg, short, signed, unsigned, wide};
 use crate::ir::NodeId;
 use crate::math::{self, linear};
-use crate::op::{ACCUMULATORS, Lowering, MIN_INTERLEAVED, Monoid, TILE};
+use crate::op::{ACCUMULATORS, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
 
 /// The node whose result the item stores into memory of its own.
@@ -730,8 +730,5 @@ impl Body<'_, '_, '_, '_> {
 }
 
 fn inline(e: &mut Emitter<'_>, plan: &Plan<'_>, node: NodeId, x: &[Reg]) -> Reg {
-    match plan.graph.node(node).op().expect("bug: an input among operations").lower() {
-        Lowering::Inline(rule) => rule.emit(e, x),
-        _ => unreachable!("bug: not an inline operation"),
-    }
+    plan.graph.node(node).op().expect("bug: an input among operations").code(e, x)
 }

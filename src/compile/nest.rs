@@ -296,12 +296,16 @@ impl Build<'_, '_> {
     fn action(&self, node: NodeId) -> Action {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         match op.lower() {
-            Lowering::Inline(_) => Action::Inline(node),
+            Lowering::Elementwise => Action::Inline(node),
             Lowering::Math1(f) => Action::Math1(f),
             Lowering::Math2(f) => Action::Math2(f),
             Lowering::Constant(_)
             | Lowering::View(_)
             | Lowering::Reduce { .. }
+            | Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
             | Lowering::Library(_)
             | Lowering::Control(_) => {
                 unreachable!("bug: {} as an item of a loop", op.name())

@@ -15,7 +15,7 @@ use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
 use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
-use crate::op::{Graph, Layout, Lowering, MatrixVector, Monoid, Op};
+use crate::op::{DotGeneral, Graph, Instruction, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
 
 /// The densely numbered values of a graph.
@@ -414,7 +414,7 @@ impl<'g> Plan<'g> {
                     None => self.push_item(Item::Gather(node), &operands, &self.graph.ty(operands[0]).shape.clone()),
                 }
             }
-            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => {
+            Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) => {
                 if self.is_small(node, &operands) {
                     self.push_scalar(ScalarOp::Node(node), &operands);
                 } else {
@@ -430,15 +430,27 @@ impl<'g> Plan<'g> {
                     self.push_item(Item::Reduce { node, monoid, axes: axes.into() }, &operands, &shape);
                 }
             }
-            Lowering::Library(_) if self.is_small(node, &operands) => {
+            Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
+            | Lowering::Library(_)
+                if self.is_small(node, &operands) =>
+            {
                 self.push_scalar(ScalarOp::Node(node), &operands);
             }
-            Lowering::Library(_) if let Some(product) = self.product(op, &operands) => {
+            Lowering::Contract(dot) if let Some(product) = self.product(dot, &operands) => {
                 let rows = self.graph.ty(operands[product.matrix]).shape[0];
                 self.push_item(Item::Product { node, product }, &operands, &[rows].into());
             }
-            Lowering::Library(_) if let Some(placement) = placement(self, node) => self.push_placement(node, placement),
-            Lowering::Library(_) => {
+            Lowering::Assemble(_) | Lowering::Scatter(_) if let Some(placement) = placement(self, node) => {
+                self.push_placement(node, placement);
+            }
+            Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
+            | Lowering::Library(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
                 self.complete_after(node, kernel);
@@ -453,8 +465,7 @@ impl<'g> Plan<'g> {
     }
 
     /// The product of a vector with a matrix whose rows lie in one piece each.
-    fn product(&self, op: &Op, operands: &[Value]) -> Option<MatrixVector> {
-        let Op::DotGeneral(dot) = op else { return None };
+    fn product(&self, dot: &DotGeneral, operands: &[Value]) -> Option<MatrixVector> {
         let shapes = [0, 1].map(|slot| &self.graph.ty(operands[slot]).shape);
         let product = dot.matrix_vector(shapes[0], shapes[1])?;
         let stride = |slot: usize| self.access(operands[slot]).layout.strides.last().copied();
@@ -471,10 +482,15 @@ impl<'g> Plan<'g> {
             return self.element_work(node).is_some();
         }
         let max = match self.graph.node(node).op().map(|op| op.lower()) {
-            Some(Lowering::Library(_) | Lowering::View(_)) => MAX_SMALL,
+            Some(kind) if matches!(kind, Lowering::View(_)) || kind.routine().is_some() => MAX_SMALL,
             _ => MAX_UNROLLED,
         };
         largest <= max && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
+    }
+
+    /// The instruction that a node is, if it is one on its operands as they are.
+    pub fn instruction(&self, node: NodeId) -> Option<Instruction> {
+        self.graph.node(node).op().and_then(Op::instruction)
     }
 
     /// The operations on elements that a node takes, or `None` if it is not made element by element.
@@ -482,7 +498,7 @@ impl<'g> Plan<'g> {
         let op = self.graph.node(node).op()?;
         match op.lower() {
             // Most nodes are of this kind, and need no list of types.
-            Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) => Some(self.graph.ty(node.into()).size()),
+            Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) => Some(self.graph.ty(node.into()).size()),
             _ => {
                 let operands = self.graph.operands(node);
                 let types: SmallVec<[&Type; 4]> = operands.iter().map(|&x| self.graph.ty(x)).collect();
@@ -680,10 +696,14 @@ impl<'g> Plan<'g> {
             let id = self.id(output.value);
             let computed = needed[output.value.node.index()]
                 && self.graph.node(output.value.node).op().is_some_and(|op| match op.lower() {
-                    Lowering::Inline(_)
+                    Lowering::Elementwise
                     | Lowering::Math1(_)
                     | Lowering::Math2(_)
                     | Lowering::Reduce { .. }
+                    | Lowering::Assemble(_)
+                    | Lowering::Scatter(_)
+                    | Lowering::Contract(_)
+                    | Lowering::Generate(_)
                     | Lowering::Library(_)
                     | Lowering::Control(_) => true,
                     Lowering::Constant(_) | Lowering::View(_) => false,

@@ -14,7 +14,7 @@ use super::plan::{Kernel, Plan, ScalarOp, Stretch, ValueId};
 use super::{calls, loops};
 use crate::emit::{in_parallel, position, useful_threads};
 use crate::ir::Value;
-use crate::op::Lowering;
+use crate::value::DType;
 
 /// An element: the root of its value, and the place among the elements of that.
 pub(super) type Element = (ValueId, isize);
@@ -142,7 +142,8 @@ pub(super) fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
     match op {
         ScalarOp::Node(node) => {
             let op = plan.graph.node(node).op().expect("bug: an input among operations");
-            matches!(op.lower(), Lowering::Math1(_) | Lowering::Math2(_))
+            let dtypes: SmallVec<[DType; 3]> = plan.graph.operands(node).iter().map(|&x| plan.ty(x).dtype).collect();
+            op.work(&dtypes).calls > 0
         }
         ScalarOp::Output { .. } | ScalarOp::Part { .. } => false,
         ScalarOp::Fill { n, .. } => !loops::fills_at_once(n as usize),

@@ -12,7 +12,7 @@ use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, Read, Residence, loses_registers, places};
 use crate::emit::{Emitter, Reg, position, short, signed, wide};
 use crate::ir::{NodeId, Operation, Value};
-use crate::op::{Lowering, Monoid, Op};
+use crate::op::{Instruction, Lowering, Monoid, Op};
 use crate::value::{DType, Scalar, Type};
 
 /// Emits one stretch of a scalar kernel.
@@ -44,7 +44,7 @@ fn negations_in_registers(plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp]) -> F
     let ids = negations.map(|node| plan.id(node.into()));
     let (mut stand, fused): (FxHashSet<ValueId>, FxHashSet<ValueId>) = ids.partition(|&id| homes.get(id).is_some());
     if !fused.is_empty() {
-        let is_fma = |node: NodeId| matches!(plan.graph.node(node).op(), Some(Op::Fma(_)));
+        let is_fma = |node: NodeId| plan.instruction(node) == Some(Instruction::Fma);
         let readers = ops.iter().filter(|op| !node_of(**op).is_some_and(is_fma));
         let read = readers.flat_map(|&x| plan.scalar_operands(x)).map(|x| plan.root(x));
         stand.extend(read.filter(|root| fused.contains(root)));
@@ -242,7 +242,7 @@ impl Block<'_, '_> {
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
         let operands = self.plan.graph.operands(node);
         let ty = self.plan.ty(node.into());
-        if let Lowering::Inline(_) | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
+        if let Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
             let results = self.elementwise(e, node, &operands, ty.size());
             return self.define(e, node, &results);
         }
@@ -271,7 +271,7 @@ impl Block<'_, '_> {
             }
         }
         // A sum is made in the register of the first factor, or in that of a copy if that is read again.
-        let is_fma = matches!(self.plan.graph.node(node).op(), Some(Op::Fma(_)));
+        let is_fma = self.plan.instruction(node) == Some(Instruction::Fma);
         if is_fma && known[0].stays() && !known[1].stays() {
             known.swap(0, 1);
         }
@@ -304,11 +304,11 @@ impl Block<'_, '_> {
             x.swap(0, 1);
         }
         match op.lower() {
-            Lowering::Inline(_) if self.negations.contains(&self.plan.id(node.into())) => {
+            Lowering::Elementwise if self.negations.contains(&self.plan.id(node.into())) => {
                 let mask = self.mask(e);
                 e.neg_by(x[0], mask)
             }
-            Lowering::Inline(rule) => rule.emit(e, &x),
+            Lowering::Elementwise => op.code(e, &x),
             Lowering::Math1(f) => e.math1(f, x[0]),
             Lowering::Math2(f) => e.math2(f, x[0], x[1]),
             _ => unreachable!("bug: {} is not elementwise", op.name()),
@@ -337,7 +337,7 @@ impl Block<'_, '_> {
         // A negation may be taken by the instructions that read it, if it is in their block.
         let may_wait = self.operands.with_loads
             && e.takes_loads_between_blocks()
-            && (!matches!(self.plan.graph.node(node).op(), Some(Op::Neg(_))) || self.negations.contains(&id));
+            && (self.plan.instruction(node) != Some(Instruction::Neg) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
             let element = (id, k.cast_signed());
             let home = home.map(|place| place.beyond(signed(k * x.dtype().size())));

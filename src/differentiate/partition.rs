@@ -8,10 +8,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use smallvec::SmallVec;
+
 use crate::error::Error;
 use crate::ir::{Operands, Provenance, Value, results_of};
-use crate::op::{Graph, Lowering, Op, trace};
-use crate::value::Type;
+use crate::op::{Graph, Lowering, trace};
+use crate::value::{DType, Type};
 
 /// What an input of a joint graph is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,10 +276,18 @@ impl Choice<'_> {
         }
         match op.lower() {
             Lowering::Constant(_) | Lowering::View(_) => true,
-            Lowering::Inline(_) => !matches!(op, Op::Sqrt(_) | Op::Rsqrt(_) | Op::Div(_) | Op::Reciprocal(_)),
+            Lowering::Elementwise => {
+                let dtypes: SmallVec<[DType; 3]> =
+                    self.joint.operands(x.node).iter().map(|&x| self.joint.ty(x).dtype).collect();
+                op.work(&dtypes).slow == 0
+            }
             Lowering::Math1(_)
             | Lowering::Math2(_)
             | Lowering::Reduce { .. }
+            | Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
             | Lowering::Library(_)
             | Lowering::Control(_) => false,
         }

@@ -307,11 +307,6 @@ impl<'f> Emitter<'f> {
         value
     }
 
-    /// Whether `x` is NaN.
-    pub fn is_nan(&mut self, x: Reg) -> Reg {
-        self.ne(x, x)
-    }
-
     /// `x` as another dtype, as Rust's `as` converts; to `bool` by comparison with 0.
     pub fn convert(&mut self, x: Reg, dtype: DType) -> Reg {
         if x.dtype == dtype {

@@ -13,6 +13,7 @@
 mod arithmetic;
 mod compiler;
 mod emitter;
+mod instructions;
 mod module;
 mod sizes;
 mod symbol;

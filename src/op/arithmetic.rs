@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::elementary::nan_where_nan;
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
 use crate::ir::Mismatch;
@@ -55,8 +56,8 @@ impl Elementwise for Add {
         Partial::One
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.add(x[0], x[1]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.add(x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -100,8 +101,8 @@ impl Elementwise for Sub {
         if slot == 0 { Partial::One } else { Partial::MinusOne }
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.sub(x[0], x[1]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.sub(x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -144,8 +145,8 @@ impl Elementwise for Mul {
         Partial::Of(x[1 - slot])
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.mul(x[0], x[1]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.mul(x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -183,8 +184,8 @@ impl Elementwise for Div {
         if slot == 0 { Partial::Of(1.0 / x[1]) } else { Partial::Of(-y / x[1]) }
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.div(x[0], x[1]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.div(x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -231,8 +232,8 @@ impl Elementwise for Neg {
         Partial::MinusOne
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.neg(x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.neg(x[0])
     }
 
     fn facts() -> Facts {
@@ -275,11 +276,11 @@ impl Elementwise for Rem {
         if slot == 0 { Partial::One } else { Partial::Of(nan_where_nan(y, -(x[0] / x[1]).trunc())) }
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| match x[0].dtype() {
-            DType::I64 => e.int_rem(x[0], x[1]),
-            _ => e.math2(math::Binary::Rem, x[0], x[1]),
-        })
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        match i.dtype(x[0]) {
+            DType::I64 => i.int_rem(x[0], x[1]),
+            _ => i.math2(math::Binary::Rem, x[0], x[1]),
+        }
     }
 
     fn facts() -> Facts {
@@ -321,8 +322,8 @@ impl Elementwise for Fma {
         if slot == 2 { Partial::One } else { Partial::Of(x[1 - slot]) }
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.fma(x[0], x[1], x[2]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.fma(x[0], x[1], x[2])
     }
 
     fn facts() -> Facts {
@@ -411,8 +412,8 @@ macro_rules! extremum {
                 Partial::Vanishing(share(own.$wins(other), other.$wins(own), y))
             }
 
-            fn code(&self) -> Code {
-                Code::Inline(|e, x| e.$method(x[0], x[1]))
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.$method(x[0], x[1])
             }
 
             fn facts() -> Facts {
@@ -488,11 +489,9 @@ impl Elementwise for Clamp {
         Partial::Vanishing(share(own.greater(other), other.greater(own), raised) * share(below, above, y))
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| {
-            let raised = e.max(x[1], x[0]);
-            e.min(raised, x[2])
-        })
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        let raised = i.max(x[1], x[0]);
+        i.min(raised, x[2])
     }
 
     fn facts() -> Facts {

@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Var;
 use super::elementary::{elementary, eval_math1, eval_math2};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
@@ -142,12 +143,10 @@ macro_rules! of_order {
                 Partial::Of($partial)
             }
 
-            fn code(&self) -> Code {
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
                 let order = f64::from(self.order);
-                Code::Parametric(Box::new(move |e, x| {
-                    let order = e.constant_like(order, x[0]);
-                    e.math2(math::Binary::$op, order, x[0])
-                }))
+                let order = i.constant_like(order, x[0]);
+                i.math2(math::Binary::$op, order, x[0])
             }
 
             fn facts() -> Facts {
@@ -254,12 +253,10 @@ impl Elementwise for BesselIneDerivative {
         Partial::Of(0.5 * neighbors - x[0].sign() * y)
     }
 
-    fn code(&self) -> Code {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
         let (order, times) = (f64::from(self.order), f64::from(self.times));
-        Code::Parametric(Box::new(move |e, x| {
-            let (order, times) = (e.constant_like(order, x[0]), e.constant_like(times, x[0]));
-            e.math3(math::Ternary::BesselIneDerivative, order, times, x[0])
-        }))
+        let (order, times) = (i.constant_like(order, x[0]), i.constant_like(times, x[0]));
+        i.math3(math::Ternary::BesselIneDerivative, order, times, x[0])
     }
 
     fn facts() -> Facts {

@@ -4,14 +4,14 @@ use std::ops;
 
 use serde::{Deserialize, Serialize};
 
+use super::instructions::{Code, Instructions};
 use super::rules::{
-    Answer, Code, Derivative, Doc, Elementwise, Examples, Facts, Inline, Linear, Lowering, Partial, Rules, Sample,
-    expect_arity, floats, same_dtype,
+    Answer, Derivative, Doc, Elementwise, Examples, Facts, Linear, Lowering, Partial, Rules, Sample, expect_arity,
+    floats, same_dtype,
 };
 use super::trace::apply;
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
-use crate::emit::{Emitter, Reg};
 use crate::ir::{Mismatch, Types, mismatch};
 use crate::value::{Array, DType, Element, Scalar, Type};
 
@@ -44,8 +44,8 @@ macro_rules! comparison {
                 Partial::Zero
             }
 
-            fn code(&self) -> Code {
-                Code::Inline(|e, x| e.$emit(x[0], x[1]))
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.$emit(x[0], x[1])
             }
 
             fn facts() -> Facts {
@@ -121,8 +121,8 @@ macro_rules! logic {
                 Partial::Zero
             }
 
-            fn code(&self) -> Code {
-                Code::Inline(|e, x| e.$emit(x[0], x[1]))
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.$emit(x[0], x[1])
             }
 
             fn facts() -> Facts {
@@ -178,8 +178,8 @@ impl Elementwise for Not {
         Partial::Zero
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.not(x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.not(x[0])
     }
 
     fn facts() -> Facts {
@@ -207,7 +207,7 @@ impl ops::Not for Var {
 
 /// Classifies floats with Rust's method.
 macro_rules! predicate {
-    ($op:ident, $name:literal, $method:ident, $summary:literal, $emit:expr, $floats:expr) => {
+    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, $floats:expr) => {
         #[doc = concat!("Whether ", $summary, ", elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -232,8 +232,8 @@ macro_rules! predicate {
                 Partial::Zero
             }
 
-            fn code(&self) -> Code {
-                Code::Inline($emit)
+            fn code<I: Instructions>(&self, $i: &mut I, $x: &[I::Reg]) -> I::Reg {
+                $code
             }
 
             fn facts() -> Facts {
@@ -263,15 +263,15 @@ macro_rules! predicate {
 
 predicate! {
     IsNan, "is_nan", is_nan, "x is NaN",
-    |e, x| e.is_nan(x[0]),
+    |i, x| i.is_nan(x[0]),
     &[(&[0.0], 0.0), (&[5e-324], 0.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], 1.0)]
 }
 predicate! {
     IsFinite, "is_finite", is_finite, "x is neither infinite nor NaN",
-    |e, x| {
-        let infinity = e.constant_like(INF, x[0]);
-        let magnitude = e.abs(x[0]);
-        e.lt(magnitude, infinity)
+    |i, x| {
+        let infinity = i.constant_like(INF, x[0]);
+        let magnitude = i.abs(x[0]);
+        i.lt(magnitude, infinity)
     },
     &[(&[0.0], 1.0), (&[-f64::MAX], 1.0), (&[5e-324], 1.0), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], 0.0)]
 }
@@ -299,8 +299,8 @@ impl Elementwise for Select {
         if slot == 1 { Partial::When(x[0]) } else { Partial::Unless(x[0]) }
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.select(x[0], x[1], x[2]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.select(x[0], x[1], x[2])
     }
 
     fn facts() -> Facts {
@@ -360,8 +360,8 @@ impl Elementwise for StopGradient {
         Partial::Zero
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|_, x| x[0])
+    fn code<I: Instructions>(&self, _: &mut I, x: &[I::Reg]) -> I::Reg {
+        x[0]
     }
 
     fn facts() -> Facts {
@@ -408,7 +408,7 @@ impl Rules for Convert {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Inline(self)
+        Lowering::Elementwise
     }
 
     fn doc() -> Doc {
@@ -476,9 +476,9 @@ impl Linear for Convert {
     }
 }
 
-impl Inline for Convert {
-    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg {
-        e.convert(x[0], self.dtype)
+impl Code for Convert {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.convert(x[0], self.dtype)
     }
 }
 

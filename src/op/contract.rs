@@ -111,7 +111,7 @@ impl Rules for DotGeneral {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
+        Lowering::Contract(self)
     }
 
     fn doc() -> Doc {
@@ -323,6 +323,11 @@ impl Library for DotGeneral {
             let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result with gaps");
             self.multiply::<T>([operands[0].typed(), operands[1].typed()], result);
         });
+    }
+
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize {
+        let contracted = self.contract[0].iter().map(|&axis| operands[0].shape[axis]);
+        contracted.fold(result.size().saturating_mul(2), usize::saturating_mul)
     }
 }
 

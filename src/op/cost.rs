@@ -1,6 +1,9 @@
-//! How much arithmetic an operation takes, in one table for all of them: what plans and rooflines count.
+//! How much arithmetic an operation takes, as what it becomes says: what plans and rooflines count.
 
-use super::Op;
+use smallvec::SmallVec;
+
+use super::instructions::Work;
+use super::{Lowering, Op};
 use crate::value::{DType, Type};
 
 /// Arithmetic, as the counters of processors count it.
@@ -82,58 +85,21 @@ impl Op {
     /// The arithmetic of one application, given the types of operands and results; see [`Cost`] for what counts.
     /// That of regions is not among it.
     pub fn cost(&self, operands: &[&Type], results: &[Type]) -> Cost {
-        let result = &results[0];
-        let each = |n: usize| Cost::of(result.dtype, n.saturating_mul(result.size()));
-        let call =
-            if result.dtype.is_float() { Cost { calls: result.size() as u64, ..Cost::default() } } else { each(0) };
-        match self {
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::StrongMul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => each(1),
-            Op::Sqrt(_) | Op::Square(_) | Op::Reciprocal(_) => each(1),
-            Op::Fma(_) | Op::Clamp(_) | Op::Rsqrt(_) => each(2),
-            Op::IntegerPow(op) => each(op.n_flops()),
-            Op::Rem(_) => call,
-            Op::Pow(_) | Op::Cbrt(_) | Op::Hypot(_) | Op::DirectionCosine(_) => call,
-            Op::Exp(_) | Op::Exp2(_) | Op::Expm1(_) | Op::Log(_) | Op::Log2(_) | Op::Log10(_) | Op::Log1p(_) => call,
-            Op::Sin(_) | Op::Cos(_) | Op::Tan(_) | Op::Asin(_) | Op::Acos(_) | Op::Atan(_) | Op::Atan2(_) => call,
-            Op::Sinh(_) | Op::Cosh(_) | Op::Tanh(_) | Op::Sech(_) | Op::Asinh(_) | Op::Acosh(_) | Op::Atanh(_) => call,
-            Op::Logistic(_) | Op::Erf(_) | Op::Erfc(_) | Op::Erfcx(_) | Op::ErfInv(_) => call,
-            Op::Ndtr(_) | Op::LogNdtr(_) | Op::Ndtri(_) => call,
-            Op::Gaussian(_) | Op::NormalDensity(_) | Op::NormalHazard(_) => call,
-            Op::ErfInvDerivative(_) | Op::NdtriDerivative(_) => call,
-            Op::ErfcxDerivative(_) | Op::LogNdtrDerivative(_) | Op::PolygammaDifference(_) => call,
-            Op::Entr(_) | Op::Logit(_) | Op::Softplus(_) | Op::Log1mexp(_) => call,
-            Op::Xlogy(_) | Op::Xlog1py(_) | Op::Logaddexp(_) => call,
-            Op::Gamma(_) | Op::Lgamma(_) | Op::Digamma(_) | Op::Polygamma(_) | Op::Beta(_) | Op::Lbeta(_) => call,
-            Op::Sinc(_) | Op::SincDerivative(_) => call,
-            Op::Igamma(_) | Op::Igammac(_) | Op::GammaDensity(_) | Op::IgammaGradA(_) => call,
-            Op::Betainc(_) | Op::BetaDensity(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => call,
-            Op::BesselJ0(_) | Op::BesselJ1(_) | Op::BesselY0(_) | Op::BesselY1(_) | Op::BesselI0(_) => call,
-            Op::BesselI1(_) | Op::BesselI0e(_) | Op::BesselI1e(_) => call,
-            Op::BesselJn(_) | Op::BesselIn(_) | Op::BesselIne(_) | Op::BesselIneDerivative(_) => call,
-            Op::ReduceSum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => {
-                Cost::of(result.dtype, operands[0].size().saturating_sub(result.size()))
+        let (result, n) = (&results[0], results[0].size());
+        match self.lower() {
+            Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) => {
+                let dtypes: SmallVec<[DType; 3]> = operands.iter().map(|ty| ty.dtype).collect();
+                let Work { f64_flops, f32_flops, calls, .. } = self.work(&dtypes);
+                Cost { f64_flops, f32_flops, calls }.times(n as u64)
             }
-            Op::CumSum(op) => {
-                let n_rows = result.shape.without(&[op.axis]).size();
-                Cost::of(result.dtype, result.size().saturating_sub(n_rows))
-            }
-            Op::ScatterSlices(_) => Cost::of(result.dtype, operands.iter().map(|ty| ty.size()).sum()),
-            Op::DotGeneral(op) => {
-                each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
-            }
-            Op::StrongDot(op) => {
-                each(2 * op.contract[0].iter().map(|&axis| operands[0].shape[axis]).product::<usize>())
-            }
-            Op::Neg(_) | Op::Abs(_) | Op::Sign(_) | Op::Copysign(_) => each(0),
-            Op::Floor(_) | Op::Ceil(_) | Op::Round(_) | Op::Trunc(_) => each(0),
-            Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => each(0),
-            Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) | Op::Select(_) => each(0),
-            Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => each(0),
-            Op::StopGradient(_) | Op::Convert(_) | Op::Constant(_) | Op::Alias(_) | Op::BroadcastInDim(_) => each(0),
-            Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Reverse(_) => each(0),
-            Op::Pad(_) | Op::Concatenate(_) | Op::Iota(_) => each(0),
-            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::While(_) | Op::Scan(_) | Op::Revolve(_) => {
-                Cost::default()
+            Lowering::Reduce { .. } => Cost::of(result.dtype, operands[0].size().saturating_sub(n)),
+            Lowering::Constant(_) | Lowering::View(_) | Lowering::Control(_) => Cost::default(),
+            kind @ (Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
+            | Lowering::Library(_)) => {
+                Cost::of(result.dtype, kind.routine().map_or(0, |routine| routine.flops(operands, result)))
             }
         }
     }
@@ -184,7 +150,8 @@ mod tests {
                         assert_eq!(cost.calls, results[0].size() as u64, "{name}")
                     }
                     Lowering::Constant(_) | Lowering::View(_) => assert_eq!(cost, Cost::default(), "{name}"),
-                    Lowering::Inline(_) | Lowering::Reduce { .. } | Lowering::Library(_) | Lowering::Control(_) => {}
+                    Lowering::Elementwise | Lowering::Reduce { .. } | Lowering::Control(_) => {}
+                    kind => assert!(kind.routine().is_some(), "{name}"),
                 }
             }
         }

@@ -133,6 +133,11 @@ impl Library for CumSum {
             });
         });
     }
+
+    fn flops(&self, _: &[&Type], result: &Type) -> usize {
+        let n_rows = result.shape.without(&[self.axis]).size();
+        result.size().saturating_sub(n_rows)
+    }
 }
 
 impl Var {

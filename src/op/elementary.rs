@@ -4,8 +4,9 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
+use super::instructions::Instructions;
 use super::power::{cosine, nonzero};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::{self, apply};
 use super::var::apply_pair;
 use super::{Operand, Var};
@@ -77,8 +78,8 @@ macro_rules! elementary {
                 Partial::Of($partial)
             }
 
-            fn code(&self) -> Code {
-                Code::Math1(math::Unary::$op)
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.math1(math::Unary::$op, x[0])
             }
 
             fn facts() -> Facts {
@@ -287,8 +288,8 @@ impl Elementwise for Atan2 {
         Partial::Of(if slot == 0 { cosine(x[1], x[0]) / length } else { -cosine(x[0], x[1]) / length })
     }
 
-    fn code(&self) -> Code {
-        Code::Math2(math::Binary::Atan2)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math2(math::Binary::Atan2, x[0], x[1])
     }
 
     fn facts() -> Facts {

@@ -107,6 +107,10 @@ macro_rules! extreme {
                     Zip::from(result).and(lanes).for_each(|y, lane| *y = first_extreme(lane, $ordering));
                 });
             }
+
+            fn flops(&self, _: &[&Type], _: &Type) -> usize {
+                0
+            }
         }
 
         impl Var {

@@ -18,8 +18,9 @@ use std::f64::consts::{LN_2, PI};
 use serde::{Deserialize, Serialize};
 
 use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
+use super::instructions::Instructions;
 use super::log_sums::elementary2;
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use super::var::apply_pair;
 use super::{Operand, Var};
@@ -116,12 +117,10 @@ impl Elementwise for Polygamma {
         Partial::Of(x[0].polygamma(self.order + 1))
     }
 
-    fn code(&self) -> Code {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
         let order = f64::from(self.order);
-        Code::Parametric(Box::new(move |e, x| {
-            let order = e.constant_like(order, x[0]);
-            e.math2(math::Binary::Polygamma, order, x[0])
-        }))
+        let order = i.constant_like(order, x[0]);
+        i.math2(math::Binary::Polygamma, order, x[0])
     }
 
     fn facts() -> Facts {
@@ -196,12 +195,10 @@ impl Elementwise for PolygammaDifference {
         Partial::Of(nan_where_nan(y, next))
     }
 
-    fn code(&self) -> Code {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
         let order = f64::from(self.order);
-        Code::Parametric(Box::new(move |e, x| {
-            let order = e.constant_like(order, x[0]);
-            e.math3(math::Ternary::PolygammaDifference, order, x[0], x[1])
-        }))
+        let order = i.constant_like(order, x[0]);
+        i.math3(math::Ternary::PolygammaDifference, order, x[0], x[1])
     }
 
     fn facts() -> Facts {

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::elementary::eval_math2;
 use super::gamma::digamma_difference;
+use super::instructions::Instructions;
 use super::log_sums::{elementary2, quotient};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::{self, apply};
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
@@ -101,8 +102,8 @@ impl Elementwise for IgammaGradA {
         Partial::Of(density.xlogy(x[1]) - density * x[0].digamma())
     }
 
-    fn code(&self) -> Code {
-        Code::Math2(math::Binary::IgammaGradA)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math2(math::Binary::IgammaGradA, x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -178,8 +179,8 @@ macro_rules! elementary3 {
                 $partial
             }
 
-            fn code(&self) -> Code {
-                Code::Inline(|e, x| e.math3(math::Ternary::$op, x[0], x[1], x[2]))
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.math3(math::Ternary::$op, x[0], x[1], x[2])
             }
 
             fn facts() -> Facts {

@@ -102,7 +102,7 @@ impl Rules for Pad {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
+        Lowering::Assemble(self)
     }
 
     fn doc() -> Doc {
@@ -217,6 +217,10 @@ impl Library for Pad {
             result.slice_each_axis_mut(|axis| ranges(axis.axis.index(), axis.len).1).assign(&kept);
         });
     }
+
+    fn flops(&self, _: &[&Type], _: &Type) -> usize {
+        0
+    }
 }
 
 /// Arrays one after another along an axis.
@@ -269,7 +273,7 @@ impl Rules for Concatenate {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
+        Lowering::Assemble(self)
     }
 
     fn doc() -> Doc {
@@ -352,6 +356,10 @@ impl Library for Concatenate {
             }
         });
     }
+
+    fn flops(&self, _: &[&Type], _: &Type) -> usize {
+        0
+    }
 }
 
 /// The index along one axis: `0, 1, 2, …`.
@@ -393,7 +401,7 @@ impl Rules for Iota {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
+        Lowering::Generate(self)
     }
 
     fn doc() -> Doc {
@@ -422,6 +430,10 @@ impl Library for Iota {
                 part.fill(T::from_scalar(index).expect("bug: convert gave another dtype"));
             }
         });
+    }
+
+    fn flops(&self, _: &[&Type], _: &Type) -> usize {
+        0
     }
 }
 

@@ -18,7 +18,8 @@ use std::f64::consts::LN_2;
 use serde::{Deserialize, Serialize};
 
 use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use super::var::apply_pair;
 use super::{Operand, Var};
@@ -93,8 +94,8 @@ macro_rules! elementary2 {
                 Partial::Of(super::elementary::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
             }
 
-            fn code(&self) -> Code {
-                Code::Math2(math::Binary::$op)
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.math2(math::Binary::$op, x[0], x[1])
             }
 
             fn facts() -> Facts {

@@ -27,6 +27,7 @@ mod extreme;
 mod gamma;
 mod generic;
 mod incomplete;
+mod instructions;
 mod join;
 mod log_sums;
 #[cfg(feature = "nalgebra")]
@@ -61,6 +62,7 @@ pub use error_function::*;
 pub use extreme::*;
 pub use gamma::*;
 pub use incomplete::*;
+pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
 pub use power::*;
@@ -124,75 +126,110 @@ macro_rules! held {
     ($op:ident $holder:ident) => { $holder<$op> };
 }
 
+/// What an operation of that kind is made of.
+macro_rules! code_of {
+    (elementwise $op:ident, $i:expr, $x:expr) => {
+        Code::code($op, $i, $x)
+    };
+    (structured $op:ident, $i:expr, $x:expr) => {{
+        let _ = $op;
+        unreachable!("bug: an operation that is not elementwise has no instructions")
+    }};
+}
+
+macro_rules! is_elementwise {
+    (elementwise) => {
+        true
+    };
+    (structured) => {
+        false
+    };
+}
+
+/// The list of operations: those that are the same for each element, and those that are not.
 macro_rules! operations {
-    ($($op:ident $(in $holder:ident)?),* $(,)?) => {
+    ($($kind:ident { $($op:ident $(in $holder:ident)?),* $(,)? })*) => {
         /// Any operation.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Op {
-            $(
+            $($(
                 #[doc = concat!("See [`struct@", stringify!($op), "`].")]
                 $op(held!($op $($holder)?)),
-            )*
+            )*)*
         }
 
-        $(
+        $($(
             impl From<$op> for Op {
                 fn from(op: $op) -> Op {
                     Op::$op(op.into())
                 }
             }
-        )*
+        )*)*
 
         impl Op {
             /// The name in listings and files.
             pub fn name(&self) -> &'static str {
-                match self { $(Op::$op(_) => <$op as Rules>::NAME,)* }
+                match self { $($(Op::$op(_) => <$op as Rules>::NAME,)*)* }
             }
 
             /// Operand types → result types.
             pub fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-                match self { $(Op::$op(op) => <$op as Rules>::infer(op, operands),)* }
+                match self { $($(Op::$op(op) => <$op as Rules>::infer(op, operands),)*)* }
             }
 
             /// The reference semantics, on operands of the types from which these results were inferred.
             pub(crate) fn eval_inferred(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-                match self { $(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)* }
+                match self { $($(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)*)* }
             }
 
             /// How the operation is differentiated.
             pub fn derivative(&self) -> Derivative<'_> {
-                match self { $(Op::$op(op) => <$op as Rules>::derivative(op),)* }
+                match self { $($(Op::$op(op) => <$op as Rules>::derivative(op),)*)* }
             }
 
             /// How the operation becomes native code.
             pub fn lower(&self) -> Lowering<'_> {
-                match self { $(Op::$op(op) => <$op as Rules>::lower(op),)* }
+                match self { $($(Op::$op(op) => <$op as Rules>::lower(op),)*)* }
+            }
+
+            /// Whether it is the same for each element, by instructions.
+            pub(crate) fn is_elementwise(&self) -> bool {
+                match self { $($(Op::$op(_) => is_elementwise!($kind),)*)* }
+            }
+
+            /// The instructions for one element.
+            ///
+            /// # Panics
+            /// If the operation is not elementwise.
+            pub(crate) fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                match self { $($(Op::$op(op) => code_of!($kind op, i, x),)*)* }
             }
 
             fn parameters(&self) -> serde_json::Result<serde_json::Value> {
-                match self { $(Op::$op(op) => serde_json::to_value(op),)* }
+                match self { $($(Op::$op(op) => serde_json::to_value(op),)*)* }
             }
 
             fn parse(name: &str, parameters: serde_json::Value) -> Result<Op, Mismatch> {
-                $(
+                $($(
                     if name == <$op as Rules>::NAME {
                         return parse_op::<$op>(parameters).map(Op::from);
                     }
-                )*
+                )*)*
                 Err(mismatch!("there is no operation \"{name}\""))
             }
 
             /// Every operation's name, documentation and examples.
             pub fn table() -> Vec<(&'static str, Doc, Examples)> {
-                vec![$((<$op as Rules>::NAME, <$op as Rules>::doc(), <$op as Rules>::examples()),)*]
+                vec![$($((<$op as Rules>::NAME, <$op as Rules>::doc(), <$op as Rules>::examples()),)*)*]
             }
 
-            const NAMES: &'static [&'static str] = &[$(<$op as Rules>::NAME,)*];
+            const NAMES: &'static [&'static str] = &[$($(<$op as Rules>::NAME,)*)*];
         }
     };
 }
 
-operations!(
+operations! {
+    elementwise {
     // arithmetic
     Add,
     Sub,
@@ -317,6 +354,8 @@ operations!(
     Select,
     StopGradient,
     Convert,
+    }
+    structured {
     // shape
     Constant,
     Alias,
@@ -345,8 +384,12 @@ operations!(
     CumSum in Box,
     // contract
     DotGeneral in Box,
+    }
+    elementwise {
     // strong
     StrongMul,
+    }
+    structured {
     StrongDot in Box,
     // control
     Cond,
@@ -355,7 +398,8 @@ operations!(
     While in Box,
     Scan in Box,
     Revolve in Box,
-);
+    }
+}
 
 /// Reads parameters. serde reads an operation without any from `null` only.
 fn parse_op<O: DeserializeOwned>(parameters: serde_json::Value) -> Result<O, Mismatch> {

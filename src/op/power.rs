@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{on_floats, on_numbers};
 use super::elementary::{eval_math1, eval_math2};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::trace::apply;
 use super::var::apply_pair;
 use super::{Operand, Var};
-use crate::emit::{Emitter, Reg};
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -47,24 +47,6 @@ impl IntegerPow {
             }
         }
         product
-    }
-
-    /// How many products and quotients one element takes.
-    pub(super) fn n_flops(self) -> usize {
-        let mut n = usize::from(self.exponent < 0);
-        self.magnitude((), |(), ()| n += 1);
-        n
-    }
-
-    fn emit(self, e: &mut Emitter<'_>, x: Reg) -> Reg {
-        match self.magnitude(x, |x, y| e.mul(x, y)) {
-            None => e.constant_like(1.0, x),
-            Some(power) if self.exponent > 0 => power,
-            Some(power) => {
-                let one = e.constant_like(1.0, x);
-                e.div(one, power)
-            }
-        }
     }
 }
 
@@ -105,9 +87,15 @@ impl Elementwise for IntegerPow {
         }
     }
 
-    fn code(&self) -> Code {
-        let op = *self;
-        Code::Parametric(Box::new(move |e, x| op.emit(e, x[0])))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        match self.magnitude(x[0], |x, y| i.mul(x, y)) {
+            None => i.constant_like(1.0, x[0]),
+            Some(power) if self.exponent > 0 => power,
+            Some(power) => {
+                let one = i.constant_like(1.0, x[0]);
+                i.div(one, power)
+            }
+        }
     }
 
     fn facts() -> Facts {
@@ -165,8 +153,8 @@ impl Elementwise for Pow {
         Partial::Of(vanishes.select(base.full_like(0.0), factor * unbounded))
     }
 
-    fn code(&self) -> Code {
-        Code::Math2(math::Binary::Pow)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math2(math::Binary::Pow, x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -230,8 +218,8 @@ impl Elementwise for Sqrt {
         Partial::Of(0.5 / y)
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.sqrt(x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.sqrt(x[0])
     }
 
     fn facts() -> Facts {
@@ -276,12 +264,10 @@ impl Elementwise for Rsqrt {
         Partial::Of(-0.5 * y / x[0])
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| {
-            let one = e.constant_like(1.0, x[0]);
-            let root = e.sqrt(x[0]);
-            e.div(one, root)
-        })
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        let one = i.constant_like(1.0, x[0]);
+        let root = i.sqrt(x[0]);
+        i.div(one, root)
     }
 
     fn facts() -> Facts {
@@ -323,8 +309,8 @@ impl Elementwise for Cbrt {
         Partial::Of(y.recip().square() / 3.0)
     }
 
-    fn code(&self) -> Code {
-        Code::Math1(math::Unary::Cbrt)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math1(math::Unary::Cbrt, x[0])
     }
 
     fn facts() -> Facts {
@@ -370,8 +356,8 @@ impl Elementwise for Square {
         Partial::Of(2.0 * x[0])
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.mul(x[0], x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.mul(x[0], x[0])
     }
 
     fn facts() -> Facts {
@@ -409,11 +395,9 @@ impl Elementwise for Reciprocal {
         Partial::Of(-y.square())
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| {
-            let one = e.constant_like(1.0, x[0]);
-            e.div(one, x[0])
-        })
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        let one = i.constant_like(1.0, x[0]);
+        i.div(one, x[0])
     }
 
     fn facts() -> Facts {
@@ -451,8 +435,8 @@ impl Elementwise for Hypot {
         Partial::Of(cosine(x[slot], x[1 - slot]))
     }
 
-    fn code(&self) -> Code {
-        Code::Math2(math::Binary::Hypot)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math2(math::Binary::Hypot, x[0], x[1])
     }
 
     fn facts() -> Facts {
@@ -512,8 +496,8 @@ impl Elementwise for DirectionCosine {
         Partial::Of(if slot == 0 { part * sine } else { -part * y })
     }
 
-    fn code(&self) -> Code {
-        Code::Math2(math::Binary::DirectionCosine)
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.math2(math::Binary::DirectionCosine, x[0], x[1])
     }
 
     fn facts() -> Facts {

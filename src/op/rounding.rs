@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Var;
 use super::arithmetic::on_floats;
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use crate::ir::Mismatch;
 use crate::value::{DType, Scalar};
@@ -35,8 +36,8 @@ macro_rules! rounding {
                 Partial::Zero
             }
 
-            fn code(&self) -> Code {
-                Code::Inline(|e, x| e.$emit(x[0]))
+            fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+                i.$emit(x[0])
             }
 
             fn facts() -> Facts {

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use super::control::Control;
-use super::{Graph, Op, Var};
-use crate::emit::{Emitter, Reg};
+use super::instructions::{Code, Instruction, Instructions, Single};
+use super::{DotGeneral, Graph, Op, ScatterSlices, Var};
 use crate::ir::{Mismatch, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -120,11 +120,11 @@ pub trait General {
 
 /// How an operation becomes native code.
 pub enum Lowering<'a> {
-    /// Instructions, the same for one element and for lanes.
-    Inline(&'a dyn Inline),
-    /// A function of one variable from `math`.
+    /// Instructions for each element; see [`Op::code`].
+    Elementwise,
+    /// One call for each element of a function of one variable from `math`.
     Math1(math::Unary),
-    /// A function of two variables from `math`.
+    /// One call for each element of a function of two variables from `math`.
     Math2(math::Binary),
     /// A value known at compile time.
     Constant(&'a Array),
@@ -137,22 +137,44 @@ pub enum Lowering<'a> {
         /// The axes that vanish.
         axes: &'a [usize],
     },
+    /// Elements of the operands, moved to a result that they make up together.
+    Assemble(&'a dyn Library),
+    /// Elements of the operands, added up where they meet.
+    Scatter(&'a ScatterSlices),
+    /// Sums of products.
+    Contract(&'a DotGeneral),
+    /// Elements that depend on their indices alone.
+    Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
     /// Control flow around the code of its regions.
     Control(&'a dyn Control),
 }
 
-/// Instructions for one element or for lanes.
-pub trait Inline {
-    /// The result from the operands, all with the same number of lanes.
-    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg;
+impl<'a> Lowering<'a> {
+    /// The routine on whole arrays, where the interpreter has one.
+    pub fn routine(&self) -> Option<&'a dyn Library> {
+        match *self {
+            Lowering::Assemble(routine) | Lowering::Generate(routine) | Lowering::Library(routine) => Some(routine),
+            Lowering::Scatter(scatter) => Some(scatter),
+            Lowering::Contract(dot) => Some(dot),
+            Lowering::Elementwise
+            | Lowering::Math1(_)
+            | Lowering::Math2(_)
+            | Lowering::Constant(_)
+            | Lowering::View(_)
+            | Lowering::Reduce { .. }
+            | Lowering::Control(_) => None,
+        }
+    }
 }
 
 /// A routine on whole arrays.
 pub trait Library: Send + Sync {
     /// Writes the results. Operands may have any strides.
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]);
+    /// How many additions, multiplications and the like it takes, if its result is of floating point.
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize;
 }
 
 /// Elements at `offset + Σ indexᵢ · stridesᵢ` of some buffer, in elements.
@@ -289,27 +311,12 @@ pub trait Elementwise: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned 
     fn eval(&self, x: &[Scalar]) -> Scalar;
     /// ∂y/∂x\[slot\]; not asked for slots or results that are not of floating point.
     fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial;
-    /// Instructions, or a function of `math`.
-    fn code(&self) -> Code;
+    /// The instructions that make the result's element from the operands' elements, or one call of a function of `math`.
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg;
     /// Documentation, known answers, domains.
     fn facts() -> Facts;
     /// One instance for each choice of parameters that the examples shall cover.
     fn instances() -> Vec<Self>;
-}
-
-/// Writes the instructions for one element or for lanes.
-pub type EmitFn = dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg;
-
-/// How an elementwise operation becomes code.
-pub enum Code {
-    /// Instructions.
-    Inline(fn(&mut Emitter<'_>, &[Reg]) -> Reg),
-    /// Instructions that depend on the operation's parameters.
-    Parametric(Box<EmitFn>),
-    /// A function of one variable.
-    Math1(math::Unary),
-    /// A function of two variables.
-    Math2(math::Binary),
 }
 
 /// Documentation and examples of an elementwise operation; rows of scalars stand for every dtype that it takes.
@@ -356,10 +363,10 @@ impl<E: Elementwise> Rules for E {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        match self.code() {
-            Code::Inline(_) | Code::Parametric(_) => Lowering::Inline(self),
-            Code::Math1(f) => Lowering::Math1(f),
-            Code::Math2(f) => Lowering::Math2(f),
+        match Single::of(self) {
+            Some(Instruction::Math1(f)) => Lowering::Math1(f),
+            Some(Instruction::Math2(f)) => Lowering::Math2(f),
+            _ => Lowering::Elementwise,
         }
     }
 
@@ -394,14 +401,9 @@ impl<E: Elementwise> Partials for E {
     }
 }
 
-impl<E: Elementwise> Inline for E {
-    fn emit(&self, e: &mut Emitter<'_>, x: &[Reg]) -> Reg {
-        match self.code() {
-            Code::Inline(emit) => emit(e, x),
-            Code::Parametric(emit) => emit(e, x),
-            Code::Math1(f) => e.math1(f, x[0]),
-            Code::Math2(f) => e.math2(f, x[0], x[1]),
-        }
+impl<E: Elementwise> Code for E {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        Elementwise::code(self, i, x)
     }
 }
 

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{on_floats, on_numbers};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats, numbers};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::trace::apply;
 use super::var::apply_pair;
 use super::{Operand, Var};
-use crate::emit::{Emitter, Reg};
 use crate::ir::Mismatch;
 use crate::value::{DType, Scalar};
 
@@ -34,8 +34,8 @@ impl Elementwise for Abs {
         Partial::Vanishing(x[0].sign())
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| e.abs(x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        i.abs(x[0])
     }
 
     fn facts() -> Facts {
@@ -73,8 +73,8 @@ impl Elementwise for Sign {
         Partial::Zero
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| emit_sign(e, x[0]))
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        sign(i, x[0])
     }
 
     fn facts() -> Facts {
@@ -96,19 +96,19 @@ impl Elementwise for Sign {
     }
 }
 
-fn emit_sign(e: &mut Emitter<'_>, x: Reg) -> Reg {
-    let (zero, one) = (e.constant_like(0.0, x), e.constant_like(1.0, x));
-    if x.dtype().is_float() {
+fn sign<I: Instructions>(i: &mut I, x: I::Reg) -> I::Reg {
+    let (zero, one) = (i.constant_like(0.0, x), i.constant_like(1.0, x));
+    if i.dtype(x).is_float() {
         // Neither zeros nor NaNs have a magnitude above 0.
-        let magnitude = e.abs(x);
-        let signed = e.gt(magnitude, zero);
-        let unit = e.copysign(one, x);
-        return e.select(signed, unit, x);
+        let magnitude = i.abs(x);
+        let signed = i.gt(magnitude, zero);
+        let unit = i.copysign(one, x);
+        return i.select(signed, unit, x);
     }
-    let minus_one = e.constant_like(-1.0, x);
-    let (above, below) = (e.gt(x, zero), e.lt(x, zero));
-    let sign = e.select(below, minus_one, zero);
-    e.select(above, one, sign)
+    let minus_one = i.constant_like(-1.0, x);
+    let (above, below) = (i.gt(x, zero), i.lt(x, zero));
+    let sign = i.select(below, minus_one, zero);
+    i.select(above, one, sign)
 }
 
 /// The magnitude of `x` with the sign of `y`, elementwise.
@@ -136,13 +136,11 @@ impl Elementwise for Copysign {
         Partial::Vanishing(x[0].sign() * x[0].full_like(1.0).copysign(x[1]))
     }
 
-    fn code(&self) -> Code {
-        Code::Inline(|e, x| {
-            let one = e.constant_like(1.0, x[1]);
-            let nan = e.is_nan(x[1]);
-            let sign = e.select(nan, one, x[1]);
-            e.copysign(x[0], sign)
-        })
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        let one = i.constant_like(1.0, x[1]);
+        let nan = i.is_nan(x[1]);
+        let sign = i.select(nan, one, x[1]);
+        i.copysign(x[0], sign)
     }
 
     fn facts() -> Facts {

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Var;
 use super::elementary::{elementary, eval_math1, eval_math2};
-use super::rules::{Code, Doc, Elementwise, Facts, Partial, floats};
+use super::instructions::Instructions;
+use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
@@ -71,12 +72,10 @@ impl Elementwise for SincDerivative {
         Partial::Of(apply(SincDerivative { order: self.order + 1 }, &[x[0]]))
     }
 
-    fn code(&self) -> Code {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
         let order = f64::from(self.order);
-        Code::Parametric(Box::new(move |e, x| {
-            let order = e.constant_like(order, x[0]);
-            e.math2(math::Binary::SincDerivative, order, x[0])
-        }))
+        let order = i.constant_like(order, x[0]);
+        i.math2(math::Binary::SincDerivative, order, x[0])
     }
 
     fn facts() -> Facts {

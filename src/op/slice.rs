@@ -337,7 +337,7 @@ impl Rules for ScatterSlices {
     }
 
     fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
+        Lowering::Scatter(self)
     }
 
     fn doc() -> Doc {
@@ -436,6 +436,10 @@ impl Library for ScatterSlices {
                 place.zip_mut_with(x, |y, &x| *y = y.plus(x));
             }
         });
+    }
+
+    fn flops(&self, operands: &[&Type], _: &Type) -> usize {
+        operands.iter().map(|ty| ty.size()).sum()
     }
 }
 

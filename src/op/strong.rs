@@ -10,8 +10,9 @@ use ndarray::ArrayViewD;
 use serde::{Deserialize, Serialize};
 
 use super::contract::{DotGeneral, is_identity};
+use super::instructions::Instructions;
 use super::rules::{
-    Answer, Code, Derivative, Doc, Elementwise, Examples, Facts, General, Library, Lowering, Partial, Rules, Sample,
+    Answer, Derivative, Doc, Elementwise, Examples, Facts, General, Library, Lowering, Partial, Rules, Sample,
     eval_library, floats, literal,
 };
 use super::trace::{self, apply};
@@ -92,12 +93,10 @@ impl Elementwise for StrongMul {
         if self.zeros == Strong::slot(slot) { Partial::Of(other) } else { Partial::Vanishing(other) }
     }
 
-    fn code(&self) -> Code {
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
         let zeros = self.zeros;
-        Code::Parametric(Box::new(move |e, x| {
-            let product = e.mul(x[0], x[1]);
-            (0..2).filter(|&slot| zeros.holds(slot)).fold(product, |product, slot| e.zero_where_zero(product, x[slot]))
-        }))
+        let product = i.mul(x[0], x[1]);
+        (0..2).filter(|&slot| zeros.holds(slot)).fold(product, |product, slot| i.zero_where_zero(product, x[slot]))
     }
 
     fn facts() -> Facts {
@@ -257,6 +256,11 @@ impl Library for StrongDot {
             DType::F32 => self.contract::<f32>(operands, results),
             dtype => unreachable!("bug: {dtype} passed inference"),
         }
+    }
+
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize {
+        let contracted = self.contract[0].iter().map(|&axis| operands[0].shape[axis]);
+        contracted.fold(result.size().saturating_mul(2), usize::saturating_mul)
     }
 }
 

@@ -148,12 +148,8 @@ impl Meaning {
                 let identity = self.number(monoid.identity(ty.dtype));
                 Some(Tokens::Listed(vec![identity; ty.size()].into()))
             }
-            Lowering::View(_) => Some(self.moved(plan, op, &operands, ty)),
-            Lowering::Library(_) if matches!(op, Op::Pad(_) | Op::Concatenate(_)) => {
-                Some(self.moved(plan, op, &operands, ty))
-            }
-            Lowering::Library(_) => {
-                let Op::ScatterSlices(scatter) = op else { return None };
+            Lowering::View(_) | Lowering::Assemble(_) => Some(self.moved(plan, op, &operands, ty)),
+            Lowering::Scatter(scatter) => {
                 let zero = self.number(Scalar::F64(0.0).convert(ty.dtype));
                 let mut sums = vec![zero; ty.size()];
                 for (slot, &x) in operands.iter().enumerate() {
@@ -163,10 +159,13 @@ impl Meaning {
                 }
                 Some(Tokens::Listed(sums.into()))
             }
-            Lowering::Inline(_)
+            Lowering::Elementwise
             | Lowering::Math1(_)
             | Lowering::Math2(_)
             | Lowering::Reduce { .. }
+            | Lowering::Contract(_)
+            | Lowering::Generate(_)
+            | Lowering::Library(_)
             | Lowering::Control(_) => None,
         }
     }
