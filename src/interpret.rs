@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::ir::{NodeId, Value};
-use crate::op::{Graph, Lowering, Op, Revolve, Scan, While};
+use crate::op::{ByRole, Graph, Op, Revolve, Roles, Scan, While};
 use crate::value::{Array, Scalar, Type, with_element};
 
 /// The bytes that the stacks of a run may take unless told otherwise.
@@ -174,10 +174,10 @@ impl Evaluator {
         let node = graph.node(id);
         let op = node.op().expect("bug: an input without a value");
         node.types().iter().filter(|ty| !ty.stack).try_for_each(|ty| self.budget.take(ty))?;
-        if !matches!(op.lower(), Lowering::Control(_)) {
+        let Some(roles) = op.roles() else {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
             return Ok(op.eval_inferred(&x, node.types()).into_iter().map(Datum::Array).collect());
-        }
+        };
         let mut control = Control { regions: node.regions(), at: node.provenance().at.as_ref(), evaluator: self };
         match op {
             Op::Cond(_) => control.branch(usize::from(x[0].array().get(0) != Some(Scalar::Bool(true))), &x[1..]),
@@ -188,8 +188,8 @@ impl Evaluator {
             }
             Op::Checkpoint(_) => control.branch(0, &x),
             Op::While(op) => control.repeat(op, &x),
-            Op::Scan(op) => control.scan(op, &x, node.types()),
-            Op::Revolve(op) => control.revolve(op, &arrays(&x), node.types()),
+            Op::Scan(op) => control.scan(op, &roles, &x, node.types()),
+            Op::Revolve(op) => control.revolve(op, &roles, &arrays(&x), node.types()),
             other => unreachable!("bug: {} is no control flow", other.name()),
         }
     }
@@ -253,10 +253,9 @@ impl Control<'_> {
         Ok(state.into_iter().map(Datum::Array).chain(stacks).collect())
     }
 
-    fn scan(&mut self, op: &Scan, x: &[Datum], types: &[Type]) -> Result<Vec<Datum>, Error> {
-        let (carry, rest) = x.split_at(op.carry);
-        let (xs, rest) = rest.split_at(op.xs);
-        let (mut carry, rest) = (arrays(carry), arrays(rest));
+    fn scan(&mut self, op: &Scan, roles: &Roles, x: &[Datum], types: &[Type]) -> Result<Vec<Datum>, Error> {
+        let ByRole { carry, rows: xs, fixed, .. } = roles.split(x);
+        let (mut carry, rest) = (arrays(carry), arrays(fixed));
         let n = op.length.unwrap_or_else(|| xs[0].stack().len());
         too_long(n, self.at)?;
         let mut rows = types[op.carry..].iter().map(Rows::new).collect::<Result<Vec<Rows>, _>>()?;
@@ -290,13 +289,11 @@ impl Control<'_> {
     }
 
     /// Keeps every state, whatever the schedule is: the results are the same.
-    fn revolve(&mut self, op: &Revolve, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
+    fn revolve(&mut self, op: &Revolve, roles: &Roles, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
         const ADVANCE: usize = 0;
         const REVERSE: usize = 1;
         too_long(op.length, self.at)?;
-        let (cts, rest) = x.split_at(op.cts);
-        let (state, rest) = rest.split_at(op.carry);
-        let (xs, rest) = rest.split_at(op.xs);
+        let ByRole { carry: cts, state, rows: xs, fixed: rest, .. } = roles.split(x);
         let inputs = |trip: usize, cts: &[Array], state: &[Array]| {
             let index = if op.reverse { op.length - 1 - trip } else { trip };
             let mut inputs = vec![Array::scalar(index as i64)];

@@ -95,7 +95,7 @@ impl Builder<'_> {
 
     fn add(&mut self, op: Op, operands: &[Value]) {
         let types: Vec<Type> = operands.iter().map(|&x| self.graph.ty(x).clone()).collect();
-        if !op.infer(&types).is_ok_and(|results| results.iter().all(is_small)) {
+        if !op.infer(&types, &[]).is_ok_and(|results| results.iter().all(is_small)) {
             return;
         }
         if let Ok(node) = self.graph.add(op, operands, Default::default()) {
@@ -151,7 +151,7 @@ impl Builder<'_> {
         let (y, z) = (self.companion(x), self.companion(x));
         let condition = self.pick();
         for operands in [&[x] as &[Value], &[x, y], &[x, y, z], &[condition, x, y]] {
-            if op.infer(&self.types(operands)).is_ok_and(|results| results.iter().all(is_small)) {
+            if op.infer(&self.types(operands), &[]).is_ok_and(|results| results.iter().all(is_small)) {
                 return self.add(op, operands);
             }
         }

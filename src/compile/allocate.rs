@@ -501,9 +501,8 @@ fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
 /// Whether the value is made of rows that a loop collects.
 fn is_collected(plan: &Plan<'_>, value: Value) -> bool {
     let result = usize::from(value.result);
-    let op = plan.graph.node(value.node).op();
-    let by_scan = matches!(op, Some(Op::Scan(op)) if result >= op.carry && op.length.is_some());
-    by_scan || matches!(op, Some(Op::Revolve(op)) if result >= op.cts)
+    let roles = plan.graph.node(value.node).op().and_then(Op::roles);
+    roles.is_some_and(|roles| roles.collects(result))
 }
 
 /// The bytes of a tile of any dtype.

@@ -19,7 +19,7 @@ use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, FunctionId, MAX_BYTES, Pointer, Reg, position as narrow, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
-use crate::op::{Graph, Op, Revolve, Scan, While};
+use crate::op::{ByRole, Flow, Graph, Op, Revolve, Roles, Scan, While};
 use crate::value::{DType, Scalar, Type};
 
 /// A control kernel before emission: its regions, and where things are in its scratch memory.
@@ -89,17 +89,11 @@ impl<'g> ControlPlan<'g> {
         };
         let word = take(8);
         let head = take(HEAD_BYTES);
-        let n_carry = match op {
-            Op::While(op) => op.carry,
-            Op::Scan(op) => op.carry,
-            Op::Revolve(op) => op.cts,
-            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => 0,
-            other => unreachable!("bug: {} is no control flow", other.name()),
-        };
-        let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op))) } else { None };
+        let roles = op.roles().expect("bug: an operation without regions as control flow");
+        let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op, &roles))) } else { None };
         let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
         // Tables come before what may be large, so that instructions hold the distances to their entries.
-        let is_choice = matches!(op, Op::Cond(_) | Op::Switch(_));
+        let is_choice = roles.flow == Flow::Choice;
         let mut known: HashMap<*const Graph, usize> = HashMap::new();
         let (mut regions, mut branches) = (Vec::new(), Vec::new());
         for region in node.regions() {
@@ -114,7 +108,7 @@ impl<'g> ControlPlan<'g> {
             let makes_stacks = makes_stacks(region);
             regions.push(Body { plan, homes, table, arena: 0, frame: 0, makes_stacks });
         }
-        let carry = node.types()[..n_carry].iter().map(|ty| {
+        let carry = node.types()[..roles.n_carry].iter().map(|ty| {
             let bytes = bytes_of(ty);
             Copies { bytes, places: [take(bytes), take(bytes)] }
         });
@@ -193,20 +187,20 @@ fn n_entries(plan: &Plan<'_>, homes: &Homes) -> usize {
     homes.n_entries(plan, plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count())
 }
 
-fn driver(graph: &Graph, id: NodeId, op: &Revolve) -> Driver {
+fn driver(graph: &Graph, id: NodeId, op: &Revolve, roles: &Roles) -> Driver {
     let node = graph.node(id);
     let operands: Vec<&Type> = graph.operands(id).iter().map(|&x| graph.ty(x)).collect();
-    let (state, behind) = operands[op.cts..].split_at(op.carry);
+    let ByRole { carry, state, rows, .. } = roles.split(&operands);
     let row = |ty: &Type| bytes_of(&ty.row().expect("bug: rows of a scalar").1);
     let [advance, reverse] = [ADVANCE, REVERSE].map(|region| &*node.regions()[region]);
     Driver {
         schedule: op.schedule,
         length: op.length,
         reverse: op.reverse,
-        n_cts: op.cts,
+        n_cts: carry.len(),
         state: state.iter().map(|ty| bytes_of(ty)).collect(),
-        xs: behind[..op.xs].iter().map(|ty| row(ty)).collect(),
-        ys: node.types()[op.cts..].iter().map(row).collect(),
+        xs: rows.iter().map(|ty| row(ty)).collect(),
+        ys: node.types()[roles.n_carry..].iter().map(row).collect(),
         n_inputs: [advance, reverse].map(|region| region.inputs().len()),
         makes_stacks: [advance, reverse].map(makes_stacks),
     }
@@ -303,10 +297,8 @@ pub(super) fn emit_in_registers(
         })
         .collect();
     let (mut collected, mut n_carry) = (Collected::Stacks, places.len());
-    if let Some(Op::Scan(op)) = graph.node(node).op()
-        && op.length.is_some()
-    {
-        (collected, n_carry) = (Collected::Arrays(places[op.carry..].to_vec()), op.carry);
+    if let Some(Roles { flow: Flow::Rows(Some(_)), n_carry: n, .. }) = graph.node(node).op().and_then(Op::roles) {
+        (collected, n_carry) = (Collected::Arrays(places[n..].to_vec()), n);
     }
     let results = registers.node(e, graph, node, operands, collected);
     for (slot, &place) in results.iter().zip(&places[..n_carry]) {
@@ -605,8 +597,9 @@ impl Frame<'_, '_> {
         let word = self.place(e, self.control.word);
         self.set(e, BODY, self.input(0), word);
         self.start_carry(e, BODY, 1);
-        self.set_fixed(e, BODY, op.carry + op.xs, 1 + op.carry + op.xs);
-        let xs: Vec<Rows> = operands[op.carry..op.carry + op.xs].iter().map(|&x| self.rows(e, x)).collect();
+        let roles = op.roles();
+        self.set_fixed(e, BODY, roles.first_fixed(), 1 + roles.first_fixed());
+        let xs: Vec<Rows> = roles.split(&operands).rows.iter().map(|&x| self.rows(e, x)).collect();
         let n = match op.length {
             Some(n) => e.index(signed(n)),
             None => {
@@ -640,7 +633,7 @@ impl Frame<'_, '_> {
 
     fn revolve(&self, e: &mut Emitter<'_>, op: &Revolve) {
         let operands = self.operands();
-        let first_fixed = op.cts + op.carry + op.xs;
+        let first_fixed = op.roles().first_fixed();
         let word = self.place(e, self.control.word);
         for (region, first) in [(ADVANCE, op.cts), (REVERSE, 0)] {
             self.prepare(e, region);

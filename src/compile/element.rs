@@ -18,7 +18,7 @@ pub(super) fn work(op: &Op, operands: &[&Type], result: &Type) -> Option<usize> 
         Lowering::Scatter(_) => Some(operands.iter().map(|ty| ty.size()).sum()),
         Lowering::Contract(dot) => work_of_dot(dot, operands[0], operands[1]),
         // Few routines on whole arrays are worth it.
-        Lowering::Library(_) | Lowering::Control(_) => None,
+        Lowering::Library(_) | Lowering::Control => None,
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn compute(
             let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
             dot(e, op, x, operands, zero)
         }
-        Lowering::Library(_) | Lowering::Control(_) => unreachable!("bug: {} in registers", op.name()),
+        Lowering::Library(_) | Lowering::Control => unreachable!("bug: {} in registers", op.name()),
     }
 }
 

@@ -52,13 +52,8 @@ fn check_node(graph: &Graph, id: NodeId) -> Result<(), LimitError> {
         let place = Some(format!("{}: {}", graph.name(), graph.line(id)));
         return Err(LimitError { what: "bytes of a value", limit: MAX_BYTES as u64, got: Some(bytes), place });
     }
-    let mut n_trips = None;
-    if let Some(Op::Scan(op)) = node.op() {
-        n_trips = op.length;
-    } else if let Some(Op::Revolve(op)) = node.op() {
-        n_trips = Some(op.length);
-    }
-    n_trips.map_or(Ok(()), |n| too_long(n, node.provenance().at.as_ref()))
+    let n_iterations = node.op().and_then(Op::roles).and_then(|roles| roles.length());
+    n_iterations.map_or(Ok(()), |n| too_long(n, node.provenance().at.as_ref()))
 }
 
 /// The bytes of a value, or of an array of a stack, and as many where an extent of 0 leaves none: strides know of the

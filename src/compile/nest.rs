@@ -307,7 +307,7 @@ impl Build<'_, '_> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
-            | Lowering::Control(_) => {
+            | Lowering::Control => {
                 unreachable!("bug: {} as an item of a loop", op.name())
             }
         }

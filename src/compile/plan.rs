@@ -455,7 +455,7 @@ impl<'g> Plan<'g> {
                 self.kernels.push(Kernel::Library(node));
                 self.complete_after(node, kernel);
             }
-            Lowering::Control(_) => {
+            Lowering::Control => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Control(node));
                 self.controls.insert(kernel, ControlPlan::new(self.graph, node));
@@ -705,7 +705,7 @@ impl<'g> Plan<'g> {
                     | Lowering::Contract(_)
                     | Lowering::Generate(_)
                     | Lowering::Library(_)
-                    | Lowering::Control(_) => true,
+                    | Lowering::Control => true,
                     Lowering::Constant(_) | Lowering::View(_) => false,
                 });
             if computed && self.direct_output[id].is_none() {

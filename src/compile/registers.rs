@@ -13,7 +13,7 @@ use super::stacks::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
 use crate::emit::{Emitter, Pointer, Reg, position, short, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
-use crate::op::{Graph, Layout, Lowering, Op, Scan, While};
+use crate::op::{ByRole, Flow, Graph, Layout, Lowering, Op, Scan, While};
 use crate::value::{DType, Scalar, Type};
 
 /// The most elements of an array in registers.
@@ -48,51 +48,53 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
     if !held {
         return None;
     }
-    let work = match node.op()? {
-        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => {
+    let roles = node.op()?.roles()?;
+    let ByRole { rows, fixed, .. } = roles.split(stored);
+    let inside = |n_index: usize| vec![None; n_index + roles.n_carry];
+    if !carry_fits(roles.n_carry) {
+        return None;
+    }
+    let work = match roles.flow {
+        Flow::Choice | Flow::Once => {
             if !node.types().iter().all(small) {
                 return None;
             }
-            let n_choices = types.len() - node.regions()[0].inputs().len();
             // Each branch costs its choice, at least; what is known to be too much is not counted to its end.
             let mut work = 0;
             for region in node.regions() {
-                work += 1 + work_of_region(region, &stored[n_choices..])?;
+                work += 1 + work_of_region(region, fixed)?;
                 if work > MAX_WORK {
                     return None;
                 }
             }
             work
         }
-        Op::While(op) => {
-            if !carry_fits(op.carry) || !node.types().iter().all(small) {
+        Flow::While => {
+            if !node.types().iter().all(small) {
                 return None;
             }
-            let mut inside = vec![None; op.carry];
-            inside.extend_from_slice(&stored[op.carry..]);
+            let mut inside = inside(0);
+            inside.extend_from_slice(fixed);
             work_of_region(&node.regions()[0], &inside)? + work_of_region(&node.regions()[1], &inside)?
         }
-        Op::Scan(op) => {
+        Flow::Rows(length) => {
             let body = &node.regions()[0];
-            let collected = &body.signature().outputs[op.carry..];
+            let collected = &body.signature().outputs[roles.n_carry..];
             // Rows that are collected need memory, which only a kernel of its own has; stacks have it anyway.
-            let has_place = collected.is_empty() || op.length.is_none() || outermost;
-            if !carry_fits(op.carry) || !collected.iter().all(small) || !has_place {
+            let has_place = collected.is_empty() || length.is_none() || outermost;
+            if !collected.iter().all(small) || !has_place {
                 return None;
             }
-            let mut inside = vec![None; 1 + op.carry];
-            for k in op.carry..op.carry + op.xs {
-                let of_stack = types[k].stack.then(|| Layout::row_major(&types[k].shape));
-                inside.push(Some(of_stack.or_else(|| stored[k].as_ref().map(row_layout))?));
+            let mut inside = inside(1);
+            for (ty, stored) in roles.split(&types).rows.iter().zip(rows) {
+                let of_stack = ty.stack.then(|| Layout::row_major(&ty.shape));
+                inside.push(Some(of_stack.or_else(|| stored.as_ref().map(row_layout))?));
             }
-            inside.extend_from_slice(&stored[op.carry + op.xs..]);
+            inside.extend_from_slice(fixed);
             work_of_region(body, &inside)?
         }
-        // The others are kernels of their own.
-        other => {
-            debug_assert!(matches!(other, Op::Revolve(_)), "bug: {} holds regions", other.name());
-            return None;
-        }
+        // It is a kernel of its own.
+        Flow::Back(_) => return None,
     };
     Some(work + 1)
 }
@@ -118,7 +120,7 @@ fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
     for id in region.ids().skip(region.inputs().len()) {
         let op = region.node(id).op()?;
         let operands = region.operands(id);
-        if let Lowering::Control(_) = op.lower() {
+        if let Lowering::Control = op.lower() {
             let stored: Vec<Stored> = operands.iter().map(|x| in_memory.get(x).cloned()).collect();
             work += work_of_node(region, id, &stored, false)?;
             continue;
@@ -264,7 +266,7 @@ impl Registers<'_> {
         }
         for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
             let op = graph.node(id).op().expect("bug: an input among operations");
-            if let Lowering::Control(_) = op.lower() {
+            if let Lowering::Control = op.lower() {
                 let operands = graph.operands(id).iter().map(|x| scope.slots[x].clone()).collect();
                 let results = self.node(e, graph, id, operands, Collected::Stacks);
                 results_of(graph, id).zip(results).for_each(|(y, slot)| drop(scope.slots.insert(y, slot)));
@@ -358,8 +360,7 @@ impl Registers<'_> {
         types: &[Type],
         collected: Collected,
     ) -> Vec<Slot> {
-        let (carry, rest) = operands.split_at(op.carry);
-        let (xs, fixed) = rest.split_at(op.xs);
+        let ByRole { carry, rows: xs, fixed, .. } = op.roles().split(&operands);
         let start: Vec<Reg> = carry.iter().flat_map(|slot| elements(e, slot, 1)).collect();
         let n = match (op.length, xs.first()) {
             (Some(n), _) => e.index(signed(n)),

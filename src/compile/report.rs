@@ -16,7 +16,7 @@ use super::revolve::n_advances;
 use super::rows::{bytes_of, makes_stacks};
 use crate::emit::{FunctionText, signed, unsigned};
 use crate::ir::{NodeId, Value, results_of};
-use crate::op::{Cost, Graph, Op};
+use crate::op::{Cost, Flow, Graph, Op};
 use crate::value::Shape;
 
 /// The plan of a program: its kernels in the order in which they run, and its memory. It is made by
@@ -595,19 +595,15 @@ fn cost_of_graph(graph: &Graph) -> Option<Cost> {
 /// How often each region of an operation runs.
 fn trips(op: Option<&Op>, n_regions: usize) -> Vec<Trips> {
     match op {
-        Some(Op::Cond(_) | Op::Switch(_)) => vec![Trips::Branch; n_regions],
-        Some(Op::Scan(op)) => vec![op.length.map_or(Trips::Unknown, |n| Trips::Known(n as u64))],
         Some(Op::Revolve(op)) => {
             let advances = n_advances(op.schedule, op.length).map_or(Trips::Unknown, Trips::Known);
             vec![advances, Trips::Known(op.length as u64)]
         }
-        Some(Op::Checkpoint(_)) => vec![Trips::Known(1)],
-        Some(Op::While(_)) => vec![Trips::Unknown; n_regions],
-        Some(other) => {
-            debug_assert_eq!(n_regions, 0, "bug: {} holds regions", other.name());
-            Vec::new()
-        }
-        None => Vec::new(),
+        op => match op.and_then(Op::roles) {
+            Some(roles) if roles.flow == Flow::Choice => vec![Trips::Branch; n_regions],
+            Some(roles) => vec![roles.length().map_or(Trips::Unknown, |n| Trips::Known(n as u64)); n_regions],
+            None => Vec::new(),
+        },
     }
 }
 

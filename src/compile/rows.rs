@@ -2,7 +2,7 @@
 
 use super::stacks::{self, HEAD_CAPACITY, HEAD_LEN};
 use crate::emit::{Emitter, Pointer, short, signed};
-use crate::op::{Graph, Op};
+use crate::op::{Flow, Graph, Op};
 use crate::value::Type;
 
 /// Trips beyond the limit of the `k`-th loop that has one end in the status `TOO_MANY_TRIPS - k`.
@@ -82,7 +82,8 @@ impl Record {
 pub(super) fn makes_stacks(graph: &Graph) -> bool {
     graph.ids().any(|id| {
         let node = graph.node(id);
-        let takes = node.types().iter().any(|ty| ty.stack) || matches!(node.op(), Some(Op::Revolve(_)));
+        let takes = node.types().iter().any(|ty| ty.stack)
+            || node.op().and_then(Op::roles).is_some_and(|roles| matches!(roles.flow, Flow::Back(_)));
         takes || node.regions().iter().any(|region| makes_stacks(region))
     })
 }

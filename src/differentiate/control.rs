@@ -56,13 +56,8 @@ fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
     of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
 }
 
-/// How many operands stand before those of the regions: the choice, where there is one.
-fn n_choices(op: &Op) -> usize {
-    usize::from(!matches!(op, Op::Checkpoint(_)))
-}
-
 fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
-    let n = n_choices(&step.op);
+    let n = step.op.roles().map_or(0, |roles| roles.n_choices);
     let varied: Vec<bool> = t[n..].iter().map(Option::is_some).collect();
     let mut moved = vec![false; step.n_results];
     for region in once_each(&step.regions) {
@@ -121,7 +116,7 @@ fn places(marked: &[bool]) -> Vec<usize> {
 }
 
 fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
-    let n = n_choices(&step.op);
+    let n = step.op.roles().map_or(0, |roles| roles.n_choices);
     let useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
     let mut pulled = vec![false; step.operands.len() - n];
     for region in once_each(&step.regions) {

@@ -289,7 +289,7 @@ impl Choice<'_> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
-            | Lowering::Control(_) => false,
+            | Lowering::Control => false,
         }
     }
 

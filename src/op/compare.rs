@@ -12,7 +12,7 @@ use super::rules::{
 use super::trace::apply;
 use super::var::{apply_pair, apply_triple};
 use super::{Operand, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, DType, Element, Scalar, Type};
 
 /// Compares with Rust's operator in whichever dtype the operands have.
@@ -394,7 +394,7 @@ pub struct Convert {
 impl Rules for Convert {
     const NAME: &'static str = "convert";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         Ok(smallvec::smallvec![operands[0].with_dtype(self.dtype)])
     }

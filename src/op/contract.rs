@@ -12,7 +12,7 @@ use super::rules::{
 use super::strong::{Strong, contraction};
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::{self, Matrix, Number, Rows, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 
@@ -86,7 +86,7 @@ fn check_pairs(kind: &str, axes: &[Vec<usize>; 2], operands: &[Type]) -> Result<
 impl Rules for DotGeneral {
     const NAME: &'static str = "dot_general";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 2)?;
         let dtype = super::rules::numbers(&[operands[0].dtype, operands[1].dtype])?;
         self.check_axes(0, operands[0].rank())?;
@@ -546,7 +546,7 @@ mod tests {
     }
 
     fn eval(op: &DotGeneral, operands: &[Array; 2]) -> Array {
-        let results = op.infer(&[operands[0].ty(), operands[1].ty()]).unwrap();
+        let results = op.infer(&[operands[0].ty(), operands[1].ty()], &[]).unwrap();
         op.eval(&[&operands[0], &operands[1]], &results).remove(0)
     }
 

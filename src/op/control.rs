@@ -14,12 +14,6 @@ use super::{Graph, Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, DType, Type};
 
-/// What an operation with regions must say besides its [`Rules`].
-pub trait Control {
-    /// Operand types and region signatures → result types.
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch>;
-}
-
 /// Runs one of two regions: the first if the condition holds, else the second.
 ///
 /// Operands: the condition, `bool[]`, then what both regions take. Results: those of the region.
@@ -193,15 +187,15 @@ pub struct Revolve {
     pub schedule: Schedule,
 }
 
-impl Control for Cond {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Cond {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         expect_regions(regions, 2)?;
         branches(operands, regions, Type::scalar(DType::Bool), "the condition")
     }
 }
 
-impl Control for Switch {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Switch {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         if regions.is_empty() {
             return Err(mismatch!("needs at least one region"));
         }
@@ -209,8 +203,8 @@ impl Control for Switch {
     }
 }
 
-impl Control for Checkpoint {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Checkpoint {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         expect_regions(regions, 1)?;
         expect_arrays(operands)?;
         expect_inputs("the region", &regions[0], operands)?;
@@ -218,8 +212,8 @@ impl Control for Checkpoint {
     }
 }
 
-impl Control for While {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl While {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         expect_regions(regions, 2)?;
         expect_arrays(operands)?;
         let carry = head(operands, self.carry, "carry")?;
@@ -234,8 +228,8 @@ impl Control for While {
     }
 }
 
-impl Control for Scan {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Scan {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         expect_regions(regions, 1)?;
         let carry = head(operands, self.carry, "carry")?;
         let xs = head(&operands[self.carry..], self.xs, "xs")?;
@@ -261,8 +255,8 @@ impl Control for Scan {
     }
 }
 
-impl Control for Revolve {
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Revolve {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         expect_regions(regions, 2)?;
         expect_arrays(operands)?;
         self.schedule.expect_snapshots()?;
@@ -369,14 +363,14 @@ fn listed(types: &[Type]) -> String {
     if types.is_empty() { "nothing".to_string() } else { list(types) }
 }
 
-/// What is the same in the [`Rules`] of all these operations: nothing is known of them without their regions.
+/// What is the same in the [`Rules`] of all these operations.
 macro_rules! control_rules {
     ($($op:ident $name:literal { $doc:expr } $examples:path;)*) => {$(
         impl Rules for $op {
             const NAME: &'static str = $name;
 
-            fn infer(&self, _: &[Type]) -> Result<Types, Mismatch> {
-                Err(mismatch!("needs regions"))
+            fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+                self.infer_with(operands, regions)
             }
 
             fn eval(&self, _: &[&Array], _: &[Type]) -> Vec<Array> {
@@ -388,7 +382,7 @@ macro_rules! control_rules {
             }
 
             fn lower(&self) -> Lowering<'_> {
-                Lowering::Control(self)
+                Lowering::Control
             }
 
             fn doc() -> Doc {

@@ -8,7 +8,7 @@ use super::rules::{
 };
 use super::trace::apply;
 use super::{Op, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::{Number, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -35,7 +35,7 @@ pub struct CumSum {
 impl Rules for CumSum {
     const NAME: &'static str = "cumsum";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         super::rules::numbers(&[operands[0].dtype])?;
         if self.axis >= operands[0].rank() {

@@ -10,7 +10,7 @@ use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
 };
 use super::trace::apply;
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Type, with_element};
 
 /// Requires an axis of the operand that has elements.
@@ -58,7 +58,7 @@ macro_rules! extreme {
         impl Rules for $op {
             const NAME: &'static str = $name;
 
-            fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+            fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
                 infer_index(self.axis, operands)
             }
 

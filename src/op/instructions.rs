@@ -412,7 +412,7 @@ impl Op {
     /// ```
     pub fn instructions(&self, operands: &[DType]) -> Option<String> {
         let types: Vec<crate::value::Type> = operands.iter().map(|&dtype| crate::value::Type::scalar(dtype)).collect();
-        if !self.is_elementwise() || self.infer(&types).is_err() {
+        if !self.is_elementwise() || self.infer(&types, &[]).is_err() {
             return None;
         }
         let mut listing = Listing::default();

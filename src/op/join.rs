@@ -10,7 +10,7 @@ use super::rules::{
 };
 use super::trace::apply;
 use super::{Op, Operand, Slice, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type, with_element};
 
 /// An array with a scalar around it and between its elements. Where `low` or `high` is negative, that many elements are
@@ -62,7 +62,7 @@ impl Pad {
 impl Rules for Pad {
     const NAME: &'static str = "pad";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 2)?;
         let (x, value) = (&operands[0], &operands[1]);
         if value.dtype != x.dtype || value.rank() != 0 {
@@ -241,7 +241,7 @@ pub struct Concatenate {
 impl Rules for Concatenate {
     const NAME: &'static str = "concatenate";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         let Some(first) = operands.first() else {
             return Err(mismatch!("takes at least one operand, but got none"));
         };
@@ -383,7 +383,7 @@ pub struct Iota {
 impl Rules for Iota {
     const NAME: &'static str = "iota";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 0)?;
         if self.axis >= self.shape.rank() {
             return Err(mismatch!("axis must lie below the rank {}, but got {}", self.shape.rank(), self.axis));

@@ -35,6 +35,7 @@ mod nalgebra;
 mod power;
 mod range;
 mod reduce;
+mod roles;
 mod rounding;
 mod rules;
 mod shape;
@@ -68,6 +69,7 @@ pub use log_sums::*;
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
+pub(crate) use roles::{ByRole, Flow, Roles};
 pub use rounding::*;
 pub use rules::*;
 pub use shape::*;
@@ -83,6 +85,31 @@ use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
 use crate::value::{Array, Type};
 
 impl Op {
+    /// Operand types and signatures of regions → result types.
+    ///
+    /// ```
+    /// use retrograd::op::{Add, Op};
+    /// use retrograd::value::{DType, Type};
+    ///
+    /// let x = Type::new(DType::F64, [3]);
+    /// assert_eq!(Op::from(Add).infer(&[x.clone(), x.clone()], &[]).unwrap()[0], x);
+    /// assert!(Op::from(Add).infer(&[x], &[]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If the operation does not take such operands or regions.
+    pub fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+        if self.roles().is_none() {
+            if !regions.is_empty() {
+                return Err(mismatch!("takes no regions, but got {}", regions.len()));
+            }
+            if let Some(stack) = operands.iter().find(|ty| ty.stack) {
+                return Err(mismatch!("takes arrays, but got {stack}"));
+            }
+        }
+        self.infer_by_rule(operands, regions)
+    }
+
     /// The reference semantics: the results on these operands.
     ///
     /// ```
@@ -104,11 +131,11 @@ impl Op {
             operands: Vec::new(),
             at: None,
         };
-        if let Lowering::Control(_) = self.lower() {
+        if let Lowering::Control = self.lower() {
             return Err(fail(mismatch!("holds regions; evaluate a graph with interpret::run")).into());
         }
         let types: Vec<Type> = operands.iter().map(|x| x.ty()).collect();
-        let results = self.infer(&types).map_err(fail)?;
+        let results = self.infer(&types, &[]).map_err(fail)?;
         if let Some(ty) = results.iter().find(|ty| ty.checked_bytes().is_none()) {
             return Err(fail(mismatch!("the result {ty} is too large to be addressed")).into());
         }
@@ -172,9 +199,8 @@ macro_rules! operations {
                 match self { $($(Op::$op(_) => <$op as Rules>::NAME,)*)* }
             }
 
-            /// Operand types → result types.
-            pub fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-                match self { $($(Op::$op(op) => <$op as Rules>::infer(op, operands),)*)* }
+            fn infer_by_rule(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+                match self { $($(Op::$op(op) => <$op as Rules>::infer(op, operands, regions),)*)* }
             }
 
             /// The reference semantics, on operands of the types from which these results were inferred.
@@ -418,16 +444,7 @@ impl Operation for Op {
     }
 
     fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
-        if let Lowering::Control(control) = self.lower() {
-            return control.infer(operands, regions);
-        }
-        if !regions.is_empty() {
-            return Err(mismatch!("takes no regions, but got {}", regions.len()));
-        }
-        if let Some(stack) = operands.iter().find(|ty| ty.stack) {
-            return Err(mismatch!("takes arrays, but got {stack}"));
-        }
-        Op::infer(self, operands)
+        Op::infer(self, operands, regions)
     }
 
     fn attributes(&self) -> Map<String, serde_json::Value> {

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::{Graph, Monoid, Op};
+use super::{Flow, Graph, Monoid, Op, Roles};
 use crate::ir::{NodeId, Value};
 use crate::value::{Array, Scalar, Type};
 
@@ -639,50 +639,41 @@ impl Ranges {
 /// What the inputs of an operation's regions may hold, region by region, given what the operands may.
 pub(crate) fn of_region_inputs(op: &Op, regions: &[&Graph], x: &[Range]) -> Vec<Vec<Range>> {
     let mut budget = MAX_INNER_NODES;
-    if let Op::While(op) = op {
-        vec![loop_inputs(regions[1], op.carry, 0, x, &mut budget).0; 2]
-    } else if let Op::Scan(op) = op {
-        vec![loop_inputs(regions[0], op.carry, 1, x, &mut budget).0]
-    } else if matches!(op, Op::Revolve(_)) {
-        regions.iter().map(|region| vec![Range::ANY; region.inputs().len()]).collect()
-    } else {
-        vec![x[n_choices(op)..].to_vec(); regions.len()]
+    let roles = op.roles().expect("bug: regions of an operation without roles");
+    match roles.flow {
+        Flow::Choice | Flow::Once => vec![x[roles.n_choices..].to_vec(); regions.len()],
+        Flow::While | Flow::Rows(_) => {
+            let body = regions.last().expect("bug: a loop without a body");
+            vec![loop_inputs(body, &roles, x, &mut budget).0; regions.len()]
+        }
+        Flow::Back(_) => regions.iter().map(|region| vec![Range::ANY; region.inputs().len()]).collect(),
     }
-}
-
-/// How many operands stand before those of the regions of an operation that runs one of them.
-fn n_choices(op: &Op) -> usize {
-    usize::from(matches!(op, Op::Cond(_) | Op::Switch(_)))
 }
 
 /// The ranges of the results of an operation with regions.
 fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, budget: &mut usize) -> Vec<Range> {
-    if let Op::While(op) = op {
-        return loop_inputs(regions[1], op.carry, 0, x, budget).1;
+    let roles = op.roles().expect("bug: regions of an operation without roles");
+    match roles.flow {
+        Flow::Choice | Flow::Once => {
+            let mut results = vec![Range::NOTHING; n_results];
+            for region in regions {
+                let outputs = outputs(region, &x[roles.n_choices..], budget);
+                results.iter_mut().zip(outputs).for_each(|(result, output)| *result = *result | output);
+            }
+            results
+        }
+        Flow::While | Flow::Rows(_) => {
+            let body = regions.last().expect("bug: a loop without a body");
+            loop_inputs(body, &roles, x, budget).1
+        }
+        Flow::Back(_) => vec![Range::ANY; n_results],
     }
-    if let Op::Scan(op) = op {
-        return loop_inputs(regions[0], op.carry, 1, x, budget).1;
-    }
-    if matches!(op, Op::Revolve(_)) {
-        return vec![Range::ANY; n_results];
-    }
-    let mut results = vec![Range::NOTHING; n_results];
-    for region in regions {
-        let outputs = outputs(region, &x[n_choices(op)..], budget);
-        results.iter_mut().zip(outputs).for_each(|(result, output)| *result = *result | output);
-    }
-    results
 }
 
 /// What the inputs of a loop's body may hold in any iteration, and what its results may. A carry that begins finite is
 /// taken to stay so if an iteration that gets it so leaves it so; else everything carried may be anything.
-fn loop_inputs(
-    body: &Graph,
-    carry: usize,
-    n_index: usize,
-    x: &[Range],
-    budget: &mut usize,
-) -> (Vec<Range>, Vec<Range>) {
+fn loop_inputs(body: &Graph, roles: &Roles, x: &[Range], budget: &mut usize) -> (Vec<Range>, Vec<Range>) {
+    let (carry, n_index) = (roles.n_carry, roles.n_index());
     let inputs = |carried: Vec<Range>| [vec![Range::FINITE; n_index], carried, x[carry..].to_vec()].concat();
     let finite = |&range: &Range| if range.may_be_wild() { Range::ANY } else { Range::FINITE };
     let begin: Vec<Range> = x[..carry].iter().map(finite).collect();
@@ -756,7 +747,7 @@ mod tests {
             for sample in samples {
                 let n = sample.operands.len();
                 let types = vec![Type::scalar(DType::F64); n];
-                let results = sample.op.infer(&types).unwrap();
+                let results = sample.op.infer(&types, &[]).unwrap();
                 for row in 0..POINTS.len().pow(n as u32) {
                     let x: Vec<f64> =
                         (0..n).map(|slot| POINTS[row / POINTS.len().pow(slot as u32) % POINTS.len()]).collect();

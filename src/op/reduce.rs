@@ -29,7 +29,7 @@ use super::shape::inverse;
 use super::strong::{Strong, strong_product};
 use super::trace::apply;
 use super::{BroadcastInDim, Op, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
 pub use crate::math::pairwise::BLOCK;
 use crate::op::arithmetic::{maximum, minimum};
@@ -226,7 +226,7 @@ macro_rules! reduction {
         impl Rules for $op {
             const NAME: &'static str = $name;
 
-            fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+            fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
                 infer_reduction($monoid, &self.axes, operands)
             }
 

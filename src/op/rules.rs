@@ -8,10 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
-use super::control::Control;
 use super::instructions::{Code, Instruction, Instructions, Single};
 use super::{DotGeneral, Graph, Op, ScatterSlices, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
 
@@ -19,8 +18,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Typ
 pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
     /// The name in listings and files.
     const NAME: &'static str;
-    /// Operand types → result types.
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch>;
+    /// Operand types and signatures of regions → result types. Operations without regions get no stacks.
+    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch>;
     /// The reference semantics. `results` are the inferred types.
     ///
     /// # Panics
@@ -147,8 +146,8 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
-    /// Control flow around the code of its regions.
-    Control(&'a dyn Control),
+    /// Control flow around the code of its regions; see [`Op::roles`].
+    Control,
 }
 
 impl<'a> Lowering<'a> {
@@ -164,7 +163,7 @@ impl<'a> Lowering<'a> {
             | Lowering::Constant(_)
             | Lowering::View(_)
             | Lowering::Reduce { .. }
-            | Lowering::Control(_) => None,
+            | Lowering::Control => None,
         }
     }
 }
@@ -337,7 +336,7 @@ pub struct Facts {
 impl<E: Elementwise> Rules for E {
     const NAME: &'static str = <E as Elementwise>::NAME;
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, E::ARITY)?;
         for operand in &operands[1..] {
             if operand.shape != operands[0].shape {

@@ -9,7 +9,7 @@ use super::rules::{
 };
 use super::trace::{self, apply};
 use super::{Op, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, DType, Shape, Type};
 
 /// A value that is known when the graph is built.
@@ -28,7 +28,7 @@ fn no_value() -> Arc<Array> {
 impl Rules for Constant {
     const NAME: &'static str = "constant";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 0)?;
         if !self.value.is_row_major() {
             return Err(mismatch!("takes elements in row-major order; use Array::into_row_major"));
@@ -69,7 +69,7 @@ pub struct Alias;
 impl Rules for Alias {
     const NAME: &'static str = "alias";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         Ok(smallvec::smallvec![operands[0].clone()])
     }
@@ -152,7 +152,7 @@ impl BroadcastInDim {
 impl Rules for BroadcastInDim {
     const NAME: &'static str = "broadcast_in_dim";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         let x = &operands[0];
         if self.axes.len() != x.rank() {
@@ -247,7 +247,7 @@ pub struct Reshape {
 impl Rules for Reshape {
     const NAME: &'static str = "reshape";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         if self.shape.checked_size() != operands[0].shape.checked_size() {
             return Err(mismatch!("the new shape must have {} elements, but got {}", operands[0].size(), self.shape));
@@ -341,7 +341,7 @@ pub struct Transpose {
 impl Rules for Transpose {
     const NAME: &'static str = "transpose";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         let x = &operands[0];
         let mut seen = vec![false; x.rank()];

@@ -12,7 +12,7 @@ use super::rules::{
 use super::shape::check_axis;
 use super::trace::{self, apply};
 use super::{Op, Pad, Var};
-use crate::ir::{Mismatch, Types, mismatch};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::{Number, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 
@@ -57,7 +57,7 @@ fn check_strides(name: &str, strides: &[usize]) -> Result<(), Mismatch> {
 impl Rules for Slice {
     const NAME: &'static str = "slice";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         let x = &operands[0];
         check_length("start", &self.start, x.rank())?;
@@ -175,7 +175,7 @@ pub struct Reverse {
 impl Rules for Reverse {
     const NAME: &'static str = "reverse";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         expect_arity(operands, 1)?;
         check_axes(&self.axes, operands[0].rank())?;
         Ok(smallvec::smallvec![operands[0].clone()])
@@ -311,7 +311,7 @@ impl ScatterSlices {
 impl Rules for ScatterSlices {
     const NAME: &'static str = "scatter_slices";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         if operands.is_empty() || self.starts.len() != operands.len() || self.strides.len() != operands.len() {
             return Err(mismatch!(
                 "takes one start and one stride for each operand, but got {} and {} for {}",

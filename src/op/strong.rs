@@ -17,7 +17,7 @@ use super::rules::{
 };
 use super::trace::{self, apply};
 use super::{BroadcastInDim, Var};
-use crate::ir::{Mismatch, Types};
+use crate::ir::{Mismatch, Signature, Types};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Shape, Type};
 
 /// Which operand of a product annihilates the other where it is 0.
@@ -164,8 +164,8 @@ impl StrongDot {
 impl Rules for StrongDot {
     const NAME: &'static str = "strong_dot_general";
 
-    fn infer(&self, operands: &[Type]) -> Result<Types, Mismatch> {
-        let results = self.plain().infer(operands)?;
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
+        let results = self.plain().infer(operands, &[])?;
         floats(&[results[0].dtype])?;
         Ok(results)
     }

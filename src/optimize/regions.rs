@@ -14,7 +14,7 @@ use super::simplify;
 use super::simplify::number;
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
-use crate::op::{BroadcastInDim, Graph, Lowering, Op, Switch};
+use crate::op::{BroadcastInDim, ByRole, Graph, Lowering, Op, Roles, Switch};
 use crate::value::{Array, Scalar, Type};
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
@@ -61,6 +61,8 @@ fn used(graph: &Graph) -> HashMap<(NodeId, usize), ()> {
 /// A node that holds regions, in parts: operands and inputs of regions correspond to each other, and results and outputs.
 struct Node<'r> {
     op: Op,
+    /// Those of the original node; of what is dropped since, only the kinds hold.
+    roles: Roles,
     choice: Option<Value>,
     carry: Vec<Value>,
     /// What the body takes, but does not give: the state that a [`Op::Revolve`] computes beside it.
@@ -102,19 +104,12 @@ enum Fate {
 impl<'r> Node<'r> {
     fn of(copy: &Copy<'_>, used: Vec<bool>, simplify: &'r Run) -> Node<'r> {
         let operands = copy.operands;
-        let (choice, carry, state, rows) = match copy.op {
-            Op::Cond(_) | Op::Switch(_) => (1, 0, 0, 0),
-            Op::While(op) => (0, op.carry, 0, 0),
-            Op::Scan(op) => (0, op.carry, 0, op.xs),
-            Op::Revolve(op) => (0, op.cts, op.carry, op.xs),
-            _ => (0, 0, 0, 0),
-        };
-        let (carry, rest) = operands[choice..].split_at(carry);
-        let (state, rest) = rest.split_at(state);
-        let (rows, fixed) = rest.split_at(rows);
+        let roles = copy.op.roles().expect("bug: regions of an operation without roles");
+        let ByRole { choice, carry, state, rows, fixed } = roles.split(operands);
         Node {
             op: copy.op.clone(),
-            choice: (choice == 1).then(|| operands[0]),
+            roles,
+            choice: choice.first().copied(),
             carry: carry.to_vec(),
             state: state.to_vec(),
             rows: rows.to_vec(),
@@ -124,20 +119,6 @@ impl<'r> Node<'r> {
             used,
             simplify,
         }
-    }
-
-    fn is_loop(&self) -> bool {
-        matches!(self.op, Op::While(_) | Op::Scan(_) | Op::Revolve(_))
-    }
-
-    /// Whether a region is the advance of a [`Op::Revolve`], which takes nothing of the carry.
-    fn is_advance(&self, region: usize) -> bool {
-        matches!(self.op, Op::Revolve(_)) && region == 0
-    }
-
-    /// How many inputs of regions stand before those that are operands.
-    fn n_index(&self) -> usize {
-        usize::from(matches!(self.op, Op::Scan(_) | Op::Revolve(_)))
     }
 
     fn body(&self) -> &Graph {
@@ -154,7 +135,7 @@ impl<'r> Node<'r> {
             self.settle_carry();
             self.drop_results()?;
             self.settle_inputs(new)?;
-            if self.is_loop() {
+            if self.roles.is_loop() {
                 self.hoist(new, provenance)?;
             }
             if self.size() == before {
@@ -194,7 +175,7 @@ impl<'r> Node<'r> {
         if let Op::Revolve(_) = self.op {
             return;
         }
-        let n_index = self.n_index();
+        let n_index = self.roles.n_index();
         let body = self.body();
         let settled = (0..self.carry.len())
             .rev()
@@ -255,7 +236,7 @@ impl<'r> Node<'r> {
             loop {
                 let inputs = needed_inputs(self.body(), &live);
                 let before = live.clone();
-                let carry = &inputs[self.n_index()..][..n_carry];
+                let carry = &inputs[self.roles.n_index()..][..n_carry];
                 live.iter_mut().zip(carry).for_each(|(live, is)| *live |= is);
                 if live == before {
                     break;
@@ -273,9 +254,9 @@ impl<'r> Node<'r> {
         if dead.is_empty() {
             return Ok(());
         }
-        let (n_index, n_carry) = (self.n_index(), self.carry.len());
+        let (n_index, n_carry) = (self.roles.n_index(), self.carry.len());
         let is_while = matches!(self.op, Op::While(_));
-        let first = usize::from(self.is_advance(0));
+        let first = usize::from(self.roles.is_advance(0));
         let regions = self.each_region(|position, region| {
             if position < first {
                 return Ok(Graph::clone(region));
@@ -320,12 +301,12 @@ impl<'r> Node<'r> {
 
     /// Numbers come in as constants, equal operands once, and what is not used not at all.
     fn settle_inputs(&mut self, graph: &Graph) -> Result<(), Error> {
-        let (n_index, n_carry) = (self.n_index(), self.carry.len());
+        let (n_index, n_carry) = (self.roles.n_index(), self.carry.len());
         let first_row = n_index + n_carry + self.state.len();
         let mut needed = vec![false; self.body().inputs().len()];
         for (position, region) in self.regions.iter().enumerate() {
             let mut inputs = needed_inputs(region, &vec![true; region.outputs().len()]);
-            if self.is_advance(position) {
+            if self.roles.is_advance(position) {
                 inputs.splice(n_index..n_index, vec![false; n_carry]);
             }
             needed.iter_mut().zip(inputs).for_each(|(needed, is)| *needed |= is);
@@ -355,7 +336,7 @@ impl<'r> Node<'r> {
             return Ok(());
         }
         let without_carry = without(&fates, n_index, n_carry);
-        self.regions = self.each_region(|position, region| match self.is_advance(position) {
+        self.regions = self.each_region(|position, region| match self.roles.is_advance(position) {
             true => settled(region, &without_carry, self.simplify),
             false => settled(region, &fates, self.simplify),
         })?;

@@ -96,7 +96,7 @@ fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Optio
     }
     let constants: Vec<&Array> = x.iter().filter_map(|&x| constant(new.graph, x)).collect();
     let types: Vec<_> = x.iter().map(|&x| new.graph.ty(x).clone()).collect();
-    let Ok(results) = op.infer(&types) else { return Ok(None) };
+    let Ok(results) = op.infer(&types, &[]) else { return Ok(None) };
     let [ty] = &results[..] else { return Ok(None) };
     // A number takes less than the node that computes it.
     if ty.size() > MAX_FOLDED || ty.size() > 1 && !run.folds(ty.size() * ty.dtype.size()) {
@@ -231,7 +231,7 @@ fn number_everywhere(
 ) -> Result<Option<Value>, Error> {
     let numbers: Vec<Array> = numbers.into_iter().map(Array::from_scalar).collect();
     let types: Vec<_> = numbers.iter().map(Array::ty).collect();
-    let Ok(results) = op.infer(&types) else { return Ok(None) };
+    let Ok(results) = op.infer(&types, &[]) else { return Ok(None) };
     let value = op.eval_inferred(&numbers.iter().collect::<Vec<_>>(), &results).swap_remove(0);
     let number = value.get(0).expect("bug: a number without an element");
     new.everywhere(number, x[0]).map(Some)

@@ -140,7 +140,7 @@ fn needed(graph: &Graph) -> Vec<bool> {
 fn step(graph: &Graph, id: NodeId, x: &[Datum], watch: &mut dyn FnMut(Step<'_>)) -> Option<Vec<Datum>> {
     let node = graph.node(id);
     let op = node.op()?;
-    if !matches!(op.lower(), Lowering::Control(_)) {
+    if !matches!(op.lower(), Lowering::Control) {
         let arrays: Vec<&Array> = x.iter().map(Datum::array).collect::<Option<_>>()?;
         let mut results = op.eval(&arrays).ok()?;
         let is_linear = x.iter().any(Datum::is_linear);
@@ -199,7 +199,7 @@ fn linear_outputs(graph: &Graph, inputs: &[bool]) -> Vec<bool> {
         let node = graph.node(id);
         let Some(op) = node.op() else { continue };
         let x: Vec<bool> = graph.operands(id).iter().map(|x| known[x.node.index()][usize::from(x.result)]).collect();
-        known[id.index()] = if matches!(op.lower(), Lowering::Control(_)) {
+        known[id.index()] = if matches!(op.lower(), Lowering::Control) {
             linear_results(op, node.regions(), x)
         } else {
             let any = x.contains(&true);

@@ -166,7 +166,7 @@ impl Meaning {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
-            | Lowering::Control(_) => None,
+            | Lowering::Control => None,
         }
     }
 
