@@ -96,6 +96,7 @@ impl Op {
             Op::Exp(_) | Op::Exp2(_) | Op::Expm1(_) | Op::Log(_) | Op::Log2(_) | Op::Log10(_) | Op::Log1p(_) => call,
             Op::Sin(_) | Op::Cos(_) | Op::Tan(_) | Op::Asin(_) | Op::Acos(_) | Op::Atan(_) | Op::Atan2(_) => call,
             Op::Sinh(_) | Op::Cosh(_) | Op::Tanh(_) | Op::Sech(_) | Op::Asinh(_) | Op::Acosh(_) | Op::Atanh(_) => call,
+            Op::TanhDerivative(_) | Op::LogisticDerivative(_) => call,
             Op::Logistic(_) | Op::Erf(_) | Op::Erfc(_) | Op::Erfcx(_) | Op::ErfInv(_) => call,
             Op::Ndtr(_) | Op::LogNdtr(_) | Op::Ndtri(_) => call,
             Op::Gaussian(_) | Op::NormalDensity(_) | Op::NormalHazard(_) => call,

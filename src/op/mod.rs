@@ -245,6 +245,8 @@ operations!(
     Acosh,
     Atanh,
     Logistic,
+    TanhDerivative,
+    LogisticDerivative,
     Atan2,
     // error_function
     Erf,
