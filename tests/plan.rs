@@ -13,7 +13,9 @@ use retrograd::op::{
     Add, And, BroadcastInDim, Concatenate, Constant, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
-use retrograd::{Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, trace, while_loop};
+use retrograd::{
+    Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, scan, trace, while_loop,
+};
 
 fn plan(graph: &Graph) -> Report {
     Program::inspect(graph).unwrap().plan
@@ -654,6 +656,16 @@ fn a_missed_guard_ends_a_timed_call_too() {
     assert!(inspection.time_kernels(&[short.view()], &mut [y.view_mut()]).is_err());
 }
 
+/// The routines that compiled code calls for consecutive elements.
+fn routines(graph: &Graph) -> Vec<String> {
+    let functions = Program::inspect(graph).unwrap().functions;
+    let lines = functions.iter().flat_map(|function| function.clif.lines());
+    let calls = lines.filter_map(|line| line.split_once(" of consecutive elements")?.0.rsplit_once(" is "));
+    let mut calls: Vec<String> = calls.map(|(_, name)| name.to_string()).collect();
+    calls.sort_unstable();
+    calls
+}
+
 /// Both are made by one routine, be it of the rows of a loop or of the numbers of straight-line code.
 #[test]
 fn sine_and_cosine_of_one_argument_are_one_call() {
@@ -664,12 +676,31 @@ fn sine_and_cosine_of_one_argument_are_one_call() {
     for (graph, expected) in [(rows, ["cos", "sin and cos"].as_slice()), (numbers, &["sin and cos"])] {
         let graph = optimize::optimize(&graph).unwrap();
         checked(&graph);
-        let functions = Program::inspect(&graph).unwrap().functions;
-        let lines = functions.iter().flat_map(|function| function.clif.lines());
-        let calls = lines.filter_map(|line| line.split_once(" of consecutive elements")?.0.rsplit_once(" is "));
-        let mut calls: Vec<&str> = calls.map(|(_, name)| name).collect();
-        calls.sort_unstable();
-        assert_eq!(calls, expected);
+        assert_eq!(routines(&graph), expected);
+    }
+}
+
+/// A derivative stands far behind its function in the schedule, at the other end of more than fits into a kernel.
+#[test]
+fn a_function_and_its_derivative_are_one_call() {
+    let far = |f: fn(Var) -> Var, x: Var| (0..30).fold(f(x), |y, _| (y * x).abs() + 1.0).sum();
+    let long = gradient(&trace(|x: Var| far(Var::tanh, x), (f64s(&[1000]),)).unwrap());
+    assert!(loops(&plan(&long)) > 1);
+    let small = gradient(&trace(|x: Var| far(Var::sigmoid, x), (f64s(&[12]),)).unwrap());
+    let in_a_scan = |h: Var, x: Var| {
+        let cell = |h: Var, x: Var| ((h * x).tanh(), h.sigmoid().sum());
+        scan(h, x, cell).1.sum()
+    };
+    let in_a_scan = gradient(&trace(in_a_scan, (f64s(&[100]), f64s(&[5, 100]))).unwrap());
+    let cases = [
+        (long, ["tanh and tanh_derivative"].as_slice()),
+        (small, &["logistic and logistic_derivative"]),
+        (in_a_scan, &["logistic and logistic_derivative", "tanh and tanh_derivative"]),
+    ];
+    for (graph, expected) in cases {
+        let graph = optimize::optimize(&graph).unwrap();
+        checked(&graph);
+        assert_eq!(routines(&graph), expected);
     }
 }
 

@@ -7,12 +7,12 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::plan::{Plan, ScalarOp, Source};
-use crate::ir::NodeId;
+use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::Lowering;
 use crate::value::DType;
 
-/// The most elements of one call.
+/// The most elements that are passed to one call.
 const MAX_ELEMENTS: usize = 16;
 
 /// For fewer elements the way through memory costs more than the lanes save.
@@ -25,14 +25,15 @@ type Call = (Routine, DType);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Routine {
     One(math::Unary),
-    SinCos,
+    /// One function or the other.
+    Couple(math::Couple),
 }
 
 /// What a step calls for all its elements at once.
 pub(super) enum Joint {
     One(math::Unary),
-    /// Sine and cosine, which take little more time together than each by itself.
-    SinCos,
+    /// Two functions, which take little more time together than each by itself.
+    Couple(math::Couple),
 }
 
 /// The operations of a kernel in an order in which calls of one function follow each other, if that is another: a call
@@ -98,9 +99,15 @@ pub(super) fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<I
         if let Some((node, of)) = call(plan, first) {
             let mut elements = plan.ty(node.into()).size();
             let mut made: SmallVec<[usize; MAX_ELEMENTS]> = SmallVec::from_slice(&[plan.id(node.into())]);
+            let mut passed: SmallVec<[Value; MAX_ELEMENTS]> = plan.graph.operands(node).into_iter().collect();
             for &op in &rest[1..] {
                 let Some((node, _)) = call(plan, op).filter(|&(_, other)| other == of) else { break };
-                elements += plan.ty(node.into()).size();
+                let operand = plan.graph.operands(node)[0];
+                // Two functions of the same elements take them once.
+                if !passed.contains(&operand) {
+                    elements += plan.ty(operand).size();
+                    passed.push(operand);
+                }
                 let waits = plan.scalar_operands(op).into_iter().any(|x| made.contains(&plan.root(x)));
                 if waits || elements > MAX_ELEMENTS {
                     break;
@@ -121,20 +128,18 @@ pub(super) fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
         step.iter().filter_map(|&op| function(plan, op)).collect();
     let elements: usize = functions.iter().map(|&(node, _)| plan.ty(node.into()).size()).sum();
     let &(_, first) = functions.first().filter(|_| elements >= MIN_ELEMENTS)?;
-    let same = functions.iter().all(|&(_, f)| f == first);
-    Some(if same { Joint::One(first) } else { Joint::SinCos })
+    let couple = math::Couple::of(first).filter(|_| functions.iter().any(|&(_, f)| f != first));
+    Some(couple.map_or(Joint::One(first), |(couple, _)| Joint::Couple(couple)))
 }
 
 fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
     let (node, f) = function(plan, op)?;
-    let routine = match f {
-        math::Unary::Sin | math::Unary::Cos => Routine::SinCos,
-        other => Routine::One(other),
-    };
+    let routine = math::Couple::of(f).map_or(Routine::One(f), |(couple, _)| Routine::Couple(couple));
     Some((node, (routine, plan.ty(node.into()).dtype)))
 }
 
-fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
+/// The function of `math` that an operation calls.
+pub(super) fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
     let ScalarOp::Node(node) = op else { return None };
     match plan.graph.node(node).op()?.lower() {
         Lowering::Math1(f) => Some((node, f)),

@@ -181,8 +181,9 @@ impl Nest<'_, '_> {
             let calls = |work: &&Work| work.level == level && work.action.takes_tiles();
             let mut calls: Vec<&Work> = self.works.iter().filter(calls).rev().collect();
             while let Some(work) = calls.pop() {
-                match calls.iter().rposition(|other| is_sin_and_cos(work, other)) {
-                    Some(other) => tile.sin_cos(e, work, calls.remove(other)),
+                let partner = |other: &&Work| couple(work, other);
+                match calls.iter().enumerate().rev().find_map(|(k, other)| Some((k, partner(other)?))) {
+                    Some((k, couple)) => tile.couple(e, couple, work, calls.remove(k)),
                     None => tile.call(e, work),
                 }
             }
@@ -197,18 +198,15 @@ impl Nest<'_, '_> {
     }
 }
 
-/// Whether one is the sine and the other the cosine of the same elements.
-fn is_sin_and_cos(one: &Work, other: &Work) -> bool {
-    let functions = matches!(
-        (one.action, other.action),
-        (Action::Math1(math::Unary::Sin), Action::Math1(math::Unary::Cos))
-            | (Action::Math1(math::Unary::Cos), Action::Math1(math::Unary::Sin))
-    );
+/// The pair of functions that two items compute of the same elements.
+fn couple(one: &Work, other: &Work) -> Option<math::Couple> {
+    let (Action::Math1(f), Action::Math1(g)) = (one.action, other.action) else { return None };
     let same = match (&one.operands[..], &other.operands[..]) {
         ([Operand::Item(x)], [Operand::Item(y)]) | ([Operand::Stream(x)], [Operand::Stream(y)]) => x == y,
         _ => false,
     };
-    functions && same && one.dtype == other.dtype
+    let ((couple, first), (partner, second)) = (math::Couple::of(f)?, math::Couple::of(g)?);
+    (same && one.dtype == other.dtype && couple == partner && first != second).then_some(couple)
 }
 
 impl Fill {
@@ -311,15 +309,15 @@ impl Tile<'_, '_, '_> {
         }
     }
 
-    /// Sine and cosine of the whole tile.
-    fn sin_cos(&self, e: &mut Emitter<'_>, one: &Work, other: &Work) {
+    /// Two functions of the whole tile.
+    fn couple(&self, e: &mut Emitter<'_>, couple: math::Couple, one: &Work, other: &Work) {
         let x = self.operand(e, one.operands[0]);
         let mut results = [one, other].map(|work| self.memory(e, work));
-        if let Action::Math1(math::Unary::Cos) = one.action {
+        if matches!(one.action, Action::Math1(f) if f == couple.functions()[1]) {
             results.reverse();
         }
         let n = e.index(self.n);
-        e.slice_sin_cos(one.dtype, x, results, n);
+        e.slice_couple(couple, one.dtype, x, results, n);
     }
 
     /// Takes the whole tile at a time.

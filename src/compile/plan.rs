@@ -15,6 +15,7 @@ use super::parts::{PlacedPart, Placement, placement};
 use super::{calls, element};
 use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
+use crate::math;
 use crate::op::{DotGeneral, Graph, Instruction, Layout, Lowering, MatrixVector, Monoid, Op};
 use crate::value::{Array, DType, Shape, Type};
 
@@ -328,9 +329,13 @@ impl<'g> Plan<'g> {
         }
         self.choose_direct_outputs(&needed);
         let dense = self.dense(&needed);
+        let partners = partners(self.graph, &needed);
+        let mut is_placed: Vec<bool> = needed.iter().map(|&needed| !needed).collect();
         for id in self.graph.ids() {
-            if needed[id.index()] {
-                self.place(id, dense.contains(&id));
+            for node in std::iter::once(id).chain(partners.get(&id).copied()) {
+                if !std::mem::replace(&mut is_placed[node.index()], true) {
+                    self.place(node, dense.contains(&node));
+                }
             }
             for &guard in guards.get(id.index()).into_iter().flatten() {
                 let value = self.graph.guards()[guard].value;
@@ -769,4 +774,20 @@ impl<'g> Plan<'g> {
             Item::Part(part) => self.ty(part.from).dtype,
         }
     }
+}
+
+/// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
+/// stands far behind it in the schedule: placed there, it would take a call of its own.
+fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
+    let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
+    let mut partners = FxHashMap::default();
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        let Some(Lowering::Math1(f)) = graph.node(id).op().map(Op::lower) else { continue };
+        let Some((couple, function)) = math::Couple::of(f) else { continue };
+        let &mut (of_first, first) = firsts.entry((couple, graph.operands(id)[0])).or_insert((function, id));
+        if of_first != function {
+            partners.entry(first).or_insert(id);
+        }
+    }
+    partners
 }

@@ -12,7 +12,8 @@ use super::plan::{Place, Plan, ScalarOp, ValueId};
 use super::residence::{Element, Read, Residence, loses_registers, places};
 use crate::emit::{Emitter, Reg, position, short, signed, wide};
 use crate::ir::{NodeId, Operation, Value};
-use crate::op::{Instruction, Lowering, Monoid, Op};
+use crate::math;
+use crate::op::{Instruction, Lowering, Monoid};
 use crate::value::{DType, Scalar, Type};
 
 /// Emits one stretch of a scalar kernel.
@@ -154,7 +155,7 @@ impl Block<'_, '_> {
                 let x: Vec<Reg> = operands.flat_map(|x| self.elements(e, x)).collect();
                 e.math1_many(*f, &x)
             }
-            Joint::SinCos => self.sin_cos(e, step),
+            Joint::Couple(couple) => self.couple(e, *couple, step),
         };
         // What a call gives is not made of what it was given.
         self.operands = Operands::default();
@@ -166,12 +167,12 @@ impl Block<'_, '_> {
         }
     }
 
-    /// Sines and cosines, in one call with each element once.
-    fn sin_cos(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) -> Vec<Reg> {
+    /// Two functions, in one call with each element once.
+    fn couple(&mut self, e: &mut Emitter<'_>, couple: math::Couple, step: &[ScalarOp]) -> Vec<Reg> {
         let (mut known, mut x): (Vec<Element>, Vec<Reg>) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
-        for node in step.iter().filter_map(|&op| node_of(op)) {
-            let is_cos = matches!(self.plan.graph.node(node).op(), Some(Op::Cos(_)));
+        for (node, f) in step.iter().filter_map(|&op| calls::function(self.plan, op)) {
+            let function = usize::from(f == couple.functions()[1]);
             let operand = self.plan.graph.operands(node)[0];
             for place in places(self.plan, operand) {
                 let register = self.element(e, operand, place);
@@ -181,10 +182,10 @@ impl Block<'_, '_> {
                     x.push(register);
                     x.len() - 1
                 });
-                wanted.push((is_cos, k));
+                wanted.push((function, k));
             }
         }
-        e.sin_cos_many(&x, &wanted)
+        e.couple_many(couple, &x, &wanted)
     }
 
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {

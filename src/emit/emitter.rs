@@ -612,15 +612,16 @@ impl<'f> Emitter<'f> {
         (0..x.len()).map(|k| self.load(address, short(k * dtype.size()), dtype, 1)).collect()
     }
 
-    /// Sines and cosines of several elements at once: for each that is wanted whether it is a cosine, and of which element.
-    pub fn sin_cos_many(&mut self, x: &[Reg], wanted: &[(bool, usize)]) -> Vec<Reg> {
+    /// Two functions of several elements at once: for each result that is wanted which of the two it is of, and of which
+    /// element.
+    pub fn couple_many(&mut self, couple: math::Couple, x: &[Reg], wanted: &[(usize, usize)]) -> Vec<Reg> {
         let Some(&Reg { dtype, .. }) = x.first() else { return Vec::new() };
-        let sin = self.in_memory(x, 2 * x.len());
-        let cos = self.offset(sin, signed(x.len() * dtype.size()));
+        let first = self.in_memory(x, 2 * x.len());
+        let second = self.offset(first, signed(x.len() * dtype.size()));
         let n = self.index(signed(x.len()));
-        self.slice_sin_cos(dtype, sin, [sin, cos], n);
+        self.slice_couple(couple, dtype, first, [first, second], n);
         let address = self.room_at();
-        let places = wanted.iter().map(|&(is_cos, k)| k + if is_cos { x.len() } else { 0 });
+        let places = wanted.iter().map(|&(function, k)| function * x.len() + k);
         places.map(|place| self.load(address, short(place * dtype.size()), dtype, 1)).collect()
     }
 
@@ -678,10 +679,11 @@ impl<'f> Emitter<'f> {
         self.builder.ins().call(callee, &[x.0, y.0, n.0]);
     }
 
-    /// Writes sines and cosines of `n` consecutive elements.
-    pub fn slice_sin_cos(&mut self, dtype: DType, x: Pointer, [sin, cos]: [Pointer; 2], n: Pointer) {
-        let callee = self.math(Routine::new(Family::SinCos, 0, dtype, true));
-        self.builder.ins().call(callee, &[x.0, sin.0, cos.0, n.0]);
+    /// Applies two functions of one variable to `n` consecutive elements.
+    pub fn slice_couple(&mut self, couple: math::Couple, dtype: DType, x: Pointer, [y, z]: [Pointer; 2], n: Pointer) {
+        let index = math::Couple::ALL.iter().position(|&other| other == couple).expect("bug: a pair outside its list");
+        let callee = self.math(Routine::new(Family::Couple, index, dtype, true));
+        self.builder.ins().call(callee, &[x.0, y.0, z.0, n.0]);
     }
 
     /// Applies a function of two variables to `n` consecutive elements of each.

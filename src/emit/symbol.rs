@@ -33,18 +33,18 @@ pub(super) enum Family {
     Unary,
     Binary,
     Ternary,
-    /// Sine and cosine of consecutive elements.
-    SinCos,
+    /// Two functions of consecutive elements.
+    Couple,
 }
 
 impl Family {
-    const ALL: [Family; 4] = [Family::Unary, Family::Binary, Family::Ternary, Family::SinCos];
+    const ALL: [Family; 4] = [Family::Unary, Family::Binary, Family::Ternary, Family::Couple];
 
     /// The number of operands and results.
     fn n_values(self) -> usize {
         match self {
             Family::Unary => 2,
-            Family::Binary | Family::SinCos => 3,
+            Family::Binary | Family::Couple => 3,
             Family::Ternary => 4,
         }
     }
@@ -124,8 +124,8 @@ impl Routine {
             (Family::Binary, DType::F32, true) => math::Binary::ALL[index].slice_f32() as *const u8,
             (Family::Ternary, DType::F64, false) => math::Ternary::ALL[index].scalar_f64() as *const u8,
             (Family::Ternary, DType::F32, false) => math::Ternary::ALL[index].scalar_f32() as *const u8,
-            (Family::SinCos, DType::F64, true) => math::sin_cos_f64() as *const u8,
-            (Family::SinCos, DType::F32, true) => math::sin_cos_f32() as *const u8,
+            (Family::Couple, DType::F64, true) => math::Couple::ALL[index].slice_f64() as *const u8,
+            (Family::Couple, DType::F32, true) => math::Couple::ALL[index].slice_f32() as *const u8,
             _ => unreachable!("bug: no such form of a function: {self:?}"),
         }
     }
@@ -146,10 +146,10 @@ impl Routine {
     fn readable(self) -> String {
         let index = usize::from(self.index);
         let name = match self.family {
-            Family::Unary => math::Unary::ALL[index].name(),
-            Family::Binary => math::Binary::ALL[index].name(),
-            Family::Ternary => math::Ternary::ALL[index].name(),
-            Family::SinCos => "sin and cos",
+            Family::Unary => math::Unary::ALL[index].name().to_string(),
+            Family::Binary => math::Binary::ALL[index].name().to_string(),
+            Family::Ternary => math::Ternary::ALL[index].name().to_string(),
+            Family::Couple => math::Couple::ALL[index].functions().map(math::Unary::name).join(" and "),
         };
         let of = if self.many { " of consecutive elements" } else { "" };
         format!("{name}{of} ({})", self.dtype)
@@ -212,13 +212,13 @@ mod tests {
     #[test]
     fn routines_are_known_by_their_symbols() {
         let forms = [(DType::F64, false), (DType::F32, false), (DType::F64, true), (DType::F32, true)];
-        for (family, n) in
-            Family::ALL.into_iter().zip([math::Unary::ALL.len(), math::Binary::ALL.len(), math::Ternary::ALL.len(), 1])
-        {
+        let sizes =
+            [math::Unary::ALL.len(), math::Binary::ALL.len(), math::Ternary::ALL.len(), math::Couple::ALL.len()];
+        for (family, n) in Family::ALL.into_iter().zip(sizes) {
             let exists = |many: bool| match family {
                 Family::Unary | Family::Binary => true,
                 Family::Ternary => !many,
-                Family::SinCos => many,
+                Family::Couple => many,
             };
             for (dtype, many) in forms.into_iter().filter(|&(_, many)| exists(many)) {
                 for index in 0..n {

@@ -7,7 +7,6 @@ use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, MAX_LANES, Portable};
-use super::trig;
 use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
@@ -18,6 +17,11 @@ pub(super) trait Definition1 {
 /// The definition of a function of two variables, for any number of lanes.
 pub(super) trait Definition2 {
     fn eval<L: Lanes>(x: L, y: L) -> L;
+}
+
+/// The definition of two functions of one variable together, for any number of lanes.
+pub(super) trait DefinitionOfTwo {
+    fn eval<L: Lanes>(x: L) -> [L; 2];
 }
 
 /// The entries of a function of one variable, for one kind of processor.
@@ -36,8 +40,8 @@ pub(super) struct Entries2 {
     pub slice_f32: unsafe extern "C" fn(*const f32, *const f32, *mut f32, usize),
 }
 
-/// The entries of sine and cosine of the same numbers, for one kind of processor.
-pub(super) struct SinCosEntries {
+/// The entries of two functions of the same numbers, for one kind of processor.
+pub(super) struct EntriesOfTwo {
     pub slice_f64: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, *mut f32, usize),
 }
@@ -140,12 +144,12 @@ macro_rules! tables {
 tables!(entries1, Definition1, Entries1, scalar1, narrow_scalar1, slice1, narrow_slice1);
 tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow_slice2);
 
-/// The entries of sine and cosine, to be called only on processors of the kind given.
+/// The entries of `D`, to be called only on processors of the kind given.
 #[inline]
-pub(super) fn sin_cos_entries(processor: Processor) -> &'static SinCosEntries {
+pub(super) fn entries_of_two<D: DefinitionOfTwo>(processor: Processor) -> &'static EntriesOfTwo {
     macro_rules! entries {
         ($slices:ident) => {
-            const { &SinCosEntries { slice_f64: $slices::slice_sin_cos, slice_f32: $slices::narrow_slice_sin_cos } }
+            const { &EntriesOfTwo { slice_f64: $slices::slice_of_two::<D>, slice_f32: $slices::narrow_slice_of_two::<D> } }
         };
     }
     match processor {
@@ -214,15 +218,15 @@ macro_rules! slices {
         }
 
         $(#[$feature])?
-        pub unsafe extern "C" fn slice_sin_cos(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
+        pub unsafe extern "C" fn slice_of_two<D: DefinitionOfTwo>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
             // SAFETY: the caller's promise is the same.
-            unsafe { each_sin_cos::<$lanes>(x, sin, cos, n) }
+            unsafe { each_of_two::<D, $lanes>(x, y, z, n) }
         }
 
         $(#[$feature])?
-        pub unsafe extern "C" fn narrow_slice_sin_cos(x: *const f32, sin: *mut f32, cos: *mut f32, n: usize) {
+        pub unsafe extern "C" fn narrow_slice_of_two<D: DefinitionOfTwo>(x: *const f32, y: *mut f32, z: *mut f32, n: usize) {
             // SAFETY: the caller's promise is the same, and so is the processor.
-            unsafe { narrow_sin_cos(x, sin, cos, n, slice_sin_cos) }
+            unsafe { narrow_of_two(x, y, z, n, slice_of_two::<D>) }
         }
     };
 }
@@ -282,20 +286,20 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
     }
 }
 
-/// Evaluates sine and cosine at `n` points; a last, partial vector is filled up.
+/// Evaluates two functions at `n` points; a last, partial vector is filled up.
 ///
 /// # Safety
-/// `x` points to `n` readable, `sin` and `cos` to `n` writable numbers each, which do not overlap, but one may be `x`.
+/// `x` points to `n` readable, `y` and `z` to `n` writable numbers each, which do not overlap, but one may be `x`.
 #[inline(always)]
-unsafe fn each_sin_cos<L: Lanes>(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
+unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
     let mut i = 0;
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
         unsafe {
-            let y = trig::sin_cos(load::<L>(x.add(i), m));
-            store(y[0], sin.add(i), m);
-            store(y[1], cos.add(i), m);
+            let of_x = D::eval(load::<L>(x.add(i), m));
+            store(of_x[0], y.add(i), m);
+            store(of_x[1], z.add(i), m);
         }
         i += L::N;
     }
@@ -392,29 +396,29 @@ unsafe fn narrow2(
     }
 }
 
-/// Evaluates an entry of sine and cosine for `f64` at `n` points of type `f32`.
+/// Evaluates an entry of two functions for `f64` at `n` points of type `f32`.
 ///
 /// # Safety
 /// As for the entry.
 #[inline(always)]
-unsafe fn narrow_sin_cos(
+unsafe fn narrow_of_two(
     x: *const f32,
-    sin: *mut f32,
-    cos: *mut f32,
+    y: *mut f32,
+    z: *mut f32,
     n: usize,
     entry: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
 ) {
     let mut blocks: [Block; 2] = [[const { MaybeUninit::uninit() }; BLOCK]; 2];
-    let [wide_sin, wide_cos] = blocks.each_mut().map(|block| block.as_mut_ptr().cast::<f64>());
+    let [wide_y, wide_z] = blocks.each_mut().map(|block| block.as_mut_ptr().cast::<f64>());
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
         // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the blocks have room for `m`.
         unsafe {
-            widen(x.add(i), wide_sin, m);
-            entry(wide_sin, wide_sin, wide_cos, m);
-            narrow(wide_sin, sin.add(i), m);
-            narrow(wide_cos, cos.add(i), m);
+            widen(x.add(i), wide_y, m);
+            entry(wide_y, wide_y, wide_z, m);
+            narrow(wide_y, y.add(i), m);
+            narrow(wide_z, z.add(i), m);
         }
         i += m;
     }

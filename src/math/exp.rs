@@ -90,7 +90,12 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
 /// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before its double does.
 #[inline(always)]
 pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
-    let Reduced { n, r } = reduce(x);
+    half_expm1_reduced(reduce(x))
+}
+
+/// The same for an argument that is reduced.
+#[inline(always)]
+pub(super) fn half_expm1_reduced<L: Lanes>(Reduced { n, r }: Reduced<L>) -> Pair<L> {
     let (zero, half) = (L::splat(0.0), L::splat(0.5));
     let is_zero = n.eq(zero);
     let one = ordered_sum(L::splat(1.0), r.hi);
@@ -114,9 +119,9 @@ pub(super) fn expm1<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), y, L::splat(f64::NAN))
 }
 
-/// `1 / (1 + e⁻ˣ)`.
+/// `1 / (1 + e⁻ˣ)` and its derivative `e⁻ˣ / (1 + e⁻ˣ)²`, from one exponential.
 #[inline(always)]
-pub(super) fn logistic<L: Lanes>(x: L) -> L {
+pub(super) fn logistic_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     // With `a = -|x|` it is `1 / (1 + eᵃ)` for positive x and `eᵃ / (1 + eᵃ)` for negative x: no overflow.
     let one = L::splat(1.0);
     let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-750.0)));
@@ -128,5 +133,18 @@ pub(super) fn logistic<L: Lanes>(x: L) -> L {
     let numerator = Pair::select(negative, power, Pair::single(one));
     let exponent = L::select(negative, n, L::splat(0.0));
     let y = scale(numerator.divide(denominator).sum(), exponent);
-    L::select(x.is_number(), y, L::splat(f64::NAN))
+    let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
+    [y, slope].map(|y| L::select(x.is_number(), y, L::splat(f64::NAN)))
+}
+
+/// `1 / (1 + e⁻ˣ)`.
+#[inline(always)]
+pub(super) fn logistic<L: Lanes>(x: L) -> L {
+    logistic_and_derivative(x)[0]
+}
+
+/// The derivative of the logistic function.
+#[inline(always)]
+pub(super) fn logistic_derivative<L: Lanes>(x: L) -> L {
+    logistic_and_derivative(x)[1]
 }

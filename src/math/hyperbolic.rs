@@ -1,6 +1,6 @@
 //! Hyperbolic functions and their inverses, on top of the exponential and the logarithm in two parts.
 
-use super::exp::{Reduced, exp_reduced, half_expm1, reduce};
+use super::exp::{Reduced, exp_reduced, half_expm1_reduced, reduce};
 use super::lanes::Lanes;
 use super::log::log1p_pair;
 use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
@@ -73,17 +73,34 @@ pub(super) fn sech<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), y, L::splat(f64::NAN))
 }
 
+/// `tanh x` and its derivative `1 / cosh² x`, from one exponential.
+#[inline(always)]
+pub(super) fn tanh_and_derivative<L: Lanes>(x: L) -> [L; 2] {
+    let a = x.abs();
+    // With `h = (e⁻²ᵃ - 1) / 2` they are `-h / (1 + h)` and `e⁻²ᵃ / (1 + h)²`.
+    let Reduced { n, r } = reduce((a * L::splat(-2.0)).max(L::splat(-750.0)));
+    // At this limit h is -1/2, and the quotient rounds to one.
+    let h = half_expm1_reduced(Reduced { n: n.max(L::splat(-100.0)), r }).normalize();
+    let sum = ordered_sum(L::splat(1.0), h.hi);
+    let denominator = Pair::new(sum.hi, sum.lo + h.lo);
+    let y = h.divide(denominator).sum();
+    // Where x³ / 3 is nothing next to x, the quotient loses subnormal bits.
+    let y = L::select(a.lt(L::splat(1e-9)), a, y.abs()).bit_or(x.sign());
+    let power = exp_reduced(r).normalize();
+    let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
+    [y, slope].map(|y| L::select(x.is_number(), y, L::splat(f64::NAN)))
+}
+
 /// `tanh x`.
 #[inline(always)]
 pub(super) fn tanh<L: Lanes>(x: L) -> L {
-    let a = x.abs();
-    // With `h = (e⁻²ᵃ - 1) / 2` it is `-h / (1 + h)`; beyond the limit it rounds to one.
-    let h = half_expm1((a * L::splat(-2.0)).max(L::splat(-50.0))).normalize();
-    let sum = ordered_sum(L::splat(1.0), h.hi);
-    let y = h.divide(Pair::new(sum.hi, sum.lo + h.lo)).sum();
-    // Where x³ / 3 is nothing next to x, the quotient loses subnormal bits.
-    let y = L::select(a.lt(L::splat(1e-9)), a, y.abs());
-    L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
+    tanh_and_derivative(x)[0]
+}
+
+/// The derivative of `tanh x`.
+#[inline(always)]
+pub(super) fn tanh_derivative<L: Lanes>(x: L) -> L {
+    tanh_and_derivative(x)[1]
 }
 
 /// From here on `asinh x` and `acosh x` are `ln 2x`.

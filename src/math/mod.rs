@@ -59,7 +59,10 @@ mod zeta;
 #[cfg(test)]
 mod tests;
 
-use entry::{Definition1, Definition2, Entries1, Entries2, Processor, entries1, entries2, sin_cos_entries};
+use entry::{
+    Definition1, Definition2, DefinitionOfTwo, Entries1, Entries2, EntriesOfTwo, Processor, entries_of_two, entries1,
+    entries2,
+};
 use lanes::Lanes;
 
 /// Writes an enum of functions from the list of them: variant, name, definition.
@@ -208,6 +211,10 @@ functions! {
     ErfInvDerivative = "erf_inv_derivative", error_function::erf_inv_derivative;
     /// The derivative of the inverse of the distribution function of the normal distribution.
     NdtriDerivative = "ndtri_derivative", error_function::ndtri_derivative;
+    /// The derivative of the hyperbolic tangent, 1 / cosh² x.
+    TanhDerivative = "tanh_derivative", hyperbolic::tanh_derivative;
+    /// The derivative of the logistic function.
+    LogisticDerivative = "logistic_derivative", exp::logistic_derivative;
 }
 
 functions! {
@@ -350,22 +357,82 @@ extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
     wide::<INDEX>(x.into(), y.into(), z.into()) as f32
 }
 
-/// `sin[i] = sin(x[i])` and `cos[i] = cos(x[i])` for `i < n`: the same bits as one after the other, in little more than the
-/// time of one.
-///
-/// # Safety
-/// Of the function returned: `x` points to `n` readable, `sin` and `cos` to `n` writable numbers each, which do not overlap,
-/// but one of them may be `x`. They need not be aligned.
-pub fn sin_cos_f64() -> unsafe extern "C" fn(x: *const f64, sin: *mut f64, cos: *mut f64, n: usize) {
-    sin_cos_entries(Processor::current()).slice_f64
+/// Writes the enum of pairs of functions from the list of them: variant, both functions, what gives both.
+macro_rules! couples {
+    (
+        $(#[$doc:meta])*
+        $name:ident;
+        $($(#[$variant_doc:meta])* $variant:ident = [$first:ident, $second:ident], $function:path;)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// All pairs.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The functions, in the order of their results.
+            pub fn functions(self) -> [Unary; 2] {
+                match self {
+                    $($name::$variant => [Unary::$first, Unary::$second],)*
+                }
+            }
+
+            /// The entries for a kind of processor.
+            fn entries(self, processor: Processor) -> &'static EntriesOfTwo {
+                match self {
+                    $($name::$variant => {
+                        struct Functions;
+                        impl DefinitionOfTwo for Functions {
+                            #[inline(always)]
+                            fn eval<L: Lanes>(x: L) -> [L; 2] {
+                                $function(x)
+                            }
+                        }
+                        entries_of_two::<Functions>(processor)
+                    })*
+                }
+            }
+        }
+    };
 }
 
-/// As [`sin_cos_f64`], computed in `f64` and rounded.
-///
-/// # Safety
-/// As there.
-pub fn sin_cos_f32() -> unsafe extern "C" fn(x: *const f32, sin: *mut f32, cos: *mut f32, n: usize) {
-    sin_cos_entries(Processor::current()).slice_f32
+couples! {
+    /// Two functions of one variable that share most of their work: together they take little more time than one of them.
+    Couple;
+    /// Sine and cosine share the reduction of the argument.
+    SinCos = [Sin, Cos], trig::sin_cos;
+    /// The hyperbolic tangent and its derivative share the exponential.
+    Tanh = [Tanh, TanhDerivative], hyperbolic::tanh_and_derivative;
+    /// The logistic function and its derivative share the exponential.
+    Logistic = [Logistic, LogisticDerivative], exp::logistic_and_derivative;
+}
+
+impl Couple {
+    /// The pair that a function belongs to, and which of both it is.
+    pub fn of(f: Unary) -> Option<(Couple, usize)> {
+        Couple::ALL.iter().find_map(|&couple| Some((couple, couple.functions().iter().position(|&g| g == f)?)))
+    }
+
+    /// `y[i] = f(x[i])` and `z[i] = g(x[i])` for `i < n`: the same bits as one after the other.
+    ///
+    /// # Safety
+    /// Of the function returned: `x` points to `n` readable, `y` and `z` to `n` writable numbers each, which do not overlap,
+    /// but one of them may be `x`. They need not be aligned.
+    pub fn slice_f64(self) -> unsafe extern "C" fn(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
+        self.entries(Processor::current()).slice_f64
+    }
+
+    /// As [`slice_f64`](Couple::slice_f64), computed in `f64` and rounded.
+    ///
+    /// # Safety
+    /// As there.
+    pub fn slice_f32(self) -> unsafe extern "C" fn(x: *const f32, y: *mut f32, z: *mut f32, n: usize) {
+        self.entries(Processor::current()).slice_f32
+    }
 }
 
 impl Unary {

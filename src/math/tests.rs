@@ -1,7 +1,7 @@
 //! What the definitions promise: accuracy, special values, and the same bits from every entry on every processor.
 
-use super::entry::{Processor, sin_cos_entries};
-use super::{Binary, Ternary, Unary};
+use super::entry::Processor;
+use super::{Binary, Couple, Ternary, Unary};
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 const INF: f64 = f64::INFINITY;
@@ -35,6 +35,7 @@ fn unary_reference(f: Unary) -> &'static str {
         BesselI0 => "bessel_i0", BesselI1 => "bessel_i1", BesselI0e => "bessel_i0e", BesselI1e => "bessel_i1e",
         Sech => "sech", Gaussian => "gaussian", NormalDensity => "normal_density", NormalHazard => "normal_hazard",
         ErfInvDerivative => "erf_inv_derivative", NdtriDerivative => "ndtri_derivative",
+        TanhDerivative => "tanh_derivative", LogisticDerivative => "logistic_derivative",
     )
 }
 
@@ -75,6 +76,7 @@ fn promised(name: &str) -> f64 {
         "asin" | "acos" | "atan" | "atan2" | "sinh" | "cosh" | "tanh" | "acosh" | "atanh" | "logistic" => 1.0,
         "cbrt" | "hypot" | "gamma" => 1.0,
         "sech" | "gaussian" | "normal_density" | "normal_hazard" | "erf_inv_derivative" | "ndtri_derivative" => 1.0,
+        "tanh_derivative" | "logistic_derivative" => 1.0,
         "polygamma_difference" => 8.0,
         "erfcx_derivative" | "log_ndtr_derivative" => 4.0,
         // Next to the zeros on the left, twice that.
@@ -219,6 +221,23 @@ fn special_values_of_one_variable() {
             &[(0.0, 0.886226925452758), (1.0, INF), (-1.0, INF), (1.1, NAN), (-INF, NAN), (TINY, 0.886226925452758)],
         ),
         (NdtriDerivative, &[(0.5, 2.5066282746310007), (0.0, INF), (-0.0, INF), (1.0, INF), (1.1, NAN), (-0.5, NAN)]),
+        (
+            TanhDerivative,
+            &[
+                (0.0, 1.0),
+                (-0.0, 1.0),
+                (INF, 0.0),
+                (-INF, 0.0),
+                (TINY, 1.0),
+                (372.9, TINY),
+                (374.0, 0.0),
+                (f64::MIN, 0.0),
+            ],
+        ),
+        (
+            LogisticDerivative,
+            &[(0.0, 0.25), (-0.0, 0.25), (INF, 0.0), (-INF, 0.0), (TINY, 0.25), (745.1, TINY), (-746.0, 0.0)],
+        ),
     ];
     assert!(table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()), "a row per function");
     for &(f, points) in table {
@@ -399,25 +418,25 @@ fn one_variable_gives_the_same_bits_everywhere() {
 }
 
 #[test]
-fn sine_and_cosine_together_have_the_bits_of_each() {
-    for processor in Processor::available() {
-        let entries = sin_cos_entries(processor);
+fn two_functions_together_have_the_bits_of_each() {
+    for (&couple, processor) in Couple::ALL.iter().flat_map(|f| Processor::available().map(move |kind| (f, kind))) {
+        let (functions, entries) = (couple.functions(), couple.entries(processor));
         for n in LENGTHS {
             let x = sample(n, n as u64);
-            let [mut sin, mut cos] = [vec![0.0; n], vec![0.0; n]];
+            let [mut y, mut z] = [vec![0.0; n], vec![0.0; n]];
             // SAFETY: all have the length given, and the processor is the one that runs this.
-            unsafe { (entries.slice_f64)(x.as_ptr(), sin.as_mut_ptr(), cos.as_mut_ptr(), n) };
+            unsafe { (entries.slice_f64)(x.as_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), n) };
             for (k, &x) in x.iter().enumerate() {
-                let expected = [Unary::Sin, Unary::Cos].map(|f| f.f64(x).to_bits());
-                assert_eq!([sin[k], cos[k]].map(f64::to_bits), expected, "{x} {processor:?} {n}");
+                let expected = functions.map(|f| f.f64(x).to_bits());
+                assert_eq!([y[k], z[k]].map(f64::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
             }
             let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
-            let [mut sin, mut cos] = [vec![0.0; n], narrow.clone()];
+            let [mut y, mut z] = [vec![0.0; n], narrow.clone()];
             // SAFETY: as above; one of the results is in the place of the numbers.
-            unsafe { (entries.slice_f32)(cos.as_ptr(), sin.as_mut_ptr(), cos.as_mut_ptr(), n) };
+            unsafe { (entries.slice_f32)(z.as_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), n) };
             for (k, &x) in narrow.iter().enumerate() {
-                let expected = [Unary::Sin, Unary::Cos].map(|f| f.f32(x).to_bits());
-                assert_eq!([sin[k], cos[k]].map(f32::to_bits), expected, "{x} {processor:?} {n}");
+                let expected = functions.map(|f| f.f32(x).to_bits());
+                assert_eq!([y[k], z[k]].map(f32::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
             }
         }
     }

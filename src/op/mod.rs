@@ -308,6 +308,8 @@ operations! {
     Acosh,
     Atanh,
     Logistic,
+    TanhDerivative,
+    LogisticDerivative,
     Atan2,
     // error_function
     Erf,

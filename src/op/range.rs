@@ -417,9 +417,11 @@ impl Op {
             Op::Reciprocal(_) => x[0].recip(),
             Op::Hypot(_) => x[0].hypot(x[1]),
             Op::DirectionCosine(_) => x[0].with(x[1], |x, y| if x == NAN || y == NAN { NAN } else { Range::FINITE }),
-            Op::Sech(_) | Op::Gaussian(_) | Op::NormalDensity(_) => {
-                x[0].map(|x| if x == NAN { NAN } else { ZERO | MODEST })
-            }
+            Op::Sech(_)
+            | Op::TanhDerivative(_)
+            | Op::LogisticDerivative(_)
+            | Op::Gaussian(_)
+            | Op::NormalDensity(_) => x[0].map(|x| if x == NAN { NAN } else { ZERO | MODEST }),
             Op::NormalHazard(_) => x[0].map(|x| match x {
                 NAN => NAN,
                 NEG_INF | INF => ZERO | INF,
@@ -622,8 +624,17 @@ impl Ranges {
         let x: SmallVec<[Range; 3]> = operands.iter().map(|&x| self.known(x)).collect();
         if node.regions().is_empty() {
             // A number times itself is a square, which is not negative.
-            let is_square = matches!(op, Op::Mul(_)) && operands[0] == operands[1];
-            let of_op = |ty: &Type| if is_square && ty.dtype.is_float() { x[0].square() } else { op.range(&x, ty) };
+            let square = if matches!(op, Op::Mul(_)) { square_up_to_sign(graph, &operands) } else { None };
+            let of_op = |ty: &Type| match square.filter(|_| ty.dtype.is_float()) {
+                Some(is_negated) => {
+                    if is_negated {
+                        x[0].square().neg()
+                    } else {
+                        x[0].square()
+                    }
+                }
+                None => op.range(&x, ty),
+            };
             self.first.push(node.types().first().map_or(Range::ANY, of_op));
             return;
         }
@@ -634,6 +645,16 @@ impl Ranges {
             self.further.insert(id, results);
         }
     }
+}
+
+/// Whether the factors of a product are the same number but for their signs, and if so, whether these differ: `-x * x`, as
+/// people write it, is `(-x) * x`.
+fn square_up_to_sign(graph: &Graph, factors: &[Value]) -> Option<bool> {
+    let [(x, x_is_negated), (y, y_is_negated)] = [factors[0], factors[1]].map(|factor| {
+        let is_negated = matches!(graph.node(factor.node).op(), Some(Op::Neg(_)));
+        (if is_negated { graph.operands(factor.node)[0] } else { factor }, is_negated)
+    });
+    (x == y).then_some(x_is_negated != y_is_negated)
 }
 
 /// What the inputs of an operation's regions may hold, region by region, given what the operands may.
@@ -773,6 +794,9 @@ mod tests {
         assert!(!wild(|x| (x * x + x.sin()).tanh() - x.square()));
         assert!(!wild(|x| 1.0 / (1.0 + (-x).exp())));
         assert!(!wild(|x| (-x.square()).exp()));
+        assert!(!wild(|x| (-x * x).exp() + (x * -x).exp()));
+        assert!(wild(|x| (-x * -x).exp()));
+        assert!(wild(|x| (-x * x.sin()).exp()));
         assert!(!wild(|x| (1.0 + x * x).sqrt().recip()));
         assert!(!wild(|x| x.clamp(1e-7, 0.999).ln()));
         assert!(!wild(|x| x.tanh().exp() + x.sin().exp() + x.clamp(-10.0, 10.0).sinh()));

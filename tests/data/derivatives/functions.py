@@ -260,6 +260,8 @@ TABLES = {
     "atan2": binary(lambda y, x: mp.atan2(y, x), SIGNED_GRID, [((0.0, 0.0), [0, 0, 0] + [None] * 7), ((0.0, 2.0), [0, 0.5, 0, 0, -0.25, 0, -0.25, 0, 0.25, 0]),
                                                               ((3.0, 0.0), [math.pi / 2, 0, -1 / 3, 0, 1 / 9, 0, 0, -2 / 27, 0, 2 / 27])]),
     "sech": unary(mp.sech, both(UP_TO_OVERFLOW + HUGE), [(0.0, [1, 0, -1, 0]), (INF, [0]), (-INF, [0])]),
+    "tanh_derivative": unary(mp.tanh, both(UP_TO_OVERFLOW + HUGE), [(0.0, [1, 0, -2, 0]), (INF, [0]), (-INF, [0])], offset=(1,)),
+    "logistic_derivative": unary(lambda x: 1 / (1 + mp.exp(-x)), both(UP_TO_OVERFLOW + HUGE), [(0.0, [0.25, 0, -0.125, 0]), (INF, [0]), (-INF, [0])], offset=(1,)),
     # error_function
     "erf": unary(mp.erf, both(TINY + UNIT + [15.3, 20.0, 26.2, 26.5, 28.0, 30.7, 1000.3, 1e155, 1e300]), [(INF, [1]), (-INF, [-1])]),
     "erfc": unary(erfc, both(TINY + UNIT + [15.3, 20.0, 26.2, 26.5, 28.0, 30.7, 1000.3]), [(INF, [0]), (-INF, [2])]),
