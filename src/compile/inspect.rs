@@ -2,15 +2,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Program;
-use super::code::KernelCode;
-use super::control::Emitted;
-use super::parts;
-use super::plan::{Item, Kernel, LoopKernel, Plan, ScalarOp};
+use super::codegen::KernelCode;
 use super::program::Built;
 use super::report::Report;
 use crate::emit::{FunctionText, Mode};
 use crate::error::Error;
-use crate::ir::{NodeId, Value};
 use crate::op::Graph;
 use crate::value::{ArrayMut, ArrayRef};
 
@@ -100,60 +96,4 @@ impl Inspection {
         }
         text
     }
-}
-
-/// What a stretch of straight-line code computes.
-pub(super) fn straight_line(plan: &Plan<'_>, ops: &[ScalarOp]) -> String {
-    let lines = ops.iter().map(|&op| match op {
-        ScalarOp::Node(node) => plan.graph.line(node),
-        ScalarOp::Output { from, output } => output_line(plan, from, output),
-        ScalarOp::Part { from, node, first, .. } => part_line(plan, node, first as usize, plan.ty(from).size(), from),
-        ScalarOp::Fill { with, node, first, n } => part_line(plan, node, first as usize, n as usize, with),
-        ScalarOp::Guard(guard) => {
-            let guard = &plan.graph.guards()[guard];
-            format!("guard {} == {}", plan.graph.value_name(guard.value), guard.expect)
-        }
-    });
-    list("computes", lines)
-}
-
-/// What a loop nest computes.
-pub(super) fn nest(plan: &Plan<'_>, nest: &LoopKernel) -> String {
-    let lines = nest.items.iter().filter_map(|item| match item {
-        Item::Op(node)
-        | Item::Gather(node)
-        | Item::Copy(node)
-        | Item::Reduce { node, .. }
-        | Item::Product { node, .. } => Some(plan.graph.line(*node)),
-        Item::Output { from, output } => Some(output_line(plan, *from, *output)),
-        Item::Part(part) => part.together(nest).map(|parts| parts::line(plan, &parts)),
-    });
-    let extents: Vec<String> = nest.shape.iter().map(usize::to_string).collect();
-    list(&format!("computes over [{}]", extents.join(",")), lines)
-}
-
-/// Which functions are the code of the regions of control flow.
-pub(super) fn control(plan: &Plan<'_>, kernel: usize, regions: &[Emitted]) -> String {
-    let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
-    let names = plan.controls[&kernel].regions.iter().map(|body| body.plan.graph.name());
-    let lines = names.zip(regions).map(|(name, region)| format!("{name} is {}", region.entry));
-    list(&plan.graph.line(node), lines)
-}
-
-/// What a function calls, one after the other.
-pub(super) fn calls(steps: impl Iterator<Item = String>) -> String {
-    list("calls", steps)
-}
-
-fn output_line(plan: &Plan<'_>, from: Value, output: usize) -> String {
-    format!("output {} = {}", plan.graph.outputs()[output].name, plan.graph.value_name(from))
-}
-
-/// The listing's line of `n` elements of a result, from the first on, that straight-line code stores.
-pub(super) fn part_line(plan: &Plan<'_>, node: NodeId, first: usize, n: usize, from: Value) -> String {
-    format!("{n} of {} from {first} on = {}", plan.graph.value_name(node.into()), plan.graph.value_name(from))
-}
-
-fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
-    lines.fold(title.to_string(), |text, line| text + "\n  " + &line)
 }

@@ -18,36 +18,21 @@
 
 #![deny(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
-mod address;
-mod allocate;
-mod buffers;
-mod calls;
-mod cascade;
-mod checker;
-mod code;
-mod control;
-mod element;
+mod abi;
+mod codegen;
 mod extents;
 mod inspect;
-mod library;
-mod loops;
 mod machine;
-mod nest;
-mod parts;
-mod plan;
+mod memory;
 mod program;
-mod registers;
 mod report;
-mod residence;
-mod revolve;
-mod rows;
-mod scalar;
-mod stacks;
+mod runtime;
+mod schedule;
 mod tier;
 
-pub use checker::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use inspect::Inspection;
 pub use machine::Machine;
+pub use memory::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use program::Program;
 pub use report::{Home, KernelKind, KernelReport, ReadReport, RegionReport, Report, StepReport, Trips};
 

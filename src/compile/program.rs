@@ -1,19 +1,14 @@
-use std::alloc;
-use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::allocate::{FIRST_INPUT, Homes, allocate};
-use super::buffers::{Addresses, Buffers, Slot, Views, unfit_buffers, zeros};
-use super::checker::{self, CheckLimits};
-use super::code::{Emission, Kept, KernelCode, Step, emit};
+use super::abi::{Entry, Line, Status};
+use super::codegen::{Emission, KernelCode, emit};
 use super::extents;
-use super::library::{PANICKED, call_library};
-use super::plan::Plan;
-use super::rows::{limit_of, makes_stacks};
-use super::stacks::{NO_MEMORY, Stacks, TOO_MUCH};
+use super::memory::{CheckLimits, Homes, allocate, check};
+use super::runtime::{Addresses, Buffers, Executable, Kept, Views, call_library, unfit_buffers, zeros};
+use super::schedule::{Plan, makes_stacks};
 use super::tier::Successor;
-use crate::emit::{Code, FunctionId, FunctionText, MAX_BYTES, Mode, Module};
+use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
 use crate::op::Graph;
@@ -30,34 +25,11 @@ pub struct Program {
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
     guards: Vec<(bool, Option<SourceLine>)>,
-    /// Keeps the entry where it is.
-    code: Code,
-    entry: Entry,
-    /// The number of entries of the base table, and what stands in the last of them at every call.
-    n_entries: usize,
-    fixed: Box<[usize]>,
-    /// What these refer to, and what code within regions does.
-    constants: Vec<Array>,
-    kept: Kept,
+    executable: Executable,
     /// How many bytes loops may save.
     loop_bytes: usize,
-    /// How many they save in the arena, for rows; and how many a call takes for states, whatever its inputs are.
-    row_bytes: usize,
-    state_bytes: usize,
-    /// How many a routine takes for itself.
-    scratch_bytes: usize,
-    arena_lines: usize,
-    frame_lines: usize,
-    /// Whether the stack has room for what a call needs. Routines in Rust need memory that was written to before.
-    is_small: bool,
-    /// Whether working memory is filled with garbage before each call.
-    is_poisoned: bool,
-    memory: Mutex<Vec<Memory>>,
     scalars_only: bool,
 }
-
-/// Compiled code as it is called, with the base table.
-type Entry = extern "C" fn(*const *mut u8) -> i32;
 
 /// A program, and what it was made by.
 pub(super) struct Built<'g> {
@@ -68,24 +40,6 @@ pub(super) struct Built<'g> {
     pub homes: Homes,
     pub kernels: Vec<KernelCode>,
 }
-
-/// One cache line, so that memory is aligned to it.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line([u8; 64]);
-
-/// The working memory of one call at a time: the arena, the frame, the base table.
-struct Memory {
-    lines: Box<[Line]>,
-    stacks: Stacks,
-}
-
-/// Working memory up to this many lines is on the caller's stack, if the base table has up to so many entries.
-const STACK_LINES: usize = 128;
-const STACK_ENTRIES: usize = 128;
-
-/// The status of a call whose views are not what the program takes, so that no code has run.
-const UNFIT: i32 = -3;
 
 /// Fewer operations in registers are compiled in about a millisecond.
 const MIN_TIERED_WORK: usize = 250;
@@ -152,7 +106,7 @@ impl Program {
         let homes = allocate(&plan, mode.background.is_none());
         check_memory(plan.graph, &homes)?;
         if cfg!(debug_assertions)
-            && let Err(fault) = checker::check(&plan, &homes, CheckLimits::SHORT)
+            && let Err(fault) = check(&plan, &homes, CheckLimits::SHORT)
         {
             panic!("bug: {fault}");
         }
@@ -171,7 +125,7 @@ impl Program {
         let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
         let constants: Vec<Array> = homes.constants.iter().map(constant).collect();
         let mut fixed: Vec<usize> = constants.iter().map(|constant| constant.as_ptr() as usize).collect();
-        fixed.extend(kept.keep_numbers(&homes));
+        fixed.extend(kept.keep_numbers(&homes.numbers));
         for call in &libraries {
             fixed.push(call_library as *const () as usize);
             fixed.push(std::ptr::from_ref(&**call) as usize);
@@ -194,21 +148,23 @@ impl Program {
             inputs,
             outputs,
             guards: graph.guards().iter().map(|guard| (guard.expect, guard.at.clone())).collect(),
-            is_small: !routines && arena_lines + frame_lines <= STACK_LINES && n_entries <= STACK_ENTRIES,
-            is_poisoned: false,
-            n_entries,
-            code,
-            entry,
-            fixed: fixed.into_boxed_slice(),
-            constants,
-            kept,
+            executable: Executable {
+                is_small: !routines && Executable::fits_on_stack(arena_lines + frame_lines, n_entries),
+                is_poisoned: false,
+                n_entries,
+                code,
+                entry,
+                fixed: fixed.into_boxed_slice(),
+                constants,
+                kept,
+                row_bytes: homes.row_bytes,
+                state_bytes: homes.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
+                scratch_bytes,
+                arena_lines,
+                frame_lines,
+                memory: Mutex::new(Vec::new()),
+            },
             loop_bytes: usize::try_from(DEFAULT_LOOP_BYTES).unwrap_or(usize::MAX),
-            row_bytes: homes.row_bytes,
-            state_bytes: plan.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
-            scratch_bytes,
-            arena_lines,
-            frame_lines,
-            memory: Mutex::new(Vec::new()),
             successor: None,
         };
         Ok(Built { program, functions, plan, homes, kernels })
@@ -231,7 +187,7 @@ impl Program {
 
     /// The bytes of working memory that one call uses.
     pub fn memory_bytes(&self) -> usize {
-        (self.arena_lines + self.frame_lines) * size_of::<Line>()
+        self.executable.memory_bytes()
     }
 
     /// Limits the memory that loops may use for what they save for the reverse mode; 4 GiB unless told otherwise. Beyond
@@ -276,7 +232,7 @@ impl Program {
     /// If results and working memory alone are more. What loops save beyond the limit ends a call in an error.
     pub fn with_memory_limit(self, max_bytes: u64) -> Result<Program, LimitError> {
         let outputs = self.outputs.iter().map(|(_, ty)| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64));
-        let own = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
+        let own = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;
         let got = outputs.fold(own, u64::saturating_add);
         let Some(left) = max_bytes.checked_sub(got) else {
             return Err(LimitError {
@@ -287,7 +243,7 @@ impl Program {
             });
         };
         // The rows of loops are a part of working memory.
-        let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.row_bytes);
+        let for_loops = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(self.executable.row_bytes);
         Ok(Program { loop_bytes: self.loop_bytes.min(for_loops), ..self })
     }
 
@@ -295,22 +251,18 @@ impl Program {
     /// the results. For tests.
     #[doc(hidden)]
     pub fn with_poisoned_memory(self) -> Program {
-        Program { is_small: false, is_poisoned: true, ..self }
+        Program { executable: Executable { is_small: false, is_poisoned: true, ..self.executable }, ..self }
     }
 
     /// The most bytes that loops have taken at one time, in all calls that have returned: for stacks, and for states that
     /// are computed once more. Arrays of rows are part of [`Program::memory_bytes`].
     pub fn peak_loop_bytes(&self) -> usize {
-        let peak = |program: &Program| {
-            let memory = program.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.iter().map(|memory| memory.stacks.peak()).max()
-        };
-        peak(self).max(peak(self.best())).unwrap_or(0)
+        self.executable.peak_loop_bytes().max(self.best().executable.peak_loop_bytes())
     }
 
     /// The bytes of machine code.
     pub fn code_bytes(&self) -> usize {
-        self.best().code.bytes()
+        self.best().executable.code.bytes()
     }
 
     /// The program whose code runs.
@@ -321,10 +273,7 @@ impl Program {
 
     /// The bytes of the constants that the code reads from memory. Most of those of one element stand in the code itself.
     pub fn constant_bytes(&self) -> usize {
-        let in_regions = self.kept.constants.iter();
-        let all = self.constants.iter().chain(in_regions);
-        let numbers: usize = self.kept.numbers.iter().map(|numbers| size_of_val(&numbers[..])).sum();
-        numbers + all.filter_map(|constant| constant.ty().checked_bytes()).sum::<usize>()
+        self.executable.constant_bytes()
     }
 
     /// Runs the program.
@@ -369,7 +318,7 @@ impl Program {
         // SAFETY: the views are checked as they are written; the borrow checker keeps the outputs apart from each other and
         // from the inputs.
         let status = unsafe { self.run(self.views(inputs, outputs)) };
-        if status == UNFIT { Err(self.unfit(inputs, outputs)) } else { self.outcome(status) }
+        if status == Status::Unfit.number() { Err(self.unfit(inputs, outputs)) } else { self.outcome(status) }
     }
 
     #[inline]
@@ -426,10 +375,10 @@ impl Program {
         let mut times = Vec::with_capacity(kernels.len());
         // SAFETY: as in `call_into`; kernels in their order do what the entry does.
         let status = unsafe {
-            self.with_bases(self.loop_bytes, self.views(inputs, outputs), |bases| {
+            self.executable.with_bases(self.loop_bytes, self.views(inputs, outputs), |bases| {
                 let mut last = Instant::now();
                 for kernel in kernels {
-                    let status = self.run_kernel(kernel, bases);
+                    let status = self.executable.run_steps(&kernel.steps, bases);
                     let now = Instant::now();
                     times.push(now - last);
                     if status != 0 {
@@ -440,28 +389,11 @@ impl Program {
                 0
             })
         };
-        if status == UNFIT {
+        if status == Status::Unfit.number() {
             return Err(self.unfit(inputs, outputs));
         }
         self.outcome(status)?;
         Ok(times)
-    }
-
-    /// # Safety
-    /// The kernel must be one of this program's, not of a region, and the table as its entry takes it.
-    unsafe fn run_kernel(&self, kernel: &KernelCode, bases: *const *mut u8) -> i32 {
-        for step in &kernel.steps {
-            let status = match *step {
-                // SAFETY: by this function's contract.
-                Step::Call(function) => unsafe { self.run_function(function, bases) },
-                // SAFETY: the entry behind that of the routine holds the call, by the contract.
-                Step::Library { base, .. } => unsafe { call_library((*bases.add(base as usize + 1)).cast(), bases) },
-            };
-            if status != 0 {
-                return status;
-            }
-        }
-        0
     }
 
     /// Runs the code.
@@ -473,101 +405,7 @@ impl Program {
     unsafe fn run(&self, buffers: impl Buffers) -> i32 {
         let best = self.best();
         // SAFETY: by this function's contract, since a successor takes the same buffers.
-        unsafe { best.with_bases(self.loop_bytes, buffers, |bases| (best.entry)(bases)) }
-    }
-
-    /// # Safety
-    /// The function must take the table of the whole program, and the table must be complete.
-    unsafe fn run_function(&self, function: FunctionId, bases: *const *mut u8) -> i32 {
-        // SAFETY: the code has this signature and lives as long as `self`.
-        let code = unsafe { std::mem::transmute::<*const u8, Entry>(self.code.address(function)) };
-        code(bases)
-    }
-
-    /// Completes the base table, and hands it on. Loops may save `loop_bytes`.
-    ///
-    /// # Safety
-    /// As for [`Program::run`], where `go` runs code of this program.
-    #[inline]
-    unsafe fn with_bases(
-        &self,
-        loop_bytes: usize,
-        buffers: impl Buffers,
-        go: impl FnOnce(*const *mut u8) -> i32,
-    ) -> i32 {
-        if !self.is_small || self.row_bytes > loop_bytes {
-            // SAFETY: this function's contract.
-            return unsafe { self.with_kept_memory(loop_bytes, buffers, go) };
-        }
-        let mut memory = [MaybeUninit::<Line>::uninit(); STACK_LINES];
-        let mut table = [Slot::uninit(); STACK_ENTRIES];
-        let table = &mut table[..self.n_entries];
-        // SAFETY: compiled code writes every part of its memory before it reads it; the rest is this function's contract.
-        unsafe { self.enter(table, memory.as_mut_ptr().cast(), std::ptr::null_mut(), buffers, go) }
-    }
-
-    /// The same with memory from the heap.
-    ///
-    /// # Safety
-    /// As for [`Program::with_bases`].
-    #[inline(never)]
-    unsafe fn with_kept_memory(
-        &self,
-        loop_bytes: usize,
-        buffers: impl Buffers,
-        go: impl FnOnce(*const *mut u8) -> i32,
-    ) -> i32 {
-        let Some(stack_bytes) = loop_bytes.checked_sub(self.row_bytes).filter(|&bytes| self.state_bytes <= bytes)
-        else {
-            return TOO_MUCH;
-        };
-        let lines = self.arena_lines + self.frame_lines;
-        let kept = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(mut memory) = kept.or_else(|| self.new_memory()) else { return NO_MEMORY };
-        memory.stacks.reset(stack_bytes);
-        let (arena, table) = memory.lines.split_at_mut(lines);
-        if self.is_poisoned {
-            // NaN of both precisions, and no number that a program is likely to compute.
-            arena.fill(Line([0xFF; 64]));
-        }
-        // SAFETY: as many entries have been allocated there, and lines are aligned to more than addresses are.
-        let table = unsafe { std::slice::from_raw_parts_mut(table.as_mut_ptr().cast(), self.n_entries) };
-        // SAFETY: this function's contract.
-        let status = unsafe { self.enter(table, arena.as_mut_ptr().cast(), &mut memory.stacks, buffers, go) };
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-        status
-    }
-
-    /// Working memory for one call at a time; `None` if the system has none.
-    fn new_memory(&self) -> Option<Memory> {
-        let n_table_lines = (size_of::<Slot>() * self.n_entries).div_ceil(size_of::<Line>());
-        let lines = zeroed_lines(self.arena_lines + self.frame_lines + n_table_lines)?;
-        Some(Memory { lines, stacks: Stacks::new(0) })
-    }
-
-    /// Fills the base table, which has as many entries as the code expects, and hands it on.
-    ///
-    /// # Safety
-    /// As for [`Program::with_bases`]; and the arena must be as long as the program's, with its frame behind it.
-    #[inline(always)]
-    unsafe fn enter(
-        &self,
-        table: &mut [Slot],
-        arena: *mut u8,
-        stacks: *mut Stacks,
-        buffers: impl Buffers,
-        go: impl FnOnce(*const *mut u8) -> i32,
-    ) -> i32 {
-        let (changing, fixed) = table.split_at_mut(table.len() - self.fixed.len());
-        // SAFETY: the frame follows the arena in the same memory.
-        let frame = unsafe { arena.add(self.arena_lines * size_of::<Line>()) };
-        let (own, given) = changing.split_at_mut(FIRST_INPUT as usize);
-        own.iter_mut().zip([arena, frame, stacks.cast()]).for_each(|(slot, address)| *slot = Slot::new(address));
-        if !buffers.write(given) {
-            return UNFIT;
-        }
-        fixed.iter_mut().zip(&self.fixed).for_each(|(slot, &address)| *slot = Slot::new(address as *mut u8));
-        go(table.as_ptr().cast())
+        unsafe { best.executable.with_bases(self.loop_bytes, buffers, |bases| (best.executable.entry)(bases)) }
     }
 
     #[inline]
@@ -578,19 +416,19 @@ impl Program {
     /// What a status means that is not success.
     #[cold]
     fn failure(&self, status: i32) -> Error {
-        match status {
-            PANICKED => panic!("bug: a library routine of {} panicked", self.name),
-            TOO_MUCH => too_much_loop_memory(self.loop_bytes as u64).into(),
-            NO_MEMORY => {
-                let bytes = self.memory_bytes().saturating_add(self.scratch_bytes) as u64;
+        match Status::of(status) {
+            Status::Done | Status::Unfit => unreachable!("bug: a call that did not fail"),
+            Status::Panicked => panic!("bug: a library routine of {} panicked", self.name),
+            Status::TooMuch => too_much_loop_memory(self.loop_bytes as u64).into(),
+            Status::NoMemory => {
+                let bytes = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;
                 MemoryError { what: format!("working memory of {}", self.name), bytes }.into()
             }
-            status if let Some(limit) = limit_of(status) => {
-                let (op, at) = &self.kept.limits[limit];
+            Status::TooManyIterations(limit) => {
+                let (op, at) = &self.executable.kept.limits[limit];
                 too_many_trips(op, at.as_ref()).into()
             }
-            status => {
-                let guard = usize::try_from(status - 1).expect("bug: a status that stands for nothing");
+            Status::Miss(guard) => {
                 let (expected, at) = self.guards[guard].clone();
                 GuardMiss { guard, expected, at }.into()
             }
@@ -606,17 +444,4 @@ fn check_memory(graph: &Graph, homes: &Homes) -> Result<(), LimitError> {
     }
     let (what, place) = ("bytes of working memory of a program", Some(graph.name().to_string()));
     Err(LimitError { what, limit: MAX_BYTES as u64, got: None, place })
-}
-
-/// Memory that holds zeros, and that the system need not touch for that.
-fn zeroed_lines(n: usize) -> Option<Box<[Line]>> {
-    if n == 0 {
-        return Some(Box::default());
-    }
-    let layout = alloc::Layout::array::<Line>(n).ok()?;
-    // SAFETY: the layout is of that many lines, of which bytes of 0 are one. A box of them is freed with the same layout.
-    unsafe {
-        let lines = alloc::alloc_zeroed(layout).cast::<Line>();
-        (!lines.is_null()).then(|| Box::from_raw(std::ptr::slice_from_raw_parts_mut(lines, n)))
-    }
 }

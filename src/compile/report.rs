@@ -6,14 +6,14 @@ use std::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 
-use super::allocate::{ARENA, FIRST_INPUT, FRAME, Homes};
-use super::code::{KernelCode, Step};
-use super::inspect;
-use super::nest::Nest;
-use super::parts::{self, PlacedPart, Put};
-use super::plan::{Access, Item, Kernel, LoopKernel, Place, Plan, ScalarOp, Source, ValueId};
-use super::revolve::n_advances;
-use super::rows::{bytes_of, makes_stacks};
+use super::abi::{ARENA, FIRST_INPUT, FRAME, Place};
+use super::codegen::KernelCode;
+use super::memory::{Homes, Nest};
+use super::runtime::{Step, n_advances};
+use super::schedule::{
+    Access, Item, Kernel, LoopKernel, PlacedPart, Plan, Put, ScalarOp, Source, ValueId, bytes_of, describe,
+    makes_stacks, parts,
+};
 use crate::emit::{FunctionText, signed, unsigned};
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Cost, Flow, Graph, Op};
@@ -239,8 +239,9 @@ impl KernelReport {
 /// The bytes of the constants in memory, with those of regions.
 fn constant_bytes(plan: &Plan<'_>, homes: &Homes) -> usize {
     let own: usize = homes.constants.iter().map(|&id| bytes_of(plan.ty(plan.value(id)))).sum();
-    let regions = plan.controls.values().flat_map(|control| &control.regions);
-    own + size_of_val(&homes.numbers[..]) + regions.map(|body| constant_bytes(&body.plan, &body.homes)).sum::<usize>()
+    let regions = homes.controls.iter().flat_map(|(k, memory)| plan.controls[k].regions.iter().zip(&memory.regions));
+    let of_regions = regions.map(|(plan, memory)| constant_bytes(plan, &memory.homes));
+    own + size_of_val(&homes.numbers[..]) + of_regions.sum::<usize>()
 }
 
 fn intensity(cost: Option<Cost>, bytes: u64) -> Option<f64> {
@@ -290,7 +291,7 @@ impl Reporter<'_, '_> {
     }
 
     fn control_bytes(&self) -> usize {
-        self.plan.controls.get(&self.k).map_or(0, |control| control.bytes)
+        self.homes.controls.get(&self.k).map_or(0, |memory| memory.bytes)
     }
 
     fn scalar(&self, ops: &[ScalarOp]) -> KernelReport {
@@ -383,11 +384,12 @@ impl Reporter<'_, '_> {
             return report;
         }
         let node = self.plan.graph.node(id);
-        let bodies = control.regions.iter().zip(&self.code.regions);
-        for ((body, code), trips) in bodies.zip(trips(node.op(), node.regions().len())) {
-            let kernels = of_plan(&body.plan, &body.homes, code, self.functions);
+        let memory = &self.homes.controls[&self.k];
+        let regions = control.regions.iter().zip(&memory.regions).zip(&self.code.regions);
+        for (((plan, memory), code), trips) in regions.zip(trips(node.op(), node.regions().len())) {
+            let kernels = of_plan(plan, &memory.homes, code, self.functions);
             report.code_bytes += kernels.iter().map(|kernel| kernel.code_bytes).sum::<usize>();
-            report.regions.push(RegionReport { name: body.plan.graph.name().to_string(), trips, kernels });
+            report.regions.push(RegionReport { name: plan.graph.name().to_string(), trips, kernels });
         }
         report
     }
@@ -434,7 +436,7 @@ impl Reporter<'_, '_> {
         moved.written += (n * size) as u64;
         let place = self.homes.place(self.plan.id(node.into())).beyond(signed(first * size));
         let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
-        let line = inspect::part_line(self.plan, node, first, n, from);
+        let line = describe::part_line(self.plan, node, first, n, from);
         StepReport { line, op: op.name(), homes: vec![self.home(place)] }
     }
 

@@ -1,0 +1,132 @@
+//! Operations on small arrays, element by element: an array is as many registers as it has elements.
+//!
+//! Straight-line code and control flow in registers are made of these. What only moves elements costs nothing.
+
+use crate::emit::{Emitter, Reg, signed, unsigned};
+use crate::op::{
+    Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
+};
+use crate::value::{Array, DType, Scalar, Type};
+
+/// The elements of the result from those of the operands, all in so many lanes.
+pub fn compute(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type], result: &Type, lanes: u8) -> Vec<Reg> {
+    let each = |e: &mut Emitter<'_>, f: &dyn Fn(&mut Emitter<'_>, &[Reg]) -> Reg| -> Vec<Reg> {
+        (0..result.size()).map(|k| f(e, &x.iter().map(|x| x[k]).collect::<Vec<Reg>>())).collect()
+    };
+    match op.lower() {
+        Lowering::Elementwise => each(e, &|e, x| op.code(e, x)),
+        Lowering::Math1(f) => each(e, &|e, x| e.math1(f, x[0])),
+        Lowering::Math2(f) => each(e, &|e, x| e.math2(f, x[0], x[1])),
+        Lowering::Constant(value) => value.elements().map(|x| e.constant(x, lanes)).collect(),
+        Lowering::View(view) => view_of(view, operands[0]).map(|place| x[0][place]).collect(),
+        Lowering::Reduce { monoid, axes } => {
+            let identity = e.constant(monoid.identity(result.dtype), lanes);
+            reduce(e, Reduction { monoid, axes, identity }, &x[0], operands[0], result)
+        }
+        Lowering::Assemble(_) => {
+            let all = x.concat();
+            moved(op, operands, result).into_iter().map(|from| all[from]).collect()
+        }
+        Lowering::Generate(_) => {
+            let numbers = op.eval_inferred(&[], std::slice::from_ref(result)).swap_remove(0);
+            numbers.elements().map(|x| e.constant(x, lanes)).collect()
+        }
+        Lowering::Scatter(scatter) => {
+            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
+            add_slices(e, scatter, x, operands, vec![zero; result.size()])
+        }
+        Lowering::Contract(op) => {
+            let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
+            dot(e, op, x, operands, zero)
+        }
+        Lowering::Library(_) | Lowering::Control => unreachable!("bug: {} in registers", op.name()),
+    }
+}
+
+struct Reduction<'a> {
+    monoid: Monoid,
+    axes: &'a [usize],
+    identity: Reg,
+}
+
+/// A reduction in the documented order.
+fn reduce(e: &mut Emitter<'_>, reduction: Reduction<'_>, x: &[Reg], from: &Type, to: &Type) -> Vec<Reg> {
+    let Reduction { monoid, axes, identity } = reduction;
+    let mut blocks = vec![Blocks::new(identity); to.size()];
+    let rank = from.rank();
+    let in_row = rank > 0 && axes.contains(&(rank - 1));
+    let row = if in_row { from.shape[rank - 1] } else { 1 };
+    for position in 0..x.len().checked_div(row).unwrap_or(0) {
+        let kept = kept_position(&from.shape, axes, position * row);
+        for tile in x[position * row..(position + 1) * row].chunks(TILE) {
+            let term = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
+            blocks[kept].add(term, |x, y| monoid.emit(e, x, y));
+        }
+    }
+    blocks.into_iter().map(|blocks| blocks.combine(|x, y| monoid.emit(e, x, y))).collect()
+}
+
+fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {
+    if tile.len() < MIN_INTERLEAVED {
+        return tile.iter().fold(identity, |sum, &x| monoid.emit(e, sum, x));
+    }
+    let mut a = [identity; 8];
+    for (k, &x) in tile.iter().enumerate() {
+        a[k % 8] = monoid.emit(e, a[k % 8], x);
+    }
+    let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
+    let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
+    monoid.emit(e, halves[0], halves[1])
+}
+
+fn add_slices(
+    e: &mut Emitter<'_>,
+    op: &ScatterSlices,
+    x: &[Vec<Reg>],
+    operands: &[&Type],
+    zeros: Vec<Reg>,
+) -> Vec<Reg> {
+    let mut sums = zeros;
+    for (slot, x) in x.iter().enumerate() {
+        for (place, &x) in op.places(slot, &operands[slot].shape).into_iter().zip(x) {
+            sums[place] = e.add(sums[place], x);
+        }
+    }
+    sums
+}
+
+/// Sums of products, from left to right.
+fn dot(e: &mut Emitter<'_>, op: &DotGeneral, x: &[Vec<Reg>], operands: &[&Type], zero: Reg) -> Vec<Reg> {
+    let mut results = Vec::new();
+    for pairs in op.pairs(&operands[0].shape, &operands[1].shape) {
+        let sum = pairs.into_iter().fold(zero, |sum, (i, j)| {
+            let product = e.mul(x[0][i], x[1][j]);
+            e.add(sum, product)
+        });
+        results.push(sum);
+    }
+    results
+}
+
+/// The places of a view's elements in its operand, which lies in row-major order.
+fn view_of(view: &dyn View, operand: &Type) -> impl Iterator<Item = usize> {
+    let layout = view.view(&Layout::row_major(&operand.shape)).expect("bug: a view of a row-major array");
+    layout.places().map(isize::unsigned_abs).collect::<Vec<usize>>().into_iter()
+}
+
+/// For an operation that only moves elements, where each element of the result comes from, the operands' elements counted
+/// one operand after the other: the operation itself says so, applied to these numbers.
+fn moved(op: &Op, types: &[&Type], ty: &Type) -> Vec<usize> {
+    let mut next = 0;
+    let numbered: Vec<Array> = types
+        .iter()
+        .map(|ty| {
+            let first = next;
+            next += signed(ty.size());
+            Array::collect(&ty.with_dtype(DType::I64), (first..next).map(Scalar::I64))
+        })
+        .collect();
+    let moved = op.eval_inferred(&numbered.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
+    let places = moved.as_slice::<i64>().expect("bug: numbers of another dtype");
+    places.iter().map(|&place| unsigned(place)).collect()
+}

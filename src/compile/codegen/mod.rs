@@ -1,0 +1,13 @@
+//! From schedule and memory plan to code.
+
+mod address;
+mod cascade;
+mod code;
+mod control;
+mod element;
+mod loops;
+mod registers;
+mod rows;
+mod scalar;
+
+pub use code::{Emission, KernelCode, emit};

@@ -1,0 +1,184 @@
+//! Where the values of a schedule are in memory, and what finds registers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::residence::Residence;
+use crate::compile::abi::{Place, first_constant};
+use crate::compile::runtime::Driver;
+use crate::compile::schedule::{Plan, ValueId};
+use crate::emit::{position, signed};
+use crate::ir::{NodeId, Operation, Value};
+use crate::op::{Instruction, Lowering};
+use crate::value::{DType, Scalar};
+
+/// The memory of a plan.
+pub struct Homes {
+    pub(super) places: Vec<Option<Place>>,
+    /// For each kernel that needs memory while it runs, where that is.
+    pub scratch: HashMap<usize, Place>,
+    /// Constants that stand in the base table, in the order of their entries.
+    pub constants: Vec<ValueId>,
+    /// Numbers that straight-line code reads from memory, which has an entry of its own behind those of the constants.
+    pub numbers: Vec<f64>,
+    pub(super) number_places: FxHashMap<u64, usize>,
+    /// The bytes of the arena.
+    pub arena_bytes: usize,
+    /// How many of these hold, at one time, rows that loops collect.
+    pub row_bytes: usize,
+    /// The 8-byte slots of the scalars' frame.
+    pub frame_slots: usize,
+    /// The memory of the kernels of control flow that have regions of their own.
+    pub controls: HashMap<usize, ControlMemory>,
+    /// For each kernel of straight-line code and each stretch of it, what its reads find in registers.
+    pub residence: HashMap<usize, Vec<Residence>>,
+}
+
+/// The scratch memory of a control kernel: what the loop itself needs, and what its regions do.
+pub struct ControlMemory {
+    pub regions: Vec<RegionMemory>,
+    pub carry: Vec<Copies>,
+    /// The number of the row, or the outcome of the condition.
+    pub word: usize,
+    /// The head of the stack of records that the loop makes.
+    pub head: usize,
+    /// What carries out the schedule of a loop that is run back through, to which the code refers by address.
+    pub driver: Option<Arc<Driver>>,
+    /// What is handed to it.
+    pub call: usize,
+    /// The bytes of scratch memory.
+    pub bytes: usize,
+    /// How many of these hold, at one time, rows that loops collect.
+    pub row_bytes: usize,
+    /// The bytes of states that are kept while a loop is run back through.
+    pub state_bytes: usize,
+}
+
+/// The memory of a region, and where its table, its arena and its frame are in that of the control kernel.
+pub struct RegionMemory {
+    pub homes: Homes,
+    /// The entries of its base table.
+    pub n_entries: usize,
+    pub table: usize,
+    pub arena: usize,
+    pub frame: usize,
+    /// Whether it makes stacks, which end with it.
+    pub makes_stacks: bool,
+}
+
+/// The two copies of a carried value.
+pub struct Copies {
+    pub bytes: usize,
+    pub places: [usize; 2],
+}
+
+impl Homes {
+    /// The place of a root value. Every value that is read through memory has one.
+    pub fn place(&self, root: ValueId) -> Place {
+        self.places[root].expect("bug: a value without memory is read through memory")
+    }
+
+    /// The place of a root value, if it has one.
+    pub fn get(&self, root: ValueId) -> Option<Place> {
+        self.places[root]
+    }
+
+    /// Moves a root value, as no allocation would.
+    #[cfg(test)]
+    pub fn misplace(&mut self, root: ValueId, place: Option<Place>) {
+        self.places[root] = place;
+    }
+
+    /// The number of entries of the base table, if there are that many library calls.
+    pub fn n_entries(&self, plan: &Plan<'_>, n_libraries: usize) -> usize {
+        self.first_library(plan) as usize + 2 * n_libraries
+    }
+
+    /// The entry of the first library call in the base table.
+    pub fn first_library(&self, plan: &Plan<'_>) -> u32 {
+        self.numbers_entry(plan) + u32::from(!self.numbers.is_empty())
+    }
+
+    /// The entry of the numbers of straight-line code, if there are any.
+    fn numbers_entry(&self, plan: &Plan<'_>) -> u32 {
+        first_constant(plan.graph) + position(self.constants.len())
+    }
+
+    /// The place of a number that is an operand of a node of straight-line code and had better be read from memory.
+    /// `beside_load` says whether another operand is loaded for this node alone.
+    pub fn number(&self, plan: &Plan<'_>, node: NodeId, slot: usize, beside_load: bool) -> Option<Place> {
+        let (number, wanted) = number_in_memory(plan, node, slot)?;
+        self.place_of(plan, number).filter(|_| wanted == Wanted::Always || beside_load)
+    }
+
+    /// The place of a number, if it is in memory.
+    pub fn place_of(&self, plan: &Plan<'_>, number: f64) -> Option<Place> {
+        let place = *self.number_places.get(&number.to_bits())?;
+        Some(Place { base: self.numbers_entry(plan), offset: 8 * signed(place) })
+    }
+
+    /// The entry of the base table with the numbers of straight-line code, if it reads any from memory.
+    pub fn numbers_base(&self, plan: &Plan<'_>) -> Option<u32> {
+        (!self.numbers.is_empty()).then(|| self.numbers_entry(plan))
+    }
+
+    /// The place of -0, the mask that negates a float.
+    pub fn sign(&self, plan: &Plan<'_>) -> Place {
+        self.place_of(plan, -0.0).expect("bug: the mask of a negation is nowhere")
+    }
+
+    pub(super) fn add_number(&mut self, number: f64) {
+        let places = self.number_places.len();
+        if *self.number_places.entry(number.to_bits()).or_insert(places) == places {
+            self.numbers.push(number);
+        }
+    }
+}
+
+/// Whether a node of straight-line code negates `f64`.
+pub fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
+    plan.instruction(node) == Some(Instruction::Neg) && plan.ty(node.into()).dtype == DType::F64
+}
+
+/// When a number is read from memory rather than from the constants of its function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Always,
+    /// If the other operand is loaded for that operation alone: of the two, the instruction would take that one from memory.
+    BesideLoad,
+}
+
+/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take
+/// it neither as it stands nor from the constants of its function: those can only be the last operand. Two instructions make
+/// it in a register otherwise, and the operands of a product, where `fma` adds to it, are taken from memory only if they are
+/// loads.
+pub(super) fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
+    let op = plan.graph.node(node).op()?;
+    let is_factor = op.instruction() == Some(Instruction::Fma) && slot < 2;
+    let wanted = if op.commutes() && !is_factor { Wanted::BesideLoad } else { Wanted::Always };
+    if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Elementwise) {
+        return None;
+    }
+    let operands = plan.graph.operands(node);
+    let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
+    let constant = plan.constant(x)?;
+    if plan.ty(node.into()).size() != 1 && constant.size() != 1 {
+        return None;
+    }
+    match constant.get(plan.element(x).unsigned_abs())? {
+        // Zero takes one instruction.
+        Scalar::F64(number) => (number.to_bits() != 0).then_some((number, wanted)),
+        Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
+    }
+}
+
+/// The bytes of a tile of any dtype.
+pub const TILE_BYTES: usize = 8 * crate::op::TILE;
+
+/// The number with which a stretch of a result is filled.
+pub fn filler(plan: &Plan<'_>, with: Value) -> Scalar {
+    let number = plan.constant(with).and_then(|number| number.get(plan.element(with).unsigned_abs()));
+    number.expect("bug: no constant to fill with")
+}

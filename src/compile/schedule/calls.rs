@@ -1,0 +1,174 @@
+//! Calls of `math` in straight-line code, brought together: some elements in lanes cost little more than one alone.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::kernels::{Plan, ScalarOp, Source};
+use crate::ir::{NodeId, Value};
+use crate::math;
+use crate::op::Lowering;
+use crate::value::DType;
+
+/// The most elements that are passed to one call.
+const MAX_ELEMENTS: usize = 16;
+
+/// For fewer elements the way through memory costs more than the lanes save.
+const MIN_ELEMENTS: usize = 3;
+
+/// What is called, and for what.
+type Call = (Routine, DType);
+
+/// What makes elements in lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Routine {
+    One(math::Unary),
+    /// One function or the other.
+    Couple(math::Couple),
+}
+
+/// What a step calls for all its elements at once.
+pub enum Joint {
+    One(math::Unary),
+    /// Two functions, which take little more time together than each by itself.
+    Couple(math::Couple),
+}
+
+/// The operations of a kernel in an order in which calls of one function follow each other, if that is another: a call
+/// is made together with an earlier one that its operand does not wait for.
+pub fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<ScalarOp>> {
+    let calls: Vec<(usize, Call)> =
+        ops.iter().enumerate().filter_map(|(k, &op)| Some((k, call(plan, op)?.1))).collect();
+    if calls.len() < 2 {
+        return None;
+    }
+    let mut ready = ready(plan, kernel, ops, &calls).into_iter().peekable();
+    let mut waiting: FxHashMap<Call, BinaryHeap<Reverse<usize>>> = FxHashMap::default();
+    let mut calls = calls.into_iter().peekable();
+    let mut gathered = Vec::with_capacity(ops.len());
+    let mut is_made = vec![false; ops.len()];
+    for (k, &op) in ops.iter().enumerate() {
+        while let Some((_, position, call)) = ready.next_if(|&(from, ..)| from <= k) {
+            waiting.entry(call).or_default().push(Reverse(position));
+        }
+        let Some((_, call)) = calls.next_if(|&(position, _)| position == k) else {
+            gathered.push(op);
+            continue;
+        };
+        // All calls before this one have been made, so that it is the first that waits.
+        let waiting = waiting.get_mut(&call).filter(|_| !is_made[k]);
+        for Reverse(next) in waiting.into_iter().flat_map(|waiting| (0..MAX_ELEMENTS).map_while(|_| waiting.pop())) {
+            is_made[next] = true;
+            gathered.push(ops[next]);
+        }
+    }
+    Some(gathered)
+}
+
+/// From which position on each call can be made, in the order of these; its own position, and what it calls.
+fn ready(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp], calls: &[(usize, Call)]) -> Vec<(usize, usize, Call)> {
+    let operands = |position: usize| {
+        let roots = plan.scalar_operands(ops[position]).into_iter().map(|x| plan.root(x));
+        roots.filter(|&root| plan.source(root) == Source::Scalar(kernel))
+    };
+    // Only what calls wait for is of interest, which are few of a large graph.
+    let mut made_at: FxHashMap<usize, usize> =
+        calls.iter().flat_map(|&(position, _)| operands(position)).map(|root| (root, 0)).collect();
+    for (k, &op) in ops.iter().enumerate() {
+        if let ScalarOp::Node(node) = op
+            && let Some(position) = made_at.get_mut(&plan.id(node.into()))
+        {
+            *position = k;
+        }
+    }
+    let from = |position: usize| operands(position).map(|root| made_at[&root] + 1).max().unwrap_or(0);
+    let mut ready: Vec<_> = calls.iter().map(|&(position, call)| (from(position), position, call)).collect();
+    ready.sort_unstable_by_key(|&(from, position, _)| (from, position));
+    ready
+}
+
+/// Cuts straight-line code into steps, each of which is emitted as a whole: calls of one function that do not wait for
+/// each other, or one operation.
+pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &'k [ScalarOp]> {
+    let mut rest = ops;
+    std::iter::from_fn(move || {
+        let first = *rest.first()?;
+        let mut n = 1;
+        if let Some((node, of)) = call(plan, first) {
+            let mut elements = plan.ty(node.into()).size();
+            let mut made: SmallVec<[usize; MAX_ELEMENTS]> = SmallVec::from_slice(&[plan.id(node.into())]);
+            let mut passed: SmallVec<[Value; MAX_ELEMENTS]> = plan.graph.operands(node).into_iter().collect();
+            for &op in &rest[1..] {
+                let Some((node, _)) = call(plan, op).filter(|&(_, other)| other == of) else { break };
+                let operand = plan.graph.operands(node)[0];
+                // Two functions of the same elements take them once.
+                if !passed.contains(&operand) {
+                    elements += plan.ty(operand).size();
+                    passed.push(operand);
+                }
+                let waits = plan.scalar_operands(op).into_iter().any(|x| made.contains(&plan.root(x)));
+                if waits || elements > MAX_ELEMENTS {
+                    break;
+                }
+                made.push(plan.id(node.into()));
+                n += 1;
+            }
+        }
+        let (step, behind) = rest.split_at(n);
+        rest = behind;
+        Some(step)
+    })
+}
+
+/// What a step calls for all its elements at once, if there are enough of them.
+pub fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
+    let functions: SmallVec<[(NodeId, math::Unary); MAX_ELEMENTS]> =
+        step.iter().filter_map(|&op| function(plan, op)).collect();
+    let elements: usize = functions.iter().map(|&(node, _)| plan.ty(node.into()).size()).sum();
+    let &(_, first) = functions.first().filter(|_| elements >= MIN_ELEMENTS)?;
+    let couple = math::Couple::of(first).filter(|_| functions.iter().any(|&(_, f)| f != first));
+    Some(couple.map_or(Joint::One(first), |(couple, _)| Joint::Couple(couple)))
+}
+
+fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
+    let (node, f) = function(plan, op)?;
+    let routine = math::Couple::of(f).map_or(Routine::One(f), |(couple, _)| Routine::Couple(couple));
+    Some((node, (routine, plan.ty(node.into()).dtype)))
+}
+
+/// The function of `math` that an operation calls.
+pub fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
+    let ScalarOp::Node(node) = op else { return None };
+    match plan.graph.node(node).op()?.lower() {
+        Lowering::Math1(f) => Some((node, f)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::Kernel;
+    use super::*;
+    use crate::op::Graph;
+    use crate::op::trace::{self, record};
+    use crate::value::Type;
+
+    #[test]
+    fn calls_that_do_not_wait_for_each_other_are_one_step() {
+        let mut graph = Graph::new("f");
+        let x = ["x", "y", "z"].map(|name| graph.add_input(name, Type::scalar(DType::F64)).unwrap());
+        let (mut graph, y) = record(graph, 100, None, || {
+            let [x, y, z] = x.map(trace::variable);
+            (x.sin() * y.sin() * z.sin()).sin() * z.cos()
+        })
+        .unwrap();
+        graph.add_output("y", y.value().unwrap()).unwrap();
+        let plan = Plan::new(&graph);
+        let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
+        let steps: Vec<&[ScalarOp]> = steps(&plan, &code.ops).collect();
+        assert_eq!(steps.iter().map(|step| step.len()).collect::<Vec<_>>(), [4, 1, 1, 1, 1]);
+        assert_eq!(steps.iter().filter(|step| joint_call(&plan, step).is_some()).count(), 1);
+    }
+}
