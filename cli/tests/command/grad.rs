@@ -11,6 +11,7 @@ fn gradients_of_gradients_come_from_files_alone() {
     let both = folder.ok(&["grad", "f.json", "--wrt", "x", "w"]);
     assert_eq!(folder.ok(&["grad", "f.json", "--wrt", "x", "--wrt", "w", "-o", "-"]), both);
     assert!(both.find("x.grad") < both.find("w.grad"));
+    assert_eq!(folder.ok(&["grad", "f.json", "--wrt", "x,w"]), both);
 
     folder.write(
         "square.json",
@@ -121,4 +122,26 @@ fn every_derivative_of_one_function() {
     let outputs: Vec<&str> =
         listing.lines().rev().nth(1).unwrap().split(", ").map(|x| x.split(':').next().unwrap()).collect();
     assert_eq!(outputs, ["  return k", "y", "k.tangent", "y.tangent"]);
+}
+
+/// Names are listed with commas between them, and one that holds a comma is still found.
+#[test]
+fn lists_of_names_have_commas() {
+    let folder = Folder::new();
+    folder.write("f.json", &folder.read("f.json").replace("\"x\"", "\"x,k\""));
+    let outputs = |wrt: &[&str]| {
+        let text = folder.ok(&[&["grad", "f.json", "--wrt"], wrt].concat());
+        ["w.grad", "x,k.grad"].map(|name| text.contains(&format!("\"{name}\"")))
+    };
+    assert_eq!(outputs(&["x,k"]), [false, true]);
+    assert_eq!(outputs(&["w,x,k"]), [true, true]);
+    assert_eq!(outputs(&["x,k,w"]), [true, true]);
+    let fails = |verb: &str, wrt: &str| folder.fails(1, &[verb, "f.json", "--wrt", wrt]);
+    for verb in ["grad", "check-grad", "minimize"] {
+        assert_eq!(fails(verb, "w,v"), "error: there is no input \"v\"; there are: w, x,k, k\n");
+        assert_eq!(fails(verb, "w,w"), "error: w: is named twice\n");
+    }
+    let err = folder.fails(1, &["bench", "f.json", "--grad", "--wrt", "w,x,k,v", "--seconds", "0.01"]);
+    assert_eq!(err, "error: there is no input \"v\"; there are: w, x,k, k\n");
+    assert_eq!(folder.ok(&["grad", "f.json", "--jvp", "--of", "y,k"]), folder.ok(&["grad", "f.json", "--jvp"]));
 }
