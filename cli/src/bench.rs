@@ -52,7 +52,7 @@ pub struct Bench {
     /// With --grad: the output to differentiate, a floating-point scalar [default: the first].
     #[arg(long, value_name = "OUTPUT", requires = "grad")]
     of: Option<String>,
-    /// With --grad: the inputs by which to differentiate [default: every floating-point input].
+    /// With --grad: the inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1.., requires = "grad")]
     wrt: Vec<String>,
     /// How long to measure the program, all in all.
@@ -93,7 +93,7 @@ impl Bench {
         let (graph, program, mut times) = self.stages(&bar)?;
         let given = self.inputs.given(&graph, &self.limits)?;
         let generator = &mut self.random.generator();
-        let inputs = self.random.complete(&graph, &given, generator, self.limits.max_array_bytes())?;
+        let inputs = self.random.complete(&graph, &given, generator, &self.limits)?;
         bar.set_message("native calls");
         times.push(self.native(&program, &inputs, &bar)?);
         bar.set_message("interpreted calls");

@@ -37,7 +37,7 @@ pub struct CheckGrad {
     file: PathBuf,
     #[command(flatten)]
     inputs: InputFlags,
-    /// The inputs by which to differentiate [default: every floating-point input].
+    /// The inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
     /// How many points to check, if an input is random.
@@ -70,7 +70,7 @@ impl CheckGrad {
         let generator = &mut self.random.generator();
         let (mut n_inside, mut n_wrong) = (0, 0);
         for point in 1..=n_points {
-            let inputs = self.random.complete(&graph, &given, generator, self.limits.max_array_bytes())?;
+            let inputs = self.random.complete(&graph, &given, generator, &self.limits)?;
             let check = self.check(&graph, &inputs, &wrt, &format!("point {point} of {n_points}"))?;
             n_inside += u32::from(!check.agreements.is_empty());
             n_wrong += u32::from(check.disagreement().is_some());

@@ -6,7 +6,7 @@ use clap::Args;
 use retrograd::ir::Change;
 
 use crate::limits::LimitFlags;
-use crate::output::{print_styled, report, usage_error};
+use crate::output::{one_line, print_styled, report, usage_error};
 
 /// Tells what changed between two graphs, by structure.
 #[derive(Args)]
@@ -68,9 +68,4 @@ fn line(change: &Change) -> (Style, String) {
         Change::Removed(line) => (AnsiColor::Red.on_default(), format!("- {}", one_line(line))),
         Change::Added(line) => (AnsiColor::Green.on_default(), format!("+ {}", one_line(line))),
     }
-}
-
-/// A line that stays one, whatever names stand in it: else a file could add lines of its own.
-fn one_line(line: &str) -> String {
-    line.replace('\n', "\\n")
 }

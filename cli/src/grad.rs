@@ -40,7 +40,7 @@ pub struct Grad {
     /// floating point].
     #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
-    /// The inputs by which to differentiate [default: every floating-point input].
+    /// The inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
     #[command(flatten)]

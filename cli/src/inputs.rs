@@ -11,7 +11,7 @@ use retrograd::{Error, Graph};
 
 use crate::limits::LimitFlags;
 use crate::names::position;
-use crate::output::usage_error;
+use crate::output::{one_line, usage_error};
 
 /// Where values of inputs come from.
 #[derive(Args)]
@@ -153,9 +153,11 @@ impl InputFlags {
 
     /// The values of all inputs, in order.
     pub fn all(&self, graph: &Graph, limits: &LimitFlags) -> Result<Vec<Array>, Error> {
-        let missing = |name: &str| ArgumentError::Missing { kind: "input", name: name.to_string() };
-        let named = self.given(graph, limits)?.into_iter().zip(graph.inputs());
-        Ok(named.map(|(value, input)| value.ok_or_else(|| missing(&input.name))).collect::<Result<_, _>>()?)
+        let given = self.given(graph, limits)?;
+        match given.iter().all(Option::is_some) {
+            true => Ok(given.into_iter().flatten().collect()),
+            false => Err(missing(graph, &given).into()),
+        }
     }
 
     /// The values of those inputs that have one.
@@ -262,6 +264,19 @@ impl Values<'_> {
             }
         }
     }
+}
+
+/// Names all inputs without a value at once, and says how to give them one.
+fn missing(graph: &Graph, given: &[Option<Array>]) -> ArgumentError {
+    let inputs = graph.inputs().iter().zip(given).filter(|(_, value)| value.is_none()).map(|(input, _)| input);
+    let inputs: Vec<String> =
+        inputs.map(|input| format!("{} ({})", one_line(&input.name), graph.ty(input.node.into()))).collect();
+    let inputs_have = if let [_] = &inputs[..] { "1 input has" } else { &format!("{} inputs have", inputs.len()) };
+    let requirement = format!(
+        "{}\n  give each as NAME=VALUE, or several in a file with --input; `retrograd run --template` writes such a file",
+        inputs.join(", ")
+    );
+    ArgumentError::Value { name: format!("{inputs_have} no value"), requirement }
 }
 
 fn from_json(value: &Json<'_>, ty: &Type, label: &str) -> Result<Array, Error> {

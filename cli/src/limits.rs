@@ -5,6 +5,7 @@ use retrograd::Error;
 use retrograd::error::LimitError;
 use retrograd::ir::{Document, Limits};
 use retrograd::op::Op;
+use retrograd::value::Type;
 
 /// How much a file may ask for.
 #[derive(Args)]
@@ -43,13 +44,23 @@ impl LimitFlags {
         Err(LimitError { what, limit, got: Some(n_elements), place: Some(place) })
     }
 
+    /// Requires that inputs of these types, which no file holds, take no more bytes than arrays in files may.
+    pub fn demand_inputs<'t>(&self, types: impl Iterator<Item = &'t Type>) -> Result<(), LimitError> {
+        let (limit, bytes) = (self.max_array_bytes(), |ty: &Type| ty.checked_bytes().map_or(u64::MAX, |n| n as u64));
+        let got = types.map(bytes).fold(0, u64::saturating_add);
+        if got <= limit {
+            return Ok(());
+        }
+        Err(LimitError { what: "bytes of inputs", limit, got: Some(got), place: None })
+    }
+
     /// Reads a document and verifies it; `-` is the standard input.
     pub fn load(&self, file: &Path) -> Result<Document<Op>, Error> {
         Document::load(file, &self.limits())
     }
 
     /// The most bytes that arrays may take when they are unpacked: what the largest allowed value takes, and a header.
-    pub fn max_array_bytes(&self) -> u64 {
+    fn max_array_bytes(&self) -> u64 {
         self.max_elements.saturating_mul(8).saturating_add(1 << 16)
     }
 

@@ -22,6 +22,7 @@ mod roofline;
 mod run;
 mod show;
 mod table;
+mod template;
 mod times;
 
 use std::process::ExitCode;

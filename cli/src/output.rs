@@ -85,3 +85,8 @@ pub fn printable(text: &str) -> String {
     }
     shown
 }
+
+/// A text that stays on its line, whatever names are in it: else a file could add lines of its own.
+pub fn one_line(text: &str) -> String {
+    text.replace('\n', "\\n")
+}

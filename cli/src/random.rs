@@ -5,6 +5,8 @@ use retrograd::Graph;
 use retrograd::error::LimitError;
 use retrograd::value::{Array, DType, Scalar, Type};
 
+use crate::limits::LimitFlags;
+
 /// How inputs without a value are drawn.
 #[derive(Args)]
 pub struct RandomFlags {
@@ -46,14 +48,10 @@ impl RandomFlags {
         graph: &Graph,
         given: &[Option<Array>],
         generator: &mut fastrand::Rng,
-        max_bytes: u64,
+        limits: &LimitFlags,
     ) -> Result<Vec<Array>, LimitError> {
         let types: Vec<&Type> = graph.inputs().iter().map(|input| graph.ty(input.node.into())).collect();
-        let bytes = |ty: &&Type| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
-        let got = types.iter().map(bytes).fold(0, u64::saturating_add);
-        if got > max_bytes {
-            return Err(LimitError { what: "bytes of inputs", limit: max_bytes, got: Some(got), place: None });
-        }
+        limits.demand_inputs(types.iter().copied())?;
         let value = |(given, ty): (&Option<Array>, &Type)| given.clone().unwrap_or_else(|| self.draw(ty, generator));
         Ok(given.iter().zip(types).map(value).collect())
     }

@@ -7,8 +7,9 @@ use retrograd::{Error, Program, interpret, optimize};
 use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
 use crate::names::{distinct, with_outputs};
-use crate::numbers::write_arrays;
+use crate::numbers::{file_parser, write_arrays};
 use crate::output::report;
+use crate::template::write_template;
 
 /// Compiles a graph to native code, runs it once, and writes its outputs.
 #[derive(Args)]
@@ -29,12 +30,16 @@ pub struct Run {
     file: PathBuf,
     #[command(flatten)]
     inputs: InputFlags,
-    /// Which outputs to write, in this order [default: all].
+    /// Which outputs to write, in this order, as `y,z` or `y z` [default: all].
     #[arg(long, value_name = "OUTPUT", num_args = 1..)]
     only: Vec<String>,
-    /// Where to write the outputs, as .npz, .npy or JSON [default: the standard output].
-    #[arg(short, long, value_name = "FILE")]
+    /// Where to write the outputs, by the end of its name as .json, .npz, .npy or .csv; JSON without one [default: the
+    /// standard output].
+    #[arg(short, long, value_name = "FILE", value_parser = file_parser())]
     output: Option<PathBuf>,
+    /// Run nothing, but write a file of inputs to fill in, for --input: a zero for each element.
+    #[arg(long, conflicts_with_all = ["values", "input", "no_header", "only", "interpret"])]
+    template: bool,
     /// Use the reference evaluator instead of native code. The outputs have the same bits.
     #[arg(long)]
     interpret: bool,
@@ -53,6 +58,9 @@ impl Run {
     fn work(&self) -> Result<(), Error> {
         self.inputs.require_one_stdin::<Run>("retrograd run", &self.file);
         let mut graph = self.limits.load(&self.file)?.into_graph();
+        if self.template {
+            return write_template(&graph, self.output.as_deref(), &self.limits);
+        }
         if !self.only.is_empty() {
             let names = graph.outputs().iter().map(|output| &*output.name);
             let chosen = distinct("output", &self.only, names)?;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use retrograd::Error;
@@ -19,7 +20,7 @@ use self::trajectory::Trajectory;
 use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
 use crate::names::{input_positions, output_position, require_some};
-use crate::numbers::{object, write_arrays};
+use crate::numbers::{Format, file_parser, object, write_arrays};
 use crate::output::{printable, report, tell, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
@@ -49,7 +50,7 @@ pub struct Minimize {
     /// The output to minimize, a floating-point scalar [default: the first].
     #[arg(long, value_name = "OUTPUT")]
     of: Option<String>,
-    /// The inputs that are unknown; the others keep their values [default: every floating-point input].
+    /// The inputs to minimize over, as `w,t` or `w t`; the others keep their values [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
     /// How to minimize.
@@ -64,11 +65,11 @@ pub struct Minimize {
     /// The norm of the gradient at which to stop.
     #[arg(long, value_name = "NORM", default_value = "1e-6", value_parser = not_negative)]
     tolerance: f64,
-    /// Where to write the result, as JSON or .npz [default: the standard output].
-    #[arg(short, long, value_name = "FILE")]
+    /// Where to write the result, as .json or .npz [default: the standard output].
+    #[arg(short, long, value_name = "FILE", value_parser = file_parser().try_map(result_file))]
     output: Option<PathBuf>,
-    /// Where to write the point alone, as JSON or .npz: what `retrograd run --input` reads.
-    #[arg(long, value_name = "FILE")]
+    /// Where to write the point alone, as .json or .npz for `retrograd run --input`; .npy and .csv where it fits these.
+    #[arg(long, value_name = "FILE", value_parser = file_parser())]
     point: Option<PathBuf>,
     /// Where to write the iterations: a table as .csv, or a plot as .svg.
     #[arg(long, value_name = "FILE", value_parser = trajectory_file)]
@@ -92,6 +93,15 @@ fn trajectory_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     let known = path.extension().is_some_and(|extension| extension == "csv" || extension == "svg");
     if known { Ok(path) } else { Err("takes a file that ends in .csv or .svg".to_string()) }
+}
+
+fn result_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match Format::of(Some(&path)) {
+        Ok(Format::Json | Format::Npz) => Ok(path),
+        Ok(Format::Npy | Format::Csv) | Err(_) => {
+            Err("takes a file that ends in .json or .npz; the point alone, with --point, also as .npy or .csv")
+        }
+    }
 }
 
 impl Minimize {
@@ -160,7 +170,7 @@ impl Minimize {
         let (value, norm) = (Array::scalar(point.value), Array::scalar(point.gradient_norm()));
         let iterations = Array::scalar(i64::try_from(outcome.iteration).unwrap_or(i64::MAX));
         let output = self.output.as_deref();
-        if output.is_some_and(|path| path.extension().is_some_and(|extension| extension == "npz")) {
+        if Format::of(output)? == Format::Npz {
             let converged = Array::scalar(matches!(outcome.stop, Stop::Gradient));
             let more = [
                 ("result.value", &value),
