@@ -19,26 +19,26 @@ pub struct InputFlags {
     /// Values of inputs, as JSON or from files.
     #[arg(value_name = "NAME=VALUE")]
     values: Vec<Assignment>,
-    /// A file with values of inputs by name, JSON or .npz; `-` is the standard input. May be given again.
+    /// A file with values of inputs by name, JSON or .npz; `-` is the standard input. May be repeated.
     #[arg(short, long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// CSV files begin with numbers: their columns are #1, #2, …
+    /// CSV files have no header, and their columns are #1, #2, …
     #[arg(long)]
     no_header: bool,
 }
 
-/// What `--help` tells about values of inputs.
+/// What `--help` says about values of inputs.
 macro_rules! values_help {
     () => {
         "\
-Inputs are given one by one as NAME=VALUE, or together in a file (--input), or both; each input once. A VALUE is
-  1.5, [1,2], [[1],[2]]      JSON, or one of nan, inf, -inf
-  @w.npy                     an array of NumPy; or of JSON, @w.json
-  @all.npz:w                 an array of several; without :w, that of the input's own name
-  @data.csv:age              a column of a CSV file, for an input of rank 1; without :age, that of the input's own name
-  @data.csv:age,a..=z,#7     several columns, for one of rank 2: age, those from a to z, and the seventh
+Inputs are given one by one as NAME=VALUE, together in a file (--input), or both; each input once. A VALUE is one of
+  1.5, [1,2], [[1],[2]]      JSON, or nan, inf or -inf
+  @w.npy                     an array of NumPy; @w.json is one in JSON
+  @all.npz:w                 one of several arrays; without :w, the one with the input's name
+  @data.csv:age              a column of a CSV file, for an input of rank 1; without :age, the one with the input's name
+  @data.csv:age,a..=z,#7     several columns, for an input of rank 2: age, those from a to z, and the seventh
   @-                         any of these from the standard input
-Numbers in files may be of narrower dtypes than the input's, but no number is rounded or cut off."
+A file may hold a narrower dtype than the input has, but no number is rounded or truncated."
     };
 }
 pub(super) use values_help;

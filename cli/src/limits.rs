@@ -11,16 +11,16 @@ use retrograd::value::Type;
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
-    /// The most bytes that a file may have.
+    /// The most bytes of a file.
     #[arg(long, value_name = "N", default_value_t = Limits::default().document_bytes)]
     pub max_file_bytes: u64,
-    /// The most nodes that a file may have.
+    /// The most nodes of a file.
     #[arg(long, value_name = "N", default_value_t = Limits::default().nodes)]
     max_nodes: usize,
-    /// The most elements that a value may have.
+    /// The most elements of a value.
     #[arg(long, value_name = "N", default_value_t = Limits::default().elements)]
     max_elements: u64,
-    /// The most bytes that all values of a file together may have.
+    /// The most bytes of all values of a file together.
     #[arg(long, value_name = "N", default_value_t = Limits::default().total_bytes)]
     max_total_bytes: u64,
 }
@@ -29,7 +29,7 @@ pub struct LimitFlags {
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct MemoryFlag {
-    /// The most bytes of memory that a run may take.
+    /// The most bytes of memory for a run.
     #[arg(long, value_name = "N", default_value_t = 16 << 30)]
     pub max_memory: u64,
 }

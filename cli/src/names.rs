@@ -3,6 +3,16 @@ use std::collections::HashSet;
 use retrograd::Graph;
 use retrograd::error::ArgumentError;
 
+/// What `--help` says about lists of names.
+macro_rules! names_help {
+    () => {
+        "\
+Several names are given as w,t or as w t. A name that contains a comma is written like any other: if a list can be read in
+several ways, the longest names that exist are meant."
+    };
+}
+pub(super) use names_help;
+
 /// The position of a name.
 pub fn position<'n>(
     kind: &'static str,

@@ -9,6 +9,8 @@ use retrograd::Error;
 use retrograd::error::IoError;
 use retrograd::ir::write_atomically;
 
+use crate::json;
+
 /// What tells an error from other text.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -51,19 +53,33 @@ pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Tells what went wrong with a file; each finding on its own.
+/// Prints what went wrong with a file, each finding on its own.
 pub fn report(file: &Path, outcome: Result<(), Error>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    match &error {
-        Error::Verify(error) => {
-            error.findings.iter().for_each(|finding| tell(&format!("{}: {finding}", file.display())))
-        }
-        // These tell their file themselves, or are about the arguments.
-        Error::Io(error) => tell(error),
-        Error::Argument(error) => tell(error),
-        error => tell(&format!("{}: {error}", file.display())),
-    }
+    let prefix = match &error {
+        // These name their file themselves, or are about the arguments.
+        Error::Io(_) | Error::Argument(_) => String::new(),
+        _ => format!("{}: ", file.display()),
+    };
+    messages(&error).iter().for_each(|message| tell(&format!("{prefix}{message}")));
     ExitCode::FAILURE
+}
+
+/// Prints what went wrong as [`report`] does, and with `--json` also as JSON on the standard output.
+pub fn report_as(is_json: bool, file: &Path, outcome: Result<(), Error>) -> ExitCode {
+    if let (true, Err(error)) = (is_json, &outcome) {
+        // Where the standard output is what fails, the report says so.
+        let _ = print(&json::pretty(&json::errors(&[(file, error)])));
+    }
+    report(file, outcome)
+}
+
+/// An error as text, without its file: one for each finding.
+pub fn messages(error: &Error) -> Vec<String> {
+    match error {
+        Error::Verify(error) => error.findings.iter().map(ToString::to_string).collect(),
+        error => vec![error.to_string()],
+    }
 }
 
 /// Ends the command for bad usage that clap cannot see by itself.

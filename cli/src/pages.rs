@@ -24,7 +24,7 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Does what the verb says for that command, and tells what went wrong.
+    /// Does what the verb says for that command, and reports what went wrong.
     pub fn run(&self, mut command: Command) -> ExitCode {
         let mut script = Cursor::new(Vec::new());
         clap_complete::generate(self.shell, &mut command, "retrograd", &mut script);
@@ -44,7 +44,7 @@ pub struct Man {
 }
 
 impl Man {
-    /// Does what the verb says for that command, and tells what went wrong.
+    /// Does what the verb says for that command, and reports what went wrong.
     pub fn run(&self, command: Command) -> ExitCode {
         report(Path::new("-"), self.work(command))
     }

@@ -10,10 +10,10 @@ use crate::limits::LimitFlags;
 /// How inputs without a value are drawn.
 #[derive(Args)]
 pub struct RandomFlags {
-    /// Where the random numbers begin; the same numbers for the same seed.
+    /// The seed of the random numbers; the same seed gives the same numbers.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Where random numbers lie; integers include both ends, and truth values are a coin's.
+    /// The range of the random numbers. Integers include both ends; truth values are true or false with equal chance.
     #[arg(long, value_name = "LOW..HIGH", default_value = "-1..1", allow_hyphen_values = true)]
     range: Range,
 }

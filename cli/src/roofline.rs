@@ -186,7 +186,7 @@ impl Roofline {
         let Needs { memory, compute, math } = self.needs(k);
         let most = memory.max(compute).max(math);
         if self.plan.kernels[k].cost.is_none() {
-            "the number of trips"
+            "the number of iterations"
         } else if most * FAR < 1.0 {
             "overhead"
         } else if most == memory {

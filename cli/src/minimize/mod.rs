@@ -19,21 +19,22 @@ use self::solve::{Method, Outcome, Settings, Stop, minimize};
 use self::trajectory::Trajectory;
 use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
-use crate::names::{input_positions, output_position, require_some};
+use crate::names::{input_positions, names_help, output_position, require_some};
 use crate::numbers::{Format, file_parser, object, write_arrays};
 use crate::output::{printable, report, tell, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
-It starts at the values of the inputs, of which all are needed, and converges where the norm of the gradient is within the
-tolerance, at a point that is as low as any on the way (\"gradient\"). The result tells the value, the norm of the
-gradient, and the point.
+The search starts at the given values; every input needs one. It converges where the norm of the gradient is within the
+tolerance, unless a lower point was met before (\"gradient\"). The result is an object of method, stopped, iterations,
+evaluations, value, gradient_norm and point.
 
-It ends with exit code 1, the reason on the standard error, and the lowest point that it met as its result, if it does not
-converge: after the most iterations that there may be (\"iterations\"), where no step leads to a lower value (\"no
-progress\"), where value or gradient become infinite or NaN (\"diverged\"), or where the graph cannot be evaluated
-(\"failed\"). Wrong usage is exit code 2.
+If it does not converge, the exit code is 1, the reason is on the standard error, and the result is the lowest point that was
+met. The reasons are: the limit of iterations (\"iterations\"), no step that lowers the value (\"no progress\"), a value or a
+gradient that is infinite or NaN (\"diverged\"), and a graph that cannot be evaluated (\"failed\").
+
+", names_help!(), "
 
 ", values_help!(), "
 
@@ -53,13 +54,13 @@ pub struct Minimize {
     /// The inputs to minimize over, as `w,t` or `w t`; the others keep their values [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
-    /// How to minimize.
+    /// The method.
     #[arg(long, value_enum, default_value_t = Method::Lbfgs)]
     method: Method,
-    /// How far to step, for adam [default: 0.01] and gradient-descent [default: by a line search].
+    /// The step size of adam [default: 0.01] and gradient-descent [default: a line search].
     #[arg(long, value_name = "RATE", value_parser = positive)]
     learning_rate: Option<f64>,
-    /// The most iterations.
+    /// The limit of iterations.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_iterations: u64,
     /// The norm of the gradient at which to stop.
@@ -71,7 +72,7 @@ pub struct Minimize {
     /// Where to write the point alone, as .json or .npz for `retrograd run --input`; .npy and .csv where it fits these.
     #[arg(long, value_name = "FILE", value_parser = file_parser())]
     point: Option<PathBuf>,
-    /// Where to write the iterations: a table as .csv, or a plot as .svg.
+    /// Where to write all iterations, as a table (.csv) or a plot (.svg).
     #[arg(long, value_name = "FILE", value_parser = trajectory_file)]
     trajectory: Option<PathBuf>,
     #[command(flatten)]
@@ -105,7 +106,7 @@ fn result_file(path: PathBuf) -> Result<PathBuf, &'static str> {
 }
 
 impl Minimize {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         match self.work() {
             Ok(code) => code,
@@ -206,7 +207,7 @@ impl Minimize {
         let (what, x) = match &outcome.stop {
             Stop::Gradient => return ExitCode::SUCCESS,
             Stop::Iterations => {
-                return self.tell_no_convergence("there were all iterations that there may be", outcome);
+                return self.tell_no_convergence("the limit of iterations is reached", outcome);
             }
             Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome),
             Stop::Failed(error, x) => (error.to_string(), x),

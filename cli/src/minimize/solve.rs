@@ -16,13 +16,13 @@ use super::objective::{Objective, Point, norm};
 /// How to minimize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// Along the gradient, with a line search, or in steps of a given rate.
+    /// Along the negative gradient, with a line search or a given step size.
     GradientDescent,
-    /// Adam (Kingma and Ba 2015), in steps of a given rate.
+    /// Adam (Kingma and Ba 2015), with a given step size.
     Adam,
     /// Limited-memory BFGS, with a line search.
     Lbfgs,
-    /// Newton's method, by conjugate gradients on products with the Hessian, with a line search.
+    /// Newton's method with a line search; conjugate gradients on Hessian-vector products give the step.
     NewtonCg,
 }
 
