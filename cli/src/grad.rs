@@ -109,7 +109,7 @@ impl Grad {
         };
         let n_primal = graph.outputs().len();
         let result = if self.value { only(differentiated, &of, n_primal) } else { differentiated };
-        write(self.output.as_deref(), &result.to_json()?)
+        write(self.output.as_deref(), &self.limits.text_of(&result, &self.file)?)
     }
 
     /// Requires that a Jacobian or Hessian be no larger than a value may be: it is as many passes as it has rows or

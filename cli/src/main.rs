@@ -6,6 +6,7 @@ mod check;
 mod check_grad;
 mod diff;
 mod grad;
+mod highlight;
 mod inputs;
 mod json;
 mod limits;

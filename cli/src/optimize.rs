@@ -52,6 +52,6 @@ impl Optimize {
                 note(&format!("{}: {before} → {} operations", pass.name, graph.n_ops()));
             }
         }
-        write(self.output.as_deref(), &graph.to_json()?)
+        write(self.output.as_deref(), &self.limits.text_of(&graph, &self.file)?)
     }
 }

@@ -9,7 +9,7 @@ use retrograd::Error;
 use retrograd::error::IoError;
 use retrograd::ir::write_atomically;
 
-use crate::json;
+use crate::{json, limits};
 
 /// What tells an error from other text.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -30,7 +30,13 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// Writes lines to the standard output, each in its style if a terminal shows them and `NO_COLOR` is not set.
 pub fn print_styled(lines: &[(Style, String)]) -> Result<(), Error> {
     let text: String = lines.iter().map(|(style, line)| format!("{style}{}{style:#}\n", printable(line))).collect();
-    print_to(&mut anstream::stdout().lock(), &text)
+    print_colored(&text)
+}
+
+/// Writes to the standard output a text with colors, which are left out unless a terminal shows it and `NO_COLOR` is not
+/// set. Whatever comes from a file must be [`printable`].
+pub fn print_colored(text: &str) -> Result<(), Error> {
+    print_to(&mut anstream::stdout().lock(), text)
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> Result<(), Error> {
@@ -78,6 +84,10 @@ pub fn report_as(is_json: bool, file: &Path, outcome: Result<(), Error>) -> Exit
 pub fn messages(error: &Error) -> Vec<String> {
     match error {
         Error::Verify(error) => error.findings.iter().map(ToString::to_string).collect(),
+        Error::Limit(limit) => {
+            let option = limits::option(limit).map(|option| format!("; {option} allows more")).unwrap_or_default();
+            vec![format!("{limit}{option}")]
+        }
         error => vec![error.to_string()],
     }
 }

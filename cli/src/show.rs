@@ -10,9 +10,10 @@ use retrograd::value::Type;
 use retrograd::{Error, Graph, Program, optimize};
 use serde_json::{Value, json};
 
+use crate::highlight;
 use crate::json::pretty;
 use crate::limits::LimitFlags;
-use crate::output::{print, printable, report_as, usage_error};
+use crate::output::{print, print_colored, printable, report_as, usage_error};
 use crate::passes::{After, after_parser};
 use crate::plan;
 
@@ -137,8 +138,9 @@ impl Show {
                 print(&pretty(&plan::json(&Program::inspect(&stage.graph)?.plan)))
             }
             [stage] if self.json => print(&stage.graph.to_json()?),
-            [stage] => print(&printable(&self.text(&stage.graph)?)),
-            stages => print(&printable(&listings(stages))),
+            [stage] if self.form.dot || self.form.clif || self.form.asm => print(&printable(&self.text(&stage.graph)?)),
+            [stage] => print_colored(&highlight::listing(&printable(&self.text(&stage.graph)?))),
+            stages => print_colored(&highlight::listing(&printable(&listings(stages)))),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
 use crate::names::{input_positions, names_help, output_position, require_some};
 use crate::numbers::{Format, file_parser, object, write_arrays};
-use crate::output::{printable, report, tell, usage_error, write};
+use crate::output::{messages, printable, report, tell, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
@@ -145,11 +145,16 @@ impl Minimize {
             }
         });
         bar.finish_and_clear();
-        if let Some(path) = &self.trajectory {
-            self.write_trajectory(path, &trajectory, &objective)?;
-        }
-        self.write_result(&objective, &outcome)?;
-        Ok(self.tell_failure(&objective, &outcome))
+        // A file that cannot be written must not cost the others, nor hide why the search ended.
+        let written = [
+            self.trajectory.as_ref().map_or(Ok(()), |path| self.write_trajectory(path, &trajectory, &objective)),
+            self.write_point(&objective, &outcome),
+            self.write_result(&objective, &outcome),
+        ];
+        let note = if outcome.point.is_some() && written.iter().all(Result::is_ok) { NOTE } else { "" };
+        let code = self.tell_failure(&objective, &outcome, note);
+        let codes = written.map(|outcome| report(&self.file, outcome));
+        Ok(if codes == [ExitCode::SUCCESS; 3] { code } else { ExitCode::FAILURE })
     }
 
     fn write_trajectory(&self, path: &Path, trajectory: &Trajectory, objective: &Objective) -> Result<(), Error> {
@@ -160,14 +165,18 @@ impl Minimize {
         }
     }
 
+    /// The point alone, if it is wanted and there is one.
+    fn write_point(&self, objective: &Objective, outcome: &Outcome) -> Result<(), Error> {
+        let (Some(path), Some(point)) = (&self.point, &outcome.point) else { return Ok(()) };
+        let arrays = objective.arrays(&point.x);
+        write_arrays(Some(path), &arrays.iter().map(|(name, array)| (*name, array)).collect::<Vec<_>>())
+    }
+
     /// The result, if there is a point at all.
     fn write_result(&self, objective: &Objective, outcome: &Outcome) -> Result<(), Error> {
         let Some(point) = &outcome.point else { return Ok(()) };
         let arrays = objective.arrays(&point.x);
         let by_name: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
-        if let Some(path) = &self.point {
-            write_arrays(Some(path), &by_name)?;
-        }
         let (value, norm) = (Array::scalar(point.value), Array::scalar(point.gradient_norm()));
         let iterations = Array::scalar(i64::try_from(outcome.iteration).unwrap_or(i64::MAX));
         let output = self.output.as_deref();
@@ -193,33 +202,35 @@ impl Minimize {
     }
 
     /// Says how far it came.
-    fn tell_no_convergence(&self, reason: &str, outcome: &Outcome) -> ExitCode {
+    fn tell_no_convergence(&self, reason: &str, outcome: &Outcome, note: &str) -> ExitCode {
         let norm = outcome.point.as_ref().map_or(f64::NAN, |point| point.gradient_norm());
         let (file, iteration, tolerance) = (self.file.display(), outcome.iteration, self.tolerance);
         tell(&format!(
             "{file}: minimize: did not converge: {reason}; in iteration {iteration} the norm of the gradient is \
-             {norm:.3e}, the tolerance {tolerance:e} (the lowest point is written)"
+             {norm:.3e}, the tolerance {tolerance:e}{note}"
         ));
         ExitCode::FAILURE
     }
 
-    fn tell_failure(&self, objective: &Objective, outcome: &Outcome) -> ExitCode {
+    fn tell_failure(&self, objective: &Objective, outcome: &Outcome, note: &str) -> ExitCode {
         let (what, x) = match &outcome.stop {
             Stop::Gradient => return ExitCode::SUCCESS,
             Stop::Iterations => {
-                return self.tell_no_convergence("the limit of iterations is reached", outcome);
+                return self.tell_no_convergence("the limit of iterations is reached", outcome, note);
             }
-            Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome),
-            Stop::Failed(error, x) => (error.to_string(), x),
+            Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome, note),
+            Stop::Failed(error, x) => (messages(error).join("\n"), x),
             Stop::Diverged(point) => (culprit(objective, point), &point.x),
         };
         let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
         let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
-        let written = if outcome.point.is_some() { " (the lowest point is written)" } else { "" };
-        tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{written}: {what}"));
+        tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{note}: {what}"));
         ExitCode::FAILURE
     }
 }
+
+/// What there is although the search failed.
+const NOTE: &str = " (the lowest point is written)";
 
 fn reason(stop: &Stop) -> &'static str {
     match stop {

@@ -164,7 +164,7 @@ fn bad_archives() {
     fs::write(folder.path("cut.npz"), &whole[..whole.len() / 2]).unwrap();
     assert!(run(&["-i", "cut.npz"]).starts_with("error: cut.npz: is damaged or truncated: "));
     let err = folder.fails(1, &["run", "f.json", "-i", "w.npz", "--max-file-bytes", "100"]);
-    assert_eq!(err, "error: f.json: limit of 100 bytes of a document exceeded\n");
+    assert_eq!(err, "error: f.json: limit of 100 bytes of a document exceeded; --max-file-bytes allows more\n");
 }
 
 #[test]

@@ -75,3 +75,31 @@ fn a_full_output_is_an_error() {
     let err = folder.fails(1, &["grad", "f.json", "-o", "/dev/full"]);
     assert_eq!(err, "error: cannot write /dev/full: No space left on device (os error 28)\n");
 }
+
+/// Where a file is asked for, nobody need listen: it is written completely, and the exit code says if it is not.
+#[test]
+fn files_are_written_where_nobody_listens() {
+    let folder = Folder::new();
+    let values = "w=[1,2,3] x=[1.5,-1,0] k=7";
+    for line in [
+        "grad f.json --hessian",
+        "optimize f.json",
+        &format!("run f.json {values}"),
+        "run f.json --template",
+        &format!("minimize f.json {values} --of k --wrt x"),
+        &format!("minimize f.json {values} --wrt x --point point.json"),
+    ] {
+        let verb: Vec<&str> = line.split(' ').collect();
+        folder.ok(&[&verb[..], &["-o", "expected.json"]].concat());
+        for (name, expected) in [("out.json", 0), ("nowhere/out.json", 1), ("-", 0)] {
+            let closed = || {
+                let (_, writer) = io::pipe().unwrap();
+                writer
+            };
+            let mut command = folder.command(&[&verb[..], &["-o", name]].concat());
+            let status = command.stdout(closed()).stderr(closed()).status().unwrap();
+            assert_eq!(status.code(), Some(expected), "{line} -o {name}");
+        }
+        assert_eq!(folder.read("out.json"), folder.read("expected.json"), "{line}");
+    }
+}
