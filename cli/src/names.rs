@@ -7,8 +7,9 @@ use retrograd::error::ArgumentError;
 macro_rules! names_help {
     () => {
         "\
-Several names are given as w,t or as w t. A name that contains a comma is written like any other: if a list can be read in
-several ways, the longest names that exist are meant."
+Several names are given as w,t or as w t. What follows a list such as `--wrt w t` is taken for another name up to the next
+option; `--wrt=w,t` ends there. A name that contains a comma is written like any other: if a list can be read in several
+ways, the longest names that exist are meant."
     };
 }
 pub(super) use names_help;
