@@ -10,7 +10,7 @@ use crate::inputs::{InputFlags, values_help};
 use crate::json::{number, pretty};
 use crate::limits::{LimitFlags, MemoryFlag};
 use crate::names::{input_positions, names_help, require_some};
-use crate::output::{print, printable, report_as, tell};
+use crate::output::{print, print_error, printable, report_as};
 use crate::random::RandomFlags;
 
 /// Compares the derivatives of a graph with finite differences, at given or random points.
@@ -104,7 +104,7 @@ impl CheckGrad {
             print(&pretty(&json!({"graph": graph.name(), "passed": has_passed, "points": points})))?;
         }
         if n_inside == 0 {
-            tell(&format!("{}: no point lies inside of the domain", self.file.display()));
+            print_error(&format!("{}: no point lies inside of the domain", self.file.display()));
         }
         Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -113,7 +113,7 @@ impl CheckGrad {
         let Some((agreement, worst)) = check.disagreement() else { return };
         let Worst { place, derivative, reference, tolerance, .. } = worst;
         let (file, what) = (self.file.display(), agreement.what);
-        tell(&format!(
+        print_error(&format!(
             "{file}: {point}: {what}: {place} is {derivative:e}, but should be {reference:e} (tolerance {tolerance:.1e})"
         ));
     }

@@ -46,7 +46,7 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Does what the verb says, and reports what went wrong. Here 1 says that there is a difference, and so 2 stands for
+    /// Does what the verb says, and reports what went wrong. Here 1 says that there is a difference, so that 2 is for
     /// everything that went wrong, as with `diff` and `cmp`.
     pub fn run(&self) -> ExitCode {
         let is_stdin = |file: &Path| file == Path::new("-");

@@ -142,7 +142,7 @@ impl Grad {
     }
 }
 
-/// The graph with those of its first outputs alone, and all behind them.
+/// The graph with only these of its first outputs, and with all later ones.
 fn only(mut graph: Graph, of: &[usize], n_primal: usize) -> Graph {
     let outputs = graph.outputs().to_vec();
     graph.clear_outputs();

@@ -58,7 +58,7 @@ enum Source {
     File { path: PathBuf, part: Option<String> },
 }
 
-/// What a file holds, by its name; the standard input and other names tell by their first bytes.
+/// What a file holds, by the extension of its name, or else by its first bytes.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Json,
@@ -92,7 +92,7 @@ impl Assignment {
 }
 
 impl Source {
-    /// What stands behind the `=`.
+    /// Reads what follows the `=`.
     fn of_value(value: &str) -> Result<Source, String> {
         if let Some(place) = value.strip_prefix('@') {
             return Source::parse(place);
@@ -105,7 +105,7 @@ impl Source {
         }
     }
 
-    /// `FILE` or `FILE:PART`. A colon may stand in names of folders and columns, but hardly after these.
+    /// `FILE` or `FILE:PART`. A colon may be part of a folder's or a column's name, so only one after an extension ends the file.
     fn parse(place: &str) -> Result<Source, String> {
         let ends = [".csv:", ".npz:"].into_iter().filter_map(|end| Some(place.find(end)? + end.len()));
         let end = ends.min().or(place.starts_with("-:").then_some(2));

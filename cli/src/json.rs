@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use retrograd::Error;
-use retrograd::error::Finding;
+use retrograd::error::LimitError;
 use retrograd::value::json::Json;
 use serde_json::{Value, json};
 
@@ -33,21 +33,27 @@ pub fn errors(errors: &[(&Path, &Error)]) -> Value {
     json!({"errors": errors.collect::<Vec<_>>()})
 }
 
-/// All that is wrong with a file whose text is this, with the lines of the file; what is not known is null.
+/// Everything that is wrong with a file whose text is this, with the lines of the file; what is not known is null.
 pub fn findings(error: &Error, text: Option<&str>) -> Vec<Value> {
-    let Error::Verify(error) = error else {
-        let finding = |message| json!({"place": null, "node": null, "message": message, "hint": null, "line": null});
-        return messages(error).into_iter().map(finding).collect();
-    };
     let json = text.and_then(|text| Json::parse(text).ok());
     let places = text.zip(json.as_ref()).map(|(text, json)| Places::of(text, json)).unwrap_or_default();
-    let finding = |Finding { place, message, hint }: &Finding| {
-        let known = places.0.get(place);
-        let line = known.map(|known| known.line).or_else(|| line_of_syntax(place));
+    let finding = |place: Option<&str>, message: &str, hint: Option<&str>| {
+        let known = place.and_then(|place| places.0.get(place));
+        let line = known.map(|known| known.line).or_else(|| line_of_syntax(place?));
         let node = known.and_then(|known| known.node);
         json!({"place": place, "node": node, "message": message, "hint": hint, "line": line})
     };
-    error.findings.iter().map(finding).collect()
+    match error {
+        Error::Verify(error) => {
+            let findings = error.findings.iter();
+            findings.map(|x| finding(Some(&x.place), &x.message, x.hint.as_deref())).collect()
+        }
+        Error::Limit(limit) => {
+            let bare = Error::from(LimitError { place: None, ..limit.clone() });
+            messages(&bare).iter().map(|message| finding(limit.place.as_deref(), message, None)).collect()
+        }
+        error => messages(error).iter().map(|message| finding(None, message, None)).collect(),
+    }
 }
 
 /// `line 3 column 7`

@@ -42,7 +42,7 @@ struct Entry {
     parameters: Vec<(String, Vec<String>)>,
     /// Operand and result types, one example for each choice of dtypes.
     types: Vec<String>,
-    /// A node as it stands in a file.
+    /// A node as a file writes it.
     node: String,
 }
 

@@ -11,7 +11,7 @@ use retrograd::ir::write_atomically;
 
 use crate::{json, limits};
 
-/// What tells an error from other text.
+/// The color that sets errors apart from other text.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Writes to a file, all or nothing, or to the standard output.
@@ -49,12 +49,12 @@ fn print_to(out: &mut impl Write, text: &str) -> Result<(), Error> {
     }
 }
 
-/// Says something beside the output, to whoever watches.
+/// Prints a remark on the standard error.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(text));
 }
 
-/// Whether someone watches.
+/// Whether remarks are seen at once: the standard error is a terminal.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
@@ -67,7 +67,7 @@ pub fn report(file: &Path, outcome: Result<(), Error>) -> ExitCode {
         Error::Io(_) | Error::Argument(_) => String::new(),
         _ => format!("{}: ", file.display()),
     };
-    messages(&error).iter().for_each(|message| tell(&format!("{prefix}{message}")));
+    messages(&error).iter().for_each(|message| print_error(&format!("{prefix}{message}")));
     ExitCode::FAILURE
 }
 
@@ -99,7 +99,7 @@ pub fn usage_error<A: Args>(verb: &'static str, message: &str) -> ! {
 }
 
 /// Writes an error. Where there is no one to read it, the exit code has to do.
-pub fn tell(error: &dyn Display) {
+pub fn print_error(error: &dyn Display) {
     let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable(&error.to_string()));
 }
 

@@ -39,7 +39,7 @@ Examples:
   retrograd man > ~/.local/share/man/man1/retrograd.1
   retrograd man grad | man -l -")]
 pub struct Man {
-    /// The verb [default: the command as a whole].
+    /// The verb [default: the whole command].
     verb: Option<String>,
 }
 
@@ -66,8 +66,8 @@ impl Man {
     }
 }
 
-/// The page with the lines of its last part kept as they are: there stand tables and examples, which `man` would fill
-/// like any other text.
+/// The page with the lines of its last part kept as they are: it has tables and examples, whose lines `man` would
+/// join as in any other text.
 fn with_lines_kept(page: &str) -> String {
     let Some((before, extra)) = page.split_once(".SH EXTRA\n") else { return page.to_string() };
     let (extra, after) = extra.split_once(".SH ").map_or((extra, String::new()), |(x, y)| (x, format!(".SH {y}")));

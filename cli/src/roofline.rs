@@ -8,7 +8,7 @@ use retrograd::value::{Array, ArrayMut, ArrayRef};
 
 use crate::times::{Time, human, time};
 
-/// How long each kernel of a program takes, beside what the machine can do (Williams, Waterman, Patterson, "Roofline: an
+/// How long each kernel of a program takes, compared with what the machine can do (Williams, Waterman, Patterson, "Roofline: an
 /// insightful visual performance model for multicore architectures", 2009).
 pub struct Roofline {
     plan: Report,
@@ -202,7 +202,7 @@ impl Roofline {
 /// So many calls are enough.
 const MAX_CALLS: usize = 100_000;
 
-/// No kernel is taken for shorter: the clock does not tell.
+/// No kernel is taken to be shorter, which the clock could not measure.
 const SHORTEST: Duration = Duration::from_nanos(1);
 
 /// How long it takes to read the clock.

@@ -126,7 +126,7 @@ impl Show {
             usage_error::<Show>("retrograd show", &format!("--{form} shows one graph; name one pass instead of all"));
         }
         let document = self.limits.load(&self.file)?;
-        // Only a document that no pass has touched still has what its file says beside the graph.
+        // Only a document that no pass has changed still has the producer and the `meta` of its file.
         if is_graph_in_json && self.after.is_none() {
             return print(&document.to_json()?);
         }

@@ -21,7 +21,7 @@ use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
 use crate::names::{input_positions, names_help, output_position, require_some};
 use crate::numbers::{Format, file_parser, object, write_arrays};
-use crate::output::{messages, printable, report, tell, usage_error, write};
+use crate::output::{messages, print_error, printable, report, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
@@ -152,7 +152,7 @@ impl Minimize {
             self.write_result(&objective, &outcome),
         ];
         let note = if outcome.point.is_some() && written.iter().all(Result::is_ok) { NOTE } else { "" };
-        let code = self.tell_failure(&objective, &outcome, note);
+        let code = self.report_failure(&objective, &outcome, note);
         let codes = written.map(|outcome| report(&self.file, outcome));
         Ok(if codes == [ExitCode::SUCCESS; 3] { code } else { ExitCode::FAILURE })
     }
@@ -202,29 +202,29 @@ impl Minimize {
     }
 
     /// Says how far it came.
-    fn tell_no_convergence(&self, reason: &str, outcome: &Outcome, note: &str) -> ExitCode {
+    fn report_no_convergence(&self, reason: &str, outcome: &Outcome, note: &str) -> ExitCode {
         let norm = outcome.point.as_ref().map_or(f64::NAN, |point| point.gradient_norm());
         let (file, iteration, tolerance) = (self.file.display(), outcome.iteration, self.tolerance);
-        tell(&format!(
+        print_error(&format!(
             "{file}: minimize: did not converge: {reason}; in iteration {iteration} the norm of the gradient is \
              {norm:.3e}, the tolerance {tolerance:e}{note}"
         ));
         ExitCode::FAILURE
     }
 
-    fn tell_failure(&self, objective: &Objective, outcome: &Outcome, note: &str) -> ExitCode {
+    fn report_failure(&self, objective: &Objective, outcome: &Outcome, note: &str) -> ExitCode {
         let (what, x) = match &outcome.stop {
             Stop::Gradient => return ExitCode::SUCCESS,
             Stop::Iterations => {
-                return self.tell_no_convergence("the limit of iterations is reached", outcome, note);
+                return self.report_no_convergence("the limit of iterations is reached", outcome, note);
             }
-            Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome, note),
+            Stop::NoProgress => return self.report_no_convergence("no step leads to a lower value", outcome, note),
             Stop::Failed(error, x) => (messages(error).join("\n"), x),
             Stop::Diverged(point) => (culprit(objective, point), &point.x),
         };
         let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
         let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
-        tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{note}: {what}"));
+        print_error(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{note}: {what}"));
         ExitCode::FAILURE
     }
 }

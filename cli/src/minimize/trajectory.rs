@@ -43,7 +43,7 @@ impl Trajectory {
         writer.into_inner().expect("bug: memory that cannot be written")
     }
 
-    /// The value over the iterations, and beside it, for two unknown numbers, the path on contours.
+    /// A plot of the value over the iterations and, for two unknown numbers, one of the path on contours.
     pub fn svg(&self, objective: &Objective) -> String {
         let mut plots = vec![self.values(objective)];
         if let [x, y] = &objective.element_names()[..] {

@@ -85,6 +85,10 @@ fn check_lists_findings_with_node_hint_and_line() {
     assert_eq!((&first["node"], first["line"].as_u64().unwrap() as usize), (&json!("n0x"), line("\"n0\"")));
     let (code, value) = run(&folder, &["check", "f.json"]);
     assert_eq!((code, &value["files"][0]["plan"]), (0, &Value::Null));
+    let (code, value) = run(&folder, &["check", "f.json", "--max-elements", "2"]);
+    let message = "limit of 2 elements of a value exceeded: got 3; --max-elements allows more";
+    let expected = finding("f.w", Some("w"), message, None, line("\"id\": \"w\""));
+    assert_eq!((code, &value["files"][0]["findings"]), (1, &json!([expected])));
 }
 
 /// Of every finding of every invalid example that names a node, the line is one that holds its id.

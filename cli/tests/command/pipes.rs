@@ -44,6 +44,14 @@ fn every_verb_survives_a_closed_output() {
         (0, &["optimize", "f.json", "-v"]),
         (0, &["diff", "f.json", "f.json"]),
         (1, &["diff", "f.json", "g.json"]),
+        (0, &["check", "f.json", "--json"]),
+        (1, &["check", "nowhere.json", "--json"]),
+        (1, &["diff", "f.json", "g.json", "--json"]),
+        (2, &["diff", "f.json", "nowhere.json", "--json"]),
+        (0, &["show", "f.json", "--plan", "--json"]),
+        (1, &["check-grad", "f.json", "v=1", "--json"]),
+        (0, &["run", "f.json", "--template"]),
+        (1, &["run", "f.json"]),
         (0, &["ops"]),
         (0, &["completions", "zsh"]),
         (0, &["man"]),
@@ -66,7 +74,15 @@ fn every_verb_survives_a_closed_output() {
 #[cfg(target_os = "linux")]
 fn a_full_output_is_an_error() {
     let folder = Folder::new();
-    for verb in [&["show", "f.json"][..], &["ops"], &["diff", "f.json", "f.json"]] {
+    for verb in [
+        &["show", "f.json"][..],
+        &["show", "f.json", "--sizes", "--json"],
+        &["check", "f.json", "--json"],
+        &["check-grad", "f.json", "--json"],
+        &["ops"],
+        &["diff", "f.json", "f.json"],
+        &["diff", "f.json", "f.json", "--json"],
+    ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let (code, _, err) = outcome(folder.command(verb).stdout(full).output().unwrap());
         assert_eq!(code, if verb[0] == "diff" { 2 } else { 1 }, "{verb:?}");
