@@ -105,7 +105,8 @@ impl Source {
         }
     }
 
-    /// `FILE` or `FILE:PART`. A colon may be part of a folder's or a column's name, so only one after an extension ends the file.
+    /// `FILE` or `FILE:PART`. Names of folders and columns may contain a colon, so only one after an extension ends the
+    /// file.
     fn parse(place: &str) -> Result<Source, String> {
         let ends = [".csv:", ".npz:"].into_iter().filter_map(|end| Some(place.find(end)? + end.len()));
         let end = ends.min().or(place.starts_with("-:").then_some(2));

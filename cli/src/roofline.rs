@@ -8,8 +8,8 @@ use retrograd::value::{Array, ArrayMut, ArrayRef};
 
 use crate::times::{Time, human, time};
 
-/// How long each kernel of a program takes, compared with what the machine can do (Williams, Waterman, Patterson, "Roofline: an
-/// insightful visual performance model for multicore architectures", 2009).
+/// How long each kernel of a program takes, compared with what the machine can do (Williams, Waterman, Patterson,
+/// "Roofline: an insightful visual performance model for multicore architectures", 2009).
 pub struct Roofline {
     plan: Report,
     kernels: Vec<Time>,
