@@ -13,27 +13,39 @@ use retrograd::{Error, Graph, Program, differentiate, interpret, optimize};
 
 use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
-use crate::names::{input_positions, output_position};
-use crate::output::{print, printable, report};
+use crate::names::{input_positions, names_help, output_position};
+use crate::output::{print, printable, report_as};
 use crate::random::RandomFlags;
 use crate::roofline::Roofline;
 use crate::times::{Time, human, time};
 
-/// Measures how long it takes from the file to native code, how long a call takes, and what each kernel of it waits for.
+/// Measures how long each step from the file to native code takes, how long a call takes, and what limits each kernel.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
-Each stage is repeated, and its shortest and its median time are told. A call of native code writes into outputs that are
-there already, as `Program::call_into` does; short calls are measured many at a time. Beside it stands the reference
-evaluator.
+Each stage is repeated, and its shortest and median times are shown. A call of native code writes to outputs that were
+allocated before, as `Program::call_into` does; short calls are timed in batches. The interpreter is timed for comparison.
 
-Then each kernel is timed apart: its share of the time, the bytes that it moves and the operations in floating point that it
-does a second, both also as a part of what this machine reaches. What that is is measured, too, in some tenths of a second:
-the bandwidth by a loop x = y + s z over data of the same size as a call has, and over data beyond the caches; arithmetic by a
-loop of multiplications and additions in the lanes of compiled code; and calls of exp. A kernel is bound by what it comes
-closest to (memory, compute, math calls); by overhead if it takes five times longer than all of these demand, as the shortest
-ones do. Kernels of some tens of nanoseconds are measured coarsely. What a kernel computes tells `show --plan`.
+Then each kernel is timed by itself: its share of the time, the bytes that it moves and the floating-point operations that it
+does per second, both also as a percentage of what this machine can reach. This peak is measured first, within a few tenths
+of a second: bandwidth by a loop x = y + s z over as much data as a call uses, and over data larger than the caches;
+arithmetic by a loop of multiplications and additions in vector lanes; and calls of exp. A kernel is bound by the resource of
+which it uses most (memory, compute, math calls), or by overhead if it takes five times longer than each of these accounts
+for, as very short kernels do. Times of a few tens of nanoseconds are inexact. `show --plan` lists what each kernel computes.
 
 Inputs without a value are random.
+
+With --json the result is an object whose keys are
+  graph, operations, memory_bytes   the graph, its operations after optimization, and its working memory
+  seconds                           min and median of each stage: read, verify, differentiate, optimize, compile, native call
+                                    and interpreted call
+  peak_bytes, peak_loop_bytes       all memory of a call, and what loops in it save
+  machine                           memory_bandwidth, bandwidth (for as much data as a call uses), f64_flops, f32_flops,
+                                    product_flops and calls, all per second
+  kernels                           objects of kernel, operations, seconds, share, bytes, flops, calls and bound_by; flops
+                                    and calls are missing if they depend on the number of iterations
+On failure the result is {\"errors\": [...]}, objects of file and message.
+
+", names_help!(), "
 
 ", values_help!(), "
 
@@ -46,16 +58,16 @@ pub struct Bench {
     file: PathBuf,
     #[command(flatten)]
     inputs: InputFlags,
-    /// Measure the graph with its gradient, and how long the gradient takes to derive.
+    /// Measure the graph with its gradient, and how long differentiation takes.
     #[arg(long)]
     grad: bool,
     /// With --grad: the output to differentiate, a floating-point scalar [default: the first].
     #[arg(long, value_name = "OUTPUT", requires = "grad")]
     of: Option<String>,
-    /// With --grad: the inputs by which to differentiate [default: every floating-point input].
+    /// With --grad: the inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1.., requires = "grad")]
     wrt: Vec<String>,
-    /// How long to measure the program, all in all.
+    /// How long to measure, in total.
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     seconds: Duration,
     /// Print JSON; times are in seconds.
@@ -82,9 +94,9 @@ const SHARES: [(f64, f64); 4] = [(0.0, 0.35), (0.35, 0.6), (0.6, 0.8), (0.8, 1.0
 const MAX_SAMPLES: usize = 10_000;
 
 impl Bench {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
-        report(&self.file, self.work())
+        report_as(self.json, &self.file, self.work())
     }
 
     fn work(&self) -> Result<(), Error> {
@@ -93,7 +105,7 @@ impl Bench {
         let (graph, program, mut times) = self.stages(&bar)?;
         let given = self.inputs.given(&graph, &self.limits)?;
         let generator = &mut self.random.generator();
-        let inputs = self.random.complete(&graph, &given, generator, self.limits.max_array_bytes())?;
+        let inputs = self.random.complete(&graph, &given, generator, &self.limits)?;
         bar.set_message("native calls");
         times.push(self.native(&program, &inputs, &bar)?);
         bar.set_message("interpreted calls");

@@ -2,47 +2,64 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use retrograd::Error;
 use retrograd::transform::{Agreement, GraphCheck, Worst, check_graph_within};
-use retrograd::value::Array;
-use retrograd::{Error, Graph};
+use serde_json::{Value, json};
 
 use crate::inputs::{InputFlags, values_help};
+use crate::json::{number, pretty};
 use crate::limits::{LimitFlags, MemoryFlag};
-use crate::names::{input_positions, require_some};
-use crate::output::{print, printable, report, tell};
+use crate::names::{input_positions, names_help, require_some};
+use crate::output::{print, print_error, printable, report_as};
 use crate::random::RandomFlags;
 
-/// Compares the derivatives of a graph with differences, at given or random points.
+/// Compares the derivatives of a graph with finite differences, at given or random points.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
-Compared are forward mode with differences of the function, reverse mode with forward mode, and then the same in second
-order, with the Hessian and its transpose. The tolerances follow from rounding, also of terms that cancel (from how far
-derivatives move at four points nearby), and from how much the differences change with half the step. What `stop_gradient`
-leaves out is no derivative, but differences see it. What is worst is told by name and element; where it is beyond its
-tolerance, the exit code is 1.
+Forward mode is compared with finite differences of the function, and reverse mode with forward mode. Then the second order
+is compared in the same way, and the Hessian with its transpose. Each tolerance is computed from the rounding errors of the
+derivative, also where terms cancel (by derivatives at four points nearby), and from how much the finite differences change
+with half the step. `stop_gradient` changes derivatives, but not finite differences, so the two disagree there. The largest
+disagreement is shown by name and element; if it is beyond its tolerance, the exit code is 1.
 
-A point at which an output or a derivative is not finite, or a guard does not hold, lies outside of the domain. It is told,
-and says nothing about the derivatives; if all points are such, the exit code is 1.
+A point is outside of the domain if an output or a derivative there is not finite, or a guard does not hold. This is shown,
+and is no error of the derivatives; but if all points are outside, the exit code is 1.
 
-Inputs without a value are random, another at each point.
+Inputs without a value are random, with other numbers at each point.
+
+With --json the result is an object whose keys are
+  graph, passed    the graph; whether the exit code is 0
+  points           an object for each point, with
+    outside          why the point is outside of the domain, or null
+    no_second_order  why there is no second order, or null
+    comparisons      objects of what (is compared), compared (how many derivatives) and worst: null, or an object of place,
+                     derivative, reference, tolerance and excess (their distance in tolerances; up to 1 is right)
+Numbers that JSON lacks are \"nan\", \"inf\" and \"-inf\". On failure the result is {\"errors\": [...]}, objects of file and
+message.
+
+", names_help!(), "
 
 ", values_help!(), "
 
 Examples:
   retrograd check-grad loss.json
   retrograd check-grad loss.json --points 10 --seed 1 --range 0..2
-  retrograd check-grad loss.json --input inputs.json --wrt w"))]
+  retrograd check-grad loss.json --input inputs.json --wrt w,t
+  retrograd check-grad loss.json --json > agreement.json"))]
 pub struct CheckGrad {
     /// The file; `-` is the standard input.
     file: PathBuf,
     #[command(flatten)]
     inputs: InputFlags,
-    /// The inputs by which to differentiate [default: every floating-point input].
+    /// The inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
     /// How many points to check, if an input is random.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     points: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     random: RandomFlags,
     #[command(flatten)]
@@ -52,11 +69,11 @@ pub struct CheckGrad {
 }
 
 impl CheckGrad {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         match self.work() {
             Ok(code) => code,
-            Err(error) => report(&self.file, Err(error)),
+            Err(error) => report_as(self.json, &self.file, Err(error)),
         }
     }
 
@@ -68,40 +85,68 @@ impl CheckGrad {
         let given = self.inputs.given(&graph, &self.limits)?;
         let n_points = if given.iter().all(Option::is_some) { 1 } else { self.points };
         let generator = &mut self.random.generator();
-        let (mut n_inside, mut n_wrong) = (0, 0);
+        let mut checks = Vec::new();
         for point in 1..=n_points {
-            let inputs = self.random.complete(&graph, &given, generator, self.limits.max_array_bytes())?;
-            let check = self.check(&graph, &inputs, &wrt, &format!("point {point} of {n_points}"))?;
-            n_inside += u32::from(!check.agreements.is_empty());
-            n_wrong += u32::from(check.disagreement().is_some());
+            let inputs = self.random.complete(&graph, &given, generator, &self.limits)?;
+            let check = check_graph_within(&graph, &inputs, &wrt, self.memory.max_memory)?;
+            let point = format!("point {point} of {n_points}");
+            if !self.json {
+                print(&printable(&text(&check, &point)))?;
+            }
+            self.report_disagreement(&check, &point);
+            checks.push(check);
+        }
+        let is_inside = |check: &GraphCheck| !check.agreements.is_empty();
+        let n_inside = checks.iter().filter(|check| is_inside(check)).count();
+        let has_passed = n_inside > 0 && checks.iter().all(|check| check.disagreement().is_none());
+        if self.json {
+            let points: Vec<Value> = checks.iter().map(json).collect();
+            print(&pretty(&json!({"graph": graph.name(), "passed": has_passed, "points": points})))?;
         }
         if n_inside == 0 {
-            tell(&format!("{}: no point lies inside of the domain", self.file.display()));
+            print_error(&format!("{}: no point lies inside of the domain", self.file.display()));
         }
-        Ok(if n_inside > 0 && n_wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Checks one point, and tells how it went.
-    fn check(&self, graph: &Graph, inputs: &[Array], wrt: &[usize], point: &str) -> Result<GraphCheck, Error> {
-        let check = check_graph_within(graph, inputs, wrt, self.memory.max_memory)?;
-        let mut text = format!("{point}\n");
-        check.agreements.iter().for_each(|agreement| text.push_str(&lines(agreement)));
-        if let Some(reason) = &check.outside {
-            text.push_str(&format!("  outside of the domain, or at its edge: {reason}\n"));
-        }
-        if let Some(reason) = &check.no_second_order {
-            text.push_str(&format!("  there is no second order: {reason}\n"));
-        }
-        print(&printable(&text))?;
-        if let Some((agreement, worst)) = check.disagreement() {
-            let Worst { place, derivative, reference, tolerance, .. } = worst;
-            let (file, what) = (self.file.display(), agreement.what);
-            tell(&format!(
-                "{file}: {point}: {what}: {place} is {derivative:e}, but should be {reference:e} (tolerance {tolerance:.1e})"
-            ));
-        }
-        Ok(check)
+    fn report_disagreement(&self, check: &GraphCheck, point: &str) {
+        let Some((agreement, worst)) = check.disagreement() else { return };
+        let Worst { place, derivative, reference, tolerance, .. } = worst;
+        let (file, what) = (self.file.display(), agreement.what);
+        print_error(&format!(
+            "{file}: {point}: {what}: {place} is {derivative:e}, but should be {reference:e} (tolerance {tolerance:.1e})"
+        ));
     }
+}
+
+fn text(check: &GraphCheck, point: &str) -> String {
+    let mut text = format!("{point}\n");
+    check.agreements.iter().for_each(|agreement| text.push_str(&lines(agreement)));
+    if let Some(reason) = &check.outside {
+        text.push_str(&format!("  outside of the domain, or at its edge: {reason}\n"));
+    }
+    if let Some(reason) = &check.no_second_order {
+        text.push_str(&format!("  there is no second order: {reason}\n"));
+    }
+    text
+}
+
+/// A point in JSON; what there is not is null.
+fn json(GraphCheck { agreements, outside, no_second_order }: &GraphCheck) -> Value {
+    let comparison = |Agreement { what, n, worst }: &Agreement| {
+        let worst = worst.as_ref().map(|Worst { place, derivative, reference, tolerance, excess }| {
+            json!({
+                "place": place,
+                "derivative": number(*derivative),
+                "reference": number(*reference),
+                "tolerance": number(*tolerance),
+                "excess": number(*excess),
+            })
+        });
+        json!({"what": what, "compared": n, "worst": worst})
+    };
+    let comparisons: Vec<Value> = agreements.iter().map(comparison).collect();
+    json!({"outside": outside, "no_second_order": no_second_order, "comparisons": comparisons})
 }
 
 /// What was compared, and what was worst of it.

@@ -8,15 +8,15 @@ use retrograd::value::Type;
 use retrograd::{Error, Graph};
 
 use crate::limits::LimitFlags;
-use crate::names::{distinct, input_positions, output_position, require_some};
+use crate::names::{distinct, input_positions, names_help, output_position, require_some};
 use crate::output::{report, usage_error, write};
 
-/// Writes the graph with a derivative of an output appended: the gradient, if nothing else is asked for.
+/// Writes the graph with a derivative of an output appended: the gradient, unless an option asks for another.
 #[derive(Args)]
-#[command(after_long_help = "\
-The new graph has the inputs and outputs of the old one, and then, for inputs x and z and an output y:
+#[command(after_long_help = concat!("\
+The new graph has the inputs and outputs of the old one, followed by these, for inputs x and z and an output y:
 
-               further inputs   further outputs
+               more inputs      more outputs
                                 x.grad             dy/dx; y is a scalar
   --jvp        x.tangent        y.tangent          the Jacobian times the tangents, forward mode
   --vjp        y.ct             x.ct               the cotangents times the Jacobian, reverse mode
@@ -24,28 +24,30 @@ The new graph has the inputs and outputs of the old one, and then, for inputs x 
   --hessian                     y.x.z.hessian      d²y/dx dz, of shape [x's shape, z's shape]; y is a scalar
   --hvp        x.tangent        x.hvp              the Hessian times the tangents; y is a scalar
 
-Where the name is taken already, it is y.x.grad, and then y.x.grad.2. The result is a graph like any other, so it can be
-differentiated again.
+If the name is taken, y.x.grad is used instead, and then y.x.grad.2. The result is a graph like any other, so it can be
+differentiated again. A result that exceeds the limits is not written, since it could not be read.
+
+", names_help!(), "
 
 Examples:
   retrograd grad loss.json -o loss.grad.json
-  retrograd grad loss.json --value --wrt w t | retrograd show -
+  retrograd grad loss.json --value --wrt w,t | retrograd show -
   retrograd grad f.json | retrograd grad - --of x.grad | retrograd run - x=2      the second derivative at 2
   retrograd grad f.json --jvp | retrograd run - x=2 x.tangent=1                   the first, in forward mode
-  retrograd grad loss.json --hessian --wrt w -o curvature.json")]
+  retrograd grad loss.json --hessian --wrt w -o curvature.json"))]
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate; several with --jvp or --vjp [default: the first; with these two, every one of
-    /// floating point].
+    /// The output to differentiate; with --jvp and --vjp also several [default: the first; with --jvp and --vjp every
+    /// floating-point output].
     #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
-    /// The inputs by which to differentiate [default: every floating-point input].
+    /// The inputs to differentiate with respect to, as `w,t` or `w t` [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
     #[command(flatten)]
     kind: Kind,
-    /// Keep only the outputs that are differentiated, and what is appended.
+    /// Of the old outputs, keep only those that are differentiated.
     #[arg(long)]
     value: bool,
     /// Where to write [default: the standard output].
@@ -55,14 +57,14 @@ pub struct Grad {
     limits: LimitFlags,
 }
 
-/// Which derivative; the gradient if nothing is said.
+/// Which derivative; without a choice the gradient.
 #[derive(Args)]
 #[group(multiple = false)]
 struct Kind {
-    /// Append the Jacobian times tangents, which are further inputs.
+    /// Append the Jacobian times tangents, which become inputs.
     #[arg(long, help_heading = "Derivative")]
     jvp: bool,
-    /// Append cotangents, which are further inputs, times the Jacobian.
+    /// Append cotangents, which become inputs, times the Jacobian.
     #[arg(long, help_heading = "Derivative")]
     vjp: bool,
     /// Append the Jacobian of an output of any shape.
@@ -71,7 +73,7 @@ struct Kind {
     /// Append all second derivatives of a scalar output.
     #[arg(long, help_heading = "Derivative")]
     hessian: bool,
-    /// Append the Hessian of a scalar output times tangents, which are further inputs.
+    /// Append the Hessian of a scalar output times tangents, which become inputs.
     #[arg(long, help_heading = "Derivative")]
     hvp: bool,
 }
@@ -83,7 +85,7 @@ impl Kind {
 }
 
 impl Grad {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         if self.of.len() > 1 && !self.kind.takes_many_outputs() {
             usage_error::<Grad>("retrograd grad", "--of takes one output, except with --jvp or --vjp");
@@ -107,7 +109,7 @@ impl Grad {
         };
         let n_primal = graph.outputs().len();
         let result = if self.value { only(differentiated, &of, n_primal) } else { differentiated };
-        write(self.output.as_deref(), &result.to_json()?)
+        write(self.output.as_deref(), &self.limits.text_of(&result, &self.file)?)
     }
 
     /// Requires that a Jacobian or Hessian be no larger than a value may be: it is as many passes as it has rows or
@@ -140,7 +142,7 @@ impl Grad {
     }
 }
 
-/// The graph with those of its first outputs alone, and all behind them.
+/// The graph with only these of its first outputs, and with all later ones.
 fn only(mut graph: Graph, of: &[usize], n_primal: usize) -> Graph {
     let outputs = graph.outputs().to_vec();
     graph.clear_outputs();

@@ -11,7 +11,7 @@ use retrograd::{Error, Graph};
 
 use crate::limits::LimitFlags;
 use crate::names::position;
-use crate::output::usage_error;
+use crate::output::{one_line, usage_error};
 
 /// Where values of inputs come from.
 #[derive(Args)]
@@ -19,26 +19,26 @@ pub struct InputFlags {
     /// Values of inputs, as JSON or from files.
     #[arg(value_name = "NAME=VALUE")]
     values: Vec<Assignment>,
-    /// A file with values of inputs by name, JSON or .npz; `-` is the standard input. May be given again.
+    /// A file with values of inputs by name, JSON or .npz; `-` is the standard input. May be repeated.
     #[arg(short, long, value_name = "FILE")]
     input: Vec<PathBuf>,
-    /// CSV files begin with numbers: their columns are #1, #2, …
+    /// CSV files have no header, and their columns are #1, #2, …
     #[arg(long)]
     no_header: bool,
 }
 
-/// What `--help` tells about values of inputs.
+/// What `--help` says about values of inputs.
 macro_rules! values_help {
     () => {
         "\
-Inputs are given one by one as NAME=VALUE, or together in a file (--input), or both; each input once. A VALUE is
-  1.5, [1,2], [[1],[2]]      JSON, or one of nan, inf, -inf
-  @w.npy                     an array of NumPy; or of JSON, @w.json
-  @all.npz:w                 an array of several; without :w, that of the input's own name
-  @data.csv:age              a column of a CSV file, for an input of rank 1; without :age, that of the input's own name
-  @data.csv:age,a..=z,#7     several columns, for one of rank 2: age, those from a to z, and the seventh
+Inputs are given one by one as NAME=VALUE, together in a file (--input), or both; each input once. A VALUE is one of
+  1.5, [1,2], [[1],[2]]      JSON, or nan, inf or -inf
+  @w.npy                     an array of NumPy; @w.json is one in JSON
+  @all.npz:w                 one of several arrays; without :w, the one with the input's name
+  @data.csv:age              a column of a CSV file, for an input of rank 1; without :age, the one with the input's name
+  @data.csv:age,a..=z,#7     several columns, for an input of rank 2: age, those from a to z, and the seventh
   @-                         any of these from the standard input
-Numbers in files may be of narrower dtypes than the input's, but no number is rounded or cut off."
+A file may hold a narrower dtype than the input has, but no number is rounded or truncated."
     };
 }
 pub(super) use values_help;
@@ -58,7 +58,7 @@ enum Source {
     File { path: PathBuf, part: Option<String> },
 }
 
-/// What a file holds, by its name; the standard input and other names tell by their first bytes.
+/// What a file holds, by the extension of its name, or else by its first bytes.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Json,
@@ -92,7 +92,7 @@ impl Assignment {
 }
 
 impl Source {
-    /// What stands behind the `=`.
+    /// Reads what follows the `=`.
     fn of_value(value: &str) -> Result<Source, String> {
         if let Some(place) = value.strip_prefix('@') {
             return Source::parse(place);
@@ -105,7 +105,8 @@ impl Source {
         }
     }
 
-    /// `FILE` or `FILE:PART`. A colon may stand in names of folders and columns, but hardly after these.
+    /// `FILE` or `FILE:PART`. Names of folders and columns may contain a colon, so only one after an extension ends the
+    /// file.
     fn parse(place: &str) -> Result<Source, String> {
         let ends = [".csv:", ".npz:"].into_iter().filter_map(|end| Some(place.find(end)? + end.len()));
         let end = ends.min().or(place.starts_with("-:").then_some(2));
@@ -153,9 +154,11 @@ impl InputFlags {
 
     /// The values of all inputs, in order.
     pub fn all(&self, graph: &Graph, limits: &LimitFlags) -> Result<Vec<Array>, Error> {
-        let missing = |name: &str| ArgumentError::Missing { kind: "input", name: name.to_string() };
-        let named = self.given(graph, limits)?.into_iter().zip(graph.inputs());
-        Ok(named.map(|(value, input)| value.ok_or_else(|| missing(&input.name))).collect::<Result<_, _>>()?)
+        let given = self.given(graph, limits)?;
+        match given.iter().all(Option::is_some) {
+            true => Ok(given.into_iter().flatten().collect()),
+            false => Err(missing(graph, &given).into()),
+        }
     }
 
     /// The values of those inputs that have one.
@@ -262,6 +265,19 @@ impl Values<'_> {
             }
         }
     }
+}
+
+/// Names all inputs without a value at once, and says how to give them one.
+fn missing(graph: &Graph, given: &[Option<Array>]) -> ArgumentError {
+    let inputs = graph.inputs().iter().zip(given).filter(|(_, value)| value.is_none()).map(|(input, _)| input);
+    let inputs: Vec<String> =
+        inputs.map(|input| format!("{} ({})", one_line(&input.name), graph.ty(input.node.into()))).collect();
+    let inputs_have = if let [_] = &inputs[..] { "1 input has" } else { &format!("{} inputs have", inputs.len()) };
+    let requirement = format!(
+        "{}\n  give each as NAME=VALUE, or several in a file with --input; `retrograd run --template` writes such a file",
+        inputs.join(", ")
+    );
+    ArgumentError::Value { name: format!("{inputs_have} no value"), requirement }
 }
 
 fn from_json(value: &Json<'_>, ty: &Type, label: &str) -> Result<Array, Error> {

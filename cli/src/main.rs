@@ -6,7 +6,9 @@ mod check;
 mod check_grad;
 mod diff;
 mod grad;
+mod highlight;
 mod inputs;
+mod json;
 mod limits;
 mod minimize;
 mod names;
@@ -16,12 +18,14 @@ mod optimize;
 mod output;
 mod pages;
 mod passes;
+mod plan;
 mod plot;
 mod random;
 mod roofline;
 mod run;
 mod show;
 mod table;
+mod template;
 mod times;
 
 use std::process::ExitCode;
@@ -42,13 +46,12 @@ use show::Show;
 
 /// Shows, checks, differentiates, optimizes, compares, runs, measures and minimizes saved graphs.
 ///
-/// A file holds one graph as JSON, as `Graph::save` writes it; `-` stands for the standard input, and as the value of
-/// --output for the standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are
-/// strings.
+/// A file holds one graph as JSON, as `Graph::save` writes it. `-` is the standard input, and as the value of --output the
+/// standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are strings.
 ///
-/// A file is written as a whole or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
-/// (`diff` has its own); errors go to the standard error, in color on a terminal unless NO_COLOR is set. A reader of the
-/// output that has seen enough, as `head`, ends the command quietly with exit code 0.
+/// A file is written completely or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
+/// (`diff` has its own). Errors are printed on the standard error; colors are used on a terminal unless NO_COLOR is set. If
+/// the reader of the output stops early, as `head` does, the command ends without an error.
 #[derive(Parser)]
 #[command(name = "retrograd", version, arg_required_else_help = true)]
 struct Cli {

@@ -1,5 +1,18 @@
+use std::collections::HashSet;
+
 use retrograd::Graph;
 use retrograd::error::ArgumentError;
+
+/// What `--help` says about lists of names.
+macro_rules! names_help {
+    () => {
+        "\
+Several names are given as w,t or as w t. What follows a list such as `--wrt w t` is taken for another name up to the next
+option; `--wrt=w,t` ends there. A name that contains a comma is written like any other: if a list can be read in several
+ways, the longest names that exist are meant."
+    };
+}
+pub(super) use names_help;
 
 /// The position of a name.
 pub fn position<'n>(
@@ -14,21 +27,40 @@ pub fn position<'n>(
     })
 }
 
-/// The positions of names, of which none may be there twice.
+/// The positions of names, each once. An argument is a name or several with commas between them; since a name may hold
+/// commas, too, the longest that exists counts.
 pub fn distinct<'n>(
     kind: &'static str,
-    names: &[String],
+    arguments: &[String],
     known: impl Iterator<Item = &'n str> + Clone,
 ) -> Result<Vec<usize>, ArgumentError> {
+    let names: HashSet<&str> = known.clone().collect();
     let mut positions = Vec::new();
-    for name in names {
+    for name in arguments.iter().flat_map(|argument| split(argument, &names)) {
         let at = position(kind, name, known.clone())?;
         if positions.contains(&at) {
-            return Err(ArgumentError::Value { name: name.clone(), requirement: "is named twice".to_string() });
+            return Err(ArgumentError::Value { name: name.to_string(), requirement: "is named twice".to_string() });
         }
         positions.push(at);
     }
     Ok(positions)
+}
+
+/// The names in a list: from each comma on the longest that is known, or else what ends at the next comma.
+fn split<'a>(list: &'a str, known: &HashSet<&str>) -> Vec<&'a str> {
+    // What is longer than every name need not be looked up.
+    let longest = known.iter().map(|name| name.len()).max().unwrap_or(0);
+    let mut names = Vec::new();
+    let mut rest = Some(list);
+    while let Some(text) = rest {
+        let mut ends = text.match_indices(',').map(|(at, _)| at).chain([text.len()]);
+        let first = ends.next().unwrap_or(text.len());
+        let ends: Vec<usize> = [first].into_iter().chain(ends.take_while(|&end| end <= longest)).collect();
+        let end = ends.into_iter().rev().find(|&end| known.contains(&text[..end])).unwrap_or(first);
+        names.push(&text[..end]);
+        rest = text.get(end + 1..);
+    }
+    names
 }
 
 /// The position of the output of that name; without a name, of the first.
@@ -65,4 +97,24 @@ pub fn with_outputs(mut graph: Graph, positions: &[usize]) -> Graph {
         graph.add_output(output.name.clone(), output.value).expect("bug: an output that was one before");
     }
     graph
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_names_are_split_at_commas_that_are_in_no_name() {
+        let is = |list: &str, known: &[&str], expected: &[&str]| {
+            assert_eq!(split(list, &known.iter().copied().collect()), expected, "{list}");
+        };
+        is("w,t", &["w", "t"], &["w", "t"]);
+        is("a,b", &["a", "b", "a,b"], &["a,b"]);
+        is("a,b,c", &["a,b", "c"], &["a,b", "c"]);
+        is("c,a,b", &["a,b", "c"], &["c", "a,b"]);
+        is("v,w", &["w"], &["v", "w"]);
+        is("w,", &["w"], &["w", ""]);
+        is(",", &[","], &[","]);
+        is("", &["w"], &[""]);
+    }
 }

@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use crate::names::position;
 use crate::output::{print, report};
 
-/// Prints the table of operations, or all about one.
+/// Prints the table of operations, or everything about one of them.
 #[derive(Args)]
 #[command(after_long_help = "\
-A derivative is zero, elementwise (each element of the result depends on those at the same place), linear, or general. The
-accuracy is how far a result may be from the exact one, in units in the last place (ulp).
+A derivative is zero, elementwise (each element of the result depends only on the operands' elements at the same place),
+linear, or general. The accuracy is how far a result may be from the exact one, in units in the last place (ulp).
 
 Examples:
-  retrograd ops                      a line for each operation
-  retrograd ops max                  what it does at ties, which types it takes, how it stands in a file
+  retrograd ops                      one line for each operation
+  retrograd ops max                  what it does at ties, the types it takes, and how a file writes it
   retrograd ops --json               the same for programs")]
 pub struct Ops {
     /// The operation [default: all].
@@ -42,12 +42,12 @@ struct Entry {
     parameters: Vec<(String, Vec<String>)>,
     /// Operand and result types, one example for each choice of dtypes.
     types: Vec<String>,
-    /// A node as it stands in a file.
+    /// A node as a file writes it.
     node: String,
 }
 
 impl Ops {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         report(Path::new("-"), self.work())
     }

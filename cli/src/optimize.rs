@@ -9,11 +9,12 @@ use crate::limits::LimitFlags;
 use crate::output::{is_watched, note, report, write};
 use crate::passes::pass_parser;
 
-/// Writes the optimized graph. It gives the same bits, unless told otherwise.
+/// Writes the optimized graph, whose outputs have the same bits unless a pass that is named changes them.
 #[derive(Args)]
 #[command(after_long_help = "\
-The passes run in the order in which they are named. Each keeps every bit of every output, and every derivative, but for
-fma, which rounds sums of products once, and runs only if it is named. What each did is said on the standard error if that is a terminal, or with --verbose.
+The passes run in the order in which they are named. Each keeps every bit of every output and of every derivative, except for
+fma, which rounds a sum of products once, and runs only if it is named. How many operations each pass leaves is printed on
+the standard error if that is a terminal, or with --verbose.
 
 Examples:
   retrograd optimize loss.json -o small.json
@@ -22,10 +23,10 @@ Examples:
 pub struct Optimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The passes, with commas between them [default: simplify,regions].
+    /// The passes, separated by commas [default: simplify,regions].
     #[arg(long, value_name = "PASS", value_delimiter = ',', value_parser = pass_parser())]
     passes: Vec<Pass>,
-    /// Say what each pass did, also where the standard error is no terminal.
+    /// Print what each pass did, even if the standard error is not a terminal.
     #[arg(short, long)]
     verbose: bool,
     /// Where to write [default: the standard output].
@@ -36,7 +37,7 @@ pub struct Optimize {
 }
 
 impl Optimize {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         report(&self.file, self.work())
     }
@@ -51,6 +52,6 @@ impl Optimize {
                 note(&format!("{}: {before} → {} operations", pass.name, graph.n_ops()));
             }
         }
-        write(self.output.as_deref(), &graph.to_json()?)
+        write(self.output.as_deref(), &self.limits.text_of(&graph, &self.file)?)
     }
 }

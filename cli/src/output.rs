@@ -9,7 +9,9 @@ use retrograd::Error;
 use retrograd::error::IoError;
 use retrograd::ir::write_atomically;
 
-/// What tells an error from other text.
+use crate::{json, limits};
+
+/// The color that sets errors apart from other text.
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// Writes to a file, all or nothing, or to the standard output.
@@ -28,7 +30,13 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// Writes lines to the standard output, each in its style if a terminal shows them and `NO_COLOR` is not set.
 pub fn print_styled(lines: &[(Style, String)]) -> Result<(), Error> {
     let text: String = lines.iter().map(|(style, line)| format!("{style}{}{style:#}\n", printable(line))).collect();
-    print_to(&mut anstream::stdout().lock(), &text)
+    print_colored(&text)
+}
+
+/// Writes to the standard output a text with colors, which are left out unless a terminal shows it and `NO_COLOR` is not
+/// set. Whatever comes from a file must be [`printable`].
+pub fn print_colored(text: &str) -> Result<(), Error> {
+    print_to(&mut anstream::stdout().lock(), text)
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> Result<(), Error> {
@@ -41,29 +49,47 @@ fn print_to(out: &mut impl Write, text: &str) -> Result<(), Error> {
     }
 }
 
-/// Says something beside the output, to whoever watches.
+/// Prints a remark on the standard error.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(text));
 }
 
-/// Whether someone watches.
+/// Whether remarks are seen at once: the standard error is a terminal.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Tells what went wrong with a file; each finding on its own.
+/// Prints what went wrong with a file, each finding on its own.
 pub fn report(file: &Path, outcome: Result<(), Error>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    match &error {
-        Error::Verify(error) => {
-            error.findings.iter().for_each(|finding| tell(&format!("{}: {finding}", file.display())))
-        }
-        // These tell their file themselves, or are about the arguments.
-        Error::Io(error) => tell(error),
-        Error::Argument(error) => tell(error),
-        error => tell(&format!("{}: {error}", file.display())),
-    }
+    let prefix = match &error {
+        // These name their file themselves, or are about the arguments.
+        Error::Io(_) | Error::Argument(_) => String::new(),
+        _ => format!("{}: ", file.display()),
+    };
+    messages(&error).iter().for_each(|message| print_error(&format!("{prefix}{message}")));
     ExitCode::FAILURE
+}
+
+/// Prints what went wrong as [`report`] does, and with `--json` also as JSON on the standard output.
+pub fn report_as(is_json: bool, file: &Path, outcome: Result<(), Error>) -> ExitCode {
+    if let (true, Err(error)) = (is_json, &outcome) {
+        // Where the standard output is what fails, the report says so.
+        let _ = print(&json::pretty(&json::errors(&[(file, error)])));
+    }
+    report(file, outcome)
+}
+
+/// An error as text, without its file: one for each finding.
+pub fn messages(error: &Error) -> Vec<String> {
+    match error {
+        Error::Verify(error) => error.findings.iter().map(ToString::to_string).collect(),
+        Error::Limit(limit) => {
+            let option = limits::option(limit).map(|option| format!("; {option} allows more")).unwrap_or_default();
+            vec![format!("{limit}{option}")]
+        }
+        error => vec![error.to_string()],
+    }
 }
 
 /// Ends the command for bad usage that clap cannot see by itself.
@@ -73,7 +99,7 @@ pub fn usage_error<A: Args>(verb: &'static str, message: &str) -> ! {
 }
 
 /// Writes an error. Where there is no one to read it, the exit code has to do.
-pub fn tell(error: &dyn Display) {
+pub fn print_error(error: &dyn Display) {
     let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable(&error.to_string()));
 }
 
@@ -84,4 +110,9 @@ pub fn printable(text: &str) -> String {
         if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// A text that stays on its line, whatever names are in it: else a file could add lines of its own.
+pub fn one_line(text: &str) -> String {
+    text.replace('\n', "\\n")
 }

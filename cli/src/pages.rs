@@ -24,7 +24,7 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Does what the verb says for that command, and tells what went wrong.
+    /// Does what the verb says for that command, and reports what went wrong.
     pub fn run(&self, mut command: Command) -> ExitCode {
         let mut script = Cursor::new(Vec::new());
         clap_complete::generate(self.shell, &mut command, "retrograd", &mut script);
@@ -39,12 +39,12 @@ Examples:
   retrograd man > ~/.local/share/man/man1/retrograd.1
   retrograd man grad | man -l -")]
 pub struct Man {
-    /// The verb [default: the command as a whole].
+    /// The verb [default: the whole command].
     verb: Option<String>,
 }
 
 impl Man {
-    /// Does what the verb says for that command, and tells what went wrong.
+    /// Does what the verb says for that command, and reports what went wrong.
     pub fn run(&self, command: Command) -> ExitCode {
         report(Path::new("-"), self.work(command))
     }
@@ -66,8 +66,8 @@ impl Man {
     }
 }
 
-/// The page with the lines of its last part kept as they are: there stand tables and examples, which `man` would fill
-/// like any other text.
+/// The page with the lines of its last part kept as they are: it has tables and examples, whose lines `man` would
+/// join as in any other text.
 fn with_lines_kept(page: &str) -> String {
     let Some((before, extra)) = page.split_once(".SH EXTRA\n") else { return page.to_string() };
     let (extra, after) = extra.split_once(".SH ").map_or((extra, String::new()), |(x, y)| (x, format!(".SH {y}")));

@@ -5,13 +5,15 @@ use retrograd::Graph;
 use retrograd::error::LimitError;
 use retrograd::value::{Array, DType, Scalar, Type};
 
+use crate::limits::LimitFlags;
+
 /// How inputs without a value are drawn.
 #[derive(Args)]
 pub struct RandomFlags {
-    /// Where the random numbers begin; the same numbers for the same seed.
+    /// The seed of the random numbers; the same seed gives the same numbers.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Where random numbers lie; integers include both ends, and truth values are a coin's.
+    /// The range of the random numbers. Integers include both ends; truth values are true or false with equal chance.
     #[arg(long, value_name = "LOW..HIGH", default_value = "-1..1", allow_hyphen_values = true)]
     range: Range,
 }
@@ -46,14 +48,10 @@ impl RandomFlags {
         graph: &Graph,
         given: &[Option<Array>],
         generator: &mut fastrand::Rng,
-        max_bytes: u64,
+        limits: &LimitFlags,
     ) -> Result<Vec<Array>, LimitError> {
         let types: Vec<&Type> = graph.inputs().iter().map(|input| graph.ty(input.node.into())).collect();
-        let bytes = |ty: &&Type| ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
-        let got = types.iter().map(bytes).fold(0, u64::saturating_add);
-        if got > max_bytes {
-            return Err(LimitError { what: "bytes of inputs", limit: max_bytes, got: Some(got), place: None });
-        }
+        limits.demand_inputs(types.iter().copied())?;
         let value = |(given, ty): (&Option<Array>, &Type)| given.clone().unwrap_or_else(|| self.draw(ty, generator));
         Ok(given.iter().zip(types).map(value).collect())
     }

@@ -8,8 +8,8 @@ use retrograd::value::{Array, ArrayMut, ArrayRef};
 
 use crate::times::{Time, human, time};
 
-/// How long each kernel of a program takes, beside what the machine can do (Williams, Waterman, Patterson, "Roofline: an
-/// insightful visual performance model for multicore architectures", 2009).
+/// How long each kernel of a program takes, compared with what the machine can do (Williams, Waterman, Patterson,
+/// "Roofline: an insightful visual performance model for multicore architectures", 2009).
 pub struct Roofline {
     plan: Report,
     kernels: Vec<Time>,
@@ -186,7 +186,7 @@ impl Roofline {
         let Needs { memory, compute, math } = self.needs(k);
         let most = memory.max(compute).max(math);
         if self.plan.kernels[k].cost.is_none() {
-            "the number of trips"
+            "the number of iterations"
         } else if most * FAR < 1.0 {
             "overhead"
         } else if most == memory {
@@ -202,7 +202,7 @@ impl Roofline {
 /// So many calls are enough.
 const MAX_CALLS: usize = 100_000;
 
-/// No kernel is taken for shorter: the clock does not tell.
+/// No kernel is taken to be shorter, which the clock could not measure.
 const SHORTEST: Duration = Duration::from_nanos(1);
 
 /// How long it takes to read the clock.

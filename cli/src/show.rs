@@ -8,33 +8,55 @@ use retrograd::ir::Document;
 use retrograd::op::Op;
 use retrograd::value::Type;
 use retrograd::{Error, Graph, Program, optimize};
+use serde_json::{Value, json};
 
+use crate::highlight;
+use crate::json::pretty;
 use crate::limits::LimitFlags;
-use crate::output::{print, printable, report, usage_error};
+use crate::output::{print, print_colored, printable, report_as, usage_error};
 use crate::passes::{After, after_parser};
+use crate::plan;
 
-/// Prints a graph: as a listing, JSON, a drawing, its plan, the code that it becomes, or in numbers.
+/// Prints a graph as a listing, as JSON or as a drawing, or its plan, its code or its sizes.
 #[derive(Args)]
 #[command(after_long_help = "\
-A listing has a node a line, in the order in which they are computed. `run` optimizes a graph before it compiles it, and so
---plan, --clif and --asm show the code after all passes, and --sizes counts after each, unless --after says otherwise.
-Code is for the machine that shows it.
+A listing has one node per line, in the order in which they are computed; on a terminal it is colored unless NO_COLOR is set.
+`run` optimizes a graph before it compiles it, so --plan, --clif and --asm show the code after all passes, and --sizes counts
+after each, unless --after names another pass. Code is compiled for the machine that shows it.
 
-A plan has the kernels in the order in which they run: straight-line code on single elements (scalar), loops over arrays,
-calls of routines (library), and control flow with the kernels of its regions, or in one piece where all values fit into
-registers. What stands in one loop was fused. Behind each operation stands where its result lives: in the caller's input or
-output, in the arena at an offset in bytes, in a slot of the scalars' frame, in a tile of 512 elements that stays in the
-first-level cache, or in registers alone. Bytes that are read count once in each kernel. Flops are additions, subtractions,
-multiplications, divisions, square roots, maxima and minima of floating point, fused ones twice; functions as exp are
-counted apart, as calls. Of branches, the dearest counts.
+A plan lists the kernels in the order in which they run: straight-line code on single elements (scalar), loops over arrays,
+calls of routines (library), and control flow with the kernels of its regions, or as one kernel if all values fit into
+registers. Operations in one loop are fused. After each operation comes the location of its result: the caller's input or
+output, an offset in bytes into the arena, a slot of the scalars' frame, a tile of 512 elements that stays in the first-level
+cache, or registers only. Bytes that a kernel reads several times count once. Flops are floating-point additions,
+subtractions, multiplications, divisions, square roots, maxima and minima; a fused multiply-add counts twice. Functions such
+as exp are counted apart, as calls. Of several branches, the most expensive counts.
+
+With --json, --sizes gives an object of graph and stages, objects of after (the pass), inputs, outputs, guards, operations,
+by_name (how many operations have each name), constant_bytes, code_bytes and memory_bytes; --plan one whose keys are
+  graph, moved_bytes                       the graph, and the bytes that its kernels read and write
+  f64_flops, f32_flops, calls              null if they depend on a number of iterations
+  arena_bytes, frame_bytes                 the working memory
+  input_bytes, output_bytes, constant_bytes, code_bytes
+  loops_save                               whether loops take more memory, which depends on their iterations
+  kernels                                  objects of
+    kind, shape                              scalar, loop (over that shape), library, control or registers
+    steps                                    objects of op, line (of the listing) and locations (of its results)
+    reads                                    objects of value and location
+    read_bytes, written_bytes, scratch_bytes the last while the kernel runs
+    f64_flops, f32_flops, calls, functions, code_bytes
+    regions                                  objects of name, kind (branch or loop), iterations (null if unknown), kernels
+A location is an object of in (input, output, constant, code, arena, frame, tile, registers) and its name, offset, slot or
+tile. On failure the result is {\"errors\": [...]}, objects of file and message.
 
 Examples:
-  retrograd show loss.json                   a node a line, as they are computed
+  retrograd show loss.json                   one node per line, in the order in which they are computed
   retrograd show --after all loss.json       the same, and again after each pass of the optimizer
-  retrograd show --json edited.json          the same graph as retrograd writes it, fit for a diff
+  retrograd show --json edited.json          the graph as retrograd writes it, so that files can be compared line by line
   retrograd show --dot loss.json | dot -Tsvg > loss.svg
-  retrograd show --plan loss.json            its kernels, what they read and write, and where values live
-  retrograd show --asm --after none f.json   the machine code of the graph as it stands in the file
+  retrograd show --plan loss.json            its kernels, what they read and write, and where values are
+  retrograd show --plan --json loss.json     the same for programs
+  retrograd show --asm --after none f.json   the machine code of the graph as it is in the file
   retrograd show --sizes loss.json           operations by name, and bytes of constants, code and memory
   retrograd grad loss.json | retrograd show -")]
 pub struct Show {
@@ -42,33 +64,33 @@ pub struct Show {
     file: PathBuf,
     #[command(flatten)]
     form: Form,
-    /// Show the graph after that pass of the optimizer and those before it.
+    /// Print JSON: the graph as a file holds it, or the numbers of --plan or --sizes.
+    #[arg(long, conflicts_with_all = ["dot", "clif", "asm"])]
+    json: bool,
+    /// Show the graph after this pass of the optimizer and the passes before it.
     #[arg(long, value_name = "PASS", value_parser = after_parser())]
     after: Option<After>,
     #[command(flatten)]
     limits: LimitFlags,
 }
 
-/// How a graph is shown; a listing if nothing is said.
+/// How a graph is shown; without a choice as a listing.
 #[derive(Args)]
 #[group(multiple = false)]
 struct Form {
-    /// Print JSON: fixed layout, fixed order of keys, ids in order.
-    #[arg(long)]
-    json: bool,
-    /// Print a drawing for Graphviz: edges bear the operand's slot where the order of operands matters.
+    /// Print a drawing for Graphviz. Edges are labeled with the operand's slot if the order of operands matters.
     #[arg(long)]
     dot: bool,
-    /// Print what is compiled: kernels, what is fused in each, where values live, bytes, flops, and flops a byte.
+    /// Print the plan: kernels, the operations fused in each, locations of values, bytes, flops, and flops per byte.
     #[arg(long)]
     plan: bool,
-    /// Print each compiled function in Cranelift's language, as it was given to Cranelift.
+    /// Print each function in Cranelift's intermediate representation, before Cranelift optimizes it.
     #[arg(long)]
     clif: bool,
     /// Print the machine code of each compiled function.
     #[arg(long)]
     asm: bool,
-    /// Print how many inputs, outputs, guards and operations there are, and bytes of constants, code and memory.
+    /// Print the numbers of inputs, outputs, guards and operations, and the bytes of constants, code and memory.
     #[arg(long)]
     sizes: bool,
 }
@@ -76,8 +98,7 @@ struct Form {
 impl Form {
     /// The name of a form that shows one graph only.
     fn of_one_graph(&self) -> Option<&'static str> {
-        let forms =
-            [(self.json, "json"), (self.dot, "dot"), (self.plan, "plan"), (self.clif, "clif"), (self.asm, "asm")];
+        let forms = [(self.dot, "dot"), (self.plan, "plan"), (self.clif, "clif"), (self.asm, "asm")];
         forms.into_iter().find_map(|(chosen, name)| chosen.then_some(name))
     }
 
@@ -93,27 +114,34 @@ struct Stage {
 }
 
 impl Show {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
-        report(&self.file, self.work())
+        report_as(self.json && (self.form.sizes || self.form.plan), &self.file, self.work())
     }
 
     fn work(&self) -> Result<(), Error> {
-        if let (Some(After::All), Some(form)) = (self.after, self.form.of_one_graph()) {
+        let is_graph_in_json = self.json && !self.form.plan && !self.form.sizes;
+        let of_one_graph = self.form.of_one_graph().or(is_graph_in_json.then_some("json"));
+        if let (Some(After::All), Some(form)) = (self.after, of_one_graph) {
             usage_error::<Show>("retrograd show", &format!("--{form} shows one graph; name one pass instead of all"));
         }
         let document = self.limits.load(&self.file)?;
-        // Only a document that no pass has touched still has what its file says beside the graph.
-        if self.form.json && self.after.is_none() {
+        // Only a document that no pass has changed still has the producer and the `meta` of its file.
+        if is_graph_in_json && self.after.is_none() {
             return print(&document.to_json()?);
         }
         let stages = self.stages(document)?;
-        let text = match stages.as_slice() {
-            stages if self.form.sizes => sizes(stages)?,
-            [stage] => self.text(&stage.graph)?,
-            stages => listings(stages),
-        };
-        print(&if self.form.json { text } else { printable(&text) })
+        match stages.as_slice() {
+            stages if self.form.sizes && self.json => print(&pretty(&sizes_json(stages)?)),
+            stages if self.form.sizes => print(&printable(&sizes(stages)?)),
+            [stage] if self.form.plan && self.json => {
+                print(&pretty(&plan::json(&Program::inspect(&stage.graph)?.plan)))
+            }
+            [stage] if self.json => print(&stage.graph.to_json()?),
+            [stage] if self.form.dot || self.form.clif || self.form.asm => print(&printable(&self.text(&stage.graph)?)),
+            [stage] => print_colored(&highlight::listing(&printable(&self.text(&stage.graph)?))),
+            stages => print_colored(&highlight::listing(&printable(&listings(stages)))),
+        }
     }
 
     /// The graphs to be shown.
@@ -143,7 +171,6 @@ impl Show {
 
     fn text(&self, graph: &Graph) -> Result<String, Error> {
         Ok(match self.form {
-            Form { json: true, .. } => graph.to_json()?,
             Form { dot: true, .. } => graph.to_dot(),
             Form { plan: true, .. } => Program::inspect(graph)?.plan.to_string(),
             Form { clif: true, .. } => Program::inspect(graph)?.clif(),
@@ -184,6 +211,26 @@ fn sizes(stages: &[Stage]) -> Result<String, Error> {
     row("bytes of code", &|counts| counts.code_bytes);
     row("bytes of memory", &|counts| counts.memory_bytes);
     Ok(text)
+}
+
+/// The table of sizes in JSON.
+fn sizes_json(stages: &[Stage]) -> Result<Value, Error> {
+    let name = stages.first().map(|stage| stage.graph.name().to_string());
+    let stages = stages.iter().map(|stage| {
+        let Counts { inputs, outputs, guards, ops, constant_bytes, code_bytes, memory_bytes } = counts(&stage.graph)?;
+        Ok(json!({
+            "after": stage.name,
+            "inputs": inputs,
+            "outputs": outputs,
+            "guards": guards,
+            "operations": ops.values().sum::<usize>(),
+            "by_name": ops,
+            "constant_bytes": constant_bytes,
+            "code_bytes": code_bytes,
+            "memory_bytes": memory_bytes,
+        }))
+    });
+    Ok(json!({"graph": name, "stages": stages.collect::<Result<Vec<_>, Error>>()?}))
 }
 
 /// The numbers of one graph.

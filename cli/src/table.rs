@@ -62,7 +62,7 @@ impl Table {
                 Some((first, last)) => {
                     let (first, last) = (self.column(first.trim())?, self.column(last.trim())?);
                     if first > last {
-                        return Err(Malformed::whole(format!("the columns of {part} stand in the opposite order")));
+                        return Err(Malformed::whole(format!("the columns of {part} are in the opposite order")));
                     }
                     columns.extend(first..=last);
                 }
@@ -186,7 +186,7 @@ mod tests {
         fails("aeg", "f64[2]", "there is no column \"aeg\"; did you mean \"age\"?");
         fails("#5", "f64[2]", "takes columns from #1 to #4, but got #5");
         fails("#0", "f64[2]", "takes columns from #1 to #4, but got #0");
-        fails("n..=age", "f64[2,4]", "the columns of n..=age stand in the opposite order");
+        fails("n..=age", "f64[2,4]", "the columns of n..=age are in the opposite order");
         fails("age", "f64[3]", "takes f64[3], but got 1 columns of 2 rows");
         fails("age,n", "f64[2]", "takes f64[2], but got 2 columns of 2 rows");
         fails("age", "f64[]", "takes f64[], but got 1 columns of 2 rows");

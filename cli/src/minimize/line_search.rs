@@ -73,7 +73,7 @@ where
         let x = state.take_param().expect("bug: a line search without a point");
         let start = Trial { value: problem.cost(&x)?, gradient: problem.gradient(&x)?, x };
         let slope = dot(&start.gradient, &self.direction);
-        // Near the minimum, values differ by rounding alone while slopes still tell where it lies.
+        // Near the minimum, values differ by rounding alone while slopes still show where it is.
         let rounding = 4.0 * self.epsilon * start.value.abs();
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let mut step = self.last.as_ref().map_or(1.0, |last| 2.0 * last.get());

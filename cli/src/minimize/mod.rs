@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use retrograd::Error;
@@ -18,21 +19,22 @@ use self::solve::{Method, Outcome, Settings, Stop, minimize};
 use self::trajectory::Trajectory;
 use crate::inputs::{InputFlags, values_help};
 use crate::limits::{LimitFlags, MemoryFlag};
-use crate::names::{input_positions, output_position, require_some};
-use crate::numbers::{object, write_arrays};
-use crate::output::{printable, report, tell, usage_error, write};
+use crate::names::{input_positions, names_help, output_position, require_some};
+use crate::numbers::{Format, file_parser, object, write_arrays};
+use crate::output::{messages, print_error, printable, report, usage_error, write};
 
 /// Minimizes a scalar output over some inputs.
 #[derive(Args)]
 #[command(after_long_help = concat!("\
-It starts at the values of the inputs, of which all are needed, and converges where the norm of the gradient is within the
-tolerance, at a point that is as low as any on the way (\"gradient\"). The result tells the value, the norm of the
-gradient, and the point.
+The search starts at the given values; every input needs one. It converges where the norm of the gradient is within the
+tolerance, unless a lower point was met before (\"gradient\"). The result is an object of method, stopped, iterations,
+evaluations, value, gradient_norm and point.
 
-It ends with exit code 1, the reason on the standard error, and the lowest point that it met as its result, if it does not
-converge: after the most iterations that there may be (\"iterations\"), where no step leads to a lower value (\"no
-progress\"), where value or gradient become infinite or NaN (\"diverged\"), or where the graph cannot be evaluated
-(\"failed\"). Wrong usage is exit code 2.
+If it does not converge, the exit code is 1, the reason is on the standard error, and the result is the lowest point that was
+met. The reasons are: the limit of iterations (\"iterations\"), no step that lowers the value (\"no progress\"), a value or a
+gradient that is infinite or NaN (\"diverged\"), and a graph that cannot be evaluated (\"failed\").
+
+", names_help!(), "
 
 ", values_help!(), "
 
@@ -49,28 +51,28 @@ pub struct Minimize {
     /// The output to minimize, a floating-point scalar [default: the first].
     #[arg(long, value_name = "OUTPUT")]
     of: Option<String>,
-    /// The inputs that are unknown; the others keep their values [default: every floating-point input].
+    /// The inputs to minimize over, as `w,t` or `w t`; the others keep their values [default: every floating-point input].
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     wrt: Vec<String>,
-    /// How to minimize.
+    /// The method.
     #[arg(long, value_enum, default_value_t = Method::Lbfgs)]
     method: Method,
-    /// How far to step, for adam [default: 0.01] and gradient-descent [default: by a line search].
+    /// The step size of adam [default: 0.01] and gradient-descent [default: a line search].
     #[arg(long, value_name = "RATE", value_parser = positive)]
     learning_rate: Option<f64>,
-    /// The most iterations.
+    /// The limit of iterations.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_iterations: u64,
     /// The norm of the gradient at which to stop.
     #[arg(long, value_name = "NORM", default_value = "1e-6", value_parser = not_negative)]
     tolerance: f64,
-    /// Where to write the result, as JSON or .npz [default: the standard output].
-    #[arg(short, long, value_name = "FILE")]
+    /// Where to write the result, as .json or .npz [default: the standard output].
+    #[arg(short, long, value_name = "FILE", value_parser = file_parser().try_map(result_file))]
     output: Option<PathBuf>,
-    /// Where to write the point alone, as JSON or .npz: what `retrograd run --input` reads.
-    #[arg(long, value_name = "FILE")]
+    /// Where to write the point alone, as .json or .npz for `retrograd run --input`; .npy and .csv where it fits these.
+    #[arg(long, value_name = "FILE", value_parser = file_parser())]
     point: Option<PathBuf>,
-    /// Where to write the iterations: a table as .csv, or a plot as .svg.
+    /// Where to write all iterations, as a table (.csv) or a plot (.svg).
     #[arg(long, value_name = "FILE", value_parser = trajectory_file)]
     trajectory: Option<PathBuf>,
     #[command(flatten)]
@@ -94,8 +96,17 @@ fn trajectory_file(text: &str) -> Result<PathBuf, String> {
     if known { Ok(path) } else { Err("takes a file that ends in .csv or .svg".to_string()) }
 }
 
+fn result_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match Format::of(Some(&path)) {
+        Ok(Format::Json | Format::Npz) => Ok(path),
+        Ok(Format::Npy | Format::Csv) | Err(_) => {
+            Err("takes a file that ends in .json or .npz; the point alone, with --point, also as .npy or .csv")
+        }
+    }
+}
+
 impl Minimize {
-    /// Does what the verb says, and tells what went wrong.
+    /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         match self.work() {
             Ok(code) => code,
@@ -134,11 +145,16 @@ impl Minimize {
             }
         });
         bar.finish_and_clear();
-        if let Some(path) = &self.trajectory {
-            self.write_trajectory(path, &trajectory, &objective)?;
-        }
-        self.write_result(&objective, &outcome)?;
-        Ok(self.tell_failure(&objective, &outcome))
+        // A file that cannot be written must not cost the others, nor hide why the search ended.
+        let written = [
+            self.trajectory.as_ref().map_or(Ok(()), |path| self.write_trajectory(path, &trajectory, &objective)),
+            self.write_point(&objective, &outcome),
+            self.write_result(&objective, &outcome),
+        ];
+        let note = if outcome.point.is_some() && written.iter().all(Result::is_ok) { NOTE } else { "" };
+        let code = self.report_failure(&objective, &outcome, note);
+        let codes = written.map(|outcome| report(&self.file, outcome));
+        Ok(if codes == [ExitCode::SUCCESS; 3] { code } else { ExitCode::FAILURE })
     }
 
     fn write_trajectory(&self, path: &Path, trajectory: &Trajectory, objective: &Objective) -> Result<(), Error> {
@@ -149,18 +165,22 @@ impl Minimize {
         }
     }
 
+    /// The point alone, if it is wanted and there is one.
+    fn write_point(&self, objective: &Objective, outcome: &Outcome) -> Result<(), Error> {
+        let (Some(path), Some(point)) = (&self.point, &outcome.point) else { return Ok(()) };
+        let arrays = objective.arrays(&point.x);
+        write_arrays(Some(path), &arrays.iter().map(|(name, array)| (*name, array)).collect::<Vec<_>>())
+    }
+
     /// The result, if there is a point at all.
     fn write_result(&self, objective: &Objective, outcome: &Outcome) -> Result<(), Error> {
         let Some(point) = &outcome.point else { return Ok(()) };
         let arrays = objective.arrays(&point.x);
         let by_name: Vec<(&str, &Array)> = arrays.iter().map(|(name, array)| (*name, array)).collect();
-        if let Some(path) = &self.point {
-            write_arrays(Some(path), &by_name)?;
-        }
         let (value, norm) = (Array::scalar(point.value), Array::scalar(point.gradient_norm()));
         let iterations = Array::scalar(i64::try_from(outcome.iteration).unwrap_or(i64::MAX));
         let output = self.output.as_deref();
-        if output.is_some_and(|path| path.extension().is_some_and(|extension| extension == "npz")) {
+        if Format::of(output)? == Format::Npz {
             let converged = Array::scalar(matches!(outcome.stop, Stop::Gradient));
             let more = [
                 ("result.value", &value),
@@ -182,33 +202,35 @@ impl Minimize {
     }
 
     /// Says how far it came.
-    fn tell_no_convergence(&self, reason: &str, outcome: &Outcome) -> ExitCode {
+    fn report_no_convergence(&self, reason: &str, outcome: &Outcome, note: &str) -> ExitCode {
         let norm = outcome.point.as_ref().map_or(f64::NAN, |point| point.gradient_norm());
         let (file, iteration, tolerance) = (self.file.display(), outcome.iteration, self.tolerance);
-        tell(&format!(
+        print_error(&format!(
             "{file}: minimize: did not converge: {reason}; in iteration {iteration} the norm of the gradient is \
-             {norm:.3e}, the tolerance {tolerance:e} (the lowest point is written)"
+             {norm:.3e}, the tolerance {tolerance:e}{note}"
         ));
         ExitCode::FAILURE
     }
 
-    fn tell_failure(&self, objective: &Objective, outcome: &Outcome) -> ExitCode {
+    fn report_failure(&self, objective: &Objective, outcome: &Outcome, note: &str) -> ExitCode {
         let (what, x) = match &outcome.stop {
             Stop::Gradient => return ExitCode::SUCCESS,
             Stop::Iterations => {
-                return self.tell_no_convergence("there were all iterations that there may be", outcome);
+                return self.report_no_convergence("the limit of iterations is reached", outcome, note);
             }
-            Stop::NoProgress => return self.tell_no_convergence("no step leads to a lower value", outcome),
-            Stop::Failed(error, x) => (error.to_string(), x),
+            Stop::NoProgress => return self.report_no_convergence("no step leads to a lower value", outcome, note),
+            Stop::Failed(error, x) => (messages(error).join("\n"), x),
             Stop::Diverged(point) => (culprit(objective, point), &point.x),
         };
         let (file, iteration, place) = (self.file.display(), outcome.iteration, abridged(objective, x));
         let verb = if matches!(outcome.stop, Stop::Diverged(_)) { "diverged" } else { "failed" };
-        let written = if outcome.point.is_some() { " (the lowest point is written)" } else { "" };
-        tell(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{written}: {what}"));
+        print_error(&format!("{file}: minimize: {verb} in iteration {iteration} at {place}{note}: {what}"));
         ExitCode::FAILURE
     }
 }
+
+/// What there is although the search failed.
+const NOTE: &str = " (the lowest point is written)";
 
 fn reason(stop: &Stop) -> &'static str {
     match stop {

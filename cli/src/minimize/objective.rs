@@ -75,7 +75,7 @@ impl Objective {
         with_products: bool,
         max_bytes: u64,
     ) -> Result<Objective, Error> {
-        // Derivatives stand after all outputs, of which but one is of interest.
+        // Derivatives follow all outputs, of which only one is of interest.
         let derivatives: Vec<usize> = (graph.outputs().len()..).take(wrt.len()).collect();
         let mut left = max_bytes;
         let mut compile = |graph: Graph, outputs: &[usize]| {

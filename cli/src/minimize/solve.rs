@@ -16,13 +16,13 @@ use super::objective::{Objective, Point, norm};
 /// How to minimize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// Along the gradient, with a line search, or in steps of a given rate.
+    /// Along the negative gradient, with a line search or a given step size.
     GradientDescent,
-    /// Adam (Kingma and Ba 2015), in steps of a given rate.
+    /// Adam (Kingma and Ba 2015), with a given step size.
     Adam,
     /// Limited-memory BFGS, with a line search.
     Lbfgs,
-    /// Newton's method, by conjugate gradients on products with the Hessian, with a line search.
+    /// Newton's method with a line search; conjugate gradients on Hessian-vector products give the step.
     NewtonCg,
 }
 
@@ -48,7 +48,7 @@ pub enum Stop {
     Failed(Error, Vec<f64>),
 }
 
-/// Where it stopped: the lowest point that was seen, also on the way of a line search, or that of least gradient beside it,
+/// Where it stopped: the lowest point that was seen, also during a line search, or one as low with the least gradient,
 /// unless none was finite.
 pub struct Outcome {
     pub point: Option<Rc<Point>>,
@@ -124,7 +124,7 @@ where
 
 type State = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
 
-/// What is told of a run while it lasts, and when it has to end.
+/// What is recorded during a run, and when it has to end.
 struct Watch<'w, 'o> {
     tolerance: f64,
     /// How much values differ by rounding, relative to themselves.
@@ -136,7 +136,7 @@ struct Watch<'w, 'o> {
 }
 
 impl Watch<'_, '_> {
-    /// Looks at where an iteration led; tells whether it was the last one.
+    /// Looks at where an iteration led; returns whether it was the last one.
     fn look(&mut self, iteration: u64, point: Rc<Point>, has_moved: bool) -> bool {
         self.iteration = iteration;
         self.stop = if !point.is_finite() {

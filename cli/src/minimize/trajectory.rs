@@ -1,6 +1,7 @@
-use retrograd::value::Array;
+use retrograd::value::Scalar;
 
 use super::objective::{Objective, Point};
+use crate::numbers::csv_field;
 use crate::plot::{Line, Plot, svg};
 
 /// Where the iterations of a run led.
@@ -30,7 +31,7 @@ impl Trajectory {
 
     /// A line for each iteration: its number, the value, the norm of the gradient, and the unknowns.
     pub fn csv(&self, objective: &Objective) -> Vec<u8> {
-        let number = |x: f64| Array::scalar(x).to_json().replace('"', "");
+        let number = |x: f64| csv_field(Scalar::F64(x));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let header = ["iteration", "value", "gradient_norm"].map(String::from);
         let mut write = |record: Vec<String>| writer.write_record(record).expect("bug: memory that cannot be written");
@@ -42,7 +43,7 @@ impl Trajectory {
         writer.into_inner().expect("bug: memory that cannot be written")
     }
 
-    /// The value over the iterations, and beside it, for two unknown numbers, the path on contours.
+    /// A plot of the value over the iterations and, for two unknown numbers, one of the path on contours.
     pub fn svg(&self, objective: &Objective) -> String {
         let mut plots = vec![self.values(objective)];
         if let [x, y] = &objective.element_names()[..] {

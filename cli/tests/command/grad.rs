@@ -11,6 +11,7 @@ fn gradients_of_gradients_come_from_files_alone() {
     let both = folder.ok(&["grad", "f.json", "--wrt", "x", "w"]);
     assert_eq!(folder.ok(&["grad", "f.json", "--wrt", "x", "--wrt", "w", "-o", "-"]), both);
     assert!(both.find("x.grad") < both.find("w.grad"));
+    assert_eq!(folder.ok(&["grad", "f.json", "--wrt", "x,w"]), both);
 
     folder.write(
         "square.json",
@@ -61,7 +62,8 @@ fn a_derivative_that_is_too_large_or_of_nothing_is_refused() {
     folder.write("g.json", &text);
     assert_eq!(
         folder.fails(1, &["grad", "g.json", "--hessian", "--wrt", "x"]),
-        "error: g.json: y.x.x.hessian: limit of 268435456 elements of a value exceeded: got 10000000000\n"
+        "error: g.json: y.x.x.hessian: limit of 268435456 elements of a value exceeded: got 10000000000; \
+         --max-elements allows more\n"
     );
     let integers = folder.read("f.json").replace("f64", "i64");
     folder.write("g.json", &integers);
@@ -121,4 +123,59 @@ fn every_derivative_of_one_function() {
     let outputs: Vec<&str> =
         listing.lines().rev().nth(1).unwrap().split(", ").map(|x| x.split(':').next().unwrap()).collect();
     assert_eq!(outputs, ["  return k", "y", "k.tangent", "y.tangent"]);
+}
+
+/// Names are listed with commas between them, and one that holds a comma is still found.
+#[test]
+fn lists_of_names_have_commas() {
+    let folder = Folder::new();
+    folder.write("f.json", &folder.read("f.json").replace("\"x\"", "\"x,k\""));
+    let outputs = |wrt: &[&str]| {
+        let text = folder.ok(&[&["grad", "f.json", "--wrt"], wrt].concat());
+        ["w.grad", "x,k.grad"].map(|name| text.contains(&format!("\"{name}\"")))
+    };
+    assert_eq!(outputs(&["x,k"]), [false, true]);
+    assert_eq!(outputs(&["w,x,k"]), [true, true]);
+    assert_eq!(outputs(&["x,k,w"]), [true, true]);
+    let fails = |verb: &str, wrt: &str| folder.fails(1, &[verb, "f.json", "--wrt", wrt]);
+    for verb in ["grad", "check-grad", "minimize"] {
+        assert_eq!(fails(verb, "w,v"), "error: there is no input \"v\"; there are: w, x,k, k\n");
+        assert_eq!(fails(verb, "w,w"), "error: w: is named twice\n");
+    }
+    let err = folder.fails(1, &["bench", "f.json", "--grad", "--wrt", "w,x,k,v", "--seconds", "0.01"]);
+    assert_eq!(err, "error: there is no input \"v\"; there are: w, x,k, k\n");
+    assert_eq!(folder.ok(&["grad", "f.json", "--jvp", "--of", "y,k"]), folder.ok(&["grad", "f.json", "--jvp"]));
+}
+
+/// What could not be read again is not written, and the option that is named makes it readable.
+#[test]
+fn a_result_beyond_the_limits_is_not_written() {
+    let folder = Folder::new();
+    let length = folder.read("f.json").len();
+    folder.write("out.json", "old");
+    for (option, limit, what) in [
+        ("--max-nodes", 7, "nodes of a document"),
+        ("--max-total-bytes", 120, "bytes of all values"),
+        ("--max-file-bytes", length, "bytes of a document"),
+    ] {
+        // The graph itself is within the limit.
+        folder.ok(&["check", "f.json", option, &limit.to_string()]);
+        let grad = |limit: &str| folder.run(&["grad", "f.json", "-o", "out.json", option, limit]);
+        let (code, out, err) = grad(&limit.to_string());
+        let expected = "error: f.json: the result is not written, since it could not be read again: ";
+        assert!(code == 1 && out.is_empty() && err.starts_with(expected), "{err}");
+        assert!(err.contains(&format!("limit of {limit} {what} exceeded")), "{err}");
+        assert!(err.ends_with(&format!("; {option} allows more, here and where the result is read\n")), "{err}");
+        assert_eq!(folder.read("out.json"), "old");
+        // The least limit that lets it be written lets it be read, and the next smaller one neither.
+        let least = (limit..10 * limit).find(|limit| grad(&limit.to_string()).0 == 0).unwrap();
+        folder.ok(&["check", "out.json", option, &least.to_string()]);
+        folder.fails(1, &["check", "out.json", option, &(least - 1).to_string()]);
+        folder.write("out.json", "old");
+    }
+    let text = folder.read("f.json").replace("[3]", "[4]");
+    folder.write("g.json", &text);
+    let err = folder.fails(1, &["grad", "g.json", "--wrt", "x", "--hessian", "--max-elements", "15"]);
+    assert!(err.ends_with("limit of 15 elements of a value exceeded: got 16; --max-elements allows more\n"), "{err}");
+    folder.ok(&["grad", "g.json", "--wrt", "x", "--hessian", "--max-elements", "16"]);
 }

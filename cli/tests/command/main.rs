@@ -6,6 +6,7 @@ mod check_grad;
 mod diff;
 mod examples;
 mod grad;
+mod json;
 mod minimize;
 mod numbers;
 mod ops;

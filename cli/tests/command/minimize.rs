@@ -168,8 +168,7 @@ fn what_does_not_converge_fails() {
             (1, Some("iterations"), 3.0),
             "{method}"
         );
-        let start =
-            "error: f.json: minimize: did not converge: there were all iterations that there may be; in iteration 3";
+        let start = "error: f.json: minimize: did not converge: the limit of iterations is reached; in iteration 3";
         assert!(err.starts_with(start) && err.ends_with("tolerance 1e-6 (the lowest point is written)\n"), "{err}");
         assert!(number(&few["value"]) < 24.2, "{few}");
     }
@@ -326,14 +325,31 @@ fn a_guard_that_does_not_hold_is_told() {
 fn bad_inputs_of_minimize() {
     let folder = Folder::new();
     let fails = |options: &[&str]| folder.fails(1, &[&["minimize", "f.json"], options].concat());
-    assert_eq!(fails(&[]), "error: input \"w\" has no value\n");
+    assert!(fails(&[]).starts_with("error: 3 inputs have no value: w (f64[3]), x (f64[3]), k (i64[])\n"));
     assert_eq!(fails(&["--of", "z"]), "error: there is no output \"z\"; there are: y, k\n");
     assert_eq!(fails(&["--wrt", "v"]), "error: there is no input \"v\"; there are: w, x, k\n");
     let values = super::VALUES;
     let with = |options: &[&str]| fails(&[&values[..], options].concat());
     assert_eq!(with(&["--wrt", "k"]), "error: f.json: derivative: \"k\" must be of floating point, but is i64[]\n");
-    let expected = "error: cannot write no/path.csv: No such file or directory (os error 2)\n";
-    assert_eq!(with(&["--max-iterations", "1", "--trajectory", "no/path.csv"]), expected);
     let err = folder.fails(2, &["minimize", "f.json", "--learning-rate", "1"]);
     assert!(err.starts_with("error: --learning-rate is for adam and gradient-descent; "), "{err}");
+}
+
+/// A file that cannot be written is an error, but it costs neither the other files nor the result.
+#[test]
+fn one_file_that_cannot_be_written_costs_no_other() {
+    let folder = Folder::new();
+    let path = example("rosenbrock.json");
+    let search = ["minimize", path.to_str().unwrap(), "x=-1.2", "y=1"];
+    let result = folder.ok(&search);
+    let cannot = |name: &str| format!("error: cannot write {name}: No such file or directory (os error 2)\n");
+    let options = ["--trajectory", "no/path.csv", "--point", "no/point.json"];
+    let outcome = folder.run(&[&search[..], &options].concat());
+    assert_eq!(outcome, (1, result.clone(), cannot("no/path.csv") + &cannot("no/point.json")));
+    let options =
+        ["--trajectory", "path.csv", "--point", "point.json", "-o", "no/result.json", "--max-iterations", "3"];
+    let err = folder.fails(1, &[&search[..], &options].concat());
+    assert!(err.contains("the limit of iterations is reached") && err.ends_with(&cannot("no/result.json")), "{err}");
+    assert!(!err.contains("is written"), "{err}");
+    assert_eq!((folder.read("path.csv").lines().count(), folder.read("point.json").lines().count()), (5, 4));
 }

@@ -159,12 +159,12 @@ fn bad_archives() {
     save("w.npz", &[("w", three())]);
     assert_eq!(run(&["-i", "w.npz", "-i", "w.npz"]), "error: w: has two values\n");
     assert_eq!(run(&["-i", "w.npz", VALUES[0]]), "error: w: has two values\n");
-    assert_eq!(run(&["-i", "w.npz"]), "error: input \"x\" has no value\n");
+    assert!(run(&["-i", "w.npz"]).starts_with("error: 2 inputs have no value: x (f64[3]), k (i64[])\n"));
     let whole = fs::read(folder.path("w.npz")).unwrap();
     fs::write(folder.path("cut.npz"), &whole[..whole.len() / 2]).unwrap();
     assert!(run(&["-i", "cut.npz"]).starts_with("error: cut.npz: is damaged or truncated: "));
     let err = folder.fails(1, &["run", "f.json", "-i", "w.npz", "--max-file-bytes", "100"]);
-    assert_eq!(err, "error: f.json: limit of 100 bytes of a document exceeded\n");
+    assert_eq!(err, "error: f.json: limit of 100 bytes of a document exceeded; --max-file-bytes allows more\n");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn bad_outputs() {
     let run = |options: &[&str]| folder.fails(1, &[&["run", "f.json"], &VALUES[..], options].concat());
     assert_eq!(run(&["--only", "yy"]), "error: there is no output \"yy\"; did you mean \"y\"?\n");
     assert_eq!(run(&["--only", "y", "y"]), "error: y: is named twice\n");
-    let expected = "error: out.npy: takes one array, but there are y, k; choose with --only\n";
+    let expected = "error: out.npy: takes one array, but there are y, k; write .json or .npz instead, or choose with `run --only`\n";
     assert_eq!(run(&["-o", "out.npy"]), expected);
     for name in ["no/out.npz", "no/out.json"] {
         let expected = format!("error: cannot write {name}: No such file or directory (os error 2)\n");

@@ -1,6 +1,7 @@
 use retrograd::Graph;
 
 use super::Folder;
+use super::examples::files;
 
 #[test]
 fn show_prints_a_listing_or_json() {
@@ -138,4 +139,59 @@ fn a_drawing_has_slots_only_where_order_matters() {
 }
 "#
     );
+}
+
+/// The output with colors, which some terminal wants.
+fn colored(folder: &Folder, arguments: &[&str]) -> String {
+    let mut command = folder.command(arguments);
+    let (code, out, err) = super::outcome(command.env("CLICOLOR_FORCE", "1").output().unwrap());
+    assert_eq!((code, err.as_str()), (0, ""));
+    out
+}
+
+#[test]
+fn listings_are_colored_where_colors_are_wanted() {
+    let folder = Folder::new();
+    let path = files().into_iter().find(|(name, _)| name == "taylor_sine").unwrap().1;
+    let painted = colored(&folder, &["show", path.to_str().unwrap()]);
+    let plain = folder.ok(&["show", path.to_str().unwrap()]);
+    let line = |text: &str, part: &str| text.lines().find(|line| line.contains(part)).unwrap().to_string();
+    assert!(line(&painted, "taylor_sine").contains(": \u{1b}[32mf64[]\u{1b}[0m"), "{painted}");
+    let (mul, guard) = (line(&plain, " = mul "), line(&plain, "guard "));
+    let (code, source) = mul.split_once("  # ").unwrap();
+    let (result, operands) = code.split_once(": f64[] = mul").unwrap();
+    let expected = format!(
+        "{result}: \u{1b}[32mf64[]\u{1b}[0m = \u{1b}[36mmul\u{1b}[0m{operands}\u{1b}[90m  # {source}\u{1b}[0m\n"
+    );
+    assert!(painted.contains(&expected), "{painted}");
+    let (code, source) = guard.split_once("  # ").unwrap();
+    assert!(painted.contains(&format!("\u{1b}[33m{code}\u{1b}[0m\u{1b}[90m  # {source}\u{1b}[0m\n")), "{painted}");
+    let mut command = folder.command(&["show", path.to_str().unwrap()]);
+    let output = command.envs([("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).output().unwrap();
+    assert_eq!(super::outcome(output), (0, plain, String::new()));
+}
+
+/// Colors are all that they add, whatever the names.
+#[test]
+fn colors_leave_the_text_as_it_is() {
+    let folder = Folder::new();
+    let nasty = "\\u001b[31m = a  # b: c] , {";
+    folder.write("nasty.json", &folder.read("f.json").replace("\"w\"", &format!("\"{nasty}\"")));
+    let mut paths: Vec<String> = files().into_iter().map(|(_, path)| path.to_str().unwrap().to_string()).collect();
+    paths.push("nasty.json".to_string());
+    for path in paths {
+        for options in [&[][..], &["--after", "all"], &["--plan"]] {
+            let arguments = [&["show", &*path], options].concat();
+            let painted = colored(&folder, &arguments);
+            assert!(painted.contains("\u{1b}[36m") && painted.contains("\u{1b}[32m"), "{painted}");
+            let mut text = painted.clone();
+            for style in ["1", "32", "33", "36", "90", "0"] {
+                text = text.replace(&format!("\u{1b}[{style}m"), "");
+            }
+            assert_eq!(text, folder.ok(&arguments), "{arguments:?}");
+        }
+        for form in ["--dot", "--json"] {
+            assert_eq!(colored(&folder, &["show", &path, form]), folder.ok(&["show", &path, form]));
+        }
+    }
 }

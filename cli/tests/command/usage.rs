@@ -27,19 +27,52 @@ fn limits_can_be_set() {
         let err = folder.fails(1, &[&["run", "f.json"], &VALUES[..], flags].concat());
         assert_eq!(err, format!("error: f.json: {expected}\n"));
     };
-    fails(&["--max-nodes", "6"], "f: limit of 6 nodes of a document exceeded: got 7");
-    fails(&["--max-elements", "2"], "f.w: limit of 2 elements of a value exceeded: got 3");
-    fails(&["--max-file-bytes", "10"], "limit of 10 bytes of a document exceeded");
-    fails(&["--max-total-bytes", "30"], "f.x: limit of 30 bytes of all values exceeded: got 48");
-    fails(&["--max-memory", "8", "--interpret"], "limit of 8 bytes of memory for a run exceeded");
-    fails(&["--max-memory", "8"], "limit of 8 bytes of memory for a run exceeded: got 16");
+    fails(&["--max-nodes", "6"], "f: limit of 6 nodes of a document exceeded: got 7; --max-nodes allows more");
+    fails(&["--max-elements", "2"], "f.w: limit of 2 elements of a value exceeded: got 3; --max-elements allows more");
+    fails(&["--max-file-bytes", "10"], "limit of 10 bytes of a document exceeded; --max-file-bytes allows more");
+    fails(
+        &["--max-total-bytes", "30"],
+        "f.x: limit of 30 bytes of all values exceeded: got 48; --max-total-bytes allows more",
+    );
+    fails(
+        &["--max-memory", "8", "--interpret"],
+        "limit of 8 bytes of memory for a run exceeded; --max-memory allows more",
+    );
+    fails(&["--max-memory", "8"], "limit of 8 bytes of memory for a run exceeded: got 16; --max-memory allows more");
     for (verb, flags) in [("check-grad", &["k=2"][..]), ("bench", &[]), ("minimize", &VALUES[..])] {
         let err = folder.fails(1, &[&[verb, "f.json", "--max-memory", "8"], flags].concat());
         assert!(err.contains("limit of 8 bytes of memory for a run exceeded: got "), "{verb}: {err}");
+        assert!(err.ends_with("; --max-memory allows more\n"), "{verb}: {err}");
     }
     for verb in ["show", "check", "grad", "optimize", "check-grad", "bench", "minimize"] {
         let err = folder.fails(1, &[verb, "f.json", "--max-nodes", "6"]);
-        assert_eq!(err, "error: f.json: f: limit of 6 nodes of a document exceeded: got 7\n");
+        assert_eq!(err, "error: f.json: f: limit of 6 nodes of a document exceeded: got 7; --max-nodes allows more\n");
+    }
+}
+
+/// Limits are what few users set, so that the help lists them apart from the other options.
+#[test]
+fn limits_have_a_section_of_their_own() {
+    let folder = Folder::new();
+    let files = ["--max-file-bytes", "--max-nodes", "--max-elements", "--max-total-bytes"];
+    for verb in VERBS {
+        for help in ["-h", "--help"] {
+            let text = folder.ok(&[verb, help]);
+            let (options, limits) = text.split_once("\nLimits:\n").unwrap_or((&text, ""));
+            let limits: Vec<&str> = limits
+                .lines()
+                .take_while(|line| line.is_empty() || line.starts_with(' '))
+                .filter_map(|line| line.trim_start().split(' ').next().filter(|word| word.starts_with("--")))
+                .collect();
+            let runs = ["run", "check-grad", "bench", "minimize"].contains(&verb);
+            let expected = match verb {
+                "ops" | "completions" | "man" => vec![],
+                _ if runs => [&["--max-memory"], &files[..]].concat(),
+                _ => files.to_vec(),
+            };
+            assert_eq!(limits, expected, "{verb} {help}");
+            assert!(!options.replace("--max-iterations", "").contains("  --max-"), "{verb} {help}");
+        }
     }
 }
 
@@ -67,6 +100,9 @@ fn bad_usage_exits_with_2() {
         &["run", "-", "--input", "-"],
         &["run", "f.json", "--input", "-", "w=@-"],
         &["run", "f.json", "w=@"],
+        &["run", "f.json", "--template", "k=1"],
+        &["run", "f.json", "--template", "--only", "y"],
+        &["show", "f.json", "--plan", "--sizes"],
         &["check-grad", "f.json", "--points", "0"],
         &["check-grad", "f.json", "--range", "1..0"],
         &["check-grad", "f.json", "--range", "0..inf"],
