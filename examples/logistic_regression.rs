@@ -1,6 +1,6 @@
 //! Logistic regression, from a loss in plain Rust to native gradient code, and to a file and back.
 //!
-//! `cargo run --release --example logistic_regression`
+//! `cargo run -p retrograd --example logistic_regression`; an argument is the folder where graphs are written.
 
 #[path = "common/random.rs"]
 pub mod random;
@@ -9,25 +9,16 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array1, Array2, Axis, Dimension, s};
 use random::Random;
 use retrograd::value::{Array, Type};
 use retrograd::{Graph, Program, Var, differentiate, jit, optimize, value_and_grad};
 
-/// Trains logistic regressions, saves a loss and its gradient, and runs them from their files.
-#[derive(Parser)]
-struct Args {
-    /// Where the graphs are written.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/logistic_regression"))]
-    out: PathBuf,
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/logistic_regression");
+    let out = env::args_os().nth(1).map_or_else(beside, PathBuf::from);
     toy_problem()?;
-    breast_cancer(&args.out)
+    breast_cancer(&out)
 }
 
 // The toy problem: four points, and a loss that is written as in a textbook.
@@ -123,22 +114,20 @@ fn breast_cancer(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("Breast cancer, {} rows of {} features, {N_STEPS} steps", x.nrows(), x.ncols());
 
     // Every row is held out once, so the accuracy does not hang on a lucky choice.
-    let bar = progress_bar();
     let scores = jit(score);
     let mut n_right = 0;
     for fold in 0..N_FOLDS {
         let (held_out, rest): (Vec<usize>, Vec<usize>) = (0..t.len()).partition(|row| row % N_FOLDS == fold);
         let (train_x, train_t) = (x.select(Axis(0), &rest), t.select(Axis(0), &rest));
         let scale = Scale::of(&train_x)?;
-        let (w, b) = train(&step, &scale.apply(&train_x), &train_t, &bar)?;
+        let (w, b) = train(&step, &scale.apply(&train_x), &train_t)?;
         let z: Array1<f64> = scores.call((&w, b), scale.apply(&x.select(Axis(0), &held_out)))?;
         n_right += z.iter().zip(&held_out).filter(|&(&z, &row)| (z > 0.0) == (t[row] > 0.5)).count();
     }
     let accuracy = n_right as f64 / t.len() as f64;
 
     let x = Scale::of(&x)?.apply(&x);
-    let (w, b) = train(&step, &x, &t, &bar)?;
-    bar.finish_and_clear();
+    let (w, b) = train(&step, &x, &t)?;
     let (initial, _) = step((&Array1::zeros(x.ncols()), 0.0), &x, &t)?;
     let (trained, (dw, db)) = step((&w, b), &x, &t)?;
     println!("  initial loss       {initial:8.6}");
@@ -159,18 +148,15 @@ fn train(
     step: &impl Fn((&Array1<f64>, f64), &Array2<f64>, &Array1<f64>) -> Result<Step, retrograd::Error>,
     x: &Array2<f64>,
     t: &Array1<f64>,
-    bar: &ProgressBar,
 ) -> Result<(Array1<f64>, f64), retrograd::Error> {
     let (mut w, mut b) = (Array1::<f64>::zeros(x.ncols()), 0.0);
     let (mut w_speed, mut b_speed) = (w.clone(), 0.0);
     for _ in 0..N_STEPS {
-        let (loss, (dw, db)) = step((&w, b), x, t)?;
+        let (_, (dw, db)) = step((&w, b), x, t)?;
         w_speed = MOMENTUM * w_speed - RATE * dw;
         b_speed = MOMENTUM * b_speed - RATE * db;
         w += &w_speed;
         b += b_speed;
-        bar.set_message(format!("loss {loss:.6}"));
-        bar.inc(1);
     }
     Ok((w, b))
 }
@@ -218,13 +204,6 @@ fn shown(path: &Path) -> String {
 
 fn array_of<D: Dimension>(x: &ndarray::Array<f64, D>) -> Array {
     Array::from_ndarray(x.clone().into_dyn())
-}
-
-/// A bar on the standard error; none where that is not a terminal.
-fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {msg}").unwrap_or(ProgressStyle::default_bar());
-    ProgressBar::new(((N_FOLDS + 1) * N_STEPS) as u64).with_style(style)
 }
 
 /// The features, and the labels: 0 malignant, 1 benign. The rows are in an order drawn from a fixed seed.

@@ -17,7 +17,7 @@ use retrograd::{Var, jit, scan, value_and_grad};
 #[derive(Parser)]
 struct Args {
     /// Where the drawing is written.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/lotka_volterra"))]
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/lotka_volterra"))]
     out: PathBuf,
 }
 
@@ -145,7 +145,7 @@ fn minimize(mut x: Array1<f64>, f: &impl Fn(&Array1<f64>) -> Outcome) -> Result<
 
 /// Years, hares and lynxes, in thousands of pelts.
 fn load_data() -> Result<Array2<f64>, Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/hare_lynx.csv");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/hare_lynx.csv");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let numbers = text.lines().skip(1).flat_map(|line| line.split(',')).map(str::parse);
     let numbers = numbers.collect::<Result<Vec<f64>, _>>()?;

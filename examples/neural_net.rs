@@ -32,7 +32,7 @@ struct Args {
     #[arg(long, default_value_t = 40)]
     epochs: usize,
     /// Where the files are written.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/neural_net"))]
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/neural_net"))]
     out: PathBuf,
 }
 
@@ -246,7 +246,7 @@ fn accuracy(digits: &Array1<i64>, labels: &[usize]) -> f64 {
 
 /// The images to train on, and those held out.
 fn load_data(random: &mut Random) -> Result<(Data, Data), Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/digits.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits.txt");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for (line, row) in text.lines().enumerate() {

@@ -21,7 +21,7 @@ use svg::{Curve, plot};
 #[derive(Parser)]
 struct Args {
     /// Where the drawing is written.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tanh_derivatives.svg"))]
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tanh_derivatives.svg"))]
     out: PathBuf,
 }
 

@@ -1,4 +1,5 @@
 //! The formats of NumPy, compared with the files that NumPy writes: `tests/data/npy/reference.py`.
+#![cfg(feature = "npz")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,7 +2,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 use retrograd::error::{LimitError, MemoryError};
@@ -10,11 +9,9 @@ use retrograd::ir::{Limits, Operation, Provenance, Value};
 use retrograd::op::{
     BroadcastInDim, Cond, Exp, Iota, Op, Pad, ReduceSum, Reshape, Revolve, Scan, Schedule, Sin, Slice, While,
 };
-use retrograd::value::{Array, DType, Scalar, Type, npy, npz};
+use retrograd::value::{Array, DType, Scalar, Type};
 use retrograd::{Error, Graph, Loop, Program, Var, differentiate, fori_loop, hessian, interpret, optimize, trace};
 use retrograd::{jit, scan};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// Counts what each thread holds, and the most that it did.
 struct Counting;
@@ -472,47 +469,6 @@ fn hessians_of_many_scalars_are_refused_at_once() {
     assert!(peak < 64 * MIB, "{peak} bytes");
 }
 
-/// An archive with one deflated member of a header and zeros.
-fn archive(header: &[u8], n_zeros: usize) -> Vec<u8> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
-    archive.start_file("x.npy", options).unwrap();
-    archive.write_all(header).unwrap();
-    let zeros = vec![0; MIB];
-    (0..n_zeros / MIB).for_each(|_| archive.write_all(&zeros).unwrap());
-    archive.finish().unwrap().into_inner()
-}
-
-fn npy_header(dtype: &str, n: usize) -> Vec<u8> {
-    let text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({n},), }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((text.len() as u16).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-#[test]
-fn archives_are_not_unpacked_before_their_sizes_are_compared() {
-    // What the header says is more than is allowed, or than there is.
-    let bomb = archive(&npy_header("<f8", 1 << 25), 1 << 28);
-    assert!(bomb.len() < MIB);
-    let (outcome, peak) = peak_of(|| npz::read(&bomb, 1 << 20));
-    assert_eq!(outcome.unwrap_err().to_string(), "x.npy: limit of 1048576 bytes of unpacked arrays exceeded");
-    assert!(peak < 4 * MIB, "{peak} bytes");
-    let (types, peak) = peak_of(|| npz::types(&bomb));
-    assert_eq!(types, Ok(vec![("x".to_string(), array(&[1 << 25]))]));
-    assert!(peak < 4 * MIB, "{peak} bytes");
-    // Bytes that become integers of 64 bits count as these.
-    let narrow = archive(&npy_header("|u1", 1 << 25), 1 << 25);
-    assert!(npz::read(&narrow, (1 << 25) + 1_000).is_err());
-    assert_eq!(npz::read(&narrow, (1 << 28) + 1_000).unwrap()[0].1.size(), 1 << 25);
-    // More data than the header says.
-    let (outcome, peak) = peak_of(|| npz::read(&archive(&npy_header("<f8", 2), 1 << 28), 1 << 30));
-    assert_eq!(outcome.unwrap_err().to_string(), "x.npy: has 1 bytes beyond the data of f64[2]");
-    assert!(peak < 8 * MIB, "{peak} bytes");
-    assert!(npy::read(&npy_header("<f8", usize::MAX)).is_err());
-}
-
 #[test]
 fn integers_that_count_rows_stay_exact() {
     // Numbers of rows beyond 2³¹ are not made here; those of the last rows of a loop are.
@@ -523,4 +479,57 @@ fn integers_that_count_rows_stay_exact() {
     let expected = Ok(vec![Array::from_elements([1], vec![69_999_i64]).unwrap()]);
     assert_eq!(Program::compile(&graph).unwrap().call(&[]), expected);
     assert_eq!(interpret::run(&graph, &[]), expected);
+}
+
+/// Archives of NumPy.
+#[cfg(feature = "npz")]
+mod archives {
+    use std::io::{Cursor, Write};
+
+    use retrograd::value::{npy, npz};
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    use super::{MIB, array, peak_of};
+
+    /// An archive with one deflated member of a header and zeros.
+    fn archive(header: &[u8], n_zeros: usize) -> Vec<u8> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
+        archive.start_file("x.npy", options).unwrap();
+        archive.write_all(header).unwrap();
+        let zeros = vec![0; MIB];
+        (0..n_zeros / MIB).for_each(|_| archive.write_all(&zeros).unwrap());
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn npy_header(dtype: &str, n: usize) -> Vec<u8> {
+        let text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({n},), }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn archives_are_not_unpacked_before_their_sizes_are_compared() {
+        // What the header says is more than is allowed, or than there is.
+        let bomb = archive(&npy_header("<f8", 1 << 25), 1 << 28);
+        assert!(bomb.len() < MIB);
+        let (outcome, peak) = peak_of(|| npz::read(&bomb, 1 << 20));
+        assert_eq!(outcome.unwrap_err().to_string(), "x.npy: limit of 1048576 bytes of unpacked arrays exceeded");
+        assert!(peak < 4 * MIB, "{peak} bytes");
+        let (types, peak) = peak_of(|| npz::types(&bomb));
+        assert_eq!(types, Ok(vec![("x".to_string(), array(&[1 << 25]))]));
+        assert!(peak < 4 * MIB, "{peak} bytes");
+        // Bytes that become integers of 64 bits count as these.
+        let narrow = archive(&npy_header("|u1", 1 << 25), 1 << 25);
+        assert!(npz::read(&narrow, (1 << 25) + 1_000).is_err());
+        assert_eq!(npz::read(&narrow, (1 << 28) + 1_000).unwrap()[0].1.size(), 1 << 25);
+        // More data than the header says.
+        let (outcome, peak) = peak_of(|| npz::read(&archive(&npy_header("<f8", 2), 1 << 28), 1 << 30));
+        assert_eq!(outcome.unwrap_err().to_string(), "x.npy: has 1 bytes beyond the data of f64[2]");
+        assert!(peak < 8 * MIB, "{peak} bytes");
+        assert!(npy::read(&npy_header("<f8", usize::MAX)).is_err());
+    }
 }

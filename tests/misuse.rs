@@ -157,34 +157,6 @@ fn closures_that_nest_too_deep_are_told() {
     );
 }
 
-/// The lines of a crate that is traced through are not the user's.
-#[test]
-fn lines_of_other_crates_are_not_told() {
-    let first = line!();
-    let solve = |m: Var, b: Var| {
-        let m = nalgebra::Matrix2::new(
-            m.index_axis(0, 0).index(0),
-            m.index_axis(0, 0).index(1),
-            m.index_axis(0, 1).index(0),
-            m.index_axis(0, 1).index(1),
-        );
-        let x = m.lu().solve(&nalgebra::Vector2::new(b, b)).unwrap();
-        x.norm()
-    };
-    let last = line!();
-    let graph = jit(solve).graph(array![[1.0, 2.0], [3.0, 4.0]], 1.0).unwrap();
-    assert!(!graph.guards().is_empty(), "nalgebra compares numbers");
-    let lines = graph.guards().iter().map(|guard| guard.at.clone());
-    let lines = lines.chain(graph.ids().skip(2).map(|id| graph.node(id).provenance().at.clone()));
-    for line in lines {
-        let line = line.unwrap().to_string();
-        assert!(line.starts_with(file!()), "{line}");
-    }
-    // Without values the comparison has no answer.
-    let types = (Type::new(DType::F64, [2, 2]), DType::F64);
-    message(trace(solve, types).unwrap_err(), first, last);
-}
-
 /// It would wait for itself.
 #[test]
 fn a_compiled_function_that_calls_itself_is_an_error() {

@@ -109,7 +109,7 @@ fn shell(line: &str, folder: &Path) -> String {
 /// What an example prints.
 fn cargo(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
-    let ["cargo", "run", "--release", rest @ ..] = &words[..] else { panic!("{line}") };
+    let ["cargo", "run", rest @ ..] = &words[..] else { panic!("{line}") };
     common::cargo_run(rest)
 }
 

@@ -282,19 +282,19 @@ macro_rules! constants {
 /// there.
 ///
 /// ```
-/// use nalgebra::{RealField, UnitQuaternion, Vector3};
-/// use retrograd::{Var, jacobian, jit};
+/// use retrograd::{Var, grad, jit};
+/// use simba::scalar::RealField; // nalgebra::RealField
 ///
-/// fn turned<T: RealField + Copy>(angles: [T; 3], [x, y, z]: [T; 3]) -> [T; 3] {
-///     let [roll, pitch, yaw] = angles;
-///     (UnitQuaternion::from_euler_angles(roll, pitch, yaw) * Vector3::new(x, y, z)).into()
+/// fn length<T: RealField>([x, y]: [T; 2]) -> T {
+///     (x.clone() * x + y.clone() * y).sqrt()
 /// }
 ///
-/// // A turn about z moves the x-axis towards y.
-/// let j: [[f64; 3]; 3] = jit(jacobian(turned::<Var>)).call([0.0; 3], [1.0, 0.0, 0.0])?;
-/// assert_eq!(j[1], [0.0, 0.0, 1.0]);
+/// let slope: [f64; 2] = jit(grad(length::<Var>)).call([3.0, 4.0])?;
+/// assert_eq!(slope, [0.6, 0.8]);
 /// # Ok::<(), retrograd::Error>(())
 /// ```
+///
+/// The example `robot_arm` turns vectors by unit quaternions.
 impl RealField for Var {
     as_float!(copysign(sign), max(y), min(y), atan2(x));
 

@@ -6,7 +6,9 @@ use nalgebra::{
     Complex, Isometry3, Matrix2, Matrix3, Matrix4, Quaternion, RealField, Rotation2, Rotation3, SVector,
     SimdComplexField, Translation3, Unit, UnitQuaternion, Vector2, Vector3, Vector4,
 };
+use ndarray::array;
 use retrograd::error::TraceError;
+use retrograd::value::{DType, Type};
 use retrograd::{AllArgs, Error, Function, Var, grad, hessian, jacobian, jit, trace};
 
 /// Numbers that are in no simple relation to each other.
@@ -236,4 +238,34 @@ fn what_takes_a_number_out_of_the_trace_is_an_error() {
         x + SVector::<Var, 2>::new(x, x).map(nalgebra::convert_unchecked::<Var, f32>).x as f64
     });
     check("ulps_eq", |x| if ulps_eq!(x, x + 1.0) { x } else { -x });
+}
+
+/// The lines of a crate that is traced through are not the user's.
+#[test]
+fn lines_of_other_crates_are_not_told() {
+    let first = line!();
+    let solve = |m: Var, b: Var| {
+        let m = nalgebra::Matrix2::new(
+            m.index_axis(0, 0).index(0),
+            m.index_axis(0, 0).index(1),
+            m.index_axis(0, 1).index(0),
+            m.index_axis(0, 1).index(1),
+        );
+        let x = m.lu().solve(&nalgebra::Vector2::new(b, b)).unwrap();
+        x.norm()
+    };
+    let last = line!();
+    let graph = jit(solve).graph(array![[1.0, 2.0], [3.0, 4.0]], 1.0).unwrap();
+    assert!(!graph.guards().is_empty(), "nalgebra compares numbers");
+    let lines = graph.guards().iter().map(|guard| guard.at.clone());
+    let lines = lines.chain(graph.ids().skip(2).map(|id| graph.node(id).provenance().at.clone()));
+    for line in lines {
+        let line = line.unwrap().to_string();
+        assert!(line.starts_with(file!()), "{line}");
+    }
+    // Without values the comparison has no answer.
+    let types = (Type::new(DType::F64, [2, 2]), DType::F64);
+    let message = trace(solve, types).unwrap_err().to_string();
+    let line = message.rsplit_once(&format!("{}:", file!())).and_then(|(_, rest)| rest.split(':').next()?.parse().ok());
+    assert!(line.is_some_and(|line: u32| (first..=last).contains(&line)), "not in {first}..={last}: {message}");
 }
