@@ -14,7 +14,7 @@ use retrograd::op::{
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{
-    Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, scan, trace, while_loop,
+    Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, map, optimize, scan, trace, while_loop,
 };
 
 fn plan(graph: &Graph) -> Report {
@@ -696,11 +696,19 @@ fn a_function_and_its_derivative_are_one_call() {
         let cell = |h: Var, x: Var| ((h * x).tanh(), h.sigmoid().sum());
         scan(h, x, cell).1.sum()
     };
-    let in_a_scan = gradient(&trace(in_a_scan, (f64s(&[100]), f64s(&[5, 100]))).unwrap());
+    let number = gradient(&trace(|x: Var| far(Var::tanh, x), (f64s(&[]),)).unwrap());
+    let in_a_scan = |n: usize| gradient(&trace(in_a_scan, (f64s(&[n]), f64s(&[5, n]))).unwrap());
+    let in_a_map = trace(|x: Var| map(x, |x: Var| x.sin() * x + x.cos()), (f64s(&[100]),)).unwrap();
+    let both = ["logistic and logistic_derivative", "tanh and tanh_derivative"].as_slice();
     let cases = [
-        (long, ["tanh and tanh_derivative"].as_slice()),
-        (small, &["logistic and logistic_derivative"]),
-        (in_a_scan, &["logistic and logistic_derivative", "tanh and tanh_derivative"]),
+        (long, &both[1..]),
+        (small, &both[..1]),
+        (number, &both[1..]),
+        (in_a_scan(100), both),
+        // These keep their numbers in registers.
+        (in_a_scan(3), both),
+        (in_a_scan(1), both),
+        (in_a_map, &["sin and cos"]),
     ];
     for (graph, expected) in cases {
         let graph = optimize::optimize(&graph).unwrap();

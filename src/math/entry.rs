@@ -6,7 +6,7 @@ use super::lanes::Neon;
 use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, MAX_LANES, Portable};
+use super::lanes::{Lanes, Portable};
 use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
@@ -311,16 +311,8 @@ unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, 
 /// `from` points to `m` readable numbers.
 #[inline(always)]
 unsafe fn load<L: Lanes>(from: *const f64, m: usize) -> L {
-    if m == L::N {
-        // SAFETY: `m` numbers are readable.
-        return unsafe { L::load(from) };
-    }
-    let mut lanes = [1.0; MAX_LANES];
-    // SAFETY: `m` numbers are readable, and the array has room for more.
-    unsafe {
-        from.copy_to_nonoverlapping(lanes.as_mut_ptr(), m);
-        L::load(lanes.as_ptr())
-    }
+    // SAFETY: `m` numbers are readable.
+    unsafe { if m == L::N { L::load(from) } else { L::load_part(from, m) } }
 }
 
 /// Writes the first `m <= L::N` lanes.
@@ -329,16 +321,8 @@ unsafe fn load<L: Lanes>(from: *const f64, m: usize) -> L {
 /// `to` points to `m` writable numbers.
 #[inline(always)]
 unsafe fn store<L: Lanes>(x: L, to: *mut f64, m: usize) {
-    if m == L::N {
-        // SAFETY: `m` numbers are writable.
-        return unsafe { x.store(to) };
-    }
-    let mut lanes = [0.0; MAX_LANES];
-    // SAFETY: `m` numbers are writable, and the array has room for more.
-    unsafe {
-        x.store(lanes.as_mut_ptr());
-        to.copy_from_nonoverlapping(lanes.as_ptr(), m);
-    }
+    // SAFETY: `m` numbers are writable.
+    unsafe { if m == L::N { x.store(to) } else { x.store_part(to, m) } }
 }
 
 /// The number of elements that are widened at once: what fits into the first-level cache with room to spare.

@@ -443,6 +443,23 @@ fn two_functions_together_have_the_bits_of_each() {
 }
 
 #[test]
+fn nothing_is_written_behind_the_last_number() {
+    for processor in Processor::available() {
+        for n in LENGTHS {
+            let x = sample(n, n as u64);
+            let [mut y, mut z, mut of_one] = [const { [7.0; 1003 + 8] }; 3];
+            let (couple, one) = (Couple::Tanh.entries(processor), Unary::Exp.entries(processor));
+            // SAFETY: all have at least the length given, and the processor is the one that runs this.
+            unsafe {
+                (couple.slice_f64)(x.as_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), n);
+                (one.slice_f64)(x.as_ptr(), of_one.as_mut_ptr(), n);
+            }
+            assert!([y, z, of_one].iter().all(|y| y[n..].iter().all(|&y| y == 7.0)), "{processor:?} {n}");
+        }
+    }
+}
+
+#[test]
 fn two_variables_give_the_same_bits_everywhere() {
     for &f in Binary::ALL {
         for processor in Processor::available() {
