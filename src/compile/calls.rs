@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::plan::{Plan, ScalarOp, Source};
+use crate::emit::{Emitter, Reg};
 use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::{Graph, Lowering, Op};
@@ -136,6 +137,15 @@ pub(super) fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
         return None;
     }
     Some(couple.map_or(Joint::One(first), |(couple, _)| Joint::Couple(couple)))
+}
+
+/// Two functions of several elements: for each result that is wanted which of the two it is of, and of which element.
+pub(super) fn both(e: &mut Emitter<'_>, couple: math::Couple, x: &[Reg], wanted: &[(usize, usize)]) -> Vec<Reg> {
+    if x.len() >= MIN_IN_CALL {
+        return e.couple_many(couple, x, wanted);
+    }
+    let results: Vec<[Reg; 2]> = x.iter().map(|&x| e.couple(couple, x)).collect();
+    wanted.iter().map(|&(function, k)| results[k][function]).collect()
 }
 
 /// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function

@@ -619,7 +619,7 @@ impl Scope<'_> {
             };
             let of = |function: usize| (0..part.len()).map(move |k| (function, k));
             let wanted: Vec<(usize, usize)> = of(function).chain(of(1 - function)).collect();
-            let mut both = e.couple_many(couple, part, &wanted);
+            let mut both = calls::both(e, couple, part, &wanted);
             results[1].extend(both.split_off(part.len()));
             results[0].extend(both);
         }

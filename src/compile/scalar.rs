@@ -185,7 +185,7 @@ impl Block<'_, '_> {
                 wanted.push((function, k));
             }
         }
-        e.couple_many(couple, &x, &wanted)
+        calls::both(e, couple, &x, &wanted)
     }
 
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {

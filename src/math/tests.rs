@@ -429,6 +429,10 @@ fn two_functions_together_have_the_bits_of_each() {
             for (k, &x) in x.iter().enumerate() {
                 let expected = functions.map(|f| f.f64(x).to_bits());
                 assert_eq!([y[k], z[k]].map(f64::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
+                let mut second = 0.0;
+                // SAFETY: the processor is the one that runs this.
+                let first = unsafe { (entries.scalar_f64)(x, &mut second) };
+                assert_eq!([first, second].map(f64::to_bits), expected, "{couple:?}({x}) {processor:?}");
             }
             let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
             let [mut y, mut z] = [vec![0.0; n], narrow.clone()];
@@ -437,6 +441,10 @@ fn two_functions_together_have_the_bits_of_each() {
             for (k, &x) in narrow.iter().enumerate() {
                 let expected = functions.map(|f| f.f32(x).to_bits());
                 assert_eq!([y[k], z[k]].map(f32::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
+                let mut second = 0.0;
+                // SAFETY: as above.
+                let first = unsafe { (entries.scalar_f32)(x, &mut second) };
+                assert_eq!([first, second].map(f32::to_bits), expected, "{couple:?}({x}) {processor:?}");
             }
         }
     }
