@@ -14,7 +14,7 @@ use retrograd::op::{
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{
-    Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, optimize, scan, trace, while_loop,
+    Graph, Loop, Program, Var, cond, differentiate, fori_loop, interpret, map, optimize, scan, trace, while_loop,
 };
 
 fn plan(graph: &Graph) -> Report {
@@ -656,12 +656,12 @@ fn a_missed_guard_ends_a_timed_call_too() {
     assert!(inspection.time_kernels(&[short.view()], &mut [y.view_mut()]).is_err());
 }
 
-/// The routines that compiled code calls for consecutive elements.
+/// The routines that compiled code calls, for consecutive elements or single ones.
 fn routines(graph: &Graph) -> Vec<String> {
     let functions = Program::inspect(graph).unwrap().functions;
     let lines = functions.iter().flat_map(|function| function.clif.lines());
-    let calls = lines.filter_map(|line| line.split_once(" of consecutive elements")?.0.rsplit_once(" is "));
-    let mut calls: Vec<String> = calls.map(|(_, name)| name.to_string()).collect();
+    let calls = lines.filter_map(|line| line.split_once(" (f64)")?.0.rsplit_once(" is "));
+    let mut calls: Vec<String> = calls.map(|(_, name)| name.replace(" of consecutive elements", "")).collect();
     calls.sort_unstable();
     calls
 }
@@ -691,11 +691,19 @@ fn a_function_and_its_derivative_are_one_call() {
         let cell = |h: Var, x: Var| ((h * x).tanh(), h.sigmoid().sum());
         scan(h, x, cell).1.sum()
     };
-    let in_a_scan = gradient(&trace(in_a_scan, (f64s(&[100]), f64s(&[5, 100]))).unwrap());
+    let number = gradient(&trace(|x: Var| far(Var::tanh, x), (f64s(&[]),)).unwrap());
+    let in_a_scan = |n: usize| gradient(&trace(in_a_scan, (f64s(&[n]), f64s(&[5, n]))).unwrap());
+    let in_a_map = trace(|x: Var| map(x, |x: Var| x.sin() * x + x.cos()), (f64s(&[100]),)).unwrap();
+    let both = ["logistic and logistic_derivative", "tanh and tanh_derivative"].as_slice();
     let cases = [
-        (long, ["tanh and tanh_derivative"].as_slice()),
-        (small, &["logistic and logistic_derivative"]),
-        (in_a_scan, &["logistic and logistic_derivative", "tanh and tanh_derivative"]),
+        (long, &both[1..]),
+        (small, &both[..1]),
+        (number, &both[1..]),
+        (in_a_scan(100), both),
+        // These keep their numbers in registers.
+        (in_a_scan(3), both),
+        (in_a_scan(1), both),
+        (in_a_map, &["sin and cos"]),
     ];
     for (graph, expected) in cases {
         let graph = optimize::optimize(&graph).unwrap();

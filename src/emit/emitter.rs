@@ -612,6 +612,18 @@ impl<'f> Emitter<'f> {
         (0..x.len()).map(|k| self.load(address, short(k * dtype.size()), dtype, 1)).collect()
     }
 
+    /// Two functions of one element.
+    pub fn couple(&mut self, couple: math::Couple, x: Reg) -> [Reg; 2] {
+        let callee = self.math(Routine::new(Family::Couple, couple_index(couple), x.dtype, false));
+        self.room_for(position(x.dtype.size()));
+        let second = self.room_at();
+        self.last_mask = None;
+        let call = self.builder.ins().call(callee, &[x.value, second.0]);
+        let first = Reg { value: self.builder.inst_results(call)[0], dtype: x.dtype, lanes: 1 };
+        let second = self.room_at();
+        [first, self.load(second, 0, x.dtype, 1)]
+    }
+
     /// Two functions of several elements at once: for each result that is wanted which of the two it is of, and of which
     /// element.
     pub fn couple_many(&mut self, couple: math::Couple, x: &[Reg], wanted: &[(usize, usize)]) -> Vec<Reg> {
@@ -681,8 +693,7 @@ impl<'f> Emitter<'f> {
 
     /// Applies two functions of one variable to `n` consecutive elements.
     pub fn slice_couple(&mut self, couple: math::Couple, dtype: DType, x: Pointer, [y, z]: [Pointer; 2], n: Pointer) {
-        let index = math::Couple::ALL.iter().position(|&other| other == couple).expect("bug: a pair outside its list");
-        let callee = self.math(Routine::new(Family::Couple, index, dtype, true));
+        let callee = self.math(Routine::new(Family::Couple, couple_index(couple), dtype, true));
         self.builder.ins().call(callee, &[x.0, y.0, z.0, n.0]);
     }
 
@@ -722,6 +733,10 @@ impl<'f> Emitter<'f> {
         self.callees.insert(callee, import);
         import
     }
+}
+
+fn couple_index(couple: math::Couple) -> usize {
+    math::Couple::ALL.iter().position(|&other| other == couple).expect("bug: a pair outside its list")
 }
 
 /// # Safety

@@ -33,7 +33,7 @@ pub(super) enum Family {
     Unary,
     Binary,
     Ternary,
-    /// Two functions of consecutive elements.
+    /// Two functions.
     Couple,
 }
 
@@ -124,6 +124,8 @@ impl Routine {
             (Family::Binary, DType::F32, true) => math::Binary::ALL[index].slice_f32() as *const u8,
             (Family::Ternary, DType::F64, false) => math::Ternary::ALL[index].scalar_f64() as *const u8,
             (Family::Ternary, DType::F32, false) => math::Ternary::ALL[index].scalar_f32() as *const u8,
+            (Family::Couple, DType::F64, false) => math::Couple::ALL[index].scalar_f64() as *const u8,
+            (Family::Couple, DType::F32, false) => math::Couple::ALL[index].scalar_f32() as *const u8,
             (Family::Couple, DType::F64, true) => math::Couple::ALL[index].slice_f64() as *const u8,
             (Family::Couple, DType::F32, true) => math::Couple::ALL[index].slice_f32() as *const u8,
             _ => unreachable!("bug: no such form of a function: {self:?}"),
@@ -138,6 +140,10 @@ impl Routine {
         } else {
             let element = AbiParam::new(register_type(self.dtype, 1));
             signature.params.resize(self.family.n_values() - 1, element);
+            if self.family == Family::Couple {
+                // Where the second result goes.
+                signature.params[1] = AbiParam::new(types::I64);
+            }
             signature.returns.push(element);
         }
         signature
@@ -216,9 +222,8 @@ mod tests {
             [math::Unary::ALL.len(), math::Binary::ALL.len(), math::Ternary::ALL.len(), math::Couple::ALL.len()];
         for (family, n) in Family::ALL.into_iter().zip(sizes) {
             let exists = |many: bool| match family {
-                Family::Unary | Family::Binary => true,
+                Family::Unary | Family::Binary | Family::Couple => true,
                 Family::Ternary => !many,
-                Family::Couple => many,
             };
             for (dtype, many) in forms.into_iter().filter(|&(_, many)| exists(many)) {
                 for index in 0..n {

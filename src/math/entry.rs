@@ -6,7 +6,7 @@ use super::lanes::Neon;
 use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, MAX_LANES, Portable};
+use super::lanes::{Lanes, Portable};
 use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
@@ -42,6 +42,8 @@ pub(super) struct Entries2 {
 
 /// The entries of two functions of the same numbers, for one kind of processor.
 pub(super) struct EntriesOfTwo {
+    pub scalar_f64: unsafe extern "C" fn(f64, *mut f64) -> f64,
+    pub scalar_f32: unsafe extern "C" fn(f32, *mut f32) -> f32,
     pub slice_f64: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, *mut f32, usize),
 }
@@ -148,18 +150,25 @@ tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow
 #[inline]
 pub(super) fn entries_of_two<D: DefinitionOfTwo>(processor: Processor) -> &'static EntriesOfTwo {
     macro_rules! entries {
-        ($slices:ident) => {
-            const { &EntriesOfTwo { slice_f64: $slices::slice_of_two::<D>, slice_f32: $slices::narrow_slice_of_two::<D> } }
+        ($scalars:ident, $slices:ident) => {
+            const {
+                &EntriesOfTwo {
+                    scalar_f64: $scalars::scalar_of_two::<D>,
+                    scalar_f32: $scalars::narrow_scalar_of_two::<D>,
+                    slice_f64: $slices::slice_of_two::<D>,
+                    slice_f32: $slices::narrow_slice_of_two::<D>,
+                }
+            }
         };
     }
     match processor {
-        Processor::Any => entries!(any),
+        Processor::Any => entries!(any, any),
         #[cfg(target_arch = "x86_64")]
-        Processor::Avx2Fma => entries!(avx2_fma),
+        Processor::Avx2Fma => entries!(avx2_fma, avx2_fma),
         #[cfg(target_arch = "x86_64")]
-        Processor::Avx512 => entries!(avx512),
+        Processor::Avx512 => entries!(avx2_fma, avx512),
         #[cfg(target_arch = "aarch64")]
-        Processor::Neon => entries!(neon),
+        Processor::Neon => entries!(any, neon),
     }
 }
 
@@ -174,6 +183,25 @@ macro_rules! scalars {
         $(#[$feature])?
         pub unsafe extern "C" fn scalar2<D: Definition2>(x: f64, y: f64) -> f64 {
             D::eval(x, y)
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn scalar_of_two<D: DefinitionOfTwo>(x: f64, second: *mut f64) -> f64 {
+            let [y, z] = D::eval(x);
+            // SAFETY: the caller promises that it is writable.
+            unsafe { second.write(z) };
+            y
+        }
+
+        $(#[$feature])?
+        pub unsafe extern "C" fn narrow_scalar_of_two<D: DefinitionOfTwo>(x: f32, second: *mut f32) -> f32 {
+            let mut wide = 0.0;
+            // SAFETY: the processor is the same; the caller promises that the place of the second is writable.
+            unsafe {
+                let y = scalar_of_two::<D>(f64::from(x), &mut wide);
+                second.write(wide as f32);
+                y as f32
+            }
         }
 
         $(#[$feature])?
@@ -311,16 +339,8 @@ unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, 
 /// `from` points to `m` readable numbers.
 #[inline(always)]
 unsafe fn load<L: Lanes>(from: *const f64, m: usize) -> L {
-    if m == L::N {
-        // SAFETY: `m` numbers are readable.
-        return unsafe { L::load(from) };
-    }
-    let mut lanes = [1.0; MAX_LANES];
-    // SAFETY: `m` numbers are readable, and the array has room for more.
-    unsafe {
-        from.copy_to_nonoverlapping(lanes.as_mut_ptr(), m);
-        L::load(lanes.as_ptr())
-    }
+    // SAFETY: `m` numbers are readable.
+    unsafe { if m == L::N { L::load(from) } else { L::load_part(from, m) } }
 }
 
 /// Writes the first `m <= L::N` lanes.
@@ -329,16 +349,8 @@ unsafe fn load<L: Lanes>(from: *const f64, m: usize) -> L {
 /// `to` points to `m` writable numbers.
 #[inline(always)]
 unsafe fn store<L: Lanes>(x: L, to: *mut f64, m: usize) {
-    if m == L::N {
-        // SAFETY: `m` numbers are writable.
-        return unsafe { x.store(to) };
-    }
-    let mut lanes = [0.0; MAX_LANES];
-    // SAFETY: `m` numbers are writable, and the array has room for more.
-    unsafe {
-        x.store(lanes.as_mut_ptr());
-        to.copy_from_nonoverlapping(lanes.as_ptr(), m);
-    }
+    // SAFETY: `m` numbers are writable.
+    unsafe { if m == L::N { x.store(to) } else { x.store_part(to, m) } }
 }
 
 /// The number of elements that are widened at once: what fits into the first-level cache with room to spare.

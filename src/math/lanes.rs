@@ -31,6 +31,32 @@ pub(super) trait Lanes:
     /// # Safety
     /// `to` points to `N` writable numbers.
     unsafe fn store(self, to: *mut f64);
+    /// Reads `m <= N` numbers and fills up with ones.
+    ///
+    /// # Safety
+    /// `from` points to `m` readable numbers.
+    #[inline(always)]
+    unsafe fn load_part(from: *const f64, m: usize) -> Self {
+        let mut lanes = [1.0; MAX_LANES];
+        // SAFETY: `m` numbers are readable, and the array has room for more.
+        unsafe {
+            from.copy_to_nonoverlapping(lanes.as_mut_ptr(), m);
+            Self::load(lanes.as_ptr())
+        }
+    }
+    /// Writes the first `m <= N` lanes.
+    ///
+    /// # Safety
+    /// `to` points to `m` writable numbers.
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f64, m: usize) {
+        let mut lanes = [0.0; MAX_LANES];
+        // SAFETY: `m` numbers are writable, and the array has room for more.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            to.copy_from_nonoverlapping(lanes.as_ptr(), m);
+        }
+    }
 
     /// `self * y + z`, rounded once.
     fn fma(self, y: Self, z: Self) -> Self;
@@ -380,6 +406,8 @@ macro_rules! register {
         splat = |$number:ident| $splat:expr;
         load = |$from:ident| $load:expr;
         store = |$to:ident, $stored:ident| $store:expr;
+        $(load_part = |$part_from:ident, $read:ident| $load_part:expr;
+        store_part = |$part_to:ident, $part_stored:ident, $written:ident| $store_part:expr;)?
         fma = |$factor:ident, $other:ident, $summand:ident| $fma:expr;
         select = |$choice:ident, $yes:ident, $no:ident| $select:expr;
         any = |$truth:ident| $any:expr;
@@ -432,6 +460,17 @@ macro_rules! register {
                 // SAFETY: see `register`; the caller promises that all lanes are writable.
                 unsafe { $store }
             }
+            $(#[inline(always)]
+            unsafe fn load_part($part_from: *const f64, $read: usize) -> $name {
+                // SAFETY: see `register`; the caller promises that what is read is readable.
+                $name(unsafe { $load_part })
+            }
+            #[inline(always)]
+            unsafe fn store_part(self, $part_to: *mut f64, $written: usize) {
+                let $part_stored = self.0;
+                // SAFETY: see `register`; the caller promises that what is written is writable.
+                unsafe { $store_part }
+            })?
             #[inline(always)]
             fn fma(self, y: $name, z: $name) -> $name {
                 let ($factor, $other, $summand) = (self.0, y.0, z.0);

@@ -417,6 +417,22 @@ impl Couple {
         Couple::ALL.iter().find_map(|&couple| Some((couple, couple.functions().iter().position(|&g| g == f)?)))
     }
 
+    /// Both functions of one number: returns the first, and writes the second. The same bits as one after the other.
+    ///
+    /// # Safety
+    /// Of the function returned: `second` points to a writable number.
+    pub fn scalar_f64(self) -> unsafe extern "C" fn(x: f64, second: *mut f64) -> f64 {
+        self.entries(Processor::current()).scalar_f64
+    }
+
+    /// As [`scalar_f64`](Couple::scalar_f64), computed in `f64` and rounded.
+    ///
+    /// # Safety
+    /// As there.
+    pub fn scalar_f32(self) -> unsafe extern "C" fn(x: f32, second: *mut f32) -> f32 {
+        self.entries(Processor::current()).scalar_f32
+    }
+
     /// `y[i] = f(x[i])` and `z[i] = g(x[i])` for `i < n`: the same bits as one after the other.
     ///
     /// # Safety

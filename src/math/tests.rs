@@ -429,6 +429,10 @@ fn two_functions_together_have_the_bits_of_each() {
             for (k, &x) in x.iter().enumerate() {
                 let expected = functions.map(|f| f.f64(x).to_bits());
                 assert_eq!([y[k], z[k]].map(f64::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
+                let mut second = 0.0;
+                // SAFETY: the processor is the one that runs this.
+                let first = unsafe { (entries.scalar_f64)(x, &mut second) };
+                assert_eq!([first, second].map(f64::to_bits), expected, "{couple:?}({x}) {processor:?}");
             }
             let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
             let [mut y, mut z] = [vec![0.0; n], narrow.clone()];
@@ -437,7 +441,28 @@ fn two_functions_together_have_the_bits_of_each() {
             for (k, &x) in narrow.iter().enumerate() {
                 let expected = functions.map(|f| f.f32(x).to_bits());
                 assert_eq!([y[k], z[k]].map(f32::to_bits), expected, "{couple:?}({x}) {processor:?} {n}");
+                let mut second = 0.0;
+                // SAFETY: as above.
+                let first = unsafe { (entries.scalar_f32)(x, &mut second) };
+                assert_eq!([first, second].map(f32::to_bits), expected, "{couple:?}({x}) {processor:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_behind_the_last_number() {
+    for processor in Processor::available() {
+        for n in LENGTHS {
+            let x = sample(n, n as u64);
+            let [mut y, mut z, mut of_one] = [const { [7.0; 1003 + 8] }; 3];
+            let (couple, one) = (Couple::Tanh.entries(processor), Unary::Exp.entries(processor));
+            // SAFETY: all have at least the length given, and the processor is the one that runs this.
+            unsafe {
+                (couple.slice_f64)(x.as_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), n);
+                (one.slice_f64)(x.as_ptr(), of_one.as_mut_ptr(), n);
+            }
+            assert!([y, z, of_one].iter().all(|y| y[n..].iter().all(|&y| y == 7.0)), "{processor:?} {n}");
         }
     }
 }

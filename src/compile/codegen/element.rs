@@ -2,11 +2,22 @@
 //!
 //! Straight-line code and control flow in registers are made of these. What only moves elements costs nothing.
 
+use crate::compile::schedule::calls::MIN_IN_CALL;
 use crate::emit::{Emitter, Reg, signed, unsigned};
+use crate::math;
 use crate::op::{
     Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
 };
 use crate::value::{Array, DType, Scalar, Type};
+
+/// Two functions of several elements: for each result that is wanted which of the two it is of, and of which element.
+pub fn both(e: &mut Emitter<'_>, couple: math::Couple, x: &[Reg], wanted: &[(usize, usize)]) -> Vec<Reg> {
+    if x.len() >= MIN_IN_CALL {
+        return e.couple_many(couple, x, wanted);
+    }
+    let results: Vec<[Reg; 2]> = x.iter().map(|&x| e.couple(couple, x)).collect();
+    wanted.iter().map(|&(function, k)| results[k][function]).collect()
+}
 
 /// The elements of the result from those of the operands, all in so many lanes.
 pub fn compute(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type], result: &Type, lanes: u8) -> Vec<Reg> {

@@ -11,10 +11,12 @@ use super::element;
 use super::rows::{Distance, Record, Rows};
 use crate::compile::abi::Status;
 use crate::compile::runtime::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
+use crate::compile::schedule::calls::{self, MAX_IN_CALL, MIN_IN_CALL};
 use crate::compile::schedule::{makes_stacks, row_layout};
 use crate::emit::{Emitter, Pointer, Reg, position, short, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
+use crate::math;
 use crate::op::{ByRole, Graph, Layout, Lowering, Op, Scan, While};
 use crate::value::{DType, Scalar, Type};
 
@@ -141,9 +143,15 @@ impl Registers<'_> {
                 graph.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
             }
         }
+        let partners = calls::partners(graph, &needed);
         for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
             let op = graph.node(id).op().expect("bug: an input among operations");
-            if let Lowering::Control = op.lower() {
+            if scope.slots.contains_key(&id.into()) {
+                continue;
+            }
+            if let Lowering::Math1(f) = op.lower() {
+                scope.call(e, id, f, partners.get(&id).copied());
+            } else if let Lowering::Control = op.lower() {
                 let operands = graph.operands(id).iter().map(|x| scope.slots[x].clone()).collect();
                 let results = self.node(e, graph, id, operands, Collected::Stacks);
                 results_of(graph, id).zip(results).for_each(|(y, slot)| drop(scope.slots.insert(y, slot)));
@@ -466,6 +474,37 @@ impl Scope<'_> {
         let found = elements(e, &self.slots[&x], self.lanes);
         self.loaded.insert(x, found.clone());
         found
+    }
+
+    /// A function of `math`, and the one that a call computes together with it.
+    fn call(&mut self, e: &mut Emitter<'_>, id: NodeId, f: math::Unary, partner: Option<NodeId>) {
+        let x = self.elements(e, self.graph.operands(id)[0]);
+        let couple = math::Couple::of(f).filter(|_| partner.is_some());
+        if couple.is_none() && x.len() * usize::from(self.lanes) < MIN_IN_CALL {
+            let y = x.iter().map(|&x| e.math1(f, x)).collect();
+            self.slots.insert(id.into(), Slot::Elements(y));
+            return;
+        }
+        let mut numbers: Vec<Reg> = Vec::new();
+        for &x in &x {
+            numbers.extend((0..self.lanes).map(|lane| e.lane(x, lane)));
+        }
+        let mut results = [Vec::new(), Vec::new()];
+        for part in numbers.chunks(MAX_IN_CALL) {
+            let Some((couple, function)) = couple else {
+                results[0].extend(e.math1_many(f, part));
+                continue;
+            };
+            let of = |function: usize| (0..part.len()).map(move |k| (function, k));
+            let wanted: Vec<(usize, usize)> = of(function).chain(of(1 - function)).collect();
+            let mut both = element::both(e, couple, part, &wanted);
+            results[1].extend(both.split_off(part.len()));
+            results[0].extend(both);
+        }
+        for (id, numbers) in std::iter::once(id).chain(partner).zip(results) {
+            let y = numbers.chunks(self.lanes.into()).map(|lanes| e.join(lanes)).collect();
+            self.slots.insert(id.into(), Slot::Elements(y));
+        }
     }
 
     fn compute(&mut self, e: &mut Emitter<'_>, id: NodeId, op: &Op) -> Slot {

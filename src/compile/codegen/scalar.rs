@@ -184,7 +184,7 @@ impl Block<'_, '_> {
                 wanted.push((function, k));
             }
         }
-        e.couple_many(couple, &x, &wanted)
+        element::both(e, couple, &x, &wanted)
     }
 
     fn op(&mut self, e: &mut Emitter<'_>, op: ScalarOp) {

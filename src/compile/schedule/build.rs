@@ -19,7 +19,6 @@ use super::parts::{Placement, placement};
 use super::{calls, fits, work};
 use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
-use crate::math;
 use crate::op::{DotGeneral, Flow, Graph, Lowering, MatrixVector, Op};
 use crate::value::{Shape, Type};
 
@@ -83,7 +82,7 @@ impl<'g> Plan<'g> {
         }
         self.choose_direct_outputs(&needed);
         let dense = self.dense(&needed);
-        let partners = partners(self.graph, &needed);
+        let partners = calls::partners(self.graph, &needed);
         let mut is_placed: Vec<bool> = needed.iter().map(|&needed| !needed).collect();
         for id in self.graph.ids() {
             for node in std::iter::once(id).chain(partners.get(&id).copied()) {
@@ -464,22 +463,6 @@ impl<'g> Plan<'g> {
             }
         }
     }
-}
-
-/// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
-/// stands far behind it in the schedule: placed there, it would take a call of its own.
-fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
-    let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
-    let mut partners = FxHashMap::default();
-    for id in graph.ids().filter(|id| needed[id.index()]) {
-        let Some(Lowering::Math1(f)) = graph.node(id).op().map(Op::lower) else { continue };
-        let Some((couple, function)) = math::Couple::of(f) else { continue };
-        let &mut (of_first, first) = firsts.entry((couple, graph.operands(id)[0])).or_insert((function, id));
-        if of_first != function {
-            partners.entry(first).or_insert(id);
-        }
-    }
-    partners
 }
 
 impl<'g> ControlSchedule<'g> {

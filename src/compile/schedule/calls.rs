@@ -9,14 +9,14 @@ use smallvec::SmallVec;
 use super::kernels::{Plan, ScalarOp, Source};
 use crate::ir::{NodeId, Value};
 use crate::math;
-use crate::op::Lowering;
+use crate::op::{Graph, Lowering, Op};
 use crate::value::DType;
 
 /// The most elements that are passed to one call.
-const MAX_ELEMENTS: usize = 16;
+pub const MAX_IN_CALL: usize = 16;
 
 /// For fewer elements the way through memory costs more than the lanes save.
-const MIN_ELEMENTS: usize = 3;
+pub const MIN_IN_CALL: usize = 3;
 
 /// What is called, and for what.
 type Call = (Routine, DType);
@@ -59,7 +59,7 @@ pub fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<Sc
         };
         // All calls before this one have been made, so that it is the first that waits.
         let waiting = waiting.get_mut(&call).filter(|_| !is_made[k]);
-        for Reverse(next) in waiting.into_iter().flat_map(|waiting| (0..MAX_ELEMENTS).map_while(|_| waiting.pop())) {
+        for Reverse(next) in waiting.into_iter().flat_map(|waiting| (0..MAX_IN_CALL).map_while(|_| waiting.pop())) {
             is_made[next] = true;
             gathered.push(ops[next]);
         }
@@ -98,8 +98,8 @@ pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &
         let mut n = 1;
         if let Some((node, of)) = call(plan, first) {
             let mut elements = plan.ty(node.into()).size();
-            let mut made: SmallVec<[usize; MAX_ELEMENTS]> = SmallVec::from_slice(&[plan.id(node.into())]);
-            let mut passed: SmallVec<[Value; MAX_ELEMENTS]> = plan.graph.operands(node).into_iter().collect();
+            let mut made: SmallVec<[usize; MAX_IN_CALL]> = SmallVec::from_slice(&[plan.id(node.into())]);
+            let mut passed: SmallVec<[Value; MAX_IN_CALL]> = plan.graph.operands(node).into_iter().collect();
             for &op in &rest[1..] {
                 let Some((node, _)) = call(plan, op).filter(|&(_, other)| other == of) else { break };
                 let operand = plan.graph.operands(node)[0];
@@ -109,7 +109,7 @@ pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &
                     passed.push(operand);
                 }
                 let waits = plan.scalar_operands(op).into_iter().any(|x| made.contains(&plan.root(x)));
-                if waits || elements > MAX_ELEMENTS {
+                if waits || elements > MAX_IN_CALL {
                     break;
                 }
                 made.push(plan.id(node.into()));
@@ -124,12 +124,34 @@ pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &
 
 /// What a step calls for all its elements at once, if there are enough of them.
 pub fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
-    let functions: SmallVec<[(NodeId, math::Unary); MAX_ELEMENTS]> =
+    let functions: SmallVec<[(NodeId, math::Unary); MAX_IN_CALL]> =
         step.iter().filter_map(|&op| function(plan, op)).collect();
     let elements: usize = functions.iter().map(|&(node, _)| plan.ty(node.into()).size()).sum();
-    let &(_, first) = functions.first().filter(|_| elements >= MIN_ELEMENTS)?;
+    let &(node, first) = functions.first()?;
     let couple = math::Couple::of(first).filter(|_| functions.iter().any(|&(_, f)| f != first));
+    // Two functions of one number are made at once in less time than one after the other.
+    let operand = plan.graph.operands(node)[0];
+    let of_same = |&(other, f): &(NodeId, math::Unary)| f != first && plan.graph.operands(other)[0] == operand;
+    if elements < MIN_IN_CALL && !functions.iter().any(of_same) {
+        return None;
+    }
     Some(couple.map_or(Joint::One(first), |(couple, _)| Joint::Couple(couple)))
+}
+
+/// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
+/// stands far behind it in the schedule: placed there, it would take a call of its own.
+pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
+    let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
+    let mut partners = FxHashMap::default();
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        let Some(Lowering::Math1(f)) = graph.node(id).op().map(Op::lower) else { continue };
+        let Some((couple, function)) = math::Couple::of(f) else { continue };
+        let &mut (of_first, first) = firsts.entry((couple, graph.operands(id)[0])).or_insert((function, id));
+        if of_first != function {
+            partners.entry(first).or_insert(id);
+        }
+    }
+    partners
 }
 
 fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
@@ -151,7 +173,6 @@ pub fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> 
 mod tests {
     use super::super::kernels::Kernel;
     use super::*;
-    use crate::op::Graph;
     use crate::op::trace::{self, record};
     use crate::value::Type;
 

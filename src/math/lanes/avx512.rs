@@ -9,6 +9,9 @@ register! {
     splat = |x| _mm512_set1_pd(x);
     load = |from| _mm512_loadu_pd(from);
     store = |to, x| _mm512_storeu_pd(to, x);
+    // Lanes that the mask leaves out are neither read nor written.
+    load_part = |from, m| _mm512_mask_loadu_pd(_mm512_set1_pd(1.0), first(m), from);
+    store_part = |to, x, m| _mm512_mask_storeu_pd(to, first(m), x);
     fma = |x, y, z| _mm512_fmadd_pd(x, y, z);
     select = |mask, yes, no| _mm512_mask_blend_pd(mask, no, yes);
     any = |mask| _kortestz_mask8_u8(mask, mask) == 0;
@@ -46,4 +49,10 @@ register! {
         bits_shl = |x, K| _mm512_castsi512_pd(_mm512_sll_epi64(_mm512_castpd_si512(x), _mm_cvtsi32_si128(K)));
         bits_shr = |x, K| _mm512_castsi512_pd(_mm512_srl_epi64(_mm512_castpd_si512(x), _mm_cvtsi32_si128(K)));
     }
+}
+
+/// The mask of the first `m` lanes, from one to all of them.
+#[inline(always)]
+fn first(m: usize) -> __mmask8 {
+    u8::MAX >> (8 - m)
 }
