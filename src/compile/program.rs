@@ -1,3 +1,4 @@
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
     /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.
-    successor: Option<Successor>,
+    successor: Option<Successor<Program>>,
     name: String,
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
@@ -87,7 +88,11 @@ impl Program {
         }
         let mode = Mode { quick: true, ..Mode::default() };
         let quick = Program::build_planned(plan, mode)?.program;
-        Ok(Program { successor: Some(Successor::start(graph)), ..quick })
+        let better = move |abandoned: &AtomicBool| {
+            let mode = Mode { background: Some(abandoned), ..Mode::default() };
+            Program::build(&graph, mode).ok().map(|built| built.program)
+        };
+        Ok(Program { successor: Some(Successor::start(better)), ..quick })
     }
 
     /// Whether the code will not be replaced by better code any more; always so unless the program comes from

@@ -1,16 +1,16 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, StackSlot,
-    StackSlotData, StackSlotKind, types,
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature,
+    StackSlot, StackSlotData, StackSlotKind, UserFuncName, types,
 };
 use cranelift_codegen::isa::TargetFrontendConfig;
-use cranelift_frontend::FunctionBuilder;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::module::{Effort, kernel_signature};
 use super::symbol::{Callee, Family, Routine};
-use super::{FunctionId, bits, position, short, signed};
+use super::target::{Effort, FunctionId, kernel_signature, mask_type, register_type};
+use super::{bits, position, short, signed};
 use crate::math;
 use crate::value::{DType, Scalar};
 
@@ -747,28 +747,20 @@ unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) -> i
     0
 }
 
-/// The integer vector that is a mask of that many lanes.
-pub(super) fn mask_type(lanes: u8) -> ir::Type {
-    match lanes {
-        1 => types::I8,
-        2 => types::I64X2,
-        4 => types::I32X4,
-        _ => unreachable!("bug: {lanes} lanes"),
-    }
-}
-
-/// Cranelift's type of a register.
-pub(super) fn register_type(dtype: DType, lanes: u8) -> ir::Type {
-    match (dtype, lanes) {
-        (DType::F64, 1) => types::F64,
-        (DType::F32, 1) => types::F32,
-        (DType::I64, 1) => types::I64,
-        (DType::Bool, lanes) => mask_type(lanes),
-        (DType::F64, 2) => types::F64X2,
-        (DType::F32, 4) => types::F32X4,
-        (DType::I64, 2) => types::I64X2,
-        _ => unreachable!("bug: {lanes} lanes of {dtype}"),
-    }
+/// The name of the function in its module: `f0`.
+/// Writes the function at that place of its module, for Cranelift to compile.
+pub(super) fn write(
+    place: usize,
+    (config, effort): (TargetFrontendConfig, Effort),
+    context: &mut FunctionBuilderContext,
+    body: impl FnOnce(&mut Emitter<'_>),
+) -> Function {
+    let name = UserFuncName::user(0, position(place));
+    let mut function = Function::with_name_signature(name, kernel_signature(config.default_call_conv));
+    let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config, effort);
+    body(&mut emitter);
+    emitter.finish();
+    function
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use cranelift_codegen::ir::{AbiParam, Signature, UserExternalName, types};
 use cranelift_codegen::isa::CallConv;
 
-use super::emitter::register_type;
-use super::{FunctionId, position};
+use super::position;
+use super::target::{FunctionId, register_type};
 use crate::math;
 use crate::value::DType;
 

@@ -23,6 +23,7 @@ mod cost;
 mod cumulative;
 mod elementary;
 mod error_function;
+mod evaluate;
 mod extreme;
 mod gamma;
 mod generic;
@@ -77,7 +78,7 @@ pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
 pub(crate) use strong::strong_product;
-pub use strong::{Strong, StrongDot, StrongMul};
+pub use strong::{Strong, StrongMul};
 pub use var::{Operand, Var};
 
 use crate::error::{Error, OperationError};
