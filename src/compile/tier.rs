@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A program that is being made to take the place of another.
-pub(super) struct Successor<P>(Arc<State<P>>);
+pub(super) struct OptimizedTier<P>(Arc<State<P>>);
 
 struct State<P> {
     /// Nothing, once it is known that there will be none.
@@ -19,21 +19,21 @@ struct State<P> {
     abandoned: AtomicBool,
 }
 
-impl<P: Send + Sync + 'static> Successor<P> {
+impl<P: Send + Sync + 'static> OptimizedTier<P> {
     /// Has it made in the background, by a function that gives up once it is told to. Where the system has no thread for
     /// that there will be none.
-    pub fn start(make: impl FnOnce(&AtomicBool) -> Option<P> + Send + 'static) -> Successor<P> {
+    pub fn start(make: impl FnOnce(&AtomicBool) -> Option<P> + Send + 'static) -> OptimizedTier<P> {
         let state = Arc::new(State { program: OnceLock::new(), abandoned: AtomicBool::new(false) });
         let (due, ordered) = (Instant::now() + HEAD_START, state.clone());
         let order: Order = Box::new(move || ordered.execute(due, make));
         if worker().is_none_or(|worker| worker.send(order).is_err()) {
             state.decide(None);
         }
-        Successor(state)
+        OptimizedTier(state)
     }
 }
 
-impl<P> Successor<P> {
+impl<P> OptimizedTier<P> {
     /// The program, as soon as it is there.
     #[inline]
     pub fn get(&self) -> Option<&P> {
@@ -46,7 +46,7 @@ impl<P> Successor<P> {
     }
 }
 
-impl<P> Drop for Successor<P> {
+impl<P> Drop for OptimizedTier<P> {
     fn drop(&mut self) {
         self.0.abandoned.store(true, Ordering::Relaxed);
     }

@@ -235,7 +235,7 @@ impl<'f> Emitter<'f> {
         self.effort == Effort::InOrder
     }
 
-    /// Begins a new block, right behind this one, and gives the registers as they are in it.
+    /// Begins a new block, right after this one, and gives the registers as they are in it.
     ///
     /// An instruction takes an operand from memory in place of a load only if what it makes is used once, and so on for what
     /// is made of that, until something is stored or goes to another block: else the load might be done twice.
@@ -419,7 +419,7 @@ impl<'f> Emitter<'f> {
         first.iter().zip(params).map(|(reg, value)| Reg { value, ..*reg }).collect()
     }
 
-    /// Runs the body for trip 0, 1, … as long as the condition holds; gives the number of trips. `carried` registers go
+    /// Runs the body for iteration 0, 1, … as long as the condition holds; gives the number of iterations. `carried` registers go
     /// around the loop: condition and body get them, and the body returns their next values.
     pub fn repeat_while(
         &mut self,
@@ -428,7 +428,7 @@ impl<'f> Emitter<'f> {
         body: impl FnOnce(&mut Emitter<'f>, Pointer, &[Reg]) -> Vec<Reg>,
     ) -> (Pointer, Vec<Reg>) {
         let [header, inside, after] = [(), (), ()].map(|()| self.builder.create_block());
-        let trip = Pointer(self.builder.append_block_param(header, types::I64));
+        let iteration = Pointer(self.builder.append_block_param(header, types::I64));
         let values: Vec<Reg> = carried
             .iter()
             .map(|reg| {
@@ -439,17 +439,17 @@ impl<'f> Emitter<'f> {
         let zero = self.index(0);
         self.jump(header, zero, carried);
         self.builder.switch_to_block(header);
-        let holds = condition(self, trip, &values);
+        let holds = condition(self, iteration, &values);
         self.builder.ins().brif(holds.value, inside, &[], after, &[]);
         self.builder.switch_to_block(inside);
         self.builder.seal_block(inside);
-        let next = body(self, trip, &values);
-        let next_trip = Pointer(self.builder.ins().iadd_imm_s(trip.0, 1));
+        let next = body(self, iteration, &values);
+        let next_trip = Pointer(self.builder.ins().iadd_imm_s(iteration.0, 1));
         self.jump(header, next_trip, &next);
         self.builder.seal_block(header);
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);
-        (trip, values)
+        (iteration, values)
     }
 
     /// An index as a number.
@@ -657,7 +657,7 @@ impl<'f> Emitter<'f> {
         self.room = Some(self.builder.create_sized_stack_slot(slot));
     }
 
-    /// The address of that memory. It is taken anew behind a call, across which it would have to be kept.
+    /// The address of that memory. It is taken anew after a call, across which it would have to be kept.
     fn room_at(&mut self) -> Pointer {
         let slot = self.room.expect("bug: memory that was not asked for");
         Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))

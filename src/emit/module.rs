@@ -77,8 +77,8 @@ impl<'j> Module<'j> {
     /// Emits one function later, as [`Module::function_later`] does, whose instructions keep their order.
     ///
     /// Cranelift's optimizer moves arithmetic down to where a store or a call needs it, but leaves loads and calls where
-    /// they are: in a long stretch without loops, what was loaded first then waits in the frame for nearly the whole
-    /// stretch. There is nothing else that it could do for such code.
+    /// they are: in a long segment without loops, what was loaded first then waits in the frame for nearly the whole
+    /// segment. There is nothing else that it could do for such code.
     pub fn straight_line(&mut self, size: usize, body: impl FnOnce(&mut Emitter<'_>) + Send + 'j) -> FunctionId {
         let effort = if self.mode.quick { Effort::Quick } else { Effort::InOrder };
         self.push(Source::Later(Box::new(body)), effort, size)
@@ -123,7 +123,7 @@ impl Drop for Code {
     }
 }
 
-/// Puts the functions into memory, one behind the other, and lets them know where what they call is.
+/// Puts the functions into memory, one after the other, and lets them know where what they call is.
 fn link(functions: &[Compiled]) -> Result<Code, CompileError> {
     let mut builder = JITBuilder::with_isa(host_isa(Effort::Full)?.clone(), default_libcall_names());
     builder.symbol_lookup_fn(Box::new(symbol::find));

@@ -6,7 +6,7 @@ use super::target::{FunctionId, register_type};
 use crate::math;
 use crate::value::DType;
 
-/// What compiled code calls by name. Names are numbers until the code is put together, so that functions can be emitted
+/// What compiled code calls by name. Names are numbers until the code is assembled, so that functions can be emitted
 /// without the module that will hold them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Callee {
