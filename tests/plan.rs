@@ -9,8 +9,9 @@ use std::sync::Arc;
 use common::Random;
 use retrograd::compile::{Iterations, KernelKind, KernelReport, Location, Report};
 use retrograd::ir::Value;
+use retrograd::op::internals::Lowering;
 use retrograd::op::{
-    Add, And, BroadcastInDim, Concatenate, Constant, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
+    Add, And, BroadcastInDim, Concatenate, Constant, Cost, Op, Pad, ReduceSum, ScatterSlices, Schedule,
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{

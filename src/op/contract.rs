@@ -445,6 +445,21 @@ impl Side {
     }
 }
 
+/// Whether the axes that a product of matrices or vectors sums over have one extent; if not, the trace has an error.
+#[track_caller]
+fn check_contracted(lhs: Var, rhs: Var) -> bool {
+    let (a, b) = (lhs.shape(), rhs.shape());
+    let (last, first) = (a.rank() - 1, b.rank().saturating_sub(2));
+    let fits = a[last] == b[first];
+    if !fits {
+        trace::fail_at(format!(
+            "axis {last} of the left operand has extent {}, but axis {first} of the right operand has extent {}",
+            a[last], b[first]
+        ));
+    }
+    fits
+}
+
 impl Var {
     /// Sums of products over paired axes; see [`DotGeneral`].
     #[track_caller]
@@ -456,9 +471,13 @@ impl Var {
     /// scalar on either side multiplies.
     #[track_caller]
     pub fn dot(self, rhs: Var) -> Var {
+        let _method = trace::method("dot", &[self, rhs]);
         let (m, n) = (self.rank(), rhs.rank());
         if m == 0 || n == 0 {
             return self * rhs;
+        }
+        if !check_contracted(self, rhs) {
+            return Var::poisoned();
         }
         self.dot_general(rhs, [&[m - 1], &[n.saturating_sub(2)]], [&[], &[]])
     }
@@ -467,35 +486,42 @@ impl Var {
     /// broadcast. An operand of rank 1 is a row on the left and a column on the right.
     #[track_caller]
     pub fn matmul(self, rhs: Var) -> Var {
+        let _method = trace::method("matmul", &[self, rhs]);
         let (a, b) = (self.shape(), rhs.shape());
         if a.rank() == 0 || b.rank() == 0 {
-            trace::fail_at(format!("matmul takes vectors and matrices, but got {a} and {b}; use *"));
+            trace::fail_at(format!("takes vectors and matrices, but got {a} and {b}; use *"));
             return Var::poisoned();
         }
         if b.rank() <= 2 {
             return self.dot(rhs);
+        }
+        if !check_contracted(self, rhs) {
+            return Var::poisoned();
         }
         let lead = |shape: &Shape| shape[..shape.rank().saturating_sub(2)].to_vec();
         let Some(batch) = broadcast_shape(&lead(&a), &lead(&b)) else {
             trace::fail_at(format!("cannot broadcast the batch axes of {a} and {b}"));
             return Var::poisoned();
         };
-        let spread = |x: Var, shape: &Shape| x.broadcast_to(&[&batch, &shape[shape.rank() - 2..]].concat());
+        let spread = |shape: &Shape| [&batch, &shape[shape.rank() - 2..]].concat();
         let axes: Vec<usize> = (0..batch.len()).collect();
         let rank = batch.len();
         // A vector has no batch axes, so it need not be repeated: the product is made from the right.
         if a.rank() == 1 {
             return rhs.dot_general(self, [&[b.rank() - 2], &[0]], [&[], &[]]);
         }
-        spread(self, &a).dot_general(spread(rhs, &b), [&[rank + 1], &[rank]], [&axes, &axes])
+        let (lhs, rhs) = (self.broadcast_to(&spread(&a)), rhs.broadcast_to(&spread(&b)));
+        lhs.dot_general(rhs, [&[rank + 1], &[rank]], [&axes, &axes])
     }
 
     /// The products of all elements of `self` with all of `rhs`: `out[i, j] = self[i] · rhs[j]`. Arrays of more axes are
     /// flattened, as in NumPy.
     #[track_caller]
     pub fn outer(self, rhs: Var) -> Var {
-        let flat = |x: Var| if x.rank() == 1 { x } else { x.flatten() };
-        flat(self).dot_general(flat(rhs), [&[], &[]], [&[], &[]])
+        let _method = trace::method("outer", &[self, rhs]);
+        let lhs = if self.rank() == 1 { self } else { self.flatten() };
+        let rhs = if rhs.rank() == 1 { rhs } else { rhs.flatten() };
+        lhs.dot_general(rhs, [&[], &[]], [&[], &[]])
     }
 }
 
