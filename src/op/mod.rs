@@ -23,6 +23,7 @@ mod cost;
 mod cumulative;
 mod elementary;
 mod error_function;
+mod example;
 mod extreme;
 mod gamma;
 mod generic;
