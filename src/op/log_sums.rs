@@ -70,7 +70,7 @@ macro_rules! elementary2 {
         $op:ident, $name:literal, $method:ident, $summary:literal,
         $derivative:literal, |$x:pat_param, $y:pat_param, $z:pat_param| $by_x:expr, $by_y:expr,
         $domain:expr, $accuracy:literal, $ulps:literal,
-        $floats:expr
+        &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?]
     ) => {
         #[doc = concat!("`", $summary, "`, elementwise.")]
         ///
@@ -102,7 +102,7 @@ macro_rules! elementary2 {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: $summary, derivative: $derivative, accuracy: $accuracy },
-                    floats: $floats,
+                    floats: &[$((&[$first, $second], $value)),+],
                     integers: &[],
                     domain: $domain,
                     ulps: $ulps,
@@ -116,6 +116,12 @@ macro_rules! elementary2 {
 
         impl Var {
             #[doc = concat!("`", $summary, "`, elementwise with broadcasting; see [`", stringify!($op), "`].")]
+            ///
+            /// Here `x` is `self`. Takes `f64` or `f32`, both of one dtype, and gives the same; other dtypes, and shapes that do
+            /// not broadcast, are an error.
+            #[doc = concat!("The derivatives are `", $derivative, "`; the accuracy is ", $accuracy, ".")]
+            ///
+            #[doc = super::example::example_of_pairs!(concat!("x.", stringify!($method), "(y)"), $ulps, $(([$first, $second], $value)),+)]
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))

@@ -24,6 +24,7 @@ mod cumulative;
 mod elementary;
 mod error_function;
 mod evaluate;
+mod example;
 mod extreme;
 mod gamma;
 mod generic;
