@@ -26,6 +26,7 @@ mod error_function;
 mod extreme;
 mod gamma;
 mod generic;
+mod host;
 mod incomplete;
 mod instructions;
 #[doc(hidden)]
