@@ -342,8 +342,27 @@ impl Elementwise for Select {
 impl Var {
     /// `x` where `self` holds, else `y`; elementwise with broadcasting. The gradient of what is not chosen is 0, even
     /// where its derivative is NaN.
+    ///
+    /// A number takes the dtype of the other; two numbers are `f64`.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let root = |x: Var| x.greater(0.0).select(x.sqrt(), 0.0);
+    /// let slope = jit(grad(root));
+    /// assert_eq!((slope.call::<f64>(4.0)?, slope.call::<f64>(-1.0)?), (0.25, 0.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn select(self, x: Var, y: Var) -> Var {
+    pub fn select(self, x: impl Operand, y: impl Operand) -> Var {
+        let (x, y) = match (x.traced(), y.traced()) {
+            (Some(x), _) => (x, y.var(x)),
+            (None, Some(y)) => (x.var(y), y),
+            (None, None) => {
+                let like = Var::from(0.0);
+                (x.var(like), y.var(like))
+            }
+        };
         apply_triple(Select, self, x, y)
     }
 }

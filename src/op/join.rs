@@ -162,7 +162,7 @@ impl Linear for Pad {
         if slot == 0 {
             return self.undo(x, ct);
         }
-        let hole = Var::zeros(&x.with_dtype(DType::Bool));
+        let hole = Var::zeros(x.with_dtype(DType::Bool));
         let filled = apply(self.clone(), &[hole, Var::from(true)]);
         filled.select(ct, Var::number(0.0, x.dtype)).sum()
     }

@@ -28,6 +28,7 @@ mod example;
 mod extreme;
 mod gamma;
 mod generic;
+mod host;
 mod incomplete;
 mod instructions;
 #[doc(hidden)]

@@ -119,7 +119,7 @@ pub trait General {
 
 /// How an operation becomes native code.
 pub enum Lowering<'a> {
-    /// Instructions for each element; see [`Op::code`].
+    /// Instructions for each element; see `Op::code`.
     Elementwise,
     /// One call for each element of a function of one variable from `math`.
     Math1(math::Unary),

@@ -430,9 +430,39 @@ pub(super) fn check_axis(x: Var, axis: usize) -> bool {
 }
 
 impl Var {
-    /// The same elements in row-major order under another shape; see [`Reshape`].
+    /// The extent of [`Var::reshape`] that follows from the others and the number of elements.
+    pub const REST: usize = usize::MAX;
+
+    /// The same elements in row-major order under another shape; see [`Reshape`]. One extent may be [`Var::REST`].
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let pairs: Array2<f64> = jit(|x: Var| x.reshape(&[Var::REST, 2])).call(array![1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(pairs, array![[1.0, 2.0], [3.0, 4.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn reshape(self, shape: &[usize]) -> Var {
+        if !shape.contains(&Var::REST) {
+            return apply(Reshape { shape: shape.into() }, &[self]);
+        }
+        let _method = trace::method("reshape", &[self]);
+        let (own, mut shape) = (self.shape(), shape.to_vec());
+        let open: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] == Var::REST).collect();
+        let mut known = shape.iter().filter(|&&extent| extent != Var::REST);
+        let known = known.try_fold(1usize, |product, &extent| product.checked_mul(extent)).unwrap_or(0);
+        if open.len() > 1 || known == 0 || own.size() % known != 0 {
+            let known = shape.iter().map(|&x| if x == Var::REST { "REST".to_string() } else { x.to_string() });
+            let asked = known.collect::<Vec<_>>().join(",");
+            trace::fail_at(format!(
+                "takes one extent that the {} elements of {own} leave open, but got [{asked}]",
+                own.size()
+            ));
+            return Var::poisoned();
+        }
+        shape[open[0]] = own.size() / known;
         apply(Reshape { shape: shape.into() }, &[self])
     }
 
@@ -485,15 +515,29 @@ impl Var {
         if rank < 2 { self } else { self.transpose(&(0..rank).rev().collect::<Vec<_>>()) }
     }
 
-    /// Zeros of that type (`false` for `bool`).
+    /// Zeros of that type (`false` for `bool`); of `f64`, where a shape alone is given.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Type};
+    /// use retrograd::{Var, trace};
+    ///
+    /// trace(|x: Var| {
+    ///     assert_eq!(Var::zeros(&[2, 3]).ty(), Type::new(DType::F64, [2, 3]));
+    ///     assert_eq!(Var::zeros(Type::new(DType::I64, [2])).ty(), Type::new(DType::I64, [2]));
+    ///     x
+    /// }, DType::F64)?;
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn zeros(ty: &Type) -> Var {
+    pub fn zeros(ty: impl Into<Type>) -> Var {
+        let ty = ty.into();
         Var::number(0.0, ty.dtype).broadcast_to(&ty.shape)
     }
 
-    /// Ones of that type (`true` for `bool`).
+    /// Ones of that type (`true` for `bool`); of `f64`, where a shape alone is given, as in [`Var::zeros`].
     #[track_caller]
-    pub fn ones(ty: &Type) -> Var {
+    pub fn ones(ty: impl Into<Type>) -> Var {
+        let ty = ty.into();
         Var::number(1.0, ty.dtype).broadcast_to(&ty.shape)
     }
 }

@@ -1,5 +1,7 @@
 //! Parts of arrays: slices, their order reversed, and what puts slices back in their places.
 
+use std::ops::{Bound, RangeBounds};
+
 use ndarray::Slice as Range;
 use serde::{Deserialize, Serialize};
 
@@ -470,6 +472,64 @@ impl Var {
             return Var::poisoned();
         }
         self.slice_axis(axis, index, index + 1, 1).squeeze(axis)
+    }
+
+    /// What lies at that index of the first axis: an element of a vector, a row of a matrix.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let row: Array1<f64> = jit(|x: Var| x.at(1)).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(row, array![3.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `self` is a scalar, or the index is not below the extent.
+    #[track_caller]
+    pub fn at(self, index: usize) -> Var {
+        let _method = trace::method("at", &[self]);
+        self.index_axis(0, index)
+    }
+
+    /// The elements along one axis whose indices lie in the range.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let steps = |x: Var| x.slice(0, 1..) - x.slice(0, ..x.shape()[0] - 1);
+    /// assert_eq!(jit(steps).call::<Array1<f64>>(array![1.0, 4.0, 9.0])?, array![3.0, 5.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such axis, or the range ends before it begins or beyond the extent.
+    #[track_caller]
+    pub fn slice(self, axis: usize, range: impl RangeBounds<usize>) -> Var {
+        let _method = trace::method("slice", &[self]);
+        if !check_axis(self, axis) {
+            return Var::poisoned();
+        }
+        let extent = self.shape()[axis];
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => extent,
+        };
+        if start > end || end > extent {
+            trace::fail_at(format!(
+                "takes a range within 0..{extent}, the extent of axis {axis}, but got {start}..{end}"
+            ));
+            return Var::poisoned();
+        }
+        self.slice_axis(axis, start, end, 1)
     }
 
     /// The element of a vector at that index, as a scalar.

@@ -182,11 +182,20 @@ pub trait Operand: Copy {
     /// This operand as a `Var`, of the dtype of `like` if it is a number.
     #[track_caller]
     fn var(self, like: Var) -> Var;
+
+    /// This operand, unless it is a number.
+    fn traced(self) -> Option<Var> {
+        None
+    }
 }
 
 impl Operand for Var {
     fn var(self, _: Var) -> Var {
         self
+    }
+
+    fn traced(self) -> Option<Var> {
+        Some(self)
     }
 }
 
@@ -220,6 +229,16 @@ impl Operand for i32 {
     #[track_caller]
     fn var(self, like: Var) -> Var {
         i64::from(self).var(like)
+    }
+}
+
+impl Operand for usize {
+    #[track_caller]
+    fn var(self, like: Var) -> Var {
+        match i64::try_from(self) {
+            Ok(x) => x.var(like),
+            Err(_) => (self as f64).var(like),
+        }
     }
 }
 

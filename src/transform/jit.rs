@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 
 use super::arena::Arena;
 use super::table::Table;
-use super::tracing::{Settings, Traced, TypeTree};
-use super::{Arguments, Function};
+use super::tracing::{Settings, Traced, TypeTree, of_arguments};
+use super::{Arguments, Function, VarTree};
 use crate::compile::Program;
 use crate::error::{Error, GuardMiss, SourceLine, TraceError};
 use crate::op::Graph;
@@ -26,7 +26,9 @@ const DEFAULT_MAX_PATHS: usize = 64;
 
 /// Compiles a function to native code, on its first call.
 ///
-/// [`Jit::call`] takes numbers, `ndarray` arrays, and tuples, arrays and `Vec`s of these, and returns the like. For each
+/// [`Jit::call`] takes numbers, `ndarray` arrays, and tuples, arrays and `Vec`s of these, and returns the like. Where the
+/// function takes one array, a `Vec`, a slice or an array of Rust's is a vector, or a matrix if it holds rows; inside a
+/// derived struct it is a list of numbers, each of its own. For each
 /// *signature* (structure and types of the arguments) the function is traced and compiled once; a later call costs
 /// little more than the native code. A `Jit` can be shared between threads.
 ///
@@ -118,7 +120,8 @@ where
     /// As [`trace`](super::trace).
     #[track_caller]
     pub fn trace(&self, types: impl TypeTree) -> Result<Graph, Error> {
-        self.settings.trace_types(&self.f, &types.types(), Location::caller()).map(|traced| traced.graph)
+        let types = of_arguments(types.types(), Args::COUNT);
+        self.settings.trace_types(&self.f, &types, Location::caller()).map(|traced| traced.graph)
     }
 
     /// How many paths have been compiled, for all signatures together.
@@ -146,14 +149,14 @@ where
         args: [Tree<LeafRef<'_>>; N],
         at: &'static Location<'static>,
     ) -> Result<Tree<Leaf>, Error> {
-        self.run_with(args, at, &Path::run)
+        self.run_with(args, at, &mut Path::run)
     }
 
     fn run_with<T, const N: usize>(
         &self,
         args: [Tree<LeafRef<'_>>; N],
         at: &'static Location<'static>,
-        run: &dyn Fn(&Path, &[LeafRef<'_>]) -> Result<T, Error>,
+        run: &mut dyn FnMut(&Path, &[LeafRef<'_>]) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let hash = hash_of(&args);
         let index = match self.signatures.find(hash, |signature| signature.takes(&args)) {
@@ -283,6 +286,63 @@ where
     }
 }
 
+impl<F, Args> Jit<F, Args>
+where
+    F: Function<Args> + Send + Sync + 'static,
+    Args: Arguments,
+{
+    /// The same function with all that was compiled of it, in a type that does not name the closure.
+    pub fn erase(self) -> Compiled<Args, F::Output> {
+        let Jit { f, settings, max_paths, signatures, numeric, growing, n_traces, args } = self;
+        let f = Erased(Box::new(f));
+        Jit { f, settings, max_paths, signatures, numeric, growing, n_traces, args }
+    }
+}
+
+/// A compiled function whose type says what it takes and returns in a trace, but not what closure it was: to be kept in a
+/// struct. [`Jit::erase`] makes it.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use retrograd::transform::Compiled;
+/// use retrograd::{Error, Var, grad, jit};
+///
+/// struct Descent {
+///     slope: Compiled<(Var,), Var>,
+///     step: Array1<f64>,
+/// }
+///
+/// impl Descent {
+///     fn new(loss: impl Fn(Var) -> Var + Send + Sync + 'static, n: usize) -> Descent {
+///         Descent { slope: jit(grad(loss)).erase(), step: Array1::zeros(n) }
+///     }
+///
+///     fn advance(&mut self, x: &mut Array1<f64>) -> Result<(), Error> {
+///         self.slope.call_into(&*x, &mut [self.step.view_mut().into()])?;
+///         x.scaled_add(-0.25, &self.step);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut descent = Descent::new(|x: Var| (x - 1.0).square().sum(), 2);
+/// let mut x = array![3.0, 1.0];
+/// descent.advance(&mut x)?;
+/// assert_eq!(x, array![2.0, 1.0]);
+/// # Ok::<(), Error>(())
+/// ```
+pub type Compiled<Args, Output> = Jit<Erased<Args, Output>, Args>;
+
+/// A function of which the type says only what it takes and returns: that of [`Compiled`].
+pub struct Erased<Args, Output>(Box<dyn Function<Args, Output = Output> + Send + Sync>);
+
+impl<Args, Output: VarTree> Function<Args> for Erased<Args, Output> {
+    type Output = Output;
+
+    fn apply(&self, args: Args) -> Output {
+        self.0.apply(args)
+    }
+}
+
 /// A compiled function is a function: `grad(jit(f))` traces through it.
 impl<F, Args> Function<Args> for Jit<F, Args>
 where
@@ -297,7 +357,7 @@ where
 
 macro_rules! call {
     ($(($T:ident $t:ident $k:tt))+) => {
-        impl<F, $($T: super::VarTree),+> Jit<F, ($($T,)+)>
+        impl<F, $($T: VarTree),+> Jit<F, ($($T,)+)>
         where
             F: Function<($($T,)+)>,
         {
@@ -314,10 +374,26 @@ macro_rules! call {
                 if let Some(result) = self.run_numbers(numbers) {
                     return Ok(result);
                 }
-                let result = self.run([$($t.to_tree()),+], Location::caller())?;
+                let result = self.run([$($t.to_tree_as(&$T::KIND)),+], Location::caller())?;
                 // Not in a closure, which has no caller's line.
                 let at = Location::caller();
                 Ok(R::from_tree(result).map_err(|error| error.within("out").of_call(at))?)
+            }
+
+            /// Calls the compiled function, as [`Jit::call`] does, and writes what it returns into arrays of the caller's:
+            /// one for each leaf, in order, of its dtype and shape, in row-major order. Nothing is allocated for them.
+            ///
+            /// # Errors
+            /// As [`Jit::call`], and if there are other arrays than leaves. What they hold then is not said.
+            #[allow(clippy::too_many_arguments)]
+            #[track_caller]
+            pub fn call_into(
+                &self,
+                $($t: impl ToTree,)+
+                results: &mut [ArrayMut<'_>],
+            ) -> Result<(), Error> {
+                let args = [$($t.to_tree_as(&$T::KIND)),+];
+                self.run_with(args, Location::caller(), &mut |path, inputs| path.run_into(inputs, results))
             }
 
             /// The graph of the path that these arguments take, before any optimization.
@@ -326,7 +402,7 @@ macro_rules! call {
             /// What tracing reports.
             #[track_caller]
             pub fn graph(&self, $($t: impl ToTree),+) -> Result<Graph, Error> {
-                self.graph_at(vec![$($t.to_tree()),+], Location::caller())
+                self.graph_at(vec![$($t.to_tree_as(&$T::KIND)),+], Location::caller())
             }
         }
     };
