@@ -340,8 +340,21 @@ impl Elementwise for Select {
 }
 
 impl Var {
-    /// `x` where `self` holds, else `y`; elementwise with broadcasting. The gradient of what is not chosen is 0, even
-    /// where its derivative is NaN.
+    /// `x` where `self` holds, else `y`; elementwise with broadcasting. See [`struct@Select`].
+    ///
+    /// Takes a condition of `bool` and two operands of one dtype, which may be any; other dtypes, and shapes that do
+    /// not broadcast, are an error. The gradient of what is not chosen is 0, even where its derivative is NaN or
+    /// infinite. Both operands are computed: [`cond`](crate::cond) computes one of two branches.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// // At 0 the square root has no finite derivative, but it is not chosen there.
+    /// let root = |x: Var| x.greater(0.0).select(x.sqrt(), x.full_like(0.0));
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(root)).call(0.0)?;
+    /// assert_eq!((y, slope), (0.0, 0.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn select(self, x: Var, y: Var) -> Var {
         apply_triple(Select, self, x, y)
@@ -349,7 +362,18 @@ impl Var {
 }
 
 impl Var {
-    /// `self` where it is above 0, else 0, elementwise; NaN for NaN. The derivative at 0 is 0.
+    /// `self` where it is above 0, else 0, elementwise; NaN for NaN. Takes numbers of any shape; `bool` is an error.
+    /// The derivative is 1 above 0, 0 below and at 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let y: Array1<f64> = jit(Var::relu).call(array![-1.0, 2.0])?;
+    /// assert_eq!(y, array![0.0, 2.0]);
+    /// assert_eq!(jit(grad(Var::relu)).call::<f64>(0.0)?, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn relu(self) -> Var {
         let zero = self.full_like(0.0);
@@ -500,13 +524,35 @@ impl Code for Convert {
 }
 
 impl Var {
-    /// The same value, which counts as a constant when derivatives are taken; see [`StopGradient`].
+    /// The same value, which counts as a constant when derivatives are taken; see [`StopGradient`]. Takes any type.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let slope: f64 = jit(grad(|x: Var| x * x.stop_gradient())).call(3.0)?;
+    /// assert_eq!(slope, 3.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn stop_gradient(self) -> Var {
         apply(StopGradient, &[self])
     }
 
-    /// The value as another dtype, as Rust's `as` converts; see [`Convert`].
+    /// The value as another dtype, elementwise, as Rust's `as` converts: to nearest between floats, truncated and
+    /// saturated to integers with 0 for NaN, and to `bool` by comparison with 0. See [`Convert`].
+    ///
+    /// Takes any type. Between floats the derivative is converted back; where either dtype is not of floating point
+    /// there is none.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::value::DType;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<i64> = jit(|x: Var| x.convert(DType::I64)).call(array![1.75, -1.75, f64::NAN])?;
+    /// assert_eq!(y, array![1i64, -1, 0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn convert(self, dtype: DType) -> Var {
         apply(Convert { dtype }, &[self])

@@ -30,6 +30,7 @@ mod generic;
 mod incomplete;
 mod instructions;
 mod join;
+mod keep_axes;
 mod log_sums;
 #[cfg(feature = "nalgebra")]
 mod nalgebra;

@@ -602,73 +602,241 @@ fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DT
 }
 
 impl Var {
-    /// The sum of all elements; see [`ReduceSum`].
+    /// The sum of all elements; 0 for none. See [`ReduceSum`], which documents the order of summation.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. Integers wrap. The derivative by each element is 1.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::sum)).call(array![1.0, 2.5])?;
+    /// assert_eq!((y, slope), (3.5, array![1.0, 1.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum(self) -> Var {
         self.sum_axes(&self.all_axes())
     }
 
-    /// The sum over the given axes, which vanish; see [`ReduceSum`].
+    /// The sum over the given axes, which vanish; see [`Var::sum`] and [`ReduceSum`]. [`Var::sum_keep_axes`] keeps them
+    /// with extent 1.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    /// Integers wrap.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let y: Array1<f64> = jit(|x: Var| x.sum_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![4.0, 6.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum_axes(self, axes: &[usize]) -> Var {
         apply(ReduceSum { axes: axes.into() }, &[self])
     }
 
-    /// The product of all elements; see [`ReduceProd`].
+    /// The product of all elements; 1 for none. See [`ReduceProd`].
+    ///
+    /// Takes numbers of any shape; `bool` is an error. Integers wrap. The derivative by an element is the product of
+    /// the others, exact also where elements are 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::prod)).call(array![2.0, 0.0, 5.0])?;
+    /// assert_eq!((y, slope), (0.0, array![0.0, 10.0, 0.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod(self) -> Var {
         self.prod_axes(&self.all_axes())
     }
 
-    /// The product over the given axes, which vanish; see [`ReduceProd`].
+    /// The product over the given axes, which vanish; see [`Var::prod`] and [`ReduceProd`].
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    /// Integers wrap.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let y: Array1<f64> = jit(|x: Var| x.prod_axes(&[1])).call(&x)?;
+    /// assert_eq!(y, array![2.0, 12.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod_axes(self, axes: &[usize]) -> Var {
         apply(ReduceProd { axes: axes.into() }, &[self])
     }
 
-    /// The largest element; see [`ReduceMax`].
+    /// The largest element; -inf, or the least integer, for none, and NaN if any is. See [`ReduceMax`]. [`Var::max`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 1 for the largest element; n equal ones get
+    /// 1/n each. If the result is NaN, the derivative is NaN for every element.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::max_all)).call(array![1.0, 3.0, 3.0])?;
+    /// assert_eq!((y, slope), (3.0, array![0.0, 0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn max_all(self) -> Var {
         self.reduce_max(&self.all_axes())
     }
 
-    /// The largest elements over the given axes, which vanish; see [`ReduceMax`].
+    /// The largest elements over the given axes, which vanish; see [`Var::max_all`] and [`ReduceMax`]. [`Var::max`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly. The
+    /// derivative is 1 for the largest element; n equal ones get 1/n each, and all get NaN where the result is NaN.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.max_axes(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![2.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn reduce_max(self, axes: &[usize]) -> Var {
+    pub fn max_axes(self, axes: &[usize]) -> Var {
         apply(ReduceMax { axes: axes.into() }, &[self])
     }
 
-    /// The smallest element; see [`ReduceMin`].
+    /// The older name of [`Var::max_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.reduce_max(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![2.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn reduce_max(self, axes: &[usize]) -> Var {
+        self.max_axes(axes)
+    }
+
+    /// The smallest element; inf, or the greatest integer, for none, and NaN if any is. See [`ReduceMin`]. [`Var::min`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 1 for the smallest element; n equal ones get
+    /// 1/n each. If the result is NaN, the derivative is NaN for every element.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::min_all)).call(array![5.0, 3.0, 3.0])?;
+    /// assert_eq!((y, slope), (3.0, array![0.0, 0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn min_all(self) -> Var {
         self.reduce_min(&self.all_axes())
     }
 
-    /// The smallest elements over the given axes, which vanish; see [`ReduceMin`].
+    /// The smallest elements over the given axes, which vanish; see [`Var::min_all`] and [`ReduceMin`]. [`Var::min`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly. The
+    /// derivative is 1 for the smallest element; n equal ones get 1/n each, and all get NaN where the result is NaN.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.min_axes(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![1.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn reduce_min(self, axes: &[usize]) -> Var {
+    pub fn min_axes(self, axes: &[usize]) -> Var {
         apply(ReduceMin { axes: axes.into() }, &[self])
     }
 
-    /// Whether all elements hold; see [`ReduceAnd`].
+    /// The older name of [`Var::min_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.reduce_min(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![1.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn reduce_min(self, axes: &[usize]) -> Var {
+        self.min_axes(axes)
+    }
+
+    /// Whether all elements hold; `true` for none. See [`ReduceAnd`]. Takes `bool`; another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: bool = jit(|x: Var| x.greater(0.0).all()).call(array![1.0, -1.0])?;
+    /// assert_eq!(y, false);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn all(self) -> Var {
         self.all_over(&self.all_axes())
     }
 
-    /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`].
+    /// The older name of [`Var::all_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).all_over(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, false]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn all_over(self, axes: &[usize]) -> Var {
         apply(ReduceAnd { axes: axes.into() }, &[self])
     }
 
-    /// Whether any element holds; see [`ReduceOr`].
+    /// Whether any element holds; `false` for none. See [`ReduceOr`]. Takes `bool`; another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: bool = jit(|x: Var| x.greater(0.0).any()).call(array![1.0, -1.0])?;
+    /// assert_eq!(y, true);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn any(self) -> Var {
         self.any_over(&self.all_axes())
     }
 
-    /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`].
+    /// The older name of [`Var::any_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).any_over(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, true]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn any_over(self, axes: &[usize]) -> Var {
         apply(ReduceOr { axes: axes.into() }, &[self])

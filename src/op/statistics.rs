@@ -60,13 +60,37 @@ impl NormScale {
 }
 
 impl Var {
-    /// The mean of all elements: their sum, divided by their number.
+    /// The mean of all elements: their sum, divided by their number; NaN for none.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The derivative is 1 over the number of elements.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::mean)).call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (2.0, array![0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean(self) -> Var {
         self.mean_axes(&self.all_axes())
     }
 
     /// The mean over the given axes, which vanish; see [`Var::mean`]. That of nothing is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.mean_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![3.0, 5.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "mean") {
@@ -78,15 +102,39 @@ impl Var {
     /// The variance of all elements: the mean of the squared distances from the mean, as NumPy's with `ddof` 0. That of
     /// equal elements is 0 exactly.
     ///
-    /// Two passes are made over the distances from the first element, of which the variance is the same (Chan, Golub and
-    /// LeVeque 1983, *Algorithms for computing the sample variance*), so that no digits are lost where the elements are
-    /// large and close to each other.
+    /// Two passes are made over the distances from the first element, of which the variance is the same (Chan, Golub
+    /// and LeVeque 1983, *Algorithms for computing the sample variance*), so that no digits are lost where the elements
+    /// are large and close to each other.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The variance of nothing is NaN. It is smooth everywhere.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::var)).call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (1.0, array![-1.0, 1.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn var(self) -> Var {
         self.var_axes(&self.all_axes())
     }
 
     /// The variance over the given axes, which vanish; see [`Var::var`]. That of nothing is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.var_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![4.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn var_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "var") {
@@ -108,13 +156,40 @@ impl Var {
         self - first.broadcast_to(&shape)
     }
 
-    /// The standard deviation of all elements: the square root of [`Var::var`]. The derivative at equal elements is 0.
+    /// The standard deviation of all elements: the square root of [`Var::var`]; NaN for none.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The derivative at equal elements is 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let deviation = jit(value_and_grad(Var::std));
+    /// let (y, slope): (f64, Array1<f64>) = deviation.call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (1.0, array![-0.5, 0.5]));
+    /// let (y, slope): (f64, Array1<f64>) = deviation.call(array![2.0, 2.0])?;
+    /// assert_eq!((y, slope), (0.0, array![0.0, 0.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn std(self) -> Var {
         self.std_axes(&self.all_axes())
     }
 
     /// The standard deviation over the given axes, which vanish; see [`Var::std`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.std_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![2.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn std_axes(self, axes: &[usize]) -> Var {
         sqrt_flat_at_zero(self.var_axes(axes))
@@ -122,7 +197,7 @@ impl Var {
 
     /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not. It
     /// is smooth everywhere: its Hessian at 0 is 2 times the identity, while that of the square of [`Var::norm`], of which
-    /// all derivatives at 0 count as 0, is 0 there.
+    /// all derivatives at 0 count as 0, is 0 there. Takes numbers of any shape; `bool` is an error.
     ///
     /// ```
     /// use ndarray::{array, Array2};
@@ -137,10 +212,26 @@ impl Var {
         self.square().sum()
     }
 
+    /// The sum of the squares over the given axes, which vanish; see [`Var::norm_squared`]. Takes numbers of any shape;
+    /// `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.norm_squared_axes(&[1])).call(array![[3.0, 4.0], [0.0, 2.0]])?;
+    /// assert_eq!(y, array![25.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn norm_squared_axes(self, axes: &[usize]) -> Var {
+        self.square().sum_axes(axes)
+    }
+
     /// The square root of the sum of the squares of all elements, without overflow or underflow on the way; its derivative
     /// `x/norm`, too, and the second derivative for norms from 1e-240 to 1e240 (in `f32`, from 1e-32 to 1e32). The
     /// derivatives of all orders at 0 are 0; where the square is meant, [`Var::norm_squared`] has the right ones. The norm is
-    /// inf if an element is and none is NaN.
+    /// inf if an element is and none is NaN, and NaN if one is. Takes `f64` or `f32`; another dtype is an error.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -157,6 +248,17 @@ impl Var {
     }
 
     /// The norm over the given axes, which vanish; see [`Var::norm`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.norm_axes(&[1])).call(array![[3.0, 4.0], [0.0, 2.0]])?;
+    /// assert_eq!(y, array![5.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm_axes(self, axes: &[usize]) -> Var {
         if !check_float(self, "norm") {
@@ -168,7 +270,20 @@ impl Var {
     }
 
     /// `ln Σ exp(x)` over the given axes, which vanish, without overflow on the way. Elements of -inf count as nothing;
-    /// where there is nothing else, the result is -inf and its derivative 0.
+    /// where there is nothing else, the result is -inf and its derivative 0. A NaN makes the result NaN. The derivative
+    /// is [`Var::softmax`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    /// [`Var::logsumexp_all`] is over all elements.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.logsumexp(&[1])).call(array![[1000.0, 1000.0], [0.0, f64::NEG_INFINITY]])?;
+    /// assert_eq!(y, array![1000.0 + std::f64::consts::LN_2, 0.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn logsumexp(self, axes: &[usize]) -> Var {
         if !check_float(self, "logsumexp") {
@@ -180,7 +295,51 @@ impl Var {
         total.equal(0).select(total.full_like(f64::NEG_INFINITY), total.ln()) + peak
     }
 
-    /// `exp(x)`, divided by its sum along an axis, without overflow on the way.
+    /// `ln Σ exp(x)` over all elements, without overflow on the way; see [`Var::logsumexp`]. Takes `f64` or `f32`;
+    /// another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let f = jit(value_and_grad(Var::logsumexp_all));
+    /// let (y, slope): (f64, Array1<f64>) = f.call(array![1000.0, 1000.0])?;
+    /// assert_eq!((y, slope), (1000.0 + std::f64::consts::LN_2, array![0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp_all(self) -> Var {
+        self.logsumexp_axes(&self.all_axes())
+    }
+
+    /// The same as [`Var::logsumexp`], under the name that the variants of other reductions have.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.logsumexp_axes(&[0])).call(array![[0.0], [0.0]])?;
+    /// assert_eq!(y, array![std::f64::consts::LN_2]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp_axes(self, axes: &[usize]) -> Var {
+        self.logsumexp(axes)
+    }
+
+    /// `exp(x)`, divided by its sum along an axis, without overflow on the way. Elements of -inf give 0; where there is
+    /// nothing else, or a NaN, the result along the axis is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so is an axis that does not exist.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.softmax(0)).call(array![1000.0, 1000.0, f64::NEG_INFINITY])?;
+    /// assert_eq!(y, array![0.5, 0.5, 0.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn softmax(self, axis: usize) -> Var {
         if !check_float(self, "softmax") || !check_axis(self, axis, "softmax") {
@@ -192,6 +351,17 @@ impl Var {
     }
 
     /// The logarithm of [`Var::softmax`], without rounding to 0 on the way.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so is an axis that does not exist.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.log_softmax(0)).call(array![0.0, -1000.0])?;
+    /// assert_eq!(y, array![0.0, -1000.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(self, axis: usize) -> Var {
         if !check_float(self, "log_softmax") || !check_axis(self, axis, "log_softmax") {
