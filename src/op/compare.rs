@@ -17,7 +17,7 @@ use crate::value::{Array, DType, Element, Scalar, Type};
 
 /// Compares with Rust's operator in whichever dtype the operands have.
 macro_rules! comparison {
-    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?], $integers:expr) => {
+    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, &[$((&[$first:expr, $second:expr], $value:tt)),+ $(,)?], $integers:expr) => {
         #[doc = concat!("`x ", $symbol, " y`, elementwise; a comparison with NaN is that of IEEE 754.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -218,7 +218,7 @@ impl ops::Not for Var {
 
 /// Classifies floats with Rust's method.
 macro_rules! predicate {
-    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, &[$((&[$at:expr], $value:expr)),+ $(,)?]) => {
+    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, &[$((&[$at:expr], $value:tt)),+ $(,)?]) => {
         #[doc = concat!("Whether ", $summary, ", elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;

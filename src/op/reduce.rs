@@ -797,7 +797,8 @@ impl Var {
         self.all_over(&self.all_axes())
     }
 
-    /// The older name of [`Var::all_axes`].
+    /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`]. Takes `bool`; another dtype is
+    /// an error, and so are axes that do not exist or do not ascend strictly.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -827,7 +828,8 @@ impl Var {
         self.any_over(&self.all_axes())
     }
 
-    /// The older name of [`Var::any_axes`].
+    /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`]. Takes `bool`; another dtype is
+    /// an error, and so are axes that do not exist or do not ascend strictly.
     ///
     /// ```
     /// use ndarray::{Array1, array};

@@ -119,7 +119,7 @@ pub trait General {
 
 /// How an operation becomes native code.
 pub enum Lowering<'a> {
-    /// Instructions for each element; see [`Op::code`].
+    /// Instructions for each element; see `Op::code`.
     Elementwise,
     /// One call for each element of a function of one variable from `math`.
     Math1(math::Unary),
@@ -146,7 +146,7 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
-    /// Control flow around the code of its regions; see [`Op::roles`].
+    /// Control flow around the code of its regions; see `Op::roles`.
     Control,
 }
 
