@@ -36,7 +36,7 @@ const OF_FLOATS: [Scheme; 10] = [
     scheme!(logsumexp_all, logsumexp_axes, logsumexp_keep_axes),
 ];
 
-const OF_BOOLS: [Scheme; 2] = [scheme!(all, all_over, all_keep_axes), scheme!(any, any_over, any_keep_axes)];
+const OF_BOOLS: [Scheme; 2] = [scheme!(all, all_axes, all_keep_axes), scheme!(any, any_axes, any_keep_axes)];
 
 const SUBSETS: [&[usize]; 8] = [&[], &[0], &[1], &[2], &[0, 1], &[0, 2], &[1, 2], &[0, 1, 2]];
 
@@ -110,6 +110,13 @@ fn older_names_give_the_same() {
         (|x| x.reduce_min(&[0, 2]), |x| x.min_axes(&[0, 2])),
         (|x| x.logsumexp(&[0, 2]), |x| x.logsumexp_axes(&[0, 2])),
     ];
+    let of_bools: [(fn(Var) -> Var, fn(Var) -> Var); 2] =
+        [(|x| x.all_over(&[0, 2]), |x| x.all_axes(&[0, 2])), (|x| x.any_over(&[0, 2]), |x| x.any_axes(&[0, 2]))];
+    for (old, new) in of_bools {
+        let f = jit(move |x: Var| (old(x.less(0.5)), new(x.less(0.5))));
+        let (old, new): (Array1<bool>, Array1<bool>) = f.call(numbers()).unwrap();
+        assert_eq!(old, new);
+    }
     for (old, new) in pairs {
         let (old, new): (Array1<f64>, Array1<f64>) = jit(move |x: Var| (old(x), new(x))).call(numbers()).unwrap();
         assert_eq!(old, new);

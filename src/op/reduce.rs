@@ -616,7 +616,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn sum(self) -> Var {
-        self.sum_axes(&self.all_axes())
+        self.sum_axes(&self.every_axis())
     }
 
     /// The sum over the given axes, which vanish; see [`Var::sum`] and [`ReduceSum`]. [`Var::sum_keep_axes`] keeps them
@@ -654,7 +654,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn prod(self) -> Var {
-        self.prod_axes(&self.all_axes())
+        self.prod_axes(&self.every_axis())
     }
 
     /// The product over the given axes, which vanish; see [`Var::prod`] and [`ReduceProd`].
@@ -692,7 +692,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn max_all(self) -> Var {
-        self.reduce_max(&self.all_axes())
+        self.reduce_max(&self.every_axis())
     }
 
     /// The largest elements over the given axes, which vanish; see [`Var::max_all`] and [`ReduceMax`]. [`Var::max`]
@@ -745,7 +745,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn min_all(self) -> Var {
-        self.reduce_min(&self.all_axes())
+        self.reduce_min(&self.every_axis())
     }
 
     /// The smallest elements over the given axes, which vanish; see [`Var::min_all`] and [`ReduceMin`]. [`Var::min`]
@@ -794,11 +794,26 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn all(self) -> Var {
-        self.all_over(&self.all_axes())
+        self.all_over(&self.every_axis())
     }
 
     /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`]. Takes `bool`; another dtype is
     /// an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).all_axes(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, false]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn all_axes(self, axes: &[usize]) -> Var {
+        apply(ReduceAnd { axes: axes.into() }, &[self])
+    }
+
+    /// The older name of [`Var::all_axes`].
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -810,7 +825,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn all_over(self, axes: &[usize]) -> Var {
-        apply(ReduceAnd { axes: axes.into() }, &[self])
+        self.all_axes(axes)
     }
 
     /// Whether any element holds; `false` for none. See [`ReduceOr`]. Takes `bool`; another dtype is an error.
@@ -825,11 +840,26 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn any(self) -> Var {
-        self.any_over(&self.all_axes())
+        self.any_over(&self.every_axis())
     }
 
     /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`]. Takes `bool`; another dtype is
     /// an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).any_axes(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, true]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn any_axes(self, axes: &[usize]) -> Var {
+        apply(ReduceOr { axes: axes.into() }, &[self])
+    }
+
+    /// The older name of [`Var::any_axes`].
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -841,12 +871,12 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn any_over(self, axes: &[usize]) -> Var {
-        apply(ReduceOr { axes: axes.into() }, &[self])
+        self.any_axes(axes)
     }
 
     /// Every axis, in order.
     #[track_caller]
-    pub(super) fn all_axes(self) -> Vec<usize> {
+    pub(super) fn every_axis(self) -> Vec<usize> {
         (0..self.rank()).collect()
     }
 }

@@ -74,7 +74,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn mean(self) -> Var {
-        self.mean_axes(&self.all_axes())
+        self.mean_axes(&self.every_axis())
     }
 
     /// The mean over the given axes, which vanish; see [`Var::mean`]. That of nothing is NaN.
@@ -118,7 +118,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn var(self) -> Var {
-        self.var_axes(&self.all_axes())
+        self.var_axes(&self.every_axis())
     }
 
     /// The variance over the given axes, which vanish; see [`Var::var`]. That of nothing is NaN.
@@ -173,7 +173,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn std(self) -> Var {
-        self.std_axes(&self.all_axes())
+        self.std_axes(&self.every_axis())
     }
 
     /// The standard deviation over the given axes, which vanish; see [`Var::std`].
@@ -244,7 +244,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm(self) -> Var {
-        self.norm_axes(&self.all_axes())
+        self.norm_axes(&self.every_axis())
     }
 
     /// The norm over the given axes, which vanish; see [`Var::norm`].
@@ -309,7 +309,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn logsumexp_all(self) -> Var {
-        self.logsumexp_axes(&self.all_axes())
+        self.logsumexp_axes(&self.every_axis())
     }
 
     /// The same as [`Var::logsumexp`], under the name that the variants of other reductions have.

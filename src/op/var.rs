@@ -86,8 +86,8 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// | [`prod`](Var::prod) | [`prod_axes`](Var::prod_axes) | [`prod_keep_axes`](Var::prod_keep_axes) |
 /// | [`max_all`](Var::max_all) | [`max_axes`](Var::max_axes) | [`max_keep_axes`](Var::max_keep_axes) |
 /// | [`min_all`](Var::min_all) | [`min_axes`](Var::min_axes) | [`min_keep_axes`](Var::min_keep_axes) |
-/// | [`all`](Var::all) | [`all_over`](Var::all_over) | [`all_keep_axes`](Var::all_keep_axes) |
-/// | [`any`](Var::any) | [`any_over`](Var::any_over) | [`any_keep_axes`](Var::any_keep_axes) |
+/// | [`all`](Var::all) | [`all_axes`](Var::all_axes) | [`all_keep_axes`](Var::all_keep_axes) |
+/// | [`any`](Var::any) | [`any_axes`](Var::any_axes) | [`any_keep_axes`](Var::any_keep_axes) |
 /// | [`mean`](Var::mean) | [`mean_axes`](Var::mean_axes) | [`mean_keep_axes`](Var::mean_keep_axes) |
 /// | [`var`](Var::var) | [`var_axes`](Var::var_axes) | [`var_keep_axes`](Var::var_keep_axes) |
 /// | [`std`](Var::std) | [`std_axes`](Var::std_axes) | [`std_keep_axes`](Var::std_keep_axes) |
@@ -98,8 +98,8 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// | [`argmin_all`](Var::argmin_all) | [`argmin`](Var::argmin) | [`argmin_keep_axis`](Var::argmin_keep_axis) |
 ///
 /// [`max`](Var::max) and [`min`](Var::min) without a suffix compare two operands, as those of `f64` do. Older names:
-/// [`reduce_max`](Var::reduce_max), [`reduce_min`](Var::reduce_min), [`logsumexp`](Var::logsumexp). Along an axis:
-/// [`cumsum`](Var::cumsum).
+/// [`reduce_max`](Var::reduce_max), [`reduce_min`](Var::reduce_min), [`all_over`](Var::all_over),
+/// [`any_over`](Var::any_over), [`logsumexp`](Var::logsumexp). Along an axis: [`cumsum`](Var::cumsum).
 ///
 /// **Products.** [`dot`](Var::dot), [`matmul`](Var::matmul), [`outer`](Var::outer), [`dot_general`](Var::dot_general).
 ///
