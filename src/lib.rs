@@ -31,7 +31,8 @@
 //!
 //! A `Var` is a number or an array; operators broadcast as in NumPy. Arguments and results are `Var`s, and tuples,
 //! arrays, `Vec`s and [derived](derive@Tree) structs of these, nested; on the host side stand numbers, arrays of
-//! `ndarray`, and the same tuples, lists and structs.
+//! `ndarray`, and the same tuples, lists and structs. Where one array is taken or given, a `Vec`, a slice or an array of
+//! Rust's is one as well: `[1.0, 2.0]` is a vector.
 //!
 //! ```
 //! use ndarray::{Array1, array};
@@ -199,7 +200,8 @@ pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
     AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
-    hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad, vjp, while_loop,
+    grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,
+    value_and_grad_with_aux, vjp, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

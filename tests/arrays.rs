@@ -186,3 +186,53 @@ fn huge_parameters_are_errors() {
     let slope = retrograd::differentiate::vjp(&graph, &[0]).unwrap();
     assert!(slope.n_nodes() > graph.n_nodes());
 }
+
+#[test]
+fn numbers_arrays_and_ranges_stand_beside_values() -> Result<(), Error> {
+    let a = array![[1.0, 2.0], [3.0, 4.0]];
+    let (b, c) = (a.clone(), a.clone());
+    let f = jit(move |x: Var| (x * &b, &b * x, x - b.clone(), c.clone() / x));
+    type Matrix = ndarray::Array2<f64>;
+    let (left, right, minus, over): (Matrix, Matrix, Matrix, Matrix) = f.call([2.0, 4.0])?;
+    let x = array![2.0, 4.0];
+    assert_eq!((left, right), (&a * &x, &a * &x));
+    assert_eq!((minus, over), (&x - &a, &a / &x));
+    let narrow = jit(|x: Var| x + array![1.0f32, 2.0]);
+    assert_eq!(narrow.call::<Vec<f32>>([0.5f32, 0.5])?, [1.5, 2.5]);
+    let error = narrow.call::<Vec<f64>>([0.5, 0.5]).unwrap_err().to_string();
+    assert!(error.starts_with("add: operands must have equal dtypes") && error.contains(file!()), "{error}");
+
+    let pick = jit(|x: Var| (x.less(0.0).select(0.0, x), x.less(0.0).select(x, 1), x.less(0.0).select(1, 0)));
+    let (low, high, flags): (Vec<f64>, Vec<f64>, Vec<f64>) = pick.call([-1.0, 2.0])?;
+    assert_eq!((low, high, flags), (vec![0.0, 2.0], vec![-1.0, 1.0], vec![1.0, 0.0]));
+    let whole = jit(|n: Var| n.greater(1).select(n, 0)).call::<Vec<i64>>([1i64, 3])?;
+    assert_eq!(whole, [0, 3]);
+    assert_eq!(jit(|x: Var| x.max(3usize)).call::<f64>(2.0)?, 3.0);
+
+    let ends = jit(|x: Var| (x.slice(0, 1..3), x.slice(0, ..=1), x.slice(0, 2..2), x.at(3)));
+    let (middle, head, none, last): (Vec<f64>, Vec<f64>, Vec<f64>, f64) = ends.call([1.0, 2.0, 3.0, 4.0])?;
+    assert_eq!((middle, head, none, last), (vec![2.0, 3.0], vec![1.0, 2.0], vec![], 4.0));
+    let message = |f: fn(Var) -> Var| jit(f).call::<Array>([1.0, 2.0, 3.0]).unwrap_err().to_string();
+    let wrong = message(|x| x.slice(0, 2..5));
+    assert!(
+        wrong.starts_with("slice: takes a range within 0..3, the extent of axis 0, but got 2..5\n  %x: "),
+        "{wrong}"
+    );
+    #[allow(clippy::reversed_empty_ranges)]
+    let reversed = message(|x| x.slice(0, 2..1));
+    assert!(reversed.contains("but got 2..1"), "{reversed}");
+    assert!(message(|x| x.slice(0, ..=usize::MAX)).starts_with("slice: takes a range"));
+    assert!(message(|x| x.slice(1, ..)).starts_with("slice: takes an axis below the rank 1, but got 1"));
+    assert!(message(|x| x.at(3)).starts_with("at: takes an index below the extent 3 of axis 0, but got 3"));
+
+    let shaped =
+        jit(|x: Var| (x.reshape(&[Var::REST, 3]), x.reshape(&[2, 3, Var::REST]), x.sum().reshape(&[Var::REST])));
+    let types = shaped.graph(array![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    let types: Vec<String> = types.outputs().iter().map(|output| types.ty(output.value).to_string()).collect();
+    assert_eq!(types, ["f64[2,3]", "f64[2,3,1]", "f64[1]"]);
+    let open = "reshape: takes one extent that the 3 elements of [3] leave open, but got ";
+    assert!(message(|x| x.reshape(&[Var::REST, 2])).starts_with(&format!("{open}[REST,2]\n")));
+    assert!(message(|x| x.reshape(&[Var::REST, Var::REST])).starts_with(&format!("{open}[REST,REST]\n")));
+    assert!(message(|x| x.reshape(&[0, Var::REST])).starts_with(&format!("{open}[0,REST]\n")));
+    Ok(())
+}

@@ -9,11 +9,12 @@ use std::thread;
 use ndarray::{Array1, Array2, Array3, ArrayD, arr0, array, s};
 use num_traits::Float;
 use retrograd::error::{ArgumentError, DerivativeError, TraceError};
-use retrograd::transform::TypeTree;
+use retrograd::transform::{Compiled, TypeTree};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
-    AllArgs, Arg, Error, Function, Graph, Jit, Var, VarTree, check_grad, elementwise_grad, fori_loop, grad, hessian,
-    hvp, interpret, jacobian, jit, jvp, trace, trace_with, value_and_grad, vjp,
+    AllArgs, Arg, Error, Function, Graph, Jit, Var, VarTree, check_grad, elementwise_grad, fori_loop, grad,
+    grad_with_aux, hessian, hvp, interpret, jacobian, jit, jvp, scan, trace, trace_with, value_and_grad,
+    value_and_grad_with_aux, vjp,
 };
 
 #[track_caller]
@@ -251,7 +252,7 @@ fn errors_within_passes_of_a_jacobian() {
     let x = Array1::<f64>::zeros(30);
     for j in [jacobian(f).forward(), jacobian(f).reverse()] {
         let error = jit(j).call::<Array1<f64>>(&x).unwrap_err().to_string();
-        assert!(error.contains("dot_general") && error.contains("30"), "{error}");
+        assert!(error.starts_with("dot: ") && error.contains("30"), "{error}");
     }
 }
 
@@ -455,19 +456,144 @@ fn arguments_of_every_host_type() -> Result<(), Error> {
 }
 
 #[test]
+fn rows_of_numbers_are_arrays_where_one_is_taken() -> Result<(), Error> {
+    let f = jit(|x: Var, p: (Var, Vec<Var>)| (x * p.0).sum() + p.1[0]);
+    let list = vec![4.0, 5.0];
+    assert_eq!(f.call::<f64>(array![1.0, 2.0], (array![3.0, 4.0], [5.0]))?, 16.0);
+    assert_eq!(f.call::<f64>([1.0, 2.0], (vec![3.0, 4.0], [5.0]))?, 16.0);
+    assert_eq!(f.call::<f64>(list.as_slice(), (&list, vec![0.5]))?, 41.5);
+    assert_eq!((f.n_signatures(), f.n_traces()), (1, 1), "all of these are vectors");
+    // Rows of rows, and numbers of other types.
+    let sums = jit(|x: Var| x.sum_axes(&[1]));
+    assert_eq!(sums.call::<[f64; 2]>([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?, [6.0, 15.0]);
+    assert_eq!(sums.call::<Vec<f32>>(vec![[1.0f32, 2.0], [3.0, 4.0]])?, [3.0, 7.0]);
+    assert_eq!(sums.call::<Vec<i64>>([[1, 2], [3, 4i64]].as_slice())?, [3, 7]);
+    assert_eq!(sums.call::<Vec<f64>>(Vec::<[f64; 3]>::new())?, [0.0; 0]);
+    let outer = jit(|x: Var| x.outer(x));
+    assert_eq!(outer.call::<Vec<Vec<f64>>>([1.0, 2.0])?, [[1.0, 2.0], [2.0, 4.0]]);
+    assert_eq!(outer.call::<[[f64; 2]; 2]>([1.0, 2.0])?, [[1.0, 2.0], [2.0, 4.0]]);
+    assert_eq!(outer.call::<Vec<Array1<f64>>>([1.0, 2.0])?, [array![1.0, 2.0], array![2.0, 4.0]]);
+    // A list where the function takes a list is still one, of numbers of its own.
+    let lists = jit(|x: Vec<Var>| x.len() as f64 * x[0]);
+    assert_eq!(
+        (lists.call::<f64>([1.5, 2.0])?, lists.call::<f64>([[1.0, 2.0], [0.0, 0.0]].map(|x| x[0]))?),
+        (3.0, 2.0)
+    );
+    let gradient: (Vec<f64>, f64) = jit(grad(|p: (Var, Var)| (p.0 * p.0).sum() * p.1)).call(([1.0, 2.0], 3.0))?;
+    assert_eq!(gradient, (vec![6.0, 12.0], 5.0));
+    check_grad(|x: Var| (x * x).sum(), [1.0, 2.0])?;
+    let wrong = |error: Error| error.to_string().split_once("\n").unwrap().0.to_string();
+    assert_eq!(wrong(outer.call::<[[f64; 3]; 2]>([1.0, 2.0]).unwrap_err()), "out.0: takes a list of 3, but got f64[2]");
+    assert_eq!(wrong(outer.call::<Vec<f64>>([1.0, 2.0]).unwrap_err()), "out.0: takes f64[], but got f64[2]");
+    assert_eq!(wrong(outer.call::<Vec<f64>>([1.0, 2.0]).unwrap_err()), "out.0: takes f64[], but got f64[2]");
+    let mixed = jit(|x: Var| x).call::<f64>(vec![vec![1.0], vec![2.0, 3.0]]).unwrap_err();
+    assert_eq!(wrong(mixed), "argument 0 (x): takes one array or number, but got a list of 2");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_a_tree() -> Result<(), Error> {
+    let last = |x: Var| scan(Var::from(1.0), x, |product, x| (product * x, ())).0;
+    assert_eq!(jit(last).call::<f64>([2.0, 3.0])?, 6.0);
+    assert_eq!(jit(grad(last)).call::<Vec<f64>>([2.0, 3.0])?, [3.0, 2.0]);
+    let nothing = jit(|x: Var, (): ()| drop(vec![x.sin()]));
+    nothing.call::<()>(1.0, ())?;
+    assert_eq!(nothing.graph(1.0, ())?.outputs().len(), 0);
+    assert!(nothing.call::<f64>(1.0, ()).is_err() && nothing.call::<()>(1.0, 2.0).is_err());
+    Ok(())
+}
+
+#[test]
+fn the_type_of_one_argument_stands_by_itself() -> Result<(), Error> {
+    let vector = Type::new(DType::F64, [3]);
+    let f = |x: Var| x.sum();
+    assert_eq!(trace(f, &vector)?.to_string(), trace(f, (&vector,))?.to_string());
+    assert_eq!(trace_with(f, array![1.0, 2.0, 3.0])?.to_string(), trace(f, (&vector,))?.to_string());
+    assert_eq!(jit(|x: [Var; 2]| x[0] * x[1]).trace([DType::F64, DType::F64])?.inputs().len(), 2);
+    // A tuple is that of the arguments.
+    let pair = |p: (Var, Var)| p.0 * p.1;
+    assert!(trace(pair, (DType::F64, DType::F64)).is_err());
+    assert_eq!(trace(pair, ((DType::F64, DType::F64),))?.inputs().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_function_may_return_more_than_its_value() -> Result<(), Error> {
+    let loss = |w: Var, x: Var| ((w * x).sum().square(), (x.argmax(0), [w * x]));
+    let step = jit(value_and_grad_with_aux(loss).wrt(Arg::<1>));
+    type Aux = (i64, [Array1<f64>; 1]);
+    let ((value, aux), slope): ((f64, Aux), Vec<f64>) = step.call(2.0, [1.0, 3.0])?;
+    assert_eq!((value, aux, slope), (64.0, (1, [array![2.0, 6.0]]), vec![32.0, 32.0]));
+    let (slope, aux): (f64, Aux) = jit(grad_with_aux(loss)).call(2.0, [1.0, 3.0])?;
+    assert_eq!((slope, aux.0), (64.0, 1));
+    // What is returned beside the value is differentiated further, like anything else.
+    let of_aux = grad(move |w: Var, x: Var| grad_with_aux(loss).call(w, x).1.1[0].sum());
+    assert_eq!(jit(of_aux).call::<f64>(2.0, [1.0, 3.0])?, 4.0);
+    let not_scalar = jit(grad_with_aux(|x: Var| (x, x))).call::<(Vec<f64>, Vec<f64>)>([1.0, 2.0]).unwrap_err();
+    assert!(matches!(not_scalar, Error::Derivative(DerivativeError::NotScalar { .. })), "{not_scalar}");
+    Ok(())
+}
+
+#[test]
+fn erased_functions_keep_what_was_compiled() -> Result<(), Error> {
+    struct Model {
+        slope: Compiled<(Var, Var), (Var, Var)>,
+    }
+    let scale = 3.0;
+    let compiled = jit(grad(move |x: Var, y: Var| (x * y * scale).sum()).wrt(AllArgs)).named("slope");
+    let _: (f64, f64) = compiled.call(1.0, 2.0)?;
+    let model = Model { slope: compiled.erase() };
+    let slope: (f64, f64) = model.slope.call(1.0, 2.0)?;
+    assert_eq!((slope, model.slope.n_traces()), ((6.0, 3.0), 1));
+    let (mut by_x, mut by_y) = (array![0.0, 0.0], 0.0);
+    model.slope.call_into(array![1.0, 2.0], 2.0, &mut [by_x.view_mut().into(), (&mut by_y).into()])?;
+    assert_eq!((by_x, by_y, model.slope.n_traces()), (array![6.0, 6.0], 9.0, 2));
+    // An erased function is a function.
+    assert_eq!(jit(grad(jit(|x: Var| x * x * x).erase())).call::<f64>(2.0)?, 12.0);
+    let double = jit(|x: Var| if x.sum() > 0.0 { x * 2.0 } else { x }).erase();
+    let mut y = vec![0.0; 3];
+    double.call_into([1.0, 2.0, 3.0], &mut [y.as_mut_slice().into()])?;
+    assert_eq!(y, [2.0, 4.0, 6.0]);
+    double.call_into([-1.0, -2.0, -3.0], &mut [y.as_mut_slice().into()])?;
+    assert_eq!((y, double.n_paths()), (vec![-1.0, -2.0, -3.0], 2));
+    let mut short = [0.0; 2];
+    let error = double.call_into([1.0, 2.0, 3.0], &mut [short.as_mut_slice().into()]).unwrap_err();
+    assert!(matches!(error, Error::Argument(ArgumentError::Type { .. })), "{error}");
+    assert!(matches!(double.call_into([1.0], &mut []), Err(Error::Argument(ArgumentError::Count { .. }))));
+    thread::spawn(move || double.call::<Vec<f64>>([1.0])).join().unwrap()?;
+    Ok(())
+}
+
+#[test]
 fn wrong_trees_are_named() {
     let f = jit(|x: Var, p: (Var, [Var; 2])| x * p.0 * p.1[0]);
-    let message = |result: Result<f64, Error>| result.unwrap_err().to_string();
-    assert_eq!(message(f.call(1.0, (2.0, 3.0))), "y.1: takes a list of 2, but got one array or number");
-    assert_eq!(message(f.call(1.0, (2.0, [3.0]))), "y.1: takes a list of 2, but got a list of 1");
-    assert_eq!(message(f.call([1.0], (2.0, [3.0, 4.0]))), "x: takes one array or number, but got a list of 1");
-    assert_eq!(message(f.call(1.0, (2.0, [3.0, 4.0], 5.0))), "y: takes a tuple of 2, but got a tuple of 3");
-    let wrong: Result<f32, Error> = f.call(1.0, (2.0, [3.0, 4.0]));
-    assert_eq!(wrong.unwrap_err().to_string(), "out: takes f32[], but got f64[]");
-    let wrong: Result<(f64, f64), Error> = f.call(1.0, (2.0, [3.0, 4.0]));
-    assert_eq!(wrong.unwrap_err().to_string(), "out: takes a tuple of 2, but got one array or number");
-    let wrong: Result<Array2<f64>, Error> = jit(|x: Var| (x, x)).call(1.0).map(|(x, _): (Array2<f64>, f64)| x);
-    assert_eq!(wrong.unwrap_err().to_string(), "out.0: takes an array of f64 of rank 2, but got f64[]");
+    let first = line!();
+    let errors = [
+        f.call::<f64>(1.0, (2.0, 3.0)).unwrap_err(),
+        f.call::<f64>(1.0, (2.0, [3.0])).unwrap_err(),
+        f.call::<f64>((1.0, 2.0), (2.0, [3.0, 4.0])).unwrap_err(),
+        f.call::<f64>(1.0, (2.0, [3.0, 4.0], 5.0)).unwrap_err(),
+        f.call::<f32>(1.0, (2.0, [3.0, 4.0])).unwrap_err(),
+        f.call::<(f64, f64)>(1.0, (2.0, [3.0, 4.0])).unwrap_err(),
+        jit(|x: Var| (x, x)).call::<(Array2<f64>, f64)>(1.0).unwrap_err(),
+        jit(|w: Var, b: Var| w * b).arguments(["w", "b"]).call::<f64>(1.0, (2.0, 3.0)).unwrap_err(),
+    ];
+    let expected = [
+        "argument 1 (y.1): takes a list of 2, but got one array or number",
+        "argument 1 (y.1): takes a list of 2, but got a list of 1",
+        "argument 0 (x): takes one array or number, but got a tuple of 2",
+        "argument 1 (y): takes a tuple of 2, but got a tuple of 3",
+        "out: takes f32[], but got f64[]",
+        "out: takes a tuple of 2, but got one array or number",
+        "out.0: takes an array of f64 of rank 2, but got f64[]",
+        "b: takes one array or number, but got a tuple of 2",
+    ];
+    for (k, (error, expected)) in errors.iter().zip(expected).enumerate() {
+        let message = error.to_string();
+        let (what, at) = message.split_once("\n  at ").unwrap();
+        assert_eq!(what, expected);
+        assert!(at.starts_with(&format!("{}:{}:", file!(), first as usize + 2 + k)), "{message}");
+    }
 }
 
 #[test]
@@ -498,7 +624,11 @@ fn wrong_types_and_names_are_reported() {
     let f = |x: Var, _: Var| x;
     assert_eq!(message(f, (DType::F64,)), "main: takes 2 arguments, but got 1");
     assert_eq!(message(f, DType::F64), "main: takes a tuple of 2 arguments, but got one array or number");
-    assert_eq!(message(f, (DType::F64, [DType::F64])), "y: takes one array or number, but got a list of 1");
+    let structure = message(f, (DType::F64, [DType::F64]));
+    assert!(
+        structure.starts_with("argument 1 (y): takes one array or number, but got a list of 1\n  at "),
+        "{structure}"
+    );
     let types = (DType::F64, DType::F64);
     let error = jit(f).arguments(["a"]).trace(types).unwrap_err();
     assert_eq!(error.to_string(), "main (its arguments' names): takes 2 arguments, but got 1");
@@ -510,8 +640,12 @@ fn wrong_types_and_names_are_reported() {
 
 #[test]
 fn derivatives_that_do_not_exist_are_errors() {
+    let line = line!() + 1;
     let not_scalar = jit(grad(|x: Var| x * x)).call::<Array1<f64>>(array![1.0, 2.0]).unwrap_err();
     assert!(matches!(&not_scalar, Error::Derivative(DerivativeError::NotScalar { ty, .. }) if ty.rank() == 1));
+    let expected = "grad: output \"%0\" must be a scalar, but is f64[2]; use jacobian or vjp, or sum it\n  at ";
+    assert_eq!(not_scalar.to_string().split_once(file!()).unwrap().0, expected);
+    assert!(not_scalar.to_string().contains(&format!("{}:{line}:", file!())), "{not_scalar}");
     let not_float = |result: Result<f64, Error>| match result.unwrap_err() {
         Error::Derivative(DerivativeError::NotFloat { name, .. }) => name,
         other => panic!("{other}"),

@@ -3,7 +3,7 @@
 use std::array;
 use std::error::Error;
 
-use retrograd::value::{Array, DType, Tree, Type};
+use retrograd::value::{Array, Tree};
 use retrograd::{Var, scan};
 
 use crate::rig::{Case, Rig, What, types};
@@ -51,7 +51,7 @@ fn mixture(alphas: Var, means: Var, icf: Var, x: Var, prior: Var) -> Var {
 /// at once.
 fn lstm(wx: Var, wh: Var, b: Var, xs: Var) -> Var {
     let [times, batch, width] = [xs.shape()[0], xs.shape()[1], wh.shape()[0]];
-    let zero = Var::zeros(&Type::new(DType::F64, [batch, width]));
+    let zero = Var::zeros([batch, width]);
     let cell = |(h, c): (Var, Var), x: Var| {
         let z = (x + h.dot(wh)).split(1, &[width; 4]);
         let c = z[1].sigmoid() * c + z[0].sigmoid() * z[2].tanh();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::nan_where_nan;
+use super::evaluate::{nan_where_nan, on_floats, on_numbers};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::var::{apply_pair, apply_triple};
@@ -10,31 +10,6 @@ use super::{Operand, Var};
 use crate::ir::Mismatch;
 use crate::math;
 use crate::value::{DType, Scalar};
-
-/// Evaluates an expression in whichever numeric dtype the operands have.
-macro_rules! on_numbers {
-    ($x:expr, |$($a:ident),+| $float:expr, $integer:expr) => {
-        match $x {
-            [$(Scalar::F64($a)),+] => { $(let $a = *$a;)+ Scalar::F64($float) }
-            [$(Scalar::F32($a)),+] => { $(let $a = *$a;)+ Scalar::F32($float) }
-            [$(Scalar::I64($a)),+] => { $(let $a = *$a;)+ Scalar::I64($integer) }
-            other => unreachable!("bug: operands {other:?} passed inference"),
-        }
-    };
-}
-pub(super) use on_numbers;
-
-/// Evaluates an expression in whichever floating-point dtype the operands have.
-macro_rules! on_floats {
-    ($x:expr, |$($a:ident),+| $float:expr) => {
-        match $x {
-            [$(Scalar::F64($a)),+] => { $(let $a = *$a;)+ Scalar::F64($float) }
-            [$(Scalar::F32($a)),+] => { $(let $a = *$a;)+ Scalar::F32($float) }
-            other => unreachable!("bug: operands {other:?} passed inference"),
-        }
-    };
-}
-pub(super) use on_floats;
 
 /// Sum, elementwise. Integers wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

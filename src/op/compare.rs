@@ -342,21 +342,29 @@ impl Elementwise for Select {
 impl Var {
     /// `x` where `self` holds, else `y`; elementwise with broadcasting. See [`struct@Select`].
     ///
-    /// Takes a condition of `bool` and two operands of one dtype, which may be any; other dtypes, and shapes that do
-    /// not broadcast, are an error. The gradient of what is not chosen is 0, even where its derivative is NaN or
+    /// Takes a condition of `bool` and two operands of one dtype, which may be any. A number takes the dtype of the
+    /// other; two numbers are `f64`. Other dtypes, and shapes that do not broadcast, are an error. The gradient of what is not chosen is 0, even where its derivative is NaN or
     /// infinite. Both operands are computed: [`cond`](crate::cond) computes one of two branches.
     ///
     /// ```
     /// use retrograd::{Var, jit, value_and_grad};
     ///
     /// // At 0 the square root has no finite derivative, but it is not chosen there.
-    /// let root = |x: Var| x.greater(0.0).select(x.sqrt(), x.full_like(0.0));
+    /// let root = |x: Var| x.greater(0.0).select(x.sqrt(), 0.0);
     /// let (y, slope): (f64, f64) = jit(value_and_grad(root)).call(0.0)?;
     /// assert_eq!((y, slope), (0.0, 0.0));
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
-    pub fn select(self, x: Var, y: Var) -> Var {
+    pub fn select(self, x: impl Operand, y: impl Operand) -> Var {
+        let (x, y) = match (x.traced(), y.traced()) {
+            (Some(x), _) => (x, y.var(x)),
+            (None, Some(y)) => (x.var(y), y),
+            (None, None) => {
+                let like = Var::from(0.0);
+                (x.var(like), y.var(like))
+            }
+        };
         apply_triple(Select, self, x, y)
     }
 }

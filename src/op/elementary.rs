@@ -4,6 +4,7 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::{eval_math1, eval_math2};
 use super::instructions::Instructions;
 use super::power::{cosine, nonzero};
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
@@ -17,33 +18,10 @@ use crate::value::{DType, Scalar};
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
-/// A function of one variable in whichever floating-point dtype the operand has.
-pub(super) fn eval_math1(f: math::Unary, x: &[Scalar]) -> Scalar {
-    match x {
-        [Scalar::F64(x)] => Scalar::F64(f.f64(*x)),
-        [Scalar::F32(x)] => Scalar::F32(f.f32(*x)),
-        other => unreachable!("bug: operands {other:?} passed inference"),
-    }
-}
-
 /// `x` inside of the domain of a function; outside, NaN in the value and in all derivatives: where the function is NaN, so
 /// are its derivatives.
 pub(super) fn where_it_holds(x: Var, inside: Var) -> Var {
     if trace::range(x).is_positive() { x } else { inside.select(x, x * NAN) }
-}
-
-/// The partial derivative of a function whose result is `y`: NaN where that is, and so are the derivatives of this one.
-pub(super) fn nan_where_nan(y: Var, partial: Var) -> Var {
-    y.is_nan().select(y, partial)
-}
-
-/// A function of two variables in whichever floating-point dtype the operands have.
-pub(super) fn eval_math2(f: math::Binary, x: &[Scalar]) -> Scalar {
-    match x {
-        [Scalar::F64(x), Scalar::F64(y)] => Scalar::F64(f.f64(*x, *y)),
-        [Scalar::F32(x), Scalar::F32(y)] => Scalar::F32(f.f32(*x, *y)),
-        other => unreachable!("bug: operands {other:?} passed inference"),
-    }
 }
 
 /// A function of one variable from `math`, where it has the same name, with its derivative in terms of `x` and `y`.

@@ -9,7 +9,7 @@ use super::Var;
 use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
 };
-use super::trace::apply;
+use super::trace::{self, apply};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Type, with_element};
 
@@ -145,6 +145,7 @@ macro_rules! extreme {
             )]
             #[track_caller]
             pub fn $of_all(self) -> Var {
+                let _method = trace::method(stringify!($of_all), &[self]);
                 self.flatten().$method(0)
             }
         }

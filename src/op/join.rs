@@ -8,7 +8,7 @@ use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list,
     literal,
 };
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{Op, Operand, Slice, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type, with_element};
@@ -162,7 +162,7 @@ impl Linear for Pad {
         if slot == 0 {
             return self.undo(x, ct);
         }
-        let hole = Var::zeros(&x.with_dtype(DType::Bool));
+        let hole = Var::zeros(x.with_dtype(DType::Bool));
         let filled = apply(self.clone(), &[hole, Var::from(true)]);
         filled.select(ct, Var::number(0.0, x.dtype)).sum()
     }
@@ -511,6 +511,12 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn stack(parts: &[Var], axis: usize) -> Var {
+        let _method = trace::method("stack", parts);
+        if let Some(other) = parts.iter().find(|part| part.ty() != parts[0].ty()) {
+            let (first, other) = (parts[0].ty(), other.ty());
+            trace::fail_at(format!("takes arrays of one shape and dtype, but got {first} and {other}"));
+            return Var::poisoned();
+        }
         let mut longer = Vec::with_capacity(parts.len());
         for part in parts {
             longer.push(part.insert_axis(axis));

@@ -1,6 +1,6 @@
 //! Reductions that keep the axes they reduce, with extent 1, so that the result broadcasts against the operand.
 
-use super::Var;
+use super::{Var, trace};
 
 /// The variant of a reduction that keeps its axes. The example reduces the rows of `x = [[1, 2], [3, 4]]`.
 macro_rules! keeps_axes {
@@ -18,6 +18,7 @@ macro_rules! keeps_axes {
             )]
             #[track_caller]
             pub fn $method(self, axes: &[usize]) -> Var {
+                let _method = trace::method(stringify!($method), &[self]);
                 self.kept(axes, self.$reduction(axes))
             }
         }
@@ -60,6 +61,7 @@ macro_rules! keeps_axis {
             )]
             #[track_caller]
             pub fn $method(self, axis: usize) -> Var {
+                let _method = trace::method(stringify!($method), &[self]);
                 self.kept(&[axis], self.$index(axis))
             }
         }

@@ -17,7 +17,8 @@ use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
+use super::elementary::elementary;
+use super::evaluate::{eval_math1, eval_math2, nan_where_nan};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
@@ -91,7 +92,7 @@ macro_rules! elementary2 {
 
             fn partial(&self, slot: usize, x: &[Var], z: Var) -> Partial {
                 let ($x, $y, $z) = (x[0], x[1], z);
-                Partial::Of(super::elementary::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
+                Partial::Of(super::evaluate::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
             }
 
             fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {

@@ -27,7 +27,7 @@ use super::rules::{
 };
 use super::shape::inverse;
 use super::strong::{Strong, strong_product};
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
@@ -616,6 +616,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn sum(self) -> Var {
+        let _method = trace::method("sum", &[self]);
         self.sum_axes(&self.every_axis())
     }
 
@@ -654,6 +655,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn prod(self) -> Var {
+        let _method = trace::method("prod", &[self]);
         self.prod_axes(&self.every_axis())
     }
 
@@ -692,7 +694,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn max_all(self) -> Var {
-        self.reduce_max(&self.every_axis())
+        let _method = trace::method("max_all", &[self]);
+        self.max_axes(&self.every_axis())
     }
 
     /// The largest elements over the given axes, which vanish; see [`Var::max_all`] and [`ReduceMax`]. [`Var::max`]
@@ -745,7 +748,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn min_all(self) -> Var {
-        self.reduce_min(&self.every_axis())
+        let _method = trace::method("min_all", &[self]);
+        self.min_axes(&self.every_axis())
     }
 
     /// The smallest elements over the given axes, which vanish; see [`Var::min_all`] and [`ReduceMin`]. [`Var::min`]
@@ -794,7 +798,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn all(self) -> Var {
-        self.all_over(&self.every_axis())
+        let _method = trace::method("all", &[self]);
+        self.all_axes(&self.every_axis())
     }
 
     /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`]. Takes `bool`; another dtype is
@@ -840,7 +845,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn any(self) -> Var {
-        self.any_over(&self.every_axis())
+        let _method = trace::method("any", &[self]);
+        self.any_axes(&self.every_axis())
     }
 
     /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`]. Takes `bool`; another dtype is

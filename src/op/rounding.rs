@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Var;
-use super::arithmetic::on_floats;
+use super::evaluate::on_floats;
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;

@@ -421,29 +421,52 @@ impl View for Transpose {
 
 /// Whether the axis exists; if not, the trace has an error. A poisoned value has none to show.
 #[track_caller]
-pub(super) fn check_axis(x: Var, axis: usize, what: &str) -> bool {
+pub(super) fn check_axis(x: Var, axis: usize) -> bool {
     let rank = x.rank();
     if axis >= rank {
-        trace::fail_at(format!("{what} takes an axis below the rank {rank}, but got {axis}"));
+        trace::fail_at(format!("takes an axis below the rank {rank}, but got {axis}"));
     }
     axis < rank
 }
 
 impl Var {
-    /// The same elements in row-major order under another shape; see [`Reshape`].
+    /// The extent of [`Var::reshape`] that follows from the others and the number of elements.
+    pub const REST: usize = usize::MAX;
+
+    /// The same elements in row-major order under another shape; see [`Reshape`]. One extent may be
+    /// [`Var::REST`].
     ///
-    /// Takes any dtype. A shape of another number of elements is an error. The derivative takes the old shape.
+    /// Takes any dtype. A shape of another number of elements is an error, and so is [`Var::REST`] where the elements
+    /// do not determine it. The derivative takes the old shape.
     ///
     /// ```
     /// use ndarray::{Array2, array};
     /// use retrograd::{Var, jit};
     ///
-    /// let y: Array2<f64> = jit(|x: Var| x.reshape(&[2, 2])).call(array![1.0, 2.0, 3.0, 4.0])?;
-    /// assert_eq!(y, array![[1.0, 2.0], [3.0, 4.0]]);
+    /// let pairs: Array2<f64> = jit(|x: Var| x.reshape(&[Var::REST, 2])).call(array![1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(pairs, array![[1.0, 2.0], [3.0, 4.0]]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
     pub fn reshape(self, shape: &[usize]) -> Var {
+        if !shape.contains(&Var::REST) {
+            return apply(Reshape { shape: shape.into() }, &[self]);
+        }
+        let _method = trace::method("reshape", &[self]);
+        let (own, mut shape) = (self.shape(), shape.to_vec());
+        let open: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] == Var::REST).collect();
+        let mut known = shape.iter().filter(|&&extent| extent != Var::REST);
+        let known = known.try_fold(1usize, |product, &extent| product.checked_mul(extent)).unwrap_or(0);
+        if open.len() > 1 || known == 0 || own.size() % known != 0 {
+            let known = shape.iter().map(|&x| if x == Var::REST { "REST".to_string() } else { x.to_string() });
+            let asked = known.collect::<Vec<_>>().join(",");
+            trace::fail_at(format!(
+                "takes one extent that the {} elements of {own} leave open, but got [{asked}]",
+                own.size()
+            ));
+            return Var::poisoned();
+        }
+        shape[open[0]] = own.size() / known;
         apply(Reshape { shape: shape.into() }, &[self])
     }
 
@@ -459,6 +482,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn flatten(self) -> Var {
+        let _method = trace::method("flatten", &[self]);
         self.reshape(&[self.ty().size()])
     }
 
@@ -474,10 +498,11 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn insert_axis(self, axis: usize) -> Var {
+        let _method = trace::method("insert_axis", &[self]);
         let mut shape = self.shape().to_vec();
         if axis > shape.len() {
             let rank = shape.len();
-            trace::fail_at(format!("insert_axis takes a place of at most the rank {rank}, but got {axis}"));
+            trace::fail_at(format!("takes a place of at most the rank {rank}, but got {axis}"));
             return Var::poisoned();
         }
         shape.insert(axis, 1);
@@ -497,12 +522,13 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn squeeze(self, axis: usize) -> Var {
-        if !check_axis(self, axis, "squeeze") {
+        let _method = trace::method("squeeze", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();
         if shape[axis] != 1 {
-            trace::fail_at(format!("squeeze takes an axis of extent 1, but axis {axis} has extent {}", shape[axis]));
+            trace::fail_at(format!("takes an axis of extent 1, but axis {axis} has extent {}", shape[axis]));
             return Var::poisoned();
         }
         self.reshape(&shape.without(&[axis]))
@@ -543,35 +569,38 @@ impl Var {
         if rank < 2 { self } else { self.transpose(&(0..rank).rev().collect::<Vec<_>>()) }
     }
 
-    /// Zeros of that type (`false` for `bool`): a constant, which carries no derivative.
+    /// Zeros of that type (`false` for `bool`), or of `f64` where a shape alone is given: a constant, which carries no derivative.
     ///
     /// ```
     /// use ndarray::{Array1, array};
     /// use retrograd::value::{DType, Type};
     /// use retrograd::{Var, jit};
     ///
-    /// let y: Array1<f64> = jit(|x: Var| x + Var::zeros(&Type::new(DType::F64, [2]))).call(3.0)?;
+    /// let y: Array1<f64> = jit(|x: Var| x + Var::zeros(&[2])).call(3.0)?;
     /// assert_eq!(y, array![3.0, 3.0]);
+    /// let whole: Array1<i64> = jit(|_: Var| Var::zeros(Type::new(DType::I64, [1]))).call(0.0)?;
+    /// assert_eq!(whole, array![0i64]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
-    pub fn zeros(ty: &Type) -> Var {
+    pub fn zeros(ty: impl Into<Type>) -> Var {
+        let ty = ty.into();
         Var::number(0.0, ty.dtype).broadcast_to(&ty.shape)
     }
 
-    /// Ones of that type (`true` for `bool`): a constant, which carries no derivative.
+    /// Ones of that type (`true` for `bool`), or of `f64` where a shape alone is given: a constant, which carries no derivative.
     ///
     /// ```
     /// use ndarray::{Array1, array};
-    /// use retrograd::value::{DType, Type};
     /// use retrograd::{Var, jit};
     ///
-    /// let y: Array1<f64> = jit(|x: Var| x * Var::ones(&Type::new(DType::F64, [2]))).call(3.0)?;
+    /// let y: Array1<f64> = jit(|x: Var| x * Var::ones(&[2])).call(3.0)?;
     /// assert_eq!(y, array![3.0, 3.0]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
-    pub fn ones(ty: &Type) -> Var {
+    pub fn ones(ty: impl Into<Type>) -> Var {
+        let ty = ty.into();
         Var::number(1.0, ty.dtype).broadcast_to(&ty.shape)
     }
 }

@@ -1,5 +1,7 @@
 //! Parts of arrays: slices, their order reversed, and what puts slices back in their places.
 
+use std::ops::{Bound, RangeBounds};
+
 use ndarray::Slice as Range;
 use serde::{Deserialize, Serialize};
 
@@ -459,7 +461,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn slice_axis(self, axis: usize, start: usize, end: usize, step: usize) -> Var {
-        if !check_axis(self, axis, "slice_axis") {
+        let _method = trace::method("slice_axis", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let mut limits = self.shape().to_vec();
@@ -484,17 +487,74 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn index_axis(self, axis: usize, index: usize) -> Var {
-        if !check_axis(self, axis, "index_axis") {
+        let _method = trace::method("index_axis", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let extent = self.shape()[axis];
         if index >= extent {
-            trace::fail_at(format!(
-                "index_axis takes an index below the extent {extent} of axis {axis}, but got {index}"
-            ));
+            trace::fail_at(format!("takes an index below the extent {extent} of axis {axis}, but got {index}"));
             return Var::poisoned();
         }
         self.slice_axis(axis, index, index + 1, 1).squeeze(axis)
+    }
+
+    /// What lies at that index of the first axis: an element of a vector, a row of a matrix.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let row: Array1<f64> = jit(|x: Var| x.at(1)).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(row, array![3.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `self` is a scalar, or the index is not below the extent.
+    #[track_caller]
+    pub fn at(self, index: usize) -> Var {
+        let _method = trace::method("at", &[self]);
+        self.index_axis(0, index)
+    }
+
+    /// The elements along one axis whose indices lie in the range.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let steps = |x: Var| x.slice(0, 1..) - x.slice(0, ..x.shape()[0] - 1);
+    /// assert_eq!(jit(steps).call::<Array1<f64>>(array![1.0, 4.0, 9.0])?, array![3.0, 5.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such axis, or the range ends before it begins or beyond the extent.
+    #[track_caller]
+    pub fn slice(self, axis: usize, range: impl RangeBounds<usize>) -> Var {
+        let _method = trace::method("slice", &[self]);
+        if !check_axis(self, axis) {
+            return Var::poisoned();
+        }
+        let extent = self.shape()[axis];
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => extent,
+        };
+        if start > end || end > extent {
+            trace::fail_at(format!(
+                "takes a range within 0..{extent}, the extent of axis {axis}, but got {start}..{end}"
+            ));
+            return Var::poisoned();
+        }
+        self.slice_axis(axis, start, end, 1)
     }
 
     /// The element of a vector at that index, as a scalar. Takes a vector of any dtype; another rank, and an index that
@@ -512,8 +572,9 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn index(self, i: usize) -> Var {
+        let _method = trace::method("index", &[self]);
         if self.rank() != 1 {
-            trace::fail_at(format!("index takes a vector, but got {}; use index_axis", self.ty()));
+            trace::fail_at(format!("takes a vector, but got {}; use index_axis", self.ty()));
             return Var::poisoned();
         }
         self.index_axis(0, i)
@@ -534,8 +595,10 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn unstack(self, axis: usize) -> Vec<Var> {
-        if !check_axis(self, axis, "unstack") {
-            return Vec::new();
+        let _method = trace::method("unstack", &[self]);
+        // How many parts there would be is not known, and the caller may ask for any.
+        if !check_axis(self, axis) {
+            trace::unwind();
         }
         let extent = self.shape()[axis];
         let mut parts = Vec::with_capacity(extent);
@@ -564,12 +627,13 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn split(self, axis: usize, extents: &[usize]) -> Vec<Var> {
-        if !check_axis(self, axis, "split") {
+        let _method = trace::method("split", &[self]);
+        if !check_axis(self, axis) {
             return vec![Var::poisoned(); extents.len()];
         }
         let whole = self.shape()[axis];
         if extents.iter().try_fold(0usize, |sum, &extent| sum.checked_add(extent)) != Some(whole) {
-            trace::fail_at(format!("split takes extents that add up to {whole}, but got {extents:?}"));
+            trace::fail_at(format!("takes extents that add up to {whole}, but got {extents:?}"));
             return vec![Var::poisoned(); extents.len()];
         }
         let mut start = 0;

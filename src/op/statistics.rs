@@ -8,10 +8,10 @@ use crate::value::DType;
 
 /// Requires a floating-point value.
 #[track_caller]
-fn check_float(x: Var, what: &str) -> bool {
+fn check_float(x: Var) -> bool {
     let ty = x.ty();
     if !ty.dtype.is_float() {
-        trace::fail_at(format!("{what} takes floating-point numbers, but got {ty}; use convert"));
+        trace::fail_at(format!("takes floating-point numbers, but got {ty}; use convert"));
     }
     ty.dtype.is_float()
 }
@@ -42,6 +42,7 @@ struct NormScale {
 }
 
 impl NormScale {
+    #[track_caller]
     fn new(x: Var, axes: &[usize]) -> NormScale {
         let (least, greatest, exponent) = match x.dtype() {
             DType::F32 => (-90, 100, 90),
@@ -50,12 +51,15 @@ impl NormScale {
         let power = |exponent: i32| 2f64.powi(exponent);
         let squares = x.square().sum_axes(axes);
         let (above, below) = (squares.greater(power(greatest)), squares.less(power(least)));
-        let choose = |large: f64, small: f64| {
-            let [large, small, one] = [large, small, 1.0].map(|x| squares.full_like(x));
-            above.select(large, below.select(small, one))
-        };
         let (large, small) = (power(exponent), power(-exponent));
-        NormScale { scale: choose(large, small), inverse: choose(small, large) }
+        let scale = NormScale::choose(squares, above, large, below, small);
+        NormScale { scale, inverse: NormScale::choose(squares, above, small, below, large) }
+    }
+
+    #[track_caller]
+    fn choose(like: Var, above: Var, large: f64, below: Var, small: f64) -> Var {
+        let (large, small, one) = (like.full_like(large), like.full_like(small), like.full_like(1.0));
+        above.select(large, below.select(small, one))
     }
 }
 
@@ -74,6 +78,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn mean(self) -> Var {
+        let _method = trace::method("mean", &[self]);
         self.mean_axes(&self.every_axis())
     }
 
@@ -93,7 +98,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn mean_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "mean") {
+        let _method = trace::method("mean_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         self.sum_axes(axes) / n_combined(self, axes)
@@ -118,6 +124,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn var(self) -> Var {
+        let _method = trace::method("var", &[self]);
         self.var_axes(&self.every_axis())
     }
 
@@ -137,7 +144,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn var_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "var") {
+        let _method = trace::method("var_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let x = self.less_the_first(axes);
@@ -173,6 +181,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn std(self) -> Var {
+        let _method = trace::method("std", &[self]);
         self.std_axes(&self.every_axis())
     }
 
@@ -192,6 +201,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn std_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("std_axes", &[self]);
         sqrt_flat_at_zero(self.var_axes(axes))
     }
 
@@ -209,6 +219,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm_squared(self) -> Var {
+        let _method = trace::method("norm_squared", &[self]);
         self.square().sum()
     }
 
@@ -225,6 +236,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm_squared_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("norm_squared_axes", &[self]);
         self.square().sum_axes(axes)
     }
 
@@ -244,6 +256,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm(self) -> Var {
+        let _method = trace::method("norm", &[self]);
         self.norm_axes(&self.every_axis())
     }
 
@@ -261,7 +274,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "norm") {
+        let _method = trace::method("norm_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let scale = NormScale::new(self, axes);
@@ -286,7 +300,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn logsumexp(self, axes: &[usize]) -> Var {
-        if !check_float(self, "logsumexp") {
+        let _method = trace::method("logsumexp", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let peak = self.finite_peak(axes);
@@ -309,6 +324,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn logsumexp_all(self) -> Var {
+        let _method = trace::method("logsumexp_all", &[self]);
         self.logsumexp_axes(&self.every_axis())
     }
 
@@ -324,6 +340,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn logsumexp_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("logsumexp_axes", &[self]);
         self.logsumexp(axes)
     }
 
@@ -342,7 +359,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn softmax(self, axis: usize) -> Var {
-        if !check_float(self, "softmax") || !check_axis(self, axis, "softmax") {
+        let _method = trace::method("softmax", &[self]);
+        if !check_float(self) || !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();
@@ -364,7 +382,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn log_softmax(self, axis: usize) -> Var {
-        if !check_float(self, "log_softmax") || !check_axis(self, axis, "log_softmax") {
+        let _method = trace::method("log_softmax", &[self]);
+        if !check_float(self) || !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();

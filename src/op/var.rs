@@ -74,7 +74,7 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// **Shape.** [`reshape`](Var::reshape), [`flatten`](Var::flatten), [`insert_axis`](Var::insert_axis),
 /// [`squeeze`](Var::squeeze), [`transpose`](Var::transpose), [`t`](Var::t), [`broadcast_to`](Var::broadcast_to).
 ///
-/// **Slices and joins.** [`index`](Var::index), [`index_axis`](Var::index_axis), [`slice_axis`](Var::slice_axis),
+/// **Slices and joins.** [`at`](Var::at), [`index`](Var::index), [`index_axis`](Var::index_axis), [`slice`](Var::slice), [`slice_axis`](Var::slice_axis),
 /// [`split`](Var::split), [`unstack`](Var::unstack), [`reverse`](Var::reverse), [`concatenate`](Var::concatenate),
 /// [`stack`](Var::stack), [`pad`](Var::pad).
 ///
@@ -263,6 +263,7 @@ impl Var {
     /// assert!(graph.to_string().contains("square"));
     /// # Ok::<(), retrograd::Error>(())
     /// ```
+    #[track_caller]
     pub fn named(self, name: &str) -> Var {
         trace::set_name(self, name);
         self
@@ -290,6 +291,7 @@ impl Var {
         if own.extents() == shape {
             return self;
         }
+        let _method = trace::method("broadcast_to", &[self]);
         // Axes of extent 1 that must grow are dropped first: broadcast_in_dim repeats only along axes that are new.
         let lead = shape.len().saturating_sub(own.rank());
         let kept: Vec<usize> = (0..own.rank()).filter(|&axis| shape.get(lead + axis) == Some(&own[axis])).collect();
@@ -359,11 +361,20 @@ pub trait Operand: Copy {
     /// This operand as a `Var`, of the dtype of `like` if it is a number.
     #[track_caller]
     fn var(self, like: Var) -> Var;
+
+    /// This operand, unless it is a number.
+    fn traced(self) -> Option<Var> {
+        None
+    }
 }
 
 impl Operand for Var {
     fn var(self, _: Var) -> Var {
         self
+    }
+
+    fn traced(self) -> Option<Var> {
+        Some(self)
     }
 }
 
@@ -397,6 +408,16 @@ impl Operand for i32 {
     #[track_caller]
     fn var(self, like: Var) -> Var {
         i64::from(self).var(like)
+    }
+}
+
+impl Operand for usize {
+    #[track_caller]
+    fn var(self, like: Var) -> Var {
+        match i64::try_from(self) {
+            Ok(x) => x.var(like),
+            Err(_) => (self as f64).var(like),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use super::tracing::Settings;
+use super::tracing::{Settings, read_arguments};
 use super::{Arguments, Function, VarTree, grad, jit, jvp, vjp};
 use crate::error::{DerivativeError, Error};
 use crate::op::{Var, trace};
@@ -31,7 +31,7 @@ where
     Args: Arguments,
 {
     let settings = Settings::default();
-    let values = args.to_tree().map(&mut LeafRef::to_array);
+    let values = read_arguments::<Args>(&args).map(&mut LeafRef::to_array);
     let named = settings.name_leaves::<Args, Array>(&values)?;
     let (names, x): (Vec<String>, Vec<Array>) =
         named.into_iter().filter(|(_, array)| array.dtype().is_float()).map(|(name, x)| (name, x.clone())).unzip();

@@ -1,6 +1,8 @@
 use std::marker::PhantomData;
 
-use super::function::{call_method, fresh, name_of, poisoned, require_floats, value, wrt_method, zeros_like};
+use super::function::{
+    Accepts, call_method, each_call, fresh, line_of, name_of, poisoned, require_floats, value, wrt_method, zeros_like,
+};
 use super::var_tree::leaves;
 use super::{Arg, Function, VarTree, Wrt};
 use crate::differentiate::pullback;
@@ -8,7 +10,6 @@ use crate::error::DerivativeError;
 use crate::ir::Role;
 use crate::op::Var;
 use crate::op::trace;
-use crate::value::each_tuple;
 
 /// The gradient of a function that returns a scalar; see [`grad`].
 #[derive(Debug)]
@@ -27,6 +28,20 @@ pub struct ValueAndGrad<F, Args, W = Arg<0>> {
 /// The gradient of the sum of what a function returns; see [`elementwise_grad`].
 #[derive(Debug)]
 pub struct ElementwiseGrad<F, Args, W = Arg<0>> {
+    f: F,
+    by: PhantomData<fn(Args) -> W>,
+}
+
+/// The gradient of a function that returns a scalar and more; see [`grad_with_aux`].
+#[derive(Debug)]
+pub struct GradWithAux<F, Args, W = Arg<0>> {
+    f: F,
+    by: PhantomData<fn(Args) -> W>,
+}
+
+/// The value and the gradient of a function that returns a scalar and more; see [`value_and_grad_with_aux`].
+#[derive(Debug)]
+pub struct ValueAndGradWithAux<F, Args, W = Arg<0>> {
     f: F,
     by: PhantomData<fn(Args) -> W>,
 }
@@ -99,6 +114,92 @@ where
     ElementwiseGrad { f, by: PhantomData }
 }
 
+/// The gradient of the first of two results, by the first argument, and the second result as it is: what else is computed
+/// on the way, of any structure and dtypes.
+///
+/// ```
+/// use retrograd::{Var, grad_with_aux, jit};
+///
+/// let f = |w: Var, x: Var| {
+///     let error = w * x - 1.0;
+///     (error * error, error)
+/// };
+/// let (slope, error): (f64, f64) = jit(grad_with_aux(f)).call(2.0, 3.0)?;
+/// assert_eq!((slope, error), (30.0, 5.0));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`].
+pub fn grad_with_aux<F, Args, A>(f: F) -> GradWithAux<F, Args>
+where
+    F: Function<Args, Output = (Var, A)>,
+    A: VarTree,
+    Arg<0>: Wrt<Args>,
+{
+    GradWithAux { f, by: PhantomData }
+}
+
+/// Both results of a function, as a pair, and the gradient of the first by the first argument: `((value, aux), gradient)`.
+/// The second result may be of any structure and dtypes.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use retrograd::{Var, jit, value_and_grad_with_aux};
+///
+/// let loss = |w: Var, x: Var| {
+///     let y = (w * x).tanh();
+///     ((y - 1.0).square().sum(), (y, y.argmax(0)))
+/// };
+/// let step = jit(value_and_grad_with_aux(loss));
+/// let ((value, (y, best)), slope): ((f64, (Array1<f64>, i64)), f64) = step.call(0.0, array![1.0, 2.0])?;
+/// assert_eq!((value, y, best, slope), (2.0, array![0.0, 0.0], 0, -6.0));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`].
+pub fn value_and_grad_with_aux<F, Args, A>(f: F) -> ValueAndGradWithAux<F, Args>
+where
+    F: Function<Args, Output = (Var, A)>,
+    A: VarTree,
+    Arg<0>: Wrt<Args>,
+{
+    ValueAndGradWithAux { f, by: PhantomData }
+}
+
+impl<F, Args, W, A> Function<Args> for GradWithAux<F, Args, W>
+where
+    F: Function<Args, Output = (Var, A)>,
+    A: VarTree,
+    W: Wrt<Args>,
+{
+    type Output = (W::Selected, A);
+
+    fn apply(&self, args: Args) -> (W::Selected, A) {
+        let selected = W::select(&args);
+        let (y, aux) = self.f.apply(args);
+        require_scalar(y);
+        (gradient(&selected, y), aux)
+    }
+}
+
+impl<F, Args, W, A> Function<Args> for ValueAndGradWithAux<F, Args, W>
+where
+    F: Function<Args, Output = (Var, A)>,
+    A: VarTree,
+    W: Wrt<Args>,
+{
+    type Output = ((Var, A), W::Selected);
+
+    fn apply(&self, args: Args) -> ((Var, A), W::Selected) {
+        let selected = W::select(&args);
+        let (y, aux) = self.f.apply(args);
+        require_scalar(y);
+        ((y, aux), gradient(&selected, y))
+    }
+}
+
 impl<F, Args, W> Function<Args> for Grad<F, Args, W>
 where
     F: Function<Args, Output = Var>,
@@ -139,15 +240,17 @@ where
     }
 }
 
-each_tuple!(call_method Grad);
-each_tuple!(call_method ValueAndGrad);
-each_tuple!(call_method ElementwiseGrad);
-wrt_method!(Grad, ValueAndGrad, ElementwiseGrad);
+each_call!(call_method Grad);
+each_call!(call_method ValueAndGrad);
+each_call!(call_method ElementwiseGrad);
+each_call!(call_method GradWithAux);
+each_call!(call_method ValueAndGradWithAux);
+wrt_method!(Grad, ValueAndGrad, ElementwiseGrad, GradWithAux, ValueAndGradWithAux);
 
 fn require_scalar(y: Var) {
     let ty = y.ty();
     if !trace::has_failed() && ty.rank() != 0 {
-        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty });
+        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty, at: line_of(y) });
     }
 }
 

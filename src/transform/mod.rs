@@ -20,16 +20,20 @@ mod gradient;
 mod jacobian;
 mod jit;
 mod products;
+mod table;
 mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
-pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
-pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};
+pub use function::{Accepts, AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
+pub use gradient::{
+    ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,
+    value_and_grad, value_and_grad_with_aux,
+};
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
-pub use jit::{Jit, jit};
+pub use jit::{Compiled, Erased, Jit, jit};
 pub use products::{Hvp, Jvp, Vjp, hvp, jvp, vjp};
 pub use tracing::{TypeTree, trace, trace_with};
 pub use var_tree::VarTree;

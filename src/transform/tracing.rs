@@ -7,9 +7,10 @@ use crate::interpret::Evaluator;
 use crate::ir::Value;
 use crate::op::trace::{self, DEFAULT_MAX_NODES, Oracle};
 use crate::op::{Graph, Var};
-use crate::value::{Array, DType, LeafRef, ToTree, Tree, Type, each_tuple};
+use crate::value::{Array, DType, Kind, LeafRef, ToTree, Tree, Type, each_tuple};
 
 /// Traces a function from the types of its arguments alone, given as a tuple: `(DType::F64, Type::new(DType::F64, [3]))`.
+/// That of one argument may stand by itself, `DType::F64`, unless it is a tuple.
 ///
 /// The graph is named `main`, and its inputs and outputs by their places: the arguments are `x`, `y`, `z`, `u`, `v`,
 /// `w`, and their leaves `x.0`, `x.1.2`; the result is `out`, and its leaves `out.0`, `out.1.2`.
@@ -37,7 +38,8 @@ where
     F: Function<Args>,
     Args: Arguments,
 {
-    Settings::default().trace_types(&f, &types.types(), Location::caller()).map(|traced| traced.graph)
+    let types = of_arguments(types.types(), Args::COUNT);
+    Settings::default().trace_types(&f, &types, Location::caller()).map(|traced| traced.graph)
 }
 
 /// Traces a function at the values of its arguments, given as a tuple: `(2.0, array![1.0, 2.0])`. Comparisons are
@@ -60,8 +62,27 @@ where
     F: Function<Args>,
     Args: Arguments,
 {
-    let values = args.to_tree().map(&mut LeafRef::to_array);
+    let values = read_arguments::<Args>(&args).map(&mut LeafRef::to_array);
     Settings::default().trace_values(&f, &values, Location::caller()).map(|traced| traced.graph)
+}
+
+/// The tuple of the arguments, where the only one may stand by itself. A tuple is that of the arguments, also where it is
+/// of another length than a function with one argument has.
+pub(super) fn of_arguments<T>(tree: Tree<T>, count: usize) -> Tree<T> {
+    match tree {
+        Tree::Leaf(_) | Tree::List(_) | Tree::Struct(_) if count == 1 => Tree::Tuple(vec![tree]),
+        tree => tree,
+    }
+}
+
+/// The same for values of the host, which are read as the function takes them.
+pub(super) fn read_arguments<Args: Arguments>(args: &impl ToTree) -> Tree<LeafRef<'_>> {
+    match (args.to_tree_as(&Args::KIND), Args::KIND) {
+        (Tree::Leaf(_) | Tree::List(_) | Tree::Struct(_), Kind::Tuple([only])) => {
+            Tree::Tuple(vec![args.to_tree_as(only)])
+        }
+        (tree, _) => tree,
+    }
 }
 
 /// The types of arguments: [`DType`] for a scalar, [`Type`], and tuples, arrays and `Vec`s of these, nested.
@@ -126,6 +147,12 @@ macro_rules! tuple {
     };
 }
 each_tuple!(tuple);
+
+impl TypeTree for () {
+    fn types(&self) -> Tree<Type> {
+        Tree::Tuple(Vec::new())
+    }
+}
 
 /// How functions are traced: names and limits.
 #[derive(Clone, Debug)]
@@ -217,7 +244,7 @@ impl Settings {
             match Args::from_vars(&inputs.map(&mut |&value| trace::variable(value))) {
                 Ok(args) => own_vars(&f.apply(args), at),
                 Err(error) => {
-                    trace::fail(self.name_argument(error));
+                    trace::fail(self.name_argument(error).of_call(at));
                     Tree::Tuple(Vec::new())
                 }
             }
@@ -258,15 +285,18 @@ impl Settings {
         }
     }
 
-    /// An error at `0.1` of the tuple of all arguments, told as one at `x.1`.
+    /// An error at `0.1` of the tuple of all arguments, told as one of `argument 0 (x.1)`, or of the name that the user gave.
     pub fn name_argument(&self, error: ArgumentError) -> ArgumentError {
         match error {
             ArgumentError::Structure { name, expected, got } => {
                 let (root, rest) = name.split_once('.').map_or((&*name, None), |(root, rest)| (root, Some(rest)));
                 let position = root.parse().unwrap_or(0);
-                let given = self.arguments.as_ref().and_then(|names| names.get(position)).map(String::as_str);
-                let root = given.unwrap_or(ARGUMENTS[position]);
-                let name = rest.map_or(root.to_string(), |rest| format!("{root}.{rest}"));
+                let below = |root: &str| rest.map_or(root.to_string(), |rest| format!("{root}.{rest}"));
+                let given = self.arguments.as_ref().and_then(|names| names.get(position));
+                let name = match given {
+                    Some(given) => below(given),
+                    None => format!("argument {position} ({})", below(ARGUMENTS[position])),
+                };
                 ArgumentError::Structure { name, expected, got }
             }
             other => other,

@@ -1,6 +1,6 @@
 use crate::error::ArgumentError;
 use crate::op::{Var, trace};
-use crate::value::{Tree, each_tuple, wrong_structure};
+use crate::value::{Kind, Tree, each_tuple, wrong_structure};
 
 /// What functions of traced values take and return: [`Var`], and tuples, arrays, `Vec`s and
 /// [derived](derive@crate::Tree) structs of these, nested.
@@ -13,6 +13,9 @@ pub trait VarTree: Clone {
     /// This structure with a `T` in place of each `Var`: the Jacobian of a function from `A` to `O` is an
     /// `O::Replace<A>`.
     type Replace<T: VarTree>: VarTree;
+
+    /// How values of the host are read that stand for this: whether rows of numbers are one array or many.
+    const KIND: Kind = Kind::Any;
 
     /// The variables, where they stand.
     fn vars(&self) -> Tree<Var>;
@@ -57,6 +60,8 @@ pub(super) fn leaves(tree: &impl VarTree) -> Vec<Var> {
 impl VarTree for Var {
     type Replace<T: VarTree> = T;
 
+    const KIND: Kind = Kind::Leaf;
+
     fn vars(&self) -> Tree<Var> {
         Tree::Leaf(*self)
     }
@@ -79,6 +84,8 @@ impl VarTree for Var {
 
 impl<V: VarTree> VarTree for Vec<V> {
     type Replace<T: VarTree> = Vec<V::Replace<T>>;
+
+    const KIND: Kind = Kind::List(&V::KIND);
 
     fn vars(&self) -> Tree<Var> {
         Tree::List(self.iter().map(V::vars).collect())
@@ -105,6 +112,8 @@ impl<V: VarTree> VarTree for Vec<V> {
 impl<V: VarTree, const N: usize> VarTree for [V; N] {
     type Replace<T: VarTree> = [V::Replace<T>; N];
 
+    const KIND: Kind = Kind::List(&V::KIND);
+
     fn vars(&self) -> Tree<Var> {
         Tree::List(self.iter().map(V::vars).collect())
     }
@@ -130,10 +139,37 @@ impl<V: VarTree, const N: usize> VarTree for [V; N] {
     }
 }
 
+/// No variable: the outputs of a loop that has none.
+///
+/// ```
+/// use retrograd::{Var, jit, scan};
+///
+/// let last = |x: Var| scan(Var::from(0.0), x, |sum, x| (0.5 * sum + x, ())).0;
+/// assert_eq!(jit(last).call::<f64>(vec![1.0, 2.0, 4.0])?, 5.25);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+impl VarTree for () {
+    type Replace<T: VarTree> = ();
+
+    fn vars(&self) -> Tree<Var> {
+        Tree::Tuple(Vec::new())
+    }
+
+    fn from_vars(tree: &Tree<Var>) -> Result<(), ArgumentError> {
+        tree.clone().into_components().map(|[]| ())
+    }
+
+    fn replace<T: VarTree>(&self, _: &mut dyn FnMut(Var) -> T) {}
+
+    fn map(&self, _: &mut dyn FnMut(Var) -> Var) {}
+}
+
 macro_rules! tuple {
     ($(($T:ident $t:ident $k:tt))+) => {
         impl<$($T: VarTree),+> VarTree for ($($T,)+) {
             type Replace<T: VarTree> = ($($T::Replace<T>,)+);
+
+            const KIND: Kind = Kind::Tuple(&[$($T::KIND),+]);
 
             fn vars(&self) -> Tree<Var> {
                 Tree::Tuple(vec![$(self.$k.vars()),+])

@@ -155,6 +155,27 @@ pub enum ArrayMut<'a> {
     Bool(ArrayViewMutD<'a, bool>),
 }
 
+impl<'a, T: Element, D: ndarray::Dimension> From<ndarray::ArrayViewMut<'a, T, D>> for ArrayMut<'a> {
+    fn from(view: ndarray::ArrayViewMut<'a, T, D>) -> ArrayMut<'a> {
+        T::wrap_view_mut(view.into_dyn())
+    }
+}
+
+/// A vector.
+impl<'a, T: Element> From<&'a mut [T]> for ArrayMut<'a> {
+    fn from(elements: &'a mut [T]) -> ArrayMut<'a> {
+        ndarray::ArrayViewMut1::from(elements).into()
+    }
+}
+
+/// A scalar.
+impl<'a, T: Element> From<&'a mut T> for ArrayMut<'a> {
+    fn from(x: &'a mut T) -> ArrayMut<'a> {
+        let view = ndarray::ArrayViewMut0::from_shape((), std::slice::from_mut(x));
+        view.expect("bug: a scalar is not one element").into()
+    }
+}
+
 macro_rules! element {
     ($($rust:ty => $variant:ident),*) => {$(
         impl Element for $rust {
@@ -492,6 +513,20 @@ impl ArrayRef<'_> {
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_row_major(&self) -> bool {
         each_variant!(ArrayRef, self, a => a.is_standard_layout())
+    }
+
+    /// The same elements with two axes in place of the first.
+    pub(super) fn split_first_axis(self, n: usize, m: usize) -> Self {
+        fn split<T>(view: ArrayViewD<'_, T>, n: usize, m: usize) -> ArrayViewD<'_, T> {
+            let shape = [&[n, m], &view.shape()[1..]].concat();
+            view.into_shape_with_order(shape).expect("bug: an axis of another extent")
+        }
+        match self {
+            ArrayRef::F64(a) => ArrayRef::F64(split(a, n, m)),
+            ArrayRef::F32(a) => ArrayRef::F32(split(a, n, m)),
+            ArrayRef::I64(a) => ArrayRef::I64(split(a, n, m)),
+            ArrayRef::Bool(a) => ArrayRef::Bool(split(a, n, m)),
+        }
     }
 
     /// The same view for a shorter time.

@@ -21,6 +21,7 @@ impl Malformed {
     }
 
     /// The same, seen from the file that holds the whole as a member.
+    #[cfg(feature = "npz")]
     pub(super) fn within(self, member: &str) -> Malformed {
         let place = if self.place.is_empty() { member.to_string() } else { format!("{member}: {}", self.place) };
         Malformed { place, ..self }

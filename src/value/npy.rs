@@ -14,6 +14,7 @@
 //! assert_eq!(error.to_string(), "is truncated: the data of f64[2,2] takes 32 bytes, but there are 22");
 //! ```
 
+#[cfg(feature = "npz")]
 use std::io::{self, Read};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
@@ -29,6 +30,7 @@ const ALIGNMENT: usize = 64;
 const GROWTH_DIGITS: usize = 21;
 
 /// The most bytes of a header that is read by itself: an array of thousands of axes has less.
+#[cfg(feature = "npz")]
 const MAX_HEADER: u64 = 1 << 20;
 
 /// Whether the bytes begin as those of a `.npy` file do.
@@ -75,30 +77,6 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Reads a header from the beginning of a file, and nothing behind it. Gives the bytes that it takes, too.
-    pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
-        let mut head = Vec::new();
-        let mut more = |head: &mut Vec<u8>, n: u64| {
-            Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
-        };
-        // What comes before the text tells its length; the longer form has two bytes more.
-        more(&mut head, 10)?;
-        if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
-            more(&mut head, 2)?;
-        }
-        match text_length(&head) {
-            Some(length) if length > MAX_HEADER => {
-                return Err(Malformed::whole(format!(
-                    "takes headers of {MAX_HEADER} bytes, but this one has {length}"
-                )));
-            }
-            Some(length) => drop(more(&mut head, length)?),
-            None => {}
-        }
-        let (text, _) = split(&head)?;
-        Ok((Announced::parse(text)?, head.len() as u64))
-    }
-
     fn parse(text: &str) -> Result<Announced, Malformed> {
         let header = Header::parse(text)?;
         let kind = Kind::parse(&header.descr)?;
@@ -108,21 +86,6 @@ impl Announced {
             Some(n_bytes) => Ok(Announced { header, kind, ty, n_bytes }),
             None => Err(Malformed::whole(format!("{ty} does not fit into memory"))),
         }
-    }
-
-    /// The bytes of the data or of the array, whichever are more.
-    pub fn max_bytes(&self) -> u64 {
-        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
-    }
-
-    /// Reads the data behind the header, which are all that is left of the file.
-    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
-        let mut data = Vec::new();
-        // One byte more, which tells a file that is too long.
-        data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
-        let length = (self.n_bytes as u64).saturating_add(1);
-        Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
-        self.decode(&data)
     }
 
     fn check_length(&self, data: &[u8]) -> Result<(), Malformed> {
@@ -152,11 +115,56 @@ impl Announced {
     }
 }
 
+/// What members of archives need: they are read piece by piece.
+#[cfg(feature = "npz")]
+impl Announced {
+    /// Reads a header from the beginning of a file, and nothing behind it. Gives the bytes that it takes, too.
+    pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
+        let mut head = Vec::new();
+        let mut more = |head: &mut Vec<u8>, n: u64| {
+            Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
+        };
+        // What comes before the text tells its length; the longer form has two bytes more.
+        more(&mut head, 10)?;
+        if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
+            more(&mut head, 2)?;
+        }
+        match text_length(&head) {
+            Some(length) if length > MAX_HEADER => {
+                return Err(Malformed::whole(format!(
+                    "takes headers of {MAX_HEADER} bytes, but this one has {length}"
+                )));
+            }
+            Some(length) => drop(more(&mut head, length)?),
+            None => {}
+        }
+        let (text, _) = split(&head)?;
+        Ok((Announced::parse(text)?, head.len() as u64))
+    }
+
+    /// The bytes of the data or of the array, whichever are more.
+    pub fn max_bytes(&self) -> u64 {
+        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
+    }
+
+    /// Reads the data behind the header, which are all that is left of the file.
+    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
+        let mut data = Vec::new();
+        // One byte more, which tells a file that is too long.
+        data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
+        let length = (self.n_bytes as u64).saturating_add(1);
+        Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
+        self.decode(&data)
+    }
+}
+
+#[cfg(feature = "npz")]
 fn cannot_be_unpacked(error: &io::Error) -> Malformed {
     Malformed::whole(format!("cannot be unpacked: {error}"))
 }
 
 /// The length of a header's text, if what comes before it is there.
+#[cfg(feature = "npz")]
 fn text_length(head: &[u8]) -> Option<u64> {
     let (version, length) = head.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
     match version[0] {

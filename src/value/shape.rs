@@ -214,6 +214,33 @@ fn parse_extent(text: &str) -> Option<usize> {
     if plain { text.parse().ok() } else { None }
 }
 
+impl From<&Type> for Type {
+    fn from(ty: &Type) -> Type {
+        ty.clone()
+    }
+}
+
+/// Numbers of `f64`.
+impl<const N: usize> From<[usize; N]> for Type {
+    fn from(shape: [usize; N]) -> Type {
+        Type::new(DType::F64, shape)
+    }
+}
+
+/// Numbers of `f64`.
+impl<const N: usize> From<&[usize; N]> for Type {
+    fn from(shape: &[usize; N]) -> Type {
+        Type::new(DType::F64, *shape)
+    }
+}
+
+/// Numbers of `f64`.
+impl From<&[usize]> for Type {
+    fn from(shape: &[usize]) -> Type {
+        Type::new(DType::F64, shape)
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stack = if self.stack { "stack " } else { "" };

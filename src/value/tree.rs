@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayViewMutD, Data, Dimension, IxDyn, aview0};
+use ndarray::{ArcArray, ArrayBase, ArrayD, ArrayView1, ArrayViewMutD, Data, Dimension, IxDyn, aview0};
 use smallvec::SmallVec;
 
 use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
@@ -230,6 +230,20 @@ fn display_fields<T: fmt::Display>(fields: &[(&str, Tree<T>)], f: &mut fmt::Form
     f.write_str("}")
 }
 
+/// What a traced function takes in one place, as far as its type says: how numbers that stand in a row are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One array or number: a `Vec`, a slice or an array of Rust's is a vector there, if its items are numbers; if they are
+    /// arrays of Rust's of numbers, it is a matrix, and so on.
+    Leaf,
+    /// A list of parts of that kind, each of which stands for itself.
+    List(&'static Kind),
+    /// A tuple.
+    Tuple(&'static [Kind]),
+    /// Anything else, in which every leaf is one array or number of the host.
+    Any,
+}
+
 /// A leaf of a result. A scalar lies in place, so that a function of numbers returns without allocating.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Leaf {
@@ -339,6 +353,31 @@ pub trait ToTree {
     /// Views of the leaves.
     fn to_tree(&self) -> Tree<LeafRef<'_>>;
 
+    /// Views of the leaves, where a function takes that kind: rows of numbers are one array where it takes one.
+    ///
+    /// ```
+    /// use retrograd::value::{Kind, LeafRef, ToTree};
+    ///
+    /// let rows = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    /// let types = |kind: &Kind| rows.to_tree_as(kind).map(&mut LeafRef::ty).to_string();
+    /// assert_eq!(types(&Kind::Leaf), "f64[2,3]");
+    /// assert_eq!(types(&Kind::List(&Kind::Leaf)), "[f64[3], f64[3]]");
+    /// assert_eq!(rows.to_tree().map(&mut LeafRef::ty).to_string(), "[[f64[], f64[], f64[]], [f64[], f64[], f64[]]]");
+    /// ```
+    fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+        let _ = kind;
+        self.to_tree()
+    }
+
+    /// A view of items in a row as one array, if they are numbers, or arrays of Rust's of these.
+    fn view_of(items: &[Self]) -> Option<ArrayRef<'_>>
+    where
+        Self: Sized,
+    {
+        let _ = items;
+        None
+    }
+
     /// A shortcut for a structure whose leaves are all scalars of `f64`: appends the leaves, in order, and tells whether
     /// this is such a tree. Where it says no, [`ToTree::to_tree`] is asked; so a type may go without the shortcut.
     ///
@@ -362,7 +401,8 @@ pub trait ToTree {
 pub type Numbers = SmallVec<[f64; 32]>;
 
 /// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays, `Vec`s and
-/// [derived](derive@crate::Tree) structs of these, nested.
+/// [derived](derive@crate::Tree) structs of these, nested. A `Vec` or an array of Rust's also takes the rows of one array:
+/// the numbers of a vector, the vectors of a matrix.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a compiled function",
     note = "results are `f64`, `f32`, `i64`, `bool`, owned arrays of `ndarray`, and tuples, arrays and `Vec`s of these",
@@ -411,6 +451,10 @@ macro_rules! number {
         impl ToTree for $number {
             fn to_tree(&self) -> Tree<LeafRef<'_>> {
                 Tree::Leaf(LeafRef::Scalar(self.scalar()))
+            }
+
+            fn view_of(items: &[$number]) -> Option<ArrayRef<'_>> {
+                Some(<$number>::wrap_view(ArrayView1::from(items).into_dyn()))
             }
 
             $($to)?
@@ -491,6 +535,10 @@ impl<T: ToTree + ?Sized> ToTree for &T {
         T::to_tree(self)
     }
 
+    fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+        T::to_tree_as(self, kind)
+    }
+
     #[inline]
     fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
         T::push_numbers(self, structure, numbers)
@@ -500,6 +548,14 @@ impl<T: ToTree + ?Sized> ToTree for &T {
 impl<T: ToTree> ToTree for [T] {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         Tree::List(self.iter().map(T::to_tree).collect())
+    }
+
+    fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+        match kind {
+            Kind::Leaf => T::view_of(self).map_or_else(|| self.to_tree(), |view| Tree::Leaf(LeafRef::Array(view))),
+            Kind::List(part) => Tree::List(self.iter().map(|item| item.to_tree_as(part)).collect()),
+            Kind::Tuple(_) | Kind::Any => self.to_tree(),
+        }
     }
 
     #[inline]
@@ -518,6 +574,14 @@ impl<T: ToTree, const N: usize> ToTree for [T; N] {
         self.as_slice().to_tree()
     }
 
+    fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+        self.as_slice().to_tree_as(kind)
+    }
+
+    fn view_of(items: &[[T; N]]) -> Option<ArrayRef<'_>> {
+        T::view_of(items.as_flattened()).map(|view| view.split_first_axis(items.len(), N))
+    }
+
     #[inline]
     fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
         self.as_slice().push_numbers(structure, numbers)
@@ -527,6 +591,10 @@ impl<T: ToTree, const N: usize> ToTree for [T; N] {
 impl<T: ToTree> ToTree for Vec<T> {
     fn to_tree(&self) -> Tree<LeafRef<'_>> {
         self.as_slice().to_tree()
+    }
+
+    fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+        self.as_slice().to_tree_as(kind)
     }
 
     #[inline]
@@ -541,6 +609,7 @@ impl<T: FromTree> FromTree for Vec<T> {
             Tree::List(parts) => {
                 parts.into_iter().enumerate().map(|(k, part)| T::from_tree(part).map_err(|e| e.within(k))).collect()
             }
+            Tree::Leaf(Leaf::Array(array)) if array.ty().rank() > 0 => Vec::from_tree(rows(&array)),
             other => Err(wrong_structure("a list", &other)),
         }
     }
@@ -561,6 +630,13 @@ impl<T: FromTree, const N: usize> FromTree for [T; N] {
                 let parts: Vec<T> = Vec::from_tree(Tree::List(parts))?;
                 Ok(parts.try_into().ok().expect("bug: the length was checked"))
             }
+            Tree::Leaf(Leaf::Array(array)) if array.ty().rank() > 0 => match array.shape()[0] {
+                n if n == N => <[T; N]>::from_tree(rows(&array)),
+                _ => {
+                    let (expected, got) = (format!("a list of {N}"), array.ty().to_string());
+                    Err(ArgumentError::Structure { name: String::new(), expected, got })
+                }
+            },
             other => Err(wrong_structure(&format!("a list of {N}"), &other)),
         }
     }
@@ -585,6 +661,15 @@ macro_rules! tuple {
                 Tree::Tuple(vec![$(self.$k.to_tree()),+])
             }
 
+            fn to_tree_as(&self, kind: &Kind) -> Tree<LeafRef<'_>> {
+                match kind {
+                    Kind::Tuple(kinds) if kinds.len() == [$($k),+].len() => {
+                        Tree::Tuple(vec![$(self.$k.to_tree_as(&kinds[$k])),+])
+                    }
+                    _ => self.to_tree(),
+                }
+            }
+
             #[inline]
             fn push_numbers(&self, structure: &Tree<Type>, numbers: &mut Numbers) -> bool {
                 let Some([$($t),+]) = structure.components() else { return false };
@@ -607,6 +692,32 @@ macro_rules! tuple {
     };
 }
 each_tuple!(tuple);
+
+/// No leaf: the outputs of a loop that has none.
+impl ToTree for () {
+    fn to_tree(&self) -> Tree<LeafRef<'_>> {
+        Tree::Tuple(Vec::new())
+    }
+}
+
+/// No leaf: the results of a function that has none.
+impl FromTree for () {
+    fn from_tree(tree: Tree<Leaf>) -> Result<(), ArgumentError> {
+        tree.into_components().map(|[]| ())
+    }
+}
+
+/// What lies along the first axis of an array, one by one.
+fn rows(array: &Array) -> Tree<Leaf> {
+    let (n, row) = array.ty().row().expect("bug: rows of a scalar");
+    let size = row.size();
+    let element = |position: usize| array.get(position).expect("bug: a row beyond its array");
+    let leaf = |k: usize| match row.rank() {
+        0 => Leaf::Scalar(element(k)),
+        _ => Leaf::Array(Array::collect(&row, (k * size..(k + 1) * size).map(element))),
+    };
+    Tree::List((0..n).map(|k| Tree::Leaf(leaf(k))).collect())
+}
 
 /// A scalar as an array of rank 0.
 fn scalar_view_mut<T>(x: &mut T) -> ArrayViewMutD<'_, T> {

@@ -274,7 +274,7 @@ impl Author<'_> {
         match self.choices.below(3) {
             0 => Var::constant(draw(&self.choices.numbers(), &Type::new(dtype, shape), Draw::Uniform(-2.0, 2.0))),
             1 => self.literal(self.pick()).broadcast_to(&shape),
-            _ => Var::ones(&Type::new(dtype, shape)),
+            _ => Var::ones(Type::new(dtype, shape)),
         }
     }
 }
