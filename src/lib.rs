@@ -99,6 +99,12 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! # Guide
+//!
+//! [`guide`] has a page for each subject: [tracing and guards](guide::tracing), [control flow](guide::control_flow),
+//! [derivatives and kinks](guide::derivatives), [performance](guide::performance), [the file](mod@guide::file), and
+//! [from JAX and autograd](guide::from_jax). [`Var`] lists its methods by theme.
+//!
 //! # Features
 //!
 //! `nalgebra`: [`Var`] is a `RealField` of [nalgebra](https://crates.io/crates/nalgebra) 0.35, so that `Matrix3<Var>`,
@@ -114,6 +120,7 @@ pub mod compile;
 pub mod differentiate;
 mod emit;
 pub mod error;
+pub mod guide;
 pub mod interpret;
 pub mod ir;
 mod math;
@@ -122,8 +129,11 @@ pub mod optimize;
 pub mod transform;
 pub mod value;
 
+#[doc(inline)]
 pub use compile::Program;
+#[doc(inline)]
 pub use error::Error;
+#[doc(inline)]
 pub use op::{Graph, Var};
 /// Makes a struct a tree of arrays, as a tuple is: an argument and a result of traced and of compiled functions.
 ///
@@ -187,6 +197,7 @@ pub use op::{Graph, Var};
 /// }
 /// ```
 pub use retrograd_derive::Tree;
+#[doc(inline)]
 pub use transform::{
     AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
     grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,

@@ -509,13 +509,38 @@ impl Elementwise for Clamp {
 
 impl Var {
     /// `self · y + z`, elementwise with broadcasting, rounded once; see [`Fma`].
+    ///
+    /// Takes three operands of one floating-point dtype, or numbers beside `self`. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivatives are `y`, `self` and 1.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: f64 = jit(|x: Var| x.mul_add(3.0, -10.0)).call(2.0)?;
+    /// assert_eq!(y, -4.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn mul_add(self, y: impl Operand, z: impl Operand) -> Var {
         apply_triple(Fma, self, y.var(self), z.var(self))
     }
 
-    /// `self` brought into the range from `lo` to `hi`, elementwise with broadcasting; `hi` where `lo > hi`. See
-    /// [`Clamp`].
+    /// `self` brought into the range from `lo` to `hi`, elementwise with broadcasting; `hi` where `lo > hi`, and NaN
+    /// where any of the three is. See [`Clamp`].
+    ///
+    /// Takes three operands of one numeric dtype, or numbers beside `self`. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivative is 1 for the operand that is the result and 0 for the others; at a bound
+    /// `self` and the bound get 1/2 each.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let slope = jit(value_and_grad(|x: Var| x.clamp(-1.0, 1.0)));
+    /// assert_eq!(slope.call::<(f64, f64)>(0.5)?, (0.5, 1.0));
+    /// assert_eq!(slope.call::<(f64, f64)>(3.0)?, (1.0, 0.0));
+    /// assert_eq!(slope.call::<(f64, f64)>(1.0)?, (1.0, 0.5));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn clamp(self, lo: impl Operand, hi: impl Operand) -> Var {
         apply_triple(Clamp, lo.var(self), self, hi.var(self))

@@ -17,7 +17,7 @@ use crate::value::{Array, DType, Element, Scalar, Type};
 
 /// Compares with Rust's operator in whichever dtype the operands have.
 macro_rules! comparison {
-    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?], $integers:expr) => {
+    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, &[$((&[$first:expr, $second:expr], $value:tt)),+ $(,)?], $integers:expr) => {
         #[doc = concat!("`x ", $symbol, " y`, elementwise; a comparison with NaN is that of IEEE 754.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -218,7 +218,7 @@ impl ops::Not for Var {
 
 /// Classifies floats with Rust's method.
 macro_rules! predicate {
-    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, &[$((&[$at:expr], $value:expr)),+ $(,)?]) => {
+    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, &[$((&[$at:expr], $value:tt)),+ $(,)?]) => {
         #[doc = concat!("Whether ", $summary, ", elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -340,17 +340,19 @@ impl Elementwise for Select {
 }
 
 impl Var {
-    /// `x` where `self` holds, else `y`; elementwise with broadcasting. The gradient of what is not chosen is 0, even
-    /// where its derivative is NaN.
+    /// `x` where `self` holds, else `y`; elementwise with broadcasting. See [`struct@Select`].
     ///
-    /// A number takes the dtype of the other; two numbers are `f64`.
+    /// Takes a condition of `bool` and two operands of one dtype, which may be any. A number takes the dtype of the
+    /// other; two numbers are `f64`. Other dtypes, and shapes that do not broadcast, are an error. The gradient of what is not chosen is 0, even where its derivative is NaN or
+    /// infinite. Both operands are computed: [`cond`](crate::cond) computes one of two branches.
     ///
     /// ```
-    /// use retrograd::{Var, grad, jit};
+    /// use retrograd::{Var, jit, value_and_grad};
     ///
+    /// // At 0 the square root has no finite derivative, but it is not chosen there.
     /// let root = |x: Var| x.greater(0.0).select(x.sqrt(), 0.0);
-    /// let slope = jit(grad(root));
-    /// assert_eq!((slope.call::<f64>(4.0)?, slope.call::<f64>(-1.0)?), (0.25, 0.0));
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(root)).call(0.0)?;
+    /// assert_eq!((y, slope), (0.0, 0.0));
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
@@ -368,7 +370,18 @@ impl Var {
 }
 
 impl Var {
-    /// `self` where it is above 0, else 0, elementwise; NaN for NaN. The derivative at 0 is 0.
+    /// `self` where it is above 0, else 0, elementwise; NaN for NaN. Takes numbers of any shape; `bool` is an error.
+    /// The derivative is 1 above 0, 0 below and at 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let y: Array1<f64> = jit(Var::relu).call(array![-1.0, 2.0])?;
+    /// assert_eq!(y, array![0.0, 2.0]);
+    /// assert_eq!(jit(grad(Var::relu)).call::<f64>(0.0)?, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn relu(self) -> Var {
         let zero = self.full_like(0.0);
@@ -519,13 +532,35 @@ impl Code for Convert {
 }
 
 impl Var {
-    /// The same value, which counts as a constant when derivatives are taken; see [`StopGradient`].
+    /// The same value, which counts as a constant when derivatives are taken; see [`StopGradient`]. Takes any type.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let slope: f64 = jit(grad(|x: Var| x * x.stop_gradient())).call(3.0)?;
+    /// assert_eq!(slope, 3.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn stop_gradient(self) -> Var {
         apply(StopGradient, &[self])
     }
 
-    /// The value as another dtype, as Rust's `as` converts; see [`Convert`].
+    /// The value as another dtype, elementwise, as Rust's `as` converts: to nearest between floats, truncated and
+    /// saturated to integers with 0 for NaN, and to `bool` by comparison with 0. See [`Convert`].
+    ///
+    /// Takes any type. Between floats the derivative is converted back; where either dtype is not of floating point
+    /// there is none.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::value::DType;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<i64> = jit(|x: Var| x.convert(DType::I64)).call(array![1.75, -1.75, f64::NAN])?;
+    /// assert_eq!(y, array![1i64, -1, 0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn convert(self, dtype: DType) -> Var {
         apply(Convert { dtype }, &[self])

@@ -461,14 +461,47 @@ fn check_contracted(lhs: Var, rhs: Var) -> bool {
 }
 
 impl Var {
-    /// Sums of products over paired axes; see [`DotGeneral`].
+    /// Sums of products over paired axes; see [`DotGeneral`]. Axis `contract[0][k]` of `self` is summed with axis
+    /// `contract[1][k]` of `rhs`, and along axes `batch[0][k]` and `batch[1][k]` products stand side by side. The axes
+    /// of the result are those of the batch, then the others of `self`, then the others of `rhs`.
+    ///
+    /// Takes two arrays of one numeric dtype; integers wrap. Paired axes of different extents, axes named twice and
+    /// axes that do not exist are an error. The derivative is bilinear. The order of summation is that of
+    /// [`DotGeneral`].
+    ///
+    /// ```
+    /// use ndarray::Array3;
+    /// use retrograd::{Var, jit};
+    ///
+    /// // The products of three pairs of matrices, summed over the last axis of both.
+    /// let products = |x: Var, y: Var| x.dot_general(y, [&[2], &[2]], [&[0], &[0]]);
+    /// let (x, y) = (Array3::<f64>::ones((3, 2, 4)), Array3::<f64>::ones((3, 5, 4)));
+    /// let z: Array3<f64> = jit(products).call(x, y)?;
+    /// assert_eq!(z, Array3::<f64>::from_elem((3, 2, 5), 4.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn dot_general(self, rhs: Var, contract: [&[usize]; 2], batch: [&[usize]; 2]) -> Var {
         apply(DotGeneral { contract: contract.map(Vec::from), batch: batch.map(Vec::from) }, &[self, rhs])
     }
 
-    /// NumPy's `dot`: the sum of products over the last axis of `self` and the last but one of `rhs`, or its only one. A
-    /// scalar on either side multiplies.
+    /// NumPy's `dot`: the sum of products over the last axis of `self` and the last but one of `rhs`, or its only one.
+    /// A scalar on either side multiplies.
+    ///
+    /// Takes two arrays of one numeric dtype; contracted axes of different extents are an error. The derivative is
+    /// bilinear. The order of summation is that of [`DotGeneral`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let w = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let y: Array1<f64> = jit(|w: Var, x: Var| w.dot(x)).call(&w, array![1.0, -1.0])?;
+    /// assert_eq!(y, array![-1.0, -1.0]);
+    /// let inner: f64 = jit(|x: Var| x.dot(x)).call(array![3.0, 4.0])?;
+    /// assert_eq!(inner, 25.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn dot(self, rhs: Var) -> Var {
         let _method = trace::method("dot", &[self, rhs]);
@@ -484,6 +517,22 @@ impl Var {
 
     /// NumPy's `matmul`: products of matrices in the last two axes, side by side over the axes before them, which
     /// broadcast. An operand of rank 1 is a row on the left and a column on the right.
+    ///
+    /// Takes two arrays of one numeric dtype and of rank 1 or more. A scalar, contracted axes of different extents, and
+    /// axes of the batch that do not broadcast are an error. The derivative is bilinear. The order of summation is that
+    /// of [`DotGeneral`].
+    ///
+    /// ```
+    /// use ndarray::{Array2, Array3, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let product = |x: Var, y: Var| x.matmul(y);
+    /// let z: Array2<f64> = jit(product).call(array![[1.0, 2.0], [3.0, 4.0]], array![[0.0, 1.0], [1.0, 0.0]])?;
+    /// assert_eq!(z, array![[2.0, 1.0], [4.0, 3.0]]);
+    /// let batched: Array3<f64> = jit(product).call(Array3::<f64>::ones((5, 2, 3)), Array2::<f64>::ones((3, 4)))?;
+    /// assert_eq!(batched, Array3::<f64>::from_elem((5, 2, 4), 3.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn matmul(self, rhs: Var) -> Var {
         let _method = trace::method("matmul", &[self, rhs]);
@@ -514,8 +563,19 @@ impl Var {
         lhs.dot_general(rhs, [&[rank + 1], &[rank]], [&axes, &axes])
     }
 
-    /// The products of all elements of `self` with all of `rhs`: `out[i, j] = self[i] · rhs[j]`. Arrays of more axes are
-    /// flattened, as in NumPy.
+    /// The products of all elements of `self` with all of `rhs`: `out[i, j] = self[i] · rhs[j]`. Arrays of other ranks
+    /// are flattened, as in NumPy.
+    ///
+    /// Takes two arrays of one numeric dtype. The derivative is bilinear.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let z: Array2<f64> = jit(|x: Var, y: Var| x.outer(y)).call(array![1.0, 2.0], array![3.0, 4.0, 5.0])?;
+    /// assert_eq!(z, array![[3.0, 4.0, 5.0], [6.0, 8.0, 10.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn outer(self, rhs: Var) -> Var {
         let _method = trace::method("outer", &[self, rhs]);

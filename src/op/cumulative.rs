@@ -142,6 +142,19 @@ impl Library for CumSum {
 
 impl Var {
     /// The sum of each element with all before it along an axis; see [`CumSum`].
+    ///
+    /// Takes numbers; integers wrap. `bool`, and an axis that does not exist, are an error. The sum goes on from one
+    /// element to the next, so its error grows with their number, and a NaN stays in all that follow. The derivative is
+    /// the cumulative sum of the cotangent from the other end.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.cumsum(0)).call(array![1.0, 2.0, 3.0])?;
+    /// assert_eq!(y, array![1.0, 3.0, 6.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn cumsum(self, axis: usize) -> Var {
         apply(CumSum { axis, reverse: false }, &[self])

@@ -332,13 +332,37 @@ fn one_less_square(x: Var) -> Var {
 }
 
 impl Var {
-    /// The angle of the point `(x, self)`, elementwise with broadcasting, in [-π, π]; see [`Atan2`].
+    /// The angle of the point `(x, self)`, elementwise with broadcasting, in [-π, π]; within 1 ulp, with the special
+    /// cases of IEEE 754. See [`Atan2`].
+    ///
+    /// Takes two operands of one floating-point dtype, or a number as the second. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivatives are `x/(x² + y²)` and `-y/(x² + y²)`, where `y` is `self`, and 0 at the
+    /// origin.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit, value_and_grad};
+    ///
+    /// let angle = jit(value_and_grad(|y: Var, x: Var| y.atan2(x)));
+    /// assert_eq!(angle.call::<(f64, f64)>(0.0, 2.0)?, (0.0, 0.5));
+    /// assert_eq!(angle.call::<(f64, f64)>(1.0, 0.0)?, (std::f64::consts::FRAC_PI_2, 0.0));
+    /// assert_eq!(jit(grad(|y: Var| y.atan2(0.0))).call::<f64>(0.0)?, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn atan2(self, x: impl Operand) -> Var {
         apply_pair(Atan2, self, x.var(self))
     }
 
-    /// Sine and cosine, elementwise.
+    /// Sine and cosine, elementwise: [`Var::sin`] and [`Var::cos`]. Takes `f64` or `f32` of any shape and gives the
+    /// same type; another dtype is an error.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let (sine, cosine): (f64, f64) = jit(Var::sin_cos).call(0.0)?;
+    /// assert_eq!((sine, cosine), (0.0, 1.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sin_cos(self) -> (Var, Var) {
         (self.sin(), self.cos())

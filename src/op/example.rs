@@ -5,7 +5,9 @@
 macro_rules! preamble {
     ($ulps:literal) => {
         concat!(
-            "# Example\n```\n# use std::f64::{INFINITY as INF, NAN, consts::*};\n",
+            "Known answers, which `agree` compares to ",
+            $ulps,
+            " ulp:\n```\nuse std::f64::{INFINITY as INF, NAN, consts::*};\n",
             "use retrograd::{Var, jit};\n\n",
             "# fn agree(y: f64, expected: f64) -> bool {\n",
             "#     let ulps = (y.to_bits() as i64).abs_diff(expected.to_bits() as i64);\n",
@@ -49,16 +51,27 @@ macro_rules! example_of_pairs {
 }
 pub(super) use example_of_pairs;
 
-/// The example of a function of floats whose result is a `bool`; the rows give 1 for `true`, as tables of facts do.
+/// What a row of facts says of a `bool`.
+macro_rules! truth {
+    (1.0) => {
+        "true"
+    };
+    (0.0) => {
+        "false"
+    };
+}
+pub(super) use truth;
+
+/// The example of a function of floats whose result is a `bool`.
 macro_rules! example_of_bools {
-    ($arguments:literal, $call:expr, $pattern:literal, $passed:literal, $(($x:expr, $y:expr)),+) => {
+    ($arguments:literal, $call:expr, $pattern:literal, $passed:literal, $(($x:expr, $y:tt)),+) => {
         concat!(
-            "# Example\n```\n# use std::f64::{INFINITY as INF, NAN};\nuse retrograd::{Var, jit};\n\nlet f = jit(|",
+            "Known answers:\n```\nuse std::f64::{INFINITY as INF, NAN};\nuse retrograd::{Var, jit};\n\nlet f = jit(|",
             $arguments,
             "| ",
             $call,
             ");\nlet answers = [\n",
-            $("    (", stringify!($x), ", ", stringify!($y), " == 1.0),\n",)+
+            $("    (", stringify!($x), ", ", super::example::truth!($y), "),\n",)+
             "];\nfor (",
             $pattern,
             ", expected) in answers {\n    let y: bool = f.call(",

@@ -9,7 +9,7 @@ use super::Var;
 use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
 };
-use super::trace::apply;
+use super::trace::{self, apply};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Type, with_element};
 
@@ -40,7 +40,10 @@ fn first_extreme<T: Element>(lane: ArrayView1<'_, T>, more_extreme: Ordering) ->
 
 /// Writes the operation that finds one of the two extremes.
 macro_rules! extreme {
-    ($op:ident, $name:literal, $method:ident, $word:literal, $ordering:expr, $rows:expr) => {
+    (
+        $op:ident, $name:literal, $method:ident, $of_all:ident, $word:literal, $ordering:expr,
+        $indices:literal, $index:literal, $rows:expr
+    ) => {
         #[doc = concat!("Index of the ", $word, " element along an axis: the first of equal ones, and the first NaN if there is any.")]
         ///
         /// # Constraints
@@ -115,9 +118,35 @@ macro_rules! extreme {
 
         impl Var {
             #[doc = concat!("Index of the first ", $word, " element along an axis, as `i64`; see [`", stringify!($op), "`].")]
+            ///
+            /// Takes any dtype. A NaN counts as more extreme than any number, and -0 equals 0. An axis that does not exist, or
+            /// that has no elements, is an error. The result carries no derivative.
+            ///
+            #[doc = concat!(
+                "```\nuse ndarray::{Array1, array};\nuse retrograd::{Var, jit};\n\n",
+                "let x = array![[1.0, 3.0, 3.0], [9.0, 2.0, 0.0]];\n",
+                "let y: Array1<i64> = jit(|x: Var| x.", stringify!($method), "(1)).call(&x)?;\n",
+                "assert_eq!(y, array!", $indices, ");\n# Ok::<(), retrograd::Error>(())\n```"
+            )]
             #[track_caller]
             pub fn $method(self, axis: usize) -> Var {
                 apply($op { axis }, &[self])
+            }
+
+            #[doc = concat!(
+                "Index of the first ", $word, " of all elements in row-major order, as `i64`. Dtypes and NaN are as of [`Var::",
+                stringify!($method), "`]; an array without elements is an error."
+            )]
+            ///
+            #[doc = concat!(
+                "```\nuse ndarray::array;\nuse retrograd::{Var, jit};\n\nlet x = array![[1.0, 3.0, 3.0], [9.0, 2.0, 0.0]];\n",
+                "let y: i64 = jit(|x: Var| x.", stringify!($of_all), "()).call(&x)?;\nassert_eq!(y, ", $index,
+                ");\n# Ok::<(), retrograd::Error>(())\n```"
+            )]
+            #[track_caller]
+            pub fn $of_all(self) -> Var {
+                let _method = trace::method(stringify!($of_all), &[self]);
+                self.flatten().$method(0)
             }
         }
     };
@@ -129,8 +158,11 @@ extreme!(
     ArgMax,
     "argmax",
     argmax,
+    argmax_all,
     "largest",
     Ordering::Greater,
+    "[1i64, 0]",
+    "3",
     [
         (0, literal([4], [1.0, 3.0, 3.0, 2.0]), literal([], [1i64])),
         (1, literal([2, 3], [1.0, 2.0, 0.0, NAN, 9.0, NAN]), literal([2], [1i64, 0])),
@@ -144,8 +176,11 @@ extreme!(
     ArgMin,
     "argmin",
     argmin,
+    argmin_all,
     "smallest",
     Ordering::Less,
+    "[0i64, 2]",
+    "5",
     [
         (0, literal([4], [2.0, 1.0, 1.0, 3.0]), literal([], [1i64])),
         (1, literal([2, 3], [1.0, 2.0, 0.0, 3.0, NAN, -9.0]), literal([2], [2i64, 1])),

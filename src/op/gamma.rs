@@ -240,7 +240,19 @@ pub(super) fn digamma_difference(x: Var, y: Var) -> Var {
 }
 
 impl Var {
-    /// The derivative of that order of the digamma function, elementwise; see [`Polygamma`].
+    /// The derivative of that order of the digamma function, elementwise; the digamma function itself for the order 0.
+    /// See [`Polygamma`].
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. So is an order above 100.
+    /// The derivative is that of the next order.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: f64 = jit(|x: Var| x.polygamma(1)).call(1.0)?;
+    /// assert!((y - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-15);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn polygamma(self, order: u32) -> Var {
         apply(Polygamma { order }, &[self])

@@ -281,8 +281,20 @@ fn density_by_b(a: Var, b: Var, x: Var, y: Var) -> Var {
 }
 
 impl Var {
-    /// The regularized incomplete beta function of the parameters `self` and `b` at `x`, elementwise with broadcasting; see
-    /// [`Betainc`].
+    /// The regularized incomplete beta function of the parameters `self` and `b` at `x`, elementwise with broadcasting;
+    /// see [`Betainc`].
+    ///
+    /// Takes three operands of one floating-point dtype, or numbers beside `self`. Other dtypes, and shapes that do not
+    /// broadcast, are an error. By `x` it is differentiable to any order; by the parameters once, and a second
+    /// derivative by them is an error.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: f64 = jit(|a: Var| a.betainc(1.0, 0.25)).call(2.0)?;
+    /// assert!((y - 0.0625).abs() < 1e-15); // x²
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn betainc(self, b: impl Operand, x: impl Operand) -> Var {
         apply_triple(Betainc, self, b.var(self), x.var(self))

@@ -442,7 +442,23 @@ impl Library for Iota {
 const MAX_PARTS: usize = 256;
 
 impl Var {
-    /// This value with a scalar before, after and between its elements; see [`Pad`].
+    /// This value with a scalar before, after and between its elements; see [`Pad`]. Along each axis come `low` scalars
+    /// before the elements, `high` after them and `interior` between two of them; negative counts cut elements off.
+    ///
+    /// Takes any dtype, which the scalar shares; a number takes it. The three lists have one entry for each axis. Other
+    /// lengths, and extents that would be negative, are an error. The derivative of an element that is kept is 1, and
+    /// that of the scalar is the sum over its copies.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.pad(0.0, &[1], &[2], &[1])).call(array![5.0, 6.0])?;
+    /// assert_eq!(y, array![0.0, 5.0, 0.0, 6.0, 0.0, 0.0]);
+    /// let shorter: Array1<f64> = jit(|x: Var| x.pad(0.0, &[-1], &[0], &[0])).call(array![5.0, 6.0])?;
+    /// assert_eq!(shorter, array![6.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn pad(self, value: impl Operand, low: &[i64], high: &[i64], interior: &[usize]) -> Var {
         let value = value.var(self);
@@ -450,6 +466,20 @@ impl Var {
     }
 
     /// Arrays one after another along an axis; see [`Concatenate`].
+    ///
+    /// Takes at least one array; all have one dtype and one rank, and equal extents along the other axes. Anything else
+    /// is an error, and so is an axis that does not exist. The derivative of a part is the slice of the cotangent at
+    /// its place.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let both = |x: Var, y: Var| Var::concatenate(&[x, y], 0);
+    /// let z: Array1<f64> = jit(both).call(array![1.0, 2.0], array![3.0])?;
+    /// assert_eq!(z, array![1.0, 2.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn concatenate(parts: &[Var], axis: usize) -> Var {
         if parts.len() <= MAX_PARTS {
@@ -462,7 +492,23 @@ impl Var {
         Var::concatenate(&groups, axis)
     }
 
-    /// Arrays of one shape side by side along a new axis.
+    /// Arrays of one type side by side along a new axis, whose extent is their number. [`Var::unstack`] takes them
+    /// apart again.
+    ///
+    /// Takes at least one array of any dtype, scalars, too; arrays of several types, and a place above the rank, are an
+    /// error. The derivative of a part is the slice of the cotangent at its place.
+    ///
+    /// ```
+    /// use ndarray::{Array1, Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let rows = |x: Var, y: Var| Var::stack(&[x, y], 0);
+    /// let z: Array2<f64> = jit(rows).call(array![1.0, 2.0], array![3.0, 4.0])?;
+    /// assert_eq!(z, array![[1.0, 2.0], [3.0, 4.0]]);
+    /// let vector: Array1<f64> = jit(|x: Var| Var::stack(&[x, x.sin()], 0)).call(0.0)?;
+    /// assert_eq!(vector, array![0.0, 0.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn stack(parts: &[Var], axis: usize) -> Var {
         let _method = trace::method("stack", parts);
@@ -478,7 +524,20 @@ impl Var {
         Var::concatenate(&longer, axis)
     }
 
-    /// The index along one axis of an array of that shape; see [`Iota`].
+    /// The index along one axis, 0, 1, 2, …, of an array of that shape; see [`Iota`]. It carries no derivative.
+    ///
+    /// The axis must exist, and the dtype be numeric; else it is an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::value::DType;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let ramp = |x: Var| x * Var::iota(&[4], 0, DType::F64);
+    /// let y: Array1<f64> = jit(ramp).call(0.5)?;
+    /// assert_eq!(y, array![0.0, 0.5, 1.0, 1.5]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn iota(shape: &[usize], axis: usize, dtype: DType) -> Var {
         apply(Iota { shape: shape.into(), axis, dtype }, &[])

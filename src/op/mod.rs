@@ -34,6 +34,7 @@ mod instructions;
 #[doc(hidden)]
 pub mod internals;
 mod join;
+mod keep_axes;
 mod log_sums;
 #[cfg(feature = "nalgebra")]
 mod nalgebra;

@@ -543,49 +543,142 @@ pub(super) fn nonzero(length: Var) -> Var {
 }
 
 impl Var {
-    /// `self` to a fixed integer power, elementwise; see [`IntegerPow`].
+    /// `self` to a fixed integer power, elementwise, by repeated squaring; see [`IntegerPow`].
+    ///
+    /// Takes numbers of any shape; integers wrap, and only take exponents that are not negative. Another dtype is an
+    /// error. The derivative is `n · xⁿ⁻¹`, and 0 for the exponent 0.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(|x: Var| x.powi(3))).call(2.0)?;
+    /// assert_eq!((y, slope), (8.0, 12.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn powi(self, exponent: i32) -> Var {
         apply(IntegerPow { exponent }, &[self])
     }
 
-    /// `self` to the power of `y`, elementwise with broadcasting; see [`Pow`].
+    /// `self` to the power of `y`, elementwise with broadcasting, with the special cases of IEEE 754: `x⁰` is 1 even
+    /// for NaN, and a negative base has powers of integral exponents only; others are NaN. See [`Pow`].
+    ///
+    /// Takes two operands of one floating-point dtype, or a number as the second. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivatives are `y · x^(y-1)` and `x^y · ln x`, in which `0 · inf` is 0: at `x = 0`
+    /// they are finite where the limit is.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let root = jit(value_and_grad(|x: Var, y: Var| x.powf(y)));
+    /// let (y, slope): (f64, f64) = root.call(4.0, 1.5)?;
+    /// assert_eq!((y, slope), (8.0, 3.0));
+    /// assert!(jit(|x: Var| x.powf(0.5)).call::<f64>(-1.0)?.is_nan());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn powf(self, y: impl Operand) -> Var {
         apply_pair(Pow, self, y.var(self))
     }
 
-    /// Square root, elementwise; see [`Sqrt`].
+    /// Square root, elementwise, correctly rounded; NaN below 0. See [`Sqrt`].
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is
+    /// `1/(2√x)`: inf at 0, and NaN below.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(Var::sqrt)).call(4.0)?;
+    /// assert_eq!((y, slope), (2.0, 0.25));
+    /// assert_eq!(jit(grad(Var::sqrt)).call::<f64>(0.0)?, f64::INFINITY);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sqrt(self) -> Var {
         apply(Sqrt, &[self])
     }
 
-    /// Reciprocal of the square root, elementwise; see [`Rsqrt`].
+    /// Reciprocal of the square root, elementwise; inf at 0, NaN below. See [`Rsqrt`].
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is
+    /// `-1/(2x√x)`.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(Var::rsqrt)).call(4.0)?;
+    /// assert_eq!((y, slope), (0.5, -0.0625));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn rsqrt(self) -> Var {
         apply(Rsqrt, &[self])
     }
 
-    /// Cube root, elementwise; see [`Cbrt`].
+    /// Cube root, elementwise, of negative numbers, too; within 1 ulp. See [`Cbrt`].
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is
+    /// `1/(3∛x²)`: inf at 0.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// assert_eq!(jit(Var::cbrt).call::<f64>(-27.0)?, -3.0);
+    /// assert_eq!(jit(grad(Var::cbrt)).call::<f64>(0.0)?, f64::INFINITY);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn cbrt(self) -> Var {
         apply(Cbrt, &[self])
     }
 
-    /// Square, elementwise; see [`Square`].
+    /// Square, elementwise; see [`Square`]. Takes numbers of any shape; integers wrap, and `bool` is an error. The
+    /// derivative is `2x`.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(Var::square)).call(-1.5)?;
+    /// assert_eq!((y, slope), (2.25, -3.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn square(self) -> Var {
         apply(Square, &[self])
     }
 
-    /// Reciprocal, elementwise; see [`Reciprocal`].
+    /// Reciprocal, elementwise, correctly rounded; `±inf` at `±0`. See [`Reciprocal`].
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is `-1/x²`:
+    /// -inf at 0.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(Var::recip)).call(-4.0)?;
+    /// assert_eq!((y, slope), (-0.25, -0.0625));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn recip(self) -> Var {
         apply(Reciprocal, &[self])
     }
 
-    /// Length of the vector `(self, y)`, elementwise with broadcasting; see [`Hypot`].
+    /// Length of the vector `(self, y)`, elementwise with broadcasting, without overflow on the way; within 1 ulp. It
+    /// is inf if either is infinite, even beside NaN. See [`Hypot`].
+    ///
+    /// Takes two operands of one floating-point dtype, or a number as the second. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivatives are `x/√(x² + y²)` and `y/√(x² + y²)`, and 0 at the origin.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(|x: Var| x.hypot(-4.0))).call(3.0)?;
+    /// assert_eq!((y, slope), (5.0, 0.6));
+    /// assert_eq!(jit(grad(|x: Var| x.hypot(0.0))).call::<f64>(0.0)?, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn hypot(self, y: impl Operand) -> Var {
         apply_pair(Hypot, self, y.var(self))

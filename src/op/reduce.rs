@@ -602,87 +602,287 @@ fn reduction_samples(monoid: Monoid, op: impl Fn(Vec<usize>) -> Op, dtypes: &[DT
 }
 
 impl Var {
-    /// The sum of all elements; see [`ReduceSum`].
+    /// The sum of all elements; 0 for none. See [`ReduceSum`], which documents the order of summation.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. Integers wrap. The derivative by each element is 1.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::sum)).call(array![1.0, 2.5])?;
+    /// assert_eq!((y, slope), (3.5, array![1.0, 1.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum(self) -> Var {
         let _method = trace::method("sum", &[self]);
-        self.sum_axes(&self.all_axes())
+        self.sum_axes(&self.every_axis())
     }
 
-    /// The sum over the given axes, which vanish; see [`ReduceSum`].
+    /// The sum over the given axes, which vanish; see [`Var::sum`] and [`ReduceSum`]. [`Var::sum_keep_axes`] keeps them
+    /// with extent 1.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    /// Integers wrap.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let y: Array1<f64> = jit(|x: Var| x.sum_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![4.0, 6.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum_axes(self, axes: &[usize]) -> Var {
         apply(ReduceSum { axes: axes.into() }, &[self])
     }
 
-    /// The product of all elements; see [`ReduceProd`].
+    /// The product of all elements; 1 for none. See [`ReduceProd`].
+    ///
+    /// Takes numbers of any shape; `bool` is an error. Integers wrap. The derivative by an element is the product of
+    /// the others, exact also where elements are 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::prod)).call(array![2.0, 0.0, 5.0])?;
+    /// assert_eq!((y, slope), (0.0, array![0.0, 10.0, 0.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod(self) -> Var {
         let _method = trace::method("prod", &[self]);
-        self.prod_axes(&self.all_axes())
+        self.prod_axes(&self.every_axis())
     }
 
-    /// The product over the given axes, which vanish; see [`ReduceProd`].
+    /// The product over the given axes, which vanish; see [`Var::prod`] and [`ReduceProd`].
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    /// Integers wrap.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let y: Array1<f64> = jit(|x: Var| x.prod_axes(&[1])).call(&x)?;
+    /// assert_eq!(y, array![2.0, 12.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod_axes(self, axes: &[usize]) -> Var {
         apply(ReduceProd { axes: axes.into() }, &[self])
     }
 
-    /// The largest element; see [`ReduceMax`].
+    /// The largest element; -inf, or the least integer, for none, and NaN if any is. See [`ReduceMax`]. [`Var::max`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 1 for the largest element; n equal ones get
+    /// 1/n each. If the result is NaN, the derivative is NaN for every element.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::max_all)).call(array![1.0, 3.0, 3.0])?;
+    /// assert_eq!((y, slope), (3.0, array![0.0, 0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn max_all(self) -> Var {
         let _method = trace::method("max_all", &[self]);
-        self.reduce_max(&self.all_axes())
+        self.max_axes(&self.every_axis())
     }
 
-    /// The largest elements over the given axes, which vanish; see [`ReduceMax`].
+    /// The largest elements over the given axes, which vanish; see [`Var::max_all`] and [`ReduceMax`]. [`Var::max`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly. The
+    /// derivative is 1 for the largest element; n equal ones get 1/n each, and all get NaN where the result is NaN.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.max_axes(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![2.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn reduce_max(self, axes: &[usize]) -> Var {
+    pub fn max_axes(self, axes: &[usize]) -> Var {
         apply(ReduceMax { axes: axes.into() }, &[self])
     }
 
-    /// The smallest element; see [`ReduceMin`].
+    /// The older name of [`Var::max_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.reduce_max(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![2.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn reduce_max(self, axes: &[usize]) -> Var {
+        self.max_axes(axes)
+    }
+
+    /// The smallest element; inf, or the greatest integer, for none, and NaN if any is. See [`ReduceMin`]. [`Var::min`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 1 for the smallest element; n equal ones get
+    /// 1/n each. If the result is NaN, the derivative is NaN for every element.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::min_all)).call(array![5.0, 3.0, 3.0])?;
+    /// assert_eq!((y, slope), (3.0, array![0.0, 0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn min_all(self) -> Var {
         let _method = trace::method("min_all", &[self]);
-        self.reduce_min(&self.all_axes())
+        self.min_axes(&self.every_axis())
     }
 
-    /// The smallest elements over the given axes, which vanish; see [`ReduceMin`].
+    /// The smallest elements over the given axes, which vanish; see [`Var::min_all`] and [`ReduceMin`]. [`Var::min`]
+    /// compares two operands.
+    ///
+    /// Takes numbers of any shape; `bool` is an error, and so are axes that do not exist or do not ascend strictly. The
+    /// derivative is 1 for the smallest element; n equal ones get 1/n each, and all get NaN where the result is NaN.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.min_axes(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![1.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn reduce_min(self, axes: &[usize]) -> Var {
+    pub fn min_axes(self, axes: &[usize]) -> Var {
         apply(ReduceMin { axes: axes.into() }, &[self])
     }
 
-    /// Whether all elements hold; see [`ReduceAnd`].
+    /// The older name of [`Var::min_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.reduce_min(&[1])).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![1.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn reduce_min(self, axes: &[usize]) -> Var {
+        self.min_axes(axes)
+    }
+
+    /// Whether all elements hold; `true` for none. See [`ReduceAnd`]. Takes `bool`; another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: bool = jit(|x: Var| x.greater(0.0).all()).call(array![1.0, -1.0])?;
+    /// assert_eq!(y, false);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn all(self) -> Var {
         let _method = trace::method("all", &[self]);
-        self.all_over(&self.all_axes())
+        self.all_axes(&self.every_axis())
     }
 
-    /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`].
+    /// Whether all elements along the given axes hold, which vanish; see [`ReduceAnd`]. Takes `bool`; another dtype is
+    /// an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).all_axes(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, false]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn all_over(self, axes: &[usize]) -> Var {
+    pub fn all_axes(self, axes: &[usize]) -> Var {
         apply(ReduceAnd { axes: axes.into() }, &[self])
     }
 
-    /// Whether any element holds; see [`ReduceOr`].
+    /// The older name of [`Var::all_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).all_over(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, false]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn all_over(self, axes: &[usize]) -> Var {
+        self.all_axes(axes)
+    }
+
+    /// Whether any element holds; `false` for none. See [`ReduceOr`]. Takes `bool`; another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: bool = jit(|x: Var| x.greater(0.0).any()).call(array![1.0, -1.0])?;
+    /// assert_eq!(y, true);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn any(self) -> Var {
         let _method = trace::method("any", &[self]);
-        self.any_over(&self.all_axes())
+        self.any_axes(&self.every_axis())
     }
 
-    /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`].
+    /// Whether any element along the given axes holds, which vanish; see [`ReduceOr`]. Takes `bool`; another dtype is
+    /// an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).any_axes(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, true]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn any_axes(self, axes: &[usize]) -> Var {
+        apply(ReduceOr { axes: axes.into() }, &[self])
+    }
+
+    /// The older name of [`Var::any_axes`].
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<bool> = jit(|x: Var| x.greater(0.0).any_over(&[1])).call(array![[1.0, 2.0], [3.0, -4.0]])?;
+    /// assert_eq!(y, array![true, true]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn any_over(self, axes: &[usize]) -> Var {
-        apply(ReduceOr { axes: axes.into() }, &[self])
+        self.any_axes(axes)
     }
 
     /// Every axis, in order.
     #[track_caller]
-    pub(super) fn all_axes(self) -> Vec<usize> {
+    pub(super) fn every_axis(self) -> Vec<usize> {
         (0..self.rank()).collect()
     }
 }

@@ -98,6 +98,18 @@ rounding! {
 impl Var {
     /// The nearest integer, and of two the one away from 0, elementwise, as Rust's `round`; see also
     /// [`Var::round_ties_even`], which is one operation.
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is 0, also
+    /// at the steps. NaN and infinities stay as they are.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(Var::round).call(array![0.5, 1.5, 2.5, -0.5])?;
+    /// assert_eq!(y, array![1.0, 2.0, 3.0, -1.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn round(self) -> Var {
         let integer = self.trunc();

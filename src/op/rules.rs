@@ -146,7 +146,7 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
-    /// Control flow around the code of its regions; see [`Op::roles`].
+    /// Control flow around the code of its regions; see `Op::roles`.
     Control,
 }
 

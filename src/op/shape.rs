@@ -433,7 +433,11 @@ impl Var {
     /// The extent of [`Var::reshape`] that follows from the others and the number of elements.
     pub const REST: usize = usize::MAX;
 
-    /// The same elements in row-major order under another shape; see [`Reshape`]. One extent may be [`Var::REST`].
+    /// The same elements in row-major order under another shape; see [`Reshape`]. One extent may be
+    /// [`Var::REST`].
+    ///
+    /// Takes any dtype. A shape of another number of elements is an error, and so is [`Var::REST`] where the elements
+    /// do not determine it. The derivative takes the old shape.
     ///
     /// ```
     /// use ndarray::{Array2, array};
@@ -466,14 +470,32 @@ impl Var {
         apply(Reshape { shape: shape.into() }, &[self])
     }
 
-    /// All elements along one axis, in row-major order.
+    /// All elements along one axis, in row-major order; a scalar becomes a vector of one element. Takes any dtype.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.flatten()).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn flatten(self) -> Var {
         let _method = trace::method("flatten", &[self]);
         self.reshape(&[self.ty().size()])
     }
 
-    /// This value with a new axis of extent 1 at that place.
+    /// This value with a new axis of extent 1 at that place. Takes any dtype; a place above the rank is an error.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let column: Array2<f64> = jit(|x: Var| x.insert_axis(1)).call(array![1.0, 2.0])?;
+    /// assert_eq!(column, array![[1.0], [2.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn insert_axis(self, axis: usize) -> Var {
         let _method = trace::method("insert_axis", &[self]);
@@ -487,7 +509,17 @@ impl Var {
         self.reshape(&shape)
     }
 
-    /// This value without that axis, whose extent is 1.
+    /// This value without that axis, whose extent is 1. Takes any dtype; an axis of another extent, or one that does
+    /// not exist, is an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.squeeze(1)).call(array![[1.0], [2.0]])?;
+    /// assert_eq!(y, array![1.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn squeeze(self, axis: usize) -> Var {
         let _method = trace::method("squeeze", &[self]);
@@ -502,30 +534,52 @@ impl Var {
         self.reshape(&shape.without(&[axis]))
     }
 
-    /// The axes in another order: axis `k` of the result is axis `perm[k]` of `self`; see [`Transpose`].
+    /// The axes in another order: axis `k` of the result is axis `perm[k]` of `self`; see [`Transpose`]. [`Var::t`]
+    /// reverses the order.
+    ///
+    /// Takes any dtype. A list that does not name each axis once is an error. The derivative goes back to the old
+    /// order.
+    ///
+    /// ```
+    /// use ndarray::Array3;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array3<f64> = jit(|x: Var| x.transpose(&[2, 0, 1])).call(Array3::<f64>::zeros((2, 3, 4)))?;
+    /// assert_eq!(y.shape(), [4, 2, 3]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn transpose(self, perm: &[usize]) -> Var {
         apply(Transpose { perm: perm.into() }, &[self])
     }
 
-    /// The axes in reverse order: the transpose of a matrix.
+    /// The axes in reverse order: the transpose of a matrix. A scalar and a vector stay as they are. Takes any dtype.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array2<f64> = jit(|x: Var| x.t()).call(array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(y, array![[1.0, 3.0], [2.0, 4.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn t(self) -> Var {
         let rank = self.rank();
         if rank < 2 { self } else { self.transpose(&(0..rank).rev().collect::<Vec<_>>()) }
     }
 
-    /// Zeros of that type (`false` for `bool`); of `f64`, where a shape alone is given.
+    /// Zeros of that type (`false` for `bool`), or of `f64` where a shape alone is given: a constant, which carries no derivative.
     ///
     /// ```
+    /// use ndarray::{Array1, array};
     /// use retrograd::value::{DType, Type};
-    /// use retrograd::{Var, trace};
+    /// use retrograd::{Var, jit};
     ///
-    /// trace(|x: Var| {
-    ///     assert_eq!(Var::zeros(&[2, 3]).ty(), Type::new(DType::F64, [2, 3]));
-    ///     assert_eq!(Var::zeros(Type::new(DType::I64, [2])).ty(), Type::new(DType::I64, [2]));
-    ///     x
-    /// }, DType::F64)?;
+    /// let y: Array1<f64> = jit(|x: Var| x + Var::zeros(&[2])).call(3.0)?;
+    /// assert_eq!(y, array![3.0, 3.0]);
+    /// let whole: Array1<i64> = jit(|_: Var| Var::zeros(Type::new(DType::I64, [1]))).call(0.0)?;
+    /// assert_eq!(whole, array![0i64]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     #[track_caller]
@@ -534,7 +588,16 @@ impl Var {
         Var::number(0.0, ty.dtype).broadcast_to(&ty.shape)
     }
 
-    /// Ones of that type (`true` for `bool`); of `f64`, where a shape alone is given, as in [`Var::zeros`].
+    /// Ones of that type (`true` for `bool`), or of `f64` where a shape alone is given: a constant, which carries no derivative.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x * Var::ones(&[2])).call(3.0)?;
+    /// assert_eq!(y, array![3.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn ones(ty: impl Into<Type>) -> Var {
         let ty = ty.into();

@@ -171,19 +171,51 @@ impl Elementwise for Copysign {
 }
 
 impl Var {
-    /// Magnitude, elementwise; see [`Abs`].
+    /// Magnitude, elementwise; see [`Abs`]. Takes numbers of any shape; integers wrap, so the least one stays as it is,
+    /// and `bool` is an error. The derivative is the sign: 0 at 0, and NaN for NaN.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// assert_eq!(jit(Var::abs).call::<f64>(-2.5)?, 2.5);
+    /// assert_eq!(jit(grad(Var::abs)).call::<f64>(0.0)?, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn abs(self) -> Var {
         apply(Abs, &[self])
     }
 
-    /// Sign, elementwise: -1, 1, or 0 for 0; see [`Sign`].
+    /// Sign, elementwise: -1, 1, or the zero itself; NaN for NaN. See [`Sign`]. [`Var::signum`] is 1 or -1 at zeros.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 0, also at the step.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(Var::sign).call(array![-2.5, 0.0, 7.0])?;
+    /// assert_eq!(y, array![-1.0, 0.0, 1.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn sign(self) -> Var {
         apply(Sign, &[self])
     }
 
-    /// Sign, elementwise, as Rust's `signum`: for floats 1 at +0 and -1 at -0; see [`Var::sign`] for 0 at 0.
+    /// Sign, elementwise, as Rust's `signum`: for floats 1 at +0 and -1 at -0, and NaN for NaN; see [`Var::sign`] for 0
+    /// at 0. For integers it is 0 at 0.
+    ///
+    /// Takes numbers of any shape; `bool` is an error. The derivative is 0, also at the step.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(Var::signum).call(array![-2.5, -0.0, 0.0])?;
+    /// assert_eq!(y, array![-1.0, -1.0, 1.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn signum(self) -> Var {
         if !self.dtype().is_float() {
@@ -192,7 +224,20 @@ impl Var {
         self.is_nan().select(self, self.full_like(1.0).copysign(self))
     }
 
-    /// This magnitude with the sign of `y`, elementwise with broadcasting; see [`Copysign`].
+    /// This magnitude with the sign of `y`, elementwise with broadcasting; the sign of a NaN counts as positive. See
+    /// [`Copysign`].
+    ///
+    /// Takes two operands of one floating-point dtype, or a number as the second. Other dtypes, and shapes that do not
+    /// broadcast, are an error. The derivative by `self` is 1 where its sign stays, -1 where it changes and 0 at 0; by
+    /// `y` there is none.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, f64) = jit(value_and_grad(|x: Var| x.copysign(-1.0))).call(3.0)?;
+    /// assert_eq!((y, slope), (-3.0, -1.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn copysign(self, y: impl Operand) -> Var {
         apply_pair(Copysign, self, y.var(self))

@@ -447,6 +447,18 @@ impl Library for ScatterSlices {
 
 impl Var {
     /// Every `step`-th element from `start` to before `end` along one axis; see [`Slice`].
+    ///
+    /// Takes any dtype. An axis that does not exist, a range that does not lie within its extent, and a step of 0 are
+    /// an error. The derivative of an element that is left out is 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.slice_axis(0, 1, 5, 2)).call(array![0.0, 1.0, 2.0, 3.0, 4.0])?;
+    /// assert_eq!(y, array![1.0, 3.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn slice_axis(self, axis: usize, start: usize, end: usize, step: usize) -> Var {
         let _method = trace::method("slice_axis", &[self]);
@@ -459,7 +471,20 @@ impl Var {
         apply(Slice { start: starts, limit: limits, stride: strides }, &[self])
     }
 
-    /// What lies at that index along an axis, which vanishes.
+    /// What lies at that index along an axis, which vanishes: the row of a matrix, the element of a vector.
+    ///
+    /// Takes any dtype. An axis that does not exist, and an index that is not below its extent, are an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 2.0], [3.0, 4.0]];
+    /// let row: Array1<f64> = jit(|x: Var| x.index_axis(0, 1)).call(&x)?;
+    /// let column: Array1<f64> = jit(|x: Var| x.index_axis(1, 1)).call(&x)?;
+    /// assert_eq!((row, column), (array![3.0, 4.0], array![2.0, 4.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn index_axis(self, axis: usize, index: usize) -> Var {
         let _method = trace::method("index_axis", &[self]);
@@ -532,7 +557,19 @@ impl Var {
         self.slice_axis(axis, start, end, 1)
     }
 
-    /// The element of a vector at that index, as a scalar.
+    /// The element of a vector at that index, as a scalar. Takes a vector of any dtype; another rank, and an index that
+    /// is not below the extent, are an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let slope: Array1<f64> = jit(grad(|x: Var| x.index(0) * x.index(1))).call(array![3.0, 5.0, 7.0])?;
+    /// assert_eq!(slope, array![5.0, 3.0, 0.0]);
+    /// let wrong = jit(|x: Var| x.index(3)).call::<f64>(array![3.0, 5.0, 7.0]);
+    /// assert!(wrong.is_err());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn index(self, i: usize) -> Var {
         let _method = trace::method("index", &[self]);
@@ -544,6 +581,18 @@ impl Var {
     }
 
     /// Everything along an axis, which vanishes, one by one: the scalars of a vector, the rows of a matrix.
+    /// [`Var::stack`] puts them together again.
+    ///
+    /// Takes any dtype; an axis that does not exist is an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let product = |x: Var| x.unstack(0).into_iter().product::<Var>();
+    /// assert_eq!(jit(product).call::<f64>(array![2.0, 3.0, 4.0])?, 24.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn unstack(self, axis: usize) -> Vec<Var> {
         let _method = trace::method("unstack", &[self]);
@@ -559,7 +608,23 @@ impl Var {
         parts
     }
 
-    /// Consecutive parts along an axis, of the given extents, which must cover the axis.
+    /// Consecutive parts along an axis, of the given extents, which must cover the axis. [`Var::concatenate`] puts them
+    /// together again.
+    ///
+    /// Takes any dtype. An axis that does not exist, and extents that do not add up to its extent, are an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let swap = |x: Var| {
+    ///     let parts = x.split(0, &[1, 2]);
+    ///     (parts[1], parts[0])
+    /// };
+    /// let (last, first): (Array1<f64>, Array1<f64>) = jit(swap).call(array![1.0, 2.0, 3.0])?;
+    /// assert_eq!((first, last), (array![1.0], array![2.0, 3.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn split(self, axis: usize, extents: &[usize]) -> Vec<Var> {
         let _method = trace::method("split", &[self]);
@@ -581,6 +646,17 @@ impl Var {
     }
 
     /// The elements in reverse order along the given axes; see [`Reverse`].
+    ///
+    /// Takes any dtype. Axes that do not exist, or do not ascend strictly, are an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.reverse(&[0])).call(array![1.0, 2.0, 3.0])?;
+    /// assert_eq!(y, array![3.0, 2.0, 1.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn reverse(self, axes: &[usize]) -> Var {
         apply(Reverse { axes: axes.into() }, &[self])

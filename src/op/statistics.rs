@@ -64,14 +64,38 @@ impl NormScale {
 }
 
 impl Var {
-    /// The mean of all elements: their sum, divided by their number.
+    /// The mean of all elements: their sum, divided by their number; NaN for none.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The derivative is 1 over the number of elements.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::mean)).call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (2.0, array![0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean(self) -> Var {
         let _method = trace::method("mean", &[self]);
-        self.mean_axes(&self.all_axes())
+        self.mean_axes(&self.every_axis())
     }
 
     /// The mean over the given axes, which vanish; see [`Var::mean`]. That of nothing is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.mean_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![3.0, 5.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean_axes(self, axes: &[usize]) -> Var {
         let _method = trace::method("mean_axes", &[self]);
@@ -84,16 +108,40 @@ impl Var {
     /// The variance of all elements: the mean of the squared distances from the mean, as NumPy's with `ddof` 0. That of
     /// equal elements is 0 exactly.
     ///
-    /// Two passes are made over the distances from the first element, of which the variance is the same (Chan, Golub and
-    /// LeVeque 1983, *Algorithms for computing the sample variance*), so that no digits are lost where the elements are
-    /// large and close to each other.
+    /// Two passes are made over the distances from the first element, of which the variance is the same (Chan, Golub
+    /// and LeVeque 1983, *Algorithms for computing the sample variance*), so that no digits are lost where the elements
+    /// are large and close to each other.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The variance of nothing is NaN. It is smooth everywhere.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let (y, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::var)).call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (1.0, array![-1.0, 1.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn var(self) -> Var {
         let _method = trace::method("var", &[self]);
-        self.var_axes(&self.all_axes())
+        self.var_axes(&self.every_axis())
     }
 
     /// The variance over the given axes, which vanish; see [`Var::var`]. That of nothing is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.var_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![4.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn var_axes(self, axes: &[usize]) -> Var {
         let _method = trace::method("var_axes", &[self]);
@@ -116,14 +164,41 @@ impl Var {
         self - first.broadcast_to(&shape)
     }
 
-    /// The standard deviation of all elements: the square root of [`Var::var`]. The derivative at equal elements is 0.
+    /// The standard deviation of all elements: the square root of [`Var::var`]; NaN for none.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error. The derivative at equal elements is 0.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let deviation = jit(value_and_grad(Var::std));
+    /// let (y, slope): (f64, Array1<f64>) = deviation.call(array![1.0, 3.0])?;
+    /// assert_eq!((y, slope), (1.0, array![-0.5, 0.5]));
+    /// let (y, slope): (f64, Array1<f64>) = deviation.call(array![2.0, 2.0])?;
+    /// assert_eq!((y, slope), (0.0, array![0.0, 0.0]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn std(self) -> Var {
         let _method = trace::method("std", &[self]);
-        self.std_axes(&self.all_axes())
+        self.std_axes(&self.every_axis())
     }
 
     /// The standard deviation over the given axes, which vanish; see [`Var::std`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let x = array![[1.0, 3.0], [5.0, 7.0]];
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.std_axes(&[0])).call(&x)?;
+    /// assert_eq!(y, array![2.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn std_axes(self, axes: &[usize]) -> Var {
         let _method = trace::method("std_axes", &[self]);
@@ -132,7 +207,7 @@ impl Var {
 
     /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not. It
     /// is smooth everywhere: its Hessian at 0 is 2 times the identity, while that of the square of [`Var::norm`], of which
-    /// all derivatives at 0 count as 0, is 0 there.
+    /// all derivatives at 0 count as 0, is 0 there. Takes numbers of any shape; `bool` is an error.
     ///
     /// ```
     /// use ndarray::{array, Array2};
@@ -148,10 +223,27 @@ impl Var {
         self.square().sum()
     }
 
+    /// The sum of the squares over the given axes, which vanish; see [`Var::norm_squared`]. Takes numbers of any shape;
+    /// `bool` is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.norm_squared_axes(&[1])).call(array![[3.0, 4.0], [0.0, 2.0]])?;
+    /// assert_eq!(y, array![25.0, 4.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn norm_squared_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("norm_squared_axes", &[self]);
+        self.square().sum_axes(axes)
+    }
+
     /// The square root of the sum of the squares of all elements, without overflow or underflow on the way; its derivative
     /// `x/norm`, too, and the second derivative for norms from 1e-240 to 1e240 (in `f32`, from 1e-32 to 1e32). The
     /// derivatives of all orders at 0 are 0; where the square is meant, [`Var::norm_squared`] has the right ones. The norm is
-    /// inf if an element is and none is NaN.
+    /// inf if an element is and none is NaN, and NaN if one is. Takes `f64` or `f32`; another dtype is an error.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -165,10 +257,21 @@ impl Var {
     #[track_caller]
     pub fn norm(self) -> Var {
         let _method = trace::method("norm", &[self]);
-        self.norm_axes(&self.all_axes())
+        self.norm_axes(&self.every_axis())
     }
 
     /// The norm over the given axes, which vanish; see [`Var::norm`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.norm_axes(&[1])).call(array![[3.0, 4.0], [0.0, 2.0]])?;
+    /// assert_eq!(y, array![5.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm_axes(self, axes: &[usize]) -> Var {
         let _method = trace::method("norm_axes", &[self]);
@@ -181,7 +284,20 @@ impl Var {
     }
 
     /// `ln Σ exp(x)` over the given axes, which vanish, without overflow on the way. Elements of -inf count as nothing;
-    /// where there is nothing else, the result is -inf and its derivative 0.
+    /// where there is nothing else, the result is -inf and its derivative 0. A NaN makes the result NaN. The derivative
+    /// is [`Var::softmax`].
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so are axes that do not exist or do not ascend strictly.
+    /// [`Var::logsumexp_all`] is over all elements.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.logsumexp(&[1])).call(array![[1000.0, 1000.0], [0.0, f64::NEG_INFINITY]])?;
+    /// assert_eq!(y, array![1000.0 + std::f64::consts::LN_2, 0.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn logsumexp(self, axes: &[usize]) -> Var {
         let _method = trace::method("logsumexp", &[self]);
@@ -194,7 +310,53 @@ impl Var {
         total.equal(0).select(total.full_like(f64::NEG_INFINITY), total.ln()) + peak
     }
 
-    /// `exp(x)`, divided by its sum along an axis, without overflow on the way.
+    /// `ln Σ exp(x)` over all elements, without overflow on the way; see [`Var::logsumexp`]. Takes `f64` or `f32`;
+    /// another dtype is an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit, value_and_grad};
+    ///
+    /// let f = jit(value_and_grad(Var::logsumexp_all));
+    /// let (y, slope): (f64, Array1<f64>) = f.call(array![1000.0, 1000.0])?;
+    /// assert_eq!((y, slope), (1000.0 + std::f64::consts::LN_2, array![0.5, 0.5]));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp_all(self) -> Var {
+        let _method = trace::method("logsumexp_all", &[self]);
+        self.logsumexp_axes(&self.every_axis())
+    }
+
+    /// The same as [`Var::logsumexp`], under the name that the variants of other reductions have.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.logsumexp_axes(&[0])).call(array![[0.0], [0.0]])?;
+    /// assert_eq!(y, array![std::f64::consts::LN_2]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("logsumexp_axes", &[self]);
+        self.logsumexp(axes)
+    }
+
+    /// `exp(x)`, divided by its sum along an axis, without overflow on the way. Elements of -inf give 0; where there is
+    /// nothing else, or a NaN, the result along the axis is NaN.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so is an axis that does not exist.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.softmax(0)).call(array![1000.0, 1000.0, f64::NEG_INFINITY])?;
+    /// assert_eq!(y, array![0.5, 0.5, 0.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn softmax(self, axis: usize) -> Var {
         let _method = trace::method("softmax", &[self]);
@@ -207,6 +369,17 @@ impl Var {
     }
 
     /// The logarithm of [`Var::softmax`], without rounding to 0 on the way.
+    ///
+    /// Takes `f64` or `f32`; another dtype is an error, and so is an axis that does not exist.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.log_softmax(0)).call(array![0.0, -1000.0])?;
+    /// assert_eq!(y, array![0.0, -1000.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(self, axis: usize) -> Var {
         let _method = trace::method("log_softmax", &[self]);

@@ -514,11 +514,13 @@ struct Method {
 }
 
 /// The methods that are one operation of another name.
-const METHODS: [(&str, &str); 22] = [
+const METHODS: [(&str, &str); 24] = [
     ("reduce_sum", "sum_axes"),
     ("reduce_prod", "prod_axes"),
-    ("reduce_and", "all_over"),
-    ("reduce_or", "any_over"),
+    ("reduce_max", "max_axes"),
+    ("reduce_min", "min_axes"),
+    ("reduce_and", "all_axes"),
+    ("reduce_or", "any_axes"),
     ("integer_pow", "powi"),
     ("pow", "powf"),
     ("reciprocal", "recip"),

@@ -23,6 +23,91 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// assert!((df - exact).abs() < 1e-15);
 /// # Ok::<(), retrograd::Error>(())
 /// ```
+///
+/// # Methods by theme
+///
+/// **Making values.** [`constant`](Var::constant), [`zeros`](Var::zeros), [`ones`](Var::ones),
+/// [`full_like`](Var::full_like), [`iota`](Var::iota); `Var::from` a number or an array.
+///
+/// **What is known while tracing.** [`ty`](Var::ty), [`shape`](Var::shape), [`dtype`](Var::dtype), [`rank`](Var::rank),
+/// [`named`](Var::named).
+///
+/// **Arithmetic.** The operators `+ - * / %`; [`mul_add`](Var::mul_add), [`recip`](Var::recip),
+/// [`square`](Var::square), [`powi`](Var::powi), [`powf`](Var::powf), [`sqrt`](Var::sqrt), [`rsqrt`](Var::rsqrt),
+/// [`cbrt`](Var::cbrt), [`hypot`](Var::hypot), [`abs`](Var::abs), [`sign`](Var::sign), [`signum`](Var::signum),
+/// [`copysign`](Var::copysign).
+///
+/// **Rounding.** [`floor`](Var::floor), [`ceil`](Var::ceil), [`round`](Var::round),
+/// [`round_ties_even`](Var::round_ties_even), [`trunc`](Var::trunc).
+///
+/// **Exponentials and logarithms.** [`exp`](Var::exp), [`exp2`](Var::exp2), [`exp_m1`](Var::exp_m1), [`ln`](Var::ln),
+/// [`ln_1p`](Var::ln_1p), [`log2`](Var::log2), [`log10`](Var::log10), [`log1mexp`](Var::log1mexp),
+/// [`logaddexp`](Var::logaddexp), [`xlogy`](Var::xlogy), [`xlog1py`](Var::xlog1py), [`entr`](Var::entr).
+///
+/// **Trigonometric and hyperbolic functions.** [`sin`](Var::sin), [`cos`](Var::cos), [`sin_cos`](Var::sin_cos),
+/// [`tan`](Var::tan), [`asin`](Var::asin), [`acos`](Var::acos), [`atan`](Var::atan), [`atan2`](Var::atan2),
+/// [`sinc`](Var::sinc), [`sinh`](Var::sinh), [`cosh`](Var::cosh), [`tanh`](Var::tanh), [`sech`](Var::sech),
+/// [`tanh_derivative`](Var::tanh_derivative), [`asinh`](Var::asinh), [`acosh`](Var::acosh), [`atanh`](Var::atanh).
+///
+/// **Activations.** [`sigmoid`](Var::sigmoid), [`logistic_derivative`](Var::logistic_derivative),
+/// [`logit`](Var::logit), [`softplus`](Var::softplus), [`relu`](Var::relu), [`softmax`](Var::softmax),
+/// [`log_softmax`](Var::log_softmax).
+///
+/// **Special functions.** Gamma and beta: [`gamma`](Var::gamma), [`lgamma`](Var::lgamma), [`digamma`](Var::digamma),
+/// [`polygamma`](Var::polygamma), [`beta`](Var::beta), [`lbeta`](Var::lbeta), [`igamma`](Var::igamma),
+/// [`igammac`](Var::igammac), [`gamma_density`](Var::gamma_density), [`betainc`](Var::betainc). Error function and
+/// normal distribution: [`erf`](Var::erf), [`erfc`](Var::erfc), [`erfcx`](Var::erfcx), [`erf_inv`](Var::erf_inv),
+/// [`erf_inv_derivative`](Var::erf_inv_derivative), [`gaussian`](Var::gaussian), [`ndtr`](Var::ndtr),
+/// [`log_ndtr`](Var::log_ndtr), [`ndtri`](Var::ndtri), [`ndtri_derivative`](Var::ndtri_derivative),
+/// [`normal_density`](Var::normal_density), [`normal_hazard`](Var::normal_hazard). Bessel functions:
+/// [`bessel_j0`](Var::bessel_j0), [`bessel_j1`](Var::bessel_j1), [`bessel_jn`](Var::bessel_jn),
+/// [`bessel_y0`](Var::bessel_y0), [`bessel_y1`](Var::bessel_y1), [`bessel_i0`](Var::bessel_i0),
+/// [`bessel_i1`](Var::bessel_i1), [`bessel_in`](Var::bessel_in), [`bessel_i0e`](Var::bessel_i0e),
+/// [`bessel_i1e`](Var::bessel_i1e), [`bessel_ine`](Var::bessel_ine).
+///
+/// **Comparison and choice.** [`equal`](Var::equal), [`not_equal`](Var::not_equal), [`less`](Var::less),
+/// [`less_equal`](Var::less_equal), [`greater`](Var::greater), [`greater_equal`](Var::greater_equal),
+/// [`is_nan`](Var::is_nan), [`is_finite`](Var::is_finite), [`select`](Var::select), [`max`](Var::max),
+/// [`min`](Var::min), [`clamp`](Var::clamp); the operators `& | !` of `bool`s. Rust's `==`, `<`, … give a `bool` of the
+/// host, with a guard: see [`jit`](crate::jit).
+///
+/// **Shape.** [`reshape`](Var::reshape), [`flatten`](Var::flatten), [`insert_axis`](Var::insert_axis),
+/// [`squeeze`](Var::squeeze), [`transpose`](Var::transpose), [`t`](Var::t), [`broadcast_to`](Var::broadcast_to).
+///
+/// **Slices and joins.** [`at`](Var::at), [`index`](Var::index), [`index_axis`](Var::index_axis), [`slice`](Var::slice), [`slice_axis`](Var::slice_axis),
+/// [`split`](Var::split), [`unstack`](Var::unstack), [`reverse`](Var::reverse), [`concatenate`](Var::concatenate),
+/// [`stack`](Var::stack), [`pad`](Var::pad).
+///
+/// **Reductions.** Each over all elements, over axes that vanish, and over axes that stay with extent 1:
+///
+/// | all elements | axes vanish | axes stay |
+/// | --- | --- | --- |
+/// | [`sum`](Var::sum) | [`sum_axes`](Var::sum_axes) | [`sum_keep_axes`](Var::sum_keep_axes) |
+/// | [`prod`](Var::prod) | [`prod_axes`](Var::prod_axes) | [`prod_keep_axes`](Var::prod_keep_axes) |
+/// | [`max_all`](Var::max_all) | [`max_axes`](Var::max_axes) | [`max_keep_axes`](Var::max_keep_axes) |
+/// | [`min_all`](Var::min_all) | [`min_axes`](Var::min_axes) | [`min_keep_axes`](Var::min_keep_axes) |
+/// | [`all`](Var::all) | [`all_axes`](Var::all_axes) | [`all_keep_axes`](Var::all_keep_axes) |
+/// | [`any`](Var::any) | [`any_axes`](Var::any_axes) | [`any_keep_axes`](Var::any_keep_axes) |
+/// | [`mean`](Var::mean) | [`mean_axes`](Var::mean_axes) | [`mean_keep_axes`](Var::mean_keep_axes) |
+/// | [`var`](Var::var) | [`var_axes`](Var::var_axes) | [`var_keep_axes`](Var::var_keep_axes) |
+/// | [`std`](Var::std) | [`std_axes`](Var::std_axes) | [`std_keep_axes`](Var::std_keep_axes) |
+/// | [`norm`](Var::norm) | [`norm_axes`](Var::norm_axes) | [`norm_keep_axes`](Var::norm_keep_axes) |
+/// | [`norm_squared`](Var::norm_squared) | [`norm_squared_axes`](Var::norm_squared_axes) | [`norm_squared_keep_axes`](Var::norm_squared_keep_axes) |
+/// | [`logsumexp_all`](Var::logsumexp_all) | [`logsumexp_axes`](Var::logsumexp_axes) | [`logsumexp_keep_axes`](Var::logsumexp_keep_axes) |
+/// | [`argmax_all`](Var::argmax_all) | [`argmax`](Var::argmax) | [`argmax_keep_axis`](Var::argmax_keep_axis) |
+/// | [`argmin_all`](Var::argmin_all) | [`argmin`](Var::argmin) | [`argmin_keep_axis`](Var::argmin_keep_axis) |
+///
+/// [`max`](Var::max) and [`min`](Var::min) without a suffix compare two operands, as those of `f64` do. Older names:
+/// [`reduce_max`](Var::reduce_max), [`reduce_min`](Var::reduce_min), [`all_over`](Var::all_over),
+/// [`any_over`](Var::any_over), [`logsumexp`](Var::logsumexp). Along an axis: [`cumsum`](Var::cumsum).
+///
+/// **Products.** [`dot`](Var::dot), [`matmul`](Var::matmul), [`outer`](Var::outer), [`dot_general`](Var::dot_general).
+///
+/// **Derivatives and dtypes.** [`stop_gradient`](Var::stop_gradient), [`convert`](Var::convert).
+///
+/// Each method says which dtypes and shapes it takes, what is an error, and its derivative, also at kinks. An error is
+/// kept with its line, and `trace` or `jit` returns it. A NaN in an operand is a NaN in the result and in the
+/// derivative, unless the method says otherwise.
 #[derive(Clone, Copy)]
 pub struct Var {
     pub(super) trace: u64,
@@ -54,7 +139,21 @@ impl Var {
         Some(Value { node: NodeId::from_index(node as usize), result: self.result })
     }
 
-    /// A constant of the open trace.
+    /// A constant of the open trace: the value is part of the graph and of files made of it. It carries no derivative.
+    /// `Var::from` makes one of a number or of an array of `ndarray`.
+    ///
+    /// Takes an array of any type. It panics where no trace is open on this thread.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::value::Array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let value = Array::from_ndarray(array![1.0, 2.0].into_dyn());
+    /// let y: Array1<f64> = jit(|x: Var| x * Var::constant(value.clone())).call(3.0)?;
+    /// assert_eq!(y, array![3.0, 6.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn constant(value: Array) -> Var {
         let value = value.into_row_major();
@@ -67,45 +166,125 @@ impl Var {
         Var::constant(Array::from_scalar(Scalar::F64(x).convert(dtype)))
     }
 
-    /// The same number everywhere in an array of the type of `self`.
+    /// The number `x` everywhere in an array of the type of `self`. It is a constant: it carries no derivative. The
+    /// number is converted to the dtype as by Rust's `as`.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array1<f64> = jit(|x: Var| x.full_like(7.0)).call(array![1.0, 2.0])?;
+    /// assert_eq!(y, array![7.0, 7.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn full_like(self, x: f64) -> Var {
         let ty = self.ty();
         Var::number(x, ty.dtype).broadcast_to(&ty.shape)
     }
 
-    /// The dtype and shape; those of an `f64` scalar after an error.
+    /// The dtype and shape, which are known while tracing; those of an `f64` scalar after an error.
+    ///
+    /// ```
+    /// use retrograd::value::{DType, Type};
+    /// use retrograd::{Var, trace};
+    ///
+    /// let graph = trace(
+    ///     |x: Var| {
+    ///         assert_eq!(x.ty(), Type::new(DType::F32, [2, 3]));
+    ///         assert_eq!(x.sum().ty(), Type::scalar(DType::F32));
+    ///         x
+    ///     },
+    ///     (Type::new(DType::F32, [2, 3]),),
+    /// )?;
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn ty(self) -> Type {
         trace::type_of(self).unwrap_or(Type::scalar(DType::F64))
     }
 
-    /// The extents.
+    /// The extents, which are known while tracing; none after an error.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let rows = |x: Var| x.full_like(x.shape()[0] as f64);
+    /// let y: Array2<f64> = jit(rows).call(array![[0.0], [0.0]])?;
+    /// assert_eq!(y, array![[2.0], [2.0]]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn shape(self) -> Shape {
         self.ty().shape
     }
 
-    /// The dtype.
+    /// The dtype, which is known while tracing; `f64` after an error.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use retrograd::value::DType;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let as_f64 = |x: Var| if x.dtype() == DType::F64 { x } else { x.convert(DType::F64) };
+    /// let y: Array1<f64> = jit(as_f64).call(array![1i64, 2])?;
+    /// assert_eq!(y, array![1.0, 2.0]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn dtype(self) -> DType {
         self.ty().dtype
     }
 
-    /// The number of axes.
+    /// The number of axes, which is known while tracing; 0 after an error.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::{Var, jit};
+    ///
+    /// let total = |x: Var| if x.rank() == 0 { x } else { x.sum() };
+    /// assert_eq!(jit(total).call::<f64>(3.0)?, 3.0);
+    /// assert_eq!(jit(total).call::<f64>(array![3.0, 4.0])?, 7.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn rank(self) -> usize {
         self.ty().rank()
     }
 
-    /// Gives this value a name that listings and files show.
+    /// The same value under a name that listings, files and errors show. It changes no number.
+    ///
+    /// ```
+    /// use retrograd::value::DType;
+    /// use retrograd::{Var, trace};
+    ///
+    /// let graph = trace(|x: Var| (x * x).named("square") + 1.0, (DType::F64,))?;
+    /// assert!(graph.to_string().contains("square"));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn named(self, name: &str) -> Var {
         trace::set_name(self, name);
         self
     }
 
-    /// This value repeated along new leading axes and along axes of extent 1, as NumPy broadcasts.
+    /// This value repeated along new leading axes and along axes of extent 1, as NumPy broadcasts. Operators broadcast
+    /// by themselves.
+    ///
+    /// Takes any dtype. A shape to which that of `self` does not broadcast is an error. The derivative sums over what
+    /// was repeated.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use retrograd::{Var, jit};
+    ///
+    /// let y: Array2<f64> = jit(|x: Var| x.broadcast_to(&[2, 3])).call(array![1.0, 2.0, 3.0])?;
+    /// assert_eq!(y, array![[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]);
+    /// let wrong = jit(|x: Var| x.broadcast_to(&[2, 2])).call::<Array2<f64>>(array![1.0, 2.0, 3.0]);
+    /// assert!(wrong.unwrap_err().to_string().contains("cannot broadcast"));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
     #[track_caller]
     pub fn broadcast_to(self, shape: &[usize]) -> Var {
         let own = self.shape();

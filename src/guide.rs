@@ -1,0 +1,26 @@
+//! The guide: one page for each subject, documentation only.
+//!
+//! - [`tracing`]: how a function becomes a graph, and what happens at `if` and `while`.
+//! - [`control_flow`]: loops and branches that stay loops and branches.
+//! - [`derivatives`]: modes and orders, kinks, NaN, and how to check a gradient.
+//! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
+//! - [`file`](mod@file): graphs on disk.
+//! - [`from_jax`]: what JAX and autograd call what this crate has.
+
+#[doc = include_str!("guide/tracing.md")]
+pub mod tracing {}
+
+#[doc = include_str!("guide/control_flow.md")]
+pub mod control_flow {}
+
+#[doc = include_str!("guide/derivatives.md")]
+pub mod derivatives {}
+
+#[doc = include_str!("guide/performance.md")]
+pub mod performance {}
+
+#[doc = include_str!("guide/file.md")]
+pub mod file {}
+
+#[doc = include_str!("guide/from_jax.md")]
+pub mod from_jax {}
