@@ -10,6 +10,7 @@ use crate::value::Type;
 
 /// A place in the source of the program that was traced.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum SourceLine {
     /// A line of the running program.
     Here(&'static panic::Location<'static>),
@@ -101,6 +102,7 @@ pub enum Error {
 
 /// An operation was applied to operands that it does not take.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct OperationError {
     /// The operation's name.
     pub op: String,
@@ -114,6 +116,7 @@ pub struct OperationError {
 
 /// A function could not be traced.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum TraceError {
     /// A comparison needed an answer, but the trace has types only.
     BranchWithoutValues {
@@ -155,6 +158,7 @@ pub enum TraceError {
 
 /// A function or a program was called with arguments that do not fit.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ArgumentError {
     /// Another number of arguments.
     Count {
@@ -206,10 +210,18 @@ pub enum ArgumentError {
         /// What was needed, and what it got.
         requirement: String,
     },
+    /// An argument or a result of a call does not fit.
+    Call {
+        /// What does not fit.
+        error: Box<ArgumentError>,
+        /// The line of the call.
+        at: SourceLine,
+    },
 }
 
 /// A derivative was asked for that is not defined.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum DerivativeError {
     /// The gradient of an output that is not a scalar.
     NotScalar {
@@ -217,6 +229,8 @@ pub enum DerivativeError {
         name: String,
         /// Its type.
         ty: Type,
+        /// The line that computed it, if it is known.
+        at: Option<SourceLine>,
     },
     /// A derivative of or by a value that is not a floating-point number.
     NotFloat {
@@ -224,6 +238,8 @@ pub enum DerivativeError {
         name: String,
         /// Its type.
         ty: Type,
+        /// The line that computed it, if it is known; an input has none.
+        at: Option<SourceLine>,
     },
     /// A derivative of an operation by an operand by which it has none.
     NoRule {
@@ -256,6 +272,7 @@ pub enum DerivativeError {
 
 /// A graph breaks its invariants.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct VerifyError {
     /// All that was found, in the order of the document.
     pub findings: Vec<Finding>,
@@ -263,6 +280,7 @@ pub struct VerifyError {
 
 /// One broken invariant.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The graph and node, or the line and column of a document: `loss.n5`, `line 3 column 7`.
     pub place: String,
@@ -287,6 +305,7 @@ pub struct LimitError {
 
 /// A comparison came out otherwise than when the function was traced.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct GuardMiss {
     /// The position of the guard in the graph's list.
     pub guard: usize,
@@ -298,6 +317,7 @@ pub struct GuardMiss {
 
 /// Native code could not be made.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CompileError {
     /// What the code generator said.
     pub message: String,
@@ -419,6 +439,10 @@ impl fmt::Display for ArgumentError {
             }
             ArgumentError::Missing { kind, name } => write!(f, "{kind} \"{name}\" has no value"),
             ArgumentError::Value { name, requirement } => write!(f, "{name}: {requirement}"),
+            ArgumentError::Call { error, at } => {
+                error.fmt(f)?;
+                write_at(f, Some(at))
+            }
         }
     }
 }
@@ -432,20 +456,28 @@ impl ArgumentError {
             | ArgumentError::Value { name, .. } => {
                 *name = if name.is_empty() { place.to_string() } else { format!("{place}.{name}") };
             }
+            ArgumentError::Call { error, .. } => **error = error.clone().within(place),
             ArgumentError::Count { .. } | ArgumentError::Unknown { .. } | ArgumentError::Missing { .. } => {}
         }
         self
+    }
+
+    /// The same error, of a call at that line.
+    pub(crate) fn of_call(self, at: &'static panic::Location<'static>) -> ArgumentError {
+        ArgumentError::Call { error: Box::new(self), at: SourceLine::Here(at) }
     }
 }
 
 impl fmt::Display for DerivativeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DerivativeError::NotScalar { name, ty } => {
-                write!(f, "grad: output \"{name}\" must be a scalar, but is {ty}; use jacobian or vjp, or sum it")
+            DerivativeError::NotScalar { name, ty, at } => {
+                write!(f, "grad: output \"{name}\" must be a scalar, but is {ty}; use jacobian or vjp, or sum it")?;
+                write_at(f, at.as_ref())
             }
-            DerivativeError::NotFloat { name, ty } => {
-                write!(f, "derivative: \"{name}\" must be of floating point, but is {ty}")
+            DerivativeError::NotFloat { name, ty, at } => {
+                write!(f, "derivative: \"{name}\" must be of floating point, but is {ty}")?;
+                write_at(f, at.as_ref())
             }
             DerivativeError::NoRule { op, operand, reason, at } => {
                 write!(f, "{op}: has no derivative by its {operand} operand; {reason}")?;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use common::graph_of;
 use retrograd::ir::{Operation, Value};
-use retrograd::op::{Add, Checkpoint, Cond, Derivative, Graph, Lt, Op, Scan, Switch, While};
+use retrograd::op::internals::Derivative;
+use retrograd::op::{Add, Checkpoint, Cond, Graph, Lt, Op, Scan, Switch, While};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Program, differentiate, interpret};
 

@@ -364,7 +364,7 @@ fn graphs_in_memory_are_verified() {
     let mut graph = example();
     let y = graph.outputs()[0].value;
     graph.add_output("loss", y).unwrap();
-    let VerifyError { findings } = graph.verify().unwrap_err();
+    let VerifyError { findings, .. } = graph.verify().unwrap_err();
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(findings, ["loss.outputs[2]: the name \"loss\" is given twice"]);
 }
@@ -510,6 +510,6 @@ fn long_graphs_load_and_long_lists_of_findings_are_truncated() {
 
     // Half of the operations are unknown, and each is a finding.
     let text = text.replace("\"mul\"", "\"mull\"").replace("[\"x\"", "[\"y\"");
-    let Err(Error::Verify(VerifyError { findings })) = from_json(&text) else { panic!("verified") };
+    let Err(Error::Verify(VerifyError { findings, .. })) = from_json(&text) else { panic!("verified") };
     assert!(findings.last().unwrap().message.ends_with("more findings are not listed"));
 }

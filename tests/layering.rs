@@ -30,6 +30,12 @@ const NARROW: [(&str, &[&str]); 5] = [
     ("emit", &["value", "error", "math", "op"]),
 ];
 
+/// The rooms of `compile` from the top down. A room uses only itself and rooms above it; what is in none uses all.
+const ROOMS_OF_COMPILE: [&str; 5] = ["abi", "runtime", "schedule", "memory", "codegen"];
+
+/// The floors whose files form no circle.
+const WITHOUT_CIRCLES: [&str; 6] = ["compile", "differentiate", "emit", "ir", "op", "optimize"];
+
 /// What may be named on some floors only.
 const ROOMS: [(&str, &[&str]); 3] =
     [("petgraph", &["ir"]), ("cranelift_", &["emit"]), ("unsafe", &["compile", "emit", "math"])];
@@ -49,6 +55,61 @@ fn floors_use_only_floors_above_them() {
             }
         }
     });
+}
+
+#[test]
+fn rooms_of_the_compiler_use_only_rooms_above_them() {
+    report(|file, findings| {
+        let room = |module: &[String]| {
+            let [floor, room, ..] = module else { return None };
+            ROOMS_OF_COMPILE.iter().position(|name| floor == "compile" && room == name)
+        };
+        let own: Vec<String> = file.module().into_iter().map(str::to_string).collect();
+        let Some(own) = room(&own) else { return };
+        for (position, path) in file.paths() {
+            let target = file.resolved(&path);
+            let within = target.first().is_some_and(|floor| floor == "compile") && target.len() > 1;
+            // What `compile` has in no room is made of what its rooms give.
+            let is_below = within && room(&target).is_none_or(|target| target > own);
+            if is_below && !file.in_test(position) {
+                let names = ROOMS_OF_COMPILE[own];
+                findings.add(file, position, format!("{names} may not use {}", target.join("::")));
+            }
+        }
+    });
+}
+
+/// A folder's `mod.rs` is its face: it lists what its files give, and names that are taken from there count for none.
+#[test]
+fn files_form_no_circles() {
+    let sources = sources();
+    let of = |floor: &str| sources.iter().filter(|file| file.floor() == floor).collect::<Vec<&Source>>();
+    for floor in WITHOUT_CIRCLES {
+        let files: Vec<&Source> = of(floor).into_iter().filter(|file| !file.path.ends_with("mod.rs")).collect();
+        let uses = |file: &Source| -> Vec<usize> {
+            let paths = file.paths().into_iter().filter(|&(position, _)| !file.in_test(position));
+            let targets = paths.map(|(_, path)| file.resolved(&path));
+            let number = |target: &[String]| {
+                let is_of = |other: &&Source| {
+                    let module = other.module();
+                    target.len() >= module.len() && target.iter().zip(&module).all(|(a, b)| a == b)
+                };
+                files.iter().position(is_of)
+            };
+            targets.filter_map(|target| number(&target)).collect()
+        };
+        let edges: Vec<Vec<usize>> = files.iter().map(|file| uses(file)).collect();
+        for (start, file) in files.iter().enumerate() {
+            let others = |from: usize| edges[from].iter().copied().filter(move |&to| to != from);
+            let (mut seen, mut pending) = (vec![false; files.len()], others(start).collect::<Vec<usize>>());
+            while let Some(next) = pending.pop() {
+                assert!(next != start, "src/{} uses a file that uses it", file.path);
+                if !std::mem::replace(&mut seen[next], true) {
+                    pending.extend(others(next));
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -290,15 +351,18 @@ impl Source {
         paths
     }
 
+    /// A path from the root of the crate.
+    fn resolved(&self, path: &[String]) -> Vec<String> {
+        let climbs = path.iter().take_while(|part| *part == "super").count();
+        let module = self.module();
+        let base = if climbs == 0 { &[] } else { &module[..module.len().saturating_sub(climbs)] };
+        base.iter().map(|part| part.to_string()).chain(path[climbs.max(1)..].iter().cloned()).collect()
+    }
+
     /// The floor that a path names, unless it ends within the module tree of its own.
     fn floor_of(&self, path: &[String]) -> Option<String> {
-        let climbs = path.iter().take_while(|part| *part == "super").count();
-        let mut module: Vec<&str> = match climbs {
-            0 => Vec::new(),
-            _ => self.module()[..self.module().len().saturating_sub(climbs)].to_vec(),
-        };
-        module.extend(path[climbs.max(1)..].iter().map(String::as_str));
-        let first = *module.first()?;
+        let module = self.resolved(path);
+        let first = module.first()?.as_str();
         if first == "*" {
             return None;
         }

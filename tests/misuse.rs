@@ -142,6 +142,130 @@ fn limits_are_told_at_the_users_line_with_a_remedy() {
     );
 }
 
+/// Errors speak of the method that was called and of its operands, not of the operations that it is made of.
+#[test]
+fn messages_speak_of_the_methods_that_were_called() {
+    type Wrong = fn(Var, Var, Var) -> Var;
+    let first = line!();
+    let cases: [(Wrong, &str); 26] = [
+        (
+            |a, _, v| a.dot(v),
+            "dot: axis 1 of the left operand has extent 3, but axis 0 of the right operand has extent 4\n  \
+             %a: f64[2,3] = input\n  %v: f64[4] = input",
+        ),
+        (
+            |a, _, _| a.matmul(a),
+            "matmul: axis 1 of the left operand has extent 3, but axis 0 of the right operand has extent 2\n",
+        ),
+        (
+            |a, _, v| Var::stack(&[a, a], 0).matmul(Var::stack(&[v.outer(v), v.outer(v)], 0)),
+            "matmul: axis 2 of the left operand has extent 3, but axis 1 of the right operand has extent 4\n",
+        ),
+        (
+            |a, _, v| Var::stack(&[a.t(), a.t()], 0).matmul(Var::stack(&[a, a, a], 0)) + v.sum(),
+            "matmul: cannot broadcast the batch axes of [2,3,2] and [3,2,3]\n",
+        ),
+        (|a, _, v| a.matmul(v.sum()), "matmul: takes vectors and matrices, but got [2,3] and []; use *\n"),
+        (|a, n, _| a.outer(n), "outer: operands must have equal dtypes, but got f64 and i64; use convert\n"),
+        (
+            |a, _, v| Var::stack(&[a, v], 0),
+            "stack: takes arrays of one shape and dtype, but got f64[2,3] and f64[4]\n  %a: f64[2,3] = input\n",
+        ),
+        (|_, n, _| n.mean(), "mean: takes floating-point numbers, but got i64[]; use convert\n  %n: i64[] = input\n"),
+        (|_, n, _| n.std_axes(&[]), "std_axes: takes floating-point numbers, but got i64[]; use convert\n"),
+        (|a, _, _| a.softmax(2), "softmax: takes an axis below the rank 2, but got 2\n"),
+        (|a, _, _| a.sum_axes(&[2]), "sum_axes: "),
+        (|a, _, _| a.norm_axes(&[3]), "norm_axes: "),
+        (|a, _, _| a.greater(0.0).sum(), "sum: "),
+        (|a, _, _| a.index_axis(1, 3), "index_axis: takes an index below the extent 3 of axis 1, but got 3\n"),
+        (|a, _, _| a.index(1), "index: takes a vector, but got f64[2,3]; use index_axis\n"),
+        (|a, _, _| a.unstack(2)[0], "unstack: takes an axis below the rank 2, but got 2\n"),
+        (|a, _, _| a.split(1, &[1, 1])[0], "split: takes extents that add up to 3, but got [1, 1]\n"),
+        (|a, _, _| a.slice_axis(1, 2, 7, 1), "slice_axis: "),
+        (|a, _, _| a.squeeze(0), "squeeze: takes an axis of extent 1, but axis 0 has extent 2\n"),
+        (|a, _, _| a.insert_axis(3), "insert_axis: takes a place of at most the rank 2, but got 3\n"),
+        (|a, _, _| a.broadcast_to(&[2, 4]), "broadcast_to: cannot broadcast [2,3] to [2,4]\n  %a: f64[2,3] = input\n"),
+        (|_, n, _| n.ln(), "ln: "),
+        (|_, n, _| n.sigmoid(), "sigmoid: "),
+        (|a, n, _| a.powf(n), "powf: "),
+        (|a, n, _| a.less(n), "less: operands must have equal dtypes, but got f64 and i64; use convert\n"),
+        (|a, n, _| a.mul_add(n, 1.0), "mul_add: "),
+    ];
+    let last = line!();
+    for (wrong, expected) in cases {
+        let types = (Type::new(DType::F64, [2, 3]), DType::I64, Type::new(DType::F64, [4]));
+        let error = jit(wrong).arguments(["a", "n", "v"]).trace(&types).unwrap_err();
+        let message = message(error, first, last);
+        assert!(message.starts_with(expected), "{expected}\n{message}");
+    }
+    // Within a region the operands are those around it, and the operations of a graph bear their own names.
+    let captured = |a: Var, v: Var| cond(a.sum().less(0.0), || a.dot(v), || v);
+    let error = trace(captured, (Type::new(DType::F64, [2, 3]), Type::new(DType::F64, [4]))).unwrap_err().to_string();
+    assert!(error.starts_with("dot: axis 1") && error.contains("%x: f64[2,3]"), "{error}");
+    let mut graph = Graph::new("f");
+    let x = graph.add_input("x", Type::new(DType::F64, [2])).unwrap();
+    let op = retrograd::op::ReduceSum { axes: vec![1] };
+    let error = graph.add(op.into(), &[x], Provenance::default()).unwrap_err().to_string();
+    assert!(error.starts_with("reduce_sum: "), "{error}");
+}
+
+/// There is no trace to which an error could be told, so it is a panic: at the user's line.
+#[test]
+fn a_value_outside_of_any_trace_panics_at_the_users_line() {
+    let kept = Mutex::new(None);
+    let keep = |x: Var| {
+        kept.lock().unwrap().replace(x);
+        x
+    };
+    trace(keep, (Type::new(DType::F64, [2]),)).unwrap();
+    let x = kept.lock().unwrap().unwrap();
+    let first = line!();
+    let uses: [fn(Var); 22] = [
+        |x| _ = x + 1.0,
+        |x| _ = 2.0 * x,
+        |x| _ = -x,
+        |x| _ = x.sin(),
+        |x| _ = x.dot(x),
+        |x| _ = x.mean(),
+        |x| _ = x.sum(),
+        |x| _ = x.ty(),
+        |x| _ = x.shape(),
+        |x| _ = x.named("x"),
+        |x| _ = x > 0.0,
+        |x| _ = x == x,
+        |x| _ = x.clamp(0.0, 1.0),
+        |x| _ = Var::stack(&[x], 0),
+        |_| _ = Var::from(1.0),
+        |_| _ = [Var::from(1.0)].iter().copied().sum::<Var>(),
+        |x| _ = x.index(0),
+        |x| _ = cond(x, || x, || x),
+        |x| _ = while_loop(x, |x| x, |x| x),
+        |x| _ = fori_loop(2, x, |_, x| x),
+        |x| _ = scan(x, x, |c, x| (c, x)),
+        |x| _ = grad(|x: Var| x).call(x),
+    ];
+    let last = line!();
+    let lines: Arc<Mutex<Vec<(String, u32)>>> = Arc::default();
+    let (seen, own, before) = (lines.clone(), thread::current().id(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == own {
+            let at = info.location().unwrap();
+            seen.lock().unwrap().push((at.file().to_string(), at.line()));
+        } else {
+            before(info);
+        }
+    }));
+    let outcomes = uses.map(|f| std::panic::catch_unwind(|| f(x)));
+    drop(std::panic::take_hook());
+    for outcome in outcomes {
+        let payload = outcome.unwrap_err();
+        let message = payload.downcast_ref::<&str>().unwrap();
+        assert_eq!(*message, "a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`");
+    }
+    let expected: Vec<(String, u32)> = (first + 2..last - 1).map(|line| (file!().to_string(), line)).collect();
+    assert_eq!(*lines.lock().unwrap(), expected);
+}
+
 /// Closures one in the other, as deep as the stack is: an error comes first.
 #[test]
 fn closures_that_nest_too_deep_are_told() {

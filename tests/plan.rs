@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::Random;
-use retrograd::compile::{Home, KernelKind, KernelReport, Report, Trips};
+use retrograd::compile::{Iterations, KernelKind, KernelReport, Location, Report};
 use retrograd::ir::Value;
+use retrograd::op::internals::Lowering;
 use retrograd::op::{
-    Add, And, BroadcastInDim, Concatenate, Constant, Cost, Lowering, Op, Pad, ReduceSum, ScatterSlices, Schedule,
+    Add, And, BroadcastInDim, Concatenate, Constant, Cost, Op, Pad, ReduceSum, ScatterSlices, Schedule,
 };
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{
@@ -34,11 +35,15 @@ fn gradient(graph: &Graph) -> Graph {
 }
 
 fn homes(kernel: &KernelReport) -> Vec<String> {
-    kernel.steps.iter().map(|step| step.homes.iter().map(Home::to_string).collect::<Vec<_>>().join(", ")).collect()
+    kernel
+        .steps
+        .iter()
+        .map(|step| step.locations.iter().map(Location::to_string).collect::<Vec<_>>().join(", "))
+        .collect()
 }
 
 fn reads(kernel: &KernelReport) -> Vec<String> {
-    kernel.reads.iter().map(|read| format!("{}: {}", read.name, read.home)).collect()
+    kernel.reads.iter().map(|read| format!("{}: {}", read.name, read.location)).collect()
 }
 
 fn examples() -> Vec<(String, Graph, Vec<Array>)> {
@@ -336,7 +341,10 @@ fn a_gradient_by_slices_is_one_loop() {
             // The summands are kept in a tile.
             assert_eq!(plan.arena_bytes, 4096, "{plan}");
             let step = kernel.steps.last().unwrap();
-            assert_eq!((step.op, &step.homes[..]), ("scatter_slices", &[Home::Output("x.grad".to_string())][..]));
+            assert_eq!(
+                (step.op, &step.locations[..]),
+                ("scatter_slices", &[Location::Output("x.grad".to_string())][..])
+            );
             assert_eq!(plan.to_string().matches("= scatter_slices").count(), 1, "{plan}");
         }
     }
@@ -547,7 +555,7 @@ fn regions_are_counted_as_often_as_they_run() {
     let repeated = trace(|x: Var| fori_loop(7, x, |_, x| x * x + 1.0), scalar).unwrap();
     assert_eq!(cost(&repeated).unwrap().flops(), 14);
     let region = &plan(&repeated).kernels[0].regions[0];
-    assert_eq!((region.trips, region.kernels[0].summary().as_str()), (Trips::Known(7), "add, constant, mul"));
+    assert_eq!((region.iterations, region.kernels[0].summary().as_str()), (Iterations::Known(7), "add, constant, mul"));
     // Of two branches, the more expensive one counts.
     let branched = trace(|x: Var| cond(x.greater(0.0), || x * x + x, || x + x), scalar).unwrap();
     assert_eq!(cost(&branched).unwrap().flops(), 2);
@@ -561,8 +569,8 @@ fn regions_are_counted_as_often_as_they_run() {
     let scheduled = trace(move |x: Var| looped.fori_loop(3, x, |_, x| x.sin()), scalar).unwrap();
     let scheduled = plan(&optimize::optimize(&gradient(&scheduled)).unwrap());
     let regions = scheduled.kernels.iter().flat_map(|kernel| &kernel.regions);
-    let back: Vec<Trips> = regions.map(|region| region.trips).collect();
-    assert!(back.ends_with(&[Trips::Known(3), Trips::Known(3)]), "{back:?}");
+    let back: Vec<Iterations> = regions.map(|region| region.iterations).collect();
+    assert!(back.ends_with(&[Iterations::Known(3), Iterations::Known(3)]), "{back:?}");
 }
 
 /// Large regions have their own kernels, which the plan lists under their operation.

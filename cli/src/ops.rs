@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use retrograd::ir::{Operation as _, Provenance};
-use retrograd::op::{Answer, Derivative, Doc, Examples, Op, Sample};
+use retrograd::op::internals::Derivative;
+use retrograd::op::{Answer, Doc, Examples, Op, Sample};
 use retrograd::value::{DType, Type};
 use retrograd::{Error, Graph};
 use serde_json::{Value, json};

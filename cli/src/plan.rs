@@ -1,4 +1,4 @@
-use retrograd::compile::{Home, KernelKind, KernelReport, RegionReport, Report, Trips};
+use retrograd::compile::{Iterations, KernelKind, KernelReport, Location, RegionReport, Report};
 use serde_json::{Value, json};
 
 /// The plan of a program in JSON; what is not known is null.
@@ -34,10 +34,10 @@ fn kernel(kernel: &KernelReport) -> Value {
         KernelKind::Registers => ("registers", None),
     };
     let steps = kernel.steps.iter().map(|step| {
-        let locations: Vec<Value> = step.homes.iter().map(location).collect();
+        let locations: Vec<Value> = step.locations.iter().map(location).collect();
         json!({"op": step.op, "line": step.line, "locations": locations})
     });
-    let reads = kernel.reads.iter().map(|read| json!({"value": read.name, "location": location(&read.home)}));
+    let reads = kernel.reads.iter().map(|read| json!({"value": read.name, "location": location(&read.location)}));
     json!({
         "kind": kind,
         "shape": shape,
@@ -56,24 +56,24 @@ fn kernel(kernel: &KernelReport) -> Value {
 }
 
 /// Where a value is: what kind of place, and its name, offset or number.
-fn location(location: &Home) -> Value {
+fn location(location: &Location) -> Value {
     match location {
-        Home::Input(name) => json!({"in": "input", "name": name}),
-        Home::Output(name) => json!({"in": "output", "name": name}),
-        Home::Constant => json!({"in": "constant"}),
-        Home::Immediate => json!({"in": "code"}),
-        Home::Arena(offset) => json!({"in": "arena", "offset": offset}),
-        Home::Frame(slot) => json!({"in": "frame", "slot": slot}),
-        Home::Tile(tile) => json!({"in": "tile", "tile": tile}),
-        Home::Registers => json!({"in": "registers"}),
+        Location::Input(name) => json!({"in": "input", "name": name}),
+        Location::Output(name) => json!({"in": "output", "name": name}),
+        Location::Constant => json!({"in": "constant"}),
+        Location::Immediate => json!({"in": "code"}),
+        Location::Arena(offset) => json!({"in": "arena", "offset": offset}),
+        Location::Frame(slot) => json!({"in": "frame", "slot": slot}),
+        Location::Tile(tile) => json!({"in": "tile", "tile": tile}),
+        Location::Registers => json!({"in": "registers"}),
     }
 }
 
 fn region(region: &RegionReport) -> Value {
-    let (kind, iterations) = match region.trips {
-        Trips::Branch => ("branch", None),
-        Trips::Known(n) => ("loop", Some(n)),
-        Trips::Unknown => ("loop", None),
+    let (kind, iterations) = match region.iterations {
+        Iterations::Branch => ("branch", None),
+        Iterations::Known(n) => ("loop", Some(n)),
+        Iterations::Unknown => ("loop", None),
     };
     json!({"name": region.name, "kind": kind, "iterations": iterations, "kernels": kernels(&region.kernels)})
 }

@@ -25,19 +25,19 @@ pub fn first_constant(graph: &Graph) -> u32 {
 
 /// An address: an entry of the base table and a distance in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Address {
     pub base: u32,
     pub offset: i64,
 }
 
-impl Place {
-    /// The address so many bytes behind this one.
-    pub fn beyond(self, bytes: i64) -> Place {
-        Place { offset: self.offset + bytes, ..self }
+impl Address {
+    /// The address so many bytes after this one.
+    pub fn beyond(self, bytes: i64) -> Address {
+        Address { offset: self.offset + bytes, ..self }
     }
 
-    /// How many bytes this address is behind another of the same entry.
-    pub fn behind(self, other: Place) -> Option<i64> {
+    /// How many bytes this address is after another of the same entry.
+    pub fn behind(self, other: Address) -> Option<i64> {
         (self.base == other.base).then_some(self.offset - other.offset)
     }
 }

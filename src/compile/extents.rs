@@ -22,7 +22,7 @@ const MAX_GUARDS: usize = 1 << 30;
 /// Requires that a graph be one that can be planned and emitted.
 ///
 /// # Errors
-/// If a value or the results of a node take more than [`MAX_BYTES`], a loop has more trips than an index can count, or
+/// If a value or the results of a node take more than [`MAX_BYTES`], a loop has more iterations than an index can count, or
 /// regions that are used again and again make a graph of more than ten million nodes.
 pub(super) fn check(graph: &Graph) -> Result<(), LimitError> {
     let exceeded = |what, limit, got| LimitError { what, limit, got: Some(got), place: Some(graph.name().to_string()) };

@@ -42,9 +42,9 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
-        let Built { program, functions, plan, homes, kernels } =
+        let Built { program, functions, schedule, plan, kernels } =
             Program::build(graph, Mode { keeps_texts: true, ..Mode::default() })?;
-        let plan = Report::new(&plan, &homes, &kernels, &functions);
+        let plan = Report::new(&schedule, &plan, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }
 }

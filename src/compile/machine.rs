@@ -113,17 +113,17 @@ const F32: (DType, usize) = (DType::F32, 1);
 /// Chains of operations that do not wait for each other: enough for the latency of each, and not too many for registers.
 const CHAINS: usize = 12;
 
-/// How often a chain goes on within one trip.
+/// How often a chain goes on within one iteration.
 const UNROLL: usize = 4;
 
-/// Elements of a trip of the triad: as loops over arrays are unrolled.
+/// Elements of a iteration of the triad: as loops over arrays are unrolled.
 const TRIAD_STEP: usize = 8;
 
 fn lanes(dtype: DType) -> u8 {
     if dtype == DType::F32 { 4 } else { 2 }
 }
 
-/// The loops that are measured. Each finds three addresses and a number of trips in its table.
+/// The loops that are measured. Each finds three addresses and a number of iterations in its table.
 struct Probes {
     code: Code,
     triad: FunctionId,
@@ -141,7 +141,7 @@ impl Probes {
     }
 
     /// # Safety
-    /// The addresses must be those of memory as large as the function needs for so many trips.
+    /// The addresses must be those of memory as large as the function needs for so many iterations.
     unsafe fn run(&self, function: FunctionId, places: &[*mut u8; 3], n: usize) {
         let bases = [places[0], places[1], places[2], std::ptr::without_provenance_mut(n)];
         // SAFETY: the code has this signature and lives as long as `self`; the rest is this function's contract.

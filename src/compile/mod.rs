@@ -34,6 +34,6 @@ pub use inspect::Inspection;
 pub use machine::Machine;
 pub use memory::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use program::Program;
-pub use report::{Home, KernelKind, KernelReport, ReadReport, RegionReport, Report, StepReport, Trips};
+pub use report::{Iterations, KernelKind, KernelReport, Location, ReadReport, RegionReport, Report, StepReport};
 
 pub use crate::emit::FunctionText;

@@ -1,13 +1,14 @@
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::abi::{Entry, Line, Status};
 use super::codegen::{Emission, KernelCode, emit};
 use super::extents;
-use super::memory::{CheckLimits, Homes, allocate, check};
+use super::memory::{CheckLimits, MemoryPlan, allocate, check};
 use super::runtime::{Addresses, Buffers, Executable, Kept, Views, call_library, unfit_buffers, zeros};
-use super::schedule::{Plan, makes_stacks};
-use super::tier::Successor;
+use super::schedule::{Schedule, makes_stacks};
+use super::tier::OptimizedTier;
 use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
@@ -20,7 +21,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
     /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.
-    successor: Option<Successor>,
+    optimized: Option<OptimizedTier<Program>>,
     name: String,
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,
@@ -36,8 +37,8 @@ pub(super) struct Built<'g> {
     pub program: Program,
     /// The functions' texts, if the module kept them.
     pub functions: Vec<FunctionText>,
-    pub plan: Plan<'g>,
-    pub homes: Homes,
+    pub schedule: Schedule<'g>,
+    pub plan: MemoryPlan,
     pub kernels: Vec<KernelCode>,
 }
 
@@ -49,7 +50,7 @@ impl Program {
     ///
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory; or if the graph asks for what no
-    /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ trips, or regions that are used so
+    /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ iterations, or regions that are used so
     /// often that there are more than ten million nodes.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
         Ok(Program::build(graph, Mode::default())?.program)
@@ -81,51 +82,60 @@ impl Program {
     pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
         let graph = graph.into();
         extents::check(&graph)?;
-        let plan = Plan::new(&graph);
-        if plan.work_in_registers() < MIN_TIERED_WORK {
-            return Ok(Program::build_planned(plan, Mode::default())?.program);
+        let schedule = Schedule::new(&graph);
+        if schedule.work_in_registers() < MIN_TIERED_WORK {
+            return Ok(Program::build_planned(schedule, Mode::default())?.program);
         }
         let mode = Mode { quick: true, ..Mode::default() };
-        let quick = Program::build_planned(plan, mode)?.program;
-        Ok(Program { successor: Some(Successor::start(graph)), ..quick })
+        let quick = Program::build_planned(schedule, mode)?.program;
+        let better = move |abandoned: &AtomicBool| {
+            let mode = Mode { background: Some(abandoned), ..Mode::default() };
+            Program::build(&graph, mode).ok().map(|built| built.program)
+        };
+        Ok(Program { optimized: Some(OptimizedTier::start(better)), ..quick })
     }
 
     /// Whether the code will not be replaced by better code any more; always so unless the program comes from
     /// [`Program::compile_tiered`].
     pub fn is_final(&self) -> bool {
-        self.successor.as_ref().is_none_or(Successor::is_decided)
+        self.optimized.as_ref().is_none_or(OptimizedTier::is_decided)
     }
 
     /// Compiles a graph.
     pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
         extents::check(graph)?;
-        Program::build_planned(Plan::new(graph), mode)
+        Program::build_planned(Schedule::new(graph), mode)
     }
 
-    fn build_planned<'g>(plan: Plan<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        let homes = allocate(&plan, mode.background.is_none());
-        check_memory(plan.graph, &homes)?;
+    fn build_planned<'g>(schedule: Schedule<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+        let plan = allocate(&schedule, mode.background.is_none());
+        check_memory(schedule.graph, &plan)?;
         if cfg!(debug_assertions)
-            && let Err(fault) = check(&plan, &homes, CheckLimits::SHORT)
+            && let Err(fault) = check(&schedule, &plan, CheckLimits::SHORT)
         {
             panic!("bug: {fault}");
         }
-        Program::build_allocated(plan, homes, mode)
+        Program::build_allocated(schedule, plan, mode)
     }
 
     /// Makes the code of a plan whose values have their places.
-    pub(super) fn build_allocated<'g>(plan: Plan<'g>, homes: Homes, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        let graph = plan.graph;
+    pub(super) fn build_allocated<'g>(
+        schedule: Schedule<'g>,
+        plan: MemoryPlan,
+        mode: Mode<'_>,
+    ) -> Result<Built<'g>, Error> {
+        let graph = schedule.graph;
         let mut kept = Kept::default();
         let mut module = Module::new(mode)?;
-        let Emission { entry, libraries, kernels } = emit(&mut module, &plan, &homes, &mut kept)?;
+        let Emission { entry, libraries, kernels } = emit(&mut module, &schedule, &plan, &mut kept)?;
         let (code, functions) = module.finish()?;
         // SAFETY: compiled functions have this signature, and the code lives as long as the program.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.address(entry)) };
-        let constant = |&id: &usize| plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
-        let constants: Vec<Array> = homes.constants.iter().map(constant).collect();
+        let constant =
+            |&id: &usize| schedule.constant(schedule.value(id)).expect("bug: a constant without a value").clone();
+        let constants: Vec<Array> = plan.constants.iter().map(constant).collect();
         let mut fixed: Vec<usize> = constants.iter().map(|constant| constant.as_ptr() as usize).collect();
-        fixed.extend(kept.keep_numbers(&homes.numbers));
+        fixed.extend(kept.keep_numbers(&plan.numbers));
         for call in &libraries {
             fixed.push(call_library as *const () as usize);
             fixed.push(std::ptr::from_ref(&**call) as usize);
@@ -136,11 +146,11 @@ impl Program {
         let outputs: Vec<_> =
             graph.outputs().iter().map(|output| (output.name.to_string(), ty(output.value))).collect();
         let scalar = |(_, ty): &(String, Type)| *ty == Type::scalar(DType::F64);
-        let n_entries = homes.n_entries(&plan, libraries.len());
+        let n_entries = plan.n_entries(&schedule, libraries.len());
         kept.libraries.extend(libraries);
         let scratch_bytes = kept.libraries.iter().map(|call| call.scratch_bytes).max().unwrap_or(0);
-        let arena_lines = homes.arena_bytes.div_ceil(size_of::<Line>());
-        let frame_lines = (8 * homes.frame_slots).div_ceil(size_of::<Line>());
+        let arena_lines = plan.arena_bytes.div_ceil(size_of::<Line>());
+        let frame_lines = (8 * plan.frame_slots).div_ceil(size_of::<Line>());
         let routines = makes_stacks(graph) || !kept.libraries.is_empty();
         let program = Program {
             name: graph.name().to_string(),
@@ -157,17 +167,17 @@ impl Program {
                 fixed: fixed.into_boxed_slice(),
                 constants,
                 kept,
-                row_bytes: homes.row_bytes,
-                state_bytes: homes.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
+                row_bytes: plan.row_bytes,
+                state_bytes: plan.controls.values().map(|control| control.state_bytes).max().unwrap_or(0),
                 scratch_bytes,
                 arena_lines,
                 frame_lines,
                 memory: Mutex::new(Vec::new()),
             },
             loop_bytes: usize::try_from(DEFAULT_LOOP_BYTES).unwrap_or(usize::MAX),
-            successor: None,
+            optimized: None,
         };
-        Ok(Built { program, functions, plan, homes, kernels })
+        Ok(Built { program, functions, schedule, plan, kernels })
     }
 
     /// The name of the graph.
@@ -268,7 +278,7 @@ impl Program {
     /// The program whose code runs.
     #[inline]
     fn best(&self) -> &Program {
-        self.successor.as_ref().and_then(Successor::get).unwrap_or(self)
+        self.optimized.as_ref().and_then(OptimizedTier::get).unwrap_or(self)
     }
 
     /// The bytes of the constants that the code reads from memory. Most of those of one element stand in the code itself.
@@ -280,13 +290,13 @@ impl Program {
     ///
     /// # Errors
     /// If the inputs are of other number or types than the program's, a guard does not hold, a loop exceeds a limit (its
-    /// number of trips, or the memory of what it saves), or the system does not give the memory.
+    /// number of iterations, or the memory of what it saves), or the system does not give the memory.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>, Error> {
         self.check_inputs(inputs)?;
         let mut outputs = self.outputs.iter().map(|(_, ty)| zeros(ty)).collect::<Result<Vec<Array>, _>>()?;
         let x = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let y = outputs.iter_mut().map(Array::as_mut_ptr);
-        // SAFETY: types have been checked, so behind each address is as much memory as the plan expects, in row-major
+        // SAFETY: types have been checked, so at each address is as much memory as the plan expects, in row-major
         // order; inputs are only read, and outputs belong to this call.
         let status = unsafe { self.run(Addresses(x, y)) };
         self.outcome(status)?;
@@ -399,7 +409,7 @@ impl Program {
     /// Runs the code.
     ///
     /// # Safety
-    /// If the buffers say that they fit, behind each of their addresses must be an array of the type of that input or output,
+    /// If the buffers say that they fit, at each of their addresses must be an array of the type of that input or output,
     /// in row-major order; outputs must not overlap with anything else.
     #[inline]
     unsafe fn run(&self, buffers: impl Buffers) -> i32 {
@@ -437,8 +447,8 @@ impl Program {
 }
 
 /// Requires that the working memory be no more than what a process can address: until then no offset has overflowed.
-fn check_memory(graph: &Graph, homes: &Homes) -> Result<(), LimitError> {
-    let bytes = homes.arena_bytes.saturating_add(homes.frame_slots.saturating_mul(8));
+fn check_memory(graph: &Graph, plan: &MemoryPlan) -> Result<(), LimitError> {
+    let bytes = plan.arena_bytes.saturating_add(plan.frame_slots.saturating_mul(8));
     if bytes <= MAX_BYTES {
         return Ok(());
     }

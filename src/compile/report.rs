@@ -6,12 +6,12 @@ use std::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 
-use super::abi::{ARENA, FIRST_INPUT, FRAME, Place};
+use super::abi::{ARENA, Address, FIRST_INPUT, FRAME};
 use super::codegen::KernelCode;
-use super::memory::{Homes, Nest};
+use super::memory::{MemoryPlan, Nest};
 use super::runtime::{Step, n_advances};
 use super::schedule::{
-    Access, Item, Kernel, LoopKernel, PlacedPart, Plan, Put, ScalarOp, Source, ValueId, bytes_of, describe,
+    Access, Item, Kernel, LoopKernel, PlacedPart, Put, ScalarOp, Schedule, Source, ValueId, bytes_of, describe,
     makes_stacks, parts,
 };
 use crate::emit::{FunctionText, signed, unsigned};
@@ -56,7 +56,7 @@ pub struct Report {
     pub constant_bytes: usize,
     /// The bytes of machine code.
     pub code_bytes: usize,
-    /// Whether loops take further memory while they run, for what they save. How much depends on their trips:
+    /// Whether loops take further memory while they run, for what they save. How much depends on their iterations:
     /// [`Program::peak_loop_bytes`](super::Program::peak_loop_bytes) tells it of calls.
     pub makes_stacks: bool,
 }
@@ -114,7 +114,7 @@ pub struct StepReport {
     /// The name of the operation; `output` or `guard` if it is none.
     pub op: &'static str,
     /// Where its results live.
-    pub homes: Vec<Home>,
+    pub locations: Vec<Location>,
 }
 
 /// A value that a kernel reads.
@@ -123,12 +123,12 @@ pub struct ReadReport {
     /// Its name in the listing. If it is a view of another value, that one's: its elements are read where they are.
     pub name: String,
     /// Where it lives.
-    pub home: Home,
+    pub location: Location,
 }
 
 /// Where a value lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum Location {
     /// The caller's input of that name. In a region: what it takes under that name.
     Input(String),
     /// The caller's output of that name. In a region: what it gives under that name.
@@ -153,14 +153,14 @@ pub struct RegionReport {
     /// Its name.
     pub name: String,
     /// How often it runs.
-    pub trips: Trips,
+    pub iterations: Iterations,
     /// Its kernels. Where all values are in registers that is one, with all operations.
     pub kernels: Vec<KernelReport>,
 }
 
 /// How often a region runs, each time that the operation does which holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trips {
+pub enum Iterations {
     /// Once, or not at all: it is one of several branches.
     Branch,
     /// So many times.
@@ -171,17 +171,22 @@ pub enum Trips {
 
 impl Report {
     /// The report of a plan whose code is these functions.
-    pub(super) fn new(plan: &Plan<'_>, homes: &Homes, code: &[KernelCode], functions: &[FunctionText]) -> Report {
-        let graph = plan.graph;
+    pub(super) fn new(
+        schedule: &Schedule<'_>,
+        plan: &MemoryPlan,
+        code: &[KernelCode],
+        functions: &[FunctionText],
+    ) -> Report {
+        let graph = schedule.graph;
         let bytes = |values: &mut dyn Iterator<Item = Value>| values.map(|x| bytes_of(graph.ty(x))).sum();
         Report {
             name: graph.name().to_string(),
-            kernels: of_plan(plan, homes, code, functions),
-            arena_bytes: homes.arena_bytes,
-            frame_bytes: 8 * homes.frame_slots,
+            kernels: of_plan(schedule, plan, code, functions),
+            arena_bytes: plan.arena_bytes,
+            frame_bytes: 8 * plan.frame_slots,
             input_bytes: bytes(&mut graph.inputs().iter().map(|input| input.node.into())),
             output_bytes: bytes(&mut graph.outputs().iter().map(|output| output.value)),
-            constant_bytes: constant_bytes(plan, homes),
+            constant_bytes: constant_bytes(schedule, plan),
             code_bytes: functions.iter().map(|function| function.code_bytes).sum(),
             makes_stacks: makes_stacks(graph),
         }
@@ -237,11 +242,11 @@ impl KernelReport {
 }
 
 /// The bytes of the constants in memory, with those of regions.
-fn constant_bytes(plan: &Plan<'_>, homes: &Homes) -> usize {
-    let own: usize = homes.constants.iter().map(|&id| bytes_of(plan.ty(plan.value(id)))).sum();
-    let regions = homes.controls.iter().flat_map(|(k, memory)| plan.controls[k].regions.iter().zip(&memory.regions));
-    let of_regions = regions.map(|(plan, memory)| constant_bytes(plan, &memory.homes));
-    own + size_of_val(&homes.numbers[..]) + of_regions.sum::<usize>()
+fn constant_bytes(schedule: &Schedule<'_>, plan: &MemoryPlan) -> usize {
+    let own: usize = plan.constants.iter().map(|&id| bytes_of(schedule.ty(schedule.value(id)))).sum();
+    let regions = plan.controls.iter().flat_map(|(k, memory)| schedule.controls[k].regions.iter().zip(&memory.regions));
+    let of_regions = regions.map(|(schedule, memory)| constant_bytes(schedule, &memory.plan));
+    own + size_of_val(&plan.numbers[..]) + of_regions.sum::<usize>()
 }
 
 fn intensity(cost: Option<Cost>, bytes: u64) -> Option<f64> {
@@ -253,15 +258,20 @@ fn sum(costs: impl IntoIterator<Item = Option<Cost>>) -> Option<Cost> {
     costs.into_iter().try_fold(Cost::default(), |sum, cost| Some(sum.plus(cost?)))
 }
 
-fn of_plan(plan: &Plan<'_>, homes: &Homes, code: &[KernelCode], functions: &[FunctionText]) -> Vec<KernelReport> {
-    let kernels = plan.kernels.iter().zip(code).enumerate();
-    kernels.map(|(k, (kernel, code))| Reporter { plan, homes, functions, k, code }.report(kernel)).collect()
+fn of_plan(
+    schedule: &Schedule<'_>,
+    plan: &MemoryPlan,
+    code: &[KernelCode],
+    functions: &[FunctionText],
+) -> Vec<KernelReport> {
+    let kernels = schedule.kernels.iter().zip(code).enumerate();
+    kernels.map(|(k, (kernel, code))| Reporter { schedule, plan, functions, k, code }.report(kernel)).collect()
 }
 
 /// One kernel under report.
 struct Reporter<'r, 'g> {
-    plan: &'r Plan<'g>,
-    homes: &'r Homes,
+    schedule: &'r Schedule<'g>,
+    plan: &'r MemoryPlan,
     functions: &'r [FunctionText],
     k: usize,
     code: &'r KernelCode,
@@ -291,26 +301,26 @@ impl Reporter<'_, '_> {
     }
 
     fn control_bytes(&self) -> usize {
-        self.homes.controls.get(&self.k).map_or(0, |memory| memory.bytes)
+        self.plan.controls.get(&self.k).map_or(0, |memory| memory.bytes)
     }
 
     fn scalar(&self, ops: &[ScalarOp]) -> KernelReport {
         let mut moved = Moved::default();
         let steps = ops.iter().map(|&op| {
-            self.plan.scalar_operands(op).iter().for_each(|&x| self.read(&mut moved, x));
+            self.schedule.scalar_operands(op).iter().for_each(|&x| self.read(&mut moved, x));
             match op {
-                ScalarOp::Node(node) => self.step(&mut moved, node, Home::Registers),
+                ScalarOp::Node(node) => self.step(&mut moved, node, Location::Registers),
                 ScalarOp::Output { from, output } => self.output(&mut moved, from, output),
                 ScalarOp::Part { from, node, first, .. } => {
-                    self.stored(&mut moved, node, first as usize, self.plan.ty(from).size(), from)
+                    self.stored(&mut moved, node, first as usize, self.schedule.ty(from).size(), from)
                 }
                 ScalarOp::Fill { with, node, first, n } => {
                     self.stored(&mut moved, node, first as usize, n as usize, with)
                 }
                 ScalarOp::Guard(guard) => {
-                    let guard = &self.plan.graph.guards()[guard];
-                    let line = format!("guard {} == {}", self.plan.graph.value_name(guard.value), guard.expect);
-                    StepReport { line, op: "guard", homes: Vec::new() }
+                    let guard = &self.schedule.graph.guards()[guard];
+                    let line = format!("guard {} == {}", self.schedule.graph.value_name(guard.value), guard.expect);
+                    StepReport { line, op: "guard", locations: Vec::new() }
                 }
             }
         });
@@ -319,24 +329,24 @@ impl Reporter<'_, '_> {
             ScalarOp::Node(node) => Some(node),
             ScalarOp::Output { .. } | ScalarOp::Part { .. } | ScalarOp::Fill { .. } | ScalarOp::Guard(_) => None,
         });
-        let cost = sum(nodes.map(|node| cost_of(self.plan.graph, node)));
+        let cost = sum(nodes.map(|node| cost_of(self.schedule.graph, node)));
         self.kernel(KernelKind::Scalar, steps, moved, cost)
     }
 
     fn nest(&self, nest: &LoopKernel) -> KernelReport {
-        let emitted = Nest::new(self.plan, self.homes, self.k, nest);
+        let emitted = Nest::new(self.schedule, self.plan, self.k, nest);
         let home = |node: NodeId| {
-            let id = self.plan.id(node.into());
+            let id = self.schedule.id(node.into());
             let tile = emitted.works.iter().find(|work| work.makes == Some(id)).and_then(|work| work.tile);
-            tile.map_or(Home::Registers, Home::Tile)
+            tile.map_or(Location::Registers, Location::Tile)
         };
         let mut moved = Moved::default();
         let mut steps = Vec::new();
         for item in &nest.items {
             if let Item::Copy(node) = item {
-                self.read_access(&mut moved, self.plan.copied(*node), self.plan.graph.operands(*node)[0]);
+                self.read_access(&mut moved, self.schedule.copied(*node), self.schedule.graph.operands(*node)[0]);
             } else {
-                self.plan.item_operands(item).iter().for_each(|&x| self.read(&mut moved, x));
+                self.schedule.item_operands(item).iter().for_each(|&x| self.read(&mut moved, x));
             }
             match item {
                 Item::Op(node)
@@ -352,7 +362,9 @@ impl Reporter<'_, '_> {
             }
         }
         let cost = sum(nest.items.iter().map(|item| match item {
-            Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => cost_of(self.plan.graph, *node),
+            Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => {
+                cost_of(self.schedule.graph, *node)
+            }
             Item::Part(part) => Some(self.cost_of_part(part)),
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => Some(Cost::default()),
         }));
@@ -363,40 +375,40 @@ impl Reporter<'_, '_> {
 
     /// What it costs to put one part of a result to its places: what the operation costs of this part alone.
     fn cost_of_part(&self, part: &PlacedPart) -> Cost {
-        let node = self.plan.graph.node(part.node);
+        let node = self.schedule.graph.node(part.node);
         let op = node.op().expect("bug: an input among operations");
-        op.cost(&[self.plan.ty(part.from)], node.types())
+        op.cost(&[self.schedule.ty(part.from)], node.types())
     }
 
     fn single(&self, kind: KernelKind, node: NodeId) -> KernelReport {
         let mut moved = Moved::default();
-        self.plan.graph.operands(node).iter().for_each(|&x| self.read(&mut moved, x));
-        let step = self.step(&mut moved, node, Home::Registers);
-        self.kernel(kind, vec![step], moved, cost_of(self.plan.graph, node))
+        self.schedule.graph.operands(node).iter().for_each(|&x| self.read(&mut moved, x));
+        let step = self.step(&mut moved, node, Location::Registers);
+        self.kernel(kind, vec![step], moved, cost_of(self.schedule.graph, node))
     }
 
     fn control(&self, id: NodeId) -> KernelReport {
-        let control = &self.plan.controls[&self.k];
+        let control = &self.schedule.controls[&self.k];
         let kind = if control.in_registers { KernelKind::Registers } else { KernelKind::Control };
         let mut report = self.single(kind, id);
         if control.in_registers {
-            report.regions = regions_in_registers(self.plan.graph, id);
+            report.regions = regions_in_registers(self.schedule.graph, id);
             return report;
         }
-        let node = self.plan.graph.node(id);
-        let memory = &self.homes.controls[&self.k];
+        let node = self.schedule.graph.node(id);
+        let memory = &self.plan.controls[&self.k];
         let regions = control.regions.iter().zip(&memory.regions).zip(&self.code.regions);
-        for (((plan, memory), code), trips) in regions.zip(trips(node.op(), node.regions().len())) {
-            let kernels = of_plan(plan, &memory.homes, code, self.functions);
+        for (((schedule, memory), code), iterations) in regions.zip(iterations(node.op(), node.regions().len())) {
+            let kernels = of_plan(schedule, &memory.plan, code, self.functions);
             report.code_bytes += kernels.iter().map(|kernel| kernel.code_bytes).sum::<usize>();
-            report.regions.push(RegionReport { name: plan.graph.name().to_string(), trips, kernels });
+            report.regions.push(RegionReport { name: schedule.graph.name().to_string(), iterations, kernels });
         }
         report
     }
 
     fn kernel(&self, kind: KernelKind, mut steps: Vec<StepReport>, moved: Moved, cost: Option<Cost>) -> KernelReport {
-        let put_together = self.plan.put_together.get(&self.k).into_iter().flatten();
-        steps.extend(put_together.map(|&node| self.step(&mut Moved::default(), node, Home::Registers)));
+        let assembled = self.schedule.assembled.get(&self.k).into_iter().flatten();
+        steps.extend(assembled.map(|&node| self.step(&mut Moved::default(), node, Location::Registers)));
         KernelReport {
             kind,
             steps,
@@ -411,84 +423,84 @@ impl Reporter<'_, '_> {
         }
     }
 
-    /// A step that computes a node. What is stored nowhere has the other home.
-    fn step(&self, moved: &mut Moved, node: NodeId, otherwise: Home) -> StepReport {
-        let graph = self.plan.graph;
+    /// A step that computes a node. What is stored nowhere has the other location.
+    fn step(&self, moved: &mut Moved, node: NodeId, otherwise: Location) -> StepReport {
+        let graph = self.schedule.graph;
         let op = graph.node(node).op().expect("bug: an input among operations");
-        let homes = results_of(graph, node).map(|y| {
-            let Some(place) = self.homes.get(self.plan.id(y)) else { return otherwise.clone() };
-            if !self.plan.ty(y).stack {
-                moved.written += bytes_of(self.plan.ty(y)) as u64;
+        let locations = results_of(graph, node).map(|y| {
+            let Some(place) = self.plan.get(self.schedule.id(y)) else { return otherwise.clone() };
+            if !self.schedule.ty(y).stack {
+                moved.written += bytes_of(self.schedule.ty(y)) as u64;
             }
-            self.home(place)
+            self.location(place)
         });
-        let homes = homes.collect();
+        let locations = locations.collect();
         let mut line = graph.line(node);
-        if let Some((owner, first)) = self.plan.inside(self.plan.id(node.into())) {
+        if let Some((owner, first)) = self.schedule.inside(self.schedule.id(node.into())) {
             line += &format!(", in {} from {first} on", self.root_name(owner));
         }
-        StepReport { line, op: op.name(), homes }
+        StepReport { line, op: op.name(), locations }
     }
 
     /// A step that stores `n` elements of a result from the first on.
     fn stored(&self, moved: &mut Moved, node: NodeId, first: usize, n: usize, from: Value) -> StepReport {
-        let size = self.plan.ty(from).dtype.size();
+        let size = self.schedule.ty(from).dtype.size();
         moved.written += (n * size) as u64;
-        let place = self.homes.place(self.plan.id(node.into())).beyond(signed(first * size));
-        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
-        let line = describe::part_line(self.plan, node, first, n, from);
-        StepReport { line, op: op.name(), homes: vec![self.home(place)] }
+        let place = self.plan.place(self.schedule.id(node.into())).beyond(signed(first * size));
+        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let line = describe::part_line(self.schedule, node, first, n, from);
+        StepReport { line, op: op.name(), locations: vec![self.location(place)] }
     }
 
     /// A step that puts these parts of a result to their places, which is all that a nest has of it.
     fn parts(&self, moved: &mut Moved, parts: &[&PlacedPart]) -> StepReport {
-        let (graph, node) = (self.plan.graph, parts[0].node);
+        let (graph, node) = (self.schedule.graph, parts[0].node);
         let ty = graph.ty(node.into());
-        let place = self.homes.place(self.plan.id(node.into()));
+        let place = self.plan.place(self.schedule.id(node.into()));
         let filling = parts.iter().find_map(|part| part.filling.as_ref());
         if filling.is_none() && parts.iter().any(|part| part.put == Put::Add) {
-            moved.reads.push(ReadReport { name: graph.value_name(node.into()), home: self.home(place) });
+            moved.reads.push(ReadReport { name: graph.value_name(node.into()), location: self.location(place) });
             let added = parts.iter().filter(|part| part.put == Put::Add).map(|part| part.part.size() as u64);
-            *moved.elements.entry(self.plan.id(node.into())).or_default() += added.sum::<u64>();
+            *moved.elements.entry(self.schedule.id(node.into())).or_default() += added.sum::<u64>();
         }
-        let filled = filling.map_or(0, |filling| filling.stretches.iter().map(|stretch| stretch.len()).sum());
+        let filled = filling.map_or(0, |filling| filling.segments.iter().map(|segment| segment.len()).sum());
         let n = filled + parts.iter().map(|part| part.part.size()).sum::<usize>();
         moved.written += (n.min(ty.size()) * ty.dtype.size()) as u64;
         let op = graph.node(node).op().expect("bug: an input among operations");
-        StepReport { line: parts::line(self.plan, parts), op: op.name(), homes: vec![self.home(place)] }
+        StepReport { line: parts::line(self.schedule, parts), op: op.name(), locations: vec![self.location(place)] }
     }
 
     /// A step that copies to an output.
     fn output(&self, moved: &mut Moved, from: Value, output: usize) -> StepReport {
-        moved.written += bytes_of(self.plan.ty(from)) as u64;
-        let name = self.plan.graph.outputs()[output].name.to_string();
-        let line = format!("output {name} = {}", self.plan.graph.value_name(from));
-        StepReport { line, op: "output", homes: vec![Home::Output(name)] }
+        moved.written += bytes_of(self.schedule.ty(from)) as u64;
+        let name = self.schedule.graph.outputs()[output].name.to_string();
+        let line = format!("output {name} = {}", self.schedule.graph.value_name(from));
+        StepReport { line, op: "output", locations: vec![Location::Output(name)] }
     }
 
     fn read(&self, moved: &mut Moved, x: Value) {
-        self.read_access(moved, &self.plan.access(x), x);
+        self.read_access(moved, &self.schedule.access(x), x);
     }
 
     /// Notes what is read of a value, unless it is made in this kernel.
     fn read_access(&self, moved: &mut Moved, access: &Access, x: Value) {
         let (root, layout) = (access.root, &access.layout);
-        let made_here = match self.plan.source(root) {
+        let made_here = match self.schedule.source(root) {
             Source::Item(kernel) | Source::Scalar(kernel) | Source::After(kernel) => kernel == self.k,
             Source::Unused | Source::Input(_) | Source::Constant => false,
         };
-        if made_here || self.plan.ty(x).stack {
+        if made_here || self.schedule.ty(x).stack {
             return;
         }
-        let Some(place) = self.homes.get(root) else {
+        let Some(place) = self.plan.get(root) else {
             // A constant in the code, which views may have shaped otherwise; where it stands is all there is to say.
             if moved.roots.insert(root) {
-                moved.reads.push(ReadReport { name: self.root_name(root), home: Home::Immediate });
+                moved.reads.push(ReadReport { name: self.root_name(root), location: Location::Immediate });
             }
             return;
         };
         if moved.roots.insert(root) {
-            moved.reads.push(ReadReport { name: self.root_name(root), home: self.home(place) });
+            moved.reads.push(ReadReport { name: self.root_name(root), location: self.location(place) });
         }
         let key = (root, layout.offset, layout.strides.clone(), layout.shape.clone());
         if moved.seen.insert(key) {
@@ -502,28 +514,28 @@ impl Reporter<'_, '_> {
     /// The bytes of what was read. Views may overlap, but there is no more of a value than the whole.
     fn read_bytes(&self, moved: &Moved) -> u64 {
         let bytes = moved.elements.iter().map(|(&root, &n)| {
-            let ty = self.plan.ty(self.plan.value(root));
+            let ty = self.schedule.ty(self.schedule.value(root));
             n.min(ty.size() as u64) * ty.dtype.size() as u64
         });
         bytes.sum()
     }
 
     fn root_name(&self, root: ValueId) -> String {
-        self.plan.graph.value_name(self.plan.value(root))
+        self.schedule.graph.value_name(self.schedule.value(root))
     }
 
-    fn home(&self, place: Place) -> Home {
-        let Place { base, offset } = place;
-        let (inputs, outputs) = (self.plan.graph.inputs(), self.plan.graph.outputs());
+    fn location(&self, place: Address) -> Location {
+        let Address { base, offset } = place;
+        let (inputs, outputs) = (self.schedule.graph.inputs(), self.schedule.graph.outputs());
         let behind = base.checked_sub(FIRST_INPUT).map(|position| position as usize);
         match (base, behind) {
-            (ARENA, _) => Home::Arena(unsigned(offset)),
-            (FRAME, _) => Home::Frame(unsigned(offset) / 8),
-            (_, Some(k)) if k < inputs.len() => Home::Input(inputs[k].name.to_string()),
+            (ARENA, _) => Location::Arena(unsigned(offset)),
+            (FRAME, _) => Location::Frame(unsigned(offset) / 8),
+            (_, Some(k)) if k < inputs.len() => Location::Input(inputs[k].name.to_string()),
             (_, Some(k)) if k < inputs.len() + outputs.len() => {
-                Home::Output(outputs[k - inputs.len()].name.to_string())
+                Location::Output(outputs[k - inputs.len()].name.to_string())
             }
-            _ => Home::Constant,
+            _ => Location::Constant,
         }
     }
 }
@@ -541,15 +553,15 @@ struct Moved {
 /// The regions of control flow whose values are all in registers.
 fn regions_in_registers(graph: &Graph, id: NodeId) -> Vec<RegionReport> {
     let node = graph.node(id);
-    let regions = node.regions().iter().zip(trips(node.op(), node.regions().len()));
-    let report = |(region, trips): (&std::sync::Arc<Graph>, Trips)| {
+    let regions = node.regions().iter().zip(iterations(node.op(), node.regions().len()));
+    let report = |(region, iterations): (&std::sync::Arc<Graph>, Iterations)| {
         let region: &Graph = region;
         let needed = region.needed();
         let ids = || region.ids().filter(|id| needed[id.index()]);
         let steps = ids().filter_map(|id| {
             let op = region.node(id).op()?;
-            let homes = region.node(id).types().iter().map(|_| Home::Registers).collect();
-            Some(StepReport { line: region.line(id), op: op.name(), homes })
+            let locations = region.node(id).types().iter().map(|_| Location::Registers).collect();
+            Some(StepReport { line: region.line(id), op: op.name(), locations })
         });
         let kernel = KernelReport {
             kind: KernelKind::Registers,
@@ -563,7 +575,7 @@ fn regions_in_registers(graph: &Graph, id: NodeId) -> Vec<RegionReport> {
             code_bytes: 0,
             regions: ids().flat_map(|id| regions_in_registers(region, id)).collect(),
         };
-        RegionReport { name: region.name().to_string(), trips, kernels: vec![kernel] }
+        RegionReport { name: region.name().to_string(), iterations, kernels: vec![kernel] }
     };
     regions.map(report).collect()
 }
@@ -577,13 +589,13 @@ fn cost_of(graph: &Graph, id: NodeId) -> Option<Cost> {
         return Some(op.cost(&operands, node.types()));
     }
     let mut cost = Cost::default();
-    for (region, trips) in node.regions().iter().zip(trips(Some(op), node.regions().len())) {
+    for (region, iterations) in node.regions().iter().zip(iterations(Some(op), node.regions().len())) {
         let once = cost_of_graph(region)?;
-        cost = match trips {
-            Trips::Branch => cost.max(once),
-            Trips::Known(n) => cost.plus(once.times(n)),
-            Trips::Unknown if once == Cost::default() => cost,
-            Trips::Unknown => return None,
+        cost = match iterations {
+            Iterations::Branch => cost.max(once),
+            Iterations::Known(n) => cost.plus(once.times(n)),
+            Iterations::Unknown if once == Cost::default() => cost,
+            Iterations::Unknown => return None,
         };
     }
     Some(cost)
@@ -595,15 +607,15 @@ fn cost_of_graph(graph: &Graph) -> Option<Cost> {
 }
 
 /// How often each region of an operation runs.
-fn trips(op: Option<&Op>, n_regions: usize) -> Vec<Trips> {
+fn iterations(op: Option<&Op>, n_regions: usize) -> Vec<Iterations> {
     match op {
         Some(Op::Revolve(op)) => {
-            let advances = n_advances(op.schedule, op.length).map_or(Trips::Unknown, Trips::Known);
-            vec![advances, Trips::Known(op.length as u64)]
+            let advances = n_advances(op.schedule, op.length).map_or(Iterations::Unknown, Iterations::Known);
+            vec![advances, Iterations::Known(op.length as u64)]
         }
         op => match op.and_then(Op::roles) {
-            Some(roles) if roles.flow == Flow::Choice => vec![Trips::Branch; n_regions],
-            Some(roles) => vec![roles.length().map_or(Trips::Unknown, |n| Trips::Known(n as u64)); n_regions],
+            Some(roles) if roles.flow == Flow::Choice => vec![Iterations::Branch; n_regions],
+            Some(roles) => vec![roles.length().map_or(Iterations::Unknown, |n| Iterations::Known(n as u64)); n_regions],
             None => Vec::new(),
         },
     }
@@ -652,13 +664,13 @@ fn one(f: &mut fmt::Formatter<'_>, k: usize, kernel: &KernelReport, indent: &str
     let width =
         kernel.steps.iter().map(|step| step.line.chars().count()).filter(|&n| n <= MAX_WIDTH).max().unwrap_or(0);
     for step in &kernel.steps {
-        let homes = step.homes.iter().map(Home::to_string).collect::<Vec<_>>().join(", ");
-        let line = format!("{:width$}  {homes}", step.line);
+        let locations = step.locations.iter().map(Location::to_string).collect::<Vec<_>>().join(", ");
+        let line = format!("{:width$}  {locations}", step.line);
         writeln!(f, "{indent}  {}", line.trim_end())?;
     }
     if !kernel.reads.is_empty() {
-        let reads = kernel.reads.iter().map(|read| match &read.home {
-            Home::Input(_) => read.name.clone(),
+        let reads = kernel.reads.iter().map(|read| match &read.location {
+            Location::Input(_) => read.name.clone(),
             home => format!("{} ({home})", read.name),
         });
         writeln!(f, "{indent}  reads {}", reads.collect::<Vec<_>>().join(", "))?;
@@ -673,7 +685,7 @@ fn one(f: &mut fmt::Formatter<'_>, k: usize, kernel: &KernelReport, indent: &str
         writeln!(f, "{indent}  {numbers}")?;
     }
     for region in &kernel.regions {
-        writeln!(f, "{indent}  region {}, {}", region.name, region.trips)?;
+        writeln!(f, "{indent}  region {}, {}", region.name, region.iterations)?;
         list(f, &region.kernels, &format!("{indent}    "))?;
     }
     Ok(())
@@ -694,28 +706,28 @@ fn arithmetic(cost: Option<Cost>, bytes: u64) -> String {
     text
 }
 
-impl fmt::Display for Home {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Home::Input(name) => write!(f, "input {name}"),
-            Home::Output(name) => write!(f, "output {name}"),
-            Home::Constant => f.write_str("constant"),
-            Home::Immediate => f.write_str("in the code"),
-            Home::Arena(offset) => write!(f, "arena + {offset}"),
-            Home::Frame(slot) => write!(f, "frame slot {slot}"),
-            Home::Tile(tile) => write!(f, "tile {tile}"),
-            Home::Registers => f.write_str("registers"),
+            Location::Input(name) => write!(f, "input {name}"),
+            Location::Output(name) => write!(f, "output {name}"),
+            Location::Constant => f.write_str("constant"),
+            Location::Immediate => f.write_str("in the code"),
+            Location::Arena(offset) => write!(f, "arena + {offset}"),
+            Location::Frame(slot) => write!(f, "frame slot {slot}"),
+            Location::Tile(tile) => write!(f, "tile {tile}"),
+            Location::Registers => f.write_str("registers"),
         }
     }
 }
 
-impl fmt::Display for Trips {
+impl fmt::Display for Iterations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trips::Branch => f.write_str("a branch"),
-            Trips::Known(1) => f.write_str("once"),
-            Trips::Known(n) => write!(f, "{n} times"),
-            Trips::Unknown => f.write_str("as often as it takes"),
+            Iterations::Branch => f.write_str("a branch"),
+            Iterations::Known(1) => f.write_str("once"),
+            Iterations::Known(n) => write!(f, "{n} times"),
+            Iterations::Unknown => f.write_str("as often as it takes"),
         }
     }
 }

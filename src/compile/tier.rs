@@ -10,33 +10,33 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Program;
-use crate::emit::Mode;
-use crate::op::Graph;
-
 /// A program that is being made to take the place of another.
-pub(super) struct Successor(Arc<State>);
+pub(super) struct OptimizedTier<P>(Arc<State<P>>);
 
-struct State {
+struct State<P> {
     /// Nothing, once it is known that there will be none.
-    program: OnceLock<Option<Program>>,
+    program: OnceLock<Option<P>>,
     abandoned: AtomicBool,
 }
 
-impl Successor {
-    /// Has it made in the background. Where the system has no thread for that there will be none.
-    pub fn start(graph: Arc<Graph>) -> Successor {
+impl<P: Send + Sync + 'static> OptimizedTier<P> {
+    /// Has it made in the background, by a function that gives up once it is told to. Where the system has no thread for
+    /// that there will be none.
+    pub fn start(make: impl FnOnce(&AtomicBool) -> Option<P> + Send + 'static) -> OptimizedTier<P> {
         let state = Arc::new(State { program: OnceLock::new(), abandoned: AtomicBool::new(false) });
-        let order = Order { graph, state: state.clone(), due: Instant::now() + HEAD_START };
+        let (due, ordered) = (Instant::now() + HEAD_START, state.clone());
+        let order: Order = Box::new(move || ordered.execute(due, make));
         if worker().is_none_or(|worker| worker.send(order).is_err()) {
             state.decide(None);
         }
-        Successor(state)
+        OptimizedTier(state)
     }
+}
 
+impl<P> OptimizedTier<P> {
     /// The program, as soon as it is there.
     #[inline]
-    pub fn get(&self) -> Option<&Program> {
+    pub fn get(&self) -> Option<&P> {
         self.0.program.get()?.as_ref()
     }
 
@@ -46,50 +46,42 @@ impl Successor {
     }
 }
 
-impl Drop for Successor {
+impl<P> Drop for OptimizedTier<P> {
     fn drop(&mut self) {
         self.0.abandoned.store(true, Ordering::Relaxed);
     }
 }
 
-impl State {
-    fn decide(&self, program: Option<Program>) {
+impl<P> State<P> {
+    fn decide(&self, program: Option<P>) {
         // It is decided once: by who orders it, if there is no worker, or else by the worker.
         let _ = self.program.set(program);
+    }
+
+    fn execute(&self, due: Instant, make: impl FnOnce(&AtomicBool) -> Option<P>) {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if self.abandoned.load(Ordering::Relaxed) {
+            return;
+        }
+        // A defect that ends in a panic has been reported by the panic; nobody shall wait for it.
+        let made = panic::catch_unwind(AssertUnwindSafe(|| make(&self.abandoned)));
+        self.decide(made.ok().flatten());
     }
 }
 
 /// What the worker is asked for.
-struct Order {
-    graph: Arc<Graph>,
-    state: Arc<State>,
-    due: Instant,
-}
+type Order = Box<dyn FnOnce() + Send>;
 
 /// So much later than the order comes, work on it begins: where there is one core only, a thread that wakes takes it from
 /// the one that woke it, which is about to make the first call.
 const HEAD_START: Duration = Duration::from_millis(2);
-
-impl Order {
-    fn execute(self) {
-        let Order { graph, state, due } = self;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        if state.abandoned.load(Ordering::Relaxed) {
-            return;
-        }
-        let mode = Mode { background: Some(&state.abandoned), ..Mode::default() };
-        // A defect that ends in a panic has been reported by the panic; nobody shall wait for it.
-        let built = panic::catch_unwind(AssertUnwindSafe(|| Program::build(&graph, mode).map(|built| built.program)));
-        state.decide(built.ok().and_then(Result::ok));
-    }
-}
 
 /// The thread that makes successors.
 fn worker() -> Option<&'static Sender<Order>> {
     static WORKER: OnceLock<Option<Sender<Order>>> = OnceLock::new();
     let start = || {
         let (sender, orders) = channel::<Order>();
-        let work = move || orders.into_iter().for_each(Order::execute);
+        let work = move || orders.into_iter().for_each(|order| order());
         thread::Builder::new().name("retrograd compiler".to_string()).spawn(work).ok().map(|_| sender)
     };
     WORKER.get_or_init(start).as_ref()
@@ -98,8 +90,9 @@ fn worker() -> Option<&'static Sender<Order>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Program;
     use crate::error::Error;
-    use crate::op::Var;
+    use crate::op::{Graph, Var};
     use crate::transform::trace;
     use crate::value::DType;
 

@@ -287,7 +287,8 @@ fn scalar_output(graph: &Graph, position: usize) -> Result<&Output, Error> {
     let output = output(graph, position)?;
     let ty = graph.ty(output.value);
     if ty.rank() != 0 {
-        return Err(DerivativeError::NotScalar { name: output.name.to_string(), ty: ty.clone() }.into());
+        let at = graph.node(output.value.node).provenance().at.clone();
+        return Err(DerivativeError::NotScalar { name: output.name.to_string(), ty: ty.clone(), at }.into());
     }
     check_float(graph, &output.name, output.value)?;
     Ok(output)
@@ -324,7 +325,8 @@ fn check_float(graph: &Graph, name: &str, value: Value) -> Result<(), Derivative
     if ty.dtype.is_float() {
         return Ok(());
     }
-    Err(DerivativeError::NotFloat { name: name.to_string(), ty: ty.clone() })
+    let at = graph.node(value.node).provenance().at.clone();
+    Err(DerivativeError::NotFloat { name: name.to_string(), ty: ty.clone(), at })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, Endianness, InstBuilder, MemFlagsData, types};
 
-use super::emitter::{Mask, mask_type, register_type};
-use super::{Emitter, Reg};
+use super::emitter::{Emitter, Mask, Reg};
+use super::target::{mask_type, register_type};
 use crate::value::{DType, Scalar};
 
 /// The outcome for which two values are compared.

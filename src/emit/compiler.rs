@@ -9,8 +9,10 @@ use cranelift_codegen::{CompiledCode, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, ModuleReloc};
 
-use super::module::{Effort, FunctionId, Mode, compile_error, host_isa, write};
-use super::{Emitter, FunctionText, in_parallel, position, useful_threads};
+use super::emitter::{Emitter, write};
+use super::target::{Effort, FunctionId, Mode, compile_error, host_isa};
+use super::text::FunctionText;
+use super::{in_parallel, position, useful_threads};
 use crate::error::CompileError;
 
 /// A function that is to be compiled.

@@ -1,16 +1,16 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, StackSlot,
-    StackSlotData, StackSlotKind, types,
+    self, AbiParam, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder, MemFlagsData, SigRef, Signature,
+    StackSlot, StackSlotData, StackSlotKind, UserFuncName, types,
 };
 use cranelift_codegen::isa::TargetFrontendConfig;
-use cranelift_frontend::FunctionBuilder;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::module::{Effort, kernel_signature};
 use super::symbol::{Callee, Family, Routine};
-use super::{FunctionId, bits, position, short, signed};
+use super::target::{Effort, FunctionId, kernel_signature, mask_type, register_type};
+use super::{bits, position, short, signed};
 use crate::math;
 use crate::value::{DType, Scalar};
 
@@ -235,7 +235,7 @@ impl<'f> Emitter<'f> {
         self.effort == Effort::InOrder
     }
 
-    /// Begins a new block, right behind this one, and gives the registers as they are in it.
+    /// Begins a new block, right after this one, and gives the registers as they are in it.
     ///
     /// An instruction takes an operand from memory in place of a load only if what it makes is used once, and so on for what
     /// is made of that, until something is stored or goes to another block: else the load might be done twice.
@@ -419,7 +419,7 @@ impl<'f> Emitter<'f> {
         first.iter().zip(params).map(|(reg, value)| Reg { value, ..*reg }).collect()
     }
 
-    /// Runs the body for trip 0, 1, … as long as the condition holds; gives the number of trips. `carried` registers go
+    /// Runs the body for iteration 0, 1, … as long as the condition holds; gives the number of iterations. `carried` registers go
     /// around the loop: condition and body get them, and the body returns their next values.
     pub fn repeat_while(
         &mut self,
@@ -428,7 +428,7 @@ impl<'f> Emitter<'f> {
         body: impl FnOnce(&mut Emitter<'f>, Pointer, &[Reg]) -> Vec<Reg>,
     ) -> (Pointer, Vec<Reg>) {
         let [header, inside, after] = [(), (), ()].map(|()| self.builder.create_block());
-        let trip = Pointer(self.builder.append_block_param(header, types::I64));
+        let iteration = Pointer(self.builder.append_block_param(header, types::I64));
         let values: Vec<Reg> = carried
             .iter()
             .map(|reg| {
@@ -439,17 +439,17 @@ impl<'f> Emitter<'f> {
         let zero = self.index(0);
         self.jump(header, zero, carried);
         self.builder.switch_to_block(header);
-        let holds = condition(self, trip, &values);
+        let holds = condition(self, iteration, &values);
         self.builder.ins().brif(holds.value, inside, &[], after, &[]);
         self.builder.switch_to_block(inside);
         self.builder.seal_block(inside);
-        let next = body(self, trip, &values);
-        let next_trip = Pointer(self.builder.ins().iadd_imm_s(trip.0, 1));
+        let next = body(self, iteration, &values);
+        let next_trip = Pointer(self.builder.ins().iadd_imm_s(iteration.0, 1));
         self.jump(header, next_trip, &next);
         self.builder.seal_block(header);
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);
-        (trip, values)
+        (iteration, values)
     }
 
     /// An index as a number.
@@ -657,7 +657,7 @@ impl<'f> Emitter<'f> {
         self.room = Some(self.builder.create_sized_stack_slot(slot));
     }
 
-    /// The address of that memory. It is taken anew behind a call, across which it would have to be kept.
+    /// The address of that memory. It is taken anew after a call, across which it would have to be kept.
     fn room_at(&mut self) -> Pointer {
         let slot = self.room.expect("bug: memory that was not asked for");
         Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))
@@ -747,28 +747,20 @@ unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) -> i
     0
 }
 
-/// The integer vector that is a mask of that many lanes.
-pub(super) fn mask_type(lanes: u8) -> ir::Type {
-    match lanes {
-        1 => types::I8,
-        2 => types::I64X2,
-        4 => types::I32X4,
-        _ => unreachable!("bug: {lanes} lanes"),
-    }
-}
-
-/// Cranelift's type of a register.
-pub(super) fn register_type(dtype: DType, lanes: u8) -> ir::Type {
-    match (dtype, lanes) {
-        (DType::F64, 1) => types::F64,
-        (DType::F32, 1) => types::F32,
-        (DType::I64, 1) => types::I64,
-        (DType::Bool, lanes) => mask_type(lanes),
-        (DType::F64, 2) => types::F64X2,
-        (DType::F32, 4) => types::F32X4,
-        (DType::I64, 2) => types::I64X2,
-        _ => unreachable!("bug: {lanes} lanes of {dtype}"),
-    }
+/// The name of the function in its module: `f0`.
+/// Writes the function at that place of its module, for Cranelift to compile.
+pub(super) fn write(
+    place: usize,
+    (config, effort): (TargetFrontendConfig, Effort),
+    context: &mut FunctionBuilderContext,
+    body: impl FnOnce(&mut Emitter<'_>),
+) -> Function {
+    let name = UserFuncName::user(0, position(place));
+    let mut function = Function::with_name_signature(name, kernel_signature(config.default_call_conv));
+    let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config, effort);
+    body(&mut emitter);
+    emitter.finish();
+    function
 }
 
 #[cfg(test)]

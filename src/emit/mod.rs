@@ -17,11 +17,13 @@ mod instructions;
 mod module;
 mod sizes;
 mod symbol;
+mod target;
 mod text;
 mod threads;
 
 pub use emitter::{Emitter, Pointer, Reg};
-pub use module::{Code, FunctionId, Mode, Module};
+pub use module::{Code, Module};
 pub(crate) use sizes::{MAX_BYTES, bits, position, short, signed, unsigned, wide};
+pub use target::{FunctionId, Mode};
 pub use text::FunctionText;
 pub use threads::{in_parallel, useful_threads};

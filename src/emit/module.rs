@@ -1,35 +1,16 @@
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
 
-use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName, types};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetFrontendConfig};
-use cranelift_codegen::settings::{self, Configurable};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
 use super::compiler::{Compiled, Job, Source, compile};
+use super::emitter::{Emitter, write};
 use super::symbol::{self, Callee, Routine};
-use super::{Emitter, FunctionText, position};
+use super::target::{Effort, FunctionId, Mode, compile_error, host_isa, kernel_signature};
+use super::text::FunctionText;
 use crate::error::CompileError;
-
-/// A function that has been given to a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FunctionId(usize);
-
-/// How a module is compiled.
-#[derive(Clone, Copy, Default)]
-pub struct Mode<'j> {
-    /// Whether each function is kept as text.
-    pub keeps_texts: bool,
-    /// Whether code that works in registers is compiled in about half the time, to code of about half the speed: registers
-    /// are then given out in one pass.
-    pub quick: bool,
-    /// On one thread only, to leave the others to the program; given up once this is set.
-    pub background: Option<&'j AtomicBool>,
-}
 
 /// Code under construction, for one compiled program: functions that wait to be compiled, all at once and on all cores.
 pub struct Module<'j> {
@@ -96,8 +77,8 @@ impl<'j> Module<'j> {
     /// Emits one function later, as [`Module::function_later`] does, whose instructions keep their order.
     ///
     /// Cranelift's optimizer moves arithmetic down to where a store or a call needs it, but leaves loads and calls where
-    /// they are: in a long stretch without loops, what was loaded first then waits in the frame for nearly the whole
-    /// stretch. There is nothing else that it could do for such code.
+    /// they are: in a long segment without loops, what was loaded first then waits in the frame for nearly the whole
+    /// segment. There is nothing else that it could do for such code.
     pub fn straight_line(&mut self, size: usize, body: impl FnOnce(&mut Emitter<'_>) + Send + 'j) -> FunctionId {
         let effort = if self.mode.quick { Effort::Quick } else { Effort::InOrder };
         self.push(Source::Later(Box::new(body)), effort, size)
@@ -142,49 +123,7 @@ impl Drop for Code {
     }
 }
 
-/// The name of the function in its module: `f0`.
-impl fmt::Display for FunctionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "f{}", self.0)
-    }
-}
-
-impl FunctionId {
-    /// The function's place among those of its module.
-    pub fn index(self) -> usize {
-        self.0
-    }
-
-    /// The function at that place.
-    pub(super) fn from_index(index: usize) -> FunctionId {
-        FunctionId(index)
-    }
-}
-
-/// Writes the function at that place of its module, for Cranelift to compile.
-pub(super) fn write(
-    place: usize,
-    (config, effort): (TargetFrontendConfig, Effort),
-    context: &mut FunctionBuilderContext,
-    body: impl FnOnce(&mut Emitter<'_>),
-) -> Function {
-    let name = UserFuncName::user(0, position(place));
-    let mut function = Function::with_name_signature(name, kernel_signature(config.default_call_conv));
-    let mut emitter = Emitter::new(FunctionBuilder::new(&mut function, context), config, effort);
-    body(&mut emitter);
-    emitter.finish();
-    function
-}
-
-/// `fn(bases: pointer) -> i32`, the one signature of compiled functions.
-pub(super) fn kernel_signature(convention: CallConv) -> Signature {
-    let mut signature = Signature::new(convention);
-    signature.params.push(AbiParam::new(types::I64));
-    signature.returns.push(AbiParam::new(types::I32));
-    signature
-}
-
-/// Puts the functions into memory, one behind the other, and lets them know where what they call is.
+/// Puts the functions into memory, one after the other, and lets them know where what they call is.
 fn link(functions: &[Compiled]) -> Result<Code, CompileError> {
     let mut builder = JITBuilder::with_isa(host_isa(Effort::Full)?.clone(), default_libcall_names());
     builder.symbol_lookup_fn(Box::new(symbol::find));
@@ -224,54 +163,4 @@ fn link(functions: &[Compiled]) -> Result<Code, CompileError> {
     let addresses = ids.iter().map(|&id| jit.get_finalized_function(id)).collect();
     let bytes = functions.iter().map(|function| function.code.len()).sum();
     Ok(Code { jit: Some(jit), functions: addresses, bytes })
-}
-
-pub(super) fn compile_error(error: impl fmt::Debug) -> CompileError {
-    CompileError { message: format!("{error:?}") }
-}
-
-/// What Cranelift's optimizer may do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// All that it can.
-    Full,
-    /// Nothing: instructions keep their order.
-    InOrder,
-    /// Nothing, and registers are given out in one pass.
-    Quick,
-}
-
-/// The one instruction set that all programs share, as each effort sees it.
-pub(super) fn host_isa(effort: Effort) -> Result<&'static OwnedTargetIsa, CompileError> {
-    static FULL: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
-    static IN_ORDER: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
-    static QUICK: OnceLock<Result<OwnedTargetIsa, CompileError>> = OnceLock::new();
-    let isa = match effort {
-        Effort::Full => FULL.get_or_init(|| build_isa("speed", "backtracking")),
-        Effort::InOrder => IN_ORDER.get_or_init(|| build_isa("none", "backtracking")),
-        Effort::Quick => QUICK.get_or_init(|| build_isa("none", "single_pass")),
-    };
-    isa.as_ref().map_err(Clone::clone)
-}
-
-fn build_isa(opt_level: &str, allocator: &str) -> Result<OwnedTargetIsa, CompileError> {
-    let mut flags = settings::builder();
-    // The verifier costs a third of the compile time, so it runs only where defects are looked for.
-    let verify = if cfg!(debug_assertions) { "true" } else { "false" };
-    let options = [
-        ("opt_level", opt_level),
-        ("regalloc_algorithm", allocator),
-        ("is_pic", "false"),
-        ("use_colocated_libcalls", "false"),
-        ("enable_verifier", verify),
-        ("unwind_info", "false"),
-        // Frames are kept near zero; a large one must still touch its guard page.
-        ("enable_probestack", "true"),
-        ("probestack_strategy", "inline"),
-    ];
-    for (name, value) in options {
-        flags.set(name, value).map_err(compile_error)?;
-    }
-    let isa = cranelift_native::builder().map_err(compile_error)?;
-    isa.finish(settings::Flags::new(flags)).map_err(compile_error)
 }

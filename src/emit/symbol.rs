@@ -1,12 +1,12 @@
 use cranelift_codegen::ir::{AbiParam, Signature, UserExternalName, types};
 use cranelift_codegen::isa::CallConv;
 
-use super::emitter::register_type;
-use super::{FunctionId, position};
+use super::position;
+use super::target::{FunctionId, register_type};
 use crate::math;
 use crate::value::DType;
 
-/// What compiled code calls by name. Names are numbers until the code is put together, so that functions can be emitted
+/// What compiled code calls by name. Names are numbers until the code is assembled, so that functions can be emitted
 /// without the module that will hold them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Callee {

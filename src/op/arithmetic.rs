@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::nan_where_nan;
+use super::evaluate::{nan_where_nan, on_floats, on_numbers};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::var::{apply_pair, apply_triple};
@@ -10,31 +10,6 @@ use super::{Operand, Var};
 use crate::ir::Mismatch;
 use crate::math;
 use crate::value::{DType, Scalar};
-
-/// Evaluates an expression in whichever numeric dtype the operands have.
-macro_rules! on_numbers {
-    ($x:expr, |$($a:ident),+| $float:expr, $integer:expr) => {
-        match $x {
-            [$(Scalar::F64($a)),+] => { $(let $a = *$a;)+ Scalar::F64($float) }
-            [$(Scalar::F32($a)),+] => { $(let $a = *$a;)+ Scalar::F32($float) }
-            [$(Scalar::I64($a)),+] => { $(let $a = *$a;)+ Scalar::I64($integer) }
-            other => unreachable!("bug: operands {other:?} passed inference"),
-        }
-    };
-}
-pub(super) use on_numbers;
-
-/// Evaluates an expression in whichever floating-point dtype the operands have.
-macro_rules! on_floats {
-    ($x:expr, |$($a:ident),+| $float:expr) => {
-        match $x {
-            [$(Scalar::F64($a)),+] => { $(let $a = *$a;)+ Scalar::F64($float) }
-            [$(Scalar::F32($a)),+] => { $(let $a = *$a;)+ Scalar::F32($float) }
-            other => unreachable!("bug: operands {other:?} passed inference"),
-        }
-    };
-}
-pub(super) use on_floats;
 
 /// Sum, elementwise. Integers wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -390,7 +365,7 @@ fn share(wins: Var, loses: Var, y: Var) -> Var {
 
 /// Chooses one of two numbers by their order.
 macro_rules! extremum {
-    ($op:ident, $name:literal, $method:ident, $better:literal, $float:ident, $wins:ident, $floats:expr, $integers:expr) => {
+    ($op:ident, $name:literal, $method:ident, $better:literal, $float:ident, $wins:ident, &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?], $integers:expr) => {
         #[doc = concat!("The ", $better, ", elementwise; NaN if either is NaN, and -0 below +0.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -423,7 +398,7 @@ macro_rules! extremum {
                         derivative: concat!("1 for the ", $better, ", 0 for the other, 1/2 each for a tie"),
                         accuracy: "exact; NaN if either is; -0 < +0",
                     },
-                    floats: $floats,
+                    floats: &[$((&[$first, $second], $value)),+],
                     integers: $integers,
                     domain: &[(-2.0, -0.1), (0.1, 2.0)],
                     ulps: 0,
@@ -438,6 +413,15 @@ macro_rules! extremum {
         impl Var {
             #[doc = concat!("The ", $better, ", elementwise with broadcasting; NaN if either is NaN, unlike Rust's `f64::", $name,
                 "`. See [`", stringify!($op), "`].")]
+            ///
+            /// Takes two operands of one numeric dtype, or a number as the second. Other dtypes, and shapes that do not
+            /// broadcast, are an error. -0 is below 0.
+            #[doc = concat!("The derivative is 1 for the ", $better, " operand and 0 for the other; at a tie it is 1/2 each,")]
+            /// and NaN where the result is.
+            ///
+            #[doc = concat!("The extreme element of one array is [`Var::", $name, "_all`] or [`Var::", $name, "_axes`].")]
+            ///
+            #[doc = super::example::example_of_pairs!(concat!("x.", stringify!($method), "(y)"), 0, $(([$first, $second], $value)),+)]
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))

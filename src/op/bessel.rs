@@ -20,7 +20,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Var;
-use super::elementary::{elementary, eval_math1, eval_math2};
+use super::elementary::elementary;
+use super::evaluate::{eval_math1, eval_math2};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
@@ -99,7 +100,8 @@ macro_rules! of_order {
     (
         $op:ident, $name:literal, $method:ident, $summary:literal, $zero:path, $one:path,
         $derivative:literal, |$x:pat_param, $n:pat_param, $below:pat_param, $above:pat_param| $partial:expr,
-        $domain:expr, $floats:expr
+        $domain:expr,
+        &[$((&[$at:expr], $value:expr)),+ $(,)?]
     ) => {
         #[doc = concat!("`", $summary, "` for an order n from 0 to 24, elementwise.")]
         ///
@@ -152,7 +154,7 @@ macro_rules! of_order {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: $summary, derivative: $derivative, accuracy: "2 ulp" },
-                    floats: $floats,
+                    floats: &[$((&[$at], $value)),+],
                     integers: &[],
                     domain: &[$domain],
                     ulps: 2,
@@ -165,7 +167,12 @@ macro_rules! of_order {
         }
 
         impl Var {
-            #[doc = concat!("`", $summary, "`, elementwise; see [`", stringify!($op), "`].")]
+            #[doc = concat!("`", $summary, "`, elementwise, where n is `order`; see [`", stringify!($op), "`].")]
+            ///
+            /// Takes `f64` or `f32` of any shape and gives the same type; another dtype, and an order above 24, are errors.
+            #[doc = concat!("The derivative is `", $derivative, "`; the accuracy is 2 ulp.")]
+            ///
+            #[doc = super::example::example_of_floats!(concat!("x.", stringify!($method), "(2)"), 2, $(($at, $value)),+)]
             #[track_caller]
             pub fn $method(self, order: u32) -> Var {
                 apply($op { order }, &[self])

@@ -17,7 +17,7 @@ use crate::value::{Array, DType, Element, Scalar, Type};
 
 /// Compares with Rust's operator in whichever dtype the operands have.
 macro_rules! comparison {
-    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, $floats:expr, $integers:expr) => {
+    ($op:ident, $name:literal, $method:ident, $operator:tt, $emit:ident, $symbol:literal, &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?], $integers:expr) => {
         #[doc = concat!("`x ", $symbol, " y`, elementwise; a comparison with NaN is that of IEEE 754.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -51,7 +51,7 @@ macro_rules! comparison {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: concat!("x ", $symbol, " y"), derivative: "none", accuracy: "exact" },
-                    floats: $floats,
+                    floats: &[$((&[$first, $second], $value)),+],
                     integers: $integers,
                     domain: &[(-2.0, 2.0), (-3.0, 3.0)],
                     ulps: 0,
@@ -65,6 +65,17 @@ macro_rules! comparison {
 
         impl Var {
             #[doc = concat!("`x ", $symbol, " y` as a traced `bool`, elementwise with broadcasting; see [`struct@", stringify!($op), "`].")]
+            ///
+            /// Takes two operands of one dtype, which may be any, or a number as the second. Other dtypes, and shapes that do
+            /// not broadcast, are an error. Comparisons with NaN are those of IEEE 754, and -0 equals 0. A result that is
+            /// `bool` carries no derivative.
+            ///
+            /// Rust's operators on scalars give a `bool` of the host instead, with a guard; see [`jit`](crate::jit).
+            ///
+            #[doc = super::example::example_of_bools!(
+                "x: Var, y: Var", concat!("x.", stringify!($method), "(y)"), "[x, y]", "x, y",
+                $(([$first, $second], $value)),+
+            )]
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))
@@ -207,7 +218,7 @@ impl ops::Not for Var {
 
 /// Classifies floats with Rust's method.
 macro_rules! predicate {
-    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, $floats:expr) => {
+    ($op:ident, $name:literal, $method:ident, $summary:literal, |$i:ident, $x:ident| $code:expr, &[$((&[$at:expr], $value:expr)),+ $(,)?]) => {
         #[doc = concat!("Whether ", $summary, ", elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -239,7 +250,7 @@ macro_rules! predicate {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: concat!("whether ", $summary), derivative: "none", accuracy: "exact" },
-                    floats: $floats,
+                    floats: &[$((&[$at], $value)),+],
                     integers: &[],
                     domain: &[(-2.0, 2.0)],
                     ulps: 0,
@@ -253,6 +264,12 @@ macro_rules! predicate {
 
         impl Var {
             #[doc = concat!("Whether ", $summary, ", elementwise, as a traced `bool`; see [`struct@", stringify!($op), "`].")]
+            ///
+            /// Takes `f64` or `f32` of any shape; another dtype is an error. The result carries no derivative.
+            ///
+            #[doc = super::example::example_of_bools!(
+                "x: Var", concat!("x.", stringify!($method), "()"), "x", "x", $(($at, $value)),+
+            )]
             #[track_caller]
             pub fn $method(self) -> Var {
                 apply($op, &[self])

@@ -4,14 +4,14 @@ use ndarray::{ArrayView2, ArrayViewD, Axis, CowArray, Ix3};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::Var;
 use super::rules::{
     Answer, Derivative, Doc, Examples, General, Layout, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    literal,
+    floats, literal,
 };
-use super::strong::{Strong, contraction};
+use super::strong::{Float, Strong, StrongMul, matters};
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
+use super::{BroadcastInDim, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::{self, Matrix, Number, Rows, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
@@ -445,6 +445,21 @@ impl Side {
     }
 }
 
+/// Whether the axes that a product of matrices or vectors sums over have one extent; if not, the trace has an error.
+#[track_caller]
+fn check_contracted(lhs: Var, rhs: Var) -> bool {
+    let (a, b) = (lhs.shape(), rhs.shape());
+    let (last, first) = (a.rank() - 1, b.rank().saturating_sub(2));
+    let fits = a[last] == b[first];
+    if !fits {
+        trace::fail_at(format!(
+            "axis {last} of the left operand has extent {}, but axis {first} of the right operand has extent {}",
+            a[last], b[first]
+        ));
+    }
+    fits
+}
+
 impl Var {
     /// Sums of products over paired axes; see [`DotGeneral`].
     #[track_caller]
@@ -456,9 +471,13 @@ impl Var {
     /// scalar on either side multiplies.
     #[track_caller]
     pub fn dot(self, rhs: Var) -> Var {
+        let _method = trace::method("dot", &[self, rhs]);
         let (m, n) = (self.rank(), rhs.rank());
         if m == 0 || n == 0 {
             return self * rhs;
+        }
+        if !check_contracted(self, rhs) {
+            return Var::poisoned();
         }
         self.dot_general(rhs, [&[m - 1], &[n.saturating_sub(2)]], [&[], &[]])
     }
@@ -467,37 +486,235 @@ impl Var {
     /// broadcast. An operand of rank 1 is a row on the left and a column on the right.
     #[track_caller]
     pub fn matmul(self, rhs: Var) -> Var {
+        let _method = trace::method("matmul", &[self, rhs]);
         let (a, b) = (self.shape(), rhs.shape());
         if a.rank() == 0 || b.rank() == 0 {
-            trace::fail_at(format!("matmul takes vectors and matrices, but got {a} and {b}; use *"));
+            trace::fail_at(format!("takes vectors and matrices, but got {a} and {b}; use *"));
             return Var::poisoned();
         }
         if b.rank() <= 2 {
             return self.dot(rhs);
+        }
+        if !check_contracted(self, rhs) {
+            return Var::poisoned();
         }
         let lead = |shape: &Shape| shape[..shape.rank().saturating_sub(2)].to_vec();
         let Some(batch) = broadcast_shape(&lead(&a), &lead(&b)) else {
             trace::fail_at(format!("cannot broadcast the batch axes of {a} and {b}"));
             return Var::poisoned();
         };
-        let spread = |x: Var, shape: &Shape| x.broadcast_to(&[&batch, &shape[shape.rank() - 2..]].concat());
+        let spread = |shape: &Shape| [&batch, &shape[shape.rank() - 2..]].concat();
         let axes: Vec<usize> = (0..batch.len()).collect();
         let rank = batch.len();
         // A vector has no batch axes, so it need not be repeated: the product is made from the right.
         if a.rank() == 1 {
             return rhs.dot_general(self, [&[b.rank() - 2], &[0]], [&[], &[]]);
         }
-        spread(self, &a).dot_general(spread(rhs, &b), [&[rank + 1], &[rank]], [&axes, &axes])
+        let (lhs, rhs) = (self.broadcast_to(&spread(&a)), rhs.broadcast_to(&spread(&b)));
+        lhs.dot_general(rhs, [&[rank + 1], &[rank]], [&axes, &axes])
     }
 
     /// The products of all elements of `self` with all of `rhs`: `out[i, j] = self[i] · rhs[j]`. Arrays of more axes are
     /// flattened, as in NumPy.
     #[track_caller]
     pub fn outer(self, rhs: Var) -> Var {
-        let flat = |x: Var| if x.rank() == 1 { x } else { x.flatten() };
-        flat(self).dot_general(flat(rhs), [&[], &[]], [&[], &[]])
+        let _method = trace::method("outer", &[self, rhs]);
+        let lhs = if self.rank() == 1 { self } else { self.flatten() };
+        let rhs = if rhs.rank() == 1 { rhs } else { rhs.flatten() };
+        lhs.dot_general(rhs, [&[], &[]], [&[], &[]])
     }
 }
+
+/// [`DotGeneral`], in which a product counts as 0 where an operand that annihilates is 0, even if the other is infinite or
+/// NaN.
+///
+/// Derivative rules contract with it where a factor may be infinite or NaN. Where all are finite, it is the plain
+/// contraction, at the price of looking at them.
+///
+/// # Constraints
+/// Those of [`DotGeneral`], for floating-point numbers.
+///
+/// # Order
+/// That of [`DotGeneral`] where no number is infinite or NaN that could be annihilated; else from left to right.
+///
+/// # Derivative
+/// Bilinear, with the zeros of [`StrongMul`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrongDot {
+    /// The axes of `lhs` and of `rhs` that are summed over, in pairs.
+    pub contract: [Vec<usize>; 2],
+    /// The axes of `lhs` and of `rhs` that run side by side, in pairs.
+    pub batch: [Vec<usize>; 2],
+    /// Whose zeros annihilate.
+    pub zeros: Strong,
+}
+
+impl StrongDot {
+    fn new(DotGeneral { contract, batch }: DotGeneral, zeros: Strong) -> StrongDot {
+        StrongDot { contract, batch, zeros }
+    }
+
+    fn plain(&self) -> DotGeneral {
+        DotGeneral { contract: self.contract.clone(), batch: self.batch.clone() }
+    }
+}
+
+impl Rules for StrongDot {
+    const NAME: &'static str = "strong_dot_general";
+
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
+        let results = self.plain().infer(operands, &[])?;
+        floats(&[results[0].dtype])?;
+        Ok(results)
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        eval_library(self, operands, results)
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::General(self)
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::Library(self)
+    }
+
+    fn doc() -> Doc {
+        Doc {
+            summary: "dot_general with the products of strong_mul",
+            derivative: "bilinear, with the same zeros",
+            accuracy: "that of dot_general; from left to right where a number is infinite or NaN",
+        }
+    }
+
+    fn examples() -> Examples {
+        let matrix = |zeros| StrongDot { contract: [vec![1], vec![0]], batch: [vec![], vec![]], zeros };
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let answer = |zeros, x: [f64; 4], y: [f64; 4], z: [f64; 4]| Answer {
+            op: matrix(zeros).into(),
+            operands: vec![literal([2, 2], x), literal([2, 2], y)],
+            results: vec![literal([2, 2], z)],
+            ulps: 0,
+            regions: vec![],
+        };
+        let answers = vec![
+            answer(Strong::Lhs, [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [19.0, 22.0, 43.0, 50.0]),
+            answer(Strong::Lhs, [1.0, 0.0, 0.0, 2.0], [inf, 3.0, nan, 4.0], [inf, 3.0, nan, 8.0]),
+            answer(Strong::Lhs, [inf, 2.0, 3.0, nan], [0.0, 1.0, 1.0, 0.0], [nan, inf, nan, nan]),
+            answer(Strong::Rhs, [inf, 2.0, 3.0, nan], [0.0, 1.0, 1.0, 0.0], [2.0, inf, nan, 3.0]),
+            answer(Strong::Either, [nan, 0.0, 0.0, 1.0], [0.0, 2.0, inf, nan], [0.0, nan, inf, nan]),
+        ];
+        let cases: [([&[usize]; 2], [&[usize]; 2], &[usize], &[usize]); 4] = [
+            ([&[1], &[0]], [&[], &[]], &[5, 21], &[21]),
+            ([&[1], &[1]], [&[], &[]], &[9, 17], &[11, 17]),
+            ([&[2], &[1]], [&[0], &[0]], &[2, 3, 5], &[2, 5, 4]),
+            ([&[2, 0], &[0, 1]], [&[], &[]], &[3, 4, 5], &[5, 3, 2]),
+        ];
+        let sample = |dtype: DType, zeros: Strong| {
+            cases.map(|(contract, batch, lhs, rhs)| Sample {
+                op: StrongDot { contract: contract.map(Vec::from), batch: batch.map(Vec::from), zeros }.into(),
+                operands: vec![(Type::new(dtype, lhs), (0.1, 2.0)), (Type::new(dtype, rhs), (0.1, 3.0))],
+                regions: vec![],
+            })
+        };
+        let samples = [Strong::Lhs, Strong::Rhs, Strong::Either]
+            .into_iter()
+            .flat_map(|zeros| [DType::F64, DType::F32].into_iter().flat_map(move |dtype| sample(dtype, zeros)));
+        Examples { answers, samples: samples.collect() }
+    }
+}
+
+impl General for StrongDot {
+    fn jvp(&self, x: &[Var], _: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+        let of = |slot: usize| {
+            let mut operands = [x[0], x[1]];
+            operands[slot] = t[slot]?;
+            Some(contraction(self.plain(), operands, self.zeros.of_tangent(slot)))
+        };
+        vec![match (of(0), of(1)) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        }]
+    }
+
+    fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+        let ct_of = |slot: usize| {
+            let ct = ct[0].filter(|_| wanted[slot])?;
+            Some(self.plain().cotangent(slot, x, ct, self.zeros == Strong::slot(slot)))
+        };
+        vec![ct_of(0), ct_of(1)]
+    }
+}
+
+impl Library for StrongDot {
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+        match operands[0].dtype() {
+            DType::F64 => self.contract::<f64>(operands, results),
+            DType::F32 => self.contract::<f32>(operands, results),
+            dtype => unreachable!("bug: {dtype} passed inference"),
+        }
+    }
+
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize {
+        let contracted = self.contract[0].iter().map(|&axis| operands[0].shape[axis]);
+        contracted.fold(result.size().saturating_mul(2), usize::saturating_mul)
+    }
+}
+
+impl StrongDot {
+    fn contract<T: Float>(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+        let views: [&ArrayViewD<'_, T>; 2] = [operands[0].typed(), operands[1].typed()];
+        let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result with gaps");
+        let is_tame = |slot: usize| !self.zeros.holds(1 - slot) || views[slot].iter().all(|x| x.is_tame());
+        let plain = self.plain();
+        if is_tame(0) && is_tame(1) {
+            plain.multiply(views, result);
+        } else {
+            plain.multiply_by(views, result, |x, y| x.strong_times(y, self.zeros));
+        }
+    }
+}
+
+/// The contraction in which zeros of one operand, or of either, annihilate the other.
+#[track_caller]
+pub(super) fn contraction(op: DotGeneral, operands: [Var; 2], zeros: Strong) -> Var {
+    let zeros = zeros.here(operands);
+    if trace::has_failed() || !matters(operands, zeros) {
+        return apply(op, &operands);
+    }
+    let shapes = operands.map(Var::shape);
+    let kept = [0, 1].map(|slot| op.kept(slot, shapes[slot].rank()));
+    let size = |slot: usize, axes: &[usize]| axes.iter().map(|&axis| shapes[slot][axis]).product::<usize>();
+    let [m, n] = [size(0, &kept[0]), size(1, &kept[1])];
+    let contracted = size(0, &op.contract[0]);
+    let small = m.saturating_mul(n).saturating_mul(contracted).saturating_mul(size(0, &op.batch[0])) <= MAX_SPREAD;
+    if m > 1 && n > 1 && contracted > 1 && !small {
+        return apply(StrongDot::new(op, zeros), &operands);
+    }
+    // Products that are fused with their sum, as those of vectors, or few.
+    let rank = op.batch[0].len() + kept[0].len() + kept[1].len() + op.contract[0].len();
+    let extents = |slot: usize, axes: &[usize]| axes.iter().map(|&axis| shapes[slot][axis]).collect::<Vec<usize>>();
+    let shape: Shape =
+        [extents(0, &op.batch[0]), extents(0, &kept[0]), extents(1, &kept[1]), extents(0, &op.contract[0])]
+            .concat()
+            .into();
+    let first_contracted = rank - op.contract[0].len();
+    let spread = |slot: usize| {
+        let perm = [&op.batch[slot][..], &kept[slot], &op.contract[slot]].concat();
+        let first_kept = op.batch[0].len() + if slot == 0 { 0 } else { kept[0].len() };
+        let own = first_kept..first_kept + kept[slot].len();
+        let axes: Vec<usize> = (0..op.batch[0].len()).chain(own).chain(first_contracted..rank).collect();
+        let x = if is_identity(&perm) { operands[slot] } else { operands[slot].transpose(&perm) };
+        if axes.len() == rank { x } else { apply(BroadcastInDim { shape: shape.clone(), axes }, &[x]) }
+    };
+    let products = apply(StrongMul { zeros }, &[spread(0), spread(1)]);
+    if first_contracted == rank { products } else { products.sum_axes(&(first_contracted..rank).collect::<Vec<_>>()) }
+}
+
+/// Products of matrices up to that many multiplications are written out.
+const MAX_SPREAD: usize = 64;
 
 #[cfg(test)]
 mod tests {

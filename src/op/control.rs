@@ -144,6 +144,7 @@ pub struct Scan {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Schedule {
     /// About `2 √n` states, and each trip twice more at most.
     Sqrt,

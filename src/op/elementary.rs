@@ -4,6 +4,7 @@ use std::f64::consts::*;
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::{eval_math1, eval_math2};
 use super::instructions::Instructions;
 use super::power::{cosine, nonzero};
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
@@ -17,45 +18,21 @@ use crate::value::{DType, Scalar};
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
-/// 2⁻⁷⁰, so near 0 that `f(x) = x` for any function with `f(0) = 0` and `f'(0) = 1`.
-const TINY: f64 = 8.470329472543003e-22;
-
-/// A function of one variable in whichever floating-point dtype the operand has.
-pub(super) fn eval_math1(f: math::Unary, x: &[Scalar]) -> Scalar {
-    match x {
-        [Scalar::F64(x)] => Scalar::F64(f.f64(*x)),
-        [Scalar::F32(x)] => Scalar::F32(f.f32(*x)),
-        other => unreachable!("bug: operands {other:?} passed inference"),
-    }
-}
-
 /// `x` inside of the domain of a function; outside, NaN in the value and in all derivatives: where the function is NaN, so
 /// are its derivatives.
 pub(super) fn where_it_holds(x: Var, inside: Var) -> Var {
     if trace::range(x).is_positive() { x } else { inside.select(x, x * NAN) }
 }
 
-/// The partial derivative of a function whose result is `y`: NaN where that is, and so are the derivatives of this one.
-pub(super) fn nan_where_nan(y: Var, partial: Var) -> Var {
-    y.is_nan().select(y, partial)
-}
-
-/// A function of two variables in whichever floating-point dtype the operands have.
-pub(super) fn eval_math2(f: math::Binary, x: &[Scalar]) -> Scalar {
-    match x {
-        [Scalar::F64(x), Scalar::F64(y)] => Scalar::F64(f.f64(*x, *y)),
-        [Scalar::F32(x), Scalar::F32(y)] => Scalar::F32(f.f32(*x, *y)),
-        other => unreachable!("bug: operands {other:?} passed inference"),
-    }
-}
-
 /// A function of one variable from `math`, where it has the same name, with its derivative in terms of `x` and `y`.
+///
+/// Rows at 2⁻⁷⁰ = 8.470329472543003e-22 are so near 0 that `f(x) = x` for any function with `f(0) = 0` and `f'(0) = 1`.
 macro_rules! elementary {
     (
         $op:ident, $name:literal, $method:ident, $summary:literal,
         $derivative:literal, |$x:pat_param, $y:pat_param| $partial:expr,
         $domain:expr, $ulps:literal $($beside:literal)?,
-        $floats:expr
+        &[$((&[$at:expr], $value:expr)),+ $(,)?]
     ) => {
         #[doc = concat!("`", $summary, "`, elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,7 +62,7 @@ macro_rules! elementary {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: $summary, derivative: $derivative, accuracy: concat!($ulps, " ulp" $(, $beside)?) },
-                    floats: $floats,
+                    floats: &[$((&[$at], $value)),+],
                     integers: &[],
                     domain: &[$domain],
                     ulps: $ulps,
@@ -99,6 +76,11 @@ macro_rules! elementary {
 
         impl Var {
             #[doc = concat!("`", $summary, "`, elementwise; see [`", stringify!($op), "`].")]
+            ///
+            /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error.
+            #[doc = concat!("The derivative is `", $derivative, "`; the accuracy is ", $ulps, " ulp" $(, $beside)?, ".")]
+            ///
+            #[doc = super::example::example_of_floats!(concat!("x.", stringify!($method), "()"), $ulps, $(($at, $value)),+)]
             #[track_caller]
             pub fn $method(self) -> Var {
                 apply($op, &[self])
@@ -127,7 +109,7 @@ elementary! {
     Expm1, "expm1", exp_m1, "eˣ - 1, without cancellation near 0",
     "eˣ", |x, _| x.exp(),
     (-2.0, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], 1.7182818284590453), (&[-1.0], -0.6321205588285577),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], 1.7182818284590453), (&[-1.0], -0.6321205588285577),
       (&[0.5], 0.6487212707001282), (&[-50.0], -1.0), (&[710.0], INF), (&[INF], INF), (&[-INF], -1.0), (&[NAN], NAN)]
 }
 elementary! {
@@ -155,14 +137,14 @@ elementary! {
     Log1p, "log1p", ln_1p, "ln(1 + x), without cancellation near 0",
     "1/(1 + x)", |x, _| where_it_holds(1.0 + x, x.greater_equal(-1.0)).recip(),
     (-0.5, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], LN_2), (&[9.0], LN_10), (&[0.5], 0.4054651081081644),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], LN_2), (&[9.0], LN_10), (&[0.5], 0.4054651081081644),
       (&[-0.5], -LN_2), (&[-1.0], -INF), (&[-2.0], NAN), (&[INF], INF), (&[NAN], NAN)]
 }
 elementary! {
     Sin, "sin", sin, "sin x",
     "cos x", |x, _| x.cos(),
     (-2.0, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], 0.8414709848078965), (&[FRAC_PI_6], 0.5),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], 0.8414709848078965), (&[FRAC_PI_6], 0.5),
       (&[FRAC_PI_2], 1.0), (&[PI], 1.2246467991473532e-16), (&[1e22], -0.8522008497671888), (&[INF], NAN),
       (&[-INF], NAN), (&[NAN], NAN)]
 }
@@ -178,7 +160,7 @@ elementary! {
     Tan, "tan", tan, "tan x",
     "1 + tan² x", |_, y| 1.0 + y.square(),
     (-1.2, 1.2), 2,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.5463024898437905), (&[1.0], 1.5574077246549023),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[0.5], 0.5463024898437905), (&[1.0], 1.5574077246549023),
       (&[FRAC_PI_4], 0.9999999999999999), (&[FRAC_PI_2], 1.633123935319537e16), (&[1e22], -1.6287782256068988), (&[INF], NAN),
       (&[NAN], NAN)]
 }
@@ -186,7 +168,7 @@ elementary! {
     Asin, "asin", asin, "asin x, in [-π/2, π/2]",
     "1/√(1 - x²)", |x, _| one_less_square(x).rsqrt(),
     (-0.8, 0.8), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], FRAC_PI_6), (&[1.0], FRAC_PI_2),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[0.5], FRAC_PI_6), (&[1.0], FRAC_PI_2),
       (&[-1.0], -FRAC_PI_2), (&[1.0000000000000002], NAN), (&[-2.0], NAN),
       (&[NAN], NAN)]
 }
@@ -201,14 +183,14 @@ elementary! {
     Atan, "atan", atan, "atan x, in [-π/2, π/2]",
     "1/(1 + x²)", |x, _| x.hypot(1.0).recip().square(),
     (-2.0, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.4636476090008061), (&[1.0], FRAC_PI_4),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[0.5], 0.4636476090008061), (&[1.0], FRAC_PI_4),
       (&[-1.0], -FRAC_PI_4), (&[1e300], FRAC_PI_2), (&[INF], FRAC_PI_2), (&[-INF], -FRAC_PI_2), (&[NAN], NAN)]
 }
 elementary! {
     Sinh, "sinh", sinh, "sinh x",
     "cosh x", |x, _| x.cosh(),
     (-2.0, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], 1.1752011936438014), (&[-1.0], -1.1752011936438014),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], 1.1752011936438014), (&[-1.0], -1.1752011936438014),
       (&[710.0], 1.1169973830808555e308), (&[711.0], INF), (&[INF], INF), (&[-INF], -INF), (&[NAN], NAN)]
 }
 elementary! {
@@ -222,7 +204,7 @@ elementary! {
     Tanh, "tanh", tanh, "tanh x",
     "1/cosh² x", |x, _| x.tanh_derivative(),
     (-2.0, 2.0), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.46211715726000974), (&[1.0], 0.7615941559557649),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[0.5], 0.46211715726000974), (&[1.0], 0.7615941559557649),
       (&[-1.0], -0.7615941559557649), (&[20.0], 1.0), (&[INF], 1.0), (&[-INF], -1.0), (&[NAN], NAN)]
 }
 elementary! {
@@ -236,7 +218,7 @@ elementary! {
     Asinh, "asinh", asinh, "asinh x",
     "1/√(1 + x²)", |x, _| x.hypot(1.0).recip(),
     (-2.0, 2.0), 2,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[1.0], 0.881373587019543), (&[-1.0], -0.881373587019543),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], 0.881373587019543), (&[-1.0], -0.881373587019543),
       (&[1e300], 691.4686750787737), (&[-1099511627776.0], -28.419034402957756), (&[INF], INF), (&[-INF], -INF),
       (&[NAN], NAN)]
 }
@@ -252,7 +234,7 @@ elementary! {
     Atanh, "atanh", atanh, "atanh x",
     "1/(1 - x²)", |x, _| where_it_holds(one_less_square(x), x.abs().less_equal(1.0)).recip(),
     (-0.8, 0.8), 1,
-    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[TINY], TINY), (&[0.5], 0.5493061443340549), (&[-0.5], -0.5493061443340549),
+    &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[0.5], 0.5493061443340549), (&[-0.5], -0.5493061443340549),
       (&[1.0], INF), (&[-1.0], -INF), (&[1.0000000000000002], NAN), (&[NAN], NAN)]
 }
 elementary! {

@@ -16,7 +16,8 @@ use std::f64::consts::*;
 use serde::{Deserialize, Serialize};
 
 use super::Var;
-use super::elementary::{elementary, eval_math1, eval_math2};
+use super::elementary::elementary;
+use super::evaluate::{eval_math1, eval_math2};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;

@@ -17,7 +17,8 @@ use std::f64::consts::{LN_2, PI};
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
+use super::elementary::elementary;
+use super::evaluate::{eval_math1, eval_math2, nan_where_nan};
 use super::instructions::Instructions;
 use super::log_sums::elementary2;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};

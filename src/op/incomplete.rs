@@ -18,7 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::eval_math2;
+use super::evaluate::eval_math2;
 use super::gamma::digamma_difference;
 use super::instructions::Instructions;
 use super::log_sums::{elementary2, quotient};

@@ -8,7 +8,7 @@ use super::rules::{
     Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list,
     literal,
 };
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{Op, Operand, Slice, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type, with_element};
@@ -465,6 +465,12 @@ impl Var {
     /// Arrays of one shape side by side along a new axis.
     #[track_caller]
     pub fn stack(parts: &[Var], axis: usize) -> Var {
+        let _method = trace::method("stack", parts);
+        if let Some(other) = parts.iter().find(|part| part.ty() != parts[0].ty()) {
+            let (first, other) = (parts[0].ty(), other.ty());
+            trace::fail_at(format!("takes arrays of one shape and dtype, but got {first} and {other}"));
+            return Var::poisoned();
+        }
         let mut longer = Vec::with_capacity(parts.len());
         for part in parts {
             longer.push(part.insert_axis(axis));

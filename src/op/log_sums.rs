@@ -17,7 +17,8 @@ use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::{elementary, eval_math1, eval_math2, nan_where_nan};
+use super::elementary::elementary;
+use super::evaluate::{eval_math1, eval_math2, nan_where_nan};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
@@ -69,7 +70,7 @@ macro_rules! elementary2 {
         $op:ident, $name:literal, $method:ident, $summary:literal,
         $derivative:literal, |$x:pat_param, $y:pat_param, $z:pat_param| $by_x:expr, $by_y:expr,
         $domain:expr, $accuracy:literal, $ulps:literal,
-        $floats:expr
+        &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?]
     ) => {
         #[doc = concat!("`", $summary, "`, elementwise.")]
         ///
@@ -91,7 +92,7 @@ macro_rules! elementary2 {
 
             fn partial(&self, slot: usize, x: &[Var], z: Var) -> Partial {
                 let ($x, $y, $z) = (x[0], x[1], z);
-                Partial::Of(super::elementary::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
+                Partial::Of(super::evaluate::nan_where_nan(z, if slot == 0 { $by_x } else { $by_y }))
             }
 
             fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
@@ -101,7 +102,7 @@ macro_rules! elementary2 {
             fn facts() -> Facts {
                 Facts {
                     doc: Doc { summary: $summary, derivative: $derivative, accuracy: $accuracy },
-                    floats: $floats,
+                    floats: &[$((&[$first, $second], $value)),+],
                     integers: &[],
                     domain: $domain,
                     ulps: $ulps,
@@ -115,6 +116,12 @@ macro_rules! elementary2 {
 
         impl Var {
             #[doc = concat!("`", $summary, "`, elementwise with broadcasting; see [`", stringify!($op), "`].")]
+            ///
+            /// Here `x` is `self`. Takes `f64` or `f32`, both of one dtype, and gives the same; other dtypes, and shapes that do
+            /// not broadcast, are an error.
+            #[doc = concat!("The derivatives are `", $derivative, "`; the accuracy is ", $accuracy, ".")]
+            ///
+            #[doc = super::example::example_of_pairs!(concat!("x.", stringify!($method), "(y)"), $ulps, $(([$first, $second], $value)),+)]
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))

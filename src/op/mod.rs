@@ -1,7 +1,7 @@
 //! The operations, one file per family, everything about one in one place; and [`Var`], the handle with operators in
 //! which users *and derivative rules* write.
 //!
-//! To add an operation: write its struct and its [`Rules`] (for an elementwise one, [`Elementwise`]) in the file of its
+//! To add an operation: write its struct and its `Rules` (for an elementwise one, `Elementwise`) in the file of its
 //! family, and its name in the list below and in the table of [`Op::cost`]. What is forgotten does not compile, or fails in
 //! the table of tests.
 //!
@@ -23,11 +23,15 @@ mod cost;
 mod cumulative;
 mod elementary;
 mod error_function;
+mod evaluate;
+mod example;
 mod extreme;
 mod gamma;
 mod generic;
 mod incomplete;
 mod instructions;
+#[doc(hidden)]
+pub mod internals;
 mod join;
 mod log_sums;
 #[cfg(feature = "nalgebra")]
@@ -55,7 +59,7 @@ pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
-pub use control::*;
+pub use control::{Checkpoint, Cond, Revolve, Scan, Schedule, Switch, While};
 pub use cost::*;
 pub use cumulative::*;
 pub use elementary::*;
@@ -71,13 +75,14 @@ pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
 pub(crate) use roles::{ByRole, Flow, Roles};
 pub use rounding::*;
-pub use rules::*;
+pub(crate) use rules::*;
+pub use rules::{Answer, Doc, Examples, Sample};
 pub use shape::*;
 pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
 pub(crate) use strong::strong_product;
-pub use strong::{Strong, StrongDot, StrongMul};
+pub use strong::{Strong, StrongMul};
 pub use var::{Operand, Var};
 
 use crate::error::{Error, OperationError};
@@ -177,7 +182,10 @@ macro_rules! is_elementwise {
 macro_rules! operations {
     ($($kind:ident { $($op:ident $(in $holder:ident)?),* $(,)? })*) => {
         /// Any operation.
+        ///
+        /// There will be more, so that a `match` outside of this crate needs an arm for others.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum Op {
             $($(
                 #[doc = concat!("See [`struct@", stringify!($op), "`].")]
@@ -209,11 +217,13 @@ macro_rules! operations {
             }
 
             /// How the operation is differentiated.
+            #[doc(hidden)]
             pub fn derivative(&self) -> Derivative<'_> {
                 match self { $($(Op::$op(op) => <$op as Rules>::derivative(op),)*)* }
             }
 
             /// How the operation becomes native code.
+            #[doc(hidden)]
             pub fn lower(&self) -> Lowering<'_> {
                 match self { $($(Op::$op(op) => <$op as Rules>::lower(op),)*)* }
             }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arithmetic::{on_floats, on_numbers};
-use super::elementary::{eval_math1, eval_math2};
+use super::evaluate::{eval_math1, eval_math2};
+use super::evaluate::{on_floats, on_numbers};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::trace::apply;

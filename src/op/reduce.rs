@@ -27,7 +27,7 @@ use super::rules::{
 };
 use super::shape::inverse;
 use super::strong::{Strong, strong_product};
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
@@ -605,6 +605,7 @@ impl Var {
     /// The sum of all elements; see [`ReduceSum`].
     #[track_caller]
     pub fn sum(self) -> Var {
+        let _method = trace::method("sum", &[self]);
         self.sum_axes(&self.all_axes())
     }
 
@@ -617,6 +618,7 @@ impl Var {
     /// The product of all elements; see [`ReduceProd`].
     #[track_caller]
     pub fn prod(self) -> Var {
+        let _method = trace::method("prod", &[self]);
         self.prod_axes(&self.all_axes())
     }
 
@@ -629,6 +631,7 @@ impl Var {
     /// The largest element; see [`ReduceMax`].
     #[track_caller]
     pub fn max_all(self) -> Var {
+        let _method = trace::method("max_all", &[self]);
         self.reduce_max(&self.all_axes())
     }
 
@@ -641,6 +644,7 @@ impl Var {
     /// The smallest element; see [`ReduceMin`].
     #[track_caller]
     pub fn min_all(self) -> Var {
+        let _method = trace::method("min_all", &[self]);
         self.reduce_min(&self.all_axes())
     }
 
@@ -653,6 +657,7 @@ impl Var {
     /// Whether all elements hold; see [`ReduceAnd`].
     #[track_caller]
     pub fn all(self) -> Var {
+        let _method = trace::method("all", &[self]);
         self.all_over(&self.all_axes())
     }
 
@@ -665,6 +670,7 @@ impl Var {
     /// Whether any element holds; see [`ReduceOr`].
     #[track_caller]
     pub fn any(self) -> Var {
+        let _method = trace::method("any", &[self]);
         self.any_over(&self.all_axes())
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Var;
-use super::arithmetic::on_floats;
+use super::evaluate::on_floats;
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::apply;
@@ -15,7 +15,7 @@ const INF: f64 = f64::INFINITY;
 
 /// Rounds with a method of Rust's floats; the method of `Var` has the same name.
 macro_rules! rounding {
-    ($op:ident, $name:literal, $method:ident, $emit:ident, $how:literal, $floats:expr) => {
+    ($op:ident, $name:literal, $method:ident, $emit:ident, $how:literal, &[$((&[$at:expr], $value:expr)),+ $(,)?]) => {
         #[doc = concat!("The integer ", $how, ", elementwise, as a float.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
@@ -47,7 +47,7 @@ macro_rules! rounding {
                         derivative: "0, also at the steps",
                         accuracy: "exact",
                     },
-                    floats: $floats,
+                    floats: &[$((&[$at], $value)),+],
                     integers: &[],
                     domain: &[(0.1, 0.4)],
                     ulps: 0,
@@ -60,7 +60,12 @@ macro_rules! rounding {
         }
 
         impl Var {
-            #[doc = concat!("The integer ", $how, ", elementwise; see [`", stringify!($op), "`].")]
+            #[doc = concat!("The integer ", $how, ", elementwise, as a float; see [`", stringify!($op), "`].")]
+            ///
+            /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is 0, also
+            /// at the steps. The sign of a zero is that of `x`; NaN and infinities stay as they are.
+            ///
+            #[doc = super::example::example_of_floats!(concat!("x.", stringify!($method), "()"), 0, $(($at, $value)),+)]
             #[track_caller]
             pub fn $method(self) -> Var {
                 apply($op, &[self])

@@ -421,10 +421,10 @@ impl View for Transpose {
 
 /// Whether the axis exists; if not, the trace has an error. A poisoned value has none to show.
 #[track_caller]
-pub(super) fn check_axis(x: Var, axis: usize, what: &str) -> bool {
+pub(super) fn check_axis(x: Var, axis: usize) -> bool {
     let rank = x.rank();
     if axis >= rank {
-        trace::fail_at(format!("{what} takes an axis below the rank {rank}, but got {axis}"));
+        trace::fail_at(format!("takes an axis below the rank {rank}, but got {axis}"));
     }
     axis < rank
 }
@@ -439,16 +439,18 @@ impl Var {
     /// All elements along one axis, in row-major order.
     #[track_caller]
     pub fn flatten(self) -> Var {
+        let _method = trace::method("flatten", &[self]);
         self.reshape(&[self.ty().size()])
     }
 
     /// This value with a new axis of extent 1 at that place.
     #[track_caller]
     pub fn insert_axis(self, axis: usize) -> Var {
+        let _method = trace::method("insert_axis", &[self]);
         let mut shape = self.shape().to_vec();
         if axis > shape.len() {
             let rank = shape.len();
-            trace::fail_at(format!("insert_axis takes a place of at most the rank {rank}, but got {axis}"));
+            trace::fail_at(format!("takes a place of at most the rank {rank}, but got {axis}"));
             return Var::poisoned();
         }
         shape.insert(axis, 1);
@@ -458,12 +460,13 @@ impl Var {
     /// This value without that axis, whose extent is 1.
     #[track_caller]
     pub fn squeeze(self, axis: usize) -> Var {
-        if !check_axis(self, axis, "squeeze") {
+        let _method = trace::method("squeeze", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();
         if shape[axis] != 1 {
-            trace::fail_at(format!("squeeze takes an axis of extent 1, but axis {axis} has extent {}", shape[axis]));
+            trace::fail_at(format!("takes an axis of extent 1, but axis {axis} has extent {}", shape[axis]));
             return Var::poisoned();
         }
         self.reshape(&shape.without(&[axis]))

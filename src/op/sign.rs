@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arithmetic::{on_floats, on_numbers};
+use super::evaluate::{on_floats, on_numbers};
 use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::trace::apply;

@@ -447,7 +447,8 @@ impl Var {
     /// Every `step`-th element from `start` to before `end` along one axis; see [`Slice`].
     #[track_caller]
     pub fn slice_axis(self, axis: usize, start: usize, end: usize, step: usize) -> Var {
-        if !check_axis(self, axis, "slice_axis") {
+        let _method = trace::method("slice_axis", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let mut limits = self.shape().to_vec();
@@ -459,14 +460,13 @@ impl Var {
     /// What lies at that index along an axis, which vanishes.
     #[track_caller]
     pub fn index_axis(self, axis: usize, index: usize) -> Var {
-        if !check_axis(self, axis, "index_axis") {
+        let _method = trace::method("index_axis", &[self]);
+        if !check_axis(self, axis) {
             return Var::poisoned();
         }
         let extent = self.shape()[axis];
         if index >= extent {
-            trace::fail_at(format!(
-                "index_axis takes an index below the extent {extent} of axis {axis}, but got {index}"
-            ));
+            trace::fail_at(format!("takes an index below the extent {extent} of axis {axis}, but got {index}"));
             return Var::poisoned();
         }
         self.slice_axis(axis, index, index + 1, 1).squeeze(axis)
@@ -475,8 +475,9 @@ impl Var {
     /// The element of a vector at that index, as a scalar.
     #[track_caller]
     pub fn index(self, i: usize) -> Var {
+        let _method = trace::method("index", &[self]);
         if self.rank() != 1 {
-            trace::fail_at(format!("index takes a vector, but got {}; use index_axis", self.ty()));
+            trace::fail_at(format!("takes a vector, but got {}; use index_axis", self.ty()));
             return Var::poisoned();
         }
         self.index_axis(0, i)
@@ -485,8 +486,10 @@ impl Var {
     /// Everything along an axis, which vanishes, one by one: the scalars of a vector, the rows of a matrix.
     #[track_caller]
     pub fn unstack(self, axis: usize) -> Vec<Var> {
-        if !check_axis(self, axis, "unstack") {
-            return Vec::new();
+        let _method = trace::method("unstack", &[self]);
+        // How many parts there would be is not known, and the caller may ask for any.
+        if !check_axis(self, axis) {
+            trace::unwind();
         }
         let extent = self.shape()[axis];
         let mut parts = Vec::with_capacity(extent);
@@ -499,12 +502,13 @@ impl Var {
     /// Consecutive parts along an axis, of the given extents, which must cover the axis.
     #[track_caller]
     pub fn split(self, axis: usize, extents: &[usize]) -> Vec<Var> {
-        if !check_axis(self, axis, "split") {
+        let _method = trace::method("split", &[self]);
+        if !check_axis(self, axis) {
             return vec![Var::poisoned(); extents.len()];
         }
         let whole = self.shape()[axis];
         if extents.iter().try_fold(0usize, |sum, &extent| sum.checked_add(extent)) != Some(whole) {
-            trace::fail_at(format!("split takes extents that add up to {whole}, but got {extents:?}"));
+            trace::fail_at(format!("takes extents that add up to {whole}, but got {extents:?}"));
             return vec![Var::poisoned(); extents.len()];
         }
         let mut start = 0;

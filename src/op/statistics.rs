@@ -8,10 +8,10 @@ use crate::value::DType;
 
 /// Requires a floating-point value.
 #[track_caller]
-fn check_float(x: Var, what: &str) -> bool {
+fn check_float(x: Var) -> bool {
     let ty = x.ty();
     if !ty.dtype.is_float() {
-        trace::fail_at(format!("{what} takes floating-point numbers, but got {ty}; use convert"));
+        trace::fail_at(format!("takes floating-point numbers, but got {ty}; use convert"));
     }
     ty.dtype.is_float()
 }
@@ -42,6 +42,7 @@ struct NormScale {
 }
 
 impl NormScale {
+    #[track_caller]
     fn new(x: Var, axes: &[usize]) -> NormScale {
         let (least, greatest, exponent) = match x.dtype() {
             DType::F32 => (-90, 100, 90),
@@ -50,12 +51,15 @@ impl NormScale {
         let power = |exponent: i32| 2f64.powi(exponent);
         let squares = x.square().sum_axes(axes);
         let (above, below) = (squares.greater(power(greatest)), squares.less(power(least)));
-        let choose = |large: f64, small: f64| {
-            let [large, small, one] = [large, small, 1.0].map(|x| squares.full_like(x));
-            above.select(large, below.select(small, one))
-        };
         let (large, small) = (power(exponent), power(-exponent));
-        NormScale { scale: choose(large, small), inverse: choose(small, large) }
+        let scale = NormScale::choose(squares, above, large, below, small);
+        NormScale { scale, inverse: NormScale::choose(squares, above, small, below, large) }
+    }
+
+    #[track_caller]
+    fn choose(like: Var, above: Var, large: f64, below: Var, small: f64) -> Var {
+        let (large, small, one) = (like.full_like(large), like.full_like(small), like.full_like(1.0));
+        above.select(large, below.select(small, one))
     }
 }
 
@@ -63,13 +67,15 @@ impl Var {
     /// The mean of all elements: their sum, divided by their number.
     #[track_caller]
     pub fn mean(self) -> Var {
+        let _method = trace::method("mean", &[self]);
         self.mean_axes(&self.all_axes())
     }
 
     /// The mean over the given axes, which vanish; see [`Var::mean`]. That of nothing is NaN.
     #[track_caller]
     pub fn mean_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "mean") {
+        let _method = trace::method("mean_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         self.sum_axes(axes) / n_combined(self, axes)
@@ -83,13 +89,15 @@ impl Var {
     /// large and close to each other.
     #[track_caller]
     pub fn var(self) -> Var {
+        let _method = trace::method("var", &[self]);
         self.var_axes(&self.all_axes())
     }
 
     /// The variance over the given axes, which vanish; see [`Var::var`]. That of nothing is NaN.
     #[track_caller]
     pub fn var_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "var") {
+        let _method = trace::method("var_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let x = self.less_the_first(axes);
@@ -111,12 +119,14 @@ impl Var {
     /// The standard deviation of all elements: the square root of [`Var::var`]. The derivative at equal elements is 0.
     #[track_caller]
     pub fn std(self) -> Var {
+        let _method = trace::method("std", &[self]);
         self.std_axes(&self.all_axes())
     }
 
     /// The standard deviation over the given axes, which vanish; see [`Var::std`].
     #[track_caller]
     pub fn std_axes(self, axes: &[usize]) -> Var {
+        let _method = trace::method("std_axes", &[self]);
         sqrt_flat_at_zero(self.var_axes(axes))
     }
 
@@ -134,6 +144,7 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm_squared(self) -> Var {
+        let _method = trace::method("norm_squared", &[self]);
         self.square().sum()
     }
 
@@ -153,13 +164,15 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn norm(self) -> Var {
+        let _method = trace::method("norm", &[self]);
         self.norm_axes(&self.all_axes())
     }
 
     /// The norm over the given axes, which vanish; see [`Var::norm`].
     #[track_caller]
     pub fn norm_axes(self, axes: &[usize]) -> Var {
-        if !check_float(self, "norm") {
+        let _method = trace::method("norm_axes", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let scale = NormScale::new(self, axes);
@@ -171,7 +184,8 @@ impl Var {
     /// where there is nothing else, the result is -inf and its derivative 0.
     #[track_caller]
     pub fn logsumexp(self, axes: &[usize]) -> Var {
-        if !check_float(self, "logsumexp") {
+        let _method = trace::method("logsumexp", &[self]);
+        if !check_float(self) {
             return Var::poisoned();
         }
         let peak = self.finite_peak(axes);
@@ -183,7 +197,8 @@ impl Var {
     /// `exp(x)`, divided by its sum along an axis, without overflow on the way.
     #[track_caller]
     pub fn softmax(self, axis: usize) -> Var {
-        if !check_float(self, "softmax") || !check_axis(self, axis, "softmax") {
+        let _method = trace::method("softmax", &[self]);
+        if !check_float(self) || !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();
@@ -194,7 +209,8 @@ impl Var {
     /// The logarithm of [`Var::softmax`], without rounding to 0 on the way.
     #[track_caller]
     pub fn log_softmax(self, axis: usize) -> Var {
-        if !check_float(self, "log_softmax") || !check_axis(self, axis, "log_softmax") {
+        let _method = trace::method("log_softmax", &[self]);
+        if !check_float(self) || !check_axis(self, axis) {
             return Var::poisoned();
         }
         let shape = self.shape();

@@ -6,9 +6,11 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smallvec::SmallVec;
+
 use super::range::Ranges;
 use super::{Graph, Lowering, Op, Range, Var};
-use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, SourceLine, TraceError};
+use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
 
@@ -27,6 +29,8 @@ struct Trace {
     /// While a derivative rule runs: whose source line nodes bear, and what they are for. In a region that the rule makes,
     /// they are for the region as a whole.
     scope: Option<(Option<SourceLine>, Option<Role>)>,
+    /// The method of `Var` that is at work, for errors.
+    method: Option<Method>,
     /// For a region: what it captured of the trace below it.
     captures: Option<Captures>,
     /// What the values may hold, as far as anyone asked.
@@ -89,6 +93,7 @@ pub(crate) fn record_at<T>(
         error: None,
         oracle,
         scope: None,
+        method: None,
         captures: None,
         ranges: Ranges::default(),
         is_derived: false,
@@ -150,6 +155,7 @@ pub(crate) fn region_within(
 }
 
 /// The same for a closure that was handed over at that line.
+#[track_caller]
 pub(crate) fn region_at(
     at: &'static Location<'static>,
     name: &str,
@@ -159,6 +165,7 @@ pub(crate) fn region_at(
     region_with(at, name, inputs, &[], body)
 }
 
+#[track_caller]
 fn region_with(
     at: &'static Location<'static>,
     name: &str,
@@ -224,6 +231,7 @@ impl Region {
 
 type NamedValues = Vec<(String, Value)>;
 
+#[track_caller]
 fn trace_region(
     at: &'static Location<'static>,
     name: &str,
@@ -259,6 +267,7 @@ fn trace_region(
         error: None,
         oracle: None,
         scope,
+        method: None,
         captures,
         ranges: known,
         is_derived,
@@ -319,14 +328,16 @@ fn with_open<T>(body: impl FnOnce(&mut Trace) -> T) -> T {
 }
 
 /// Runs the body on all open traces, of which there is at least one.
+///
+/// # Panics
+/// If no trace is open on this thread, at the caller's line: a panic in the closure would be at a line of this file.
 #[track_caller]
 fn with_all<T>(body: impl FnOnce(&mut [Trace]) -> T) -> T {
-    OPEN.with_borrow_mut(|open| {
-        if open.is_empty() {
-            panic!("a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`");
-        }
-        body(open)
-    })
+    let result = OPEN.with_borrow_mut(|open| if open.is_empty() { None } else { Some(body(open)) });
+    match result {
+        Some(result) => result,
+        None => panic!("a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`"),
+    }
 }
 
 /// The trace that made a variable: the innermost one, or one in whose regions it lies.
@@ -452,10 +463,106 @@ impl Trace {
         match self.graph.add_with_regions(op, operands, regions, provenance) {
             Ok(node) => Some(node),
             Err(error) => {
+                let error = self.in_words_of_the_user(error);
                 self.fail(error);
                 None
             }
         }
+    }
+
+    /// An error of an operation, told of the method that the user called. Derivative rules speak of operations, which is
+    /// what their graphs show.
+    fn in_words_of_the_user(&self, error: Error) -> Error {
+        match (error, &self.method) {
+            (Error::Operation(mut error), Some(method)) if self.scope.is_none() => {
+                error.op = method.name.to_string();
+                // What is not of this trace has been captured, and is shown as the operand that it became.
+                let lines = self.lines_of(&method.operands, &[]);
+                if lines.len() == method.operands.len().min(MAX_LINES) {
+                    error.operands = lines;
+                }
+                Error::Operation(error)
+            }
+            (Error::Operation(mut error), None) if self.scope.is_none() => {
+                if let Some(&(_, method)) = METHODS.iter().find(|(op, _)| *op == error.op) {
+                    error.op = method.to_string();
+                }
+                Error::Operation(error)
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// A line for each of the variables that belong to this trace or to one of those around it.
+    fn lines_of(&self, vars: &[Var], around: &[Trace]) -> Vec<String> {
+        let line = |x: Var| {
+            let node = x.value()?.node;
+            let mut traces = around.iter().chain([self]);
+            traces.find(|trace| trace.id == x.trace).map(|trace| trace.graph.line(node))
+        };
+        vars.iter().take(MAX_LINES).filter_map(|&x| line(x)).collect()
+    }
+}
+
+/// How many operands of a method an error shows.
+const MAX_LINES: usize = 4;
+
+/// A method that is made of operations of other names: what errors within it speak of.
+struct Method {
+    name: &'static str,
+    operands: SmallVec<[Var; 2]>,
+}
+
+/// The methods that are one operation of another name.
+const METHODS: [(&str, &str); 22] = [
+    ("reduce_sum", "sum_axes"),
+    ("reduce_prod", "prod_axes"),
+    ("reduce_and", "all_over"),
+    ("reduce_or", "any_over"),
+    ("integer_pow", "powi"),
+    ("pow", "powf"),
+    ("reciprocal", "recip"),
+    ("fma", "mul_add"),
+    ("log", "ln"),
+    ("logistic", "sigmoid"),
+    ("log1p", "ln_1p"),
+    ("expm1", "exp_m1"),
+    ("eq", "equal"),
+    ("ne", "not_equal"),
+    ("lt", "less"),
+    ("le", "less_equal"),
+    ("gt", "greater"),
+    ("ge", "greater_equal"),
+    ("slice", "slice_axis"),
+    ("constant", "Var::constant"),
+    ("iota", "Var::iota"),
+    ("concatenate", "Var::concatenate"),
+];
+
+/// Until what is returned is dropped, errors of the innermost trace speak of this method, and show these operands. Within
+/// another method it changes nothing.
+#[track_caller]
+pub(crate) fn method(name: &'static str, operands: &[Var]) -> MethodScope {
+    with_open(|trace| {
+        if trace.method.is_some() || trace.scope.is_some() {
+            return MethodScope(None);
+        }
+        trace.method = Some(Method { name, operands: operands.into() });
+        MethodScope(Some(trace.id))
+    })
+}
+
+/// See [`method`]. It holds the trace whose errors it words.
+pub(crate) struct MethodScope(Option<u64>);
+
+impl Drop for MethodScope {
+    fn drop(&mut self) {
+        let Some(id) = self.0 else { return };
+        OPEN.with_borrow_mut(|open| {
+            if let Some(trace) = open.iter_mut().rev().find(|trace| trace.id == id) {
+                trace.method = None;
+            }
+        });
     }
 }
 
@@ -480,6 +587,7 @@ pub(crate) fn apply_regions(
     Some(inspect(|graph| results_of(graph, node).map(|result| Var::new(trace, result)).collect()))
 }
 
+#[track_caller]
 fn append(
     op: Op,
     operands: &[Var],
@@ -511,6 +619,7 @@ pub(crate) fn extend(node: NodeId, op: impl Into<Op>, regions: Vec<Graph>) -> Op
 }
 
 /// Appends the operations of a graph, its inputs replaced; gives its outputs, or `None` after an error.
+#[track_caller]
 pub(crate) fn inline(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
     let inputs = inputs.iter().map(|&x| local(x)).collect::<Option<Vec<Value>>>()?;
     with_open(|trace| match trace.graph.inline(graph, &inputs) {
@@ -550,6 +659,7 @@ pub(crate) fn local(x: Var) -> Option<Value> {
     local_at(x, Location::caller())
 }
 
+#[track_caller]
 fn local_at(x: Var, at: &'static Location<'static>) -> Option<Value> {
     with_all(|open| resolve(open, x, at))
 }
@@ -561,6 +671,7 @@ pub(crate) fn type_of(x: Var) -> Option<Type> {
 }
 
 /// The same for one who asks at that line, as in a closure, which does not know its caller's.
+#[track_caller]
 pub(crate) fn type_at(x: Var, at: &'static Location<'static>) -> Option<Type> {
     with_all(|open| match (home(open, x), x.value()) {
         (Some(level), Some(value)) => Some(open[level].graph.ty(value).clone()),
@@ -593,19 +704,29 @@ pub(crate) fn fail_no_rule(op: &'static str, operand: &'static str, reason: &'st
 }
 
 /// The same at another line, as in a closure, which does not know its caller's.
+#[track_caller]
 pub(crate) fn fail_on(requirement: String, at: &'static Location<'static>) {
-    with_open(|trace| {
-        let at = trace.line(at);
-        trace.fail(TraceError::Value { requirement, at });
+    with_all(|open| {
+        let (around, trace) = open.split_at_mut(open.len() - 1);
+        let at = trace[0].line(at);
+        match &trace[0].method {
+            None => trace[0].fail(TraceError::Value { requirement, at }),
+            Some(Method { name, operands }) => {
+                let (op, operands) = (name.to_string(), trace[0].lines_of(operands, around));
+                trace[0].fail(OperationError { op, requirement, operands, at: Some(at) });
+            }
+        }
     });
 }
 
 /// Whether an error has been recorded.
+#[track_caller]
 pub(crate) fn has_failed() -> bool {
     with_open(|trace| trace.error.is_some())
 }
 
 /// Gives a variable's node a name.
+#[track_caller]
 pub(crate) fn set_name(x: Var, name: &str) {
     with_open(|trace| {
         if let Some(value) = x.value().filter(|_| x.trace == trace.id) {
@@ -615,6 +736,7 @@ pub(crate) fn set_name(x: Var, name: &str) {
 }
 
 /// The variable that stands for a value of the innermost trace.
+#[track_caller]
 pub(crate) fn variable(value: Value) -> Var {
     with_open(|trace| Var::new(trace.id, value))
 }
@@ -681,6 +803,7 @@ pub(crate) fn differentiating<T>(derived: bool, body: impl FnOnce() -> T) -> T {
 }
 
 /// Reads the graph so far.
+#[track_caller]
 pub(crate) fn inspect<T>(read: impl FnOnce(&Graph) -> T) -> T {
     with_open(|trace| read(&trace.graph))
 }

@@ -99,6 +99,7 @@ impl Var {
     }
 
     /// Gives this value a name that listings and files show.
+    #[track_caller]
     pub fn named(self, name: &str) -> Var {
         trace::set_name(self, name);
         self
@@ -111,6 +112,7 @@ impl Var {
         if own.extents() == shape {
             return self;
         }
+        let _method = trace::method("broadcast_to", &[self]);
         // Axes of extent 1 that must grow are dropped first: broadcast_in_dim repeats only along axes that are new.
         let lead = shape.len().saturating_sub(own.rank());
         let kept: Vec<usize> = (0..own.rank()).filter(|&axis| shape.get(lead + axis) == Some(&own[axis])).collect();

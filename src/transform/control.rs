@@ -6,12 +6,12 @@
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use super::function::fresh;
+use super::function::{Accepts, each_call, fresh};
 use super::var_tree::leaves;
 use super::{Function, VarTree};
 use crate::op::trace::{self, Region};
 use crate::op::{Checkpoint, Cond, Op, Scan, Schedule, Switch, Var, While};
-use crate::value::{DType, Tree, Type, each_tuple};
+use crate::value::{DType, Tree, Type};
 
 /// One of two results: that of the first closure if the condition holds, else that of the second. Only this one is
 /// computed, in derivatives too.
@@ -62,11 +62,18 @@ pub fn switch<R: VarTree>(index: Var, n: usize, mut branches: impl FnMut(usize) 
         trace::unwind();
     }
     let (mut first, at) = (None, Location::caller());
-    let regions = (0..n).map(|k| branch(&format!("branch{k}"), || branches(k), &mut first, at)).collect();
+    let mut regions = Vec::with_capacity(n.min(MAX_BRANCHES));
+    for k in 0..n {
+        regions.push(branch(&format!("branch{k}"), || branches(k), &mut first, at));
+    }
     join(Switch.into(), index, regions, first)
 }
 
+/// For how many branches of a `switch` room is made beforehand.
+const MAX_BRANCHES: usize = 1_000;
+
 /// Traces a branch. The first one says what all return.
+#[track_caller]
 fn branch<R: VarTree>(
     name: &str,
     body: impl FnOnce() -> R,
@@ -111,10 +118,15 @@ struct Returned<T> {
 }
 
 impl<T: VarTree> Returned<T> {
+    #[track_caller]
     fn of(root: &str, tree: T, at: &'static Location<'static>) -> Returned<T> {
         let vars: Tree<Var> = tree.vars();
-        let ty = |x: Var| trace::type_at(x, at).unwrap_or(Type::scalar(DType::F64));
-        let leaves = vars.named_leaves(root).into_iter().map(|(name, &x)| (name, x, ty(x))).collect();
+        let mut leaves = Vec::new();
+        // Not in a closure: outside of a trace that would panic at a line of this file.
+        for (name, &x) in vars.named_leaves(root) {
+            let ty = trace::type_at(x, at).unwrap_or(Type::scalar(DType::F64));
+            leaves.push((name, x, ty));
+        }
         Returned { tree, leaves }
     }
 
@@ -480,14 +492,17 @@ impl<F: Function<Args>, Args: VarTree> Function<Args> for Checkpointed<F, Args> 
 }
 
 macro_rules! call {
-    ($(($T:ident $t:ident $k:tt))+) => {
+    ($(($T:ident $t:ident $k:tt $X:ident))+) => {
         impl<F: Function<($($T,)+)>, $($T: VarTree),+> Checkpointed<F, ($($T,)+)> {
             /// Applies the function to values of the open trace.
             #[track_caller]
-            pub fn call(&self, $($t: $T),+) -> F::Output {
-                self.apply(fresh(($($t,)+)))
+            pub fn call<$($X),+>(&self, $($t: $X),+) -> F::Output
+            where
+                $($T: Accepts<$X>),+
+            {
+                self.apply(fresh(($($T::accept($t),)+)))
             }
         }
     };
 }
-each_tuple!(call);
+each_call!(call);

@@ -1,6 +1,6 @@
 use super::VarTree;
 use super::var_tree::leaves;
-use crate::error::DerivativeError;
+use crate::error::{DerivativeError, SourceLine};
 use crate::ir::{Role, Value};
 use crate::op::trace::{self, apply};
 use crate::op::{Alias, Var};
@@ -8,8 +8,13 @@ use crate::value::each_tuple;
 
 /// A function of traced values: a closure of one to six [trees](VarTree), or what a transformation made of one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a function of traced values `{Args}`",
-    note = "a closure needs the types of its arguments, as in `|x: Var, p: (Var, Vec<Var>)| …`"
+    message = "this is not a function of traced values",
+    label = "cannot be traced",
+    note = "it takes one to six arguments by value, with their types written, as in `|x: Var, p: (Var, Vec<Var>)| …`; \
+            what is more goes into a tuple or a struct",
+    note = "an argument is a `Var`, or a tuple, array, `Vec` or derived struct of `Var`s; \
+            in place of `f64` it is `Var`, and in place of `&[Var]` it is `Vec<Var>` or `[Var; N]`",
+    note = "the result is made of `Var`s, too; a number becomes one by `Var::from(1.0)` or `x.full_like(1.0)`"
 )]
 pub trait Function<Args> {
     /// What it returns.
@@ -18,6 +23,41 @@ pub trait Function<Args> {
     /// Applies the function. The arguments are fresh: nobody else holds them, so that a derivative by them reaches
     /// through nothing that the function captured. Within a trace, the transformations' `call` sees to that.
     fn apply(&self, args: Args) -> Self::Output;
+}
+
+/// What the `call` of [`grad`](super::grad()) and of its like takes inside a traced function: a value of the argument's own
+/// type, or a reference to it.
+///
+/// ```
+/// use retrograd::{Var, grad, jit};
+///
+/// // The slope of the slope, by hand.
+/// let f = |x: Var| x.sin();
+/// let bend = |x: Var| grad(move |x: Var| grad(f).call(x)).call(x);
+/// assert_eq!(jit(bend).call::<f64>(0.5)?, -0.5f64.sin());
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "this takes traced values of type `{Self}`, but got `{T}`",
+    label = "takes `{Self}` here",
+    note = "to call it with numbers or arrays, wrap it in `jit`, as in `jit(grad(f)).call(3.0)`"
+)]
+pub trait Accepts<T>: VarTree {
+    /// The value itself.
+    fn accept(value: T) -> Self;
+}
+
+impl<T: VarTree> Accepts<T> for T {
+    fn accept(value: T) -> T {
+        value
+    }
+}
+
+// With one implementation alone the compiler would take it for granted, and report mismatched types instead.
+impl<T: VarTree> Accepts<&T> for T {
+    fn accept(value: &T) -> T {
+        value.clone()
+    }
 }
 
 /// The arguments of a function: a tuple of one to six trees.
@@ -200,7 +240,7 @@ pub(super) fn require_floats(vars: &[Var]) -> bool {
     for &x in vars {
         let ty = x.ty();
         if !trace::has_failed() && !ty.dtype.is_float() {
-            trace::fail(DerivativeError::NotFloat { name: name_of(x), ty });
+            trace::fail(DerivativeError::NotFloat { name: name_of(x), ty, at: line_of(x) });
         }
     }
     !trace::has_failed()
@@ -215,17 +255,41 @@ pub(super) fn name_of(x: Var) -> String {
     })
 }
 
+/// The line that computed a variable; an input has none.
+pub(super) fn line_of(x: Var) -> Option<SourceLine> {
+    let value = value(x);
+    trace::inspect(|graph| graph.node(value.node).provenance().at.clone())
+}
+
+/// Runs a macro once for each number of arguments that a transformation's `call` takes: `(parameter variable position
+/// argument)` for each, after what else the macro takes.
+macro_rules! each_call {
+    ($macro:ident $($first:tt)*) => {
+        $macro!($($first)* (A a 0 P));
+        $macro!($($first)* (A a 0 P) (B b 1 Q));
+        $macro!($($first)* (A a 0 P) (B b 1 Q) (C c 2 R));
+        $macro!($($first)* (A a 0 P) (B b 1 Q) (C c 2 R) (D d 3 S));
+        $macro!($($first)* (A a 0 P) (B b 1 Q) (C c 2 R) (D d 3 S) (E e 4 U));
+        $macro!($($first)* (A a 0 P) (B b 1 Q) (C c 2 R) (D d 3 S) (E e 4 U) (G g 5 V));
+    };
+}
+pub(super) use each_call;
+
 /// Gives a transformation `call`, for one number of arguments.
 macro_rules! call_method {
-    ($name:ident $(($T:ident $t:ident $k:tt))+) => {
+    ($name:ident $(($T:ident $t:ident $k:tt $X:ident))+) => {
         impl<F, W, $($T: VarTree),+> $name<F, ($($T,)+), W>
         where
             Self: Function<($($T,)+)>,
         {
-            /// Applies the function to values of the open trace.
+            /// Applies the function to values of the open trace. Numbers and arrays of the host are for
+            /// [`jit`](super::jit()), as in `jit(grad(f)).call(3.0)`.
             #[track_caller]
-            pub fn call(&self, $($t: $T),+) -> <Self as Function<($($T,)+)>>::Output {
-                self.apply(fresh(($($t,)+)))
+            pub fn call<$($X),+>(&self, $($t: $X),+) -> <Self as Function<($($T,)+)>>::Output
+            where
+                $($T: Accepts<$X>),+
+            {
+                self.apply(fresh(($($T::accept($t),)+)))
             }
         }
     };

@@ -1,6 +1,8 @@
 use std::marker::PhantomData;
 
-use super::function::{call_method, fresh, name_of, poisoned, require_floats, value, wrt_method, zeros_like};
+use super::function::{
+    Accepts, call_method, each_call, fresh, line_of, name_of, poisoned, require_floats, value, wrt_method, zeros_like,
+};
 use super::var_tree::leaves;
 use super::{Arg, Function, VarTree, Wrt};
 use crate::differentiate::pullback;
@@ -8,7 +10,6 @@ use crate::error::DerivativeError;
 use crate::ir::Role;
 use crate::op::Var;
 use crate::op::trace;
-use crate::value::each_tuple;
 
 /// The gradient of a function that returns a scalar; see [`grad`].
 #[derive(Debug)]
@@ -139,15 +140,15 @@ where
     }
 }
 
-each_tuple!(call_method Grad);
-each_tuple!(call_method ValueAndGrad);
-each_tuple!(call_method ElementwiseGrad);
+each_call!(call_method Grad);
+each_call!(call_method ValueAndGrad);
+each_call!(call_method ElementwiseGrad);
 wrt_method!(Grad, ValueAndGrad, ElementwiseGrad);
 
 fn require_scalar(y: Var) {
     let ty = y.ty();
     if !trace::has_failed() && ty.rank() != 0 {
-        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty });
+        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty, at: line_of(y) });
     }
 }
 

@@ -1,14 +1,14 @@
 use std::marker::PhantomData;
 
 use super::control::Loop;
-use super::function::{call_method, fresh, poisoned, require_floats, value, zeros_like};
+use super::function::{Accepts, call_method, each_call, fresh, poisoned, require_floats, value, zeros_like};
 use super::gradient::grad_at;
 use super::var_tree::leaves;
 use super::{Arg, Function, VarTree, Wrt};
 use crate::differentiate::{forward_is_cheaper, jacobian_blocks, pullback, pushforward};
 use crate::ir::{Role, Value};
 use crate::op::{Var, trace};
-use crate::value::{DType, each_tuple};
+use crate::value::DType;
 
 /// The most passes for one leaf that are written out.
 const MAX_WRITTEN_OUT: usize = 16;
@@ -116,8 +116,8 @@ impl<F: Clone, Args, W> Clone for Jacobian<F, Args, W> {
 impl<F: Copy, Args, W> Copy for Jacobian<F, Args, W> {}
 
 super::function::wrt_method!(Hessian);
-each_tuple!(call_method Jacobian);
-each_tuple!(call_method Hessian);
+each_call!(call_method Jacobian);
+each_call!(call_method Hessian);
 
 impl<F, Args, W> Function<Args> for Jacobian<F, Args, W>
 where

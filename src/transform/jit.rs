@@ -1,20 +1,25 @@
 use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use super::arena::Arena;
+use super::table::Table;
 use super::tracing::{Settings, Traced, TypeTree};
 use super::{Arguments, Function};
 use crate::compile::Program;
 use crate::error::{Error, GuardMiss, SourceLine, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
-use crate::value::{Array, ArrayMut, ArrayRef, FromTree, Leaf, LeafRef, Numbers, ToTree, Tree, Type, each_tuple};
+use crate::value::{
+    Array, ArrayMut, ArrayRef, DType, FromTree, Leaf, LeafRef, Numbers, ToTree, Tree, Type, each_tuple,
+};
 
 /// The most paths through one function that are compiled for one signature, unless told otherwise.
 const DEFAULT_MAX_PATHS: usize = 64;
@@ -50,7 +55,8 @@ where
         f,
         settings: Settings::default(),
         max_paths: DEFAULT_MAX_PATHS,
-        signatures: Arena::new(),
+        signatures: Table::new(),
+        numeric: AtomicU32::new(UNKNOWN),
         growing: Mutex::new(()),
         n_traces: AtomicUsize::new(0),
         args: PhantomData,
@@ -62,7 +68,9 @@ pub struct Jit<F, Args> {
     f: F,
     settings: Settings,
     max_paths: usize,
-    signatures: Arena<Signature>,
+    signatures: Table<Signature>,
+    /// The signature of numbers alone that was met last.
+    numeric: AtomicU32,
     /// Held while a path is traced and compiled, so that two threads do not both do it.
     growing: Mutex<()>,
     n_traces: AtomicUsize,
@@ -138,26 +146,40 @@ where
         args: [Tree<LeafRef<'_>>; N],
         at: &'static Location<'static>,
     ) -> Result<Tree<Leaf>, Error> {
-        let signature = match self.signatures.iter().find(|signature| signature.takes(&args)) {
-            Some(signature) => signature,
-            None => self.meet(&args, at)?,
-        };
-        let mut inputs = Inputs::new();
-        args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
-        signature.run(&inputs, &mut |branch| self.grow(signature, &inputs, branch, at))
+        self.run_with(args, at, &Path::run)
     }
 
-    /// Runs the path that was taken last, where a signature takes nothing but numbers and gives nothing else: without a
-    /// tree. `push` appends the arguments, if they are of that structure. `None` where anything is otherwise, which
-    /// [`Jit::run`] looks into.
+    fn run_with<T, const N: usize>(
+        &self,
+        args: [Tree<LeafRef<'_>>; N],
+        at: &'static Location<'static>,
+        run: &dyn Fn(&Path, &[LeafRef<'_>]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let hash = hash_of(&args);
+        let index = match self.signatures.find(hash, |signature| signature.takes(&args)) {
+            Some(index) => index,
+            None => self.meet(hash, &args, at)?,
+        };
+        let signature = self.signatures.get(index).expect("bug: a signature vanished");
+        if signature.is_numeric && self.numeric.load(Ordering::Relaxed) != index as u32 {
+            self.numeric.store(index as u32, Ordering::Relaxed);
+        }
+        let mut inputs = Inputs::new();
+        args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
+        signature.run(&mut |path| run(path, &inputs), &mut |branch| self.grow(signature, &inputs, branch, at))
+    }
+
+    /// Runs the path that was taken last for the signature of numbers that was met last, if its results are numbers, too:
+    /// without a tree. `push` appends the arguments, if they are of that structure. `None` where anything is otherwise,
+    /// which [`Jit::run`] looks into.
     #[inline]
     fn run_numbers<R: FromTree>(&self, push: impl Fn(&[Tree<Type>], &mut Numbers) -> bool) -> Option<R> {
+        let signature = self.signatures.get(self.numeric.load(Ordering::Relaxed) as usize)?;
+        let path = signature.path(signature.last.load(Ordering::Relaxed) as usize);
         let mut numbers = Numbers::new();
-        let path = self.signatures.iter().find_map(|signature| {
-            let path = signature.path(signature.last.load(Ordering::Relaxed) as usize);
-            numbers.clear();
-            (path.program.scalars_only() && push(&signature.types, &mut numbers)).then_some(path)
-        })?;
+        if !path.program.scalars_only() || !push(&signature.types, &mut numbers) {
+            return None;
+        }
         let mut results = Numbers::new();
         results.resize(path.program.outputs().len(), 0.0);
         path.program.call_scalars(&numbers, &mut results).ok()?;
@@ -166,16 +188,15 @@ where
 
     /// Adds a signature.
     #[cold]
-    fn meet(&self, args: &[Tree<LeafRef<'_>>], at: &'static Location<'static>) -> Result<&Signature, Error> {
+    fn meet(&self, hash: u64, args: &[Tree<LeafRef<'_>>], at: &'static Location<'static>) -> Result<usize, Error> {
         let _growing = self.start_growing(at)?;
-        if let Some(signature) = self.signatures.iter().find(|signature| signature.takes(args)) {
-            return Ok(signature);
+        if let Some(index) = self.signatures.find(hash, |signature| signature.takes(args)) {
+            return Ok(index);
         }
         let signature = Signature::new(args);
         let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut LeafRef::to_array)).collect());
         signature.paths.push(self.trace_path(&values, None, at)?);
-        let index = self.signatures.push(signature);
-        Ok(self.signatures.get(index).expect("bug: a signature vanished"))
+        Ok(self.signatures.push(hash, signature))
     }
 
     /// Adds the path that these inputs take, which leaves a known one at a guard.
@@ -255,9 +276,10 @@ where
         let Traced { graph, outputs } = self.settings.trace_values(&self.f, values, at)?;
         // Optimization keeps every guard at its position, so paths which agree up to a guard number it alike.
         let graph = optimize(&graph)?;
-        let beyond = graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
+        let unknown = || graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
+        let (beyond, recent) = (unknown(), unknown());
         let program = Program::compile_tiered(graph)?;
-        Ok(Path { program, outputs, parent, beyond })
+        Ok(Path { program, outputs, parent, beyond, recent })
     }
 }
 
@@ -293,7 +315,9 @@ macro_rules! call {
                     return Ok(result);
                 }
                 let result = self.run([$($t.to_tree()),+], Location::caller())?;
-                Ok(R::from_tree(result).map_err(|error| error.within("out"))?)
+                // Not in a closure, which has no caller's line.
+                let at = Location::caller();
+                Ok(R::from_tree(result).map_err(|error| error.within("out").of_call(at))?)
             }
 
             /// The graph of the path that these arguments take, before any optimization.
@@ -336,6 +360,8 @@ type Inputs<'a> = SmallVec<[LeafRef<'a>; 4]>;
 /// parent at a guard, up to which both agree.
 struct Signature {
     types: Vec<Tree<Type>>,
+    /// Whether all leaves are scalars of `f64`.
+    is_numeric: bool,
     paths: Arena<Path>,
     /// The path that was taken last. Any path may be tried first, since its guards tell whether it is the right one.
     last: AtomicU32,
@@ -347,8 +373,10 @@ struct Path {
     outputs: Tree<Type>,
     /// The path and the guard at which this one branched off.
     parent: Option<(usize, usize)>,
-    /// For each guard the path that is taken where it does not hold.
+    /// For each guard the path that is taken where it does not hold, as far as it agrees with this one.
     beyond: Box<[AtomicU32]>,
+    /// For each guard the path that was right when last it did not hold: that one, or one that branches off it later.
+    recent: Box<[AtomicU32]>,
 }
 
 /// Stands for a path that has not been traced.
@@ -371,8 +399,10 @@ enum Next {
 
 impl Signature {
     fn new(args: &[Tree<LeafRef<'_>>]) -> Signature {
-        let types = args.iter().map(|arg| arg.map(&mut |leaf| leaf.ty())).collect();
-        Signature { types, paths: Arena::new(), last: AtomicU32::new(0) }
+        let types: Vec<Tree<Type>> = args.iter().map(|arg| arg.map(&mut |leaf| leaf.ty())).collect();
+        let mut is_numeric = true;
+        types.iter().for_each(|ty| ty.for_each(&mut |ty| is_numeric &= *ty == Type::scalar(DType::F64)));
+        Signature { types, is_numeric, paths: Arena::new(), last: AtomicU32::new(0) }
     }
 
     fn takes(&self, args: &[Tree<LeafRef<'_>>]) -> bool {
@@ -386,31 +416,34 @@ impl Signature {
 
     /// Runs the path that these inputs take. Each miss leads to a path that agrees with the inputs at one more guard
     /// at least, so this ends.
-    fn run(
+    fn run<T>(
         &self,
-        inputs: &[LeafRef<'_>],
+        run: &mut dyn FnMut(&Path) -> Result<T, Error>,
         grow: &mut dyn FnMut(&Branch) -> Result<usize, Error>,
-    ) -> Result<Tree<Leaf>, Error> {
+    ) -> Result<T, Error> {
         let last = self.last.load(Ordering::Relaxed);
         let mut index = last as usize;
-        // The guards before this one have been seen to hold.
-        let mut progress = None;
+        let mut misses: SmallVec<[(usize, usize); 4]> = SmallVec::new();
         loop {
-            let path = self.path(index);
-            let miss = match path.run(inputs) {
+            let miss = match run(self.path(index)) {
                 Ok(results) => {
                     if index != last as usize {
                         self.last.store(index as u32, Ordering::Relaxed);
+                    }
+                    for (path, guard) in misses {
+                        self.path(path).recent[guard].store(index as u32, Ordering::Release);
                     }
                     return Ok(results);
                 }
                 Err(Error::Guard(miss)) => miss,
                 Err(error) => return Err(error),
             };
-            // A function that does not do the same at each trace could lead round in circles.
-            if progress.replace(miss.guard).is_some_and(|before| miss.guard <= before) {
+            // The guards before the one that was missed last have been seen to hold. A function that does not do the same
+            // at each trace could lead round in circles.
+            if misses.last().is_some_and(|&(_, before)| miss.guard <= before) {
                 return Err(miss.into());
             }
+            misses.push((index, miss.guard));
             index = match self.next(index, miss.guard) {
                 Next::Known(path) => path,
                 Next::Beyond(path) => grow(&Branch { path, miss })?,
@@ -420,6 +453,10 @@ impl Signature {
 
     /// Where inputs go that leave a path at a guard.
     fn next(&self, path: usize, guard: usize) -> Next {
+        let recent = self.path(path).recent[guard].load(Ordering::Acquire);
+        if recent != UNKNOWN {
+            return Next::Known(recent as usize);
+        }
         let mut owner = path;
         while let Some((parent, at)) = self.path(owner).parent {
             if guard > at {
@@ -441,20 +478,96 @@ impl Signature {
     }
 }
 
+/// A hash of the structure and the types of arguments, which [`Signature::takes`] compares.
+fn hash_of(args: &[Tree<LeafRef<'_>>]) -> u64 {
+    let mut hasher = FxHasher::default();
+    args.iter().for_each(|arg| hash_tree(arg, &mut hasher));
+    hasher.finish()
+}
+
+fn hash_tree(tree: &Tree<LeafRef<'_>>, hasher: &mut FxHasher) {
+    match tree {
+        Tree::Leaf(LeafRef::Scalar(x)) => (0u8, x.dtype(), 0usize).hash(hasher),
+        Tree::Leaf(LeafRef::Array(x)) => {
+            (0u8, x.dtype(), x.shape().len()).hash(hasher);
+            x.shape().iter().for_each(|extent| extent.hash(hasher));
+        }
+        Tree::Tuple(parts) => {
+            (1u8, parts.len()).hash(hasher);
+            parts.iter().for_each(|part| hash_tree(part, hasher));
+        }
+        Tree::List(parts) => {
+            (2u8, parts.len()).hash(hasher);
+            parts.iter().for_each(|part| hash_tree(part, hasher));
+        }
+        Tree::Struct(fields) => {
+            (3u8, fields.len()).hash(hasher);
+            fields.iter().for_each(|(name, part)| {
+                name.hash(hasher);
+                hash_tree(part, hasher);
+            });
+        }
+    }
+}
+
 impl Path {
     fn run(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
+        let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
+        self.outputs.for_each(&mut |ty| results.push(Leaf::zeros(ty)));
+        let mut room: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
+        self.run_into(inputs, &mut room)?;
+        drop(room);
+        let mut results = results.into_iter();
+        Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
+    }
+
+    fn run_into(&self, inputs: &[LeafRef<'_>], results: &mut [ArrayMut<'_>]) -> Result<(), Error> {
         let copies: Vec<Array>;
         let mut views: SmallVec<[ArrayRef<'_>; 4]> = inputs.iter().map(LeafRef::view).collect();
         if !views.iter().all(ArrayRef::is_row_major) {
             copies = inputs.iter().map(LeafRef::to_array).collect();
             views = copies.iter().map(Array::view).collect();
         }
-        let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
-        self.outputs.for_each(&mut |ty| results.push(Leaf::zeros(ty)));
-        let mut room: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
-        self.program.call_into(&views, &mut room)?;
-        drop(room);
-        let mut results = results.into_iter();
-        Ok(self.outputs.map(&mut |_| results.next().expect("bug: fewer results than leaves")))
+        self.program.call_into(&views, results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::jit;
+    use super::*;
+    use crate::op::Var;
+    use crate::value::Scalar;
+
+    /// Paths that each branch off the one before are found at once when they are taken again, whichever was taken last.
+    #[test]
+    fn known_paths_are_found_by_few_runs() {
+        let count = |x: Var| {
+            let (mut y, mut n) = (x, 0.0);
+            while y > 1.0 {
+                (y, n) = (y - 1.0, n + 1.0);
+            }
+            y + n
+        };
+        let f = jit(count);
+        // Ascending, so that each path is traced beyond the one before.
+        (1..=40).for_each(|n| assert_eq!(f.call::<f64>(f64::from(n)).unwrap(), f64::from(n)));
+        assert_eq!(f.n_paths(), 40);
+        let signature = f.signatures.get(0).unwrap();
+        let n_runs = |n: f64| {
+            let (mut n_runs, leaf) = (0, LeafRef::Scalar(Scalar::F64(n)));
+            let mut run = |path: &Path| {
+                n_runs += 1;
+                path.run(std::slice::from_ref(&leaf))
+            };
+            let result = signature.run(&mut run, &mut |_| unreachable!("all paths are known")).unwrap();
+            assert_eq!(result, Tree::Leaf(Leaf::Scalar(Scalar::F64(n))));
+            n_runs
+        };
+        for _ in 0..3 {
+            n_runs(1.0);
+            n_runs(40.0);
+        }
+        assert_eq!((n_runs(1.0), n_runs(40.0), n_runs(40.0)), (2, 2, 1));
     }
 }

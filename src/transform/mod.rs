@@ -20,13 +20,14 @@ mod gradient;
 mod jacobian;
 mod jit;
 mod products;
+mod table;
 mod tracing;
 mod var_tree;
 
 pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
-pub use function::{AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
+pub use function::{Accepts, AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{ElementwiseGrad, Grad, ValueAndGrad, elementwise_grad, grad, value_and_grad};
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
 pub use jit::{Jit, jit};

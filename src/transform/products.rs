@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use super::function::{fresh, poisoned, require_floats, wrt_method, zeros_like};
 use super::gradient::{grad_at, pull};
 use super::var_tree::leaves;
-use super::{Append, Arg, Function, VarTree, Wrt};
+use super::{Accepts, Append, Arg, Function, VarTree, Wrt};
 use crate::differentiate::pushforward;
 use crate::error::ArgumentError;
 use crate::ir::Role;
@@ -143,37 +143,49 @@ where
 }
 
 macro_rules! call_products {
-    ($($T:ident $t:ident),+) => {
+    ($($T:ident $t:ident $X:ident),+) => {
         impl<F: Function<($($T,)+)>, W: Wrt<($($T,)+)>, $($T: VarTree),+> Vjp<F, ($($T,)+), W> {
             /// Applies the function to values of the open trace.
             #[track_caller]
-            pub fn call(&self, $($t: $T,)+ ct: F::Output) -> (F::Output, W::Selected) {
-                vjp_at::<F, ($($T,)+), W>(&self.f, fresh(($($t,)+)), ct)
+            pub fn call<$($X,)+ Z>(&self, $($t: $X,)+ ct: Z) -> (F::Output, W::Selected)
+            where
+                $($T: Accepts<$X>,)+
+                F::Output: Accepts<Z>,
+            {
+                vjp_at::<F, ($($T,)+), W>(&self.f, fresh(($($T::accept($t),)+)), Accepts::accept(ct))
             }
         }
 
         impl<F: Function<($($T,)+)>, W: Wrt<($($T,)+)>, $($T: VarTree),+> Jvp<F, ($($T,)+), W> {
             /// Applies the function to values of the open trace.
             #[track_caller]
-            pub fn call(&self, $($t: $T,)+ t: W::Selected) -> (F::Output, F::Output) {
-                jvp_at::<F, ($($T,)+), W>(&self.f, fresh(($($t,)+)), t)
+            pub fn call<$($X,)+ Z>(&self, $($t: $X,)+ t: Z) -> (F::Output, F::Output)
+            where
+                $($T: Accepts<$X>,)+
+                W::Selected: Accepts<Z>,
+            {
+                jvp_at::<F, ($($T,)+), W>(&self.f, fresh(($($T::accept($t),)+)), Accepts::accept(t))
             }
         }
 
         impl<F: Function<($($T,)+), Output = Var>, W: Wrt<($($T,)+)>, $($T: VarTree),+> Hvp<F, ($($T,)+), W> {
             /// Applies the function to values of the open trace.
             #[track_caller]
-            pub fn call(&self, $($t: $T,)+ v: W::Selected) -> W::Selected {
-                hvp_at::<F, ($($T,)+), W>(&self.f, fresh(($($t,)+)), v)
+            pub fn call<$($X,)+ Z>(&self, $($t: $X,)+ v: Z) -> W::Selected
+            where
+                $($T: Accepts<$X>,)+
+                W::Selected: Accepts<Z>,
+            {
+                hvp_at::<F, ($($T,)+), W>(&self.f, fresh(($($T::accept($t),)+)), Accepts::accept(v))
             }
         }
     };
 }
-call_products!(A a);
-call_products!(A a, B b);
-call_products!(A a, B b, C c);
-call_products!(A a, B b, C c, D d);
-call_products!(A a, B b, C c, D d, E e);
+call_products!(A a P);
+call_products!(A a P, B b Q);
+call_products!(A a P, B b Q, C c R);
+call_products!(A a P, B b Q, C c R, D d S);
+call_products!(A a P, B b Q, C c R, D d S, E e U);
 
 fn vjp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, ct: F::Output) -> (F::Output, W::Selected) {
     let selected = W::select(&args);

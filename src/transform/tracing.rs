@@ -217,7 +217,7 @@ impl Settings {
             match Args::from_vars(&inputs.map(&mut |&value| trace::variable(value))) {
                 Ok(args) => own_vars(&f.apply(args), at),
                 Err(error) => {
-                    trace::fail(self.name_argument(error));
+                    trace::fail(self.name_argument(error).of_call(at));
                     Tree::Tuple(Vec::new())
                 }
             }
@@ -258,15 +258,18 @@ impl Settings {
         }
     }
 
-    /// An error at `0.1` of the tuple of all arguments, told as one at `x.1`.
+    /// An error at `0.1` of the tuple of all arguments, told as one of `argument 0 (x.1)`, or of the name that the user gave.
     pub fn name_argument(&self, error: ArgumentError) -> ArgumentError {
         match error {
             ArgumentError::Structure { name, expected, got } => {
                 let (root, rest) = name.split_once('.').map_or((&*name, None), |(root, rest)| (root, Some(rest)));
                 let position = root.parse().unwrap_or(0);
-                let given = self.arguments.as_ref().and_then(|names| names.get(position)).map(String::as_str);
-                let root = given.unwrap_or(ARGUMENTS[position]);
-                let name = rest.map_or(root.to_string(), |rest| format!("{root}.{rest}"));
+                let below = |root: &str| rest.map_or(root.to_string(), |rest| format!("{root}.{rest}"));
+                let given = self.arguments.as_ref().and_then(|names| names.get(position));
+                let name = match given {
+                    Some(given) => below(given),
+                    None => format!("argument {position} ({})", below(ARGUMENTS[position])),
+                };
                 ArgumentError::Structure { name, expected, got }
             }
             other => other,

@@ -21,6 +21,7 @@ impl Malformed {
     }
 
     /// The same error, with its position in the archive of which the file is a member.
+    #[cfg(feature = "npz")]
     pub(super) fn within(self, member: &str) -> Malformed {
         let place = if self.place.is_empty() { member.to_string() } else { format!("{member}: {}", self.place) };
         Malformed { place, ..self }

@@ -15,6 +15,7 @@
 //! assert_eq!(error.to_string(), "is truncated: the data of f64[2,2] takes 32 bytes, but there are 22");
 //! ```
 
+#[cfg(feature = "npz")]
 use std::io::{self, Read};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
@@ -30,6 +31,7 @@ const ALIGNMENT: usize = 64;
 const GROWTH_DIGITS: usize = 21;
 
 /// The most bytes of a header; an array with thousands of axes has a shorter one.
+#[cfg(feature = "npz")]
 const MAX_HEADER: u64 = 1 << 20;
 
 /// Whether the bytes begin as those of a `.npy` file do.
@@ -76,30 +78,6 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Reads a header from the beginning of a file, and nothing after it. Also returns its length in bytes.
-    pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
-        let mut head = Vec::new();
-        let mut more = |head: &mut Vec<u8>, n: u64| {
-            Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
-        };
-        // The prefix contains the length of the text; its longer form has two more bytes.
-        more(&mut head, 10)?;
-        if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
-            more(&mut head, 2)?;
-        }
-        match text_length(&head) {
-            Some(length) if length > MAX_HEADER => {
-                return Err(Malformed::whole(format!(
-                    "takes headers of {MAX_HEADER} bytes, but this one has {length}"
-                )));
-            }
-            Some(length) => drop(more(&mut head, length)?),
-            None => {}
-        }
-        let (text, _) = split(&head)?;
-        Ok((Announced::parse(text)?, head.len() as u64))
-    }
-
     fn parse(text: &str) -> Result<Announced, Malformed> {
         let header = Header::parse(text)?;
         let kind = Kind::parse(&header.descr)?;
@@ -109,21 +87,6 @@ impl Announced {
             Some(n_bytes) => Ok(Announced { header, kind, ty, n_bytes }),
             None => Err(Malformed::whole(format!("{ty} does not fit into memory"))),
         }
-    }
-
-    /// The larger of the sizes of the data and of the array, in bytes.
-    pub fn max_bytes(&self) -> u64 {
-        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
-    }
-
-    /// Reads the data after the header, which must be the rest of the file.
-    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
-        let mut data = Vec::new();
-        // One more byte, to detect a file that is too long.
-        data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
-        let length = (self.n_bytes as u64).saturating_add(1);
-        Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
-        self.decode(&data)
     }
 
     fn check_length(&self, data: &[u8]) -> Result<(), Malformed> {
@@ -153,11 +116,56 @@ impl Announced {
     }
 }
 
+/// Reading the members of archives piece by piece.
+#[cfg(feature = "npz")]
+impl Announced {
+    /// Reads a header from the beginning of a file, and nothing after it. Also returns its length in bytes.
+    pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
+        let mut head = Vec::new();
+        let mut more = |head: &mut Vec<u8>, n: u64| {
+            Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
+        };
+        // The prefix contains the length of the text; its longer form has two more bytes.
+        more(&mut head, 10)?;
+        if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
+            more(&mut head, 2)?;
+        }
+        match text_length(&head) {
+            Some(length) if length > MAX_HEADER => {
+                return Err(Malformed::whole(format!(
+                    "takes headers of {MAX_HEADER} bytes, but this one has {length}"
+                )));
+            }
+            Some(length) => drop(more(&mut head, length)?),
+            None => {}
+        }
+        let (text, _) = split(&head)?;
+        Ok((Announced::parse(text)?, head.len() as u64))
+    }
+
+    /// The larger of the sizes of the data and of the array, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
+    }
+
+    /// Reads the data after the header, which must be the rest of the file.
+    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
+        let mut data = Vec::new();
+        // One more byte, to detect a file that is too long.
+        data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
+        let length = (self.n_bytes as u64).saturating_add(1);
+        Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
+        self.decode(&data)
+    }
+}
+
+#[cfg(feature = "npz")]
 fn cannot_be_unpacked(error: &io::Error) -> Malformed {
     Malformed::whole(format!("cannot be unpacked: {error}"))
 }
 
 /// The length of a header's text, if the prefix is complete.
+#[cfg(feature = "npz")]
 fn text_length(head: &[u8]) -> Option<u64> {
     let (version, length) = head.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
     match version[0] {

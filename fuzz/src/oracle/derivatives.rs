@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use retrograd::error::DerivativeError;
 use retrograd::ir::NodeId;
-use retrograd::op::{Lowering, Op};
+use retrograd::op::Op;
+use retrograd::op::internals::Lowering;
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Graph, differentiate};
 

@@ -2,7 +2,8 @@
 //! beyond the range of the format.
 
 use retrograd::Graph;
-use retrograd::op::{Derivative, Op};
+use retrograd::op::Op;
+use retrograd::op::internals::Derivative;
 use retrograd::value::{Array, DType, Scalar};
 
 use super::walk::{Datum, Step, walk};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use retrograd::Graph;
 use retrograd::ir::{Node, NodeId, Value};
-use retrograd::op::{Lowering, Op, Revolve, Scan, While};
+use retrograd::op::internals::Lowering;
+use retrograd::op::{Op, Revolve, Scan, While};
 use retrograd::value::{Array, Scalar, Type};
 
 /// The value of a result.

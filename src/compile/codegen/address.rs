@@ -6,11 +6,11 @@
 
 use smallvec::SmallVec;
 
-use crate::compile::abi::Place;
+use crate::compile::abi::Address;
 use crate::emit::{Emitter, Pointer};
 
 /// How many entries of the base table are remembered. One after the other, elements of few arrays are read and stored,
-/// whose addresses would be loaded again behind each store; more of them would leave the registers.
+/// whose addresses would be loaded again after each store; more of them would leave the registers.
 const MAX_BASES: usize = 2;
 
 /// How many addresses within arrays and the frame are remembered.
@@ -19,31 +19,31 @@ const MAX_WINDOWS: usize = 3;
 /// How far apart two accesses in a row are at most where code goes along an array.
 const STEP: i64 = 64;
 
-/// How far before and behind an address the distances are short.
+/// How far before and after an address the distances are short.
 const REACH: i64 = 128;
 
-/// What one stretch of straight-line code remembers.
+/// What one segment of straight-line code remembers.
 #[derive(Default)]
 pub struct Addresses {
     /// The entries of the base table that were used last, the latest first, with what stands there.
     bases: SmallVec<[(u32, Pointer); MAX_BASES + 1]>,
     /// The places within arrays and the frame that were used last, the latest first, with their addresses.
-    windows: SmallVec<[(Place, Pointer); MAX_WINDOWS + 1]>,
+    windows: SmallVec<[(Address, Pointer); MAX_WINDOWS + 1]>,
     /// For each entry of the base table, where it was used last far from what is remembered.
-    far: SmallVec<[Place; MAX_WINDOWS + 1]>,
+    far: SmallVec<[Address; MAX_WINDOWS + 1]>,
 }
 
 impl Addresses {
     /// An address in a register, and the distance of a place from it.
-    pub fn near(&mut self, e: &mut Emitter<'_>, place: Place) -> (Pointer, i32) {
-        let short = |from: Place| place.behind(from).is_some_and(|bytes| (-REACH..REACH).contains(&bytes));
+    pub fn near(&mut self, e: &mut Emitter<'_>, place: Address) -> (Pointer, i32) {
+        let short = |from: Address| place.behind(from).is_some_and(|bytes| (-REACH..REACH).contains(&bytes));
         if let Some(k) = self.windows.iter().position(|&(from, _)| short(from)) {
             self.windows[..=k].rotate_right(1);
             let (from, address) = self.windows[0];
             return e.within_reach(address, place.offset - from.offset);
         }
         let base = self.base(e, place.base);
-        if short(Place { offset: 0, ..place }) {
+        if short(Address { offset: 0, ..place }) {
             return e.within_reach(base, place.offset);
         }
         let Some(step) = self.step(place).filter(|_| e.takes_loads_between_blocks()) else {
@@ -58,8 +58,8 @@ impl Addresses {
 
     /// In which direction code goes along an array, if a place that is far from all that is remembered continues a window, or
     /// the place before that was far.
-    fn step(&mut self, place: Place) -> Option<i64> {
-        let continues = |from: Place| place.behind(from).is_some_and(|bytes| bytes.abs() <= REACH + STEP);
+    fn step(&mut self, place: Address) -> Option<i64> {
+        let continues = |from: Address| place.behind(from).is_some_and(|bytes| bytes.abs() <= REACH + STEP);
         let window = self.windows.iter().position(|&(from, _)| continues(from));
         let window = window.and_then(|k| place.behind(self.windows.remove(k).0));
         let last = self.far.iter().position(|last| last.base == place.base).map(|k| self.far.remove(k));
@@ -102,7 +102,7 @@ mod tests {
 
     /// The distances from addresses in registers with which straight-line code gets at these places of one array.
     fn distances(offsets: impl IntoIterator<Item = i64>) -> Vec<i32> {
-        let places: Vec<Place> = offsets.into_iter().map(|offset| Place { base: 7, offset }).collect();
+        let places: Vec<Address> = offsets.into_iter().map(|offset| Address { base: 7, offset }).collect();
         let distances = Mutex::new(Vec::new());
         let mut module = Module::new(Mode::default()).unwrap();
         module.straight_line(places.len(), |e| {

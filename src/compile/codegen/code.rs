@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use super::control::{self, Case, Emitted};
 use super::{loops, scalar};
-use crate::compile::memory::{Homes, RegionMemory};
+use crate::compile::memory::{MemoryPlan, RegionMemory};
 use crate::compile::runtime::{Kept, LibraryCall, Slice, Step};
-use crate::compile::schedule::{CHUNK, Kernel, Plan, describe};
+use crate::compile::schedule::{CHUNK, Kernel, Schedule, describe};
 use crate::emit::{Emitter, FunctionId, Module, position};
 use crate::error::Error;
 use crate::ir::{NodeId, results_of};
@@ -36,54 +36,54 @@ pub struct Emission {
 /// Emits all kernels, and a function that calls them in order.
 pub fn emit<'j>(
     module: &mut Module<'j>,
-    plan: &'j Plan<'_>,
-    homes: &'j Homes,
+    schedule: &'j Schedule<'_>,
+    plan: &'j MemoryPlan,
     kept: &mut Kept,
 ) -> Result<Emission, Error> {
-    let mut kernels: Vec<KernelCode> = Vec::with_capacity(plan.kernels.len());
+    let mut kernels: Vec<KernelCode> = Vec::with_capacity(schedule.kernels.len());
     let mut libraries = Vec::new();
-    for (k, kernel) in plan.kernels.iter().enumerate() {
+    for (k, kernel) in schedule.kernels.iter().enumerate() {
         let mut code = KernelCode::default();
         match kernel {
             Kernel::Scalar(line) => {
-                for (stretch, residence) in line.stretches().zip(&homes.residence[&k]) {
-                    module.describe(|| describe::straight_line(plan, stretch.ops));
-                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, plan, homes, stretch.ops, residence);
-                    code.steps.push(Step::Call(module.straight_line(stretch.work, emit)));
+                for (segment, spills) in line.segments().zip(&plan.spills[&k]) {
+                    module.describe(|| describe::straight_line(schedule, segment.ops));
+                    let emit = move |e: &mut Emitter<'_>| scalar::emit(e, schedule, plan, segment.ops, spills);
+                    code.steps.push(Step::Call(module.straight_line(segment.work, emit)));
                 }
             }
             Kernel::Loop(nest) => {
-                module.describe(|| describe::nest(plan, nest));
-                let emit = move |e: &mut Emitter<'_>| loops::emit(e, plan, homes, k, nest);
+                module.describe(|| describe::nest(schedule, nest));
+                let emit = move |e: &mut Emitter<'_>| loops::emit(e, schedule, plan, k, nest);
                 code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
-                let base = homes.first_library(plan) + 2 * position(libraries.len());
+                let base = plan.first_library(schedule) + 2 * position(libraries.len());
                 code.steps.push(Step::Library { node: *node, base });
-                libraries.push(Arc::new(library_call(plan, homes, *node)));
+                libraries.push(Arc::new(library_call(schedule, plan, *node)));
             }
-            Kernel::Control(node) if plan.controls[&k].in_registers => {
-                module.describe(|| describe::control(plan, k, &[]));
+            Kernel::Control(node) if schedule.controls[&k].in_registers => {
+                module.describe(|| describe::control(schedule, k, &[]));
                 let limits = &mut kept.limits;
-                let function = module.in_registers(|e| control::emit_in_registers(e, plan, homes, *node, limits));
+                let function = module.in_registers(|e| control::emit_in_registers(e, schedule, plan, *node, limits));
                 code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {
-                let memory = &homes.controls[&k];
+                let memory = &plan.controls[&k];
                 kept.drivers.extend(memory.driver.clone());
                 let mut regions: Vec<Emitted> = Vec::new();
-                for (plan, memory) in plan.controls[&k].regions.iter().zip(&memory.regions) {
-                    let (region, kernels) = region(module, plan, memory, kept)?;
+                for (schedule, memory) in schedule.controls[&k].regions.iter().zip(&memory.regions) {
+                    let (region, kernels) = region(module, schedule, memory, kept)?;
                     regions.push(region);
                     code.regions.push(kernels);
                 }
-                let node = plan.graph.node(*node);
+                let node = schedule.graph.node(*node);
                 if let Some(Op::Switch(_)) = node.op() {
-                    code.steps.push(Step::Call(switch(module, plan, homes, k, &regions)));
+                    code.steps.push(Step::Call(switch(module, schedule, plan, k, &regions)));
                     kernels.push(code);
                     continue;
                 }
-                module.describe(|| describe::control(plan, k, &entries(&regions)));
+                module.describe(|| describe::control(schedule, k, &entries(&regions)));
                 let mut limit = None;
                 if let Some(Op::While(op)) = node.op()
                     && op.max_trips.is_some()
@@ -91,12 +91,12 @@ pub fn emit<'j>(
                     limit = Some(kept.limits.len());
                     kept.limits.push((**op, node.provenance().at.clone()));
                 }
-                code.steps.push(Step::Call(module.function(|e| control::emit(e, plan, homes, k, &regions, limit))));
+                code.steps.push(Step::Call(module.function(|e| control::emit(e, schedule, plan, k, &regions, limit))));
             }
         }
         kernels.push(code);
     }
-    let entry = drive(module, plan, &kernels);
+    let entry = drive(module, schedule, &kernels);
     Ok(Emission { entry, libraries, kernels })
 }
 
@@ -105,12 +105,18 @@ pub fn emit<'j>(
 const MAX_CASES: usize = 64;
 
 /// A `switch`: a function where there are few branches, and a tree of functions where there are many.
-fn switch(module: &mut Module<'_>, plan: &Plan<'_>, homes: &Homes, kernel: usize, regions: &[Emitted]) -> FunctionId {
+fn switch(
+    module: &mut Module<'_>,
+    schedule: &Schedule<'_>,
+    plan: &MemoryPlan,
+    kernel: usize,
+    regions: &[Emitted],
+) -> FunctionId {
     let mut function = |cases: &[Case], called: &[Emitted]| {
-        module.describe(|| describe::control(plan, kernel, &entries(called)));
-        module.function(|e| control::emit_cases(e, plan, homes, kernel, regions, cases))
+        module.describe(|| describe::control(schedule, kernel, &entries(called)));
+        module.function(|e| control::emit_cases(e, schedule, plan, kernel, regions, cases))
     };
-    let mut cases = control::cases(&plan.controls[&kernel]);
+    let mut cases = control::cases(&schedule.controls[&kernel]);
     while cases.len() > MAX_CASES {
         cases = cases.chunks(MAX_CASES).map(|group| Case::of_all(group, function(group, &[]))).collect();
     }
@@ -118,7 +124,7 @@ fn switch(module: &mut Module<'_>, plan: &Plan<'_>, homes: &Homes, kernel: usize
 }
 
 /// A function that runs all kernels in order.
-fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> FunctionId {
+fn drive(module: &mut Module<'_>, schedule: &Schedule<'_>, kernels: &[KernelCode]) -> FunctionId {
     let steps: Vec<Step> = kernels.iter().flat_map(|kernel| &kernel.steps).copied().collect();
     if let [Step::Call(only)] = steps[..] {
         return only;
@@ -129,7 +135,7 @@ fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> Fu
         module.describe(|| {
             describe::calls(steps.iter().map(|step| match *step {
                 Step::Call(function) => function.to_string(),
-                Step::Library { node, .. } => plan.graph.line(node),
+                Step::Library { node, .. } => schedule.graph.line(node),
             }))
         });
         drivers.push(module.function(|e| {
@@ -151,18 +157,18 @@ fn drive(module: &mut Module<'_>, plan: &Plan<'_>, kernels: &[KernelCode]) -> Fu
 /// Emits a region. What its table refers to is kept with the program.
 fn region<'j>(
     module: &mut Module<'j>,
-    plan: &'j Plan<'_>,
+    schedule: &'j Schedule<'_>,
     memory: &'j RegionMemory,
     kept: &mut Kept,
 ) -> Result<(Emitted, Vec<KernelCode>), Error> {
-    let Emission { entry, libraries, kernels } = emit(module, plan, &memory.homes, kept)?;
+    let Emission { entry, libraries, kernels } = emit(module, schedule, &memory.plan, kept)?;
     let mut constants = Vec::new();
-    for &id in &memory.homes.constants {
-        let constant = plan.constant(plan.value(id)).expect("bug: a constant without a value").clone();
+    for &id in &memory.plan.constants {
+        let constant = schedule.constant(schedule.value(id)).expect("bug: a constant without a value").clone();
         constants.push(constant.as_ptr() as usize);
         kept.constants.push(constant);
     }
-    constants.extend(kept.keep_numbers(&memory.homes.numbers));
+    constants.extend(kept.keep_numbers(&memory.plan.numbers));
     let addresses = libraries.iter().map(|call| std::ptr::from_ref(&**call) as usize).collect();
     kept.libraries.extend(libraries);
     Ok((Emitted { entry, constants, libraries: addresses }, kernels))
@@ -173,15 +179,15 @@ fn entries(regions: &[Emitted]) -> Vec<String> {
 }
 
 /// The call of a routine, whose operands and results are where the plan says.
-fn library_call(plan: &Plan<'_>, homes: &Homes, node: NodeId) -> LibraryCall {
-    let operands = plan.graph.operands(node).into_iter().map(|x| {
-        let access = plan.access(x);
-        Slice::new(homes.place(access.root), plan.ty(x).dtype, access.layout)
+fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId) -> LibraryCall {
+    let operands = schedule.graph.operands(node).into_iter().map(|x| {
+        let access = schedule.access(x);
+        Slice::new(plan.place(access.root), schedule.ty(x).dtype, access.layout)
     });
-    let results = results_of(plan.graph, node).map(|y| {
-        let ty = plan.ty(y);
-        Slice::new(homes.place(plan.id(y)), ty.dtype, Layout::row_major(&ty.shape))
+    let results = results_of(schedule.graph, node).map(|y| {
+        let ty = schedule.ty(y);
+        Slice::new(plan.place(schedule.id(y)), ty.dtype, Layout::row_major(&ty.shape))
     });
-    let op = plan.graph.node(node).op().expect("bug: an input among operations").clone();
+    let op = schedule.graph.node(node).op().expect("bug: an input among operations").clone();
     LibraryCall::new(op, operands.collect(), results.collect())
 }

@@ -2,17 +2,17 @@
 //!
 //! A region is planned and emitted as a program of its own, with a base table of its own. Its table, its working memory and
 //! what the loop itself needs lie in the scratch memory of the control kernel, which writes the addresses of inputs and
-//! outputs into the table before each call. The carry is kept twice: a trip reads one copy and writes the other.
+//! outputs into the table before each call. The carry is kept twice: a iteration reads one copy and writes the other.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::registers::{self, Collected, Memory, Registers, Slot};
 use super::rows::{Distance, Record, Rows};
-use crate::compile::abi::{ARENA, FIRST_INPUT, FRAME, Place, STACKS, Status, first_constant};
-use crate::compile::memory::{ControlMemory, Homes};
+use crate::compile::abi::{ARENA, Address, FIRST_INPUT, FRAME, STACKS, Status, first_constant};
+use crate::compile::memory::{ControlMemory, MemoryPlan};
 use crate::compile::runtime::{self, ADVANCE, CALL_WORDS, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN, REVERSE, call_library};
-use crate::compile::schedule::{ControlSchedule, Kernel, Plan, bytes_of};
+use crate::compile::schedule::{ControlSchedule, Kernel, Schedule, bytes_of};
 use crate::emit::{Emitter, FunctionId, Pointer, Reg, position as narrow, signed, wide};
 use crate::error::SourceLine;
 use crate::ir::{NodeId, Value, results_of};
@@ -52,13 +52,13 @@ impl Case {
 /// Emits some of the cases of a `switch`.
 pub fn emit_cases(
     e: &mut Emitter<'_>,
-    plan: &Plan<'_>,
-    homes: &Homes,
+    schedule: &Schedule<'_>,
+    plan: &MemoryPlan,
     kernel: usize,
     regions: &[Emitted],
     cases: &[Case],
 ) {
-    Frame::new(e, plan, homes, kernel, regions).switch(e, cases);
+    Frame::new(e, schedule, plan, kernel, regions).switch(e, cases);
 }
 
 /// The cases of a choice, in order.
@@ -77,14 +77,14 @@ pub fn cases(control: &ControlSchedule<'_>) -> Vec<Case> {
 /// Emits a control kernel. `limit` is the number of its limit among those of the program, if it is a loop that has one.
 pub fn emit(
     e: &mut Emitter<'_>,
-    plan: &Plan<'_>,
-    homes: &Homes,
+    schedule: &Schedule<'_>,
+    plan: &MemoryPlan,
     kernel: usize,
     regions: &[Emitted],
     limit: Option<usize>,
 ) {
-    let frame = Frame::new(e, plan, homes, kernel, regions);
-    match plan.graph.node(frame.node).op().expect("bug: an input among operations") {
+    let frame = Frame::new(e, schedule, plan, kernel, regions);
+    match schedule.graph.node(frame.node).op().expect("bug: an input among operations") {
         Op::Cond(_) => frame.cond(e),
         Op::Switch(_) => unreachable!("bug: a switch, which may take several functions"),
         Op::Checkpoint(_) => frame.branch(e, 0, 0),
@@ -98,18 +98,18 @@ pub fn emit(
 /// Emits a control kernel that fits into registers.
 pub fn emit_in_registers(
     e: &mut Emitter<'_>,
-    plan: &Plan<'_>,
-    homes: &Homes,
+    schedule: &Schedule<'_>,
+    plan: &MemoryPlan,
     node: NodeId,
     limits: &mut Vec<(While, Option<SourceLine>)>,
 ) {
     let stacks = e.base(STACKS);
     let registers = Registers { stacks, limits: RefCell::new(limits) };
-    let graph = plan.graph;
-    let operands = graph.operands(node).iter().map(|&x| operand(e, plan, homes, x)).collect();
+    let graph = schedule.graph;
+    let operands = graph.operands(node).iter().map(|&x| operand(e, schedule, plan, x)).collect();
     let places: Vec<Pointer> = results_of(graph, node)
         .map(|y| {
-            let Place { base, offset } = homes.place(plan.id(y));
+            let Address { base, offset } = plan.place(schedule.id(y));
             let base = e.base(base);
             e.offset(base, offset)
         })
@@ -133,17 +133,17 @@ pub fn emit_in_registers(
 }
 
 /// An operand of a kernel in registers: a scalar is loaded at once, an array where it is used.
-fn operand(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, x: Value) -> Slot {
-    let ty = plan.ty(x);
-    let access = plan.access(x);
+fn operand(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, x: Value) -> Slot {
+    let ty = schedule.ty(x);
+    let access = schedule.access(x);
     if ty.rank() == 0
         && !ty.stack
-        && let Some(constant) = plan.constant(x)
+        && let Some(constant) = schedule.constant(x)
     {
-        let element = constant.get(plan.element(x).unsigned_abs()).expect("bug: a view beyond its constant");
+        let element = constant.get(schedule.element(x).unsigned_abs()).expect("bug: a view beyond its constant");
         return Slot::Elements(vec![e.constant(element, 1)]);
     }
-    let Place { base, offset } = homes.place(access.root);
+    let Address { base, offset } = plan.place(access.root);
     let base = e.base(base);
     let address = e.offset(base, offset);
     if ty.stack {
@@ -155,8 +155,8 @@ fn operand(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, x: Value) -> Slo
 }
 
 struct Frame<'f, 'g> {
-    plan: &'f Plan<'g>,
-    homes: &'f Homes,
+    schedule: &'f Schedule<'g>,
+    plan: &'f MemoryPlan,
     control: &'f ControlSchedule<'g>,
     memory: &'f ControlMemory,
     regions: &'f [Emitted],
@@ -168,20 +168,20 @@ struct Frame<'f, 'g> {
 impl<'f, 'g> Frame<'f, 'g> {
     fn new(
         e: &mut Emitter<'_>,
-        plan: &'f Plan<'g>,
-        homes: &'f Homes,
+        schedule: &'f Schedule<'g>,
+        plan: &'f MemoryPlan,
         kernel: usize,
         regions: &'f [Emitted],
     ) -> Frame<'f, 'g> {
-        let Kernel::Control(node) = plan.kernels[kernel] else { unreachable!("bug: no control kernel") };
+        let Kernel::Control(node) = schedule.kernels[kernel] else { unreachable!("bug: no control kernel") };
         let arena = e.base(ARENA);
-        let scratch = e.offset(arena, homes.scratch[&kernel].offset);
+        let scratch = e.offset(arena, plan.scratch[&kernel].offset);
         let stacks = e.base(STACKS);
         Frame {
+            schedule,
             plan,
-            homes,
-            control: &plan.controls[&kernel],
-            memory: &homes.controls[&kernel],
+            control: &schedule.controls[&kernel],
+            memory: &plan.controls[&kernel],
             regions,
             node,
             scratch,
@@ -192,24 +192,24 @@ impl<'f, 'g> Frame<'f, 'g> {
 
 impl Frame<'_, '_> {
     fn operands(&self) -> Vec<Value> {
-        self.plan.graph.operands(self.node).to_vec()
+        self.schedule.graph.operands(self.node).to_vec()
     }
 
     fn results(&self) -> Vec<Value> {
-        results_of(self.plan.graph, self.node).collect()
+        results_of(self.schedule.graph, self.node).collect()
     }
 
     /// Where an operand lies, in row-major order.
     fn address(&self, e: &mut Emitter<'_>, x: Value) -> Pointer {
-        let access = self.plan.access(x);
+        let access = self.schedule.access(x);
         debug_assert!(access.layout.is_row_major(), "bug: an operand of control flow in another order");
-        let Place { base, offset } = self.homes.place(access.root);
+        let Address { base, offset } = self.plan.place(access.root);
         let base = e.base(base);
-        e.offset(base, offset + wide(access.layout.offset) * signed(self.plan.ty(x).dtype.size()))
+        e.offset(base, offset + wide(access.layout.offset) * signed(self.schedule.ty(x).dtype.size()))
     }
 
     fn result(&self, e: &mut Emitter<'_>, y: Value) -> Pointer {
-        let Place { base, offset } = self.homes.place(self.plan.id(y));
+        let Address { base, offset } = self.plan.place(self.schedule.id(y));
         let base = e.base(base);
         e.offset(base, offset)
     }
@@ -220,7 +220,7 @@ impl Frame<'_, '_> {
 
     /// Fills the part of a region's table that is the same for all calls.
     fn prepare(&self, e: &mut Emitter<'_>, region: usize) {
-        let (plan, memory) = (&self.control.regions[region], &self.memory.regions[region]);
+        let (schedule, memory) = (&self.control.regions[region], &self.memory.regions[region]);
         let code = &self.regions[region];
         let arena = self.place(e, memory.arena);
         let frame = self.place(e, memory.frame);
@@ -229,10 +229,10 @@ impl Frame<'_, '_> {
         self.set(e, region, STACKS, self.stacks);
         for (k, &address) in code.constants.iter().enumerate() {
             let address = e.pointer(address);
-            self.set(e, region, first_constant(plan.graph) + narrow(k), address);
+            self.set(e, region, first_constant(schedule.graph) + narrow(k), address);
         }
         for (k, &call) in code.libraries.iter().enumerate() {
-            let entry = memory.homes.first_library(plan) + 2 * narrow(k);
+            let entry = memory.plan.first_library(schedule) + 2 * narrow(k);
             let function = e.pointer(call_library as *const () as usize);
             self.set(e, region, entry, function);
             let call = e.pointer(call);
@@ -327,7 +327,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    /// What a trip has written the next one reads.
+    /// What a iteration has written the next one reads.
     fn swap_carry(&self, e: &mut Emitter<'_>, region: usize, first_input: usize) {
         for k in 0..self.memory.carry.len() {
             let (input, output) = (self.input(first_input + k), self.output(region, k));
@@ -363,11 +363,11 @@ impl Frame<'_, '_> {
         let word = self.place(e, self.memory.word);
         self.set(e, CONDITION, self.output(CONDITION, 0), word);
         let saved = self.results().split_off(op.carry);
-        let record = Record::of(&saved.iter().map(|&y| self.plan.ty(y).clone()).collect::<Vec<_>>());
+        let record = Record::of(&saved.iter().map(|&y| self.schedule.ty(y).clone()).collect::<Vec<_>>());
         let head = self.place(e, self.memory.head);
         let zero = e.index(0);
         [HEAD_DATA, HEAD_LEN, HEAD_CAPACITY].into_iter().for_each(|field| e.store_pointer(zero, head, field));
-        let (n_trips, _) = e.repeat_while(
+        let (n_iterations, _) = e.repeat_while(
             &[],
             |e, _, _| {
                 for k in 0..op.carry {
@@ -377,14 +377,14 @@ impl Frame<'_, '_> {
                 self.call_body(e, CONDITION);
                 e.load(word, 0, DType::Bool, 1)
             },
-            |e, trip, _| {
+            |e, iteration, _| {
                 if let (Some(max), Some(limit)) = (op.max_trips, limit) {
-                    e.return_if_equal(trip, max, Status::TooManyIterations(limit).number());
+                    e.return_if_equal(iteration, max, Status::TooManyIterations(limit).number());
                 }
                 if !saved.is_empty() {
-                    record.make_room(e, self.stacks, head, trip);
+                    record.make_room(e, self.stacks, head, iteration);
                     let data = e.load_pointer(head, HEAD_DATA);
-                    let row = e.advance(data, trip, signed(record.bytes));
+                    let row = e.advance(data, iteration, signed(record.bytes));
                     self.set_record(e, BODY, op.carry, row, &record);
                 }
                 self.call_body(e, BODY);
@@ -395,11 +395,11 @@ impl Frame<'_, '_> {
         self.finish_carry(e, BODY, 0);
         if !saved.is_empty() {
             let data = e.load_pointer(head, HEAD_DATA);
-            self.describe(e, &saved, data, n_trips, &record);
+            self.describe(e, &saved, data, n_iterations, &record);
         }
     }
 
-    /// Lets the outputs behind the carry be written into a record.
+    /// Lets the outputs after the carry be written into a record.
     fn set_record(&self, e: &mut Emitter<'_>, region: usize, first_output: usize, row: Pointer, record: &Record) {
         for (k, &offset) in record.offsets.iter().enumerate() {
             let place = e.offset(row, signed(offset));
@@ -442,8 +442,8 @@ impl Frame<'_, '_> {
             None => self.collect_stacks(e, &collected, n),
         };
         let start = e.index(0);
-        e.for_each(start, n, 1, &[], |e, trip, _| {
-            let row = if op.reverse { e.mirrored(trip, n) } else { trip };
+        e.for_each(start, n, 1, &[], |e, iteration, _| {
+            let row = if op.reverse { e.mirrored(iteration, n) } else { iteration };
             e.store_pointer(row, word, 0);
             for (k, rows) in xs.iter().enumerate() {
                 let address = rows.row(e, row);
@@ -489,8 +489,8 @@ impl Frame<'_, '_> {
     /// The rows of an operand.
     fn rows(&self, e: &mut Emitter<'_>, x: Value) -> Rows {
         let address = self.address(e, x);
-        match self.plan.ty(x).row() {
-            _ if self.plan.ty(x).stack => {
+        match self.schedule.ty(x).row() {
+            _ if self.schedule.ty(x).stack => {
                 let start = e.load_pointer(address, 0);
                 Rows { start, distance: Distance::Loaded(e.load_pointer(address, 8)) }
             }
@@ -501,7 +501,7 @@ impl Frame<'_, '_> {
 
     fn written_rows(&self, e: &mut Emitter<'_>, y: Value) -> Rows {
         let start = self.result(e, y);
-        Rows::of_array(start, self.plan.ty(y))
+        Rows::of_array(start, self.schedule.ty(y))
     }
 
     /// Stacks of known length: their memory is taken at once.
@@ -509,7 +509,7 @@ impl Frame<'_, '_> {
         if collected.is_empty() {
             return Vec::new();
         }
-        let record = Record::of(&collected.iter().map(|&y| self.plan.ty(y).clone()).collect::<Vec<_>>());
+        let record = Record::of(&collected.iter().map(|&y| self.schedule.ty(y).clone()).collect::<Vec<_>>());
         let head = self.place(e, self.memory.head);
         let bytes = e.index(signed(record.bytes));
         let status = e.call_address(runtime::reserve as *const () as usize, &[self.stacks, head, bytes, n]);

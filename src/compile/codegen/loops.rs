@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use super::cascade::Position;
-use crate::compile::abi::Place;
+use crate::compile::abi::Address;
 use crate::compile::memory::{
-    Action, Cascade, CascadeKind, Fill, FillWith, Homes, Nest, Operand, Stream, TILE_BYTES, Work,
+    Action, Cascade, CascadeKind, Fill, FillWith, MemoryPlan, Nest, Operand, Stream, TILE_BYTES, Work,
 };
-use crate::compile::schedule::{LoopKernel, Plan, fills_at_once};
+use crate::compile::schedule::{LoopKernel, Schedule, fills_at_once};
 use crate::emit::{Emitter, Pointer, Reg, short, signed, unsigned, wide};
 use crate::ir::NodeId;
 use crate::math::{self, linear};
@@ -19,18 +19,18 @@ use crate::op::{ACCUMULATORS, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
 
 /// Emits a loop kernel as one function.
-pub fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, kernel: usize, nest: &LoopKernel) {
-    let nest = Nest::new(plan, homes, kernel, nest);
+pub fn emit(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, kernel: usize, nest: &LoopKernel) {
+    let nest = Nest::new(schedule, plan, kernel, nest);
     let mut bases: Vec<u32> = nest.streams.iter().map(|stream| stream.place.base).collect();
-    bases.extend(homes.scratch.get(&kernel).map(|place| place.base));
+    bases.extend(plan.scratch.get(&kernel).map(|place| place.base));
     bases.sort_unstable();
     bases.dedup();
     e.load_bases(bases);
-    nest.emit(e, homes.scratch.get(&kernel).copied());
+    nest.emit(e, plan.scratch.get(&kernel).copied());
 }
 
 impl Nest<'_, '_> {
-    fn emit(&self, e: &mut Emitter<'_>, scratch: Option<Place>) {
+    fn emit(&self, e: &mut Emitter<'_>, scratch: Option<Address>) {
         self.fills.iter().for_each(|fill| fill.emit(e));
         if self.extents.contains(&0) {
             return;
@@ -198,10 +198,10 @@ impl Fill {
                 e.splat(number, lanes)
             }
         };
-        for stretch in &self.stretches {
-            let place = self.place.beyond(signed(stretch.start * self.dtype.size()));
+        for segment in &self.segments {
+            let place = self.place.beyond(signed(segment.start * self.dtype.size()));
             let start = e.within_reach(base, place.offset);
-            fill(e, start, stretch.len(), numbers);
+            fill(e, start, segment.len(), numbers);
         }
     }
 }
@@ -577,7 +577,7 @@ impl Body<'_, '_, '_, '_> {
                 })
                 .collect();
             let result = match work.action {
-                Action::Inline(node) => inline(e, self.tile.nest.plan, node, &x),
+                Action::Inline(node) => inline(e, self.tile.nest.schedule, node, &x),
                 Action::Move => x[0],
                 Action::AddToZero => {
                     let zero = e.constant_like(0.0, x[0]);
@@ -695,6 +695,6 @@ impl Body<'_, '_, '_, '_> {
     }
 }
 
-fn inline(e: &mut Emitter<'_>, plan: &Plan<'_>, node: NodeId, x: &[Reg]) -> Reg {
-    plan.graph.node(node).op().expect("bug: an input among operations").code(e, x)
+fn inline(e: &mut Emitter<'_>, schedule: &Schedule<'_>, node: NodeId, x: &[Reg]) -> Reg {
+    schedule.graph.node(node).op().expect("bug: an input among operations").code(e, x)
 }

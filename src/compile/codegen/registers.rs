@@ -51,7 +51,7 @@ pub enum Collected {
 pub struct Registers<'r> {
     /// The memory of stacks.
     pub stacks: Pointer,
-    /// The loops of the program whose trips are limited.
+    /// The loops of the program whose iterations are limited.
     pub limits: RefCell<&'r mut Vec<(While, Option<SourceLine>)>>,
 }
 
@@ -185,7 +185,7 @@ impl Registers<'_> {
             limits.push((*op, at));
             (max, Status::TooManyIterations(limits.len() - 1).number())
         });
-        let (n_trips, last) = e.repeat_while(
+        let (n_iterations, last) = e.repeat_while(
             &start,
             |e, _, carried| {
                 let holds = self.released(e, condition, |e| {
@@ -193,16 +193,16 @@ impl Registers<'_> {
                 });
                 holds[0][0]
             },
-            |e, trip, carried| {
+            |e, iteration, carried| {
                 if let Some((max, status)) = limit {
-                    e.return_if_equal(trip, max, status);
+                    e.return_if_equal(iteration, max, status);
                 }
                 let outputs =
                     self.released(e, body, |e| self.region(e, body, with_fixed(carried), 1, &outputs_of(body)));
                 if let Some(head) = head {
-                    record.make_room(e, self.stacks, head, trip);
+                    record.make_room(e, self.stacks, head, iteration);
                     let data = e.load_pointer(head, HEAD_DATA);
-                    let row = e.advance(data, trip, signed(record.bytes));
+                    let row = e.advance(data, iteration, signed(record.bytes));
                     for (y, &offset) in outputs[op.carry..].iter().zip(&record.offsets) {
                         store(e, y, row, offset);
                     }
@@ -213,7 +213,7 @@ impl Registers<'_> {
         let mut results = unflatten(last, carry_types);
         if let Some(head) = head {
             let data = e.load_pointer(head, HEAD_DATA);
-            results.extend(record.offsets.iter().map(|&offset| stack(e, data, offset, n_trips, &record)));
+            results.extend(record.offsets.iter().map(|&offset| stack(e, data, offset, n_iterations, &record)));
         }
         results
     }
@@ -264,13 +264,13 @@ impl Registers<'_> {
             }
             Collected::Stacks => self.collect_stacks(e, ys, n),
         };
-        let trips = Trips { op, body, xs, fixed, rows, carry_types: &types[..op.carry], n, registers: self };
-        let lanes = trips.lanes();
-        let mut trip = e.index(0);
+        let iterations = Iterations { op, body, xs, fixed, rows, carry_types: &types[..op.carry], n, registers: self };
+        let lanes = iterations.lanes();
+        let mut iteration = e.index(0);
         let mut carried = start;
         for lanes in if lanes > 1 { vec![lanes, 1] } else { vec![1] } {
-            (trip, carried) = e.for_each(trip, n, i64::from(lanes), &carried, |e, trip, carried| {
-                self.released(e, body, |e| trips.once(e, trip, carried, lanes))
+            (iteration, carried) = e.for_each(iteration, n, i64::from(lanes), &carried, |e, iteration, carried| {
+                self.released(e, body, |e| iterations.once(e, iteration, carried, lanes))
             });
         }
         let mut all = unflatten(carried, &types[..op.carry]);
@@ -302,8 +302,8 @@ fn stack(e: &mut Emitter<'_>, data: Pointer, offset: usize, n: Pointer, record: 
     Slot::Stack { start: e.offset(data, signed(offset)), distance: e.index(signed(record.bytes)), n }
 }
 
-/// The trips of a scan.
-struct Trips<'t, 'r> {
+/// The iterations of a scan.
+struct Iterations<'t, 'r> {
     op: &'t Scan,
     body: &'t Graph,
     xs: &'t [Slot],
@@ -315,7 +315,7 @@ struct Trips<'t, 'r> {
     registers: &'t Registers<'r>,
 }
 
-impl Trips<'_, '_> {
+impl Iterations<'_, '_> {
     /// How many rows go side by side.
     fn lanes(&self) -> u8 {
         let sums_only = (0..self.op.carry).all(|k| self.term(k).is_some());
@@ -362,12 +362,12 @@ impl Trips<'_, '_> {
         (uses(carry) == 1 && uses(next) == 1).then_some(term)
     }
 
-    /// As many trips as there are lanes; gives the next carry.
-    fn once(&self, e: &mut Emitter<'_>, trip: Pointer, carried: &[Reg], lanes: u8) -> Vec<Reg> {
+    /// As many iterations as there are lanes; gives the next carry.
+    fn once(&self, e: &mut Emitter<'_>, iteration: Pointer, carried: &[Reg], lanes: u8) -> Vec<Reg> {
         let mut indices = Vec::new();
         for lane in 0..i64::from(lanes) {
-            let trip = e.offset(trip, lane);
-            indices.push(if self.op.reverse { e.mirrored(trip, self.n) } else { trip });
+            let iteration = e.offset(iteration, lane);
+            indices.push(if self.op.reverse { e.mirrored(iteration, self.n) } else { iteration });
         }
         let numbers: Vec<Reg> = indices.iter().map(|&index| e.number(index)).collect();
         // Lanes of integers stand beside those of `f64` only.

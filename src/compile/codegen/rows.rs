@@ -53,11 +53,11 @@ impl Record {
 }
 
 impl Record {
-    /// Makes room on the stack for the record of a trip.
-    pub fn make_room(&self, e: &mut Emitter<'_>, stacks: Pointer, head: Pointer, trip: Pointer) {
+    /// Makes room on the stack for the record of a iteration.
+    pub fn make_room(&self, e: &mut Emitter<'_>, stacks: Pointer, head: Pointer, iteration: Pointer) {
         let capacity = e.load_pointer(head, HEAD_CAPACITY);
-        e.when_equal(trip, capacity, |e| {
-            e.store_pointer(trip, head, HEAD_LEN);
+        e.when_equal(iteration, capacity, |e| {
+            e.store_pointer(iteration, head, HEAD_LEN);
             let bytes = e.index(signed(self.bytes));
             let status = e.call_address(runtime::grow as *const () as usize, &[stacks, head, bytes]);
             e.return_status(status);

@@ -5,48 +5,48 @@ use smallvec::SmallVec;
 
 use super::address::Addresses;
 use super::{element, loops};
-use crate::compile::abi::{FIRST_INPUT, FRAME, Place};
-use crate::compile::memory::{Element, Homes, Read, Residence, filler, is_negation, loses_registers, places};
+use crate::compile::abi::{Address, FIRST_INPUT, FRAME};
+use crate::compile::memory::{Element, MemoryPlan, Read, Spills, filler, is_negation, loses_registers, places};
 use crate::compile::schedule::calls::{self, Joint};
-use crate::compile::schedule::{Plan, ScalarOp, ValueId};
+use crate::compile::schedule::{ScalarOp, Schedule, ValueId};
 use crate::emit::{Emitter, Reg, position, short, signed, wide};
 use crate::ir::{NodeId, Operation, Value};
 use crate::math;
 use crate::op::{Instruction, Lowering, Monoid};
 use crate::value::{DType, Scalar, Type};
 
-/// Emits one stretch of a scalar kernel.
-pub fn emit(e: &mut Emitter<'_>, plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp], residence: &Residence) {
-    e.load_bases((homes.frame_slots > 0).then_some(FRAME));
-    e.load_bases(homes.numbers_base(plan));
+/// Emits one segment of a scalar kernel.
+pub fn emit(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, ops: &[ScalarOp], spills: &Spills) {
+    e.load_bases((plan.frame_slots > 0).then_some(FRAME));
+    e.load_bases(plan.numbers_base(schedule));
     let mut block = Block {
+        schedule,
         plan,
-        homes,
         registers: FxHashMap::default(),
-        reads: residence.reads.iter(),
-        uses: residence.uses.iter(),
-        negations: negations_in_registers(plan, homes, ops),
+        reads: spills.reads.iter(),
+        uses: spills.uses.iter(),
+        negations: negations_in_registers(schedule, plan, ops),
         addresses: Addresses::default(),
         mask: None,
         waiting: SmallVec::new(),
         with_loads: FxHashSet::default(),
         operands: Operands::default(),
     };
-    for step in calls::steps(plan, ops) {
+    for step in calls::steps(schedule, ops) {
         block.emit(e, step);
     }
     block.settle(e);
 }
 
 /// The negations that something else than an `fma` reads, or that are stored.
-fn negations_in_registers(plan: &Plan<'_>, homes: &Homes, ops: &[ScalarOp]) -> FxHashSet<ValueId> {
-    let negations = ops.iter().filter_map(|&op| node_of(op)).filter(|&node| is_negation(plan, node));
-    let ids = negations.map(|node| plan.id(node.into()));
-    let (mut stand, fused): (FxHashSet<ValueId>, FxHashSet<ValueId>) = ids.partition(|&id| homes.get(id).is_some());
+fn negations_in_registers(schedule: &Schedule<'_>, plan: &MemoryPlan, ops: &[ScalarOp]) -> FxHashSet<ValueId> {
+    let negations = ops.iter().filter_map(|&op| node_of(op)).filter(|&node| is_negation(schedule, node));
+    let ids = negations.map(|node| schedule.id(node.into()));
+    let (mut stand, fused): (FxHashSet<ValueId>, FxHashSet<ValueId>) = ids.partition(|&id| plan.get(id).is_some());
     if !fused.is_empty() {
-        let is_fma = |node: NodeId| plan.instruction(node) == Some(Instruction::Fma);
+        let is_fma = |node: NodeId| schedule.instruction(node) == Some(Instruction::Fma);
         let readers = ops.iter().filter(|op| !node_of(**op).is_some_and(is_fma));
-        let read = readers.flat_map(|&x| plan.scalar_operands(x)).map(|x| plan.root(x));
+        let read = readers.flat_map(|&x| schedule.scalar_operands(x)).map(|x| schedule.root(x));
         stand.extend(read.filter(|root| fused.contains(root)));
     }
     stand
@@ -63,8 +63,8 @@ fn node_of(op: ScalarOp) -> Option<NodeId> {
 type Elements = SmallVec<[Reg; 2]>;
 
 struct Block<'p, 'g> {
-    plan: &'p Plan<'g>,
-    homes: &'p Homes,
+    schedule: &'p Schedule<'g>,
+    plan: &'p MemoryPlan,
     /// The register into which an element was last loaded, or in which it was made.
     registers: FxHashMap<Element, Reg>,
     /// What is known of the reads to come.
@@ -89,7 +89,7 @@ struct Waiting {
     element: Element,
     register: Reg,
     /// Where it is stored then.
-    home: Option<Place>,
+    home: Option<Address>,
 }
 
 /// The most elements that wait for the end of a block.
@@ -108,15 +108,15 @@ struct Operands {
 
 impl Block<'_, '_> {
     fn emit(&mut self, e: &mut Emitter<'_>, step: &[ScalarOp]) {
-        let loses = loses_registers(self.plan, step[0]);
+        let loses = loses_registers(self.schedule, step[0]);
         if !self.waiting.is_empty() {
-            let mut read = step.iter().flat_map(|&op| self.plan.scalar_operands(op)).map(|x| self.plan.root(x));
+            let mut read = step.iter().flat_map(|&op| self.schedule.scalar_operands(op)).map(|x| self.schedule.root(x));
             if loses || read.any(|root| self.waiting.iter().any(|waiting| waiting.element.0 == root)) {
                 self.settle(e);
             }
         }
         self.operands = Operands::default();
-        match calls::joint_call(self.plan, step) {
+        match calls::joint_call(self.schedule, step) {
             Some(joint) => self.call(e, &joint, step),
             None => step.iter().for_each(|&op| self.op(e, op)),
         }
@@ -139,7 +139,7 @@ impl Block<'_, '_> {
         }
     }
 
-    fn store(&mut self, e: &mut Emitter<'_>, x: Reg, home: Option<Place>) {
+    fn store(&mut self, e: &mut Emitter<'_>, x: Reg, home: Option<Address>) {
         if let Some(place) = home {
             let (address, offset) = self.addresses.near(e, place);
             e.store(x, address, offset);
@@ -150,7 +150,7 @@ impl Block<'_, '_> {
     fn call(&mut self, e: &mut Emitter<'_>, joint: &Joint, step: &[ScalarOp]) {
         let results = match joint {
             Joint::One(f) => {
-                let operands = step.iter().flat_map(|&op| self.plan.scalar_operands(op));
+                let operands = step.iter().flat_map(|&op| self.schedule.scalar_operands(op));
                 let x: Vec<Reg> = operands.flat_map(|x| self.elements(e, x)).collect();
                 e.math1_many(*f, &x)
             }
@@ -160,7 +160,7 @@ impl Block<'_, '_> {
         self.operands = Operands::default();
         let mut results = &results[..];
         for node in step.iter().filter_map(|&op| node_of(op)) {
-            let (own, others) = results.split_at(self.plan.ty(node.into()).size());
+            let (own, others) = results.split_at(self.schedule.ty(node.into()).size());
             self.define(e, node, own);
             results = others;
         }
@@ -170,12 +170,12 @@ impl Block<'_, '_> {
     fn couple(&mut self, e: &mut Emitter<'_>, couple: math::Couple, step: &[ScalarOp]) -> Vec<Reg> {
         let (mut known, mut x): (Vec<Element>, Vec<Reg>) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
-        for (node, f) in step.iter().filter_map(|&op| calls::function(self.plan, op)) {
+        for (node, f) in step.iter().filter_map(|&op| calls::function(self.schedule, op)) {
             let function = usize::from(f == couple.functions()[1]);
-            let operand = self.plan.graph.operands(node)[0];
-            for place in places(self.plan, operand) {
+            let operand = self.schedule.graph.operands(node)[0];
+            for place in places(self.schedule, operand) {
                 let register = self.element(e, operand, place);
-                let element = (self.plan.root(operand), place);
+                let element = (self.schedule.root(operand), place);
                 let k = known.iter().position(|&other| other == element).unwrap_or_else(|| {
                     known.push(element);
                     x.push(register);
@@ -191,28 +191,28 @@ impl Block<'_, '_> {
         match op {
             ScalarOp::Node(node) => self.node(e, node),
             ScalarOp::Output { from, output } => {
-                let base = FIRST_INPUT + position(self.plan.graph.inputs().len() + output);
-                self.copy(e, from, Place { base, offset: 0 }, 1);
+                let base = FIRST_INPUT + position(self.schedule.graph.inputs().len() + output);
+                self.copy(e, from, Address { base, offset: 0 }, 1);
             }
             ScalarOp::Part { from, node, first, step } => {
-                let place = self.homes.place(self.plan.id(node.into()));
-                let size = signed(self.plan.ty(from).dtype.size());
+                let place = self.plan.place(self.schedule.id(node.into()));
+                let size = signed(self.schedule.ty(from).dtype.size());
                 self.copy(e, from, place.beyond(i64::from(first) * size), step.into());
             }
             ScalarOp::Fill { with, node, first, n } => {
-                let place = self.homes.place(self.plan.id(node.into()));
+                let place = self.plan.place(self.schedule.id(node.into()));
                 self.fill(e, with, (place, first), n as usize);
             }
             ScalarOp::Guard(guard) => {
-                let guarded = &self.plan.graph.guards()[guard];
-                let x = self.element(e, guarded.value, self.plan.element(guarded.value));
+                let guarded = &self.schedule.graph.guards()[guard];
+                let x = self.element(e, guarded.value, self.schedule.element(guarded.value));
                 e.return_unless(x, guarded.expect, short(guard) + 1);
             }
         }
     }
 
     /// Stores the elements of a value, so many elements from each to the next.
-    fn copy(&mut self, e: &mut Emitter<'_>, from: Value, place: Place, step: i64) {
+    fn copy(&mut self, e: &mut Emitter<'_>, from: Value, place: Address, step: i64) {
         for (k, x) in self.elements(e, from).into_iter().enumerate() {
             let distance = signed(k) * step * signed(x.dtype().size());
             self.store(e, x, Some(place.beyond(distance)));
@@ -220,11 +220,11 @@ impl Block<'_, '_> {
     }
 
     /// Sets elements from the given one on to a constant.
-    fn fill(&mut self, e: &mut Emitter<'_>, with: Value, (place, first): (Place, u32), n: usize) {
-        let number = filler(self.plan, with);
+    fn fill(&mut self, e: &mut Emitter<'_>, with: Value, (place, first): (Address, u32), n: usize) {
+        let number = filler(self.schedule, with);
         let lanes = if n == 1 { 1 } else { loops::lanes_of([number.dtype()]) };
         let in_memory = match number {
-            Scalar::F64(number) => self.homes.place_of(self.plan, number),
+            Scalar::F64(number) => self.plan.place_of(self.schedule, number),
             Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
         };
         let numbers = match in_memory {
@@ -239,15 +239,15 @@ impl Block<'_, '_> {
     }
 
     fn node(&mut self, e: &mut Emitter<'_>, node: NodeId) {
-        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
-        let operands = self.plan.graph.operands(node);
-        let ty = self.plan.ty(node.into());
+        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let operands = self.schedule.graph.operands(node);
+        let ty = self.schedule.ty(node.into());
         if let Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
             let results = self.elementwise(e, node, &operands, ty.size());
             return self.define(e, node, &results);
         }
         let x: Vec<Vec<Reg>> = operands.iter().map(|&x| self.elements(e, x).into_vec()).collect();
-        let types: Vec<&Type> = operands.iter().map(|&x| self.plan.ty(x)).collect();
+        let types: Vec<&Type> = operands.iter().map(|&x| self.schedule.ty(x)).collect();
         let results = element::compute(e, op, &x, &types, ty, 1);
         self.define(e, node, &results);
     }
@@ -257,21 +257,21 @@ impl Block<'_, '_> {
     fn elementwise(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Elements {
         let mut known: SmallVec<[Known; 4]> = SmallVec::new();
         for (slot, &operand) in operands.iter().enumerate() {
-            let is_number = self.homes.number(self.plan, node, slot, true).is_some();
+            let is_number = self.plan.number(self.schedule, node, slot, true).is_some();
             known.push(if is_number { Known::Number } else { self.known(e, operand) });
         }
         // In code of one pass, blocks are not cut, so that few loads are taken by instructions.
         let beside_load = self.operands.beside_load && e.takes_loads_between_blocks();
         for (slot, &operand) in operands.iter().enumerate() {
             if let Known::Number = known[slot] {
-                known[slot] = match self.homes.number(self.plan, node, slot, beside_load) {
+                known[slot] = match self.plan.number(self.schedule, node, slot, beside_load) {
                     Some(place) => Known::At(place),
                     None => self.known(e, operand),
                 };
             }
         }
         // A sum is made in the register of the first factor, or in that of a copy if that is read again.
-        let is_fma = self.plan.instruction(node) == Some(Instruction::Fma);
+        let is_fma = self.schedule.instruction(node) == Some(Instruction::Fma);
         if is_fma && known[0].stays() && !known[1].stays() {
             known.swap(0, 1);
         }
@@ -298,13 +298,13 @@ impl Block<'_, '_> {
 
     /// One element of the result of an elementwise operation.
     fn one(&mut self, e: &mut Emitter<'_>, node: NodeId, mut x: SmallVec<[Reg; 4]>) -> Reg {
-        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
         // Instructions take their last operand from memory, where constants are.
-        if op.commutes() && self.plan.constant(self.plan.graph.operands(node)[0]).is_some() {
+        if op.commutes() && self.schedule.constant(self.schedule.graph.operands(node)[0]).is_some() {
             x.swap(0, 1);
         }
         match op.lower() {
-            Lowering::Elementwise if self.negations.contains(&self.plan.id(node.into())) => {
+            Lowering::Elementwise if self.negations.contains(&self.schedule.id(node.into())) => {
                 let mask = self.mask(e);
                 e.neg_by(x[0], mask)
             }
@@ -316,28 +316,28 @@ impl Block<'_, '_> {
     }
 
     fn mask(&mut self, e: &mut Emitter<'_>) -> Reg {
-        let mask = self.mask.unwrap_or_else(|| self.load_number(e, self.homes.sign(self.plan)));
+        let mask = self.mask.unwrap_or_else(|| self.load_number(e, self.plan.sign(self.schedule)));
         *self.mask.insert(mask)
     }
 
     /// A number from memory for one instruction.
-    fn number(&mut self, e: &mut Emitter<'_>, place: Place) -> Reg {
+    fn number(&mut self, e: &mut Emitter<'_>, place: Address) -> Reg {
         self.operands.with_loads = true;
         self.load_number(e, place)
     }
 
-    fn load_number(&mut self, e: &mut Emitter<'_>, place: Place) -> Reg {
+    fn load_number(&mut self, e: &mut Emitter<'_>, place: Address) -> Reg {
         let (address, offset) = self.addresses.near(e, place);
         e.load(address, offset, DType::F64, 1)
     }
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
-        let id = self.plan.id(node.into());
-        let home = self.homes.get(id);
+        let id = self.schedule.id(node.into());
+        let home = self.plan.get(id);
         // A negation may be taken by the instructions that read it, if it is in their block.
         let may_wait = self.operands.with_loads
             && e.takes_loads_between_blocks()
-            && (self.plan.instruction(node) != Some(Instruction::Neg) || self.negations.contains(&id));
+            && (self.schedule.instruction(node) != Some(Instruction::Neg) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
             let element = (id, k.cast_signed());
             let home = home.map(|place| place.beyond(signed(k * x.dtype().size())));
@@ -359,16 +359,16 @@ impl Block<'_, '_> {
 
     /// The elements of a value, in row-major order.
     fn elements(&mut self, e: &mut Emitter<'_>, x: Value) -> Elements {
-        places(self.plan, x).into_iter().map(|place| self.element(e, x, place)).collect()
+        places(self.schedule, x).into_iter().map(|place| self.element(e, x, place)).collect()
     }
 
     /// The element at a place of the value's root.
     fn element(&mut self, e: &mut Emitter<'_>, x: Value, element: isize) -> Reg {
-        if let Some(constant) = self.plan.constant(x) {
+        if let Some(constant) = self.schedule.constant(x) {
             let element = constant.get(element.unsigned_abs()).expect("bug: a view beyond its constant");
             return e.constant(element, 1);
         }
-        let root = self.plan.root(x);
+        let root = self.schedule.root(x);
         let read = *self.reads.next().expect("bug: a read that was not foreseen");
         self.operands.stay |= read.stays;
         if read.is_hit {
@@ -377,8 +377,8 @@ impl Block<'_, '_> {
         }
         self.operands.beside_load |= !read.stays;
         self.operands.with_loads |= !read.stays;
-        let place = self.homes.place(root);
-        let dtype = self.plan.ty(x).dtype;
+        let place = self.plan.place(root);
+        let dtype = self.schedule.ty(x).dtype;
         let (address, offset) = self.addresses.near(e, place.beyond(wide(element) * signed(dtype.size())));
         let register = e.load(address, offset, dtype, 1);
         self.registers.insert((root, element), register);
@@ -391,7 +391,7 @@ enum Known {
     /// In registers, and whether it is read again later.
     Elements(Elements, bool),
     /// A number in memory.
-    At(Place),
+    At(Address),
     /// A number of which it is not known yet where it is read.
     Number,
 }

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rustc_hash::FxHashMap;
 
 use super::nest;
-use super::plan::{ControlMemory, Homes, filler, is_negation, number_in_memory};
-use super::residence::{self, Residence};
-use crate::compile::abi::{ARENA, FIRST_INPUT, FRAME, Place, first_constant};
-use crate::compile::schedule::{Item, Kernel, LoopKernel, Plan, ScalarOp, Source, ValueId};
+use super::plan::{ControlMemory, MemoryPlan, filler, is_negation, number_in_memory};
+use super::spills::{self, Spills};
+use crate::compile::abi::{ARENA, Address, FIRST_INPUT, FRAME, first_constant};
+use crate::compile::schedule::{Item, Kernel, LoopKernel, ScalarOp, Schedule, Source, ValueId};
 use crate::emit::{MAX_BYTES, position, signed, unsigned};
 use crate::ir::{Operands, Value, results_of};
 use crate::op::Op;
@@ -29,11 +29,11 @@ struct Lives {
 }
 
 /// Assigns memory to all values that need it, on several threads if `parallel`.
-pub fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
-    let residence = residence::all(plan, parallel);
-    let lives = find_lives(plan, &residence);
-    let mut homes = Homes {
-        places: fixed_places(plan),
+pub fn allocate(schedule: &Schedule<'_>, parallel: bool) -> MemoryPlan {
+    let spills = spills::all(schedule, parallel);
+    let lives = find_lives(schedule, &spills);
+    let mut plan = MemoryPlan {
+        places: fixed_places(schedule),
         scratch: HashMap::new(),
         constants: Vec::new(),
         numbers: Vec::new(),
@@ -41,82 +41,82 @@ pub fn allocate(plan: &Plan<'_>, parallel: bool) -> Homes {
         arena_bytes: 0,
         row_bytes: 0,
         frame_slots: 0,
-        controls: controls(plan),
-        residence,
+        controls: controls(schedule),
+        spills,
     };
-    place_constants(plan, &mut homes);
+    place_constants(schedule, &mut plan);
     let mut inside: FxHashMap<ValueId, Vec<ValueId>> = FxHashMap::default();
-    for (root, owner) in plan.all_inside() {
+    for (root, owner) in schedule.aliases() {
         inside.entry(owner).or_default().push(root);
     }
-    let mut allocator = Allocator { plan, lives, homes, inside, arena: Arena::default(), free_slots: Vec::new() };
+    let mut allocator = Allocator { schedule, lives, plan, inside, arena: Arena::default(), free_slots: Vec::new() };
     allocator.run();
-    let Allocator { mut homes, arena, .. } = allocator;
-    (homes.arena_bytes, homes.row_bytes) = (arena.end, arena.peak_row_bytes);
-    homes
+    let Allocator { mut plan, arena, .. } = allocator;
+    (plan.arena_bytes, plan.row_bytes) = (arena.end, arena.peak_row_bytes);
+    plan
 }
 
 /// The memory of control flow that has regions of its own.
-fn controls(plan: &Plan<'_>) -> HashMap<usize, ControlMemory> {
-    let with_regions = plan.controls.iter().filter(|(_, control)| !control.in_registers);
+fn controls(schedule: &Schedule<'_>) -> HashMap<usize, ControlMemory> {
+    let with_regions = schedule.controls.iter().filter(|(_, control)| !control.in_registers);
     let layouts = with_regions.map(|(&k, control)| {
-        let Kernel::Control(node) = plan.kernels[k] else { unreachable!("bug: no control kernel") };
-        let homes = control.regions.iter().map(|region| allocate(region, false)).collect();
-        (k, ControlMemory::new(plan.graph, node, control, homes))
+        let Kernel::Control(node) = schedule.kernels[k] else { unreachable!("bug: no control kernel") };
+        let plan = control.regions.iter().map(|region| allocate(region, false)).collect();
+        (k, ControlMemory::new(schedule.graph, node, control, plan))
     });
     layouts.collect()
 }
 
-fn find_lives(plan: &Plan<'_>, residence: &HashMap<usize, Vec<Residence>>) -> Lives {
-    let n_values = plan.n_values();
+fn find_lives(schedule: &Schedule<'_>, spills: &HashMap<usize, Vec<Spills>>) -> Lives {
+    let n_values = schedule.n_values();
     let mut lives = Lives { needs_memory: vec![false; n_values], last_use: vec![0; n_values] };
-    for (root, owner) in plan.all_inside() {
+    for (root, owner) in schedule.aliases() {
         lives.needs_memory[root] = true;
         lives.needs_memory[owner] = true;
     }
     let mut tick = 0;
-    for (k, kernel) in plan.kernels.iter().enumerate() {
+    for (k, kernel) in schedule.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(code) => {
-                let mut reads = residence[&k].iter().flat_map(|stretch| &stretch.reads);
+                let mut reads = spills[&k].iter().flat_map(|segment| &segment.reads);
                 for &op in &code.ops {
                     tick += 1;
-                    for x in plan.scalar_operands(op) {
-                        let root = plan.root(x);
-                        lives.last_use[owner(plan, root)] = tick;
-                        if plan.constant(x).is_none() {
-                            let misses = reads.by_ref().take(plan.ty(x).size()).filter(|read| !read.is_hit).count();
+                    for x in schedule.scalar_operands(op) {
+                        let root = schedule.root(x);
+                        lives.last_use[owner(schedule, root)] = tick;
+                        if schedule.constant(x).is_none() {
+                            let misses = reads.by_ref().take(schedule.ty(x).size()).filter(|read| !read.is_hit).count();
                             lives.needs_memory[root] |= misses > 0;
                         }
                     }
                     if let ScalarOp::Part { node, .. } | ScalarOp::Fill { node, .. } = op {
-                        lives.needs_memory[plan.id(node.into())] = true;
+                        lives.needs_memory[schedule.id(node.into())] = true;
                     }
                 }
             }
             Kernel::Loop(nest) => {
                 tick += 1;
                 for item in &nest.items {
-                    for x in plan.item_operands(item) {
-                        let root = plan.root(x);
-                        lives.needs_memory[root] |= plan.source(root) != Source::Item(k);
-                        lives.last_use[owner(plan, root)] = tick;
+                    for x in schedule.item_operands(item) {
+                        let root = schedule.root(x);
+                        lives.needs_memory[root] |= schedule.source(root) != Source::Item(k);
+                        lives.last_use[owner(schedule, root)] = tick;
                     }
                     if item.result().is_none()
                         && let Some(node) = item.stored_result()
                     {
-                        lives.needs_memory[plan.id(node.into())] = true;
+                        lives.needs_memory[schedule.id(node.into())] = true;
                     }
                 }
             }
             Kernel::Library(node) | Kernel::Control(node) => {
                 tick += 1;
-                for x in plan.graph.operands(*node) {
-                    lives.needs_memory[plan.root(x)] = true;
-                    lives.last_use[owner(plan, plan.root(x))] = tick;
+                for x in schedule.graph.operands(*node) {
+                    lives.needs_memory[schedule.root(x)] = true;
+                    lives.last_use[owner(schedule, schedule.root(x))] = tick;
                 }
-                for result in results_of(plan.graph, *node) {
-                    lives.needs_memory[plan.id(result)] = true;
+                for result in results_of(schedule.graph, *node) {
+                    lives.needs_memory[schedule.id(result)] = true;
                 }
             }
         }
@@ -125,17 +125,17 @@ fn find_lives(plan: &Plan<'_>, residence: &HashMap<usize, Vec<Residence>>) -> Li
 }
 
 /// The value whose memory a root value has: its own, or that of the one that it is made inside of.
-fn owner(plan: &Plan<'_>, root: ValueId) -> ValueId {
-    plan.inside(root).map_or(root, |(owner, _)| owner)
+fn owner(schedule: &Schedule<'_>, root: ValueId) -> ValueId {
+    schedule.inside(root).map_or(root, |(owner, _)| owner)
 }
 
 /// The places of inputs, and of values that are computed into an output.
-fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
-    let first_output = FIRST_INPUT + position(plan.graph.inputs().len());
-    (0..plan.n_values())
-        .map(|id| match (plan.source(id), plan.direct_output[id]) {
-            (Source::Input(input), _) => Some(Place { base: FIRST_INPUT + position(input), offset: 0 }),
-            (_, Some(output)) => Some(Place { base: first_output + output, offset: 0 }),
+fn fixed_places(schedule: &Schedule<'_>) -> Vec<Option<Address>> {
+    let first_output = FIRST_INPUT + position(schedule.graph.inputs().len());
+    (0..schedule.n_values())
+        .map(|id| match (schedule.source(id), schedule.direct_output[id]) {
+            (Source::Input(input), _) => Some(Address { base: FIRST_INPUT + position(input), offset: 0 }),
+            (_, Some(output)) => Some(Address { base: first_output + output, offset: 0 }),
             _ => None,
         })
         .collect()
@@ -143,49 +143,49 @@ fn fixed_places(plan: &Plan<'_>) -> Vec<Option<Place>> {
 
 /// Constants stand in the base table where a loop or a library routine reads them; single elements are immediate
 /// operands of code, or stand together in memory where straight-line code is shorter for it.
-fn place_constants(plan: &Plan<'_>, homes: &mut Homes) {
-    for kernel in &plan.kernels {
+fn place_constants(schedule: &Schedule<'_>, plan: &mut MemoryPlan) {
+    for kernel in &schedule.kernels {
         if let Kernel::Scalar(code) = kernel {
-            code.ops.iter().for_each(|&op| place_numbers(plan, homes, op));
+            code.ops.iter().for_each(|&op| place_numbers(schedule, plan, op));
         }
     }
     let mut place = |value: Value, always: bool| {
-        let root = plan.root(value);
-        let constant = plan.constant(value);
-        if homes.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() != 1) {
-            let base = first_constant(plan.graph) + position(homes.constants.len());
-            homes.places[root] = Some(Place { base, offset: 0 });
-            homes.constants.push(root);
+        let root = schedule.root(value);
+        let constant = schedule.constant(value);
+        if plan.places[root].is_none() && constant.is_some_and(|constant| always || constant.size() != 1) {
+            let base = first_constant(schedule.graph) + position(plan.constants.len());
+            plan.places[root] = Some(Address { base, offset: 0 });
+            plan.constants.push(root);
         }
     };
-    for kernel in &plan.kernels {
+    for kernel in &schedule.kernels {
         match kernel {
             Kernel::Scalar(_) => {}
             Kernel::Loop(nest) => {
-                nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| place(x, false))
+                nest.items.iter().flat_map(|item| schedule.item_operands(item)).for_each(|x| place(x, false))
             }
             Kernel::Library(node) | Kernel::Control(node) => {
-                plan.graph.operands(*node).into_iter().for_each(|x| place(x, true))
+                schedule.graph.operands(*node).into_iter().for_each(|x| place(x, true))
             }
         }
     }
 }
 
 /// The numbers that a step of straight-line code reads from memory.
-fn place_numbers(plan: &Plan<'_>, homes: &mut Homes, op: ScalarOp) {
+fn place_numbers(schedule: &Schedule<'_>, plan: &mut MemoryPlan, op: ScalarOp) {
     match op {
         ScalarOp::Node(node) => {
-            let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(plan, node, slot));
-            numbers.for_each(|(number, _)| homes.add_number(number));
-            if is_negation(plan, node) {
-                homes.add_number(-0.0);
+            let numbers = [0, 1].into_iter().filter_map(|slot| number_in_memory(schedule, node, slot));
+            numbers.for_each(|(number, _)| plan.add_number(number));
+            if is_negation(schedule, node) {
+                plan.add_number(-0.0);
             }
         }
         ScalarOp::Fill { with, .. } => {
-            if let Scalar::F64(number) = filler(plan, with)
+            if let Scalar::F64(number) = filler(schedule, with)
                 && number.to_bits() != 0
             {
-                homes.add_number(number);
+                plan.add_number(number);
             }
         }
         ScalarOp::Output { .. } | ScalarOp::Part { .. } | ScalarOp::Guard(_) => {}
@@ -193,9 +193,9 @@ fn place_numbers(plan: &Plan<'_>, homes: &mut Homes, op: ScalarOp) {
 }
 
 struct Allocator<'p, 'g> {
-    plan: &'p Plan<'g>,
+    schedule: &'p Schedule<'g>,
     lives: Lives,
-    homes: Homes,
+    plan: MemoryPlan,
     /// What is made in the memory of each value.
     inside: FxHashMap<ValueId, Vec<ValueId>>,
     arena: Arena,
@@ -204,11 +204,11 @@ struct Allocator<'p, 'g> {
 
 impl Allocator<'_, '_> {
     fn run(&mut self) {
-        let plan = self.plan;
+        let schedule = self.schedule;
         let owners: Vec<ValueId> = self.inside.keys().copied().collect();
         owners.into_iter().for_each(|owner| self.place_inside(owner));
         let mut tick = 0;
-        for (k, kernel) in plan.kernels.iter().enumerate() {
+        for (k, kernel) in schedule.kernels.iter().enumerate() {
             match kernel {
                 Kernel::Scalar(code) => {
                     for &op in &code.ops {
@@ -218,7 +218,7 @@ impl Allocator<'_, '_> {
                             ScalarOp::Part { node, .. } | ScalarOp::Fill { node, .. } => self.define_array(node.into()),
                             ScalarOp::Output { .. } | ScalarOp::Guard(_) => {}
                         }
-                        plan.scalar_operands(op).iter().for_each(|&x| self.release(x, tick));
+                        schedule.scalar_operands(op).iter().for_each(|&x| self.release(x, tick));
                     }
                 }
                 Kernel::Loop(nest) => {
@@ -230,19 +230,19 @@ impl Allocator<'_, '_> {
                             None => self.define_array(node.into()),
                         }
                     }
-                    let bytes = nest::scratch_bytes(plan, k, &self.homes);
+                    let bytes = nest::scratch_bytes(schedule, k, &self.plan);
                     self.take_scratch(k, bytes);
-                    nest.items.iter().flat_map(|item| plan.item_operands(item)).for_each(|x| self.release(x, tick));
+                    nest.items.iter().flat_map(|item| schedule.item_operands(item)).for_each(|x| self.release(x, tick));
                 }
                 Kernel::Library(node) | Kernel::Control(node) => {
                     tick += 1;
-                    results_of(plan.graph, *node).for_each(|result| self.define_array(result));
-                    if let Some(memory) = self.homes.controls.get(&k) {
+                    results_of(schedule.graph, *node).for_each(|result| self.define_array(result));
+                    if let Some(memory) = self.plan.controls.get(&k) {
                         let (bytes, row_bytes) = (memory.bytes, memory.row_bytes);
                         self.take_scratch(k, bytes);
                         self.arena.note_inner_rows(row_bytes);
                     }
-                    plan.graph.operands(*node).into_iter().for_each(|x| self.release(x, tick));
+                    schedule.graph.operands(*node).into_iter().for_each(|x| self.release(x, tick));
                 }
             }
         }
@@ -252,20 +252,21 @@ impl Allocator<'_, '_> {
     /// the result depends, and all that this item reads of it at an index is the element there. So at each index it is read
     /// before the result is written there, and not afterwards.
     fn replaced(&self, nest: &LoopKernel, item: usize, tick: u32) -> Option<ValueId> {
-        let plan = self.plan;
+        let schedule = self.schedule;
         let Item::Op(node) = nest.items[item] else { return None };
-        let result = plan.id(node.into());
-        let has_place = self.homes.places[result].is_some() || plan.inside(result).is_some();
+        let result = schedule.id(node.into());
+        let has_place = self.plan.places[result].is_some() || schedule.inside(result).is_some();
         if !self.lives.needs_memory[result] || has_place {
             return None;
         }
         let is_free = |x: Value| {
-            let root = plan.root(x);
-            let in_arena = self.homes.places[root].is_some_and(|place| place.base == ARENA);
+            let root = schedule.root(x);
+            let in_arena = self.plan.places[root].is_some_and(|place| place.base == ARENA);
             // A view, or what is made in its memory, may be read at another place of it.
-            let is_whole = |x: Value| plan.id(x) == root && plan.ty(x) == plan.ty(node.into());
-            let reads = |x: &Value| owner(plan, plan.root(*x)) == root;
-            let mut readers = nest.items.iter().map(|item| plan.item_operands(item)).filter(|x| x.iter().any(reads));
+            let is_whole = |x: Value| schedule.id(x) == root && schedule.ty(x) == schedule.ty(node.into());
+            let reads = |x: &Value| owner(schedule, schedule.root(*x)) == root;
+            let mut readers =
+                nest.items.iter().map(|item| schedule.item_operands(item)).filter(|x| x.iter().any(reads));
             let only_whole = |operands: Operands| operands.iter().filter(|x| reads(x)).all(|&x| is_whole(x));
             let read_once = readers.next().is_some_and(only_whole) && readers.next().is_none();
             in_arena && self.lives.last_use[root] == tick && read_once
@@ -273,12 +274,12 @@ impl Allocator<'_, '_> {
         let mut made_from: Vec<ValueId> = vec![result];
         for item in nest.items[..=item].iter().rev() {
             let Item::Op(node) = *item else { continue };
-            if !made_from.contains(&plan.id(node.into())) {
+            if !made_from.contains(&schedule.id(node.into())) {
                 continue;
             }
-            for x in plan.graph.operands(node) {
-                let root = plan.root(x);
-                match plan.source(root) == plan.source(result) {
+            for x in schedule.graph.operands(node) {
+                let root = schedule.root(x);
+                match schedule.source(root) == schedule.source(result) {
                     true => made_from.push(root),
                     false if is_free(x) => return Some(root),
                     false => {}
@@ -290,7 +291,7 @@ impl Allocator<'_, '_> {
 
     /// Gives a result the place of an array that it replaces.
     fn take_place(&mut self, result: Value, replaced: ValueId) {
-        self.homes.places[self.plan.id(result)] = self.homes.places[replaced];
+        self.plan.places[self.schedule.id(result)] = self.plan.places[replaced];
         self.lives.last_use[replaced] = u32::MAX;
     }
 
@@ -298,83 +299,83 @@ impl Allocator<'_, '_> {
     fn take_scratch(&mut self, kernel: usize, bytes: usize) {
         if bytes > 0 {
             let offset = self.arena.take(bytes);
-            self.homes.scratch.insert(kernel, Place { base: ARENA, offset: signed(offset) });
+            self.plan.scratch.insert(kernel, Address { base: ARENA, offset: signed(offset) });
             self.arena.give(offset, bytes);
         }
     }
 
     /// Scalars live in the frame.
     fn define_element(&mut self, value: Value) {
-        let id = self.plan.id(value);
-        if self.plan.ty(value).size() > 1 || self.plan.inside(id).is_some() {
+        let id = self.schedule.id(value);
+        if self.schedule.ty(value).size() > 1 || self.schedule.inside(id).is_some() {
             return self.define_array(value);
         }
-        if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
+        if !self.lives.needs_memory[id] || self.plan.places[id].is_some() {
             return;
         }
         let slot = self.free_slots.pop().unwrap_or_else(|| {
-            self.homes.frame_slots += 1;
-            self.homes.frame_slots - 1
+            self.plan.frame_slots += 1;
+            self.plan.frame_slots - 1
         });
-        self.homes.places[id] = Some(Place { base: FRAME, offset: 8 * signed(slot) });
+        self.plan.places[id] = Some(Address { base: FRAME, offset: 8 * signed(slot) });
     }
 
     fn define_array(&mut self, value: Value) {
-        let id = self.plan.id(value);
-        if !self.lives.needs_memory[id] || self.homes.places[id].is_some() {
+        let id = self.schedule.id(value);
+        if !self.lives.needs_memory[id] || self.plan.places[id].is_some() {
             return;
         }
-        if let Some((owner, _)) = self.plan.inside(id) {
-            return self.define_array(self.plan.value(owner));
+        if let Some((owner, _)) = self.schedule.inside(id) {
+            return self.define_array(self.schedule.value(owner));
         }
-        let bytes = array_bytes(self.plan, value);
+        let bytes = array_bytes(self.schedule, value);
         let offset = self.arena.take(bytes);
-        if is_collected(self.plan, value) {
+        if is_collected(self.schedule, value) {
             self.arena.note_rows(offset, bytes);
         }
-        self.homes.places[id] = Some(Place { base: ARENA, offset: signed(offset) });
+        self.plan.places[id] = Some(Address { base: ARENA, offset: signed(offset) });
         self.place_inside(id);
     }
 
     /// Gives what is made in the memory of a value its place there, as soon as that is known: a value all of whose parts are
     /// made in place is defined by no step of its own.
     fn place_inside(&mut self, owner: ValueId) {
-        let Some(place) = self.homes.places[owner] else { return };
+        let Some(place) = self.plan.places[owner] else { return };
         for &root in self.inside.get(&owner).into_iter().flatten() {
-            let (_, first) = self.plan.inside(root).expect("bug: a value that is inside of nothing");
-            let distance = first * self.plan.ty(self.plan.value(root)).dtype.size();
-            self.homes.places[root] = Some(place.beyond(signed(distance)));
+            let (_, first) = self.schedule.inside(root).expect("bug: a value that is inside of nothing");
+            let distance = first * self.schedule.ty(self.schedule.value(root)).dtype.size();
+            self.plan.places[root] = Some(place.beyond(signed(distance)));
         }
     }
 
     /// Takes back the memory of an operand that is not used again.
     fn release(&mut self, x: Value, tick: u32) {
-        let root = owner(self.plan, self.plan.root(x));
+        let root = owner(self.schedule, self.schedule.root(x));
         if self.lives.last_use[root] != tick {
             return;
         }
         // Later operands of the same operation must not release it once more.
         self.lives.last_use[root] = u32::MAX;
-        match self.homes.places[root] {
-            Some(Place { base: FRAME, offset }) => self.free_slots.push(unsigned(offset / 8)),
-            Some(Place { base: ARENA, offset }) => {
-                let value = self.plan.value(root);
-                self.arena.give(unsigned(offset), array_bytes(self.plan, value));
+        match self.plan.places[root] {
+            Some(Address { base: FRAME, offset }) => self.free_slots.push(unsigned(offset / 8)),
+            Some(Address { base: ARENA, offset }) => {
+                let value = self.schedule.value(root);
+                self.arena.give(unsigned(offset), array_bytes(self.schedule, value));
             }
             _ => {}
         }
     }
 }
 
-fn array_bytes(plan: &Plan<'_>, value: Value) -> usize {
-    let bytes = plan.ty(value).checked_bytes();
+fn array_bytes(schedule: &Schedule<'_>, value: Value) -> usize {
+    let bytes = schedule.ty(value).checked_bytes();
     bytes.expect("bug: an oversized value passed the graph's check").max(1)
 }
 
 /// Whether the value is made of rows that a loop collects.
-fn is_collected(plan: &Plan<'_>, value: Value) -> bool {
+fn is_collected(schedule: &Schedule<'_>, value: Value) -> bool {
     let result = usize::from(value.result);
-    let roles = plan.graph.node(value.node).op().and_then(Op::roles);
+    let roles = schedule.graph.node(value.node).op().and_then(Op::roles);
     roles.is_some_and(|roles| roles.collects(result))
 }
 

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::plan::{ControlMemory, Copies, Homes, RegionMemory};
+use super::plan::{ControlMemory, Copies, MemoryPlan, RegionMemory};
 use crate::compile::runtime::{ADVANCE, Driver, HEAD_BYTES, REVERSE};
-use crate::compile::schedule::{ControlSchedule, Kernel, Plan, bytes_of, makes_stacks};
+use crate::compile::schedule::{ControlSchedule, Kernel, Schedule, bytes_of, makes_stacks};
 use crate::emit::MAX_BYTES;
 use crate::ir::NodeId;
 use crate::op::{ByRole, Graph, Op, Revolve, Roles};
@@ -15,7 +15,12 @@ const LINE: usize = 64;
 
 impl ControlMemory {
     /// Lays out the memory of a node whose regions have these plans and take this memory.
-    pub(super) fn new(graph: &Graph, id: NodeId, control: &ControlSchedule<'_>, homes: Vec<Homes>) -> ControlMemory {
+    pub(super) fn new(
+        graph: &Graph,
+        id: NodeId,
+        control: &ControlSchedule<'_>,
+        plan: Vec<MemoryPlan>,
+    ) -> ControlMemory {
         let node = graph.node(id);
         let op = node.op().expect("bug: an input among operations");
         let mut end: usize = 0;
@@ -31,10 +36,10 @@ impl ControlMemory {
         let driver = if let Op::Revolve(op) = op { Some(Arc::new(driver(graph, id, op, &roles))) } else { None };
         let call = take(driver.as_ref().map_or(0, |driver| 8 * driver.n_words()));
         // Tables come before what may be large, so that instructions hold the distances to their entries.
-        let regions = control.regions.iter().zip(homes).map(|(plan, homes)| {
-            let n_entries = n_entries(plan, &homes);
-            let (table, makes_stacks) = (take(8 * n_entries), makes_stacks(plan.graph));
-            RegionMemory { homes, n_entries, table, arena: 0, frame: 0, makes_stacks }
+        let regions = control.regions.iter().zip(plan).map(|(schedule, plan)| {
+            let n_entries = n_entries(schedule, &plan);
+            let (table, makes_stacks) = (take(8 * n_entries), makes_stacks(schedule.graph));
+            RegionMemory { plan, n_entries, table, arena: 0, frame: 0, makes_stacks }
         });
         let mut regions: Vec<RegionMemory> = regions.collect();
         let carry = node.types()[..roles.n_carry].iter().map(|ty| {
@@ -42,11 +47,11 @@ impl ControlMemory {
             Copies { bytes, places: [take(bytes), take(bytes)] }
         });
         let carry = carry.collect();
-        // Regions do not run at the same time, and leave nothing behind in their memory.
+        // Regions do not run at the same time, and leave nothing after in their memory.
         let largest = |bytes: fn(&RegionMemory) -> usize| regions.iter().map(bytes).max().unwrap_or(0);
-        let frame = take(largest(|region| 8 * region.homes.frame_slots));
-        let arena = take(largest(|region| region.homes.arena_bytes));
-        let row_bytes = largest(|region| region.homes.row_bytes);
+        let frame = take(largest(|region| 8 * region.plan.frame_slots));
+        let arena = take(largest(|region| region.plan.arena_bytes));
+        let row_bytes = largest(|region| region.plan.row_bytes);
         regions.iter_mut().for_each(|region| (region.arena, region.frame) = (arena, frame));
         let state_bytes = driver.as_ref().map_or(0, |driver| driver.memory_bytes());
         ControlMemory { regions, carry, word, head, driver, call, bytes: end, row_bytes, state_bytes }
@@ -67,8 +72,8 @@ impl ControlMemory {
             pieces.push(piece("a base table", body.table, 8 * body.n_entries));
         }
         if let Some(body) = self.regions.first() {
-            let arena = self.regions.iter().map(|body| body.homes.arena_bytes).max().unwrap_or(0);
-            let frame = self.regions.iter().map(|body| 8 * body.homes.frame_slots).max().unwrap_or(0);
+            let arena = self.regions.iter().map(|body| body.plan.arena_bytes).max().unwrap_or(0);
+            let frame = self.regions.iter().map(|body| 8 * body.plan.frame_slots).max().unwrap_or(0);
             pieces.extend([piece("the arena of regions", body.arena, arena), piece("their frame", body.frame, frame)]);
         }
         pieces
@@ -90,8 +95,8 @@ impl ControlMemory {
     }
 }
 
-fn n_entries(plan: &Plan<'_>, homes: &Homes) -> usize {
-    homes.n_entries(plan, plan.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count())
+fn n_entries(schedule: &Schedule<'_>, plan: &MemoryPlan) -> usize {
+    plan.n_entries(schedule, schedule.kernels.iter().filter(|kernel| matches!(kernel, Kernel::Library(_))).count())
 }
 
 fn driver(graph: &Graph, id: NodeId, op: &Revolve, roles: &Roles) -> Driver {

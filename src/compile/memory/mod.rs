@@ -7,13 +7,13 @@ mod checker;
 mod control;
 mod nest;
 mod plan;
-mod residence;
+mod spills;
 mod streams;
 
 pub use allocate::allocate;
 pub use cascade::{Cascade, CascadeKind};
 pub use checker::{CheckLimits, PlanCheck, PlanFault, check, check_plan};
 pub use nest::Nest;
-pub use plan::{ControlMemory, Homes, RegionMemory, TILE_BYTES, filler, is_negation};
-pub use residence::{Element, Read, Residence, loses_registers, places};
+pub use plan::{ControlMemory, MemoryPlan, RegionMemory, TILE_BYTES, filler, is_negation};
+pub use spills::{Element, Read, Spills, loses_registers, places};
 pub use streams::{Action, Fill, FillWith, Operand, Stream, Work};

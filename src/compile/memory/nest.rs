@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 
 use super::cascade::Cascade;
-use super::plan::{Homes, TILE_BYTES};
+use super::plan::{MemoryPlan, TILE_BYTES};
 use super::streams::{Action, Fill, FillWith, Operand, Stream, Work};
-use crate::compile::abi::{FIRST_INPUT, Place};
-use crate::compile::schedule::{Access, Item, Kernel, LoopKernel, PlacedPart, Plan, Put, Source, ValueId};
+use crate::compile::abi::{Address, FIRST_INPUT};
+use crate::compile::schedule::{Access, Item, Kernel, LoopKernel, PlacedPart, Put, Schedule, Source, ValueId};
 use crate::emit::{position, signed, wide};
 use crate::ir::{NodeId, Value};
 use crate::op::{Layout, Lowering, MatrixVector, Monoid};
@@ -19,7 +19,7 @@ use crate::value::{DType, Scalar};
 
 /// A loop nest, ready for emission.
 pub struct Nest<'p, 'g> {
-    pub plan: &'p Plan<'g>,
+    pub schedule: &'p Schedule<'g>,
     pub extents: Vec<usize>,
     pub streams: Vec<Stream>,
     pub works: Vec<Work>,
@@ -31,10 +31,10 @@ pub struct Nest<'p, 'g> {
 }
 
 impl<'p, 'g> Nest<'p, 'g> {
-    pub fn new(plan: &'p Plan<'g>, homes: &Homes, kernel: usize, nest: &LoopKernel) -> Nest<'p, 'g> {
+    pub fn new(schedule: &'p Schedule<'g>, plan: &MemoryPlan, kernel: usize, nest: &LoopKernel) -> Nest<'p, 'g> {
         let mut build = Build {
+            schedule,
             plan,
-            homes,
             kernel,
             nest,
             streams: Vec::new(),
@@ -49,7 +49,7 @@ impl<'p, 'g> Nest<'p, 'g> {
         nest.items.iter().enumerate().for_each(|(k, item)| build.add(k, item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
         let Build { works, fills, follow, .. } = build;
-        let mut nest = Nest { plan, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
+        let mut nest = Nest { schedule, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
         nest.assign_levels(&follow);
         nest.assign_tiles();
         nest.cascades = Cascade::all(&nest.extents, &nest.streams, &nest.works);
@@ -68,17 +68,17 @@ impl<'p, 'g> Nest<'p, 'g> {
 }
 
 /// The bytes of tiles that a loop kernel needs. The places of its results must be known.
-pub(super) fn scratch_bytes(plan: &Plan<'_>, kernel: usize, homes: &Homes) -> usize {
-    match &plan.kernels[kernel] {
-        Kernel::Loop(nest) => Nest::new(plan, homes, kernel, nest).scratch_bytes(),
+pub(super) fn scratch_bytes(schedule: &Schedule<'_>, kernel: usize, plan: &MemoryPlan) -> usize {
+    match &schedule.kernels[kernel] {
+        Kernel::Loop(nest) => Nest::new(schedule, plan, kernel, nest).scratch_bytes(),
         Kernel::Scalar(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
     }
 }
 
 /// A nest under construction.
 struct Build<'b, 'g> {
-    plan: &'b Plan<'g>,
-    homes: &'b Homes,
+    schedule: &'b Schedule<'g>,
+    plan: &'b MemoryPlan,
     kernel: usize,
     nest: &'b LoopKernel,
     streams: Vec<Stream>,
@@ -88,7 +88,7 @@ struct Build<'b, 'g> {
     made: HashMap<ValueId, usize>,
     /// Which works place parts of a result.
     placed: HashMap<NodeId, Vec<usize>>,
-    /// Works of which the second adds to what the first has put there, and how many levels it has to be behind it.
+    /// Works of which the second adds to what the first has put there, and how many levels it has to be after it.
     follow: Vec<(usize, usize, usize)>,
     reduces: bool,
     reduces_rows: bool,
@@ -98,25 +98,25 @@ impl Build<'_, '_> {
     fn add(&mut self, k: usize, item: &Item) {
         let operands: Vec<Operand> = match item {
             Item::Copy(node) => {
-                let access = self.plan.copied(*node).clone();
-                let number = self.number(self.plan.graph.operands(*node)[0]);
-                vec![number.unwrap_or_else(|| self.elements(access, self.plan.ty((*node).into()).dtype))]
+                let access = self.schedule.copied(*node).clone();
+                let number = self.number(self.schedule.graph.operands(*node)[0]);
+                vec![number.unwrap_or_else(|| self.elements(access, self.schedule.ty((*node).into()).dtype))]
             }
             Item::Product { node, product } => {
-                let vector = self.plan.graph.operands(*node)[1 - product.matrix];
+                let vector = self.schedule.graph.operands(*node)[1 - product.matrix];
                 if product.adds_rows { vec![self.operand(vector)] } else { Vec::new() }
             }
             Item::Part(part) => vec![self.operand(part.from)],
-            item => self.plan.item_operands(item).iter().map(|&x| self.operand(x)).collect(),
+            item => self.schedule.item_operands(item).iter().map(|&x| self.operand(x)).collect(),
         };
         let rank = self.nest.shape.rank();
         let (action, store) = match item {
             Item::Op(node) => (self.action(*node), self.own_store((*node).into())),
             Item::Gather(node) | Item::Copy(node) => (Action::Move, self.own_store((*node).into())),
             Item::Output { output, from } => {
-                let base = FIRST_INPUT + position(self.plan.graph.inputs().len() + output);
-                let place = Place { base, offset: 0 };
-                (Action::Move, Some(self.row_major(place, self.plan.ty(*from).dtype)))
+                let base = FIRST_INPUT + position(self.schedule.graph.inputs().len() + output);
+                let place = Address { base, offset: 0 };
+                (Action::Move, Some(self.row_major(place, self.schedule.ty(*from).dtype)))
             }
             Item::Reduce { node, monoid, axes } => {
                 let in_row = axes.contains(&(rank - 1));
@@ -129,21 +129,21 @@ impl Build<'_, '_> {
             Item::Product { node, product } => self.product(*node, *product),
             Item::Part(part) => self.part(part),
         };
-        let makes = item.result().map(|node| self.plan.id(node.into()));
+        let makes = item.result().map(|node| self.schedule.id(node.into()));
         self.made.extend(makes.map(|id| (id, self.works.len())));
-        let dtype = self.plan.item_dtype(item);
+        let dtype = self.schedule.item_dtype(item);
         self.works.push(Work { item: Some(k), action, makes, operands, dtype, level: 0, store, tile: None });
     }
 
     fn product(&mut self, node: NodeId, product: MatrixVector) -> (Action, Option<usize>) {
-        let operands = self.plan.graph.operands(node);
+        let operands = self.schedule.graph.operands(node);
         let [matrix, vector] = [operands[product.matrix], operands[1 - product.matrix]];
-        let columns = self.plan.ty(matrix).shape[1];
-        let layout = self.plan.access(matrix).layout;
+        let columns = self.schedule.ty(matrix).shape[1];
+        let layout = self.schedule.access(matrix).layout;
         let rows = self.along(matrix, layout.strides[0]);
         if product.adds_rows {
-            let ty = self.plan.ty(node.into());
-            let place = self.homes.place(self.plan.id(node.into()));
+            let ty = self.schedule.ty(node.into());
+            let place = self.plan.place(self.schedule.id(node.into()));
             self.fill_result(node, Monoid::Sum);
             let sum = self.stream(Stream { place, dtype: ty.dtype, strides: vec![0] });
             return (Action::AddRows { matrix: rows, columns }, Some(sum));
@@ -154,8 +154,8 @@ impl Build<'_, '_> {
 
     /// The part of a result, whose places its stream meets.
     fn part(&mut self, part: &PlacedPart) -> (Action, Option<usize>) {
-        let dtype = self.plan.ty(part.node.into()).dtype;
-        let result = self.homes.place(self.plan.id(part.node.into()));
+        let dtype = self.schedule.ty(part.node.into()).dtype;
+        let result = self.plan.place(self.schedule.id(part.node.into()));
         let place = result.beyond(wide(part.places.offset) * signed(dtype.size()));
         let stream = self.stream(Stream { place, dtype, strides: part.places.strides.to_vec() });
         if let Some(filling) = &part.filling {
@@ -166,7 +166,7 @@ impl Build<'_, '_> {
                     _ => FillWith::Element(self.element(x)),
                 },
             };
-            self.fills.push(Fill { place: result, dtype, stretches: filling.stretches.clone(), with });
+            self.fills.push(Fill { place: result, dtype, segments: filling.segments.clone(), with });
         }
         let work = self.works.len();
         let before = self.placed.entry(part.node).or_default();
@@ -185,28 +185,28 @@ impl Build<'_, '_> {
     }
 
     /// Where the first element of a value is.
-    fn element(&self, x: Value) -> Place {
-        let Access { root, layout } = self.plan.access(x);
-        self.homes.place(root).beyond(wide(layout.offset) * signed(self.plan.ty(x).dtype.size()))
+    fn element(&self, x: Value) -> Address {
+        let Access { root, layout } = self.schedule.access(x);
+        self.plan.place(root).beyond(wide(layout.offset) * signed(self.schedule.ty(x).dtype.size()))
     }
 
     /// Sets a result to the identity.
     fn fill_result(&mut self, node: NodeId, monoid: Monoid) {
-        let ty = self.plan.ty(node.into());
-        let place = self.homes.place(self.plan.id(node.into()));
+        let ty = self.schedule.ty(node.into());
+        let place = self.plan.place(self.schedule.id(node.into()));
         let with = FillWith::Immediate(monoid.identity(ty.dtype));
-        let stretches = std::iter::once(0..ty.size()).collect();
-        self.fills.push(Fill { place, dtype: ty.dtype, stretches, with });
+        let segments = std::iter::once(0..ty.size()).collect();
+        self.fills.push(Fill { place, dtype: ty.dtype, segments, with });
     }
 
     /// A value's memory, met at that distance, in elements, from index to index.
     fn along(&mut self, x: Value, stride: isize) -> usize {
-        let (place, dtype) = (self.element(x), self.plan.ty(x).dtype);
+        let (place, dtype) = (self.element(x), self.schedule.ty(x).dtype);
         self.stream(Stream { place, dtype, strides: vec![stride] })
     }
 
     fn action(&self, node: NodeId) -> Action {
-        let op = self.plan.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
         match op.lower() {
             Lowering::Elementwise => Action::Inline(node),
             Lowering::Math1(f) => Action::Math1(f),
@@ -226,24 +226,24 @@ impl Build<'_, '_> {
     }
 
     fn operand(&mut self, x: Value) -> Operand {
-        let root = self.plan.root(x);
-        if self.plan.source(root) == Source::Item(self.kernel) {
+        let root = self.schedule.root(x);
+        if self.schedule.source(root) == Source::Item(self.kernel) {
             return Operand::Item(self.made[&root]);
         }
         let number = self.number(x);
-        number.unwrap_or_else(|| self.elements(self.plan.access(x), self.plan.ty(x).dtype))
+        number.unwrap_or_else(|| self.elements(self.schedule.access(x), self.schedule.ty(x).dtype))
     }
 
     /// The number that stands everywhere in a value, if it is known.
     fn number(&self, x: Value) -> Option<Operand> {
-        let constant = self.plan.constant(x).filter(|constant| constant.size() == 1)?;
+        let constant = self.schedule.constant(x).filter(|constant| constant.size() == 1)?;
         Some(Operand::Immediate(constant.get(0).expect("bug: a constant without its element")))
     }
 
     fn elements(&mut self, access: Access, dtype: DType) -> Operand {
         let Layout { offset, strides, .. } = access.layout;
-        let place = self.homes.place(access.root);
-        let place = Place { offset: place.offset + wide(offset) * signed(dtype.size()), ..place };
+        let place = self.plan.place(access.root);
+        let place = Address { offset: place.offset + wide(offset) * signed(dtype.size()), ..place };
         Operand::Stream(self.stream(Stream { place, dtype, strides: strides.to_vec() }))
     }
 
@@ -256,22 +256,22 @@ impl Build<'_, '_> {
 
     /// The stream into which a value of the iteration space's size is stored, if it needs memory at all.
     fn own_store(&mut self, value: Value) -> Option<usize> {
-        let place = self.homes.get(self.plan.id(value))?;
-        Some(self.row_major(place, self.plan.ty(value).dtype))
+        let place = self.plan.get(self.schedule.id(value))?;
+        Some(self.row_major(place, self.schedule.ty(value).dtype))
     }
 
-    fn row_major(&mut self, place: Place, dtype: DType) -> usize {
+    fn row_major(&mut self, place: Address, dtype: DType) -> usize {
         let strides = self.nest.shape.strides();
         self.stream(Stream { place, dtype, strides })
     }
 
     /// The stream of a reduction's result, which does not move along the axes that vanish.
     fn reduced(&mut self, node: NodeId, axes: &[usize]) -> usize {
-        let ty = self.plan.ty(node.into());
+        let ty = self.schedule.ty(node.into());
         let mut kept = ty.shape.strides().into_iter();
         let stride = |axis| if axes.contains(&axis) { 0 } else { kept.next().expect("bug: a kept axis is lost") };
         let strides = (0..self.nest.shape.rank()).map(stride).collect();
-        let place = self.homes.place(self.plan.id(node.into()));
+        let place = self.plan.place(self.schedule.id(node.into()));
         self.stream(Stream { place, dtype: ty.dtype, strides })
     }
 }

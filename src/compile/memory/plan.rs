@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::residence::Residence;
-use crate::compile::abi::{Place, first_constant};
+use super::spills::Spills;
+use crate::compile::abi::{Address, first_constant};
 use crate::compile::runtime::Driver;
-use crate::compile::schedule::{Plan, ValueId};
+use crate::compile::schedule::{Schedule, ValueId};
 use crate::emit::{position, signed};
 use crate::ir::{NodeId, Operation, Value};
 use crate::op::{Instruction, Lowering};
 use crate::value::{DType, Scalar};
 
 /// The memory of a plan.
-pub struct Homes {
-    pub(super) places: Vec<Option<Place>>,
+pub struct MemoryPlan {
+    pub(super) places: Vec<Option<Address>>,
     /// For each kernel that needs memory while it runs, where that is.
-    pub scratch: HashMap<usize, Place>,
+    pub scratch: HashMap<usize, Address>,
     /// Constants that stand in the base table, in the order of their entries.
     pub constants: Vec<ValueId>,
-    /// Numbers that straight-line code reads from memory, which has an entry of its own behind those of the constants.
+    /// Numbers that straight-line code reads from memory, which has an entry of its own after those of the constants.
     pub numbers: Vec<f64>,
     pub(super) number_places: FxHashMap<u64, usize>,
     /// The bytes of the arena.
@@ -32,8 +32,8 @@ pub struct Homes {
     pub frame_slots: usize,
     /// The memory of the kernels of control flow that have regions of their own.
     pub controls: HashMap<usize, ControlMemory>,
-    /// For each kernel of straight-line code and each stretch of it, what its reads find in registers.
-    pub residence: HashMap<usize, Vec<Residence>>,
+    /// For each kernel of straight-line code and each segment of it, what its reads find in registers.
+    pub spills: HashMap<usize, Vec<Spills>>,
 }
 
 /// The scratch memory of a control kernel: what the loop itself needs, and what its regions do.
@@ -58,7 +58,7 @@ pub struct ControlMemory {
 
 /// The memory of a region, and where its table, its arena and its frame are in that of the control kernel.
 pub struct RegionMemory {
-    pub homes: Homes,
+    pub plan: MemoryPlan,
     /// The entries of its base table.
     pub n_entries: usize,
     pub table: usize,
@@ -74,59 +74,59 @@ pub struct Copies {
     pub places: [usize; 2],
 }
 
-impl Homes {
+impl MemoryPlan {
     /// The place of a root value. Every value that is read through memory has one.
-    pub fn place(&self, root: ValueId) -> Place {
+    pub fn place(&self, root: ValueId) -> Address {
         self.places[root].expect("bug: a value without memory is read through memory")
     }
 
     /// The place of a root value, if it has one.
-    pub fn get(&self, root: ValueId) -> Option<Place> {
+    pub fn get(&self, root: ValueId) -> Option<Address> {
         self.places[root]
     }
 
     /// Moves a root value, as no allocation would.
     #[cfg(test)]
-    pub fn misplace(&mut self, root: ValueId, place: Option<Place>) {
+    pub fn misplace(&mut self, root: ValueId, place: Option<Address>) {
         self.places[root] = place;
     }
 
     /// The number of entries of the base table, if there are that many library calls.
-    pub fn n_entries(&self, plan: &Plan<'_>, n_libraries: usize) -> usize {
-        self.first_library(plan) as usize + 2 * n_libraries
+    pub fn n_entries(&self, schedule: &Schedule<'_>, n_libraries: usize) -> usize {
+        self.first_library(schedule) as usize + 2 * n_libraries
     }
 
     /// The entry of the first library call in the base table.
-    pub fn first_library(&self, plan: &Plan<'_>) -> u32 {
-        self.numbers_entry(plan) + u32::from(!self.numbers.is_empty())
+    pub fn first_library(&self, schedule: &Schedule<'_>) -> u32 {
+        self.numbers_entry(schedule) + u32::from(!self.numbers.is_empty())
     }
 
     /// The entry of the numbers of straight-line code, if there are any.
-    fn numbers_entry(&self, plan: &Plan<'_>) -> u32 {
-        first_constant(plan.graph) + position(self.constants.len())
+    fn numbers_entry(&self, schedule: &Schedule<'_>) -> u32 {
+        first_constant(schedule.graph) + position(self.constants.len())
     }
 
     /// The place of a number that is an operand of a node of straight-line code and had better be read from memory.
     /// `beside_load` says whether another operand is loaded for this node alone.
-    pub fn number(&self, plan: &Plan<'_>, node: NodeId, slot: usize, beside_load: bool) -> Option<Place> {
-        let (number, wanted) = number_in_memory(plan, node, slot)?;
-        self.place_of(plan, number).filter(|_| wanted == Wanted::Always || beside_load)
+    pub fn number(&self, schedule: &Schedule<'_>, node: NodeId, slot: usize, beside_load: bool) -> Option<Address> {
+        let (number, wanted) = number_in_memory(schedule, node, slot)?;
+        self.place_of(schedule, number).filter(|_| wanted == Wanted::Always || beside_load)
     }
 
     /// The place of a number, if it is in memory.
-    pub fn place_of(&self, plan: &Plan<'_>, number: f64) -> Option<Place> {
+    pub fn place_of(&self, schedule: &Schedule<'_>, number: f64) -> Option<Address> {
         let place = *self.number_places.get(&number.to_bits())?;
-        Some(Place { base: self.numbers_entry(plan), offset: 8 * signed(place) })
+        Some(Address { base: self.numbers_entry(schedule), offset: 8 * signed(place) })
     }
 
     /// The entry of the base table with the numbers of straight-line code, if it reads any from memory.
-    pub fn numbers_base(&self, plan: &Plan<'_>) -> Option<u32> {
-        (!self.numbers.is_empty()).then(|| self.numbers_entry(plan))
+    pub fn numbers_base(&self, schedule: &Schedule<'_>) -> Option<u32> {
+        (!self.numbers.is_empty()).then(|| self.numbers_entry(schedule))
     }
 
     /// The place of -0, the mask that negates a float.
-    pub fn sign(&self, plan: &Plan<'_>) -> Place {
-        self.place_of(plan, -0.0).expect("bug: the mask of a negation is nowhere")
+    pub fn sign(&self, schedule: &Schedule<'_>) -> Address {
+        self.place_of(schedule, -0.0).expect("bug: the mask of a negation is nowhere")
     }
 
     pub(super) fn add_number(&mut self, number: f64) {
@@ -138,8 +138,8 @@ impl Homes {
 }
 
 /// Whether a node of straight-line code negates `f64`.
-pub fn is_negation(plan: &Plan<'_>, node: NodeId) -> bool {
-    plan.instruction(node) == Some(Instruction::Neg) && plan.ty(node.into()).dtype == DType::F64
+pub fn is_negation(schedule: &Schedule<'_>, node: NodeId) -> bool {
+    schedule.instruction(node) == Some(Instruction::Neg) && schedule.ty(node.into()).dtype == DType::F64
 }
 
 /// When a number is read from memory rather than from the constants of its function.
@@ -154,20 +154,20 @@ pub(super) enum Wanted {
 /// it neither as it stands nor from the constants of its function: those can only be the last operand. Two instructions make
 /// it in a register otherwise, and the operands of a product, where `fma` adds to it, are taken from memory only if they are
 /// loads.
-pub(super) fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
-    let op = plan.graph.node(node).op()?;
+pub(super) fn number_in_memory(schedule: &Schedule<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
+    let op = schedule.graph.node(node).op()?;
     let is_factor = op.instruction() == Some(Instruction::Fma) && slot < 2;
     let wanted = if op.commutes() && !is_factor { Wanted::BesideLoad } else { Wanted::Always };
     if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Elementwise) {
         return None;
     }
-    let operands = plan.graph.operands(node);
+    let operands = schedule.graph.operands(node);
     let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
-    let constant = plan.constant(x)?;
-    if plan.ty(node.into()).size() != 1 && constant.size() != 1 {
+    let constant = schedule.constant(x)?;
+    if schedule.ty(node.into()).size() != 1 && constant.size() != 1 {
         return None;
     }
-    match constant.get(plan.element(x).unsigned_abs())? {
+    match constant.get(schedule.element(x).unsigned_abs())? {
         // Zero takes one instruction.
         Scalar::F64(number) => (number.to_bits() != 0).then_some((number, wanted)),
         Scalar::F32(_) | Scalar::I64(_) | Scalar::Bool(_) => None,
@@ -177,8 +177,8 @@ pub(super) fn number_in_memory(plan: &Plan<'_>, node: NodeId, slot: usize) -> Op
 /// The bytes of a tile of any dtype.
 pub const TILE_BYTES: usize = 8 * crate::op::TILE;
 
-/// The number with which a stretch of a result is filled.
-pub fn filler(plan: &Plan<'_>, with: Value) -> Scalar {
-    let number = plan.constant(with).and_then(|number| number.get(plan.element(with).unsigned_abs()));
+/// The number with which a segment of a result is filled.
+pub fn filler(schedule: &Schedule<'_>, with: Value) -> Scalar {
+    let number = schedule.constant(with).and_then(|number| number.get(schedule.element(with).unsigned_abs()));
     number.expect("bug: no constant to fill with")
 }

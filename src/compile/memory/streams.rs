@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::compile::abi::Place;
+use crate::compile::abi::Address;
 use crate::compile::schedule::ValueId;
 use crate::ir::NodeId;
 use crate::math;
@@ -12,7 +12,7 @@ use crate::value::{DType, Scalar};
 /// Elements that the nest reads or writes, one at each index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
-    pub place: Place,
+    pub place: Address,
     pub dtype: DType,
     /// The distance, in elements, of neighbors along each axis of the iteration space.
     pub strides: Vec<isize>,
@@ -80,7 +80,7 @@ pub struct Work {
     /// The item that it carries out; none if it only moves elements into a tile.
     pub item: Option<usize>,
     pub action: Action,
-    /// The value that is made at each index, if items behind this one may read it.
+    /// The value that is made at each index, if items after this one may read it.
     pub makes: Option<ValueId>,
     pub operands: Vec<Operand>,
     pub dtype: DType,
@@ -95,9 +95,9 @@ pub struct Work {
 /// Elements in memory that are set to one number before the nest runs.
 #[derive(Debug)]
 pub struct Fill {
-    pub place: Place,
+    pub place: Address,
     pub dtype: DType,
-    pub stretches: Vec<Range<usize>>,
+    pub segments: Vec<Range<usize>>,
     pub with: FillWith,
 }
 
@@ -106,5 +106,5 @@ pub struct Fill {
 pub enum FillWith {
     Immediate(Scalar),
     /// It is there.
-    Element(Place),
+    Element(Address),
 }

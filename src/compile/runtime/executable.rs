@@ -89,7 +89,7 @@ impl Executable {
     /// Completes the base table, and hands it on. Loops may save `loop_bytes`.
     ///
     /// # Safety
-    /// If the buffers say that they fit, behind each of their addresses must be an array of the type of that input or output,
+    /// If the buffers say that they fit, at each of their addresses must be an array of the type of that input or output,
     /// in row-major order; outputs must not overlap with anything else. `go` runs code of this program.
     #[inline]
     pub unsafe fn with_bases(
@@ -116,7 +116,7 @@ impl Executable {
             let status = match *step {
                 // SAFETY: by this function's contract.
                 Step::Call(function) => unsafe { self.run_function(function, bases) },
-                // SAFETY: the entry behind that of the routine holds the call, by the contract.
+                // SAFETY: the entry after that of the routine holds the call, by the contract.
                 Step::Library { base, .. } => unsafe { call_library((*bases.add(base as usize + 1)).cast(), bases) },
             };
             if status != 0 {
@@ -194,7 +194,7 @@ impl Executable {
     /// Fills the base table, which has as many entries as the code expects, and hands it on.
     ///
     /// # Safety
-    /// As for [`Executable::with_bases`]; and the arena must be as long as the program's, with its frame behind it.
+    /// As for [`Executable::with_bases`]; and the arena must be as long as the program's, with its frame after it.
     #[inline(always)]
     unsafe fn enter(
         &self,

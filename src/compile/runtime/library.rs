@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use ndarray::{ArrayView, ArrayViewD, ArrayViewMut, ArrayViewMutD, Axis, IxDyn, ShapeBuilder};
 use smallvec::SmallVec;
 
-use crate::compile::abi::{Place, Status};
+use crate::compile::abi::{Address, Status};
 use crate::op::{Layout, Lowering, Op};
 use crate::value::{ArrayMut, ArrayRef, DType};
 
@@ -21,7 +21,7 @@ pub struct LibraryCall {
 /// Less memory is not asked for on trial.
 const MIN_TRIAL: usize = 1 << 20;
 
-/// Elements behind an entry of the base table.
+/// Elements at an entry of the base table.
 pub struct Slice {
     base: u32,
     /// The bytes from there to the first element.
@@ -46,7 +46,7 @@ impl LibraryCall {
     }
 
     /// # Safety
-    /// The base table must be that of the plan, with memory behind each entry as large as planned.
+    /// The base table must be that of the plan, with memory at each entry as large as planned.
     unsafe fn run(&self, bases: *const *mut u8) {
         // SAFETY: by this function's contract; the plan gives operands and results disjoint memory, so the views that
         // are written alias no other.
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *m
 }
 
 impl Slice {
-    pub fn new(place: Place, dtype: DType, layout: Layout) -> Slice {
+    pub fn new(place: Address, dtype: DType, layout: Layout) -> Slice {
         let first = isize::try_from(place.offset).expect("bug: a distance of more bits than an address");
         Slice { base: place.base, first, dtype, layout }
     }
@@ -154,7 +154,7 @@ impl Slice {
     /// # Safety
     /// As [`LibraryCall::run`].
     unsafe fn address(&self, bases: *const *mut u8, elements: isize) -> *mut u8 {
-        // SAFETY: the entry exists, and the distance stays within the memory behind it, by the contract.
+        // SAFETY: the entry exists, and the distance stays within the memory at it, by the contract.
         unsafe {
             let base = *bases.add(self.base as usize);
             base.offset(self.first + elements * self.dtype.size().cast_signed())

@@ -1,8 +1,8 @@
 //! Running back through a loop with few states in memory: the schedules, and what carries them out.
 //!
-//! The snapshots lie on a stack, each the state before a trip, with the number of that trip. The trips that are still to be
-//! reversed lie between the snapshot on top and an end that comes nearer: either a trip between them is reached and noted as
-//! another snapshot, or the last one is reached and reversed. A snapshot is dropped once its own trip is reversed.
+//! The snapshots lie on a stack, each the state before a iteration, with the number of that iteration. The iterations that are still to be
+//! reversed lie between the snapshot on top and an end that comes nearer: either a iteration between them is reached and noted as
+//! another snapshot, or the last one is reached and reversed. A snapshot is dropped once its own iteration is reversed.
 
 use super::stacks::{self, Stacks};
 use crate::compile::abi::{FIRST_INPUT, Status};
@@ -12,9 +12,9 @@ use crate::op::Schedule;
 /// What is done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// So many trips on from the snapshot on top, another one is put on top of it.
+    /// So many iterations on from the snapshot on top, another one is put on top of it.
     Store(usize),
-    /// The last trip is reversed; so many lie between the snapshot on top and it.
+    /// The last iteration is reversed; so many lie between the snapshot on top and it.
     Reverse(usize),
 }
 
@@ -22,47 +22,47 @@ enum Step {
 fn capacity(schedule: Schedule, length: usize) -> usize {
     match schedule {
         Schedule::Sqrt => {
-            let stretch = stretch(length);
-            (length.div_ceil(stretch) + stretch - 1).min(length)
+            let segment = segment(length);
+            (length.div_ceil(segment) + segment - 1).min(length)
         }
         Schedule::Binomial(snapshots) => snapshots.min(length),
     }
 }
 
-/// The next step, if `left` trips lie behind the snapshot on top, which is one of `held`.
+/// The next step, if `left` iterations lie after the snapshot on top, which is one of `held`.
 fn next_step(schedule: Schedule, length: usize, left: usize, held: usize) -> Step {
     match schedule {
         _ if left <= 1 => Step::Reverse(0),
         Schedule::Sqrt => {
-            let stretch = stretch(length);
-            Step::Store(if left > stretch { stretch } else { 1 })
+            let segment = segment(length);
+            Step::Store(if left > segment { segment } else { 1 })
         }
         Schedule::Binomial(snapshots) if held >= snapshots => Step::Reverse(left - 1),
         Schedule::Binomial(snapshots) => Step::Store(split(left, snapshots - held + 1)),
     }
 }
 
-/// How many trips lie between snapshots of the first sweep: √n, rounded up.
-fn stretch(length: usize) -> usize {
+/// How many iterations lie between snapshots of the first sweep: √n, rounded up.
+fn segment(length: usize) -> usize {
     let root = length.isqrt();
     (if root * root < length { root + 1 } else { root }).max(1)
 }
 
-/// Where to put the next snapshot, if there may be `snapshots` on these trips, the one before them included: so that as few
-/// trips as possible are computed once more. With `β(c, r)` trips each is computed `r` times at most, so the first part may
+/// Where to put the next snapshot, if there may be `snapshots` on these iterations, the one before them included: so that as few
+/// iterations as possible are computed once more. With `β(c, r)` iterations each is computed `r` times at most, so the first part may
 /// have `β(c, r - 1)`, and what is left must have `β(c - 1, r - 1)` at least.
-fn split(trips: usize, snapshots: usize) -> usize {
-    let (trips, c) = (trips as u128, snapshots as u128);
+fn split(iterations: usize, snapshots: usize) -> usize {
+    let (iterations, c) = (iterations as u128, snapshots as u128);
     let (mut r, mut before, mut reach) = (0, 1, 1);
-    while reach < trips {
+    while reach < iterations {
         r += 1;
         (before, reach) = (reach, reach * (c + r) / r);
     }
     let least_left = before * c / (c + r - 1);
-    usize::try_from(before.min(trips - least_left)).expect("bug: a part beyond the whole")
+    usize::try_from(before.min(iterations - least_left)).expect("bug: a part beyond the whole")
 }
 
-/// How many trips a schedule computes once more; `None` where counting them would take long itself.
+/// How many iterations a schedule computes once more; `None` where counting them would take long itself.
 pub fn n_advances(schedule: Schedule, length: usize) -> Option<u64> {
     const MAX_LENGTH: usize = 1_000_000;
     if length > MAX_LENGTH {
@@ -71,14 +71,14 @@ pub fn n_advances(schedule: Schedule, length: usize) -> Option<u64> {
     let (mut snapshots, mut end, mut n) = (vec![0], length, 0);
     while let (Some(&top), true) = (snapshots.last(), end > 0) {
         match next_step(schedule, length, end - top, snapshots.len()) {
-            Step::Store(trips) => {
-                n += trips as u64;
-                snapshots.push(top + trips);
+            Step::Store(iterations) => {
+                n += iterations as u64;
+                snapshots.push(top + iterations);
             }
-            Step::Reverse(trips) => {
-                n += trips as u64;
+            Step::Reverse(iterations) => {
+                n += iterations as u64;
                 end -= 1;
-                if trips == 0 {
+                if iterations == 0 {
                     snapshots.pop();
                 }
             }
@@ -133,7 +133,7 @@ impl Driver {
         CALL_WORDS + self.state.len() + self.xs.len() + self.ys.len()
     }
 
-    /// The bytes of a snapshot: the number of a trip, then each value of the state.
+    /// The bytes of a snapshot: the number of a iteration, then each value of the state.
     fn snapshot_bytes(&self) -> Option<usize> {
         self.state.iter().try_fold(8usize, |sum, bytes| sum.checked_add(bytes.checked_next_multiple_of(8)?))
     }
@@ -145,17 +145,17 @@ impl Driver {
         self.snapshot_bytes().map_or(usize::MAX, |bytes| bytes.saturating_mul(n))
     }
 
-    /// The number of the row of a trip.
-    fn row(&self, trip: usize) -> usize {
-        if self.reverse { self.length - 1 - trip } else { trip }
+    /// The number of the row of a iteration.
+    fn row(&self, iteration: usize) -> usize {
+        if self.reverse { self.length - 1 - iteration } else { iteration }
     }
 }
 
-/// Runs back through all trips; gives a status.
+/// Runs back through all iterations; gives a status.
 ///
 /// # Safety
 /// The driver must have been made for the node whose code calls it. `call` must be as [`Call`] says, the tables complete but
-/// for what changes from trip to trip, and all memory that they lead to must be valid and overlap with nothing else.
+/// for what changes from iteration to iteration, and all memory that they lead to must be valid and overlap with nothing else.
 pub unsafe extern "C" fn run(driver: *const Driver, call: *const Call) -> i64 {
     // SAFETY: by this function's contract.
     let (driver, call) = unsafe { (&*driver, &*call) };
@@ -194,15 +194,15 @@ impl Run<'_> {
         let between = [memory, memory.wrapping_add(bytes)];
         let snapshot = |k: usize| memory.wrapping_add((2 + k) * bytes);
         let (mut held, mut end) = (1, length);
-        // SAFETY: the schedule holds at most as many snapshots as there is memory for, and notes a trip on each.
+        // SAFETY: the schedule holds at most as many snapshots as there is memory for, and notes a iteration on each.
         unsafe {
             self.begin(snapshot(0));
             while end > 0 {
                 let top = snapshot(held - 1);
-                let trip = top.cast::<usize>().read();
-                match next_step(schedule, length, end - trip, held) {
+                let iteration = top.cast::<usize>().read();
+                match next_step(schedule, length, end - iteration, held) {
                     Step::Store(n) => {
-                        self.advance(top, trip, n, between, snapshot(held))?;
+                        self.advance(top, iteration, n, between, snapshot(held))?;
                         held += 1;
                     }
                     Step::Reverse(0) => {
@@ -211,7 +211,7 @@ impl Run<'_> {
                     }
                     Step::Reverse(n) => {
                         let last = between[n % 2];
-                        self.advance(top, trip, n, between, last)?;
+                        self.advance(top, iteration, n, between, last)?;
                         self.reverse(last)?;
                         end -= 1;
                     }
@@ -221,7 +221,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Notes the state before the first trip.
+    /// Notes the state before the first iteration.
     ///
     /// # Safety
     /// There must be room for a snapshot.
@@ -236,14 +236,14 @@ impl Run<'_> {
         }
     }
 
-    /// Computes `n` trips on from a state, through two others in turn. What is read last may not be what is written last.
+    /// Computes `n` iterations on from a state, through two others in turn. What is read last may not be what is written last.
     ///
     /// # Safety
-    /// All of them must be states, the first one before that trip, and the last other than both it and `between[(n - 1) % 2]`.
+    /// All of them must be states, the first one before that iteration, and the last other than both it and `between[(n - 1) % 2]`.
     unsafe fn advance(
         &self,
         mut from: *mut u8,
-        trip: usize,
+        iteration: usize,
         n: usize,
         between: [*mut u8; 2],
         last: *mut u8,
@@ -251,34 +251,34 @@ impl Run<'_> {
         let first_output = self.driver.n_inputs[ADVANCE];
         for k in 0..n {
             let to = if k + 1 == n { last } else { between[(k + 1) % 2] };
-            // SAFETY: by this function's contract; a trip reads one state and writes another.
+            // SAFETY: by this function's contract; a iteration reads one state and writes another.
             unsafe {
                 self.set_state(ADVANCE, 1, from);
                 self.set_state(ADVANCE, first_output, to);
-                self.set_rows(ADVANCE, 1 + self.driver.state.len(), trip + k);
+                self.set_rows(ADVANCE, 1 + self.driver.state.len(), iteration + k);
                 self.enter(ADVANCE)?;
-                to.cast::<usize>().write(trip + k + 1);
+                to.cast::<usize>().write(iteration + k + 1);
             }
             from = to;
         }
         Ok(())
     }
 
-    /// Runs the reverse of the trip that begins with a state.
+    /// Runs the reverse of the iteration that begins with a state.
     ///
     /// # Safety
     /// It must be a state.
     unsafe fn reverse(&self, state: *mut u8) -> Result<(), i32> {
         let (n_cts, n_state) = (self.driver.n_cts, self.driver.state.len());
         let first_output = self.driver.n_inputs[REVERSE];
-        // SAFETY: the table has these entries. What a trip has written the next one reads.
+        // SAFETY: the table has these entries. What a iteration has written the next one reads.
         unsafe {
-            let trip = state.cast::<usize>().read();
+            let iteration = state.cast::<usize>().read();
             self.set_state(REVERSE, 1 + n_cts, state);
-            self.set_rows(REVERSE, 1 + n_cts + n_state, trip);
+            self.set_rows(REVERSE, 1 + n_cts + n_state, iteration);
             let written = &self.addresses[n_state + self.driver.xs.len()..];
             for (k, (&start, bytes)) in written.iter().zip(&self.driver.ys).enumerate() {
-                self.set(REVERSE, first_output + n_cts + k, start.wrapping_add(self.driver.row(trip) * bytes));
+                self.set(REVERSE, first_output + n_cts + k, start.wrapping_add(self.driver.row(iteration) * bytes));
             }
             self.enter(REVERSE)?;
             for k in 0..n_cts {
@@ -301,12 +301,12 @@ impl Run<'_> {
         }
     }
 
-    /// Lets a region read the rows of a trip, and their number.
+    /// Lets a region read the rows of a iteration, and their number.
     ///
     /// # Safety
     /// The table must have entries for them there.
-    unsafe fn set_rows(&self, region: usize, first: usize, trip: usize) {
-        let row = self.driver.row(trip);
+    unsafe fn set_rows(&self, region: usize, first: usize, iteration: usize) {
+        let row = self.driver.row(iteration);
         let arrays = &self.addresses[self.driver.state.len()..];
         // SAFETY: by this function's contract.
         unsafe {
@@ -324,7 +324,7 @@ impl Run<'_> {
         unsafe { self.entry(region, position).write(address) };
     }
 
-    /// The table's entry for an input, or behind them for an output.
+    /// The table's entry for an input, or after them for an output.
     fn entry(&self, region: usize, position: usize) -> *mut *mut u8 {
         self.call.tables[region].wrapping_add(FIRST_INPUT as usize + position)
     }
@@ -352,7 +352,7 @@ impl Run<'_> {
 mod tests {
     use super::*;
 
-    /// Carries out a schedule on numbers alone; gives the trips that were computed once more, and the most snapshots held.
+    /// Carries out a schedule on numbers alone; gives the iterations that were computed once more, and the most snapshots held.
     fn simulate(schedule: Schedule, length: usize) -> (usize, usize) {
         let (mut snapshots, mut end) = (vec![0], length);
         let (mut advances, mut most) = (0, 0);

@@ -1,6 +1,6 @@
 //! The memory of what loops save: stacks that grow while a program runs.
 //!
-//! It is taken from chunks, one behind the other, and given back all at once: a region's stacks do not outlive the region.
+//! It is taken from chunks, one after the other, and given back all at once: a region's stacks do not outlive the region.
 //! What grows stays where it is as long as nothing was taken after it, so that a single stack is never copied within a
 //! chunk.
 
@@ -126,7 +126,7 @@ impl Stacks {
         Ok(())
     }
 
-    /// Enlarges what was taken last, if there is room behind it.
+    /// Enlarges what was taken last, if there is room after it.
     fn extend(&mut self, data: *mut u8, size: usize, wanted: usize) -> bool {
         let Some(chunk) = self.chunks.get_mut(self.current) else { return false };
         let is_last = size > 0 && chunk.as_mut_ptr() as usize + self.top == data as usize + size;

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::kernels::{
-    Access, CHUNK, ControlSchedule, Item, Kernel, LoopKernel, MAX_SMALL, PlacedPart, Plan, ScalarOp, Source,
+    Access, CHUNK, ControlSchedule, Item, Kernel, LoopKernel, MAX_SMALL, PlacedPart, ScalarOp, Schedule, Source,
     StraightLine, ValueId,
 };
 use super::parts::{Placement, placement};
@@ -32,16 +32,16 @@ const MAX_UNROLLED: usize = 12;
 /// The most operations on elements that one operation of straight-line code takes.
 const MAX_SMALL_WORK: usize = 256;
 
-impl<'g> Plan<'g> {
+impl<'g> Schedule<'g> {
     /// Plans the kernels of a graph.
-    pub fn new(graph: &'g Graph) -> Plan<'g> {
+    pub fn new(graph: &'g Graph) -> Schedule<'g> {
         let mut first_value = Vec::with_capacity(graph.n_nodes() + 1);
         let mut n_values = 0;
         for id in graph.ids() {
             first_value.push(n_values);
             n_values += position(graph.node(id).types().len());
         }
-        let mut plan = Plan {
+        let mut schedule = Schedule {
             graph,
             kernels: Vec::new(),
             first_value,
@@ -49,14 +49,14 @@ impl<'g> Plan<'g> {
             sources: vec![Source::Unused; n_values as usize],
             direct_output: vec![None; n_values as usize],
             inside: FxHashMap::default(),
-            put_together: FxHashMap::default(),
+            assembled: FxHashMap::default(),
             controls: HashMap::new(),
             copied: HashMap::new(),
             last_scalar: None,
             last_loop: HashMap::new(),
         };
-        plan.place_all();
-        plan
+        schedule.place_all();
+        schedule
     }
 
     fn place_all(&mut self) {
@@ -96,7 +96,7 @@ impl<'g> Plan<'g> {
             }
         }
         self.copy_outputs();
-        self.settle_nested();
+        self.resolve_aliases();
         self.cut_straight_lines();
     }
 
@@ -108,7 +108,7 @@ impl<'g> Plan<'g> {
 
     /// What is made inside of something that is itself inside of another is inside of that one. Operands come before what is
     /// made of them, so one pass from the last value on meets what is around first.
-    fn settle_nested(&mut self) {
+    fn resolve_aliases(&mut self) {
         let mut roots: Vec<ValueId> = self.inside.keys().copied().collect();
         roots.sort_unstable_by(|a, b| b.cmp(a));
         for root in roots {
@@ -125,22 +125,22 @@ impl<'g> Plan<'g> {
             let Kernel::Scalar(StraightLine { ops, .. }) = &mut self.kernels[k] else { continue };
             let ops = std::mem::take(ops);
             let ops = calls::gather(self, k, &ops).unwrap_or(ops);
-            let cuts = self.cuts(&ops);
-            self.kernels[k] = Kernel::Scalar(StraightLine { ops, cuts });
+            let boundaries = self.boundaries(&ops);
+            self.kernels[k] = Kernel::Scalar(StraightLine { ops, boundaries });
         }
     }
 
-    fn cuts(&self, ops: &[ScalarOp]) -> Vec<(usize, usize)> {
-        let mut cuts = Vec::new();
+    fn boundaries(&self, ops: &[ScalarOp]) -> Vec<(usize, usize)> {
+        let mut boundaries = Vec::new();
         let mut work = 0;
         for (k, &op) in ops.iter().enumerate() {
             if work >= CHUNK {
-                cuts.push((k, std::mem::take(&mut work)));
+                boundaries.push((k, std::mem::take(&mut work)));
             }
             work += self.scalar_work(op);
         }
-        cuts.push((ops.len(), work));
-        cuts
+        boundaries.push((ops.len(), work));
+        boundaries
     }
 
     /// The nodes whose elements control flow needs in row-major order.
@@ -369,7 +369,7 @@ impl<'g> Plan<'g> {
         }
     }
 
-    /// Has a result put together. It is complete behind the last kernel that makes or stores some of it.
+    /// Has a result assembled. It is complete after the last kernel that makes or stores some of it.
     fn push_placement(&mut self, node: NodeId, Placement { inside, stored, placed }: Placement) {
         let mut last = 0;
         for (root, first) in inside {
@@ -384,7 +384,7 @@ impl<'g> Plan<'g> {
             last = last.max(self.push_scalar(op, &operands));
         }
         if placed.is_empty() {
-            self.put_together.entry(last).or_default().push(node);
+            self.assembled.entry(last).or_default().push(node);
         } else {
             last = last.max(self.push_parts(node, placed));
         }
@@ -480,7 +480,7 @@ impl<'g> ControlSchedule<'g> {
             control.branches.push(number);
             // A loop runs its regions with different operands, even if they are the same.
             if roles.flow != Flow::Choice || number == control.regions.len() {
-                control.regions.push(Plan::new(region));
+                control.regions.push(Schedule::new(region));
             }
         }
         control

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::kernels::{Plan, ScalarOp, Source};
+use super::kernels::{ScalarOp, Schedule, Source};
 use crate::ir::{NodeId, Value};
 use crate::math;
 use crate::op::{Graph, Lowering, Op};
@@ -38,13 +38,13 @@ pub enum Joint {
 
 /// The operations of a kernel in an order in which calls of one function follow each other, if that is another: a call
 /// is made together with an earlier one that its operand does not wait for.
-pub fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<ScalarOp>> {
+pub fn gather(schedule: &Schedule<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<ScalarOp>> {
     let calls: Vec<(usize, Call)> =
-        ops.iter().enumerate().filter_map(|(k, &op)| Some((k, call(plan, op)?.1))).collect();
+        ops.iter().enumerate().filter_map(|(k, &op)| Some((k, call(schedule, op)?.1))).collect();
     if calls.len() < 2 {
         return None;
     }
-    let mut ready = ready(plan, kernel, ops, &calls).into_iter().peekable();
+    let mut ready = ready(schedule, kernel, ops, &calls).into_iter().peekable();
     let mut waiting: FxHashMap<Call, BinaryHeap<Reverse<usize>>> = FxHashMap::default();
     let mut calls = calls.into_iter().peekable();
     let mut gathered = Vec::with_capacity(ops.len());
@@ -68,17 +68,22 @@ pub fn gather(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp]) -> Option<Vec<Sc
 }
 
 /// From which position on each call can be made, in the order of these; its own position, and what it calls.
-fn ready(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp], calls: &[(usize, Call)]) -> Vec<(usize, usize, Call)> {
+fn ready(
+    schedule: &Schedule<'_>,
+    kernel: usize,
+    ops: &[ScalarOp],
+    calls: &[(usize, Call)],
+) -> Vec<(usize, usize, Call)> {
     let operands = |position: usize| {
-        let roots = plan.scalar_operands(ops[position]).into_iter().map(|x| plan.root(x));
-        roots.filter(|&root| plan.source(root) == Source::Scalar(kernel))
+        let roots = schedule.scalar_operands(ops[position]).into_iter().map(|x| schedule.root(x));
+        roots.filter(|&root| schedule.source(root) == Source::Scalar(kernel))
     };
     // Only what calls wait for is of interest, which are few of a large graph.
     let mut made_at: FxHashMap<usize, usize> =
         calls.iter().flat_map(|&(position, _)| operands(position)).map(|root| (root, 0)).collect();
     for (k, &op) in ops.iter().enumerate() {
         if let ScalarOp::Node(node) = op
-            && let Some(position) = made_at.get_mut(&plan.id(node.into()))
+            && let Some(position) = made_at.get_mut(&schedule.id(node.into()))
         {
             *position = k;
         }
@@ -91,28 +96,28 @@ fn ready(plan: &Plan<'_>, kernel: usize, ops: &[ScalarOp], calls: &[(usize, Call
 
 /// Cuts straight-line code into steps, each of which is emitted as a whole: calls of one function that do not wait for
 /// each other, or one operation.
-pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &'k [ScalarOp]> {
+pub fn steps<'k>(schedule: &Schedule<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &'k [ScalarOp]> {
     let mut rest = ops;
     std::iter::from_fn(move || {
         let first = *rest.first()?;
         let mut n = 1;
-        if let Some((node, of)) = call(plan, first) {
-            let mut elements = plan.ty(node.into()).size();
-            let mut made: SmallVec<[usize; MAX_IN_CALL]> = SmallVec::from_slice(&[plan.id(node.into())]);
-            let mut passed: SmallVec<[Value; MAX_IN_CALL]> = plan.graph.operands(node).into_iter().collect();
+        if let Some((node, of)) = call(schedule, first) {
+            let mut elements = schedule.ty(node.into()).size();
+            let mut made: SmallVec<[usize; MAX_IN_CALL]> = SmallVec::from_slice(&[schedule.id(node.into())]);
+            let mut passed: SmallVec<[Value; MAX_IN_CALL]> = schedule.graph.operands(node).into_iter().collect();
             for &op in &rest[1..] {
-                let Some((node, _)) = call(plan, op).filter(|&(_, other)| other == of) else { break };
-                let operand = plan.graph.operands(node)[0];
+                let Some((node, _)) = call(schedule, op).filter(|&(_, other)| other == of) else { break };
+                let operand = schedule.graph.operands(node)[0];
                 // Two functions of the same elements take them once.
                 if !passed.contains(&operand) {
-                    elements += plan.ty(operand).size();
+                    elements += schedule.ty(operand).size();
                     passed.push(operand);
                 }
-                let waits = plan.scalar_operands(op).into_iter().any(|x| made.contains(&plan.root(x)));
+                let waits = schedule.scalar_operands(op).into_iter().any(|x| made.contains(&schedule.root(x)));
                 if waits || elements > MAX_IN_CALL {
                     break;
                 }
-                made.push(plan.id(node.into()));
+                made.push(schedule.id(node.into()));
                 n += 1;
             }
         }
@@ -123,15 +128,15 @@ pub fn steps<'k>(plan: &Plan<'_>, ops: &'k [ScalarOp]) -> impl Iterator<Item = &
 }
 
 /// What a step calls for all its elements at once, if there are enough of them.
-pub fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
+pub fn joint_call(schedule: &Schedule<'_>, step: &[ScalarOp]) -> Option<Joint> {
     let functions: SmallVec<[(NodeId, math::Unary); MAX_IN_CALL]> =
-        step.iter().filter_map(|&op| function(plan, op)).collect();
-    let elements: usize = functions.iter().map(|&(node, _)| plan.ty(node.into()).size()).sum();
+        step.iter().filter_map(|&op| function(schedule, op)).collect();
+    let elements: usize = functions.iter().map(|&(node, _)| schedule.ty(node.into()).size()).sum();
     let &(node, first) = functions.first()?;
     let couple = math::Couple::of(first).filter(|_| functions.iter().any(|&(_, f)| f != first));
     // Two functions of one number are made at once in less time than one after the other.
-    let operand = plan.graph.operands(node)[0];
-    let of_same = |&(other, f): &(NodeId, math::Unary)| f != first && plan.graph.operands(other)[0] == operand;
+    let operand = schedule.graph.operands(node)[0];
+    let of_same = |&(other, f): &(NodeId, math::Unary)| f != first && schedule.graph.operands(other)[0] == operand;
     if elements < MIN_IN_CALL && !functions.iter().any(of_same) {
         return None;
     }
@@ -139,7 +144,7 @@ pub fn joint_call(plan: &Plan<'_>, step: &[ScalarOp]) -> Option<Joint> {
 }
 
 /// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
-/// stands far behind it in the schedule: placed there, it would take a call of its own.
+/// stands far after it in the schedule: placed there, it would take a call of its own.
 pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
     let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
     let mut partners = FxHashMap::default();
@@ -154,16 +159,16 @@ pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
     partners
 }
 
-fn call(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
-    let (node, f) = function(plan, op)?;
+fn call(schedule: &Schedule<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
+    let (node, f) = function(schedule, op)?;
     let routine = math::Couple::of(f).map_or(Routine::One(f), |(couple, _)| Routine::Couple(couple));
-    Some((node, (routine, plan.ty(node.into()).dtype)))
+    Some((node, (routine, schedule.ty(node.into()).dtype)))
 }
 
 /// The function of `math` that an operation calls.
-pub fn function(plan: &Plan<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
+pub fn function(schedule: &Schedule<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
     let ScalarOp::Node(node) = op else { return None };
-    match plan.graph.node(node).op()?.lower() {
+    match schedule.graph.node(node).op()?.lower() {
         Lowering::Math1(f) => Some((node, f)),
         _ => None,
     }
@@ -186,10 +191,10 @@ mod tests {
         })
         .unwrap();
         graph.add_output("y", y.value().unwrap()).unwrap();
-        let plan = Plan::new(&graph);
-        let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
-        let steps: Vec<&[ScalarOp]> = steps(&plan, &code.ops).collect();
+        let schedule = Schedule::new(&graph);
+        let [Kernel::Scalar(code)] = &schedule.kernels[..] else { panic!("{:?}", schedule.kernels) };
+        let steps: Vec<&[ScalarOp]> = steps(&schedule, &code.ops).collect();
         assert_eq!(steps.iter().map(|step| step.len()).collect::<Vec<_>>(), [4, 1, 1, 1, 1]);
-        assert_eq!(steps.iter().filter(|step| joint_call(&plan, step).is_some()).count(), 1);
+        assert_eq!(steps.iter().filter(|step| joint_call(&schedule, step).is_some()).count(), 1);
     }
 }

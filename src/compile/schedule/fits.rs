@@ -10,7 +10,7 @@ use crate::value::Type;
 /// The most elements of an array in registers.
 const MAX_ELEMENTS: usize = 36;
 
-/// The most elements of a carry: each is alive in every trip.
+/// The most elements of a carry: each is alive in every iteration.
 const MAX_CARRY: usize = 48;
 
 /// The most operations on elements in one function: register allocation is superlinear.

@@ -38,7 +38,7 @@ pub enum Kernel {
     Loop(LoopKernel),
     /// A call of a library routine.
     Library(NodeId),
-    /// Control flow around the code of regions; see [`Plan::controls`].
+    /// Control flow around the code of regions; see [`Schedule::controls`].
     Control(NodeId),
 }
 
@@ -46,13 +46,13 @@ pub enum Kernel {
 #[derive(Debug, Default)]
 pub struct StraightLine {
     pub ops: Vec<ScalarOp>,
-    /// Behind each function, its end and its [`Stretch::work`].
-    pub(super) cuts: Vec<(usize, usize)>,
+    /// Behind each function, its end and its [`Segment::work`].
+    pub(super) boundaries: Vec<(usize, usize)>,
 }
 
 /// A part of straight-line code that becomes one function.
 #[derive(Clone, Copy)]
-pub struct Stretch<'k> {
+pub struct Segment<'k> {
     pub ops: &'k [ScalarOp],
     /// The operations on elements.
     pub work: usize,
@@ -63,16 +63,16 @@ impl StraightLine {
     #[cfg(test)]
     pub fn remove(&mut self, position: usize) -> usize {
         self.ops.remove(position);
-        for (end, _) in &mut self.cuts {
+        for (end, _) in &mut self.boundaries {
             *end -= usize::from(*end > position);
         }
         self.ops.len()
     }
 
     /// The functions.
-    pub fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
-        let starts = std::iter::once(0).chain(self.cuts.iter().map(|&(end, _)| end));
-        starts.zip(&self.cuts).map(|(start, &(end, work))| Stretch { ops: &self.ops[start..end], work })
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        let starts = std::iter::once(0).chain(self.boundaries.iter().map(|&(end, _)| end));
+        starts.zip(&self.boundaries).map(|(start, &(end, work))| Segment { ops: &self.ops[start..end], work })
     }
 }
 
@@ -133,7 +133,7 @@ impl Item {
         }
     }
 
-    /// The value that this item gives at each index to the items behind it. A gather's result has another shape, and that
+    /// The value that this item gives at each index to the items after it. A gather's result has another shape, and that
     /// of a reduction, or of parts, is not complete yet.
     pub fn result(&self) -> Option<NodeId> {
         match self {
@@ -164,13 +164,13 @@ pub struct ControlSchedule<'g> {
     /// Whether all is emitted in one piece; then there is nothing else to plan.
     pub in_registers: bool,
     /// The plans of its regions.
-    pub regions: Vec<Plan<'g>>,
+    pub regions: Vec<Schedule<'g>>,
     /// For each branch of a choice, which of the regions it is: one that is several branches is planned and compiled once.
     pub branches: Vec<usize>,
 }
 
 /// Kernels in the order in which they run, and where each value comes from.
-pub struct Plan<'g> {
+pub struct Schedule<'g> {
     pub graph: &'g Graph,
     pub kernels: Vec<Kernel>,
     pub(super) first_value: Vec<u32>,
@@ -181,7 +181,7 @@ pub struct Plan<'g> {
     /// The values that are made in the memory of others: in which, and the place of the first element there.
     pub(super) inside: FxHashMap<ValueId, (ValueId, usize)>,
     /// For each kernel the results that are complete after it, and of which it need not place a part.
-    pub put_together: FxHashMap<usize, Vec<NodeId>>,
+    pub assembled: FxHashMap<usize, Vec<NodeId>>,
     /// The kernels of control flow with the plans of their regions.
     pub controls: HashMap<usize, ControlSchedule<'g>>,
     /// What the copies of views copy.
@@ -190,7 +190,7 @@ pub struct Plan<'g> {
     pub(super) last_loop: HashMap<Shape, usize>,
 }
 
-/// One part of a result that several items put together, perhaps of several kernels.
+/// One part of a result that several items assembled, perhaps of several kernels.
 #[derive(Clone, Debug)]
 pub struct PlacedPart {
     /// The node whose result it belongs to.
@@ -222,7 +222,7 @@ pub enum Put {
 /// Elements of a result that are all set to one number.
 #[derive(Clone, Debug)]
 pub struct Filling {
-    pub stretches: Vec<Range<usize>>,
+    pub segments: Vec<Range<usize>>,
     /// The number; 0 if there is none.
     pub with: Option<Value>,
 }
@@ -235,7 +235,7 @@ impl PlacedPart {
     }
 }
 
-impl<'g> Plan<'g> {
+impl<'g> Schedule<'g> {
     /// The number of a value.
     pub fn id(&self, value: Value) -> ValueId {
         self.first_value[value.node.index()] as usize + usize::from(value.result)
@@ -281,7 +281,7 @@ impl<'g> Plan<'g> {
     }
 
     /// The values that are made in the memory of others, and of which.
-    pub fn all_inside(&self) -> impl Iterator<Item = (ValueId, ValueId)> {
+    pub fn aliases(&self) -> impl Iterator<Item = (ValueId, ValueId)> {
         self.inside.iter().map(|(&root, &(owner, _))| (root, owner))
     }
 
@@ -318,7 +318,7 @@ impl<'g> Plan<'g> {
     /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
     pub fn work_in_registers(&self) -> usize {
         let work = |(k, kernel): (usize, &Kernel)| match kernel {
-            Kernel::Scalar(code) => code.stretches().map(|stretch| stretch.work).sum(),
+            Kernel::Scalar(code) => code.segments().map(|segment| segment.work).sum(),
             Kernel::Control(node) if self.controls[&k].in_registers => {
                 let regions = self.graph.node(*node).regions().iter();
                 regions.map(|region| usize::try_from(region.n_nodes_expanded()).unwrap_or(usize::MAX)).sum()

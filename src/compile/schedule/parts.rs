@@ -1,4 +1,4 @@
-//! Results that are put together from parts: each part goes to its places from the loop that makes it, or is made there in
+//! Results that are assembled from parts: each part goes to its places from the loop that makes it, or is made there in
 //! the first place, so that it needs no memory of its own.
 //!
 //! A part that is added where another has been must come after that one. In one nest the two go to successive levels: a
@@ -9,19 +9,19 @@ use std::ops::Range;
 
 use rustc_hash::FxHashSet;
 
-use super::kernels::{Filling, Item, LoopKernel, MAX_SMALL, PlacedPart, Plan, Put, ScalarOp, Source, ValueId};
+use super::kernels::{Filling, Item, LoopKernel, MAX_SMALL, PlacedPart, Put, ScalarOp, Schedule, Source, ValueId};
 use crate::ir::{NodeId, Value};
 use crate::op::{Layout, Part, Reshape, Rest, View};
 use crate::value::Shape;
 
-/// A result of which loops place more parts is put together by a routine: each of them is compared with all others here.
+/// A result of which loops place more parts is assembled by a routine: each of them is compared with all others here.
 const MAX_PARTS: usize = 32;
 
 /// A part goes to its places from a loop if so many of its elements lie at even distances in a row, or all of them.
 /// Shorter rows would cut those of everything else in the loop.
 const MIN_ROW: usize = 64;
 
-/// If more stretches of a result are to be filled, all of it is.
+/// If more segments of a result are to be filled, all of it is.
 const MAX_STRETCHES: usize = 8;
 
 impl PlacedPart {
@@ -46,18 +46,18 @@ impl PlacedPart {
 }
 
 /// The listing's line of a result of which a nest has these parts.
-pub fn line(plan: &Plan<'_>, parts: &[&PlacedPart]) -> String {
+pub fn line(schedule: &Schedule<'_>, parts: &[&PlacedPart]) -> String {
     let first = parts[0];
-    let line = plan.graph.line(first.node);
+    let line = schedule.graph.line(first.node);
     if parts.len() == first.of {
         return line;
     }
-    let operands = plan.graph.operands(first.node);
-    let names = parts.iter().map(|part| plan.graph.value_name(operands[part.part.slot]));
+    let operands = schedule.graph.operands(first.node);
+    let names = parts.iter().map(|part| schedule.graph.value_name(operands[part.part.slot]));
     format!("{line}, of it {}", names.collect::<Vec<_>>().join(", "))
 }
 
-/// How a result is put together.
+/// How a result is assembled.
 #[derive(Default)]
 pub struct Placement {
     /// The values that are made in the result's memory, each with the place of its first element.
@@ -69,8 +69,8 @@ pub struct Placement {
 }
 
 /// How the parts of a node's result come to their places. `None` if a routine does better, or if it is no such node.
-pub fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
-    let graph = plan.graph;
+pub fn placement(schedule: &Schedule<'_>, node: NodeId) -> Option<Placement> {
+    let graph = schedule.graph;
     let operands = graph.operands(node);
     let shapes: Vec<&Shape> = operands.iter().map(|&x| &graph.ty(x).shape).collect();
     let mut assembly = graph.node(node).op()?.assembly(&shapes)?;
@@ -89,13 +89,13 @@ pub fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
     let mut placement = Placement::default();
     let mut inside = FxHashSet::default();
     for part in assembly.parts {
-        let (from, places) = flattened(plan, operands[part.slot], part.layout(result));
+        let (from, places) = flattened(schedule, operands[part.slot], part.layout(result));
         let row = row_of(&places);
         let parts_only = assembly.rest == Rest::Nothing;
-        if parts_only && may_be_inside(plan, from, &places) && inside.insert(plan.id(from)) {
-            placement.inside.push((plan.id(from), places.offset.unsigned_abs()));
+        if parts_only && may_be_inside(schedule, from, &places) && inside.insert(schedule.id(from)) {
+            placement.inside.push((schedule.id(from), places.offset.unsigned_abs()));
         } else if parts_only && part.size() <= MAX_SMALL && row == part.size() {
-            placement.store(plan, from, node, &places)?;
+            placement.store(schedule, from, node, &places)?;
         } else if row >= MIN_ROW.min(part.size()) && placement.placed.len() < MAX_PARTS {
             let put = placement.put(&part, assembly.rest);
             placement.placed.push(PlacedPart { node, part, from, places, put, of, filling: None });
@@ -105,14 +105,14 @@ pub fn placement(plan: &Plan<'_>, node: NodeId) -> Option<Placement> {
     }
     if assembly.rest != Rest::Nothing {
         let with = if let Rest::Operand(slot) = assembly.rest { Some(operands[slot]) } else { None };
-        let stretches = stretches(&placement.placed, result.size());
-        placement.placed[0].filling = Some(Filling { stretches, with });
+        let segments = segments(&placement.placed, result.size());
+        placement.placed[0].filling = Some(Filling { segments, with });
     }
     Some(placement)
 }
 
 impl Placement {
-    /// How a part is put behind those that are placed already.
+    /// How a part is put after those that are placed already.
     fn put(&self, part: &Part, rest: Rest) -> Put {
         match rest {
             Rest::Nothing | Rest::Operand(_) => Put::Store,
@@ -123,13 +123,13 @@ impl Placement {
 
     /// Adds the step that stores a small part, whose elements lie at even distances, or makes the last step, which stores
     /// the same number right before it, longer. `None` if the result is too large for a step.
-    fn store(&mut self, plan: &Plan<'_>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
+    fn store(&mut self, schedule: &Schedule<'_>, from: Value, node: NodeId, places: &Layout) -> Option<()> {
         let first_here = u32::try_from(places.offset).ok()?;
         let n_here = u32::try_from(places.shape.size()).ok()?;
         let axes = 0..places.shape.rank();
         let step = axes.rev().find(|&axis| places.shape[axis] != 1).map_or(1, |axis| places.strides[axis]);
         // Arrays are equal only to the bit. A number may stand for many elements, which must be neighbors to be filled.
-        let number = |x: Value| plan.constant(x).filter(|constant| constant.size() == 1);
+        let number = |x: Value| schedule.constant(x).filter(|constant| constant.size() == 1);
         if number(from).is_none() || step != 1 {
             self.stored.push(ScalarOp::Part { from, node, first: first_here, step: step.try_into().ok()? });
             return Some(());
@@ -148,18 +148,18 @@ impl Placement {
 
 /// Whether a value can be made at these places: it is made as a whole and has no other place, and what a loop makes at each
 /// index goes there from registers.
-fn may_be_inside(plan: &Plan<'_>, from: Value, places: &Layout) -> bool {
-    let root = plan.id(from);
-    let made = matches!(plan.source(root), Source::Scalar(_) | Source::After(_)) && plan.root(from) == root;
-    made && !plan.has_place(root) && places.is_row_major() && plan.ty(from).size() == places.shape.size()
+fn may_be_inside(schedule: &Schedule<'_>, from: Value, places: &Layout) -> bool {
+    let root = schedule.id(from);
+    let made = matches!(schedule.source(root), Source::Scalar(_) | Source::After(_)) && schedule.root(from) == root;
+    made && !schedule.has_place(root) && places.is_row_major() && schedule.ty(from).size() == places.shape.size()
 }
 
 /// A value and the places of its elements; or, if it has the elements of another in their order, that one and the places,
 /// if strides express them: so it may be placed by the loop that makes the other.
-fn flattened(plan: &Plan<'_>, x: Value, places: Layout) -> (Value, Layout) {
-    let access = plan.access(x);
-    let root = plan.value(access.root);
-    let shape = &plan.ty(root).shape;
+fn flattened(schedule: &Schedule<'_>, x: Value, places: Layout) -> (Value, Layout) {
+    let access = schedule.access(x);
+    let root = schedule.value(access.root);
+    let shape = &schedule.ty(root).shape;
     let all = access.layout.offset == 0 && access.layout.is_row_major() && shape.size() == access.layout.shape.size();
     let reshaped = Reshape { shape: shape.clone() }.view(&places);
     match reshaped.filter(|_| all) {
@@ -197,7 +197,7 @@ fn row_of(places: &Layout) -> usize {
 }
 
 /// What has to be filled in a result of that size so that, with what the parts store, all of it is defined.
-fn stretches(parts: &[PlacedPart], size: usize) -> Vec<Range<usize>> {
+fn segments(parts: &[PlacedPart], size: usize) -> Vec<Range<usize>> {
     // What is stored nowhere overlaps.
     let stored = || parts.iter().filter(|part| part.put != Put::Add);
     if stored().map(|part| part.part.size()).sum::<usize>() == size {
@@ -234,11 +234,11 @@ mod tests {
         let inputs: Vec<Value> = inputs.collect();
         let node = graph.add(op.into(), &inputs, Default::default()).unwrap();
         graph.add_output("y", node.into()).unwrap();
-        let mut parts = placement(&Plan::new(&graph), node)?.placed;
+        let mut parts = placement(&Schedule::new(&graph), node)?.placed;
         let filling = parts[0].filling.take().unwrap();
         assert!(parts.iter().all(|part| part.filling.is_none()));
-        let stretches = filling.stretches.into_iter().map(|stretch| [stretch.start, stretch.end]);
-        Some((parts.iter().map(|part| (part.part.slot, part.put)).collect(), stretches.collect()))
+        let segments = filling.segments.into_iter().map(|segment| [segment.start, segment.end]);
+        Some((parts.iter().map(|part| (part.part.slot, part.put)).collect(), segments.collect()))
     }
 
     fn scatter(size: usize, starts: &[usize], strides: &[usize]) -> ScatterSlices {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::compile::schedule::{Plan, ValueId};
+use crate::compile::schedule::{Schedule, ValueId};
 use crate::emit::position;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Lowering, Op};
@@ -41,7 +41,7 @@ pub(super) struct Meaning {
 
 impl Meaning {
     /// The tokens of all values that are needed.
-    pub fn new(plan: &Plan<'_>) -> Meaning {
+    pub fn new(schedule: &Schedule<'_>) -> Meaning {
         let mut meaning = Meaning {
             values: Vec::new(),
             next: REST + 1,
@@ -51,15 +51,15 @@ impl Meaning {
             single: HashMap::new(),
             partial: HashMap::new(),
         };
-        meaning.values.resize_with(plan.n_values(), || None);
-        for id in plan.graph.ids() {
-            if let Some(tokens) = meaning.renamed(plan, id) {
-                meaning.values[plan.id(id.into())] = Some(tokens);
+        meaning.values.resize_with(schedule.n_values(), || None);
+        for id in schedule.graph.ids() {
+            if let Some(tokens) = meaning.renamed(schedule, id) {
+                meaning.values[schedule.id(id.into())] = Some(tokens);
                 continue;
             }
-            for result in results_of(plan.graph, id) {
-                let made = meaning.fresh(plan.id(result), n_elements(plan.ty(result)));
-                meaning.values[plan.id(result)] = Some(made);
+            for result in results_of(schedule.graph, id) {
+                let made = meaning.fresh(schedule.id(result), n_elements(schedule.ty(result)));
+                meaning.values[schedule.id(result)] = Some(made);
             }
         }
         meaning
@@ -105,20 +105,21 @@ impl Meaning {
     }
 
     /// A token in words.
-    pub fn describe(&self, plan: &Plan<'_>, token: Token) -> String {
+    pub fn describe(&self, schedule: &Schedule<'_>, token: Token) -> String {
         let number = |&(&(dtype, bits), &other): &(&(DType, u64), &Token)| {
             (other == token).then(|| format!("the {dtype} of bits {bits:#x}"))
         };
         let unfinished = |(&id, &first): (&ValueId, &Token)| {
-            let k = (token.checked_sub(first)? as usize).checked_rem(n_elements(plan.ty(plan.value(id))).max(1))?;
+            let k =
+                (token.checked_sub(first)? as usize).checked_rem(n_elements(schedule.ty(schedule.value(id))).max(1))?;
             let is_of = (token - first) as usize == k;
-            is_of.then(|| format!("element {k} of the unfinished {}", name(plan, id)))
+            is_of.then(|| format!("element {k} of the unfinished {}", name(schedule, id)))
         };
         let made = || {
             let at = self.firsts.partition_point(|&(first, _)| first <= token).checked_sub(1)?;
             let (first, id) = self.firsts[at];
             let k = (token - first) as usize;
-            (k < n_elements(plan.ty(plan.value(id)))).then(|| format!("element {k} of {}", name(plan, id)))
+            (k < n_elements(schedule.ty(schedule.value(id)))).then(|| format!("element {k} of {}", name(schedule, id)))
         };
         match token {
             NOTHING => "what nothing wrote".to_string(),
@@ -137,24 +138,24 @@ impl Meaning {
     }
 
     /// The tokens of a node that only moves elements, or adds them up.
-    fn renamed(&mut self, plan: &Plan<'_>, id: NodeId) -> Option<Tokens> {
-        let op = plan.graph.node(id).op()?;
-        let operands = plan.graph.operands(id);
+    fn renamed(&mut self, schedule: &Schedule<'_>, id: NodeId) -> Option<Tokens> {
+        let op = schedule.graph.node(id).op()?;
+        let operands = schedule.graph.operands(id);
         // Control flow may have no result.
-        let ty = plan.graph.node(id).types().first()?;
+        let ty = schedule.graph.node(id).types().first()?;
         match op.lower() {
             Lowering::Constant(array) => Some(self.constant(array)),
-            Lowering::Reduce { monoid, .. } if plan.ty(operands[0]).size() == 0 => {
+            Lowering::Reduce { monoid, .. } if schedule.ty(operands[0]).size() == 0 => {
                 let identity = self.number(monoid.identity(ty.dtype));
                 Some(Tokens::Listed(vec![identity; ty.size()].into()))
             }
-            Lowering::View(_) | Lowering::Assemble(_) => Some(self.moved(plan, op, &operands, ty)),
+            Lowering::View(_) | Lowering::Assemble(_) => Some(self.moved(schedule, op, &operands, ty)),
             Lowering::Scatter(scatter) => {
                 let zero = self.number(Scalar::F64(0.0).convert(ty.dtype));
                 let mut sums = vec![zero; ty.size()];
                 for (slot, &x) in operands.iter().enumerate() {
-                    for (k, place) in scatter.places(slot, &plan.ty(x).shape).into_iter().enumerate() {
-                        sums[place] = self.sum(zero, sums[place], self.token(plan.id(x), k));
+                    for (k, place) in scatter.places(slot, &schedule.ty(x).shape).into_iter().enumerate() {
+                        sums[place] = self.sum(zero, sums[place], self.token(schedule.id(x), k));
                     }
                 }
                 Some(Tokens::Listed(sums.into()))
@@ -175,10 +176,10 @@ impl Meaning {
     }
 
     /// An operation that moves elements says itself where to, applied to tokens.
-    fn moved(&self, plan: &Plan<'_>, op: &Op, operands: &[Value], ty: &Type) -> Tokens {
+    fn moved(&self, schedule: &Schedule<'_>, op: &Op, operands: &[Value], ty: &Type) -> Tokens {
         let tokens = |&x: &Value| {
-            let numbers = (0..plan.ty(x).size()).map(|k| Scalar::I64(self.token(plan.id(x), k).into()));
-            Array::collect(&plan.ty(x).with_dtype(DType::I64), numbers)
+            let numbers = (0..schedule.ty(x).size()).map(|k| Scalar::I64(self.token(schedule.id(x), k).into()));
+            Array::collect(&schedule.ty(x).with_dtype(DType::I64), numbers)
         };
         let operands: Vec<Array> = operands.iter().map(tokens).collect();
         let moved = op.eval_inferred(&operands.iter().collect::<Vec<_>>(), &[ty.with_dtype(DType::I64)]).swap_remove(0);
@@ -205,6 +206,6 @@ pub(super) fn element_bytes(ty: &Type) -> usize {
     if ty.stack { ty.checked_bytes().unwrap_or(0) } else { ty.dtype.size() }
 }
 
-pub(super) fn name(plan: &Plan<'_>, id: ValueId) -> String {
-    plan.graph.value_name(plan.value(id))
+pub(super) fn name(schedule: &Schedule<'_>, id: ValueId) -> String {
+    schedule.graph.value_name(schedule.value(id))
 }

@@ -1,10 +1,10 @@
 //! The memory on which a plan is replayed.
 
 use super::meaning::{NOTHING, REST, Token};
-use crate::compile::abi::Place;
+use crate::compile::abi::Address;
 use crate::emit::signed;
 
-/// The buffers behind the entries of the base table. Each byte holds the token of the element that begins there.
+/// The buffers at the entries of the base table. Each byte holds the token of the element that begins there.
 pub(super) struct Memory {
     buffers: Vec<Vec<Token>>,
 }
@@ -16,7 +16,7 @@ impl Memory {
     }
 
     /// The token of the element of that size at a place.
-    pub fn read(&self, place: Place, size: usize) -> Result<Token, String> {
+    pub fn read(&self, place: Address, size: usize) -> Result<Token, String> {
         let bytes = self.bytes(place, size)?;
         let buffer = &self.buffers[place.base as usize];
         let whole = buffer[bytes.start + 1..bytes.end].iter().all(|&byte| byte == REST);
@@ -25,7 +25,7 @@ impl Memory {
     }
 
     /// Puts an element of that size there.
-    pub fn write(&mut self, place: Place, size: usize, token: Token) -> Result<(), String> {
+    pub fn write(&mut self, place: Address, size: usize, token: Token) -> Result<(), String> {
         let bytes = self.bytes(place, size)?;
         let buffer = &mut self.buffers[place.base as usize];
         // What reached into these bytes is no element any more.
@@ -40,13 +40,13 @@ impl Memory {
     }
 
     /// Forgets what is in so many bytes.
-    pub fn forget(&mut self, place: Place, size: usize) -> Result<(), String> {
+    pub fn forget(&mut self, place: Address, size: usize) -> Result<(), String> {
         let bytes = self.bytes(place, size)?;
         self.buffers[place.base as usize][bytes].fill(NOTHING);
         Ok(())
     }
 
-    fn bytes(&self, place: Place, size: usize) -> Result<std::ops::Range<usize>, String> {
+    fn bytes(&self, place: Address, size: usize) -> Result<std::ops::Range<usize>, String> {
         let buffer = self.buffers.get(place.base as usize).ok_or_else(|| format!("no buffer {}", place.base))?;
         let range = usize::try_from(place.offset).ok().and_then(|start| Some(start..start.checked_add(size)?));
         let inside = range.filter(|range| range.end <= buffer.len());
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn elements_that_are_cut_are_nothing() {
         let mut memory = Memory::new([32]);
-        let at = |offset| Place { base: 0, offset };
+        let at = |offset| Address { base: 0, offset };
         memory.write(at(0), 8, 7).unwrap();
         memory.write(at(8), 8, 8).unwrap();
         assert_eq!(memory.read(at(0), 8), Ok(7));
@@ -77,6 +77,6 @@ mod tests {
         memory.write(at(10), 1, 5).unwrap();
         assert_eq!((memory.read(at(8), 8), memory.read(at(10), 1)), (Ok(NOTHING), Ok(5)));
         assert!(memory.read(at(-8), 8).is_err() && memory.write(at(25), 8, 1).is_err());
-        assert!(memory.read(Place { base: 1, offset: 0 }, 1).is_err());
+        assert!(memory.read(Address { base: 1, offset: 0 }, 1).is_err());
     }
 }

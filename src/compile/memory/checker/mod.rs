@@ -24,8 +24,8 @@ use std::fmt;
 
 pub use self::replay::CheckLimits;
 use super::allocate::allocate;
-use super::plan::Homes;
-use crate::compile::schedule::Plan;
+use super::plan::MemoryPlan;
+use crate::compile::schedule::Schedule;
 use crate::error::{CompileError, Error};
 use crate::op::Graph;
 
@@ -91,14 +91,14 @@ pub struct PlanCheck {
 /// # Errors
 /// If the plan is wrong, which is a defect of retrograd.
 pub fn check_plan(graph: &Graph, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
-    let plan = Plan::new(graph);
-    let homes = allocate(&plan, false);
-    check(&plan, &homes, limits)
+    let schedule = Schedule::new(graph);
+    let plan = allocate(&schedule, false);
+    check(&schedule, &plan, limits)
 }
 
 /// Replays a plan, and the plans of its regions.
-pub fn check(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
-    replay::check(plan, homes, limits)
+pub fn check(schedule: &Schedule<'_>, plan: &MemoryPlan, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
+    replay::check(schedule, plan, limits)
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::super::nest::Nest;
-use super::super::plan::{ControlMemory, Homes, TILE_BYTES, filler};
-use super::super::residence::{Element, Read, places};
+use super::super::plan::{ControlMemory, MemoryPlan, TILE_BYTES, filler};
+use super::super::spills::{Element, Read, places};
 use super::super::streams::{Action, FillWith, Operand, Work};
 use super::meaning::{Meaning, NOTHING, Token, element_bytes, n_elements, name};
 use super::memory::Memory;
 use super::{PlanCheck, PlanFault};
-use crate::compile::abi::{ARENA, FIRST_INPUT, Place};
-use crate::compile::schedule::{Item, Kernel, LoopKernel, Plan, ScalarOp, StraightLine, ValueId, calls};
+use crate::compile::abi::{ARENA, Address, FIRST_INPUT};
+use crate::compile::schedule::{Item, Kernel, LoopKernel, ScalarOp, Schedule, StraightLine, ValueId, calls};
 use crate::emit::{position as entry, signed, unsigned, wide};
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Monoid, TILE, kept_position};
@@ -38,22 +38,22 @@ impl CheckLimits {
     pub const SHORT: CheckLimits = CheckLimits { max_bytes: 1 << 20, max_reads: 1 << 18 };
 }
 
-pub(super) fn check(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
+pub(super) fn check(schedule: &Schedule<'_>, plan: &MemoryPlan, limits: CheckLimits) -> Result<PlanCheck, PlanFault> {
     let mut found = PlanCheck::default();
-    if fits(plan, homes, limits) {
-        let mut replay = Replay::new(plan, homes);
+    if fits(schedule, plan, limits) {
+        let mut replay = Replay::new(schedule, plan);
         replay.run().map_err(|message| PlanFault {
-            graph: plan.graph.name().to_string(),
+            graph: schedule.graph.name().to_string(),
             kernel: replay.kernel,
             message,
         })?;
-        (found.n_kernels, found.n_reads) = (plan.kernels.len(), replay.n_reads);
+        (found.n_kernels, found.n_reads) = (schedule.kernels.len(), replay.n_reads);
     } else {
         found.n_skipped = 1;
     }
-    let regions = homes.controls.iter().flat_map(|(k, memory)| plan.controls[k].regions.iter().zip(&memory.regions));
-    for (plan, region) in regions {
-        let inner = check(plan, &region.homes, limits)?;
+    let regions = plan.controls.iter().flat_map(|(k, memory)| schedule.controls[k].regions.iter().zip(&memory.regions));
+    for (schedule, region) in regions {
+        let inner = check(schedule, &region.plan, limits)?;
         found.n_kernels += inner.n_kernels;
         found.n_reads += inner.n_reads;
         found.n_skipped += inner.n_skipped;
@@ -62,10 +62,11 @@ pub(super) fn check(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> Resu
 }
 
 /// Whether a plan is small enough. Its size is counted before anything is allocated.
-fn fits(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> bool {
-    let bytes: usize = buffers(plan, homes).iter().fold(0, |sum, &bytes| sum.saturating_add(bytes));
-    let elements = plan.graph.ids().flat_map(|id| results_of(plan.graph, id)).map(|x| n_elements(plan.ty(x)));
-    let kernels = plan.kernels.iter().map(|kernel| match kernel {
+fn fits(schedule: &Schedule<'_>, plan: &MemoryPlan, limits: CheckLimits) -> bool {
+    let bytes: usize = buffers(schedule, plan).iter().fold(0, |sum, &bytes| sum.saturating_add(bytes));
+    let elements =
+        schedule.graph.ids().flat_map(|id| results_of(schedule.graph, id)).map(|x| n_elements(schedule.ty(x)));
+    let kernels = schedule.kernels.iter().map(|kernel| match kernel {
         Kernel::Loop(nest) => nest.shape.size().saturating_mul(nest.items.len()),
         Kernel::Scalar(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
     });
@@ -73,20 +74,20 @@ fn fits(plan: &Plan<'_>, homes: &Homes, limits: CheckLimits) -> bool {
     bytes <= limits.max_bytes && reads <= limits.max_reads
 }
 
-/// The bytes behind each entry of the base table.
-fn buffers(plan: &Plan<'_>, homes: &Homes) -> Vec<usize> {
-    let bytes = |x: Value| n_elements(plan.ty(x)).saturating_mul(element_bytes(plan.ty(x)));
-    let mut buffers = vec![homes.arena_bytes, 8 * homes.frame_slots, 0];
-    buffers.extend(plan.graph.inputs().iter().map(|input| bytes(input.node.into())));
-    buffers.extend(plan.graph.outputs().iter().map(|output| bytes(output.value)));
-    buffers.extend(homes.constants.iter().map(|&id| bytes(plan.value(id))));
-    buffers.push(8 * homes.numbers.len());
+/// The bytes at each entry of the base table.
+fn buffers(schedule: &Schedule<'_>, plan: &MemoryPlan) -> Vec<usize> {
+    let bytes = |x: Value| n_elements(schedule.ty(x)).saturating_mul(element_bytes(schedule.ty(x)));
+    let mut buffers = vec![plan.arena_bytes, 8 * plan.frame_slots, 0];
+    buffers.extend(schedule.graph.inputs().iter().map(|input| bytes(input.node.into())));
+    buffers.extend(schedule.graph.outputs().iter().map(|output| bytes(output.value)));
+    buffers.extend(plan.constants.iter().map(|&id| bytes(schedule.value(id))));
+    buffers.push(8 * plan.numbers.len());
     buffers
 }
 
 struct Replay<'r, 'g> {
-    plan: &'r Plan<'g>,
-    homes: &'r Homes,
+    schedule: &'r Schedule<'g>,
+    plan: &'r MemoryPlan,
     meaning: Meaning,
     memory: Memory,
     kernel: Option<usize>,
@@ -99,12 +100,12 @@ struct Replay<'r, 'g> {
 type Checked<T> = Result<T, String>;
 
 impl<'r, 'g> Replay<'r, 'g> {
-    fn new(plan: &'r Plan<'g>, homes: &'r Homes) -> Replay<'r, 'g> {
+    fn new(schedule: &'r Schedule<'g>, plan: &'r MemoryPlan) -> Replay<'r, 'g> {
         Replay {
+            schedule,
             plan,
-            homes,
-            meaning: Meaning::new(plan),
-            memory: Memory::new(buffers(plan, homes)),
+            meaning: Meaning::new(schedule),
+            memory: Memory::new(buffers(schedule, plan)),
             kernel: None,
             n_reads: 0,
             progress: HashMap::new(),
@@ -113,7 +114,7 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     fn run(&mut self) -> Checked<()> {
         self.fill_buffers()?;
-        for (k, kernel) in self.plan.kernels.iter().enumerate() {
+        for (k, kernel) in self.schedule.kernels.iter().enumerate() {
             self.kernel = Some(k);
             match kernel {
                 Kernel::Scalar(code) => self.straight_line(k, code)?,
@@ -123,88 +124,88 @@ impl<'r, 'g> Replay<'r, 'g> {
             }
         }
         self.kernel = None;
-        let outputs: Vec<Value> = self.plan.graph.outputs().iter().map(|output| output.value).collect();
+        let outputs: Vec<Value> = self.schedule.graph.outputs().iter().map(|output| output.value).collect();
         for (position, &x) in outputs.iter().enumerate() {
-            let place = Place { base: self.first_output() + entry(position), offset: 0 };
+            let place = Address { base: self.first_output() + entry(position), offset: 0 };
             self.expect_all(place, x).map_err(|message| format!("output {position}: {message}"))?;
         }
         Ok(())
     }
 
     fn first_output(&self) -> u32 {
-        FIRST_INPUT + entry(self.plan.graph.inputs().len())
+        FIRST_INPUT + entry(self.schedule.graph.inputs().len())
     }
 
     /// Inputs, constants and numbers are there from the start.
     fn fill_buffers(&mut self) -> Checked<()> {
         let mut base = FIRST_INPUT;
-        for input in self.plan.graph.inputs() {
-            self.define_at(Place { base, offset: 0 }, input.node.into())?;
+        for input in self.schedule.graph.inputs() {
+            self.define_at(Address { base, offset: 0 }, input.node.into())?;
             base += 1;
         }
-        base += entry(self.plan.graph.outputs().len());
-        for &id in &self.homes.constants {
-            self.define_at(Place { base, offset: 0 }, self.plan.value(id))?;
+        base += entry(self.schedule.graph.outputs().len());
+        for &id in &self.plan.constants {
+            self.define_at(Address { base, offset: 0 }, self.schedule.value(id))?;
             base += 1;
         }
-        for (k, &number) in self.homes.numbers.iter().enumerate() {
+        for (k, &number) in self.plan.numbers.iter().enumerate() {
             let token = self.meaning.number(Scalar::F64(number));
-            self.memory.write(Place { base, offset: signed(8 * k) }, 8, token)?;
+            self.memory.write(Address { base, offset: signed(8 * k) }, 8, token)?;
         }
         Ok(())
     }
 
     /// Writes all elements of a value from a place on.
-    fn define_at(&mut self, place: Place, x: Value) -> Checked<()> {
-        let (id, size) = (self.plan.id(x), element_bytes(self.plan.ty(x)));
-        for k in 0..n_elements(self.plan.ty(x)) {
+    fn define_at(&mut self, place: Address, x: Value) -> Checked<()> {
+        let (id, size) = (self.schedule.id(x), element_bytes(self.schedule.ty(x)));
+        for k in 0..n_elements(self.schedule.ty(x)) {
             self.memory.write(place.beyond(signed(k * size)), size, self.meaning.token(id, k))?;
         }
         Ok(())
     }
 
     /// Demands all elements of a value, in row-major order from a place on.
-    fn expect_all(&mut self, place: Place, x: Value) -> Checked<()> {
-        let size = element_bytes(self.plan.ty(x));
-        (0..n_elements(self.plan.ty(x))).try_for_each(|k| self.expect(place.beyond(signed(k * size)), x, k))
+    fn expect_all(&mut self, place: Address, x: Value) -> Checked<()> {
+        let size = element_bytes(self.schedule.ty(x));
+        (0..n_elements(self.schedule.ty(x))).try_for_each(|k| self.expect(place.beyond(signed(k * size)), x, k))
     }
 
     /// Demands an element of a value at a place.
-    fn expect(&mut self, place: Place, x: Value, k: usize) -> Checked<()> {
-        let found = self.read(place, element_bytes(self.plan.ty(x)))?;
+    fn expect(&mut self, place: Address, x: Value, k: usize) -> Checked<()> {
+        let found = self.read(place, element_bytes(self.schedule.ty(x)))?;
         self.require(found, x, k, place)
     }
 
-    fn read(&mut self, place: Place, size: usize) -> Checked<Token> {
+    fn read(&mut self, place: Address, size: usize) -> Checked<Token> {
         self.n_reads += 1;
         self.memory.read(place, size)
     }
 
-    fn require(&self, found: Token, x: Value, k: usize, place: Place) -> Checked<()> {
-        if found == self.meaning.token(self.plan.id(x), k) {
+    fn require(&self, found: Token, x: Value, k: usize, place: Address) -> Checked<()> {
+        if found == self.meaning.token(self.schedule.id(x), k) {
             return Ok(());
         }
         Err(format!(
             "reads element {k} of {} at {} of buffer {}, but finds {}",
-            self.plan.graph.value_name(x),
+            self.schedule.graph.value_name(x),
             place.offset,
             place.base,
-            self.meaning.describe(self.plan, found)
+            self.meaning.describe(self.schedule, found)
         ))
     }
 
     /// The place of a root value, which must have one.
-    fn home(&self, root: ValueId) -> Checked<Place> {
-        self.homes.get(root).ok_or_else(|| format!("{} has no place in memory", name(self.plan, root)))
+    fn home(&self, root: ValueId) -> Checked<Address> {
+        self.plan.get(root).ok_or_else(|| format!("{} has no place in memory", name(self.schedule, root)))
     }
 
     fn straight_line(&mut self, kernel: usize, code: &StraightLine) -> Checked<()> {
-        let residence = self.homes.residence.get(&kernel).ok_or("straight-line code without register allocation")?;
-        for (stretch, residence) in code.stretches().zip(residence) {
-            let mut registers = Registers { known: HashSet::new(), reads: residence.reads.iter() };
-            for step in calls::steps(self.plan, stretch.ops) {
+        let spills = self.plan.spills.get(&kernel).ok_or("straight-line code without register allocation")?;
+        for (segment, spills) in code.segments().zip(spills) {
+            let mut registers = Registers { known: HashSet::new(), reads: spills.reads.iter() };
+            for step in calls::steps(self.schedule, segment.ops) {
                 // A call takes the elements of all operations before it gives any.
-                let joint = calls::joint_call(self.plan, step).is_some();
+                let joint = calls::joint_call(self.schedule, step).is_some();
                 if joint {
                     step.iter().try_for_each(|&op| self.scalar_reads(&mut registers, op))?;
                 }
@@ -220,16 +221,16 @@ impl<'r, 'g> Replay<'r, 'g> {
     }
 
     fn scalar_reads(&mut self, registers: &mut Registers<'_>, op: ScalarOp) -> Checked<()> {
-        for x in self.plan.scalar_operands(op) {
-            if self.plan.constant(x).is_some() {
+        for x in self.schedule.scalar_operands(op) {
+            if self.schedule.constant(x).is_some() {
                 continue;
             }
-            let (root, size) = (self.plan.root(x), self.plan.ty(x).dtype.size());
-            for (k, place) in places(self.plan, x).into_iter().enumerate() {
+            let (root, size) = (self.schedule.root(x), self.schedule.ty(x).dtype.size());
+            for (k, place) in places(self.schedule, x).into_iter().enumerate() {
                 let read = registers.reads.next().ok_or("a read that register allocation does not know")?;
                 let known = !registers.known.insert((root, place));
                 if read.is_hit {
-                    let text = || format!("element {k} of {} is in no register", self.plan.graph.value_name(x));
+                    let text = || format!("element {k} of {} is in no register", self.schedule.graph.value_name(x));
                     known.then_some(()).ok_or_else(text)?;
                 } else {
                     self.expect(self.home(root)?.beyond(wide(place) * signed(size)), x, k)?;
@@ -242,25 +243,25 @@ impl<'r, 'g> Replay<'r, 'g> {
     fn scalar_writes(&mut self, registers: &mut Registers<'_>, op: ScalarOp) -> Checked<()> {
         match op {
             ScalarOp::Node(node) => {
-                let id = self.plan.id(node.into());
-                registers.known.extend((0..self.plan.ty(node.into()).size()).map(|k| (id, k.cast_signed())));
-                match self.homes.get(id) {
+                let id = self.schedule.id(node.into());
+                registers.known.extend((0..self.schedule.ty(node.into()).size()).map(|k| (id, k.cast_signed())));
+                match self.plan.get(id) {
                     Some(place) => self.define_at(place, node.into()),
                     None => Ok(()),
                 }
             }
             ScalarOp::Output { from, output } => {
-                self.copy(from, Place { base: self.first_output() + entry(output), offset: 0 }, 1)
+                self.copy(from, Address { base: self.first_output() + entry(output), offset: 0 }, 1)
             }
             ScalarOp::Part { from, node, first, step } => {
-                let size = signed(self.plan.ty(from).dtype.size());
-                let place = self.home(self.plan.id(node.into()))?.beyond(i64::from(first) * size);
+                let size = signed(self.schedule.ty(from).dtype.size());
+                let place = self.home(self.schedule.id(node.into()))?.beyond(i64::from(first) * size);
                 self.copy(from, place, step.into())
             }
             ScalarOp::Fill { with, node, first, n } => {
-                let number = filler(self.plan, with);
+                let number = filler(self.schedule, with);
                 let (token, size) = (self.meaning.number(number), number.dtype().size());
-                let place = self.home(self.plan.id(node.into()))?;
+                let place = self.home(self.schedule.id(node.into()))?;
                 let each = |k: u32| place.beyond(i64::from(k) * signed(size));
                 (first..first + n).try_for_each(|k| self.memory.write(each(k), size, token))
             }
@@ -269,8 +270,8 @@ impl<'r, 'g> Replay<'r, 'g> {
     }
 
     /// Stores the elements of a value, so many elements from each to the next.
-    fn copy(&mut self, from: Value, place: Place, step: i64) -> Checked<()> {
-        let (id, ty) = (self.plan.id(from), self.plan.ty(from));
+    fn copy(&mut self, from: Value, place: Address, step: i64) -> Checked<()> {
+        let (id, ty) = (self.schedule.id(from), self.schedule.ty(from));
         for k in 0..ty.size() {
             let at = place.beyond(signed(k) * step * signed(ty.dtype.size()));
             self.memory.write(at, ty.dtype.size(), self.meaning.token(id, k))?;
@@ -280,33 +281,33 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     /// A kernel that reads its operands and writes its results in an order of its own: these must not overlap. `scratch` is
     /// what it writes besides.
-    fn as_a_whole(&mut self, node: NodeId, scratch: Option<(Place, usize)>) -> Checked<()> {
-        let operands = self.plan.graph.operands(node);
-        let results: Vec<Value> = results_of(self.plan.graph, node).collect();
+    fn as_a_whole(&mut self, node: NodeId, scratch: Option<(Address, usize)>) -> Checked<()> {
+        let operands = self.schedule.graph.operands(node);
+        let results: Vec<Value> = results_of(self.schedule.graph, node).collect();
         self.forget(scratch)?;
         operands.iter().try_for_each(|&x| self.expect_operand(x))?;
         for &y in &results {
-            self.define_at(self.home(self.plan.id(y))?, y)?;
+            self.define_at(self.home(self.schedule.id(y))?, y)?;
         }
         self.forget(scratch)?;
         let still = |message: String| format!("what it writes overlaps with what it uses: {message}");
         operands.iter().try_for_each(|&x| self.expect_operand(x)).map_err(still)?;
         for &y in &results {
-            let place = self.home(self.plan.id(y))?;
+            let place = self.home(self.schedule.id(y))?;
             self.expect_all(place, y).map_err(still)?;
         }
         Ok(())
     }
 
-    fn forget(&mut self, scratch: Option<(Place, usize)>) -> Checked<()> {
+    fn forget(&mut self, scratch: Option<(Address, usize)>) -> Checked<()> {
         scratch.map_or(Ok(()), |(place, bytes)| self.memory.forget(place, bytes))
     }
 
     fn expect_operand(&mut self, x: Value) -> Checked<()> {
-        let access = self.plan.access(x);
+        let access = self.schedule.access(x);
         let place = self.home(access.root)?;
-        let size = signed(element_bytes(self.plan.ty(x)));
-        if self.plan.ty(x).stack {
+        let size = signed(element_bytes(self.schedule.ty(x)));
+        if self.schedule.ty(x).stack {
             return self.expect(place, x, 0);
         }
         let places: Vec<isize> = access.layout.places().collect();
@@ -314,16 +315,16 @@ impl<'r, 'g> Replay<'r, 'g> {
     }
 
     fn control(&mut self, kernel: usize, node: NodeId) -> Checked<()> {
-        let plan = self.plan;
-        let memory = self.homes.controls.get(&kernel);
+        let schedule = self.schedule;
+        let memory = self.plan.controls.get(&kernel);
         if let Some(memory) = memory {
             check_pieces(memory)?;
-            for x in plan.graph.operands(node) {
-                let order = || format!("{} is not in row-major order", plan.graph.value_name(x));
-                plan.access(x).layout.is_row_major().then_some(()).ok_or_else(order)?;
+            for x in schedule.graph.operands(node) {
+                let order = || format!("{} is not in row-major order", schedule.graph.value_name(x));
+                schedule.access(x).layout.is_row_major().then_some(()).ok_or_else(order)?;
             }
         }
-        let scratch = match (memory.map_or(0, |memory| memory.bytes), self.homes.scratch.get(&kernel)) {
+        let scratch = match (memory.map_or(0, |memory| memory.bytes), self.plan.scratch.get(&kernel)) {
             (0, _) => None,
             (bytes, Some(&place)) => Some((place, bytes)),
             (_, None) => return Err("control flow without its memory".to_string()),
@@ -333,8 +334,8 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     fn nest(&mut self, kernel: usize, nest: &LoopKernel) -> Checked<()> {
         let items = &nest.items;
-        let nest = Nest::new(self.plan, self.homes, kernel, nest);
-        let scratch = self.homes.scratch.get(&kernel).copied();
+        let nest = Nest::new(self.schedule, self.plan, kernel, nest);
+        let scratch = self.plan.scratch.get(&kernel).copied();
         // Tiles, and the sums of blocks that wait for a partner, of which no element is known here.
         let own = match (nest.scratch_bytes(), scratch) {
             (0, _) => None,
@@ -348,7 +349,7 @@ impl<'r, 'g> Replay<'r, 'g> {
                 FillWith::Immediate(number) => self.meaning.number(number),
                 FillWith::Element(place) => self.read(place, size)?,
             };
-            for k in fill.stretches.iter().cloned().flatten() {
+            for k in fill.segments.iter().cloned().flatten() {
                 self.memory.write(fill.place.beyond(signed(k * size)), size, token)?;
             }
         }
@@ -388,7 +389,7 @@ struct NestRun<'n, 'r, 'g> {
     replay: &'n mut Replay<'r, 'g>,
     nest: &'n Nest<'r, 'g>,
     items: &'n [Item],
-    scratch: Option<Place>,
+    scratch: Option<Address>,
     /// The elements that do not change along the row.
     uniform: Vec<Option<Token>>,
     /// The position of the row's first element in the iteration space.
@@ -403,7 +404,7 @@ struct Touched {
 }
 
 impl Touched {
-    fn read(&mut self, place: Place, index: usize) -> Checked<()> {
+    fn read(&mut self, place: Address, index: usize) -> Checked<()> {
         let key = (place.base, place.offset);
         if self.written.get(&key).is_some_and(|&by| by != index) {
             return Err(crossed(place));
@@ -412,7 +413,7 @@ impl Touched {
         Ok(())
     }
 
-    fn write(&mut self, place: Place, index: usize) -> Checked<()> {
+    fn write(&mut self, place: Address, index: usize) -> Checked<()> {
         let key = (place.base, place.offset);
         let read_elsewhere = self.read.get(&key).is_some_and(|&by| by != Some(index));
         if read_elsewhere || self.written.insert(key, index).is_some_and(|by| by != index) {
@@ -422,7 +423,7 @@ impl Touched {
     }
 }
 
-fn crossed(place: Place) -> String {
+fn crossed(place: Address) -> String {
     format!(
         "what is at {} of buffer {} is written at one index of a loop and used at another",
         place.offset, place.base
@@ -506,14 +507,14 @@ impl NestRun<'_, '_, '_> {
         Ok(())
     }
 
-    fn place(&self, stream: usize, at: At<'_>) -> Place {
+    fn place(&self, stream: usize, at: At<'_>) -> Address {
         let stream_of = &self.nest.streams[stream];
         let elements = at.distances[stream] + signed(at.i) * wide(stream_of.inner());
         stream_of.place.beyond(elements * signed(stream_of.dtype.size()))
     }
 
     /// Where the result of a work is in memory.
-    fn memory(&self, k: usize, at: At<'_>) -> Option<Place> {
+    fn memory(&self, k: usize, at: At<'_>) -> Option<Address> {
         let work = &self.nest.works[k];
         match (work.store, work.tile) {
             (Some(stream), _) => Some(self.place(stream, at)),
@@ -577,20 +578,20 @@ impl NestRun<'_, '_, '_> {
     /// Compares what was found with what an item means; gives what it makes.
     fn item(&mut self, k: usize, item: &Item, found: &[Token], at: At<'_>, touched: &mut Touched) -> Checked<Token> {
         let position = self.row_position + at.i;
-        let plan = self.replay.plan;
-        let nowhere = Place { base: ARENA, offset: 0 };
+        let schedule = self.replay.schedule;
+        let nowhere = Address { base: ARENA, offset: 0 };
         let place = |x: Operand| match x {
             Operand::Stream(stream) => self.place(stream, at),
             Operand::Item(j) => self.memory(j, at).unwrap_or(nowhere),
             Operand::Immediate(_) => nowhere,
         };
-        let places: Vec<Place> = self.nest.works[k].operands.iter().map(|&x| place(x)).collect();
+        let places: Vec<Address> = self.nest.works[k].operands.iter().map(|&x| place(x)).collect();
         match item {
             Item::Op(node) => {
-                for ((&x, &token), &place) in plan.graph.operands(*node).iter().zip(found).zip(&places) {
+                for ((&x, &token), &place) in schedule.graph.operands(*node).iter().zip(found).zip(&places) {
                     self.replay.require(token, x, position, place)?;
                 }
-                Ok(self.replay.meaning.token(plan.id((*node).into()), position))
+                Ok(self.replay.meaning.token(schedule.id((*node).into()), position))
             }
             Item::Gather(node) | Item::Copy(node) => {
                 self.replay.require(found[0], (*node).into(), position, places[0])?;
@@ -601,15 +602,15 @@ impl NestRun<'_, '_, '_> {
                 Ok(found[0])
             }
             Item::Reduce { node, monoid, axes } => {
-                let x = plan.graph.operands(*node)[0];
+                let x = schedule.graph.operands(*node)[0];
                 self.replay.require(found[0], x, position, places[0])?;
-                let shape = &plan.ty(x).shape;
+                let shape = &schedule.ty(x).shape;
                 let reduced: Vec<usize> = (0..shape.rank()).filter(|axis| !axes.contains(axis)).collect();
                 let term = Term {
                     result: (*node).into(),
                     element: kept_position(shape, axes, position),
                     number: kept_position(shape, &reduced, position),
-                    of: shape.size() / plan.ty((*node).into()).size().max(1),
+                    of: shape.size() / schedule.ty((*node).into()).size().max(1),
                 };
                 match self.nest.works[k].action {
                     // Its terms are counted where the tile ends; here only their order is looked at.
@@ -624,14 +625,14 @@ impl NestRun<'_, '_, '_> {
             Item::Product { node, product } => self.product(k, *node, product.matrix, found, at, touched),
             Item::Part(part) => {
                 self.replay.require(found[0], part.from, position, places[0])?;
-                let zero = Scalar::F64(0.0).convert(plan.ty(part.from).dtype);
+                let zero = Scalar::F64(0.0).convert(schedule.ty(part.from).dtype);
                 let zero = self.replay.meaning.number(zero);
                 match self.nest.works[k].action {
                     Action::AddToZero => Ok(self.replay.meaning.sum(zero, zero, found[0])),
                     Action::Add => {
                         let place = self.memory(k, at).ok_or("a part without a place")?;
                         touched.read(place, at.i)?;
-                        let before = self.replay.read(place, plan.ty(part.from).dtype.size())?;
+                        let before = self.replay.read(place, schedule.ty(part.from).dtype.size())?;
                         Ok(self.replay.meaning.sum(zero, before, found[0]))
                     }
                     _ => Ok(found[0]),
@@ -650,12 +651,12 @@ impl NestRun<'_, '_, '_> {
         at: At<'_>,
         touched: &mut Touched,
     ) -> Checked<Token> {
-        let plan = self.replay.plan;
-        let operands = plan.graph.operands(node);
+        let schedule = self.replay.schedule;
+        let operands = schedule.graph.operands(node);
         let (matrix, vector) = (operands[slot], operands[1 - slot]);
         let row = self.row_position + at.i;
-        let size = plan.ty(matrix).dtype.size();
-        let along = |place: Place, column: usize| place.beyond(signed(column * size));
+        let size = schedule.ty(matrix).dtype.size();
+        let along = |place: Address, column: usize| place.beyond(signed(column * size));
         match self.nest.works[k].action {
             Action::RowsTimesVector { matrix: rows, vector: elements, columns } => {
                 let (rows, elements) = (self.place(rows, at), self.place(elements, at));
@@ -665,7 +666,7 @@ impl NestRun<'_, '_, '_> {
                     self.replay.expect(along(rows, column), matrix, row * columns + column)?;
                     self.replay.expect(along(elements, column), vector, column)?;
                 }
-                Ok(self.replay.meaning.token(plan.id(node.into()), row))
+                Ok(self.replay.meaning.token(schedule.id(node.into()), row))
             }
             Action::AddRows { matrix: rows, columns } => {
                 let rows = self.place(rows, at);
@@ -674,7 +675,8 @@ impl NestRun<'_, '_, '_> {
                 for column in 0..columns {
                     touched.read(along(rows, column), at.i)?;
                     self.replay.expect(along(rows, column), matrix, row * columns + column)?;
-                    let term = Term { result: node.into(), element: column, number: row, of: plan.ty(vector).size() };
+                    let term =
+                        Term { result: node.into(), element: column, number: row, of: schedule.ty(vector).size() };
                     let sum = self.combine(&term, Monoid::Sum, along(sums, column), 1)?;
                     self.replay.memory.write(along(sums, column), size, sum)?;
                 }
@@ -686,32 +688,36 @@ impl NestRun<'_, '_, '_> {
 
     /// Whether the terms of a row arrive in their order.
     fn in_order(&self, term: &Term, ahead: usize) -> Checked<Token> {
-        let key = (self.replay.plan.id(term.result), term.element);
+        let key = (self.replay.schedule.id(term.result), term.element);
         let so_far = self.replay.progress.get(&key).copied().unwrap_or(0);
         if term.number == so_far + ahead {
             Ok(NOTHING)
         } else {
-            Err(term.out_of_order(self.replay.plan, so_far + ahead))
+            Err(term.out_of_order(self.replay.schedule, so_far + ahead))
         }
     }
 
     /// Combines terms with what is at a place; gives what is to be there then.
-    fn combine(&mut self, term: &Term, monoid: Monoid, place: Place, n: usize) -> Checked<Token> {
+    fn combine(&mut self, term: &Term, monoid: Monoid, place: Address, n: usize) -> Checked<Token> {
         let replay = &mut *self.replay;
-        let (id, ty) = (replay.plan.id(term.result), replay.plan.ty(term.result));
+        let (id, ty) = (replay.schedule.id(term.result), replay.schedule.ty(term.result));
         let before = replay.read(place, ty.dtype.size())?;
         let partial = replay.meaning.partial(id, ty.size(), term.element);
         let key = (id, term.element);
         if before == replay.meaning.number(monoid.identity(ty.dtype)) {
             replay.progress.insert(key, 0);
         } else if before != partial {
-            let found = replay.meaning.describe(replay.plan, before);
-            return Err(format!("adds to element {} of {}, but finds {found}", term.element, name(replay.plan, id)));
+            let found = replay.meaning.describe(replay.schedule, before);
+            return Err(format!(
+                "adds to element {} of {}, but finds {found}",
+                term.element,
+                name(replay.schedule, id)
+            ));
         }
         let so_far = replay.progress.entry(key).or_insert(0);
         if n == 1 && *so_far != term.number {
             let expected = *so_far;
-            return Err(term.out_of_order(replay.plan, expected));
+            return Err(term.out_of_order(replay.schedule, expected));
         }
         *so_far += n;
         Ok(if *so_far == term.of { replay.meaning.token(id, term.element) } else { partial })
@@ -725,22 +731,22 @@ impl NestRun<'_, '_, '_> {
         else {
             return Ok(());
         };
-        let plan = self.replay.plan;
-        let shape = &plan.ty(plan.graph.operands(*node)[0]).shape;
+        let schedule = self.replay.schedule;
+        let shape = &schedule.ty(schedule.graph.operands(*node)[0]).shape;
         let term = Term {
             result: (*node).into(),
             element: kept_position(shape, axes, self.row_position),
             number: 0,
-            of: shape.size() / plan.ty((*node).into()).size().max(1),
+            of: shape.size() / schedule.ty((*node).into()).size().max(1),
         };
         let place = self.memory(k, at).ok_or("a reduction without a result")?;
         let after = self.combine_many(&term, monoid, place, n)?;
         self.replay.memory.write(place, work.dtype.size(), after)
     }
 
-    fn combine_many(&mut self, term: &Term, monoid: Monoid, place: Place, n: usize) -> Checked<Token> {
+    fn combine_many(&mut self, term: &Term, monoid: Monoid, place: Address, n: usize) -> Checked<Token> {
         if n == 1 {
-            let key = (self.replay.plan.id(term.result), term.element);
+            let key = (self.replay.schedule.id(term.result), term.element);
             let number = self.replay.progress.get(&key).copied().unwrap_or(0);
             return self.combine(&Term { number, ..*term }, monoid, place, 1);
         }
@@ -761,9 +767,9 @@ struct Term {
 }
 
 impl Term {
-    fn out_of_order(&self, plan: &Plan<'_>, expected: usize) -> String {
+    fn out_of_order(&self, schedule: &Schedule<'_>, expected: usize) -> String {
         let Term { element, number, .. } = self;
-        let result = plan.graph.value_name(self.result);
+        let result = schedule.graph.value_name(self.result);
         format!("term {number} of element {element} of {result} comes where term {expected} should")
     }
 }

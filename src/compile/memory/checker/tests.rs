@@ -2,11 +2,11 @@
 //! still gives the interpreter's bits.
 
 use super::super::allocate::allocate;
-use super::super::plan::Homes;
+use super::super::plan::MemoryPlan;
 use super::{CheckLimits, PlanFault, check};
 use crate::Program;
-use crate::compile::abi::{ARENA, FRAME, Place};
-use crate::compile::schedule::{Item, Kernel, Plan, ScalarOp};
+use crate::compile::abi::{ARENA, Address, FRAME};
+use crate::compile::schedule::{Item, Kernel, ScalarOp, Schedule};
 use crate::differentiate;
 use crate::emit::Mode;
 use crate::interpret;
@@ -85,44 +85,44 @@ fn inputs(graph: &Graph) -> Vec<Array> {
 
 /// Whether a plan passes; one that does must still compute what the graph means.
 #[track_caller]
-fn passes(plan: Plan<'_>, homes: Homes, what: &str) -> bool {
-    if check(&plan, &homes, CheckLimits::default()).is_err() {
+fn passes(schedule: Schedule<'_>, plan: MemoryPlan, what: &str) -> bool {
+    if check(&schedule, &plan, CheckLimits::default()).is_err() {
         return false;
     }
-    let (graph, inputs) = (plan.graph, inputs(plan.graph));
-    let program = Program::build_allocated(plan, homes, Mode::default()).unwrap().program;
+    let (graph, inputs) = (schedule.graph, inputs(schedule.graph));
+    let program = Program::build_allocated(schedule, plan, Mode::default()).unwrap().program;
     let (got, expected) = (program.call(&inputs).unwrap(), interpret::run(graph, &inputs).unwrap());
     assert!(got.iter().zip(&expected).all(|(x, y)| x.same_bits(y)), "{what} passes, and is not harmless");
     true
 }
 
 #[track_caller]
-fn fault(plan: &Plan<'_>, homes: &Homes) -> PlanFault {
-    check(plan, homes, CheckLimits::default()).expect_err("the fault is not seen")
+fn fault(schedule: &Schedule<'_>, plan: &MemoryPlan) -> PlanFault {
+    check(schedule, plan, CheckLimits::default()).expect_err("the fault is not seen")
 }
 
-fn planned(graph: &Graph) -> (Plan<'_>, Homes) {
-    let plan = Plan::new(graph);
-    let homes = allocate(&plan, false);
-    (plan, homes)
+fn planned(graph: &Graph) -> (Schedule<'_>, MemoryPlan) {
+    let schedule = Schedule::new(graph);
+    let plan = allocate(&schedule, false);
+    (schedule, plan)
 }
 
 /// The root values that have a place in arena or frame.
-fn placed(plan: &Plan<'_>, homes: &Homes) -> Vec<(usize, Place)> {
-    let place = |id: usize| Some((id, homes.get(id).filter(|place| place.base == ARENA || place.base == FRAME)?));
-    (0..plan.n_values()).filter_map(place).collect()
+fn placed(schedule: &Schedule<'_>, plan: &MemoryPlan) -> Vec<(usize, Address)> {
+    let place = |id: usize| Some((id, plan.get(id).filter(|place| place.base == ARENA || place.base == FRAME)?));
+    (0..schedule.n_values()).filter_map(place).collect()
 }
 
 #[test]
 fn plans_without_faults_pass() {
     for (name, graph) in programs() {
-        let (plan, homes) = planned(&graph);
-        let found = check(&plan, &homes, CheckLimits::default()).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let (schedule, plan) = planned(&graph);
+        let found = check(&schedule, &plan, CheckLimits::default()).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         assert!(found.n_reads > 50 && found.n_skipped == 0, "{name}: {found:?}");
-        assert!(passes(plan, homes, name));
-        let (plan, homes) = planned(&graph);
+        assert!(passes(schedule, plan, name));
+        let (schedule, plan) = planned(&graph);
         let none = CheckLimits { max_bytes: 0, max_reads: 0 };
-        assert!(check(&plan, &homes, none).unwrap().n_skipped > 0);
+        assert!(check(&schedule, &plan, none).unwrap().n_skipped > 0);
     }
 }
 
@@ -130,17 +130,17 @@ fn plans_without_faults_pass() {
 #[test]
 fn shared_and_shifted_places_are_seen() {
     for (name, graph) in programs() {
-        let (plan, homes) = planned(&graph);
-        let places = placed(&plan, &homes);
+        let (schedule, plan) = planned(&graph);
+        let places = placed(&schedule, &plan);
         let (mut n_seen, mut n) = (0, 0);
         for &(id, place) in places.iter().take(40) {
             let near = [-64, -8, -4, 1, 8, 64].map(|distance| place.beyond(distance));
             let others = places.iter().map(|&(_, other)| other).filter(|&other| other != place).take(12);
             for other in near.into_iter().chain(others) {
-                let (plan, mut homes) = planned(&graph);
-                homes.misplace(id, Some(other));
+                let (schedule, mut plan) = planned(&graph);
+                plan.misplace(id, Some(other));
                 n += 1;
-                n_seen += usize::from(!passes(plan, homes, &format!("{name}: value {id} at {other:?}")));
+                n_seen += usize::from(!passes(schedule, plan, &format!("{name}: value {id} at {other:?}")));
             }
         }
         assert!(places.is_empty() || 2 * n_seen > n, "{name}: {n_seen} of {n}");
@@ -150,19 +150,19 @@ fn shared_and_shifted_places_are_seen() {
 #[test]
 fn a_value_without_a_place_and_a_place_without_memory_are_seen() {
     for (name, graph) in programs() {
-        let (plan, mut homes) = planned(&graph);
+        let (schedule, mut plan) = planned(&graph);
         // An offset that was cut to 32 bits, one beyond the arena, one beyond all buffers.
-        for &(id, place) in placed(&plan, &homes).iter().take(3) {
-            let far = [place.beyond(-(1 << 31)), place.beyond(1 << 31), Place { base: 99, offset: 0 }];
+        for &(id, place) in placed(&schedule, &plan).iter().take(3) {
+            let far = [place.beyond(-(1 << 31)), place.beyond(1 << 31), Address { base: 99, offset: 0 }];
             for wrong in far {
-                homes.misplace(id, Some(wrong));
-                assert!(fault(&plan, &homes).message.contains("of buffer") || wrong.base == 99, "{name}");
+                plan.misplace(id, Some(wrong));
+                assert!(fault(&schedule, &plan).message.contains("of buffer") || wrong.base == 99, "{name}");
             }
-            homes.misplace(id, Some(place));
+            plan.misplace(id, Some(place));
         }
-        if homes.arena_bytes > 0 {
-            homes.arena_bytes -= 64;
-            fault(&plan, &homes);
+        if plan.arena_bytes > 0 {
+            plan.arena_bytes -= 64;
+            fault(&schedule, &plan);
         }
     }
 }
@@ -174,8 +174,8 @@ fn missing_stores_are_seen() {
         let n_kernels = planned(&graph).0.kernels.len();
         for k in 0..n_kernels {
             for position in 0.. {
-                let (mut plan, homes) = planned(&graph);
-                let removed = match &mut plan.kernels[k] {
+                let (mut schedule, plan) = planned(&graph);
+                let removed = match &mut schedule.kernels[k] {
                     Kernel::Scalar(code) => {
                         let stores = |op: &ScalarOp| !matches!(op, ScalarOp::Node(_) | ScalarOp::Guard(_));
                         let Some(at) = code.ops.iter().enumerate().filter(|(_, op)| stores(op)).nth(position) else {
@@ -196,7 +196,7 @@ fn missing_stores_are_seen() {
                     }
                     Kernel::Library(_) | Kernel::Control(_) => break,
                 };
-                let seen = check(&plan, &homes, CheckLimits::default()).is_err();
+                let seen = check(&schedule, &plan, CheckLimits::default()).is_err();
                 assert!(seen, "{name}: kernel {k} without its store {position} ({removed} left)");
             }
         }
@@ -208,14 +208,14 @@ fn missing_stores_are_seen() {
 fn an_exchanged_order_is_seen() {
     let mut n = 0;
     for (name, graph) in programs() {
-        let (plan, _) = planned(&graph);
+        let (schedule, _) = planned(&graph);
         let as_a_whole = |kernel: &Kernel| matches!(kernel, Kernel::Library(_) | Kernel::Control(_));
-        for k in 1..plan.kernels.len() {
+        for k in 1..schedule.kernels.len() {
             // A loop knows its own items by its number, so only kernels without any can be exchanged.
-            if as_a_whole(&plan.kernels[k - 1]) && as_a_whole(&plan.kernels[k]) {
-                let (mut plan, homes) = planned(&graph);
-                plan.kernels.swap(k - 1, k);
-                let passes = check(&plan, &homes, CheckLimits::default()).is_ok();
+            if as_a_whole(&schedule.kernels[k - 1]) && as_a_whole(&schedule.kernels[k]) {
+                let (mut schedule, plan) = planned(&graph);
+                schedule.kernels.swap(k - 1, k);
+                let passes = check(&schedule, &plan, CheckLimits::default()).is_ok();
                 n += usize::from(!passes);
                 assert!(name != "products" || !passes, "kernels {} and {k} of {name}", k - 1);
             }
@@ -229,17 +229,17 @@ fn an_exchanged_order_is_seen() {
 fn wrong_registers_are_seen() {
     let (_, graph) = programs().into_iter().find(|(name, _)| *name == "numbers").unwrap();
     let n_reads: usize = {
-        let (_, homes) = planned(&graph);
-        homes.residence.values().flatten().map(|residence| residence.reads.len()).sum()
+        let (_, plan) = planned(&graph);
+        plan.spills.values().flatten().map(|spills| spills.reads.len()).sum()
     };
     let mut seen = [0, 0];
     for position in 0..n_reads {
-        let (plan, mut homes) = planned(&graph);
-        let mut all = homes.residence.values_mut().flatten().flat_map(|residence| residence.reads.iter_mut());
+        let (schedule, mut plan) = planned(&graph);
+        let mut all = plan.spills.values_mut().flatten().flat_map(|spills| spills.reads.iter_mut());
         let read = all.nth(position).unwrap();
         read.is_hit = !read.is_hit;
         let was_hit = !read.is_hit;
-        if !passes(plan, homes, &format!("read {position}")) {
+        if !passes(schedule, plan, &format!("read {position}")) {
             seen[usize::from(was_hit)] += 1;
         }
     }
@@ -252,26 +252,26 @@ fn wrong_registers_are_seen() {
 fn memory_of_loops_that_overlaps_is_seen() {
     for name in ["recurrent", "looped"] {
         let (_, graph) = programs().into_iter().find(|(other, _)| *other == name).unwrap();
-        let control = |plan: &Plan<'_>| {
-            let found = plan.controls.iter().find(|(_, control)| !control.in_registers);
+        let control = |schedule: &Schedule<'_>| {
+            let found = schedule.controls.iter().find(|(_, control)| !control.in_registers);
             found.map(|(&kernel, _)| kernel)
         };
         let kernel = control(&planned(&graph).0).unwrap_or_else(|| panic!("{name} has no loop in memory"));
-        let (plan, mut homes) = planned(&graph);
-        homes.controls.get_mut(&kernel).unwrap().merge_copies();
-        assert!(fault(&plan, &homes).message.contains("the carried value 0"), "{name}");
-        let (plan, mut homes) = planned(&graph);
-        homes.controls.get_mut(&kernel).unwrap().misplace_table();
-        assert!(fault(&plan, &homes).message.contains("a base table"), "{name}");
-        let (plan, mut homes) = planned(&graph);
-        homes.controls.get_mut(&kernel).unwrap().bytes -= 64;
-        assert!(fault(&plan, &homes).message.contains("does not fit"), "{name}");
+        let (schedule, mut plan) = planned(&graph);
+        plan.controls.get_mut(&kernel).unwrap().merge_copies();
+        assert!(fault(&schedule, &plan).message.contains("the carried value 0"), "{name}");
+        let (schedule, mut plan) = planned(&graph);
+        plan.controls.get_mut(&kernel).unwrap().misplace_table();
+        assert!(fault(&schedule, &plan).message.contains("a base table"), "{name}");
+        let (schedule, mut plan) = planned(&graph);
+        plan.controls.get_mut(&kernel).unwrap().bytes -= 64;
+        assert!(fault(&schedule, &plan).message.contains("does not fit"), "{name}");
         // The loop's own memory on top of what it reads, or of what others read later.
-        let (plan, mut homes) = planned(&graph);
-        let bytes = homes.scratch[&kernel];
-        let live = placed(&plan, &homes).into_iter().find(|&(_, place)| place.base == ARENA && place != bytes);
-        homes.scratch.insert(kernel, live.unwrap().1);
-        fault(&plan, &homes);
+        let (schedule, mut plan) = planned(&graph);
+        let bytes = plan.scratch[&kernel];
+        let live = placed(&schedule, &plan).into_iter().find(|&(_, place)| place.base == ARENA && place != bytes);
+        plan.scratch.insert(kernel, live.unwrap().1);
+        fault(&schedule, &plan);
     }
 }
 
@@ -280,15 +280,15 @@ fn memory_of_loops_that_overlaps_is_seen() {
 #[test]
 fn a_result_in_the_place_of_an_array_that_is_read_elsewhere_is_seen() {
     let (_, graph) = programs().into_iter().find(|(name, _)| *name == "symmetric").unwrap();
-    let (plan, mut homes) = planned(&graph);
+    let (schedule, mut plan) = planned(&graph);
     let node = |name: &str| {
         let is_it = |id: &crate::ir::NodeId| graph.node(*id).op().is_some_and(|op| op.name() == name);
-        plan.id(graph.ids().find(is_it).unwrap().into())
+        schedule.id(graph.ids().find(is_it).unwrap().into())
     };
     let (a, s) = (node("exp"), node("add"));
-    assert_ne!(homes.get(a), homes.get(s), "the mend");
-    homes.misplace(s, homes.get(a));
-    let message = fault(&plan, &homes).message;
+    assert_ne!(plan.get(a), plan.get(s), "the mend");
+    plan.misplace(s, plan.get(a));
+    let message = fault(&schedule, &plan).message;
     assert!(message.contains("written at one index") || message.contains("but finds"), "{message}");
 }
 
@@ -296,9 +296,9 @@ fn a_result_in_the_place_of_an_array_that_is_read_elsewhere_is_seen() {
 #[test]
 fn a_number_that_is_stored_once_for_many_is_seen() {
     let (_, graph) = programs().into_iter().find(|(name, _)| *name == "assembled").unwrap();
-    let (mut plan, homes) = planned(&graph);
+    let (mut schedule, plan) = planned(&graph);
     let mut n_filled = 0;
-    for kernel in &mut plan.kernels {
+    for kernel in &mut schedule.kernels {
         let Kernel::Scalar(code) = kernel else { continue };
         for op in &mut code.ops {
             if let ScalarOp::Fill { n, .. } = op {
@@ -308,5 +308,5 @@ fn a_number_that_is_stored_once_for_many_is_seen() {
         }
     }
     assert_eq!(n_filled, 1);
-    assert!(fault(&plan, &homes).message.contains("nothing wrote"));
+    assert!(fault(&schedule, &plan).message.contains("nothing wrote"));
 }

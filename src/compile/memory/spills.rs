@@ -1,6 +1,6 @@
 //! Which elements straight-line code finds in registers when it reads them.
 //!
-//! The code of a stretch is known from end to end, so that what gives way where registers run out is what is read
+//! The code of a segment is known from end to end, so that what gives way where registers run out is what is read
 //! again last (Belady, "A study of replacement algorithms for a virtual-storage computer", 1966); it passes through
 //! memory. What is kept at any one time fits into the registers of the machine, so that register allocation, which is
 //! superlinear where it has to choose, has little to choose, and frames stay small.
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use crate::compile::schedule::{Kernel, Plan, ScalarOp, Stretch, ValueId, calls, fills_at_once};
+use crate::compile::schedule::{Kernel, ScalarOp, Schedule, Segment, ValueId, calls, fills_at_once};
 use crate::emit::{in_parallel, position, useful_threads};
 use crate::ir::Value;
 use crate::value::DType;
@@ -30,8 +30,8 @@ const MIN_SHARE: usize = 2_000;
 /// The position of a read that never comes.
 const NEVER: u32 = u32::MAX;
 
-/// What is known of the registers of a stretch.
-pub struct Residence {
+/// What is known of the registers of a segment.
+pub struct Spills {
     /// For each read, in order. Constants are no reads: they stand in the code.
     pub reads: Box<[Read]>,
     /// For each element that is made, in order, how many reads find it in its register; 2 stands for all that are more.
@@ -54,36 +54,36 @@ struct Kept {
     next: u32,
 }
 
-/// What is known of the registers of each kernel of straight-line code and each stretch of it. Stretches do not depend on
+/// What is known of the registers of each kernel of straight-line code and each segment of it. Stretches do not depend on
 /// each other, so threads share them if `parallel`.
-pub fn all(plan: &Plan<'_>, parallel: bool) -> HashMap<usize, Vec<Residence>> {
-    let kernels = plan.kernels.iter().enumerate().filter_map(|(k, kernel)| match kernel {
+pub fn all(schedule: &Schedule<'_>, parallel: bool) -> HashMap<usize, Vec<Spills>> {
+    let kernels = schedule.kernels.iter().enumerate().filter_map(|(k, kernel)| match kernel {
         Kernel::Scalar(code) => Some((k, code)),
         Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => None,
     });
-    let stretches: Vec<(usize, Stretch<'_>)> =
-        kernels.flat_map(|(k, code)| code.stretches().map(move |stretch| (k, stretch))).collect();
-    let work = stretches.iter().map(|(_, stretch)| stretch.work).sum();
-    let n_threads = if parallel { useful_threads(stretches.len(), work, MIN_SHARE) } else { 1 };
-    let found = in_parallel(n_threads, stretches.iter(), Reads::default, |reads, (_, stretch)| {
-        residence(reads, plan, stretch.ops)
+    let segments: Vec<(usize, Segment<'_>)> =
+        kernels.flat_map(|(k, code)| code.segments().map(move |segment| (k, segment))).collect();
+    let work = segments.iter().map(|(_, segment)| segment.work).sum();
+    let n_threads = if parallel { useful_threads(segments.len(), work, MIN_SHARE) } else { 1 };
+    let found = in_parallel(n_threads, segments.iter(), Reads::default, |reads, (_, segment)| {
+        spills(reads, schedule, segment.ops)
     });
-    let mut all: HashMap<usize, Vec<Residence>> = HashMap::new();
-    for ((k, _), residence) in stretches.iter().zip(found) {
-        all.entry(*k).or_default().push(residence);
+    let mut all: HashMap<usize, Vec<Spills>> = HashMap::new();
+    for ((k, _), spills) in segments.iter().zip(found) {
+        all.entry(*k).or_default().push(spills);
     }
     all
 }
 
-/// What is known of the registers of a stretch.
-fn residence(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Residence {
-    reads.fill(plan, ops);
+/// What is known of the registers of a segment.
+fn spills(reads: &mut Reads, schedule: &Schedule<'_>, ops: &[ScalarOp]) -> Spills {
+    reads.fill(schedule, ops);
     let Reads { order, next, first, numbers, n_of_op } = reads;
     let mut hits = Vec::with_capacity(order.len());
     let mut first_reads = Vec::with_capacity(ops.len());
     let mut n_of_op = n_of_op.iter();
     let mut kept: [SmallVec<[Kept; 32]>; 2] = [SmallVec::new(), SmallVec::new()];
-    for step in calls::steps(plan, ops) {
+    for step in calls::steps(schedule, ops) {
         for &n in n_of_op.by_ref().take(step.len()) {
             for k in hits.len()..hits.len() + n as usize {
                 let Ordered { element, class } = order[k];
@@ -96,16 +96,16 @@ fn residence(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Residence 
                 }
             }
         }
-        if loses_registers(plan, step[0]) {
+        if loses_registers(schedule, step[0]) {
             kept.iter_mut().for_each(SmallVec::clear);
         }
         for &op in step {
             let ScalarOp::Node(node) = op else { continue };
-            for k in 0..plan.ty(node.into()).size() {
-                let element = numbers.get(&(plan.id(node.into()), k.cast_signed()));
+            for k in 0..schedule.ty(node.into()).size() {
+                let element = numbers.get(&(schedule.id(node.into()), k.cast_signed()));
                 first_reads.push(element.map_or(NEVER, |&element| first[element as usize]));
                 let made = element.map(|&element| Kept { element, next: first[element as usize] });
-                kept[class(plan, node.into())].extend(made);
+                kept[class(schedule, node.into())].extend(made);
             }
         }
         for (kept, room) in kept.iter_mut().zip([FLOATS, OTHERS]) {
@@ -119,7 +119,7 @@ fn residence(reads: &mut Reads, plan: &Plan<'_>, ops: &[ScalarOp]) -> Residence 
         true => 1 + u8::from(reads[read as usize].stays),
         false => 0,
     });
-    Residence { uses: uses.collect(), reads }
+    Spills { uses: uses.collect(), reads }
 }
 
 /// What is not read again goes, then what is read again last.
@@ -131,17 +131,18 @@ fn make_room(kept: &mut SmallVec<[Kept; 32]>, room: usize) {
     }
 }
 
-fn class(plan: &Plan<'_>, x: Value) -> usize {
-    usize::from(!plan.ty(x).dtype.is_float())
+fn class(schedule: &Schedule<'_>, x: Value) -> usize {
+    usize::from(!schedule.ty(x).dtype.is_float())
 }
 
 /// Whether all registers have other contents after an operation: calls use them, and branches end what is allocated
 /// together.
-pub fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
+pub fn loses_registers(schedule: &Schedule<'_>, op: ScalarOp) -> bool {
     match op {
         ScalarOp::Node(node) => {
-            let op = plan.graph.node(node).op().expect("bug: an input among operations");
-            let dtypes: SmallVec<[DType; 3]> = plan.graph.operands(node).iter().map(|&x| plan.ty(x).dtype).collect();
+            let op = schedule.graph.node(node).op().expect("bug: an input among operations");
+            let dtypes: SmallVec<[DType; 3]> =
+                schedule.graph.operands(node).iter().map(|&x| schedule.ty(x).dtype).collect();
             op.work(&dtypes).calls > 0
         }
         ScalarOp::Output { .. } | ScalarOp::Part { .. } => false,
@@ -150,7 +151,7 @@ pub fn loses_registers(plan: &Plan<'_>, op: ScalarOp) -> bool {
     }
 }
 
-/// What a stretch reads. It is used again for the next one.
+/// What a segment reads. It is used again for the next one.
 #[derive(Default)]
 struct Reads {
     /// In order.
@@ -172,16 +173,16 @@ struct Ordered {
 }
 
 impl Reads {
-    fn fill(&mut self, plan: &Plan<'_>, ops: &[ScalarOp]) {
+    fn fill(&mut self, schedule: &Schedule<'_>, ops: &[ScalarOp]) {
         let Reads { order, next, first, numbers, n_of_op } = self;
         order.clear();
         numbers.clear();
         n_of_op.clear();
         for &op in ops {
             let n_before = order.len();
-            for x in plan.scalar_operands(op).into_iter().filter(|&x| plan.constant(x).is_none()) {
-                let (root, class) = (plan.root(x), class(plan, x));
-                for place in places(plan, x) {
+            for x in schedule.scalar_operands(op).into_iter().filter(|&x| schedule.constant(x).is_none()) {
+                let (root, class) = (schedule.root(x), class(schedule, x));
+                for place in places(schedule, x) {
                     let unknown = position(numbers.len());
                     order.push(Ordered { element: *numbers.entry((root, place)).or_insert(unknown), class });
                 }
@@ -199,11 +200,11 @@ impl Reads {
 }
 
 /// The places of a value's elements among those of its root, in row-major order.
-pub fn places(plan: &Plan<'_>, x: Value) -> SmallVec<[isize; 1]> {
-    if plan.ty(x).size() == 1 {
-        return smallvec![plan.element(x)];
+pub fn places(schedule: &Schedule<'_>, x: Value) -> SmallVec<[isize; 1]> {
+    if schedule.ty(x).size() == 1 {
+        return smallvec![schedule.element(x)];
     }
-    plan.access(x).layout.places().collect()
+    schedule.access(x).layout.places().collect()
 }
 
 #[cfg(test)]
@@ -213,14 +214,14 @@ mod tests {
     use crate::op::{Graph, Var};
     use crate::value::{DType, Type};
 
-    fn residence_of(f: impl FnOnce(Var) -> Var) -> Residence {
+    fn residence_of(f: impl FnOnce(Var) -> Var) -> Spills {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
         let (mut graph, y) = record(graph, 1000, None, || f(trace::variable(x))).unwrap();
         graph.add_output("y", y.value().unwrap()).unwrap();
-        let plan = Plan::new(&graph);
-        let [Kernel::Scalar(code)] = &plan.kernels[..] else { panic!("{:?}", plan.kernels) };
-        residence(&mut Reads::default(), &plan, &code.ops)
+        let schedule = Schedule::new(&graph);
+        let [Kernel::Scalar(code)] = &schedule.kernels[..] else { panic!("{:?}", schedule.kernels) };
+        spills(&mut Reads::default(), &schedule, &code.ops)
     }
 
     fn hits_of(f: impl FnOnce(Var) -> Var) -> Vec<bool> {
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(sum_of_squares.uses[..], [2, 1, 0]);
         let stays: Vec<bool> = sum_of_squares.reads.iter().map(|read| read.stays).collect();
         assert_eq!(stays, [true, true, false, false, false]);
-        // What is read behind a call only is read from memory.
+        // What is read after a call only is read from memory.
         assert_eq!(residence_of(|x| (x + 1.0) * x.sin()).uses[..], [0, 1, 0]);
     }
 
