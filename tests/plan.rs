@@ -312,8 +312,8 @@ fn a_carry_of_scalars_is_written_in_place() {
             (0..n).map(|k| if k % 7 == 0 { Var::from(0.5) } else { x[n - 1 - k] * x[k / 2] }).collect();
         Var::stack(&next, 0)
     };
-    for trips in [1, 2, 5] {
-        let f = move |x: Var| fori_loop(trips, x, move |_, x| reversed(x));
+    for n_iterations in [1, 2, 5] {
+        let f = move |x: Var| fori_loop(n_iterations, x, move |_, x| reversed(x));
         let graph = trace(f, (f64s(&[40]),)).unwrap();
         checked(&graph);
         checked(&optimize::optimize(&graph).unwrap());
