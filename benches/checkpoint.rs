@@ -1,5 +1,5 @@
-//! What schedules of checkpoints cost: memory and time of the gradient of 100,000 Runge–Kutta steps of the Lotka–Volterra
-//! equations, by starting point and rates. `cargo bench --bench checkpoint` prints a table.
+//! The cost of checkpointing schedules: memory and time of the gradient of 100,000 Runge–Kutta steps of the
+//! Lotka–Volterra equations by initial values and rates. `cargo bench --bench checkpoint` prints a table.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn step((x, y): (Var, Var), p: [Var; 4]) -> (Var, Var) {
     (x + h / 6.0 * (a + 2.0 * c + 2.0 * e + g), y + h / 6.0 * (b + 2.0 * d + 2.0 * f + i))
 }
 
-/// Value and gradient of the last populations' product.
+/// Value and gradient of the product of the final populations.
 fn program(run: Loop) -> Program {
     let f = move |x: Var, y: Var, p: Vec<Var>| {
         let (x, y) = run.fori_loop(STEPS, (x, y), |_, state| step(state, [p[0], p[1], p[2], p[3]]));
@@ -31,7 +31,7 @@ fn program(run: Loop) -> Program {
     Program::compile(&optimize(&graph).expect("the graph is optimized")).expect("it compiles")
 }
 
-/// The best of several calls, which take a second together at least.
+/// The best time of several calls, which take at least a second together.
 fn best(mut call: impl FnMut()) -> Duration {
     let (start, mut best) = (Instant::now(), Duration::MAX);
     let mut n = 0;

@@ -1,6 +1,6 @@
-//! What it costs to make native code: a traced scalar function, and its gradient, of a thousand operations and more,
-//! stage by stage. `cargo bench --bench compile_time`; the table at the end is in nanoseconds per operation, followed by the
-//! time and the memory that a million operations take. With `-- --largest` only these are measured.
+//! The cost of compiling a traced scalar function of a thousand operations and more, and its gradient, stage by stage.
+//! `cargo bench --bench compile_time` prints a table in nanoseconds per operation, followed by the time and the memory
+//! that a million operations take. `-- --largest` measures only these.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,16 @@ use retrograd::optimize::optimize;
 use retrograd::value::DType;
 use retrograd::{Error, Graph, Program, Var, differentiate, trace};
 
-/// The sizes that are measured again and again, and the one that is measured once.
+/// The sizes that are measured repeatedly, and the one that is measured once.
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const LARGEST: usize = 1_000_000;
 
-/// The stages whose times stand in the table.
+/// The stages of the table.
 const STAGES: [&str; 6] = ["trace", "optimize f", "compile f", "differentiate", "optimize ∇f", "compile ∇f"];
 
-/// A function of one variable and `n` operations. Each uses the one before it, and most use an earlier one as well, so
-/// that nothing is dead, nothing is shared, and values live for a while. All stay between -4 and 4.
+/// A function of one variable with `n` operations. Each uses the previous one, and most use an earlier one as well, so
+/// that there is no dead code and no common subexpression, and values stay live for a while. All values are between -4
+/// and 4.
 fn chain(n: usize) -> impl Fn(Var) -> Var {
     move |x| {
         let (half, two) = (Var::from(0.5), Var::from(2.0));
@@ -46,8 +47,8 @@ struct Run {
     n_gradient_ops: usize,
 }
 
-/// Each stage frees what it was given, as a program would that wants no more than the code: so the peak of the memory is
-/// that of the way from source to code.
+/// Each stage frees its input, as a program that only needs the code would, so the peak of the memory is that of the
+/// path from source to code.
 fn run(n: usize) -> Result<Run, Error> {
     let mut stages = Vec::new();
     let f = timed(&mut stages, || trace(chain(n), (DType::F64,)))?;
@@ -76,12 +77,13 @@ fn timed<T>(stages: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// To code that can be called. What is dropped right away is not compiled to better code in the background.
+/// Compiles to callable code. A program that is dropped immediately is not compiled to optimized code in the
+/// background.
 fn compile(graph: Graph) -> Result<(), Error> {
     Program::compile_tiered(graph).map(drop)
 }
 
-/// One line of the table: the best time of each stage, since whatever else runs on the machine only adds to it.
+/// One line of the table: the best time of each stage, since other load on the machine only increases times.
 struct Line {
     n: usize,
     n_gradient_ops: usize,
@@ -98,7 +100,7 @@ impl Line {
     }
 
     /// Nanoseconds per operation of `f`: each stage; `f` from source to code; its gradient from source to code. Last,
-    /// the gradient from source to code per operation of the gradient.
+    /// the gradient from source to code, per operation of the gradient.
     fn columns(&self) -> Vec<f64> {
         let t = self.nanoseconds;
         let (f, df) = (t[0] + t[1] + t[2], self.gradient().as_nanos() as f64);
@@ -134,7 +136,7 @@ fn print_table(lines: &[Line]) {
     }
 }
 
-/// The most bytes of memory that the process had at one time, where the system tells.
+/// The peak of the process's resident memory in bytes, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

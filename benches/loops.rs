@@ -1,7 +1,7 @@
-//! Loops in native code beside the same written by hand in plain Rust, in the same run.
-//! `cargo bench --bench loops` prints three tables: sums in several layouts, with norms and a logistic loss; Runge–Kutta
-//! steps of the Lotka–Volterra equations with their gradient; and residuals of bundle adjustment with their Jacobian blocks,
-//! mapped over observations.
+//! Loops in native code compared with the same loops in plain Rust, in the same run. `cargo bench --bench loops` prints
+//! three tables: sums in several layouts, with norms and a logistic loss; Runge–Kutta steps of the Lotka–Volterra
+//! equations with their gradient; and residuals of bundle adjustment with their Jacobian blocks, mapped over
+//! observations.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use retrograd::transform::{Arguments, Function, TypeTree};
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Scalar, Type};
 use retrograd::{AllArgs, Program, Var, fori_loop, jacobian, map, trace, value_and_grad};
 
-/// The best of many calls, which take a second together at least.
+/// The best time of many calls, which take at least a second together.
 fn best(mut call: impl FnMut()) -> Duration {
     let (start, mut best) = (Instant::now(), Duration::MAX);
     let mut n = 0;
@@ -24,7 +24,7 @@ fn best(mut call: impl FnMut()) -> Duration {
     best
 }
 
-/// A compiled function with its arguments, and buffers for its results; and how long it took from the function to code.
+/// A compiled function with its arguments, buffers for its results, and the time from the function to code.
 struct Ready {
     program: Program,
     inputs: Vec<Array>,
@@ -63,7 +63,7 @@ fn agree(compiled: &[f64], by_hand: &[f64]) {
 
 const STEP: f64 = 0.002;
 
-/// One step of Runge and Kutta for prey `x` and predators `y`.
+/// One Runge–Kutta step for prey `x` and predators `y`.
 macro_rules! step {
     ($p:expr, $x:expr, $y:expr) => {{
         let (p, x, y) = ($p, $x, $y);
@@ -92,7 +92,7 @@ fn primal(p: [f64; 4], n: usize) -> f64 {
     x * x + y
 }
 
-/// The cotangents through one slope: of `x`, of `y`, and added to those of the parameters.
+/// The cotangents through one slope: returns those of `x` and `y`, and adds those of the parameters.
 #[inline(always)]
 fn pull_slope(p: &[f64; 4], x: f64, y: f64, gx: f64, gy: f64, gp: &mut [f64; 4]) -> (f64, f64) {
     gp[0] += gx * x;
@@ -102,7 +102,7 @@ fn pull_slope(p: &[f64; 4], x: f64, y: f64, gx: f64, gy: f64, gp: &mut [f64; 4])
     (gx * (p[0] - p[1] * y) + gy * p[2] * y, -gx * p[1] * x + gy * (p[2] * x - p[3]))
 }
 
-/// The adjoint method by hand: states are stored, stages are computed once more.
+/// The adjoint method by hand: states are stored, stages are recomputed.
 fn adjoint(p: [f64; 4], n: usize, states: &mut Vec<(f64, f64)>) -> (f64, [f64; 4]) {
     states.clear();
     let (mut x, mut y) = (1.0, 1.0);
@@ -186,7 +186,7 @@ fn residual(p: Var, feature: Var) -> Var {
     Var::stack(&[w * (projected[0] - feature.index(0)), w * (projected[1] - feature.index(1))], 0)
 }
 
-/// Residual and Jacobian, derived by hand.
+/// Residual and Jacobian, differentiated by hand.
 #[inline]
 fn residual_by_hand(p: &[f64; 15], feature: &[f64; 2], out: &mut [f64; 2], jacobian: &mut [f64; 30]) {
     let [r0, r1, r2, c0, c1, c2, focal, u0, v0, a, b, x0, x1, x2, w] = *p;
@@ -276,7 +276,7 @@ fn bundle_adjustment() {
     );
 }
 
-/// Sums by hand, one after the other: along the rows by eight accumulators, then over the rows.
+/// Sums by hand: along the rows by eight accumulators, or over the rows.
 fn sum_by_hand(x: &[f64], columns: usize, over_rows: bool) -> Vec<f64> {
     let row_sum = |row: &[f64]| {
         let (chunks, rest) = row.as_chunks::<8>();

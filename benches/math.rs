@@ -1,7 +1,7 @@
-//! What elementary functions cost per number, in arrays of 2,048 that lie in the first-level cache: ours, called as users
-//! do, beside the standard library's (on Linux those of glibc), the crates `libm` and `wide`, and glibc's `libmvec`.
-//! `cargo bench --bench math` prints a table for `f64` and one for `f32`, in nanoseconds. Dependencies are not optimized in
-//! full unless they are told to be, which these comparisons deserve:
+//! The cost of elementary functions per number, in arrays of 2,048 in the first-level cache: those of this crate,
+//! called as users do, compared with those of the standard library (on Linux, of glibc), of the crates `libm` and
+//! `wide`, and of glibc's `libmvec`. `cargo bench --bench math` prints a table for `f64` and one for `f32`, in
+//! nanoseconds. By default, dependencies are not fully optimized; for a fair comparison add
 //! `--config profile.release.package.libm.opt-level=3 --config profile.release.package.wide.opt-level=3`.
 
 use std::hint::black_box;
@@ -12,33 +12,33 @@ use retrograd::value::{Array, Element, Type};
 use retrograd::{Program, Var, trace};
 use wide::{f32x8, f64x4};
 
-/// The numbers of an array.
+/// The length of an array.
 const N: usize = 2_048;
-/// How long each is measured.
+/// The measurement time per function.
 const PATIENCE: Duration = Duration::from_millis(60);
-/// The ways that ours is compared with.
+/// The libraries that this crate is compared with.
 const OTHERS: [&str; 4] = ["std", "libm", "wide", "libmvec"];
 
-/// Computes the third array from the others.
+/// A loop that computes the third array from the others.
 type Loop<T> = Box<dyn Fn(&[T], &[T], &mut [T])>;
 
-/// A function, and what computes it.
+/// A function, and its implementations.
 struct Row<T> {
     name: &'static str,
-    /// Between which numbers the arguments lie.
+    /// The interval of the arguments.
     range: (f64, f64),
     traced: fn(Var, Var) -> Var,
     others: [Option<Loop<T>>; 4],
 }
 
-/// What the standard library of C has and that of Rust has not.
+/// Functions of the C standard library that Rust's does not have.
 trait Special {
     fn erf(self) -> Self;
     fn erfc(self) -> Self;
     fn lgamma(self) -> Self;
 }
 
-/// Declares functions of C, and makes methods of them.
+/// Declares C functions, and methods that call them.
 macro_rules! special {
     ($($number:ty: $erf:ident, $erfc:ident, $lgamma:ident;)*) => {$(
         unsafe extern "C" {
@@ -55,7 +55,8 @@ macro_rules! special {
                 $erfc(self)
             }
             fn lgamma(self) -> $number {
-                // SAFETY: it writes a sign to a variable of the library, which this program, of one thread, never reads.
+                // SAFETY: it writes a sign to a global variable of the library, which this single-threaded program
+                // never reads.
                 unsafe { $lgamma(self) }
             }
         }
@@ -92,7 +93,7 @@ macro_rules! each_vector {
     };
 }
 
-/// The row of a function for one type of numbers: arguments, the range of both, and the value by each library.
+/// The row of a function for one type of numbers: its arguments, their interval, and the value from each library.
 macro_rules! row {
     (
         $number:ty, $vector:ident, $n:literal;
@@ -116,7 +117,7 @@ macro_rules! row {
     };
 }
 
-/// The rows of both types; what `libm` calls its function of `f32` stands behind that of `f64`.
+/// The rows of both types; the name of the `f32` function of `libm` follows that of the `f64` function.
 macro_rules! rows {
     ($(
         |$x:ident, $y:ident| $name:literal in ($low:expr, $high:expr), $traced:expr
@@ -185,7 +186,7 @@ rows! {
         libmvec "hypot";
 }
 
-/// The vectors of glibc's library, where it is there.
+/// The vector functions of glibc's library, if it is available.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod libmvec {
     use super::Loop;
@@ -205,7 +206,7 @@ mod libmvec {
             return None;
         }
         let name = CString::new(name).expect("a name without zeros");
-        // SAFETY: both strings end in zeros, and the library does nothing when it is loaded.
+        // SAFETY: both strings end in zeros, and the library runs no code when it is loaded.
         let address = unsafe {
             let library = dlopen(c"libmvec.so.1".as_ptr(), NOW);
             if library.is_null() {
@@ -216,7 +217,7 @@ mod libmvec {
         (!address.is_null()).then_some(address.addr())
     }
 
-    /// Numbers that the library has functions for.
+    /// A type of numbers that the library has functions for.
     pub trait Vector: Sized {
         /// A loop that calls the function of this name.
         fn find(name: &str) -> Option<Loop<Self>>;
@@ -230,8 +231,8 @@ mod libmvec {
                     fn each(f: usize, x: &[$number], y: &[$number], z: &mut [$number]) {
                         let pairs = x.as_chunks::<$n>().0.iter().zip(y.as_chunks::<$n>().0);
                         for (z, (x, y)) in z.as_chunks_mut::<$n>().0.iter_mut().zip(pairs) {
-                            // SAFETY: the arrays have the size of a register. The function takes its arguments, one or
-                            // two, and returns its value in registers, which no function type of Rust says.
+                            // SAFETY: the arrays have the size of a register. The function takes one or two arguments
+                            // and returns its value in vector registers, which no Rust function type can express.
                             unsafe {
                                 let mut value = $load(x.as_ptr());
                                 asm!(
@@ -262,9 +263,9 @@ mod libmvec {
 mod libmvec {
     use super::Loop;
 
-    /// Numbers that a library of vectors would have functions for.
+    /// A type of numbers that a vector library would have functions for.
     pub trait Vector: Sized {
-        /// There is none here.
+        /// No vector library on this platform.
         fn find(_: &str) -> Option<Loop<Self>> {
             None
         }
@@ -286,12 +287,12 @@ fn best(mut call: impl FnMut()) -> f64 {
     best.as_secs_f64() * 1e9 / N as f64
 }
 
-/// Numbers between the two, all over the interval.
+/// Numbers spread over the interval.
 fn numbers<T: Number>((low, high): (f64, f64), shift: f64) -> Vec<T> {
     (1..=N).map(|i| T::from_f64(low + (high - low) * (0.6180339887498949 * i as f64 + shift).fract())).collect()
 }
 
-/// A number that both formats share.
+/// A number type, converted from `f64`.
 trait Number: Element + Copy {
     fn from_f64(x: f64) -> Self;
     fn to_f64(self) -> f64;
@@ -315,7 +316,7 @@ impl Number for f32 {
     }
 }
 
-/// Measures all ways of a row: ours, and those that there are.
+/// Measures this crate and all available libraries for a row.
 fn measure<T: Number>(row: &Row<T>) -> (f64, [Option<f64>; 4]) {
     let ty = || Type::new(T::DTYPE, [N]);
     let graph = trace(row.traced, (ty(), ty())).expect("the function is traced");
@@ -340,7 +341,7 @@ fn measure<T: Number>(row: &Row<T>) -> (f64, [Option<f64>; 4]) {
     (ours, others)
 }
 
-/// Prints the table of one type, and how many times as long as ours the others take, by geometric means.
+/// Prints the table of one type, with the geometric means of the times relative to this crate.
 fn table<T: Number>(title: &str, rows: &[Row<T>]) {
     println!("\n| {title} | retrograd | {} |", OTHERS.join(" | "));
     println!("| --- | --- | --- | --- | --- | --- |");

@@ -1,5 +1,5 @@
-//! What native code costs to run, beside the same computation written by hand in plain Rust, in the same run.
-//! `cargo bench --bench run_time`; the table at the end tells the best time of each and the ratio.
+//! The run time of native code compared with the same computation in plain Rust, in the same run.
+//! `cargo bench --bench run_time`; the table at the end shows the best time of each and the ratio.
 
 #[path = "../examples/common/arm.rs"]
 pub mod arm;
@@ -22,7 +22,7 @@ struct Line {
     by_hand: Duration,
 }
 
-/// Measures both, and notes the best of all samples.
+/// Measures both, and records the best of all samples.
 fn compare(
     criterion: &mut Criterion,
     lines: &mut Vec<Line>,
@@ -75,7 +75,7 @@ impl Ready {
         self.program.call_into(&inputs, &mut outputs).expect("the call succeeds");
     }
 
-    /// Requires that both ways computed the same, but for rounding.
+    /// Checks that both results are equal up to rounding.
     fn check(&mut self, output: usize, by_hand: &[f64]) {
         self.call();
         let compiled = self.outputs[output].as_slice::<f64>().expect("an array of f64");
@@ -84,7 +84,7 @@ impl Ready {
     }
 }
 
-/// Numbers between -1 and 1, the same in every run.
+/// Pseudorandom numbers between -1 and 1, the same in every run.
 fn numbers(n: usize) -> Vec<f64> {
     (0..n).map(|i| (0.37 * i as f64 + 0.1).sin()).collect()
 }
@@ -189,7 +189,7 @@ fn products(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare(criterion, lines, &format!("matrix × vector, {SIDE}×{SIDE}"), || compiled.call(), by_hand);
 }
 
-/// What a call costs when there is next to nothing to compute.
+/// The overhead of a call with almost no computation.
 fn calls(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     let f = |x: Var, y: Var| x * y + x;
     let plain: fn(f64, f64) -> f64 = |x, y| x * y + x;
@@ -211,7 +211,7 @@ fn calls(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare(criterion, lines, "call of x·y + x: call_scalars", scalars, by_hand);
 }
 
-/// The slopes of the place and the axes of a robot's hand by its seven joints.
+/// The derivatives of the position and the axes of a robot's hand by its seven joints.
 fn robot_arm(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     let by_hand = || {
         black_box(jacobian_by_hand(black_box(READY)));
@@ -237,7 +237,7 @@ fn robot_arm(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare(criterion, lines, "Jacobian of 7 joints: call_scalars", scalars, by_hand);
 }
 
-/// How long it takes to read a file of so many operations and verify all of it, beside no more than parsing its JSON.
+/// The time to read and verify a file of `n` operations, compared with just parsing its JSON.
 fn loading(criterion: &mut Criterion, lines: &mut Vec<Line>, n: usize) {
     let chain = move |x: Var| (0..n / 4).fold(x, |y, _| (y * x + 0.5).sin());
     let graph = trace(chain, (DType::F64,)).expect("the function is traced");

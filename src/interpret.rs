@@ -1,4 +1,4 @@
-//! The reference evaluator: calls each operation's `eval` in order. What native code gives is compared with it, bit
+//! The reference evaluator: calls each operation's `eval` in order. Results of native code are compared with it, bit
 //! for bit.
 
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use crate::ir::{NodeId, Value};
 use crate::op::{ByRole, Graph, Op, Revolve, Roles, Scan, While};
 use crate::value::{Array, Scalar, Type, with_element};
 
-/// The bytes that the stacks of a run may take unless told otherwise.
+/// The default limit on the bytes of stacks in a run.
 pub(crate) const DEFAULT_LOOP_BYTES: u64 = 4 << 30;
 
-/// The bytes that a run may take in all unless told otherwise.
+/// The default limit on the total bytes of a run.
 const DEFAULT_BYTES: u64 = 16 << 30;
 
-/// What an array takes beside its elements: itself in a list that grows, which is up to twice as long as what it holds,
-/// and the blocks of the heap for its elements and for those who share them.
+/// The memory that an array takes besides its elements: its entry in a growing list, which may have twice the necessary
+/// capacity, and the overhead of heap blocks for its elements and their reference count.
 const ARRAY_BYTES: u64 = 2 * size_of::<Datum>() as u64 + 96;
 
-/// Blocks of fewer bytes are not asked for on trial.
+/// Smaller blocks are not allocated tentatively.
 const MIN_TRIAL: usize = 1 << 20;
 
 /// Evaluates a graph.
@@ -34,9 +34,9 @@ const MIN_TRIAL: usize = 1 << 20;
 /// ```
 ///
 /// # Errors
-/// If the inputs are of other number or types than the graph's, a guard does not hold, or the run exceeds a limit: the
-/// number of trips of a loop, 4 GiB of stacks, or 16 GiB of memory in all. Every value is kept until the run, or that of
-/// the region, has ended.
+/// If the number or types of the inputs are not the graph's, a guard does not hold, or the run exceeds a limit: the
+/// number of iterations of a loop, 4 GiB of stacks, or 16 GiB of memory in total. All values are kept until the end of
+/// the run, those of a region until the end of the region.
 pub fn run(graph: &Graph, inputs: &[Array]) -> Result<Vec<Array>, Error> {
     run_within(graph, inputs, DEFAULT_BYTES)
 }
@@ -68,7 +68,7 @@ pub fn run_within(graph: &Graph, inputs: &[Array], max_bytes: u64) -> Result<Vec
     graph.outputs().iter().map(|output| evaluator.value(graph, output.value)).collect()
 }
 
-/// What a node gives: an array, or what a loop has saved.
+/// A result of a node: an array, or a stack of arrays that a loop has saved.
 #[derive(Clone)]
 enum Datum {
     Array(Array),
@@ -81,7 +81,7 @@ pub(crate) struct Evaluator {
     budget: Budget,
 }
 
-/// The bytes that a run may still take.
+/// The memory that a run may still allocate, in bytes.
 #[derive(Clone, Copy)]
 struct Budget {
     limit: u64,
@@ -95,7 +95,7 @@ impl Budget {
         Budget { limit, left: limit, of_loops: DEFAULT_LOOP_BYTES }
     }
 
-    /// Counts an array that is about to be made and kept, and asks the system whether there is memory for it.
+    /// Counts an array that will be allocated and kept, and checks that the system has the memory.
     fn take(&mut self, ty: &Type) -> Result<(), Error> {
         let bytes = array_bytes(ty);
         let exceeded = LimitError { what: "bytes of memory for a run", limit: self.limit, got: None, place: None };
@@ -116,7 +116,7 @@ impl Budget {
     }
 }
 
-/// What an array takes in all.
+/// The total memory of an array.
 fn array_bytes(ty: &Type) -> u64 {
     ty.checked_bytes().map_or(u64::MAX, |bytes| ARRAY_BYTES.saturating_add(bytes as u64))
 }
@@ -134,13 +134,13 @@ impl Evaluator {
         Evaluator { results: inputs.into_iter().map(known).collect(), budget }
     }
 
-    /// The value, computed with whatever it needs that is not known yet.
+    /// A value, computed together with the values that it needs and that are not known yet.
     ///
     /// # Errors
     /// If the run exceeds a limit.
     pub fn value(&mut self, graph: &Graph, value: Value) -> Result<Array, Error> {
         self.results.resize(graph.n_nodes(), None);
-        // An explicit stack, since graphs are deeper than the machine's.
+        // An explicit stack, since recursion over a deep graph would overflow the machine's.
         let mut pending = vec![value.node];
         while let Some(&node) = pending.last() {
             if self.is_known(graph, node) {
@@ -160,7 +160,7 @@ impl Evaluator {
         Ok(self.known(value).array().clone())
     }
 
-    /// Whether all results are known: a loop may have been extended since it was run.
+    /// Whether all results are known: a loop may have been extended after it was evaluated.
     fn is_known(&self, graph: &Graph, node: NodeId) -> bool {
         self.results[node.index()].as_ref().is_some_and(|results| results.len() == graph.node(node).types().len())
     }
@@ -190,7 +190,7 @@ impl Evaluator {
             Op::While(op) => control.repeat(op, &x),
             Op::Scan(op) => control.scan(op, &roles, &x, node.types()),
             Op::Revolve(op) => control.revolve(op, &roles, &arrays(&x), node.types()),
-            other => unreachable!("bug: {} is no control flow", other.name()),
+            other => unreachable!("bug: {} is not control flow", other.name()),
         }
     }
 }
@@ -236,12 +236,12 @@ impl Control<'_> {
     fn repeat(&mut self, op: &While, x: &[Datum]) -> Result<Vec<Datum>, Error> {
         let mut state = arrays(x);
         let mut saved: Vec<Vec<Array>> = vec![Vec::new(); self.regions[1].outputs().len() - op.carry];
-        let mut n_trips = 0;
+        let mut n_iterations = 0;
         while self.call(0, state.clone())?[0].get(0) == Some(Scalar::Bool(true)) {
-            if op.max_trips.is_some_and(|limit| n_trips >= limit) {
+            if op.max_trips.is_some_and(|limit| n_iterations >= limit) {
                 return Err(too_many_trips(op, self.at).into());
             }
-            n_trips += 1;
+            n_iterations += 1;
             let mut next = self.call(1, state.clone())?;
             for (stack, array) in saved.iter_mut().zip(next.drain(op.carry..)) {
                 self.push(stack, array)?;
@@ -259,8 +259,8 @@ impl Control<'_> {
         let n = op.length.unwrap_or_else(|| xs[0].stack().len());
         too_long(n, self.at)?;
         let mut rows = types[op.carry..].iter().map(Rows::new).collect::<Result<Vec<Rows>, _>>()?;
-        for trip in 0..n {
-            let index = if op.reverse { n - 1 - trip } else { trip };
+        for iteration in 0..n {
+            let index = if op.reverse { n - 1 - iteration } else { iteration };
             let mut inputs = vec![Array::scalar(index as i64)];
             inputs.extend(carry);
             inputs.extend(xs.iter().map(|x| match x {
@@ -288,14 +288,14 @@ impl Control<'_> {
         Ok(carry.into_iter().map(Datum::Array).chain(ys).collect())
     }
 
-    /// Keeps every state, whatever the schedule is: the results are the same.
+    /// Keeps every state regardless of the schedule, which does not affect results.
     fn revolve(&mut self, op: &Revolve, roles: &Roles, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
         const ADVANCE: usize = 0;
         const REVERSE: usize = 1;
         too_long(op.length, self.at)?;
         let ByRole { carry: cts, state, rows: xs, fixed: rest, .. } = roles.split(x);
-        let inputs = |trip: usize, cts: &[Array], state: &[Array]| {
-            let index = if op.reverse { op.length - 1 - trip } else { trip };
+        let inputs = |iteration: usize, cts: &[Array], state: &[Array]| {
+            let index = if op.reverse { op.length - 1 - iteration } else { iteration };
             let mut inputs = vec![Array::scalar(index as i64)];
             inputs.extend(cts.iter().chain(state).cloned());
             inputs.extend(xs.iter().map(|x| row(x, index)));
@@ -304,9 +304,9 @@ impl Control<'_> {
         };
         let mut states: Vec<Vec<Array>> = vec![Vec::new(); op.carry];
         let mut next = state.to_vec();
-        for trip in 0..op.length {
-            if trip > 0 {
-                next = self.call(ADVANCE, inputs(trip - 1, &[], &next))?;
+        for iteration in 0..op.length {
+            if iteration > 0 {
+                next = self.call(ADVANCE, inputs(iteration - 1, &[], &next))?;
             }
             for (states, state) in states.iter_mut().zip(&next) {
                 self.push(states, state.clone())?;
@@ -314,10 +314,10 @@ impl Control<'_> {
         }
         let mut cts = cts.to_vec();
         let mut ys = types[op.cts..].iter().map(Array::try_zeros).collect::<Result<Vec<Array>, _>>()?;
-        for trip in (0..op.length).rev() {
-            let state: Vec<Array> = states.iter().map(|states| states[trip].clone()).collect();
-            cts = self.call(REVERSE, inputs(trip, &cts, &state))?;
-            let index = if op.reverse { op.length - 1 - trip } else { trip };
+        for iteration in (0..op.length).rev() {
+            let state: Vec<Array> = states.iter().map(|states| states[iteration].clone()).collect();
+            cts = self.call(REVERSE, inputs(iteration, &cts, &state))?;
+            let index = if op.reverse { op.length - 1 - iteration } else { iteration };
             ys.iter_mut().zip(cts.drain(op.cts..)).for_each(|(array, y)| set_row(array, index, &y));
         }
         Ok(cts.into_iter().chain(ys).map(Datum::Array).collect())
@@ -331,7 +331,7 @@ impl Control<'_> {
     }
 }
 
-/// What a scan collects.
+/// The values that a scan collects.
 enum Rows {
     Array(Array),
     Stack(Vec<Array>),
@@ -361,37 +361,37 @@ fn row(array: &Array, index: usize) -> Array {
     Array::collect(&ty, (index * n..(index + 1) * n).map(element))
 }
 
-/// The error of a loop that goes on for longer than it may.
+/// The error of a loop with more iterations than its limit.
 pub(crate) fn too_many_trips(op: &While, at: Option<&SourceLine>) -> LimitError {
     let limit = op.max_trips.expect("bug: a limit that is none");
     let place = at.map(|at| format!("while, at {at}"));
-    LimitError { what: "trips of a loop", limit, got: None, place }
+    LimitError { what: "iterations of a loop", limit, got: None, place }
 }
 
-/// Requires that an index can count the trips of a loop.
-pub(crate) fn too_long(n_trips: usize, at: Option<&SourceLine>) -> Result<(), LimitError> {
+/// Checks that an `i64` can count the iterations of a loop.
+pub(crate) fn too_long(n_iterations: usize, at: Option<&SourceLine>) -> Result<(), LimitError> {
     let limit = i64::MAX as u64;
-    match n_trips as u64 {
+    match n_iterations as u64 {
         n if n <= limit => Ok(()),
         n => {
             let place = at.map(|at| format!("at {at}"));
-            Err(LimitError { what: "trips of a loop", limit, got: Some(n), place })
+            Err(LimitError { what: "iterations of a loop", limit, got: Some(n), place })
         }
     }
 }
 
-/// The error of loops that save more than they may.
+/// The error of loops that save more than the limit.
 pub(crate) fn too_much_loop_memory(limit: u64) -> LimitError {
     LimitError { what: "bytes that loops save for the reverse mode", limit, got: None, place: None }
 }
 
-/// Requires inputs of the graph's number and types.
+/// Checks that the inputs have the graph's number and types.
 fn check_inputs(graph: &Graph, types: impl ExactSizeIterator<Item = Type>) -> Result<(), ArgumentError> {
     let expected = graph.inputs().iter().map(|input| (&*input.name, graph.ty(input.node.into())));
     check_input_types(graph.name(), expected, types)
 }
 
-/// Requires inputs of the expected number and types.
+/// Checks that the inputs have the expected number and types.
 pub(crate) fn check_input_types<'a>(
     of: &str,
     expected: impl ExactSizeIterator<Item = (&'a str, &'a Type)>,
@@ -435,7 +435,7 @@ mod tests {
         f64::NAN,
     ];
 
-    /// Requires that the traced function give what the plain one does, signs of zeros included, but for rounding.
+    /// Checks that the traced function equals the plain one up to rounding, including the signs of zeros.
     fn check(name: &str, traced: impl FnOnce(Var) -> Var, plain: impl Fn(f64) -> f64) {
         let mut graph = Graph::new(name);
         let x = graph.add_input("x", Type::new(DType::F64, [POINTS.len()])).unwrap();
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_mean_what_they_mean_in_rust() {
+    fn methods_behave_as_in_rust() {
         macro_rules! agree {
             ($($method:ident($($y:expr),*))*) => {
                 $(check(stringify!($method), |x| x.$method($($y),*), |x| x.$method($($y),*));)*
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_that_rust_lacks() {
+    fn methods_without_a_counterpart_in_rust() {
         check("square", Var::square, |x| x * x);
         check("rsqrt", Var::rsqrt, |x| 1.0 / x.sqrt());
         check("sigmoid", Var::sigmoid, |x| 1.0 / (1.0 + (-x).exp()));

@@ -42,7 +42,7 @@ fn a_product_with_zeros_has_second_derivatives() -> Result<(), Error> {
 }
 
 #[test]
-fn sums_of_exponentials_stand_infinities() -> Result<(), Error> {
+fn sums_of_exponentials_handle_infinities() -> Result<(), Error> {
     check(|x| x.logsumexp(&[0]), &[1e4, 1e4], 1e4 + LN_2, &[0.5, 0.5]);
     check(|x| x.logsumexp(&[0]), &[-INF, 1.0, 1.0], 1.0 + LN_2, &[0.0, 0.5, 0.5]);
     check(|x| x.logsumexp(&[0]), &[-INF, -INF], -INF, &[0.0, 0.0]);
@@ -55,7 +55,7 @@ fn sums_of_exponentials_stand_infinities() -> Result<(), Error> {
 }
 
 #[test]
-fn parts_and_their_assembly() -> Result<(), Error> {
+fn slices_and_concatenations() -> Result<(), Error> {
     let x = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
     let columns: Array2<f64> = jit(|x: Var| Var::stack(&x.unstack(1), 0)).call(&x)?;
     assert_eq!(columns, x.t());
@@ -77,7 +77,7 @@ fn parts_and_their_assembly() -> Result<(), Error> {
 }
 
 #[test]
-fn many_parts_are_put_together_and_taken_apart() -> Result<(), Error> {
+fn many_parts_are_concatenated_and_split() -> Result<(), Error> {
     let n = 1000;
     let f = |x: Var| Var::stack(&x.unstack(0).into_iter().rev().collect::<Vec<_>>(), 0).dot(x);
     let x = Array1::from_iter((0..n).map(f64::from));
@@ -152,7 +152,7 @@ fn wrong_axes_are_errors() {
         let error = trace(f, (Type::new(DType::F64, [2]),)).expect_err(name).to_string();
         assert!(error.contains("tests/arrays.rs"), "{name}: {error}");
     }
-    // What follows the first error computes nothing, and does not fail either.
+    // Operations after the first error compute nothing, and do not fail either.
     let after = trace(|x: Var| x.squeeze(0).matmul(x).index(3).softmax(0).norm(), (Type::new(DType::F64, [2]),));
     assert!(after.is_err());
 }
@@ -178,7 +178,7 @@ fn huge_parameters_are_errors() {
         let scatter = ScatterSlices { shape: [5].into(), starts: vec![vec![start]], strides: vec![vec![stride]] };
         refuses(scatter.into(), &[&[2]]);
     }
-    // One element may be followed by a gap of any width, since nothing comes after it.
+    // Any gap is allowed for a single element, since no element follows it.
     let graph = trace(|x: Var| x.pad(7.0, &[1], &[0], &[usize::MAX]), (Type::new(DType::F64, [1]),)).unwrap();
     let x = Array::from_elements([1], vec![3.0]).unwrap();
     let padded = retrograd::interpret::run(&graph, &[x]).unwrap();

@@ -1,7 +1,7 @@
-//! Files that once gave a wrong number, a panic or a broken process, each the smallest of its kind. To add one, put it into
-//! `tests/cases/` and write one line into [`CASES`].
+//! Files that once caused a wrong number, a panic or a crash, each minimal for its bug. To add one, put it into
+//! `tests/cases/` and add a line to [`CASES`].
 //!
-//! Every thread of a test has a stack of 2 MiB, so what overflows that fails here.
+//! Test threads have a stack of 2 MiB, so a deep recursion fails here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use retrograd::{Error, Graph, Program, Var, cond, differentiate, fori_loop, inte
 
 use Expected::{Agrees, Fails, Gives, Refused, Sound};
 
-/// A file of `tests/cases/`, the derivatives that are taken of it before anything else (`"grad vjp"`), the values of its
-/// inputs (`"x=2 y=[1,2]"`), and what is expected then.
+/// A file of `tests/cases/`, the derivatives that are taken first (`"grad vjp"`), the values of its inputs
+/// (`"x=2 y=[1,2]"`), and the expected outcome.
 type Case = (&'static str, &'static str, &'static str, Expected);
 
 const CASES: &[Case] = &[
-    // The result took the place of an array of which the same item read the transpose.
+    // The result reused the memory of an array whose transpose the same kernel read.
     ("symmetrize", "", "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]", Agrees),
     (
         "symmetrize",
@@ -26,9 +26,9 @@ const CASES: &[Case] = &[
         "m=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]] out.ct=[[0,1,2,3],[0,0,0,0],[1,1,1,1],[2,2,2,2]]",
         Agrees,
     ),
-    // One element of a repeated constant was written.
+    // Only one element of a broadcast constant was written.
     ("concat_with_broadcast", "", "q=[1,2,3,4,5,6,7,8,9,10,11,12]", Agrees),
-    // Arrays that are made in each other.
+    // Arrays that are built within each other's memory.
     ("grow", "", "x=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", Gives("out=128")),
     ("grow", "grad", "x=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", Agrees),
     ("guard_number", "", "x=0.5", Gives("y=0.5")),
@@ -51,11 +51,11 @@ const CASES: &[Case] = &[
     ("plateau", "grad hessian", "x=-0.3", Agrees),
 ];
 
-/// What is expected of a case.
+/// The expected outcome of a case.
 enum Expected {
     /// The interpreter, native code and optimized native code give the same bits.
     Agrees,
-    /// The same, and these are the outputs, `"y=0.5 z=[1,2]"`.
+    /// They give the same bits, and these outputs: `"y=0.5 z=[1,2]"`.
     Gives(&'static str),
     /// All of them end in the same error, whose message begins like this.
     Fails(&'static str),
@@ -132,7 +132,8 @@ fn begins(error: &Error, start: &str) -> Result<(), String> {
     if message.starts_with(start) { Ok(()) } else { Err(format!("fails with {message:?}, not {start:?}")) }
 }
 
-/// The graph with derivatives of these kinds, one after the other: of the first output, by all inputs of floating point.
+/// The graph with derivatives of these kinds applied one after the other: of the first output, by all floating-point
+/// inputs.
 fn derived(graph: Graph, derivatives: &str) -> Result<Graph, Error> {
     derivatives.split_whitespace().try_fold(graph, |graph, kind| {
         let is_float = |&k: &usize| graph.ty(graph.inputs()[k].node.into()).dtype.is_float();
@@ -149,7 +150,7 @@ fn derived(graph: Graph, derivatives: &str) -> Result<Graph, Error> {
     })
 }
 
-/// The optimized graph, if both verify, and the graph comes back from its file.
+/// The optimized graph; checks that both graphs verify, and that the graph survives saving and loading.
 fn sound(graph: &Graph) -> Result<Graph, Error> {
     graph.verify()?;
     let text = graph.to_json()?;
@@ -177,7 +178,7 @@ fn array_from(text: &str, ty: &retrograd::value::Type) -> Result<Array, String> 
     Array::from_json(&json, ty).map_err(|misfit| misfit.to_string())
 }
 
-/// `"x=1 y=[2,3]"` by name.
+/// The fields of `"x=1 y=[2,3]"`, by name.
 fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split_whitespace().map(|field| field.split_once('=').expect("a field without a value"))
 }
@@ -186,8 +187,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
-/// Derivatives of derivatives, in every order of three, of loops and branches: what they add is named apart from all that
-/// is there already, in regions too.
+/// Third-order derivatives of loops and branches, in every combination of kinds: the names that they add must differ
+/// from all existing ones, also in regions.
 #[test]
 fn every_composition_of_derivatives_verifies() {
     const KINDS: [&str; 6] = ["grad", "jvp", "vjp", "jacobian", "hessian", "hvp"];

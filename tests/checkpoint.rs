@@ -1,4 +1,4 @@
-//! Schedules of checkpoints for loops: the same gradients, to the bit, from fewer states in memory.
+//! Checkpointing schedules for loops: bit-identical gradients with fewer states in memory.
 
 pub mod common;
 
@@ -16,7 +16,8 @@ use retrograd::{
 const SCHEDULES: [Schedule; 5] =
     [Schedule::Sqrt, Schedule::Binomial(1), Schedule::Binomial(2), Schedule::Binomial(5), Schedule::Binomial(1000)];
 
-/// The results of a function at these arguments: the same bits from the interpreter and from native code, optimized or not.
+/// The results of a function, checked to have the same bits from the interpreter and from native code, optimized or
+/// not.
 #[track_caller]
 fn everywhere<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> Vec<f64> {
     let graph = trace_with(f, &args).unwrap_or_else(|error| panic!("{error}"));
@@ -49,7 +50,7 @@ fn run_everywhere(graph: &Graph, inputs: &[Array]) -> Vec<f64> {
     expected.iter().flat_map(common::floats).collect()
 }
 
-/// Requires that the gradient of a function by all its arguments be the same with every schedule as with none.
+/// Checks that the gradient of a function by all its arguments is the same with every schedule as without one.
 #[track_caller]
 fn same_gradients<F: Function<Args>, Args: Arguments>(f: impl Fn(Loop) -> F, args: impl ToTree + Clone) {
     let inputs = arrays(args.clone());
@@ -76,7 +77,7 @@ fn revolves(graph: &Graph) -> impl Iterator<Item = Revolve> {
     })
 }
 
-/// Predators and prey, by the classical method of Runge and Kutta.
+/// A predator-prey model, by the classical Runge–Kutta method.
 fn step((x, y): (Var, Var), p: [Var; 4]) -> (Var, Var) {
     let slope = |x: Var, y: Var| (p[0] * x - p[1] * x * y, p[2] * x * y - p[3] * y);
     let h = 0.01;
@@ -129,8 +130,8 @@ fn vector_and_weights(n: usize) -> (ndarray::Array1<f64>, ndarray::Array2<f64>) 
     (ndarray::Array1::from_shape_fn(n, |i| (i as f64).sin()), w)
 }
 
-/// A loop that saves its states sums the products for large weights up in one product behind it, in another order than
-/// trip by trip: then gradients agree but for that.
+/// A loop that saves its states computes sums of products for large weights as one product after the loop, in another
+/// order than iteration by iteration. Gradients agree up to the rounding of these sums.
 #[test]
 fn large_sums_of_products_differ_by_their_order_only() {
     let (x, w) = vector_and_weights(20);
@@ -154,7 +155,7 @@ fn large_sums_of_products_differ_by_their_order_only() {
 #[test]
 fn vectors_and_loops_within_loops() {
     let (x, w) = vector_and_weights(12);
-    // The inner loop makes a stack, which ends with each trip of the outer one.
+    // The inner loop makes a stack, which is freed after each iteration of the outer one.
     let f = |run: Loop| {
         move |x: Var, w: Var| {
             let body = |_: Var, x: Var| {
@@ -166,7 +167,7 @@ fn vectors_and_loops_within_loops() {
         }
     };
     same_gradients(f, (x, w));
-    // Both loops with schedules of their own.
+    // Each loop has its own schedule.
     let nested = |run: Loop| {
         move |x: Var| run.fori_loop(6, x, |_, x| run.fori_loop(4, x, |k, x| (x + k.convert(DType::F64)).sin() * 1.3))
     };
@@ -185,7 +186,7 @@ fn higher_orders_agree() {
         let (plain, checkpointed) = (looped(Loop::new()), looped(Loop::new().checkpoint(schedule)));
         let p = [0.8, 0.3];
         let t = [1.0, -0.5];
-        // Reverse over reverse by hand: the gradient of a product of slopes.
+        // Reverse over reverse, applied explicitly: the gradient of a product of derivatives.
         let twice = |run: Loop| {
             grad(move |p: [Var; 2]| {
                 let slopes = grad(looped(run)).call(p);
@@ -213,7 +214,7 @@ fn higher_orders_agree() {
 }
 
 #[test]
-fn forward_mode_leaves_the_schedule_in_force() {
+fn forward_mode_keeps_the_schedule() {
     let f = |x: Var| Loop::new().checkpoint(Schedule::Binomial(3)).fori_loop(9, x, |_, x| x.sin());
     let pushed = trace(move |x: Var, t: Var| jvp(f).call(x, t).1, (DType::F64, DType::F64)).unwrap();
     let pulled = differentiate::grad(&pushed, 0, &[0]).unwrap();
@@ -223,7 +224,7 @@ fn forward_mode_leaves_the_schedule_in_force() {
 
 #[test]
 fn a_state_is_what_the_derivative_needs() {
-    // The derivative of a sum needs no sums.
+    // The derivative of a sum does not need the sum.
     let f = |x: Var| {
         let run = Loop::new().checkpoint(Schedule::Sqrt);
         run.fori_loop(10, (x, x * 0.0), |_, (x, sum)| (x.sin(), sum + x * x)).1
@@ -246,7 +247,7 @@ fn memory_is_as_the_schedule_says_and_limited() {
     let plain = gradient_of_orbit(Loop::new(), 10_000);
     let expected = plain.call(&inputs).unwrap();
     assert!(plain.memory_bytes() > 10_000 * 16);
-    // Two numbers, and that of the trip; two states more, through which the others advance.
+    // Two numbers and the index of the iteration; two more states to advance through.
     for (schedule, snapshots) in [(Schedule::Sqrt, 199), (Schedule::Binomial(10), 10), (Schedule::Binomial(1), 1)] {
         let n = if snapshots == 1 { 100 } else { 10_000 };
         let program = gradient_of_orbit(Loop::new().checkpoint(schedule), n);
@@ -270,20 +271,20 @@ fn limits_within_the_body_end_the_run() {
         let body = |_: Var, x: Var| Loop::new().max_trips(5).while_loop(x, |x| x.less(100.0), |x| x * 3.0) * 0.01;
         Loop::new().checkpoint(Schedule::Binomial(2)).fori_loop(4, x, body).sin()
     };
-    // Nothing needs the value, so only what is computed once more is left of the loop.
+    // The value is not used, so only the recomputation of the loop remains.
     let graph = optimize(&trace(grad(f), (DType::F64,)).unwrap()).unwrap();
     let program = Program::compile(&graph).unwrap();
     assert!(program.call(&[Array::scalar(1.0)]).is_ok());
     let x = [Array::scalar(1e-9)];
     let [native, interpreted] = [program.call(&x), interpret::run(&graph, &x)];
-    let native = native.expect_err("too many trips").to_string();
-    assert!(native.contains("trips of a loop"), "{native}");
-    assert_eq!(native, interpreted.expect_err("too many trips").to_string());
+    let native = native.expect_err("too many iterations").to_string();
+    assert!(native.contains("iterations of a loop"), "{native}");
+    assert_eq!(native, interpreted.expect_err("too many iterations").to_string());
     assert!(program.call(&[Array::scalar(1.0)]).is_ok());
 }
 
 #[test]
-fn what_makes_no_sense_is_an_error() {
+fn invalid_schedules_are_errors() {
     let f = |x: Var| Loop::new().checkpoint(Schedule::Sqrt).while_loop(x, |x| x.less(2.0), |x| x * 2.0);
     let error = trace(f, (DType::F64,)).unwrap_err().to_string();
     assert!(error.contains("while_loop: takes no schedule of checkpoints"), "{error}");
@@ -292,7 +293,7 @@ fn what_makes_no_sense_is_an_error() {
     assert!(error.contains("a binomial schedule needs at least 1 snapshot, but got 0"), "{error}");
 }
 
-/// A graph whose node is of a table's example, with another operation.
+/// A graph of an operation's documented example, with the operation changed by `op`.
 fn with_op(name: &str, op: impl Fn(Op) -> Op) -> Result<Graph, Error> {
     let (_, _, examples) = Op::table().into_iter().find(|(other, ..)| *other == name).unwrap();
     let answer = &examples.answers[0];
@@ -304,7 +305,7 @@ fn with_op(name: &str, op: impl Fn(Op) -> Op) -> Result<Graph, Error> {
 }
 
 #[test]
-fn the_verifier_says_what_does_not_fit() {
+fn the_verifier_rejects_inconsistent_parameters() {
     let revolve = |change: fn(&mut Revolve)| {
         let changed = |op| match op {
             Op::Revolve(mut op) => {

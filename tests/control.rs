@@ -1,6 +1,6 @@
 //! Loops and branches as users write them: every function of structured control flow, its derivatives in both modes and
-//! to third order, what closures capture, and what goes wrong. Whatever runs here runs four ways with the same bits: by
-//! the interpreter and natively, optimized or not.
+//! up to third order, captured values, and errors. Everything here runs in four ways with the same bits: by the
+//! interpreter and natively, optimized or not.
 
 pub mod common;
 
@@ -17,7 +17,8 @@ use retrograd::{
     while_loop,
 };
 
-/// The results of a function at these arguments: the same bits from the interpreter and from native code, optimized or not.
+/// The results of a function, checked to have the same bits from the interpreter and from native code, optimized or
+/// not.
 #[track_caller]
 fn everywhere<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> Vec<Array> {
     let graph = trace_with(f, &args).unwrap_or_else(|error| panic!("{error}"));
@@ -38,13 +39,13 @@ fn everywhere<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> Ve
     expected
 }
 
-/// The same, as numbers of `f64`, one leaf behind the other.
+/// The same results as `f64` numbers, all leaves concatenated.
 #[track_caller]
 fn numbers<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> Vec<f64> {
     everywhere(f, args).iter().flat_map(common::floats).collect()
 }
 
-/// The same, of a function that gives a single number.
+/// The same for a function with a single number as its result.
 #[track_caller]
 fn number<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> f64 {
     match numbers(f, args)[..] {
@@ -78,12 +79,11 @@ macro_rules! forward {
     }};
 }
 
-// Trips
+// Iterations
 
-/// xⁿ by n trips, however many that are, with its first three derivatives; the trip count is an argument, so one graph
-/// does for all.
+/// xⁿ by n iterations, with its first three derivatives; n is an argument, so one graph handles all n.
 #[test]
-fn a_while_of_any_number_of_trips() {
+fn a_while_with_any_number_of_iterations() {
     let power = |x: Var, n: Var| while_loop((n, x.full_like(1.0)), |(n, _)| n.greater(0), |(n, y)| (n - 1, y * x)).1;
     let x = 1.1f64;
     for n in [-1i64, 0, 1, 2, 3, 7, 40] {
@@ -101,9 +101,9 @@ fn a_while_of_any_number_of_trips() {
     assert_eq!((compiled.n_paths(), compiled.n_traces()), (1, 1));
 }
 
-/// exp(x) by n terms, and its derivative by n - 1 of them.
+/// exp(x) by n terms, and its derivative by n - 1 terms.
 #[test]
-fn a_fori_loop_of_any_number_of_trips() {
+fn a_fori_loop_with_any_number_of_iterations() {
     let terms = |n: usize, x: f64| (0..n).fold((0.0, 1.0), |(sum, term), k| (sum + term, term * x / (k + 1) as f64)).0;
     for n in [0, 1, 2, 5, 30] {
         let exp = move |x: Var| {
@@ -117,14 +117,14 @@ fn a_fori_loop_of_any_number_of_trips() {
     }
 }
 
-/// A reversed loop begins with the last number.
+/// A reversed loop begins with the last index.
 #[test]
 fn loops_run_backwards() {
     let digits = |l: Loop| move |x: Var| l.fori_loop(4, x, |k, y| y * 10.0 + k.convert(DType::F64));
     assert_eq!(number(digits(Loop::new()), (9.0,)), 90123.0);
     assert_eq!(number(digits(Loop::new().reverse()), (9.0,)), 93210.0);
     assert_eq!(number(grad(digits(Loop::new().reverse())), (9.0,)), 10_000.0);
-    // Horner's rule from either end, with what it had before each step.
+    // Horner's method from either end, collecting the value before each step.
     let horner =
         |l: Loop| move |x: Var, c: Var| l.scan(x.full_like(0.0), c, move |sum: Var, c: Var| (sum * x + c, sum));
     let c = array![2.0, 3.0, 5.0];
@@ -135,7 +135,7 @@ fn loops_run_backwards() {
     assert_eq!(number(grad(grad(last)), (10.0, &c)), 10.0);
 }
 
-/// Σ wₖ Πⱼ≤ₖ xⱼ, in which every element's derivative is known.
+/// Σ wₖ Πⱼ≤ₖ xⱼ, whose derivatives by every element are known.
 #[test]
 fn a_scan_of_any_number_of_rows() {
     let f = |x: Var, w: Var| {
@@ -152,7 +152,7 @@ fn a_scan_of_any_number_of_rows() {
         let by_x: Vec<f64> = (0..n).map(|j| (j..n).map(|k| w[k] * products[k] / x[j]).sum()).collect();
         let gradient = numbers(grad(f).wrt(AllArgs), (&x, &w));
         all_close(&gradient, &[by_x.clone(), products].concat());
-        // The Hessian by x: what two different factors share; nothing on the diagonal.
+        // The Hessian by x: the terms that contain both factors; zeros on the diagonal.
         let h = numbers(hessian(f), (&x, &w));
         for i in 0..n {
             for j in 0..n {
@@ -163,7 +163,7 @@ fn a_scan_of_any_number_of_rows() {
     }
 }
 
-/// Rows are arrays themselves, of several leaves and dtypes; so are the carry and what is collected.
+/// Rows, carry and collected values are trees of arrays of several dtypes.
 #[test]
 fn scans_take_and_give_trees() -> Result<(), Error> {
     let f = |m: Var, (rows, ns): (Var, Var)| {
@@ -218,7 +218,7 @@ fn maps_of_any_number_of_rows() -> Result<(), Error> {
     check_grad(f, (array![[0.3, 0.9], [1.2, -0.4], [-0.7, 0.2]], 1.5))
 }
 
-/// Products large enough for a library, sums in tiles and constants in memory, within a loop within a loop.
+/// Products large enough for a library routine, sums in tiles and constants in memory, within nested loops.
 #[test]
 fn bodies_hold_kernels_of_all_kinds() {
     let mut random = Random(9);
@@ -239,7 +239,7 @@ fn bodies_hold_kernels_of_all_kinds() {
     everywhere(f, (&x, &w, &v));
     let loss = |x: Var, w: Var, v: Var| f(x, w, v).0;
     let gradient = everywhere(grad(loss).wrt(AllArgs), (&x, &w, &v));
-    // Along a direction, against a difference.
+    // The directional derivative against a finite difference.
     let t = [draw(&[3, 2, 40]), draw(&[40, 40]), draw(&[40, 40])];
     let slope: f64 = gradient.iter().zip(&t).map(|(g, t)| dot(g, t)).sum();
     let compiled = jit(loss);
@@ -277,7 +277,7 @@ fn branches_of_both_kinds() -> Result<(), Error> {
     check_grad(f, (4.0, 3.0))
 }
 
-/// What is not taken is not run: it leaves neither NaN nor trips behind.
+/// A branch not taken is not run: it contributes no NaN to derivatives, and its loops do not iterate.
 #[test]
 fn branches_not_taken_leave_nothing() {
     let root = |x: Var| cond(x.greater(0.0), || x.sqrt(), || 0.0 * x);
@@ -314,11 +314,11 @@ fn indices_are_clamped() {
     assert_eq!(number(|k: Var, x: Var| switch(k, 1, |_| -x), (3i64, 5.0)), -5.0);
 }
 
-// What closures capture
+// Captured values
 
-/// A captured value comes back unchanged: as the carry, as a row, from a branch.
+/// A captured value is returned unchanged: as the carry, as a row, from a branch.
 #[test]
-fn captured_values_are_returned_as_they_are() {
+fn captured_values_are_returned_unchanged() {
     let carried = |x: Var, y: Var, n: Var| while_loop((x, n), |(_, n)| n.greater(0), |(_, n)| (y, n - 1)).0;
     for (n, value, slopes) in [(0i64, 2.0, [1.0, 0.0]), (1, 3.0, [0.0, 1.0]), (5, 3.0, [0.0, 1.0])] {
         assert_eq!(number(carried, (2.0, 3.0, n)), value);
@@ -334,7 +334,7 @@ fn captured_values_are_returned_as_they_are() {
     assert_eq!(number(grad(kept), (2.0,)), 1.0);
 }
 
-/// Constants, small and large, from outside and inside.
+/// Small and large constants, from outside and inside of the closure.
 #[test]
 fn constants_are_captured() {
     let weights = Array1::from_iter((0..100).map(|k| 1.0 / f64::from(k + 1)));
@@ -348,7 +348,7 @@ fn constants_are_captured() {
     close(number(grad(f), (0.5,)), 8.0 + 7.0 * total);
 }
 
-/// A region within a region uses what stands two levels further out, and what its neighbor computed.
+/// A nested region uses values from two levels further out, and results of an adjacent region.
 #[test]
 fn captures_cross_levels() -> Result<(), Error> {
     let f = |x: Var, w: Var| {
@@ -409,7 +409,7 @@ fn loops_within_branches_within_loops() -> Result<(), Error> {
     let x = array![0.4, 2.3, -0.6, 1.9];
     everywhere(grad(g).wrt(AllArgs), (&x, 0.9));
     check_grad(g, (&x, 0.9))?;
-    // Loops in loops, reversed and not, on what the outer one numbers.
+    // Nested loops, reversed or not, that use the index of the outer one.
     let h = |x: Var| {
         let inner = |k: Var, y: Var| Loop::new().reverse().fori_loop(3, y, |j, z| z * x + (k * j).convert(DType::F64));
         fori_loop(4, x, inner)
@@ -421,9 +421,9 @@ fn loops_within_branches_within_loops() -> Result<(), Error> {
     check_grad(h, (0.9,))
 }
 
-// Derivatives inside of loops
+// Derivatives within loops
 
-/// y ← d/dz (z² x) at y is 2 x y, so three trips make 8 x⁴ of x.
+/// y ← d/dz (z² x) at y is 2 x y, so three iterations turn x into 8 x⁴.
 #[test]
 fn derivatives_are_taken_within_loops() {
     let f = |x: Var| fori_loop(3, x, |_, y| grad(move |z: Var| z * z * x).call(y));
@@ -433,10 +433,10 @@ fn derivatives_are_taken_within_loops() {
     close(number(grad(grad(f)), (x,)), 96.0 * x.powi(2));
     close(number(forward!(grad(f)), (x,)), 96.0 * x.powi(2));
     let g = |x: Var| while_loop(x, |y| y.less(100.0), |y| jvp(move |z: Var| z * z * x).call(y, y).1);
-    // Each trip makes 2 y² x of y: from 1.3 on that is 4.394, 50.19… and 6550.
-    let trips = |x: f64| [0, 1, 2].iter().fold(x, |y, _| 2.0 * y * y * x);
-    close(number(g, (x,)), trips(x));
-    close(number(grad(g), (x,)), 15.0 * trips(x) / x);
+    // Each iteration turns y into 2 y² x: starting at 1.3, that is 4.394, 50.19… and 6550.
+    let iterations = |x: f64| [0, 1, 2].iter().fold(x, |y, _| 2.0 * y * y * x);
+    close(number(g, (x,)), iterations(x));
+    close(number(grad(g), (x,)), 15.0 * iterations(x) / x);
     // The derivative of a loop within a loop.
     let h = |x: Var| {
         let power = |y: Var| fori_loop(4, y.full_like(1.0), |_, p| p * y);
@@ -446,7 +446,7 @@ fn derivatives_are_taken_within_loops() {
     close(number(grad(h), (x,)), 9.0 * 256.0 * x.powi(8));
 }
 
-/// What a body captured is not differentiated there, even where it is the carry.
+/// A value captured by the body is not differentiated there, even if it is the initial carry.
 #[test]
 fn perturbations_are_not_confused_within_loops() {
     let f = |x: Var| fori_loop(1, x, |_, y| y * grad(move |z: Var| x + y + z).call(y));
@@ -457,8 +457,8 @@ fn perturbations_are_not_confused_within_loops() {
     assert_eq!((number(f, (3.0,)), number(grad(f), (3.0,))), (3.0, 1.0));
 }
 
-/// Gradient descent on (w - a)² from w₀: after k steps w = a + (1 - 2r)ᵏ (w₀ - a), whose derivatives by everything are
-/// known: by the target, and by the rate too.
+/// Gradient descent on (w - a)² from w₀: after k steps w = a + (1 - 2r)ᵏ (w₀ - a), whose derivatives by the target and
+/// by the rate are known.
 #[test]
 fn gradient_descent_is_differentiated() {
     const STEPS: usize = 25;
@@ -474,7 +474,7 @@ fn gradient_descent_is_differentiated() {
     all_close(&gradient, &[q.powi(k), 1.0 - q.powi(k), by_rate]);
     let curvature = 4.0 * f64::from(k * (k - 1)) * q.powi(k - 2) * (w - a);
     close(number(hessian(descend).wrt(Arg::<2>), (w, a, rate)), curvature);
-    // Until the gradient is small, by Newton's method with a Hessian of its own.
+    // Newton's method, with its own Hessian, until the gradient is small.
     let newton = |a: Var| {
         let loss = move |w: Var| (w * w - a) * (w * w - a);
         let slope = grad(loss);
@@ -497,7 +497,7 @@ fn sine(x: Var, bound: f64) -> Var {
     while_loop(init, |(_, term, _)| term.abs().greater(bound), step).0
 }
 
-/// The same as a loop of plain Rust, which is followed and guarded.
+/// The same series as a plain Rust loop, which is traced with guards.
 fn guarded_sine(x: Var, bound: f64) -> Var {
     let (mut sum, mut term, mut i) = (x, x, 0);
     while term.abs() > bound {
@@ -525,13 +525,13 @@ fn third_derivatives_in_all_modes() {
             near(third, -x.cos(), 1e-12);
         }
     }
-    // No trip at all: x itself.
+    // No iteration: x itself.
     assert_eq!(number(grad(grad(grad(|x: Var| sine(x, 10.0)))), (2.0,)), 0.0);
     assert_eq!(number(grad(|x: Var| sine(x, 10.0)), (2.0,)), 1.0);
 }
 
-/// The loop of the graph and the loop of plain Rust have the same values and the same gradients to the bit, where what a
-/// trip takes from outside is used once in it.
+/// A loop in the graph and a plain Rust loop have the same values and bit-identical gradients if an iteration uses each
+/// outside value only once.
 #[test]
 fn a_loop_in_the_graph_is_the_loop_of_plain_rust() -> Result<(), Error> {
     let in_graph = |x: Var| {
@@ -562,7 +562,7 @@ fn a_loop_in_the_graph_is_the_loop_of_plain_rust() -> Result<(), Error> {
         let ratio = |k: i32| -x * x / f64::from((2 * k + 3) * (2 * k + 2));
         let terms = (0..40).scan(x, |term, k| Some(std::mem::replace(term, *term * ratio(k))));
         let n_terms = 1 + terms.take_while(|term| term.abs() > 0.001).count() as i32;
-        // x²ᵏ / (2k)! for as many terms: the derivative of the series as it was summed.
+        // x²ᵏ / (2k)! for the same number of terms: the derivative of the series as it was summed.
         let by_hand = |k: i32| (1..=k).fold(1.0, |term, k| -term * x * x / f64::from((2 * k - 1) * (2 * k)));
         let scale = (0..n_terms).map(|k| by_hand(k).abs()).fold(1.0, f64::max);
         let exact: f64 = (0..n_terms).map(by_hand).sum();
@@ -573,8 +573,9 @@ fn a_loop_in_the_graph_is_the_loop_of_plain_rust() -> Result<(), Error> {
     Ok(())
 }
 
-/// Where a trip uses the argument twice, a loop of the graph adds both to its cotangent at once, and plain Rust one after
-/// the other: where the terms are large and their sum is small, gradients are no closer than the terms' last bits.
+/// If an iteration uses the argument twice, a loop in the graph adds both contributions to its cotangent at once, and
+/// plain Rust adds one after the other: if the terms are large and their sum is small, gradients agree only to the
+/// terms' last bits.
 #[test]
 fn gradients_of_loops_differ_by_the_order_of_sums_only() -> Result<(), Error> {
     let in_graph = jit(value_and_grad(|x: Var| sine(x, 0.001)));
@@ -599,7 +600,7 @@ fn gradients_of_loops_differ_by_the_order_of_sums_only() -> Result<(), Error> {
     Ok(())
 }
 
-/// √(x² + y²) by twelve steps of Newton's method.
+/// √(x² + y²) by twelve Newton steps.
 #[test]
 fn hessian_through_a_while() -> Result<(), Error> {
     let f = |p: [Var; 2]| {
@@ -619,7 +620,7 @@ fn hessian_through_a_while() -> Result<(), Error> {
     check_grad(f, ([x, y],))
 }
 
-/// ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩, and derivatives of second order, for a function with everything in it.
+/// ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩, and second-order derivatives, for a function with all kinds of control flow.
 #[test]
 fn products_through_everything_are_adjoint() -> Result<(), Error> {
     let f = |x: Var, w: Var| {
@@ -644,9 +645,9 @@ fn products_through_everything_are_adjoint() -> Result<(), Error> {
     check_grad(f, (&x, &w))
 }
 
-/// A body that is checkpointed leaves its carry alone to be saved, and has the same derivatives to third order.
+/// A loop with a checkpointed body saves only its carry, and has the same derivatives up to third order.
 #[test]
-fn checkpoints_keep_arguments_alone() -> Result<(), Error> {
+fn checkpoints_save_only_arguments() -> Result<(), Error> {
     let body = |y: Var| (y.sin() * y.exp()).tanh() + (y * 0.3).cos();
     let plain = move |x: Var| fori_loop(6, x, |_, y| body(y));
     let kept = move |x: Var| fori_loop(6, x, |_, y| checkpoint(body).call(y));
@@ -665,9 +666,9 @@ fn checkpoints_keep_arguments_alone() -> Result<(), Error> {
     check_grad(kept, (0.4,))
 }
 
-/// Every operation knows the line that made it.
+/// Every operation has the source line that made it.
 #[test]
-fn operations_bear_the_lines_of_the_user() -> Result<(), Error> {
+fn operations_have_the_source_lines_of_the_user() -> Result<(), Error> {
     let (line, f) = (line!() + 1, |x: Var, n: Var| {
         let y = checkpoint(|x: Var| x.sin()).call(x);
         let y = cond(y.greater(0.0), || y, || -y);
@@ -684,7 +685,7 @@ fn operations_bear_the_lines_of_the_user() -> Result<(), Error> {
     for (k, at) in lines.iter().enumerate() {
         assert!(at.starts_with(&format!("tests/control.rs:{}:", line + k as u32)), "{at}");
     }
-    // Nor does a derivative show lines of this crate, anywhere.
+    // Derivatives show no lines of this crate either.
     let text = differentiate::grad(&graph, 0, &[0])?.to_json()?;
     assert!(text.contains("tests/control.rs") && !text.contains("src/"), "{text}");
     Ok(())
@@ -697,9 +698,9 @@ fn op_of(graph: &Graph, name: &str) -> Op {
     ops.into_iter().find(|op| op.name() == name).unwrap_or_else(|| panic!("no {name} in\n{graph}"))
 }
 
-/// Carries that nothing needs, and those that do not change, leave the loop; the numbers stay.
+/// Carries without uses and carries that do not change are removed from the loop; results stay the same.
 #[test]
-fn carries_are_dropped_and_settled() -> Result<(), Error> {
+fn unused_and_unchanged_carries_are_removed() -> Result<(), Error> {
     let f = |x: Var, c: Var| {
         let init = (x, c, x.sin(), Var::from(0i64));
         let step = |(y, c, unused, k): (Var, Var, Var, Var)| (y * c + 1.0, c, unused.exp() + y, k + 1);
@@ -721,9 +722,9 @@ fn carries_are_dropped_and_settled() -> Result<(), Error> {
     Ok(())
 }
 
-/// Dead carries that need each other go together.
+/// Dead carries that depend on each other are removed together.
 #[test]
-fn carries_that_need_each_other_are_dropped() -> Result<(), Error> {
+fn dead_carries_that_depend_on_each_other_are_removed() -> Result<(), Error> {
     let f = |x: Var| fori_loop(3, (x, x.sin(), x.cos()), |_, (y, a, b)| (y * x, b + 1.0, a * 2.0)).0;
     let graph = trace(f, (DType::F64,))?;
     let settled = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
@@ -732,9 +733,10 @@ fn carries_that_need_each_other_are_dropped() -> Result<(), Error> {
     Ok(())
 }
 
-/// What does not change is computed before the loop, unless it might never end and the loop might never run.
+/// Loop-invariant values are computed before the loop, unless they may not terminate and the loop may have no
+/// iterations.
 #[test]
-fn what_does_not_change_leaves_the_loop() -> Result<(), Error> {
+fn loop_invariants_are_hoisted() -> Result<(), Error> {
     let f = |x: Var, w: Var| fori_loop(3, x, |_, y| y * w.exp());
     let optimized = optimize(&trace(f, (DType::F64, DType::F64))?)?;
     let outside = optimized.ids().any(|id| optimized.node(id).op().is_some_and(|op| op.name() == "exp"));
@@ -751,8 +753,8 @@ fn what_does_not_change_leaves_the_loop() -> Result<(), Error> {
     Ok(())
 }
 
-/// What a trip adds to the cotangent of a matrix of weights is a product; all of them are one product after the loop, of
-/// rows that the loop saves or collects. The same function without a loop has the same derivatives.
+/// Each iteration adds a product to the cotangent of a weight matrix. All of them are computed as one product after the
+/// loop, from rows that the loop saves or collects. The same function without a loop has the same derivatives.
 #[test]
 fn products_are_summed_up_after_the_loop() -> Result<(), Error> {
     const N: usize = 20;
@@ -800,7 +802,7 @@ fn products_are_summed_up_after_the_loop() -> Result<(), Error> {
 }
 
 #[test]
-fn known_choices_are_followed() -> Result<(), Error> {
+fn branches_with_constant_choices_are_inlined() -> Result<(), Error> {
     let f = |x: Var| {
         let never = fori_loop(0, x, |_, y| y.exp());
         cond(Var::from(true), || x * never, || x.exp()) + switch(Var::from(7i64), 2, |k| x * (k as f64))
@@ -812,7 +814,7 @@ fn known_choices_are_followed() -> Result<(), Error> {
     Ok(())
 }
 
-/// Collatz's sequence: integers alone, and a truth value that is carried along.
+/// The Collatz sequence: integers only, and a `bool` carry.
 #[test]
 fn integers_and_truth_values_are_carried() {
     let collatz = |n: Var| {
@@ -832,7 +834,7 @@ fn integers_and_truth_values_are_carried() {
         let expected = [Array::scalar(m), Array::scalar(steps), Array::scalar(steps % 2 == 1)];
         assert_eq!(everywhere(collatz, (n,)), expected, "{n}");
     }
-    // Beside numbers that are differentiated.
+    // Together with numbers that are differentiated.
     let f = |x: Var, flags: Var| {
         let step = |(y, n, all): (Var, Var, Var), flag: Var| {
             ((flag.select(y * x, y + x), n + flag.convert(DType::I64), all & flag), n)
@@ -862,7 +864,7 @@ fn single_precision_stays_single() {
     check_grad(root, (2.0f32,)).unwrap();
 }
 
-/// A condition that compares NaN does not hold, from the beginning or after some trips.
+/// A comparison with NaN does not hold, which ends a loop at the beginning or after some iterations.
 #[test]
 fn nan_ends_a_loop() {
     let f = |x: Var| while_loop((x, Var::from(0i64)), |(y, _)| y.greater(-10.0), |(y, k)| ((y - 1.0).sqrt(), k + 1));
@@ -881,7 +883,7 @@ fn nan_ends_a_loop() {
 
 // Errors
 
-/// The message of an error that ends in a line of this file, which must be that one.
+/// Checks the message of an error, which ends in the given line of this file.
 #[track_caller]
 fn expect_at(error: &Error, line: u32, message: &str) {
     let text = error.to_string();
@@ -890,7 +892,7 @@ fn expect_at(error: &Error, line: u32, message: &str) {
     assert!(at.starts_with(&format!("tests/control.rs:{line}:")), "not at line {line}: {text}");
 }
 
-/// The error of a trace at types of `f64`, `i64` and `f64[3]`.
+/// The error of a trace with arguments of types `f64`, `i64` and `f64[3]`.
 fn error_of<F: Function<(Var, Var, Var)>>(f: F) -> Error {
     let vector = Type::new(DType::F64, [3]);
     match trace(f, (DType::F64, DType::I64, vector)) {
@@ -929,7 +931,7 @@ fn branches_that_differ() {
 }
 
 #[test]
-fn conditions_that_are_none() {
+fn conditions_that_are_not_bool_scalars() {
     let line = line!() + 1;
     let number = error_of(|x: Var, _: Var, _: Var| while_loop(x, |x| x - 1.0, |x| x - 1.0));
     expect_at(&number, line, "trace: while_loop: the condition must return a bool[], but returns f64[]");
@@ -984,14 +986,14 @@ fn an_if_within_a_body_is_an_error() {
     check(line!() - 2, jit(grad(in_body)).call::<f64>(1.0).unwrap_err());
     let in_condition = |x: Var| while_loop(x, |y| if y > 0.0 { y.less(3.0) } else { y.less(2.0) }, |y| y + 1.0);
     check(line!() - 1, jit(in_condition).call::<f64>(1.0).unwrap_err());
-    // A branch within a body may be taken in one trip and not in another.
+    // A branch within a body may be taken in one iteration and not in another.
     let in_branch = |x: Var| fori_loop(3, x, |_, y| cond(x.greater(0.0), || if y > 4.0 { x } else { y }, || x));
     check(line!() - 1, jit(in_branch).call::<f64>(1.0).unwrap_err());
-    // After an error the trace is over, and the next one is sound.
+    // An error ends the trace, and the next one works.
     assert_eq!(number(|x: Var| fori_loop(3, x, |_, y| y + 1.0), (1.0,)), 4.0);
 }
 
-/// A comparison of what stands around the body is answered, and guarded, where it was made.
+/// A comparison of values from outside the body is evaluated and guarded outside.
 #[test]
 fn an_if_on_captured_values_is_followed() -> Result<(), Error> {
     let f = |x: Var, y: Var| {
@@ -1016,7 +1018,7 @@ fn an_if_on_captured_values_is_followed() -> Result<(), Error> {
     Ok(())
 }
 
-/// What a closure needs is of another trace, or of none.
+/// A closure uses a variable of another trace, or of none.
 #[test]
 fn variables_of_other_traces_are_errors() {
     let kept = std::sync::Mutex::new(None);
@@ -1024,7 +1026,7 @@ fn variables_of_other_traces_are_errors() {
     let old = kept.lock().unwrap().unwrap();
     let error = trace(move |x: Var| fori_loop(2, x, |_, y| y * old), (DType::F64,)).unwrap_err();
     assert!(matches!(error, Error::Trace(TraceError::Escaped { .. })), "{error}");
-    // What a body computed does not exist outside of it.
+    // A value of the body does not exist outside of it.
     let leaked = |x: Var| {
         let mut inner = x;
         let y = fori_loop(2, x, |_, y| {
@@ -1043,7 +1045,7 @@ fn endless_loops_end_in_an_error() {
     let f = |x: Var| Loop::new().max_trips(1000).while_loop(x, |x| x.greater(0.0), |x| x + 1.0);
     let graph = trace(f, (DType::F64,)).unwrap();
     let gradient = optimize(&differentiate::grad(&graph, 0, &[0]).unwrap()).unwrap();
-    // A limit that is reached, but not exceeded, is none.
+    // Reaching a limit without exceeding it is no error.
     let g = |x: Var| Loop::new().max_trips(1000).while_loop(x, |x| x.less(1000.0), |x| x + 1.0);
     assert_eq!(number(g, (0.0,)), 1000.0);
     assert_eq!(number(grad(g), (0.0,)), 1.0);
@@ -1052,22 +1054,23 @@ fn endless_loops_end_in_an_error() {
         let interpreted = interpret::run(graph, &[Array::scalar(1.0)]).unwrap_err();
         let native = program.call(&[Array::scalar(1.0)]).unwrap_err();
         assert_eq!(interpreted, native);
-        let Error::Limit(LimitError { what: "trips of a loop", limit: 1000, got: None, place: Some(place) }) = &native
+        let Error::Limit(LimitError { what: "iterations of a loop", limit: 1000, got: None, place: Some(place) }) =
+            &native
         else {
             panic!("{native}");
         };
         assert!(place.starts_with(&format!("while, at tests/control.rs:{line}:")), "{place}");
-        assert_eq!(native.to_string(), format!("{place}: limit of 1000 trips of a loop exceeded"));
+        assert_eq!(native.to_string(), format!("{place}: limit of 1000 iterations of a loop exceeded"));
         assert_eq!(program.call(&[Array::scalar(-1.0)]).unwrap()[0], Array::scalar(-1.0));
     }
-    // In a loop within a loop, it is the inner one that is told.
+    // For nested loops, the error names the inner one.
     let nested = |x: Var| fori_loop(3, x, |_, y| f(y - 2.0));
     let error = jit(nested).call::<f64>(5.0).unwrap_err().to_string();
     assert!(error.starts_with(&format!("while, at tests/control.rs:{line}:")), "{error}");
     assert_eq!(jit(nested).call::<f64>(2.0).unwrap(), -4.0);
 }
 
-/// A forward loop that saves more than it may ends in an error, and the program goes on to be of use.
+/// A forward loop that saves more than the limit is an error, and the program can be called again.
 #[test]
 fn loop_memory_is_limited() -> Result<(), Error> {
     let f = |x: Var, n: Var| while_loop((x, n), |(_, n)| n.greater(0), |(y, n)| ((y + 1.0).sin(), n - 1)).0;
@@ -1089,9 +1092,9 @@ fn loop_memory_is_limited() -> Result<(), Error> {
         }
     }
     assert_eq!(unlimited.call(&at(500_000))?.len(), 2);
-    // The value alone saves nothing, so there is no limit to it.
+    // The value alone saves nothing, so the limit does not apply.
     assert!(Program::compile(&graph)?.with_loop_memory(0).call(&at(1_000_000)).is_ok());
-    // Several threads use a program at once, some beyond its limit.
+    // Several threads call a program concurrently, some beyond its limit.
     std::thread::scope(|scope| {
         for k in 0..4 {
             let (program, at) = (&program, &at);
@@ -1106,9 +1109,9 @@ fn loop_memory_is_limited() -> Result<(), Error> {
     Ok(())
 }
 
-/// Loops in loops save as much again in each trip of the outer one, and give it back.
+/// An inner loop saves in each iteration of the outer one, and frees that memory again.
 #[test]
-fn loop_memory_is_given_back() -> Result<(), Error> {
+fn loop_memory_is_freed() -> Result<(), Error> {
     let inner = |y: Var| fori_loop(100, y, |_, z| (z + 1.0).sin());
     let f = move |x: Var, n: Var| {
         while_loop(
@@ -1126,7 +1129,7 @@ fn loop_memory_is_given_back() -> Result<(), Error> {
     Ok(())
 }
 
-/// The nodes of regions count among those of the trace.
+/// Nodes of regions count toward the limit of the trace.
 #[test]
 fn bodies_have_the_limits_of_the_trace() {
     let f = |x: Var| fori_loop(2, x, |_, y| (0..1000).fold(y, |z, _| z * y));
@@ -1136,7 +1139,7 @@ fn bodies_have_the_limits_of_the_trace() {
     assert_eq!(jit(f).call::<f64>(1.0).unwrap(), 1.0);
 }
 
-/// A panic of a body's own reaches the caller, and leaves nothing broken behind.
+/// A user's panic within a body reaches the caller, and tracing still works afterwards.
 #[test]
 fn panics_of_a_body_pass_through() {
     let f = jit(|x: Var| fori_loop(2, x, |_, _| std::panic::resume_unwind(Box::new("mine"))));

@@ -1,4 +1,4 @@
-//! Old files go on loading, dumping canonically, and giving their recorded outputs; and every operation stands in one.
+//! Old files still load, save canonically, and give their recorded outputs; and every operation is in one of them.
 
 pub mod common;
 
@@ -14,11 +14,11 @@ use retrograd::value::{Array, Type};
 use retrograd::{Program, interpret, optimize};
 
 #[test]
-fn old_files_dump_canonically() {
+fn old_files_save_canonically() {
     for name in names() {
         let text = read(&name, "json");
         let document = load(&name);
-        // What a program wrote comes back byte for byte; what a person wrote, in the form of a program.
+        // A file written by a program is reproduced byte for byte; a handwritten one has a canonical form beside it.
         let canonical = if path(&name, "dump.json").exists() { read(&name, "dump.json") } else { text };
         assert_eq!(document.to_json().unwrap(), canonical, "{name}");
         let again: Document<Op> = Document::from_json(&canonical, &Limits::default()).unwrap();
@@ -50,7 +50,7 @@ fn old_files_run_to_their_recorded_outputs() {
 }
 
 #[test]
-fn every_operation_stands_in_an_old_file() {
+fn every_operation_is_in_an_old_file() {
     let mut known = BTreeSet::new();
     for name in names() {
         let graph = load(&name).into_graph();
@@ -65,19 +65,19 @@ fn every_operation_stands_in_an_old_file() {
     assert!(missing.is_empty(), "in no old file (RECORD=1 writes one): {missing:?}");
 }
 
-/// Writes a file with these operations, and what they give.
+/// Writes a file with these operations, and its outputs.
 fn record(operations: &[&str]) {
     let random = &mut Random(23);
     let mut graph = Graph::new("operations");
     let (mut applications, mut inputs) = (Vec::new(), Vec::new());
     for (name, _, examples) in Op::table().into_iter().filter(|(name, ..)| operations.contains(name)) {
-        let mut met = Vec::new();
+        let mut seen = Vec::new();
         for (k, sample) in examples.samples.iter().enumerate() {
-            // One application for each choice of parameters.
-            if met.contains(&&sample.op) {
+            // One application for each set of parameters.
+            if seen.contains(&&sample.op) {
                 continue;
             }
-            met.push(&sample.op);
+            seen.push(&sample.op);
             let mut operands = Vec::new();
             for (slot, (ty, range)) in sample.operands.iter().enumerate() {
                 operands.push(graph.add_input(format!("{name}.{k}.{slot}"), ty.clone()).unwrap());
@@ -85,8 +85,8 @@ fn record(operations: &[&str]) {
             }
             applications.push((format!("{name}.{k}"), sample.op.clone(), sample.regions.clone(), operands));
         }
-        // What takes no operands, a constant, has answers only.
-        if met.is_empty() {
+        // An operation without operands, a constant, has answers but no samples.
+        if seen.is_empty() {
             for (k, answer) in examples.answers.iter().enumerate().filter(|(_, answer)| answer.operands.is_empty()) {
                 applications.push((format!("{name}.{k}"), answer.op.clone(), Vec::new(), Vec::new()));
             }
@@ -108,7 +108,8 @@ fn record(operations: &[&str]) {
     fs::write(path(&name, "outputs.json"), outputs).unwrap();
 }
 
-/// Whether two arrays agree as two versions of a program must: an elementary function may have become more exact.
+/// Checks that two arrays agree up to the changes allowed between versions: elementary functions may become more
+/// accurate.
 fn same(got: &Array, expected: &Array) -> Result<(), String> {
     assert_eq!(got.ty(), expected.ty());
     let scale = floats(expected).into_iter().filter(|x| x.is_finite()).fold(0.0f64, |scale, x| scale.max(x.abs()));
@@ -153,7 +154,7 @@ fn load(name: &str) -> Document<Op> {
     Document::from_json(&read(name, "json"), &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The arrays of a file, which have these names and types.
+/// The arrays of a file, checked to have these names and types.
 fn arrays(text: &str, expected: &[(String, Type)]) -> Vec<Array> {
     let json = Json::parse(text).unwrap();
     let fields = json.as_object().unwrap();

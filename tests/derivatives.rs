@@ -1,5 +1,5 @@
 //! Derivatives of every elementwise operation up to order 3 against the tables of `tests/data/derivatives`, within the
-//! errors that the documentation of the module `op` states; and the same bits inside every kind of region.
+//! documented errors (module `op`); and the same bits inside every kind of region.
 
 pub mod common;
 
@@ -16,10 +16,10 @@ use retrograd::op::{Add, Checkpoint, Cond, Graph, Lt, Op, Scan, Switch, While};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Program, differentiate, interpret};
 
-/// How a chain of derivatives is taken, one letter for each order from the first on.
+/// The modes of a chain of derivatives, one letter for each order, starting with the first.
 const MODES: [&str; 3] = ["rrr", "fff", "rfr"];
 
-/// An elementwise operation with its table.
+/// An elementwise operation and its table.
 struct Case {
     name: String,
     op: Op,
@@ -35,14 +35,14 @@ struct Table {
 
 impl Table {
     /// The operands at a point.
-    fn at(&self, place: usize) -> Vec<f64> {
-        self.operands.iter().map(|x| x[place]).collect()
+    fn at(&self, point: usize) -> Vec<f64> {
+        self.operands.iter().map(|x| x[point]).collect()
     }
 }
 
 /// One derivative at all points.
 struct Column {
-    /// How often by each operand.
+    /// The order of differentiation by each operand.
     orders: Vec<usize>,
     cells: Vec<Option<Cell>>,
 }
@@ -50,7 +50,7 @@ struct Column {
 #[derive(Clone, Copy)]
 struct Cell {
     value: f64,
-    /// The size next to which errors count.
+    /// The magnitude that errors are relative to.
     size: f64,
 }
 
@@ -59,12 +59,12 @@ impl Column {
         self.orders.iter().sum()
     }
 
-    /// Whether anything is stated.
+    /// Whether the documentation states an error for it.
     fn is_stated(&self) -> bool {
         self.cells.iter().any(Option::is_some)
     }
 
-    /// The operands by which one differentiates, one after the other.
+    /// The operands to differentiate by, in order.
     fn slots(&self) -> Vec<usize> {
         self.orders.iter().enumerate().flat_map(|(slot, &n)| vec![slot; n]).collect()
     }
@@ -102,7 +102,7 @@ fn number(text: &str) -> f64 {
     text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
-/// The elementwise operations on numbers of floating point, with their parameters.
+/// The elementwise operations on floating-point numbers, with their parameters.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, _, examples) in Op::table() {
@@ -150,13 +150,13 @@ fn last(outputs: &[Array]) -> Vec<f64> {
     common::floats(outputs.last().expect("an output"))
 }
 
-/// The distance to the exact value in units in the last place, next to the size at which errors count.
+/// The distance to the exact value in units in the last point of the magnitude that errors are relative to.
 fn error(got: f64, exact: Cell) -> f64 {
     if got == exact.value || got.is_nan() && exact.value.is_nan() {
         return 0.0;
     }
     if exact.value.is_infinite() {
-        // What overflows may be the largest numbers.
+        // Instead of overflowing, a result may be close to the largest number.
         let excess = (f64::MAX - got * exact.value.signum()) / (f64::MAX * f64::EPSILON);
         return if excess.is_nan() { f64::INFINITY } else { excess.max(0.0) };
     }
@@ -166,15 +166,15 @@ fn error(got: f64, exact: Cell) -> f64 {
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
-/// What the documentation states of an operation.
+/// The documented errors of an operation.
 struct Stated {
     /// The largest errors of the orders 1 to 3.
     errors: [f64; 3],
-    /// What they are multiplied by.
+    /// A factor of the errors, as a function of the operands.
     growth: fn(&[f64]) -> f64,
 }
 
-/// The errors that the documentation states, by name of operation; for all others 4.
+/// The documented errors by operation; 4 for all others.
 fn stated() -> HashMap<String, Stated> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/op/derivatives.md");
     let text = fs::read_to_string(path).expect("a table");
@@ -190,7 +190,7 @@ fn stated() -> HashMap<String, Stated> {
     stated
 }
 
-/// A factor as the documentation writes it.
+/// Parses a factor of the documentation.
 fn growth(text: &str) -> fn(&[f64]) -> f64 {
     match text {
         "" => |_| 1.0,
@@ -200,14 +200,14 @@ fn growth(text: &str) -> fn(&[f64]) -> f64 {
     }
 }
 
-/// The largest error that is stated for an order, at a point.
+/// The largest documented error for an order, at a point.
 fn bound(row: Option<&Stated>, order: usize, x: &[f64]) -> f64 {
     let growth = row.map_or(1.0, |row| (row.growth)(x));
     row.map_or(4.0, |row| row.errors[order - 1]) * if growth.is_finite() { growth } else { 1.0 }
 }
 
 #[test]
-fn derivatives_are_as_accurate_as_stated() {
+fn derivatives_are_as_accurate_as_documented() {
     let stated = stated();
     let mut report = String::new();
     for Case { name, op, table } in cases() {
@@ -220,15 +220,15 @@ fn derivatives_are_as_accurate_as_stated() {
                 let native = Program::compile(&graph).expect("a program").call(&inputs).expect("numbers");
                 assert!(native.iter().zip(&outputs).all(|(x, y)| x.same_bits(y)), "{name} {modes}\n{graph}");
                 let got = last(&outputs);
-                let excess = |place: usize| {
-                    let error = error(got[place], column.cells[place]?);
-                    Some((error / bound(stated.get(op.name()), column.order(), &table.at(place)), place))
+                let excess = |point: usize| {
+                    let error = error(got[point], column.cells[point]?);
+                    Some((error / bound(stated.get(op.name()), column.order(), &table.at(point)), point))
                 };
                 let worst = (0..got.len()).filter_map(excess).max_by(|x, y| x.0.total_cmp(&y.0)).expect("a point");
                 if worst.0 > 1.0 {
-                    let (excess, place) = worst;
-                    let (x, orders, got) = (table.at(place), &column.orders, got[place]);
-                    let exact = column.cells[place].expect("a stated cell").value;
+                    let (excess, point) = worst;
+                    let (x, orders, got) = (table.at(point), &column.orders, got[point]);
+                    let exact = column.cells[point].expect("a stated cell").value;
                     writeln!(
                         report,
                         "{name} {orders:?} {modes}: {excess:.2} times that, {got:e}, not {exact:e}, at {x:?}"
@@ -241,15 +241,15 @@ fn derivatives_are_as_accurate_as_stated() {
     assert!(report.is_empty(), "errors above those that are stated:\n{report}");
 }
 
-/// What an operation may stand in.
+/// The kinds of regions that an operation can be in.
 const REGIONS: [&str; 6] = ["checkpoint", "cond", "switch", "map", "scan", "while"];
 
-/// Those whose derivatives may differ in the last places within `map` and `scan`: there a formula adds three cotangents or more
-/// to one operand, and the loop that runs back adds those of what the loop has saved before the others.
+/// Operations whose derivatives may differ in the last places within `map` and `scan`: there a formula adds three or
+/// more cotangents to one operand, and the reverse loop first adds those that depend on saved values.
 const OTHER_SUMS: [&str; 7] =
     ["beta_density", "bessel_in", "bessel_jn", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
 
-/// The graph of an operation on vectors of `n` numbers, within a region of that kind.
+/// The graph of an operation on vectors of `n` numbers, within a region of the given kind.
 fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {
     let vector = Type::new(DType::F64, [n]);
     let scalar = Type::scalar(DType::F64);
@@ -264,7 +264,7 @@ fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {
         "map" | "scan" => {
             let carry = usize::from(kind == "scan");
             let scan = Scan { carry, xs: n_operands, length: Some(n), reverse: false, checkpoint: None };
-            // The number of the row, then what is carried, which stays as it is.
+            // The index of the row, then the carry, which does not change.
             let mut types = vec![scalar.clone(); 1 + carry + n_operands];
             types[0] = Type::scalar(DType::I64);
             let row = region(&types, |graph, x| {
@@ -340,7 +340,7 @@ fn derivatives_within_regions_are_the_same_numbers() {
                     let graph = chain(within(kind, &op, n_operands, n), &column.slots(), modes);
                     let got = interpret::run(&graph, &inputs_of(&graph)).expect("numbers");
                     let (got, expected) = (last(&got), last(&expected));
-                    // A loop adds to zero, and so loses the sign of one.
+                    // A loop adds to 0, which loses the sign of -0.
                     let equal = |k: usize| got[k] == expected[k] || got[k].is_nan() && expected[k].is_nan();
                     let sums = OTHER_SUMS.contains(&op.name()) && ["map", "scan"].contains(&kind);
                     let same = |k: usize| {
@@ -348,9 +348,9 @@ fn derivatives_within_regions_are_the_same_numbers() {
                         equal(k) || sums && error(got[k], cell) <= bound(row, highest, &table.at(k))
                     };
                     let stated = (0..n).filter(|&k| column.cells[k].is_some());
-                    if let Some(place) = stated.into_iter().find(|&k| !same(k)) {
-                        let x = table.at(place);
-                        let (got, expected) = (got[place], expected[place]);
+                    if let Some(point) = stated.into_iter().find(|&k| !same(k)) {
+                        let x = table.at(point);
+                        let (got, expected) = (got[point], expected[point]);
                         writeln!(
                             report,
                             "{name} {:?} {modes} in {kind} at {x:?}: {got:e}, not {expected:e}",

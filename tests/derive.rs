@@ -18,7 +18,7 @@ struct Mlp<T> {
     scale: T,
 }
 
-/// Two kinds of leaves, a tuple, an array with a constant parameter, a raw name.
+/// Two kinds of leaves, a tuple, an array with a const generic length, a raw identifier.
 #[derive(Clone, Debug, PartialEq, Tree)]
 struct Mixed<A, B: Clone, const N: usize> {
     pair: (A, B),
@@ -29,7 +29,7 @@ struct Mixed<A, B: Clone, const N: usize> {
 #[derive(Clone, Debug, PartialEq, Tree)]
 struct Pair<T: Clone>(T, One<T>);
 
-/// A tuple struct of one.
+/// A tuple struct with one field.
 #[derive(Clone, Debug, PartialEq, Tree)]
 struct One<T>(T)
 where
@@ -93,7 +93,7 @@ fn gradients_have_the_structure_of_the_parameters() -> Result<(), Error> {
 }
 
 #[test]
-fn every_leaf_goes_to_its_place() -> Result<(), Error> {
+fn every_leaf_keeps_its_position() -> Result<(), Error> {
     let f = |x: Mixed<Var, Var, 2>| weighted(x);
     let x = mixed(1.0);
     let got: Mixed<f64, f64, 2> = jit(grad(f)).call(&x)?;
@@ -119,7 +119,7 @@ fn every_transformation_takes_structs() -> Result<(), Error> {
     let curved: Mixed<f64, f64, 1> = jit(hvp(f)).call(&x, &t)?;
     assert_eq!(curved, Mixed { pair: (2.0, 0.0), r#type: [pair(0.0, 8.0)], nothing: Nothing });
 
-    // A row of the Hessian stands in place of each leaf.
+    // Each leaf is replaced by a row of the Hessian.
     let rows: Mixed<Mixed<f64, f64, 1>, Mixed<f64, f64, 1>, 1> = jit(hessian(f)).call(&x)?;
     let zero = Mixed { pair: (0.0, 0.0), r#type: [pair(0.0, 0.0)], nothing: Nothing };
     assert_eq!(rows.pair.1, Mixed { pair: (0.0, 4.0), ..zero.clone() });
@@ -158,7 +158,7 @@ fn leaves_are_named_by_fields() -> Result<(), Error> {
 }
 
 #[test]
-fn structures_that_do_not_fit_are_errors() {
+fn mismatched_structures_are_errors() {
     let f = jit(|p: Layer<Var>, x: Var| p.w * x + p.b);
     let what = |error: Error| error.to_string().split_once("\n  at ").unwrap().0.to_string();
     let error = f.call::<f64>((1.0, 2.0), 3.0).unwrap_err();
@@ -176,7 +176,7 @@ fn structures_that_do_not_fit_are_errors() {
     assert_eq!(what(error), "out: takes a tuple of 1, but got a struct of w and b");
     let error = jit(|x: Var| x).call::<Nothing>(1.0).unwrap_err();
     assert_eq!(what(error), "out: takes a tuple of 0, but got one array or number");
-    // A struct of the same fields is another structure to `jit` than a tuple or a struct of other names.
+    // For `jit`, a struct has another structure than a tuple or a struct with other field names.
     let leaf = || Structure::Leaf(Leaf::Array(Array::scalar(1.0)));
     let renamed = Structure::Struct(vec![("w", leaf()), ("c", leaf())]);
     assert!(Layer::<Array>::from_tree(renamed).is_err());
@@ -194,7 +194,7 @@ fn a_step_of_an_optimizer_is_a_function_of_structs() -> Result<(), Error> {
     }
     assert_eq!(p, Layer { w: 3.0, b: -1.0 });
 
-    // Lists may differ in length, and then nothing is zipped in silence.
+    // Zipping lists of different lengths is an error, not a silent truncation.
     let f = jit(|a: Vec<Var>, b: Vec<Var>| a.zip(&b, &mut |a, b| a + b));
     assert_eq!(f.call::<Vec<f64>>([1.0, 2.0], [3.0, 4.0])?, [4.0, 6.0]);
     let error = f.call::<Vec<f64>>([1.0, 2.0], [3.0]).unwrap_err().to_string();

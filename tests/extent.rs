@@ -1,5 +1,5 @@
-//! Graphs that are very wide or very deep, through every stage, on a thread whose stack is small: they end in results or
-//! in errors, in time that grows as they do.
+//! Very wide or very deep graphs in every stage, on a thread with a small stack: they give results or errors, in time
+//! proportional to their size.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use retrograd::op::{Add, Checkpoint, Concatenate, Graph, Op, Scan, Sin, Switch, 
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Program, Var, differentiate, interpret, jit, optimize, switch};
 
-/// Less than any thread has by default, which is 2 MiB.
+/// Less than the default stack of a thread, 2 MiB.
 const STACK: usize = 1 << 20;
 
 /// Runs a test on a thread with a small stack.
@@ -20,7 +20,7 @@ fn on_small_stack(test: impl FnOnce() + Send + 'static) {
     thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
 }
 
-/// Takes a graph through every stage, and gives what it computes.
+/// Runs a graph through every stage, and returns its outputs.
 fn through_all_stages(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     graph.verify().unwrap();
     let text = graph.to_json().unwrap();
@@ -36,7 +36,7 @@ fn through_all_stages(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     expected
 }
 
-/// The same for the graph and its gradient by the input of that number.
+/// The same for the graph with its gradient by input `wrt`.
 fn with_gradient(graph: &Graph, wrt: usize, inputs: &[Array]) -> Vec<Array> {
     through_all_stages(graph, inputs);
     through_all_stages(&differentiate::grad(graph, 0, &[wrt]).unwrap(), inputs)
@@ -46,7 +46,7 @@ fn scalar(dtype: DType) -> Type {
     Type::scalar(dtype)
 }
 
-/// A graph with these inputs, which gives the results of a node with these regions.
+/// A graph with these inputs whose outputs are the results of a node with these regions.
 fn around(op: impl Into<Op>, inputs: &[Type], regions: Vec<Arc<Graph>>) -> Result<Graph, Error> {
     let mut graph = Graph::new("f");
     let mut x = Vec::new();
@@ -58,7 +58,7 @@ fn around(op: impl Into<Op>, inputs: &[Type], regions: Vec<Arc<Graph>>) -> Resul
     Ok(graph)
 }
 
-/// A region of one number that takes the sine, or nothing, and adds the number so many times.
+/// A region with one number as its input, which optionally takes the sine, and then adds the input `n_adds` times.
 fn region(takes_sine: bool, n_adds: usize) -> Arc<Graph> {
     let mut graph = Graph::new("branch");
     let x = graph.add_input("x", scalar(DType::F64)).unwrap();
@@ -77,7 +77,7 @@ fn branches(regions: Vec<Arc<Graph>>) -> Graph {
     around(Switch, &[scalar(DType::I64), scalar(DType::F64)], regions).unwrap()
 }
 
-/// All branches are one region, or they alternate, or each is another.
+/// All branches are the same region, or two regions alternate, or all are distinct.
 #[test]
 fn switches_of_many_branches() {
     on_small_stack(|| {
@@ -96,12 +96,12 @@ fn switches_of_many_branches() {
     });
 }
 
-/// Every branch of a switch in functions of their own is found.
+/// Every branch of a switch whose branches are separate functions is called correctly.
 #[test]
 fn every_branch_is_the_right_one() {
     on_small_stack(|| {
         const N: i64 = 300;
-        // Two branches are equal here and there, and the last is long, so that they do not fit into registers.
+        // Some branches are equal, and the last is long, so that they do not fit into registers.
         let n_adds = |k: i64| if k == N - 1 { 3_000 } else { (k / 3 * 3) as usize };
         let mut regions: Vec<Arc<Graph>> = Vec::new();
         for k in 0..N {
@@ -116,7 +116,7 @@ fn every_branch_is_the_right_one() {
             assert_eq!(program.call(&inputs).unwrap(), [Array::scalar(expected)], "branch {k}");
             assert_eq!(interpret::run(&graph, &inputs).unwrap(), [Array::scalar(expected)], "branch {k}");
         }
-        // As many in registers.
+        // Many small branches in registers.
         let small = branches((0..50).map(|k| region(false, k)).collect());
         let program = Program::compile(&small).unwrap();
         for k in -1..=50 {
@@ -127,7 +127,7 @@ fn every_branch_is_the_right_one() {
     });
 }
 
-/// Twice as many distinct branches take about twice the time, not four times.
+/// Compilation takes linear, not quadratic time in the number of distinct branches.
 #[test]
 fn time_grows_with_the_number_of_branches() {
     let time = |n: usize| {
@@ -179,7 +179,7 @@ fn nodes_of_many_operands() {
             write!(text, "{n}]\", \"in\": [\"x\"{}]}}]}}}}}}", ", \"x\"".repeat(n - 1)).unwrap();
             assert_eq!(Graph::from_json(&text, &Limits::default()).unwrap_err().to_string(), expected);
         }
-        // What does not fit is not told operand by operand.
+        // An error does not list all of the operands.
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", scalar(DType::F64)).unwrap();
         let error = graph.add(Sin.into(), &vec![x; 1_000_000], Provenance::default()).unwrap_err().to_string();
@@ -187,10 +187,10 @@ fn nodes_of_many_operands() {
     });
 }
 
-/// The graph around which an operation is put, as its only region.
+/// Wraps a graph as the only region of an operation.
 type Wrap = fn(Arc<Graph>) -> Result<Graph, Error>;
 
-/// A region of a sine in regions of a kind, one in the other.
+/// A sine within `depth` nested regions of one kind.
 fn deep(depth: usize, wrap: Wrap) -> Result<Graph, Error> {
     (0..depth).try_fold(Graph::clone(&region(true, 0)), |graph, _| wrap(Arc::new(graph)))
 }
@@ -210,7 +210,7 @@ fn in_scan(region: Arc<Graph>) -> Result<Graph, Error> {
     around(op, &[scalar(DType::F64)], vec![Arc::new(body)])
 }
 
-/// The region as the only iteration of a loop that ends when its number is 1.
+/// The region as the only iteration of a loop that ends when its counter is 1.
 fn in_while(region: Arc<Graph>) -> Result<Graph, Error> {
     let types = [scalar(DType::F64), scalar(DType::Bool)];
     let inputs = |graph: &mut Graph| [0, 1].map(|k| graph.add_input(format!("x{k}"), types[k].clone()).unwrap());
@@ -234,7 +234,7 @@ fn in_while(region: Arc<Graph>) -> Result<Graph, Error> {
     Ok(graph)
 }
 
-/// As deep as a file may be, with derivatives; and as deep as a graph may be at all.
+/// The maximum nesting of a file, with derivatives; and the maximum nesting of a graph.
 #[test]
 fn deep_regions() {
     for wrap in [in_checkpoint as Wrap, in_scan, in_while] {

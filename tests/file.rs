@@ -1,5 +1,4 @@
-//! The file: what is written reads back, byte for byte and bit for bit; limits hold; files are written whole or not at
-//! all.
+//! The file format: files read back byte for byte and bit for bit; limits hold; files are written atomically.
 
 pub mod common;
 
@@ -20,7 +19,7 @@ fn from_json(text: &str) -> Result<Graph, Error> {
     Graph::from_json(text, &Limits::default())
 }
 
-/// Dumps, loads, and dumps again; gives the text and the loaded graph.
+/// Saves, loads, and saves again; returns the text and the loaded graph.
 fn round_trip(graph: &Graph) -> (String, Graph) {
     let text = graph.to_json().unwrap();
     let loaded = from_json(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -107,9 +106,9 @@ fn every_operation_survives() {
     }
 }
 
-/// The keys of the file itself cannot be an operation's.
+/// The common keys of nodes cannot be parameters of an operation.
 #[test]
-fn parameters_have_names_of_their_own() {
+fn parameters_do_not_use_common_keys() {
     let reserved = ["id", "op", "in", "type", "value", "regions", "name", "cotangent_of", "tangent_of", "at", "meta"];
     for (name, _, examples) in Op::table() {
         let ops =
@@ -125,7 +124,7 @@ fn parameters_have_names_of_their_own() {
 }
 
 #[test]
-fn large_constants_stand_in_a_table_and_are_shared() {
+fn large_constants_are_in_a_table_and_are_shared() {
     let values: [Array; 5] = [
         Array::from_elements([100], (0..100).map(|k| f64::from(k) / 7.0).collect()).unwrap(),
         Array::from_elements([5, 20], (0..100).map(|k| (k as f32) / 7.0).collect()).unwrap(),
@@ -177,7 +176,7 @@ fn meta_is_kept() {
 }
 
 #[test]
-fn ids_and_layout_of_a_hand_are_read() {
+fn handwritten_ids_and_layout_are_read() {
     let text = r#"{"graphs": {"f": {"outputs": [{"value": "twice", "name": "y"}], "inputs": [{"type": "i64[]", "id": "x"}],
         "nodes": [{"in": ["x", "x"], "id": "twice", "op": "add", "type": ["i64[]"]}]}},
         "entry": "f", "producer": "a hand", "version": 1, "format": "retrograd"}"#;
@@ -187,7 +186,7 @@ fn ids_and_layout_of_a_hand_are_read() {
 }
 
 #[test]
-fn small_files_cannot_ask_for_much() {
+fn small_files_cannot_require_large_resources() {
     let check = |types: [&str; 2], node: &str, what: &str| {
         let text = format!(
             r#"{{"format": "retrograd", "version": 1, "producer": "", "entry": "f", "graphs": {{"f": {{
@@ -209,7 +208,7 @@ fn small_files_cannot_ask_for_much() {
     check(["f64[]", &format!("f64[{}1]", "1,".repeat(64))], neg, "axes of a value");
 }
 
-/// A `checkpoint` of the next graph, once or twice, in each of a chain of graphs; the last one is `neg`.
+/// A chain of graphs, each with one or two `checkpoint`s of the next graph; the last one is `neg`.
 fn nested(depth: usize, n_uses: usize) -> String {
     let graph = |k: usize| {
         let regions = if k < depth { format!(r#""checkpoint", "regions": ["g{}"]"#, k + 1) } else { r#""neg""#.into() };
@@ -240,7 +239,7 @@ fn regions_are_nested_up_to_a_limit() {
     assert!(matches!(from_json(&nested(10_000, 1)), Err(Error::Limit(LimitError { what: "nested regions", .. }))));
 }
 
-/// A region that stands in several places is written once, and is one region again when it is read.
+/// A region with several uses is written once, and is shared again after it is read.
 #[test]
 fn regions_are_shared() {
     let graph = from_json(&nested(3, 2)).unwrap();
@@ -252,9 +251,9 @@ fn regions_are_shared() {
         assert!(regions.len() == 2 && Arc::ptr_eq(regions[0], regions[1]));
         current = regions[0];
     }
-    // 2⁴ times the sign.
+    // The sign is changed 2⁴ times.
     assert_eq!(interpret::run(&loaded, &[Array::scalar(2.0)]).unwrap(), [Array::scalar(2.0)]);
-    // Whoever runs it meets each use, and these are what the limit counts.
+    // The limit counts each use of a region, as evaluation visits it.
     let limits = Limits { nodes: 40, ..Limits::default() };
     match Graph::from_json(&text, &limits) {
         Err(Error::Limit(LimitError { what: "nodes of a document, as often as its regions are used", .. })) => {}
@@ -262,7 +261,7 @@ fn regions_are_shared() {
     }
 }
 
-/// Whoever gives a graph away gives no source lines with it, those within regions neither.
+/// No source lines are left, neither in the graph nor in its regions.
 #[test]
 fn source_lines_are_stripped() {
     let f = |x: Var| while_loop(x, |y| y.less(4.0), |y| cond(y.greater(x), || y * y + 0.5, || y + x));
@@ -278,8 +277,8 @@ fn source_lines_are_stripped() {
     assert_eq!(shared.to_json().unwrap(), text);
 }
 
-/// A loop, its gradient, and the gradient of that come back as they were, before and after the optimizer, and so do
-/// graphs in which regions of one name differ.
+/// A loop, its gradient and the gradient of that are unchanged by saving and loading, before and after optimization,
+/// and so are graphs with different regions of the same name.
 #[test]
 fn loops_and_their_derivatives_survive() {
     let f = |x: Var, rows: Var| {
@@ -294,7 +293,7 @@ fn loops_and_their_derivatives_survive() {
     for graph in [graph, first, second, tangents] {
         let optimized = optimize(&graph).unwrap();
         for graph in [graph, optimized] {
-            // Not the listing: regions of one name have numbers in a file.
+            // The listing may differ: in a file, regions of the same name get numbers.
             let text = graph.to_json().unwrap();
             let loaded = from_json(&text).unwrap();
             assert_eq!(loaded.to_json().unwrap(), text);
@@ -323,7 +322,7 @@ fn limits_can_be_set() {
 }
 
 #[test]
-fn files_are_written_whole_or_not_at_all() {
+fn files_are_written_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("loss.json");
     let graph = example();
@@ -370,9 +369,9 @@ fn graphs_in_memory_are_verified() {
     assert_eq!(findings, ["loss.outputs[2]: the name \"loss\" is given twice"]);
 }
 
-/// What no graph may be cannot be built: nothing has to be verified before it is compiled.
+/// Invalid graphs cannot be built, so nothing has to be verified before compilation.
 #[test]
-fn what_is_unsound_is_not_added() {
+fn invalid_nodes_are_not_added() {
     let mut graph = example();
     let y = graph.outputs()[0].value;
     let missing = Value { result: 7, ..y };
@@ -403,7 +402,7 @@ fn what_is_unsound_is_not_added() {
             "loss.guards[1]: a guard takes a value of bool[], but got f64[3]",
             "loss.guards[1]: refers to a value that does not exist",
             "loss.guards[1]: refers to a value that does not exist",
-            "neg: operand 0 is no value of this graph",
+            "neg: operand 0 is not a value of this graph",
             "neg: the role refers to a value that no earlier node has",
             "checkpoint: a region cannot have guards",
             "x: takes a value of graph \"loss\", but got one of another",
@@ -413,9 +412,9 @@ fn what_is_unsound_is_not_added() {
     assert_eq!(graph.to_json().unwrap(), example().to_json().unwrap());
 }
 
-/// `save` refuses what `load` would, in the same words.
+/// `save` rejects what `load` would, with the same error.
 #[test]
-fn what_nests_too_deep_is_neither_saved_nor_loaded() {
+fn graphs_nested_too_deep_are_neither_saved_nor_loaded() {
     let wide = Limits { region_depth: 1_000, ..Limits::default() };
     let load = |depth: usize| Graph::from_json(&nested(depth, 1), &wide);
     assert!(load(64).unwrap().to_json().is_ok());
@@ -424,10 +423,10 @@ fn what_nests_too_deep_is_neither_saved_nor_loaded() {
     let refused = deeper.to_json().unwrap_err().to_string();
     assert_eq!(refused, "g64.n0: limit of 64 nested regions exceeded");
     assert_eq!(from_json(&nested(65, 1)).unwrap_err().to_string(), refused);
-    // However much a file may hold, there is an end to what is gone through by recursion.
+    // Even with higher limits, the depth of recursion is bounded.
     assert_eq!(load(1_000).unwrap_err().to_string(), "g128.n0: limit of 128 nested regions exceeded");
 
-    // A region that is read where it lies less deep counts where it lies deepest.
+    // The depth of a region is that of its deepest use, even if it is first read at a shallower one.
     let shallow = nested(64, 1).replace(
         "\"graphs\": {",
         "\"graphs\": {\"f\": {\"inputs\": [{\"id\": \"x\", \"type\": \"f64[]\"}], \"outputs\": [{\"name\": \"y\", \"value\": \"n1\"}], \"nodes\": [
@@ -438,7 +437,7 @@ fn what_nests_too_deep_is_neither_saved_nor_loaded() {
     assert_eq!(from_json(&text).unwrap_err().to_string(), "g0.n0: limit of 64 nested regions exceeded");
 }
 
-/// Stacks are made and used by loops, and by nothing else.
+/// Only loops make and use stacks.
 #[test]
 fn stacks_stay_between_loops() {
     let f = |x: Var| while_loop(x, |y| y.less(4.0), |y| y * y + x);
@@ -448,13 +447,13 @@ fn stacks_stay_between_loops() {
     let error = graph.add(Neg.into(), &[stack], Provenance::default()).unwrap_err().to_string();
     assert!(error.starts_with("neg: takes arrays, but got stack f64[]"), "{error}");
     let error = graph.add_output("saved", stack).unwrap_err().to_string();
-    assert_eq!(error, "main.outputs[2]: an output is an array, but got stack f64[]");
+    assert_eq!(error, "main.outputs[2]: an output must be an array, but got stack f64[]");
 
     let saved = Graph::new("f").add_input("saved", Type::scalar(DType::F64).stacked()).unwrap_err();
-    assert_eq!(saved.to_string(), "saved: an input is an array, but got stack f64[]");
+    assert_eq!(saved.to_string(), "saved: an input must be an array, but got stack f64[]");
 }
 
-/// Each loop runs along what the one before it has saved, and along what the first one has.
+/// Each loop runs along the stacks of the previous loop and of the first one.
 #[test]
 fn long_chains_of_loops_load() {
     const N: usize = 20_000;
@@ -491,7 +490,7 @@ fn long_chains_of_loops_load() {
     assert_eq!(from_json(&text).unwrap().to_json().unwrap(), text);
 }
 
-/// A chain of scalar operations, as a traced loop gives.
+/// A chain of scalar operations, as from a traced plain loop.
 fn chain(n: usize) -> Graph {
     let mut graph = Graph::new("chain");
     let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
@@ -505,11 +504,11 @@ fn chain(n: usize) -> Graph {
 }
 
 #[test]
-fn long_graphs_load_and_long_lists_of_findings_are_cut() {
+fn long_graphs_load_and_long_lists_of_findings_are_truncated() {
     let text = chain(40_000).to_json().unwrap();
     assert_eq!(from_json(&text).unwrap().to_json().unwrap(), text);
 
-    // Half of the operations have no meaning, and each says so.
+    // Half of the operations are unknown, and each is a finding.
     let text = text.replace("\"mul\"", "\"mull\"").replace("[\"x\"", "[\"y\"");
     let Err(Error::Verify(VerifyError { findings, .. })) = from_json(&text) else { panic!("verified") };
     assert!(findings.last().unwrap().message.ends_with("more findings are not listed"));

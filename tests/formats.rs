@@ -1,4 +1,4 @@
-//! The formats of NumPy, compared with the files that NumPy writes: `tests/data/npy/reference.py`.
+//! NumPy's formats, compared with files that NumPy wrote (`tests/data/npy/reference.py`).
 #![cfg(feature = "npz")]
 
 use std::fs;
@@ -11,7 +11,7 @@ fn file(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What NumPy writes is read to the last bit, and written back to the last byte.
+/// NumPy's files are read bit for bit, and reproduced byte for byte.
 #[test]
 fn npy_is_what_numpy_writes() {
     let check = |name: &str, ty: &str, json: &str| {
@@ -38,7 +38,7 @@ fn other_dtypes_and_byte_orders_are_read() {
                 .into_iter()
                 .chain(["u1", "u2", "u4", "u8"].map(|dtype| (dtype, "i64")))
         {
-            // Bytes have no order, and the rest is compared above.
+            // Single bytes have no byte order, and the others are compared above.
             let written_above = order == "le" && ["f4", "f8", "i8"].contains(&dtype);
             if (order == "one") != dtype.ends_with('1') || written_above {
                 continue;
@@ -70,7 +70,7 @@ fn orders_of_elements_and_versions_are_read() {
 }
 
 #[test]
-fn what_is_no_array_of_numbers_is_refused() {
+fn files_without_arrays_of_numbers_are_refused() {
     let refused = |name: &str| npy::read(&file(name)).unwrap_err().to_string();
     let takes = "takes floats of 16, 32 or 64 bits, integers or bool, but got the dtype";
     assert_eq!(refused("refused_complex.npy"), format!("{takes} '<c16'"));
@@ -88,7 +88,7 @@ fn npz_is_what_numpy_writes() {
     }
 }
 
-/// No byte of a file can be changed such that reading panics.
+/// Reading does not panic whichever byte of a file is changed.
 #[test]
 fn damaged_files_are_errors_or_other_numbers() {
     for name in ["f64.npy", "read_fortran.npy", "stored.npz", "deflated.npz"] {

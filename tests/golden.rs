@@ -1,5 +1,5 @@
-//! Golden listings: a trace, its gradient and the optimized gradient of a few functions, so that a change in the graphs
-//! is seen in review. `RECORD=1 cargo test --test golden` writes them anew.
+//! Golden listings: a trace, its gradient and the optimized gradient of a few functions, so that reviews show changes
+//! of graphs. `RECORD=1 cargo test --test golden` records them again.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -51,14 +51,14 @@ fn taylor_sine() {
     check("taylor_sine", &trace_with(f, (0.5,)).unwrap(), &[0]);
 }
 
-/// A loop whose number of trips depends on the data: what it saves, and the loop that runs back.
+/// A loop whose number of iterations depends on the data: the values that it saves, and the reverse loop.
 #[test]
 fn newton_root() {
     let f = |x: Var| while_loop(x, |y| (y * y - x).abs().greater(1e-12), |y| 0.5 * (y + x / y));
     check("newton_root", &trace(f, (DType::F64,)).unwrap(), &[0]);
 }
 
-/// A loop along rows, whose weights do not change: their cotangent is summed from trip to trip.
+/// A loop along rows with loop-invariant weights, whose cotangent is a sum over the iterations.
 #[test]
 fn recurrence() {
     let f = |w: Var, x: Var| scan(x.index(0), x, |h, x| ((w * h + x).tanh(), h)).0;
@@ -75,7 +75,7 @@ fn check(name: &str, graph: &Graph, wrt: &[usize]) {
     let optimized = optimize(&gradient).unwrap();
     let mut listing = String::new();
     for (title, graph) in [("trace", graph), ("gradient", &gradient), ("optimized gradient", &optimized)] {
-        // Lines of this file would change with every edit of it.
+        // Source lines would change with every edit of this file.
         let mut graph = graph.clone();
         graph.strip_source_lines();
         let _ = writeln!(listing, "# {title}\n{graph}");
@@ -95,7 +95,7 @@ fn check(name: &str, graph: &Graph, wrt: &[usize]) {
 /// The lines that differ, after a longest common subsequence: `-` stored, `+` now.
 fn difference(stored: &str, now: &str) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (stored.lines().collect(), now.lines().collect());
-    // The length of the longest common subsequence of the rests from (i, j) on.
+    // The length of the longest common subsequence of the lines from (i, j) on.
     let mut common = vec![vec![0usize; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
@@ -118,7 +118,7 @@ fn difference(stored: &str, now: &str) -> String {
 }
 
 #[test]
-fn differences_are_told_line_by_line() {
+fn differences_are_shown_line_by_line() {
     assert_eq!(difference("a\nb\nc\n", "a\nc\nd\n"), "-b\n+d\n");
     assert_eq!(difference("a\n", "a\n"), "");
 }

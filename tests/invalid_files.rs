@@ -1,5 +1,5 @@
-//! Each file of `ir-examples/invalid` gives the error that is recorded beside it. With `RECORD=1` in the environment
-//! the errors are written instead, to be reviewed like code.
+//! Each file of `ir-examples/invalid` causes the error recorded beside it. With `RECORD=1` in the environment the
+//! errors are recorded again, to be reviewed like code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("ir-examples/invalid")
 }
 
-/// The files of that extension, without it, in order.
+/// The files with this extension, without it, in order.
 fn stems(extension: &str) -> Vec<PathBuf> {
     let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut stems: Vec<PathBuf> = files
@@ -40,7 +40,7 @@ fn invalid_files_give_their_errors() {
 }
 
 #[test]
-fn errors_and_files_stand_in_pairs() {
+fn errors_and_files_are_in_pairs() {
     assert!(!stems("json").is_empty());
     assert_eq!(stems("json"), stems("error"));
 }

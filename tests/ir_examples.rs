@@ -1,7 +1,7 @@
-//! The files of `ir-examples`: each is what tracing its function gives, verifies, dumps byte-identically, runs to its
-//! recorded outputs, and differentiates twice, from the file alone. With `RECORD=1` in the environment the files are
-//! written instead, to be reviewed like code. Old files, which are never written again, stand in `tests/corpus`, and the
-//! form of all in `tests/schema.rs`.
+//! The files of `ir-examples`: each file equals the trace of its function, verifies, is reproduced byte for byte by
+//! loading and saving, gives its recorded outputs, and can be differentiated twice, from the file alone. With
+//! `RECORD=1` in the environment, the files are recorded again, to be reviewed like code. Old files, which are never
+//! recorded again, are in `tests/corpus`; `cli/tests/schema.rs` checks the form of all files.
 
 pub mod common;
 
@@ -52,7 +52,7 @@ fn mlp_loss(layers: [(Var, Var); 2], x: Var, labels: Var) -> (Var, Var) {
     (loss, log_p.argmax(1))
 }
 
-/// How much an order is worth: prices of `f32`, whole quantities, and who pays less.
+/// The total of an order, from `f32` prices, integer quantities, and a flag for a discount.
 fn invoice(prices: Var, quantities: Var, member: Var) -> (Var, Var, Var, Var) {
     let reduced = quantities.greater_equal(10) | member;
     let rate = reduced.select(prices.full_like(0.9), prices.full_like(1.0));
@@ -61,7 +61,7 @@ fn invoice(prices: Var, quantities: Var, member: Var) -> (Var, Var, Var, Var) {
     (utility, amounts.sum(), quantities.sum(), reduced)
 }
 
-/// Causal attention of two heads, whose queries, keys and values stand side by side.
+/// Causal attention of two heads, whose queries, keys and values are side by side.
 fn attention(x: Var) -> (Var, Var) {
     let (n, heads, width) = (x.shape()[0], 2, x.shape()[1] / 6);
     let [q, k, v] = [0, 1, 2].map(|part| {
@@ -76,7 +76,7 @@ fn attention(x: Var) -> (Var, Var) {
     (out.square().sum(), out)
 }
 
-/// A filter by slices, every second element of it, and reductions of all kinds.
+/// A filter built from slices, every second element of its result, and reductions of all kinds.
 fn signal(x: Var, filter: Var) -> (Var, Var, Var) {
     let (n, taps) = (x.shape()[0], filter.shape()[0]);
     let padded = x.pad(0.0, &[1], &[1], &[0]);
@@ -88,12 +88,12 @@ fn signal(x: Var, filter: Var) -> (Var, Var, Var) {
     (energy, running, filtered.greater(0.0).all())
 }
 
-/// √x by Newton's method, until the square is x; a number without a root is given up.
+/// √x by Newton's method, until the square is close to x, with a limit on iterations for numbers without a root.
 fn newton_sqrt(x: Var) -> Var {
     Loop::new().max_trips(100).while_loop(x, |y| (y * y - x).abs().greater(1e-14 * x), |y| 0.5 * (y + x / y))
 }
 
-/// The root of x³ + p x - q between 0 and q: bisection, which alone would have no derivative, and a step of Newton's.
+/// The root of x³ + p x - q between 0 and q: bisection, which has no derivative by itself, and a Newton step.
 fn bisection(p: Var, q: Var) -> Var {
     let f = move |x: Var| x * x * x + p * x - q;
     let halve = |(low, high): (Var, Var)| {
@@ -105,7 +105,7 @@ fn bisection(p: Var, q: Var) -> Var {
     x - f(x) / grad(f).call(x)
 }
 
-/// A damped pendulum that is pushed, by Runge's and Kutta's method: its energy in the end, and its angles on the way.
+/// A driven damped pendulum, by the Runge–Kutta method: its final energy, and its angles over time.
 fn rk4(angle: Var, speed: Var, damping: Var, pushes: Var) -> (Var, Var) {
     let h = 0.1;
     let step = |(angle, speed): (Var, Var), push: Var| {
@@ -121,7 +121,7 @@ fn rk4(angle: Var, speed: Var, damping: Var, pushes: Var) -> (Var, Var) {
     (0.5 * speed * speed + 1.0 - angle.cos(), angles)
 }
 
-/// A recurrent network: the mean square of how far its outputs are from the targets, and its last state.
+/// A recurrent network: the mean squared distance of its outputs from the targets, and its last state.
 fn rnn((w, u, b): (Var, Var, Var), out: Var, x: Var, targets: Var) -> (Var, Var) {
     let step = |state: Var, (x, target): (Var, Var)| {
         let state = (w.dot(state) + u.dot(x) + b).tanh();
@@ -131,8 +131,8 @@ fn rnn((w, u, b): (Var, Var, Var), out: Var, x: Var, targets: Var) -> (Var, Var)
     (errors.mean(), state)
 }
 
-/// Bundle adjustment: how far from the features cameras see points, weighted. A camera is its rotation (an axis times an
-/// angle), center, focal length, principal point, and radial distortion.
+/// Bundle adjustment: the weighted distances between features and projected points. A camera is its rotation (an axis
+/// times an angle), center, focal length, principal point, and radial distortion.
 fn bundle_adjustment(cameras: Var, points: Var, weights: Var, features: Var) -> (Var, Var) {
     let errors = retrograd::map((cameras, points, weights, features), |(camera, point, weight, feature)| {
         let parts = camera.split(0, &[3, 3, 1, 2, 2]);
@@ -151,7 +151,7 @@ fn bundle_adjustment(cameras: Var, points: Var, weights: Var, features: Var) -> 
     (errors.square().sum(), errors)
 }
 
-// Their graphs, and the inputs of the recorded runs
+// The graphs, and the inputs of the recorded runs
 
 struct Example {
     name: &'static str,
@@ -262,7 +262,7 @@ fn files_are_what_tracing_gives() -> Result<(), Error> {
 }
 
 #[test]
-fn files_dump_byte_identically() {
+fn files_save_byte_identically() {
     for File { name, text, graph, .. } in files() {
         assert_eq!(graph.verify(), Ok(()), "{name}");
         assert_eq!(graph.to_json().unwrap(), text, "{name}");
@@ -281,7 +281,7 @@ fn files_run_to_their_recorded_outputs() {
     }
 }
 
-/// The README beside the files quotes two of them whole.
+/// The README beside the files quotes two of them completely.
 #[test]
 fn the_readme_quotes_files() {
     let readme = fs::read_to_string(folder().join("README.md")).unwrap();
@@ -326,7 +326,7 @@ fn files_differentiate_twice() {
     }
 }
 
-/// The second derivative of a function of one number, by the gradient of a gradient.
+/// The second derivative of a scalar function, as the gradient of a gradient.
 #[test]
 fn gradient_of_a_gradient_from_files_alone() {
     let number = Type::scalar(DType::F64);
@@ -345,7 +345,7 @@ fn gradient_of_a_gradient_from_files_alone() {
 
 // Helpers
 
-/// A file as it stands, with its recorded run.
+/// The text of a file, with its recorded run.
 struct File {
     name: String,
     text: String,
@@ -387,12 +387,12 @@ fn load(text: &str) -> Graph {
     Graph::from_json(text, &Limits::default()).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// The graph as it comes back from a file.
+/// The graph after saving and loading.
 fn reload(graph: Graph) -> Graph {
     load(&graph.to_json().unwrap())
 }
 
-/// The outputs, which have the same bits from the interpreter and from native code, optimized or not.
+/// The outputs, checked to have the same bits from the interpreter and from native code, optimized or not.
 fn run_everywhere(name: &str, graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     let outputs = interpret::run(graph, inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
     let optimized = optimize::optimize(graph).unwrap();

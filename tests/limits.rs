@@ -1,4 +1,4 @@
-//! What asks for too much ends in a typed error, before it is allocated and before it takes long.
+//! Graphs that require too much are typed errors, before the memory is allocated and before much time is spent.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use retrograd::value::{Array, DType, Scalar, Type};
 use retrograd::{Error, Graph, Loop, Program, Var, differentiate, fori_loop, hessian, interpret, optimize, trace};
 use retrograd::{jit, scan};
 
-/// Counts what each thread holds, and the most that it did.
+/// Counts the bytes that each thread holds, and their peak.
 struct Counting;
 
 thread_local! {
@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What a function gives, and the most bytes that this thread held beside what it did before.
+/// The result of a function, and the peak of additional memory of this thread during the call.
 fn peak_of<T>(f: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);
@@ -70,7 +70,7 @@ fn add(graph: &mut Graph, op: impl Into<Op>, x: &[Value]) -> Value {
     graph.add(op.into(), x, Provenance::default()).unwrap().into()
 }
 
-/// `x` everywhere in a shape.
+/// `x` broadcast to a shape.
 fn everywhere(graph: &mut Graph, x: Value, shape: &[usize]) -> Value {
     add(graph, BroadcastInDim { shape: shape.into(), axes: vec![] }, &[x])
 }
@@ -88,7 +88,7 @@ fn limit_of<T>(outcome: Result<T, Error>) -> LimitError {
     }
 }
 
-/// Compiles, and requires that the error come soon and without memory.
+/// The error of compilation, checked to come quickly and without large allocations.
 fn refused(graph: &Graph) -> LimitError {
     let (outcome, peak) = peak_of(|| Program::compile(graph).map(drop));
     assert!(peak < MIB, "{peak} bytes");
@@ -96,14 +96,14 @@ fn refused(graph: &Graph) -> LimitError {
 }
 
 #[test]
-fn states_of_a_loop_without_end_are_refused() {
+fn states_of_an_endless_loop_are_refused() {
     let file = include_str!("data/revolve_huge.json");
     let graph: Graph = Graph::from_json(file, &Limits::default()).unwrap();
-    assert_eq!(refused(&graph).what, "trips of a loop");
-    assert_eq!(limit_of(interpret::run(&graph, &[Array::scalar(0.5)])).what, "trips of a loop");
+    assert_eq!(refused(&graph).what, "iterations of a loop");
+    assert_eq!(limit_of(interpret::run(&graph, &[Array::scalar(0.5)])).what, "iterations of a loop");
 }
 
-/// A reverse loop alone, so that no forward one has to run before it.
+/// A reverse loop without a forward loop before it.
 fn revolve(length: usize, schedule: Schedule) -> Graph {
     let advance = trace(|_: Var, y: Var| y.sin(), (DType::I64, DType::F64)).unwrap();
     let reverse = trace(|_: Var, ct: Var, y: Var| ct * y.cos(), (DType::I64, DType::F64, DType::F64)).unwrap();
@@ -125,7 +125,7 @@ fn states_that_no_memory_holds_are_refused_before_anything_runs() {
         assert_eq!(limit_of(outcome).what, "bytes that loops save for the reverse mode", "{length}, {snapshots}");
         assert!(peak < MIB, "{peak} bytes");
     }
-    // The limit counts what is taken: four states of 8 bytes with their numbers, two of them for the way.
+    // The limit counts all memory: four states of 8 bytes with their indices, two of them to advance through.
     let graph = revolve(100, Schedule::Binomial(2));
     let inputs = [1.0, 0.5].map(Array::scalar);
     assert!(Program::compile(&graph).unwrap().with_loop_memory(64).call(&inputs).is_ok());
@@ -133,7 +133,7 @@ fn states_that_no_memory_holds_are_refused_before_anything_runs() {
 }
 
 #[test]
-fn loops_of_more_trips_than_an_index_counts_are_refused() {
+fn loops_of_more_iterations_than_an_index_counts_are_refused() {
     let body = trace(|_: Var, y: Var| y.sin(), (DType::I64, DType::F64)).unwrap();
     let mut graph = Graph::new("f");
     let y = graph.add_input("y", Type::scalar(DType::F64)).unwrap();
@@ -145,7 +145,7 @@ fn loops_of_more_trips_than_an_index_counts_are_refused() {
 }
 
 #[test]
-fn a_limit_of_trips_that_no_loop_reaches_is_none() {
+fn a_limit_of_iterations_beyond_any_loop_has_no_effect() {
     for limit in [u64::MAX, 1 << 63, i64::MAX as u64] {
         let f = move |x: Var| Loop::new().max_trips(limit).while_loop(x, |y| y.less(10.0), |y| y * 2.0);
         let graph = trace(f, (DType::F64,)).unwrap();
@@ -168,7 +168,7 @@ fn a_large_carry_is_refused_where_memory_is_limited() {
     assert!(peak.max(interpreted) < MIB, "{peak} and {interpreted} bytes");
 }
 
-/// A `while` with a carry of so many arrays, each of so many elements.
+/// A `while` with a carry of `n` arrays of `size` elements.
 fn carries(n: usize, size: usize) -> Graph {
     let mut condition = Graph::new("condition");
     let mut body = Graph::new("body");
@@ -202,7 +202,7 @@ fn carries(n: usize, size: usize) -> Graph {
 
 #[test]
 fn carries_of_any_size_are_planned_or_refused() {
-    // Together more than 2³¹, 2³², 2⁴⁶ bytes: planned, and refused where there is a limit.
+    // Together more than 2³¹, 2³², 2⁴⁶ bytes: planned, and rejected by a limit at run time.
     for (n, size) in [(3, 1 << 27), (5, 1 << 27), (40, 1 << 24), (2, 1 << 41)] {
         let program = Program::compile(&carries(n, size)).unwrap();
         assert!(program.memory_bytes() >= 16 * n * size, "{n} arrays of {size}");
@@ -212,7 +212,7 @@ fn carries_of_any_size_are_planned_or_refused() {
     for (n, size) in [(2, 1 << 44), (17, 1 << 40), (3, 1 << 59), (300, 1 << 56)] {
         assert!(refused(&carries(n, size)).what.starts_with("bytes"), "{n} arrays of {size}");
     }
-    // A carry that no single limit forbids, but its two copies do.
+    // A carry that is within all limits, but its two copies are not.
     assert_eq!(refused(&carries(3, 1 << 42)).what, "bytes of working memory of a program");
 }
 
@@ -220,7 +220,7 @@ fn carries_of_any_size_are_planned_or_refused() {
 fn working_memory_beyond_what_a_process_addresses_is_refused() {
     let mut graph = Graph::new("f");
     let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
-    // Each is read by two sums, in another order, so that all of them are in memory.
+    // Two sums in different orders read each array, so that all of them are in memory.
     let mut sums = Vec::new();
     for k in 0..40 {
         let wide = everywhere(&mut graph, x, &[1 << 20, 1 << (21 + k % 2)]);
@@ -239,7 +239,7 @@ fn working_memory_beyond_what_a_process_addresses_is_refused() {
 
 #[test]
 fn large_extents_are_compiled_or_refused() {
-    // What needs no memory may be large; it is not run here.
+    // Values that need no memory may be large; the program is not run here.
     for extent in [(1 << 31) - 1, 1 << 31, (1 << 31) + 1, 1 << 32, (1 << 32) + 1, 1 << 40] {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
@@ -290,7 +290,7 @@ fn results_that_the_system_has_no_memory_for_are_an_error() {
     assert!(matches!(interpret::run_within(&graph, &[Array::scalar(0.5)], u64::MAX), Err(Error::Memory(_))));
 }
 
-/// A product copies an operand whose rows do not lie in one piece: here a number everywhere.
+/// A product copies an operand whose rows are not contiguous, here a broadcast number.
 #[test]
 fn copies_that_routines_make_are_counted() {
     let product = |n: usize| {
@@ -310,7 +310,7 @@ fn copies_that_routines_make_are_counted() {
     let least = Program::compile(&graph).unwrap().memory_bytes() as u64 + 8 + 8 * 20_000;
     assert!(Program::compile(&graph).unwrap().with_memory_limit(least).is_ok());
     assert!(Program::compile(&graph).unwrap().with_memory_limit(least - 1).is_err());
-    // More than a process addresses, be it for the copy or the result.
+    // More than the address space, for the copy or for the result.
     let outcome = Program::compile(&product(1 << 42)).and_then(|program| program.call(&inputs));
     assert!(matches!(outcome, Err(Error::Memory(_) | Error::Limit(_))), "{outcome:?}");
 }
@@ -337,13 +337,13 @@ fn rows_of_loops_count_as_loop_memory() {
     assert_eq!(compile().with_loop_memory(100_000).call(&inputs).unwrap(), expected);
     limit_of(compile().with_loop_memory(1_000).call(&inputs));
     limit_of(compile().with_loop_memory(0).call(&inputs));
-    // A limit that fits all of it fits it in two tiers, too.
+    // The limit is the same in both tiers.
     let tiered = Program::compile_tiered(gradient.clone()).unwrap().with_loop_memory(1_000);
     limit_of(tiered.call(&inputs));
 }
 
 #[test]
-fn what_the_interpreter_counts_is_what_it_takes() {
+fn the_interpreter_counts_the_memory_that_it_takes() {
     let f = |x: Var| {
         let step = |(y, n): (Var, Var)| ((y * 1.001).sin(), n + 1.0);
         retrograd::while_loop((x, x * 0.0), |(_, n)| n.less(20_000.0), step).0
@@ -375,7 +375,7 @@ fn folded_constants_have_a_limit() {
     assert!(peak < 64 * MIB, "{peak} bytes");
     let expected = Program::compile(&graph).unwrap().call(&[]).unwrap();
     assert_eq!(Program::compile(&optimized).unwrap().call(&[]).unwrap(), expected);
-    // Where a region holds each of them, too.
+    // The same if each constant is in a region.
     let f = |x: Var| {
         (0..500).fold(x, |y, k| {
             let table = Array::collect(&array(&[4_096]), (0..4_096).map(|i| Scalar::F64(f64::from(i + k))));
@@ -389,7 +389,8 @@ fn folded_constants_have_a_limit() {
     assert_eq!(interpret::run(&optimized, &[Array::scalar(1.0)]), interpret::run(&graph, &[Array::scalar(1.0)]));
 }
 
-/// Branches that hold one region twice, and that one, too, and so on. With `crossed`, two regions hold each other two.
+/// Nested branches, each with one region twice. With `crossed`, each level has two regions, both of which use the two
+/// regions of the next level.
 fn nested(depth: usize, crossed: bool) -> Graph {
     let scalar = Type::scalar(DType::F64);
     let leaf = |k: f64| trace(move |x: Var| (x * k).sin(), (DType::F64,)).unwrap();
@@ -429,14 +430,15 @@ fn regions_that_share_regions_do_not_double() {
                 Ok::<_, Error>((length, forward))
             })
         };
-        // Twice as deep, they take twice as much; each level by itself would take more than a thousand times as much.
+        // Twice the depth takes twice as much; if each use counted separately, it would take more than a thousand times
+        // as much.
         let [(shallow, less), (deep, more)] = [12, 24].map(derived);
         let ((short, _), (long, graph)) = (shallow.unwrap(), deep.unwrap());
         assert!(more < 4 * less && long < 4 * short, "{less} and {more} bytes, texts of {short} and {long}");
         assert_eq!(graph.verify(), Ok(()));
         let deep = nested(40, crossed);
         assert_eq!(refused(&deep).what, "nodes of a program, those of regions at each use");
-        // The derivative is right, where it can be compiled.
+        // For a small depth, which can be compiled, the derivative is correct.
         let small = nested(6, crossed);
         let gradient = differentiate::grad(&small, 0, &[0]).unwrap();
         let at = |x: f64| interpret::run(&gradient, &[Array::scalar(x)]).unwrap();
@@ -471,7 +473,7 @@ fn hessians_of_many_scalars_are_refused_at_once() {
 
 #[test]
 fn integers_that_count_rows_stay_exact() {
-    // Numbers of rows beyond 2³¹ are not made here; those of the last rows of a loop are.
+    // More than 2³¹ rows are not allocated here; the indices of the last rows of a loop are checked.
     let mut graph = Graph::new("f");
     let n = add(&mut graph, Iota { shape: [70_000].into(), axis: 0, dtype: DType::I64 }, &[]);
     let last = add(&mut graph, Slice { start: vec![69_999], limit: vec![70_000], stride: vec![usize::MAX] }, &[n]);
@@ -481,7 +483,7 @@ fn integers_that_count_rows_stay_exact() {
     assert_eq!(interpret::run(&graph, &[]), expected);
 }
 
-/// Archives of NumPy.
+/// NumPy archives.
 #[cfg(feature = "npz")]
 mod archives {
     use std::io::{Cursor, Write};
@@ -492,7 +494,7 @@ mod archives {
 
     use super::{MIB, array, peak_of};
 
-    /// An archive with one deflated member of a header and zeros.
+    /// An archive with one deflated member: a header and zeros.
     fn archive(header: &[u8], n_zeros: usize) -> Vec<u8> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
@@ -512,8 +514,8 @@ mod archives {
     }
 
     #[test]
-    fn archives_are_not_unpacked_before_their_sizes_are_compared() {
-        // What the header says is more than is allowed, or than there is.
+    fn archives_are_not_unpacked_before_their_sizes_are_checked() {
+        // The header specifies more than is allowed, or than there is.
         let bomb = archive(&npy_header("<f8", 1 << 25), 1 << 28);
         assert!(bomb.len() < MIB);
         let (outcome, peak) = peak_of(|| npz::read(&bomb, 1 << 20));
@@ -522,11 +524,11 @@ mod archives {
         let (types, peak) = peak_of(|| npz::types(&bomb));
         assert_eq!(types, Ok(vec![("x".to_string(), array(&[1 << 25]))]));
         assert!(peak < 4 * MIB, "{peak} bytes");
-        // Bytes that become integers of 64 bits count as these.
+        // Bytes that become 64-bit integers count with that size.
         let narrow = archive(&npy_header("|u1", 1 << 25), 1 << 25);
         assert!(npz::read(&narrow, (1 << 25) + 1_000).is_err());
         assert_eq!(npz::read(&narrow, (1 << 28) + 1_000).unwrap()[0].1.size(), 1 << 25);
-        // More data than the header says.
+        // More data than the header specifies.
         let (outcome, peak) = peak_of(|| npz::read(&archive(&npy_header("<f8", 2), 1 << 28), 1 << 30));
         assert_eq!(outcome.unwrap_err().to_string(), "x.npy: has 1 bytes beyond the data of f64[2]");
         assert!(peak < 8 * MIB, "{peak} bytes");

@@ -1,5 +1,5 @@
-//! Every operation, by the table of its examples: known answers, interpreter = native bit for bit, both modes of
-//! differentiation against differences and against each other, second order.
+//! Every operation, by its table of examples: known answers; interpreter = native, bit for bit; both modes of
+//! differentiation against differences and against each other; second order.
 
 pub mod common;
 
@@ -12,7 +12,7 @@ fn native(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     Program::compile(graph).unwrap().call(inputs).unwrap()
 }
 
-/// Interprets and runs natively, and requires the same bits.
+/// Evaluates by the interpreter and natively, and checks that the bits are equal.
 fn both(what: &str, graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     let expected = interpret::run(graph, inputs).unwrap();
     let got = native(graph, inputs);
@@ -64,7 +64,7 @@ fn interpreter_and_native_agree() {
     });
 }
 
-/// Numbers on which lanes, rounding and comparisons go wrong first.
+/// Numbers that typically reveal errors of lanes, rounding and comparisons.
 const NASTY: [f64; 16] = [
     0.0,
     -0.0,
@@ -89,7 +89,7 @@ fn interpreter_and_native_agree_on_special_values() {
     let mut random = Random(2);
     for (name, _, examples) in Op::table() {
         for sample in &examples.samples {
-            // Long enough for lanes, unrolling and a remainder, where the shapes are free: those of elementwise ones.
+            // Elementwise operations have free shapes: long enough for lanes, unrolling and a remainder.
             let nasty = |ty: &Type, random: &mut Random| {
                 let domain = (-3.0, 3.0);
                 match ty.dtype {
@@ -112,8 +112,8 @@ fn float_operands(types: &[Type]) -> Vec<usize> {
     (0..types.len()).filter(|&k| types[k].dtype.is_float()).collect()
 }
 
-/// Those by which the operation can be differentiated that often. The only ones that cannot are the parameters of
-/// regularized incomplete functions, more than once.
+/// The operands by which the operation can be differentiated `order` times. The only exceptions are the parameters of
+/// regularized incomplete functions, which cannot be differentiated by more than once.
 fn differentiable(op: &Op, types: &[Type], order: usize) -> Vec<usize> {
     let n_parameters = match op {
         Op::Igamma(_) | Op::Igammac(_) if order > 1 => 1,
@@ -125,9 +125,9 @@ fn differentiable(op: &Op, types: &[Type], order: usize) -> Vec<usize> {
     float_operands(types).split_off(n_parameters)
 }
 
-/// What cannot be differentiated again says so, in both modes; it never gives a number.
+/// A missing derivative is an error in both modes, never a number.
 #[test]
-fn second_derivatives_by_parameters_end_in_an_error() {
+fn second_derivatives_by_parameters_are_errors() {
     let mut n_ended = 0;
     each_sample(|name, sample, types, _, _| {
         let graph = graph_with(&sample.op, &sample.regions, types);
@@ -158,7 +158,7 @@ fn dot(x: &[Array], y: &[Array]) -> f64 {
 #[test]
 fn forward_mode_agrees_with_differences() {
     each_sample(|name, sample, types, inputs, random| {
-        // Its derivative is not that of its values, and that is its point.
+        // Its derivative is deliberately not that of its values.
         if matches!(sample.op, Op::StopGradient(_)) {
             return;
         }
@@ -173,7 +173,7 @@ fn forward_mode_agrees_with_differences() {
         let all: Vec<Array> = inputs.iter().chain(&tangents).cloned().collect();
         let outputs = both(name, &jvp, &all);
         let n = outputs.len() / 2;
-        // Central differences with Richardson's extrapolation: the error is O(h⁴) + O(ε/h).
+        // Central differences with Richardson extrapolation: the error is O(h⁴) + O(ε/h).
         let at = |h: f64| {
             let mut moved = inputs.to_vec();
             for (&k, t) in wrt.iter().zip(&tangents) {
@@ -224,7 +224,8 @@ fn reverse_mode_agrees_with_forward_mode() {
     });
 }
 
-/// ⟨u, ∂(Jᵀct) v⟩ = ⟨v, ∂(Jᵀct) u⟩: the Hessian of ⟨ct, f⟩ is symmetric; and reverse over reverse is forward over reverse.
+/// ⟨u, ∂(Jᵀct) v⟩ = ⟨v, ∂(Jᵀct) u⟩: the Hessian of ⟨ct, f⟩ is symmetric; and reverse over reverse equals forward over
+/// reverse.
 #[test]
 fn second_order_is_symmetric_and_modes_agree() {
     each_sample(|name, sample, types, inputs, random| {
@@ -269,8 +270,8 @@ fn second_order_is_symmetric_and_modes_agree() {
     });
 }
 
-/// Operations with regions, in third order: the derivative of Hessian times vector along another vector is symmetric in
-/// both, and reverse mode over it gives the same as forward mode.
+/// Third order for operations with regions: the derivative of Hessian times vector along another vector is symmetric in
+/// both vectors, and reverse mode gives the same as forward mode.
 #[test]
 fn third_order_through_regions_is_symmetric_and_modes_agree() {
     each_sample(|name, sample, types, inputs, random| {
@@ -298,7 +299,7 @@ fn third_order_through_regions_is_symmetric_and_modes_agree() {
         let (left, right) = (dot(&t, &uv), dot(&t, &vu));
         assert!((left - right).abs() <= 1e-10 * size, "{name}: ⟨t, T u v⟩ = {left}, ⟨t, T v u⟩ = {right}");
 
-        // The cotangent of the Hessian times u alone, which is the last of the outputs.
+        // Only the Hessian times u, the last output, gets a cotangent.
         let reverse = differentiate::vjp(&hvp, &wrt).unwrap();
         let seeds: Vec<Array> = hvp.outputs()[..hvp.outputs().len() - wrt.len()]
             .iter()
@@ -311,7 +312,7 @@ fn third_order_through_regions_is_symmetric_and_modes_agree() {
     });
 }
 
-/// What holds in `f64` by differences holds in `f32`, within its rounding, by comparison with `f64`.
+/// Derivatives in `f32` equal those in `f64`, which differences check, up to the rounding of `f32`.
 #[test]
 fn derivatives_in_single_precision_follow_those_in_double() {
     let widened = |ty: &Type| if ty.dtype == DType::F32 { ty.with_dtype(DType::F64) } else { ty.clone() };

@@ -1,4 +1,4 @@
-//! The plan of a program as users see it: kernels, homes, bytes, arithmetic; and kernels that are timed one by one.
+//! The plan of a program as users see it: kernels, locations, bytes, arithmetic; and the times of single kernels.
 
 pub mod common;
 
@@ -26,7 +26,7 @@ fn f64s(shape: &[usize]) -> Type {
     Type::new(DType::F64, shape)
 }
 
-/// The gradient of the first output that has one, by all inputs of floating point.
+/// The gradient of the first floating-point scalar output by all floating-point inputs.
 fn gradient(graph: &Graph) -> Graph {
     let is_float = |value| graph.ty(value).dtype.is_float();
     let of = graph.outputs().iter().position(|output| graph.ty(output.value).rank() == 0 && is_float(output.value));
@@ -67,14 +67,14 @@ fn examples() -> Vec<(String, Graph, Vec<Array>)> {
 }
 
 #[test]
-fn what_fuses_is_read_once_and_kept_in_registers() {
+fn fused_operands_are_read_once_and_kept_in_registers() {
     let graph = trace(|x: Var, s: Var| ((x * s - 1.0) * x).sum_axes(&[1]), (f64s(&[40, 30]), f64s(&[30]))).unwrap();
     let plan = plan(&graph);
     let [kernel] = &plan.kernels[..] else { panic!("{plan}") };
     assert_eq!(kernel.kind, KernelKind::Loop { shape: [40, 30].into() });
     assert_eq!(kernel.summary(), "2 mul, reduce_sum, sub");
     assert_eq!(homes(kernel), ["registers", "registers", "registers", "output out"]);
-    // The row that all rows share is read as it is, and the number 1 stands in the code.
+    // The broadcast row is read without a copy, and the number 1 is part of the code.
     assert_eq!(kernel.read_bytes, 8 * (40 * 30 + 30));
     assert_eq!(kernel.written_bytes, 8 * 40);
     assert_eq!(reads(kernel).len(), 3, "{plan}");
@@ -84,14 +84,14 @@ fn what_fuses_is_read_once_and_kept_in_registers() {
     assert_eq!((plan.input_bytes, plan.output_bytes), (8 * 1230, 320));
 }
 
-/// The gradient of a linear model, whose residuals meet the rows of the data twice.
+/// The gradient of a linear model, in which the rows of the data occur in two products.
 #[test]
 fn products_with_the_rows_of_a_matrix_read_it_once() {
     let model = |x: Var, w: Var, t: Var| (x.dot(w) - t).square().sum();
     for (n, d) in [(20, 2), (511, 3), (512, 17), (513, 40), (1300, 5)] {
         for dtype in [DType::F64, DType::F32] {
             let ty = |shape: &[usize]| Type::new(dtype, shape);
-            // The matrix as it is, and as the transpose of another, whose rows lie scattered.
+            // The matrix itself, or the transpose of another one, whose rows are not contiguous.
             for transposed in [false, true] {
                 let shape = if transposed { [d, n] } else { [n, d] };
                 let f = |x: Var, w: Var, t: Var| model(if transposed { x.t() } else { x }, w, t);
@@ -123,7 +123,7 @@ fn products_with_the_rows_of_a_matrix_read_it_once() {
     }
 }
 
-/// Numbers whose sums depend on the order, zeros of either sign among them.
+/// Numbers whose sums depend on the order, including zeros of both signs.
 fn awkward(seed: usize, ty: &Type) -> Array {
     let mut random = Random(seed as u64);
     let numbers = [-0.0, 0.0, 1.0, -1.0, 3.0, 1e16, -1e16, 0.1];
@@ -131,7 +131,7 @@ fn awkward(seed: usize, ty: &Type) -> Array {
     Array::collect(ty, (0..ty.size()).map(|_| number()))
 }
 
-/// Requires the bits of the interpreter; gives the plan.
+/// Checks native code against the interpreter, bit for bit, and returns the plan.
 fn checked(graph: &Graph) -> Report {
     let types = graph.inputs().iter().map(|input| graph.ty(input.node.into()));
     let inputs: Vec<Array> = types.enumerate().map(|(k, ty)| awkward(k, ty)).collect();
@@ -143,13 +143,13 @@ fn checked(graph: &Graph) -> Report {
     inspection.plan
 }
 
-/// An array combined with itself: twice its elements, where they are numbers.
+/// An array combined with itself: for numbers, twice its elements.
 fn doubled(graph: &mut Graph, x: Value) -> Value {
     let op = if graph.ty(x).dtype == DType::Bool { Op::from(And) } else { Op::from(Add) };
     graph.add(op, &[x, x], Default::default()).unwrap().into()
 }
 
-/// What an operation puts together from as many computed arrays of these shapes.
+/// An operation that assembles computed arrays of these shapes.
 fn joined(op: impl Into<Op>, dtype: DType, shapes: &[Vec<usize>]) -> Graph {
     let mut graph = Graph::new("joined");
     let inputs = shapes.iter().enumerate();
@@ -161,7 +161,7 @@ fn joined(op: impl Into<Op>, dtype: DType, shapes: &[Vec<usize>]) -> Graph {
     graph
 }
 
-/// A computed array of that shape, padded with an input.
+/// A computed array of this shape, padded with an input.
 fn padded(op: Pad, dtype: DType, shape: &[usize]) -> Graph {
     let mut graph = Graph::new("padded");
     let x = graph.add_input("x", Type::new(dtype, shape)).unwrap();
@@ -184,18 +184,18 @@ fn loops(plan: &Report) -> usize {
     n
 }
 
-/// Numbers are made where they belong: a matrix of them takes no memory but that of the output.
+/// Scalars are written directly to their destination: a matrix of them takes no memory but the output's.
 #[test]
-fn a_matrix_of_numbers_is_made_in_place() {
+fn a_matrix_of_scalars_is_written_in_place() {
     let n = 20;
     let matrix = |x: Var| {
         let x = x.unstack(0);
         let element = |i: usize, j: usize| match (i + j) % 5 {
-            // Zeros that differ in one bit, in a row.
+            // Adjacent zeros that differ in the sign bit.
             0 => Var::from(0.0),
             1 => Var::from(-0.0),
             2 => x[i],
-            // Each of the others stands at two places.
+            // Each other value occurs at two positions.
             _ => x[i.min(j)].sin() * x[i.max(j)],
         };
         let row = |i: usize| Var::stack(&(0..n).map(|j| element(i, j)).collect::<Vec<Var>>(), 0);
@@ -205,11 +205,11 @@ fn a_matrix_of_numbers_is_made_in_place() {
     let plan = checked(&optimized(trace(matrix, (f64s(&[n]),)).unwrap()));
     assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
     assert_eq!(plan.arena_bytes, 0, "{plan}");
-    // Besides, the sines may be stored, but nothing is stored twice.
+    // The sines may be stored in addition, but nothing is stored twice.
     let written = plan.kernels.iter().map(|kernel| kernel.written_bytes).sum::<u64>();
     assert!((8 * 400..=8 * 420).contains(&written), "{plan}");
 
-    // What is read again is read there: by a loop, by straight-line code, and as an output of its own.
+    // Later uses read the matrix: a loop, straight-line code, and an output.
     let read_again = |x: Var| {
         let y = matrix(x);
         let corner = y.index_axis(0, 3).index(5);
@@ -220,14 +220,14 @@ fn a_matrix_of_numbers_is_made_in_place() {
 }
 
 #[test]
-fn small_arrays_are_put_together_without_copies() {
+fn small_arrays_are_concatenated_without_copies() {
     for dtype in [DType::F64, DType::F32, DType::I64, DType::Bool] {
         for (axis, shape, n) in [(0, &[1][..], 40), (0, &[3], 10), (1, &[3, 1], 10), (1, &[1, 5], 200), (0, &[2, 2], 9)]
         {
             let plan = checked(&joined(Concatenate { axis }, dtype, &vec![shape.to_vec(); n]));
             assert!(plan.kernels.iter().all(|kernel| kernel.kind == KernelKind::Scalar), "{plan}");
         }
-        // What a loop makes goes there from the loop, and two small arrays beside it.
+        // The loop writes its part directly to the result, and two small arrays are written beside it.
         let shapes = [vec![100], vec![1], vec![7]];
         let plan = checked(&joined(Concatenate { axis: 0 }, dtype, &shapes));
         assert!(plan.kernels.iter().all(|kernel| kernel.kind != KernelKind::Library), "{plan}");
@@ -235,7 +235,7 @@ fn small_arrays_are_put_together_without_copies() {
     }
 }
 
-/// A run of a constant is stored in lanes where it lies between computed numbers, a long one in a loop.
+/// A run of a constant between computed numbers is stored in lanes, a long one in a loop.
 #[test]
 fn runs_of_a_constant_are_filled() {
     let minus_zero = [Scalar::F64(-0.0), Scalar::F32(-0.0)];
@@ -258,9 +258,9 @@ fn runs_of_a_constant_are_filled() {
     }
 }
 
-/// What is used more than once ends the blocks of straight-line code, and negations and products meet sums there.
+/// Values with several uses end blocks of straight-line code, which separates negations and products from sums.
 #[test]
-fn what_is_used_again_in_straight_line_code_keeps_its_bits() {
+fn values_with_several_uses_in_straight_line_code_keep_their_bits() {
     for dtype in [DType::F64, DType::F32] {
         let f = |x: Var| {
             let mut x = x.unstack(0);
@@ -288,9 +288,9 @@ fn what_is_used_again_in_straight_line_code_keeps_its_bits() {
     }
 }
 
-/// Each takes in the one before, and all are in the last.
+/// Each array contains the previous one, and the last contains all of them.
 #[test]
-fn arrays_that_grow_are_made_in_the_largest() {
+fn growing_arrays_are_built_within_the_largest() {
     let f = |x: Var| {
         let mut y = Var::stack(&[x.sin(); 20], 0);
         for k in 1..100 {
@@ -302,9 +302,9 @@ fn arrays_that_grow_are_made_in_the_largest() {
     assert_eq!((plan.arena_bytes, plan.kernels.len()), (0, 1), "{plan}");
 }
 
-/// What a trip makes of the carry goes to the next carry while the last one is still read.
+/// The next carry is written while the current one is still read.
 #[test]
-fn a_carry_of_numbers_is_made_in_place() {
+fn a_carry_of_scalars_is_written_in_place() {
     let reversed = |x: Var| {
         let x = x.unstack(0);
         let n = x.len();
@@ -322,7 +322,7 @@ fn a_carry_of_numbers_is_made_in_place() {
     }
 }
 
-/// Slices of one value that overlap: their cotangents go to their places from the loop that makes them.
+/// Overlapping slices of one value: the loop that computes their cotangents writes them to their positions.
 #[test]
 fn a_gradient_by_slices_is_one_loop() {
     for n in [18, 513, 1000, 1300, 5000] {
@@ -338,7 +338,7 @@ fn a_gradient_by_slices_is_one_loop() {
             assert_eq!(kernel.kind, KernelKind::Loop { shape: [n - 1].into() }, "{plan}");
             let bytes = |n: usize| (dtype.size() * n) as u64;
             assert_eq!((kernel.read_bytes, kernel.written_bytes), (bytes(n), bytes(n + 1)), "{plan}");
-            // What is added waits in a tile.
+            // The summands are kept in a tile.
             assert_eq!(plan.arena_bytes, 4096, "{plan}");
             let step = kernel.steps.last().unwrap();
             assert_eq!(
@@ -351,7 +351,7 @@ fn a_gradient_by_slices_is_one_loop() {
 }
 
 #[test]
-fn parts_that_overlap_are_added_in_their_order() {
+fn overlapping_parts_are_added_in_order() {
     let n = 1100;
     let shapes = vec![vec![n - 2]; 3];
     let outputs = |starts: &[usize], dtype: DType| {
@@ -361,7 +361,7 @@ fn parts_that_overlap_are_added_in_their_order() {
         (checked(&graph), interpret::run(&graph, &inputs).unwrap())
     };
     for dtype in [DType::F64, DType::F32, DType::I64] {
-        // A loop is ahead where a slice begins later, so what is added afterwards must not begin later still.
+        // In the fused loop a slice that begins later is ahead, so later summands must not begin after it.
         let (descending, sums) = outputs(&[2, 1, 0], dtype);
         assert_eq!(loops(&descending), 1, "{descending}");
         let (ascending, others) = outputs(&[0, 1, 2], dtype);
@@ -370,12 +370,12 @@ fn parts_that_overlap_are_added_in_their_order() {
         assert_eq!(loops(&outputs(&[1, 1, 0], dtype).0), 1);
         assert!(dtype == DType::I64 || sums != others, "the order makes no difference");
     }
-    // Two are added to 0 in either order.
+    // Two summands can be added to 0 in either order.
     for starts in [[0, 1], [1, 0], [0, 0], [500, 0], [0, 700]] {
         let plan = checked(&joined(scatter(n, &starts, &[1, 1]), DType::F64, &vec![vec![400]; 2]));
         assert_eq!(loops(&plan), 1, "{plan}");
     }
-    // Rows count first; a slice that begins at an earlier row, but further right, is behind.
+    // Rows are compared first; a slice that begins at an earlier row but a later column is behind.
     let op = |starts: [[usize; 2]; 3]| ScatterSlices {
         shape: [30, 80].into(),
         starts: starts.map(|start| start.to_vec()).into(),
@@ -384,13 +384,13 @@ fn parts_that_overlap_are_added_in_their_order() {
     let in_rows = |starts| checked(&joined(op(starts), DType::F64, &vec![vec![20, 70]; 3]));
     assert_eq!(loops(&in_rows([[3, 0], [2, 9], [2, 1]])), 1);
     assert_eq!(loops(&in_rows([[2, 9], [3, 0], [0, 0]])), 2);
-    // With other steps, or in another shape, places meet in no fixed order.
+    // With different strides, or in another shape, the order of positions is not fixed.
     assert_eq!(loops(&checked(&joined(scatter(n, &[100, 0], &[2, 3]), DType::F64, &vec![vec![300]; 2]))), 2);
     assert_eq!(loops(&checked(&joined(scatter(n, &[3, 0], &[1, 1]), DType::F64, &[vec![900], vec![901]]))), 2);
 }
 
 #[test]
-fn parts_of_every_dtype_go_to_places_with_any_distance() {
+fn parts_of_every_dtype_are_scattered_with_any_stride() {
     for dtype in DType::ALL {
         for n in [17, 100, 1026] {
             for (low, high, interior) in [(0, 0, 0), (1, 0, 0), (0, 37, 0), (3, 5, 0), (0, 0, 1), (2, 1, 4)] {
@@ -405,7 +405,7 @@ fn parts_of_every_dtype_go_to_places_with_any_distance() {
         assert_eq!(loops(&rows([2, 0], [1, 0], [0, 0])), 1);
         assert_eq!(loops(&rows([0, 2], [0, 3], [0, 0])), 1);
         assert_eq!(loops(&rows([2, 2], [1, 3], [2, 1])), 1);
-        // Elements are cut off.
+        // Some elements are cropped.
         assert_eq!(rows([2, -2], [1, 3], [2, 1]).kernels.last().unwrap().kind, KernelKind::Library);
         if dtype != DType::Bool {
             assert_eq!(loops(&checked(&joined(scatter(1200, &[1, 0], &[2, 2]), dtype, &vec![vec![600]; 2]))), 1);
@@ -415,15 +415,15 @@ fn parts_of_every_dtype_go_to_places_with_any_distance() {
 }
 
 #[test]
-fn arrays_are_joined_by_the_loops_that_make_them() {
-    // Each loop writes its part of the output, and nothing else.
+fn loops_write_their_parts_of_joined_arrays() {
+    // Each loop writes its part of the output, and nothing else is written.
     let graph = trace(|x: Var, y: Var| Var::concatenate(&[x.exp(), y * y], 0), (f64s(&[600]), f64s(&[700]))).unwrap();
     let plan = checked(&graph);
     assert_eq!(loops(&plan), 2, "{plan}");
     let written: Vec<u64> = plan.kernels.iter().map(|kernel| kernel.written_bytes).collect();
     assert_eq!(written, [8 * 600, 8 * 700], "{plan}");
     assert!(plan.to_string().contains("= concatenate %0 %1 axis=0, of it %1"), "{plan}");
-    // As columns of a matrix, too, though these are reshaped first; and flattened.
+    // Also as columns of a matrix, although these are reshaped first, and flattened.
     let stacked = |axis: usize| move |x: Var| Var::stack(&[x.exp(), x * x, x.sin()], axis);
     for axis in [0, 1] {
         let plan = checked(&trace(stacked(axis), (f64s(&[1000]),)).unwrap());
@@ -434,13 +434,13 @@ fn arrays_are_joined_by_the_loops_that_make_them() {
     let plan = checked(&trace(flat, (f64s(&[20, 30]), f64s(&[80, 1]))).unwrap());
     assert_eq!(plan.kernels[0].kind, KernelKind::Loop { shape: [20, 30].into() }, "{plan}");
     assert_eq!((loops(&plan), plan.arena_bytes), (2, 0), "{plan}");
-    // What only renames elements is read where it is.
+    // Operands of views are read without a copy.
     let renamed = |x: Var| Var::concatenate(&[x.reverse(&[0]), x.slice_axis(0, 3, 503, 2), (x * x).reverse(&[0])], 0);
     assert_eq!(loops(&checked(&trace(renamed, (f64s(&[520]),)).unwrap())), 3);
 }
 
 #[test]
-fn parts_without_elements_take_no_part() {
+fn parts_without_elements_are_ignored() {
     let join = |shapes: &[Vec<usize>]| checked(&joined(Concatenate { axis: 0 }, DType::F64, shapes));
     assert_eq!(join(&[vec![0], vec![600], vec![0]]).kernels.last().unwrap().summary(), "add, concatenate");
     join(&[vec![0, 600], vec![0, 600]]);
@@ -452,9 +452,9 @@ fn parts_without_elements_take_no_part() {
     checked(&padded(Pad { low: vec![0, 300], high: vec![0, 0], interior: vec![0, 0] }, DType::F64, &[0, 5]));
 }
 
-/// A result whose parts come from several kernels lies in memory from the first of them on.
+/// A result whose parts come from several kernels is live from the first of them on.
 #[test]
-fn parts_wait_for_what_they_need() {
+fn parts_are_written_after_their_operands() {
     let mut graph = Graph::new("late");
     let x = graph.add_input("x", f64s(&[1000])).unwrap();
     let x = doubled(&mut graph, x);
@@ -466,16 +466,16 @@ fn parts_wait_for_what_they_need() {
     graph.add_output("y", node.into()).unwrap();
     let plan = checked(&graph);
     let [first, second] = &plan.kernels[..] else { panic!("{plan}") };
-    // The first fills what it does not store; the second reads what it adds to.
+    // The first fills the rest of the result; the second reads what it adds to.
     assert_eq!((first.read_bytes, first.written_bytes), (8000, 8000 + 8 + 8800), "{plan}");
     assert_eq!((second.read_bytes, second.written_bytes), (8 + 8000 + 8000, 8000), "{plan}");
     assert_eq!(reads(second).last().unwrap(), "%4: output y", "{plan}");
     assert_eq!(first.cost.unwrap().flops() + second.cost.unwrap().flops(), plan.cost().unwrap().flops());
 }
 
-/// Memory is used again while results are put together from parts.
+/// Memory is reused while results are assembled.
 #[test]
-fn parts_go_to_memory_of_their_own() {
+fn parts_do_not_overlap_live_memory() {
     let n = 700;
     let step = move |x: Var, k: usize| {
         let (head, tail) = (x.slice_axis(0, 0, n - 1, 1), x.slice_axis(0, 1, n, 1));
@@ -497,7 +497,7 @@ fn parts_go_to_memory_of_their_own() {
             checked(&optimize::optimize(&gradient(&graph)).unwrap());
         }
     }
-    // One result as two outputs: one is written, and copied to the other.
+    // One result as two outputs: it is written to one, and copied to the other.
     let twice = |x: Var| {
         let y = (x * x).pad(1.0, &[2], &[3], &[0]);
         (y, y, y.sum())
@@ -507,7 +507,7 @@ fn parts_go_to_memory_of_their_own() {
 }
 
 #[test]
-fn tiles_and_the_arena_are_told() {
+fn the_plan_shows_tiles_and_the_arena() {
     let f = |x: Var| {
         let y = x.exp() + x.sin();
         y / y.sum()
@@ -516,7 +516,7 @@ fn tiles_and_the_arena_are_told() {
     let inspection = Program::inspect(&graph).unwrap();
     let plan = &inspection.plan;
     let [first, second] = &plan.kernels[..] else { panic!("{plan}") };
-    // The functions go through tiles; their sum is needed again, after all of it is known.
+    // The functions use tiles; their sum is needed again after all of its elements are computed.
     assert_eq!(homes(first)[..3], ["tile 0", "tile 1", "arena + 0"], "{plan}");
     assert_eq!(first.cost.unwrap(), Cost { f64_flops: 2000 + 1999, calls: 4000, ..Cost::default() });
     assert_eq!(first.scratch_bytes, 2 * 512 * 8);
@@ -527,11 +527,11 @@ fn tiles_and_the_arena_are_told() {
 }
 
 #[test]
-fn views_are_read_where_they_are() {
+fn views_are_read_without_copies() {
     let f = |x: Var| (x.slice_axis(0, 0, 10, 1) * x.slice_axis(0, 5, 15, 1)).reshape(&[2, 5]).sum();
     let graph = trace(f, (f64s(&[100]),)).unwrap();
     let plan = plan(&graph);
-    // Two slices that overlap are two rows to read; of what is not within them nothing is.
+    // Two overlapping slices are two rows to read; nothing outside of them is read.
     assert_eq!(plan.kernels[0].read_bytes, 8 * 20, "{plan}");
     assert_eq!(reads(&plan.kernels[0]), ["%x: input x"]);
 }
@@ -556,15 +556,15 @@ fn regions_are_counted_as_often_as_they_run() {
     assert_eq!(cost(&repeated).unwrap().flops(), 14);
     let region = &plan(&repeated).kernels[0].regions[0];
     assert_eq!((region.iterations, region.kernels[0].summary().as_str()), (Iterations::Known(7), "add, constant, mul"));
-    // Of two branches the dearer.
+    // Of two branches, the more expensive one counts.
     let branched = trace(|x: Var| cond(x.greater(0.0), || x * x + x, || x + x), scalar).unwrap();
     assert_eq!(cost(&branched).unwrap().flops(), 2);
     assert_eq!(plan(&branched).kernels.iter().flat_map(|kernel| &kernel.regions).count(), 2);
-    // Nobody knows how often.
+    // The number of iterations is unknown.
     let endless = trace(|x: Var| while_loop(x, |x: Var| x.less(10.0), |x: Var| x * 2.0), scalar).unwrap();
     assert_eq!(cost(&endless), None);
     assert!(plan(&endless).to_string().contains("depends on the number of trips"));
-    // With a schedule, states are computed once more: three trips from one state take two and one.
+    // With a schedule, states are recomputed: three iterations from one state recompute two and one.
     let looped = Loop::new().checkpoint(Schedule::Binomial(1));
     let scheduled = trace(move |x: Var| looped.fori_loop(3, x, |_, x| x.sin()), scalar).unwrap();
     let scheduled = plan(&optimize::optimize(&gradient(&scheduled)).unwrap());
@@ -573,7 +573,7 @@ fn regions_are_counted_as_often_as_they_run() {
     assert!(back.ends_with(&[Iterations::Known(3), Iterations::Known(3)]), "{back:?}");
 }
 
-/// Large regions have kernels of their own, which stand in the plan under their operation.
+/// Large regions have their own kernels, which the plan lists under their operation.
 #[test]
 fn kernels_of_regions_are_nested() {
     let graph = trace(|x: Var| fori_loop(5, x, |_, x| (x * 0.5).sin()), (f64s(&[1000]),)).unwrap();
@@ -586,14 +586,14 @@ fn kernels_of_regions_are_nested() {
     assert_eq!(kernel.cost.unwrap(), inner.cost.unwrap().times(5));
     assert_eq!(kernel.cost.unwrap(), Cost { f64_flops: 5000, calls: 5000, ..Cost::default() });
     assert!(inner.code_bytes > 0 && kernel.code_bytes > inner.code_bytes);
-    // Both copies of the carry, and what a trip needs.
+    // Both copies of the carry, and the working memory of an iteration.
     assert!(kernel.scratch_bytes >= 16_000 && plan.arena_bytes >= kernel.scratch_bytes);
 }
 
-/// The plan leaves nothing out: each operation that computes something stands in a kernel, and all of the arithmetic is
-/// that of the operations.
+/// The plan is complete: each operation that computes something is in a kernel, and the total arithmetic is that of the
+/// operations.
 #[test]
-fn every_operation_of_every_example_stands_in_a_kernel() {
+fn every_operation_of_every_example_is_in_a_kernel() {
     for (name, graph, _) in examples() {
         for graph in [optimize::optimize(&graph).unwrap(), gradient(&graph)] {
             let inspection = Program::inspect(&graph).unwrap();
@@ -609,7 +609,7 @@ fn every_operation_of_every_example_stands_in_a_kernel() {
     }
 }
 
-/// Requires that the plan hold the lines of a graph; gives how many there are and, without regions, what they cost.
+/// Checks that the plan contains the lines of a graph; returns their number and, without regions, their cost.
 fn computed(graph: &Graph, plan: &str) -> (usize, Option<Cost>) {
     let (mut n_lines, mut cost) = (0, Some(Cost::default()));
     let mut needed: Vec<bool> = vec![false; graph.n_nodes()];
@@ -640,7 +640,7 @@ fn computed(graph: &Graph, plan: &str) -> (usize, Option<Cost>) {
 }
 
 #[test]
-fn kernels_that_are_timed_compute_what_a_call_does() {
+fn timed_kernels_compute_the_results_of_a_call() {
     for (name, graph, inputs) in examples() {
         let inspection = Program::inspect(&optimize::optimize(&gradient(&graph)).unwrap()).unwrap();
         let x: Vec<ArrayRef<'_>> = inputs.iter().map(Array::view).collect();
@@ -654,7 +654,7 @@ fn kernels_that_are_timed_compute_what_a_call_does() {
 }
 
 #[test]
-fn a_missed_guard_ends_a_timed_call_too() {
+fn a_missed_guard_ends_a_timed_call() {
     let graph = retrograd::jit(|x: Var| if x > 1.0 { x * 2.0 } else { x }).graph(2.0).unwrap();
     let inspection = Program::inspect(&graph).unwrap();
     let (x, mut y) = (Array::scalar(0.5), Array::scalar(0.0));
@@ -674,13 +674,13 @@ fn routines(graph: &Graph) -> Vec<String> {
     calls
 }
 
-/// Both are made by one routine, be it of the rows of a loop or of the numbers of straight-line code.
+/// One routine computes both, for rows of a loop and for scalars of straight-line code.
 #[test]
 fn sine_and_cosine_of_one_argument_are_one_call() {
     let rows = trace(|x: Var| (x * 2.0).sin() * x.cos() + (x * 2.0).cos(), (f64s(&[1000]),)).unwrap();
     let numbers = |x: [Var; 3]| x.map(|x| (x.cos() * 3.0 + x.sin(), x.sin() - x));
     let numbers = trace(numbers, ([DType::F64; 3],)).unwrap();
-    // The rows hold one cosine more, of another argument.
+    // The loop has one more cosine, of another argument.
     for (graph, expected) in [(rows, ["cos", "sin and cos"].as_slice()), (numbers, &["sin and cos"])] {
         let graph = optimize::optimize(&graph).unwrap();
         checked(&graph);
@@ -688,7 +688,7 @@ fn sine_and_cosine_of_one_argument_are_one_call() {
     }
 }
 
-/// A derivative stands far behind its function in the schedule, at the other end of more than fits into a kernel.
+/// A derivative is far after its function in the schedule, separated by more than fits into a kernel.
 #[test]
 fn a_function_and_its_derivative_are_one_call() {
     let far = |f: fn(Var) -> Var, x: Var| (0..30).fold(f(x), |y, _| (y * x).abs() + 1.0).sum();
@@ -708,7 +708,7 @@ fn a_function_and_its_derivative_are_one_call() {
         (small, &both[..1]),
         (number, &both[1..]),
         (in_a_scan(100), both),
-        // These keep their numbers in registers.
+        // These keep their values in registers.
         (in_a_scan(3), both),
         (in_a_scan(1), both),
         (in_a_map, &["sin and cos"]),
@@ -720,9 +720,9 @@ fn a_function_and_its_derivative_are_one_call() {
     }
 }
 
-/// What is computed of each element of an array takes its place, unless something else is still to read it.
+/// An elementwise result reuses the memory of its operand, unless the operand is read later.
 #[test]
-fn the_last_use_of_an_array_gives_its_place_away() {
+fn the_last_use_of_an_array_frees_its_memory() {
     let matrix = f64s(&[40, 40]);
     let compile = |f: fn(Var, Var) -> Var| {
         let graph = optimize::optimize(&trace(f, (matrix.clone(), matrix.clone())).unwrap()).unwrap();
@@ -730,7 +730,7 @@ fn the_last_use_of_an_array_gives_its_place_away() {
     };
     let bytes = 40 * 40 * 8;
     assert_eq!(compile(|x, y| x.matmul(y).tanh().matmul(y)).arena_bytes, bytes);
-    // With a tile for the square.
+    // Including a tile for the square.
     assert!(compile(|x, y| x.matmul(y).square().sin().matmul(y)).arena_bytes < 2 * bytes);
     let product_used_twice = |x: Var, y: Var| {
         let product = x.matmul(y);

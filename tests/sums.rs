@@ -1,5 +1,5 @@
-//! Sums: the documented order, the same bits from the interpreter and from native code however an operand lies and
-//! whatever is fused, and errors that grow as the logarithm of the number of elements. Means, variances and norms.
+//! Sums: the documented order; the same bits from the interpreter and from native code for every layout of the operand
+//! and every fusion; and errors that grow as the logarithm of the number of elements. Means, variances and norms.
 
 use ndarray::{Array1, Array2, array};
 use retrograd::op::{BLOCK, MIN_INTERLEAVED, TILE};
@@ -14,7 +14,8 @@ pub mod common;
 
 const INF: f64 = f64::INFINITY;
 
-/// Runs a function by the interpreter, in native code and in optimized native code, and requires the same bits.
+/// Evaluates a function by the interpreter, natively, and natively after optimization, and checks that the bits are
+/// equal.
 #[track_caller]
 fn agreed(what: &str, f: impl Fn(Var) -> Vec<Var>, x: &Array) -> Vec<Array> {
     let graph = trace(f, (x.ty(),)).unwrap();
@@ -56,7 +57,7 @@ const CASES: [(&[usize], &[&[usize]]); 22] = [
     (&[0, 70], &[&[0], &[1], &[0, 1]]),
 ];
 
-/// The sum in the documented order, written down independently of the crate.
+/// The sum in the documented order, implemented independently of the crate.
 fn documented(x: &[f64], shape: &[usize], axes: &[usize]) -> Vec<f64> {
     let rank = shape.len();
     let kept: Vec<usize> = (0..rank).filter(|axis| !axes.contains(axis)).collect();
@@ -101,7 +102,7 @@ fn pairs(blocks: &[f64]) -> f64 {
 }
 
 #[test]
-fn sums_are_made_in_the_documented_order() {
+fn sums_are_computed_in_the_documented_order() {
     let mut random = Random(1);
     for (shape, all_axes) in CASES {
         let x = random.array(&Type::new(DType::F64, shape), (-1.0, 2.0));
@@ -128,7 +129,7 @@ fn interpreter_and_native_agree_on_reductions_of_many_terms() {
 }
 
 #[test]
-fn what_is_fused_and_how_an_operand_lies_changes_no_bit() {
+fn fusion_and_layout_change_no_bit() {
     let mut random = Random(3);
     for (shape, all_axes) in CASES {
         let axes_reversed: Vec<usize> = (0..shape.len()).rev().collect();
@@ -138,7 +139,7 @@ fn what_is_fused_and_how_an_operand_lies_changes_no_bit() {
             let transposed: Vec<usize> = shape.iter().rev().copied().collect();
             let t = random.array(&Type::new(dtype, &transposed[..]), (0.0, 1.0));
             for axes in all_axes {
-                // Elementwise before, in lanes, and by tiles of `math`.
+                // After elementwise operations, in lanes and by the tiles of `math`.
                 agreed("fused", |x| vec![(x * x - 0.5).sum_axes(axes)], &x);
                 agreed("tiles", |x| vec![(x.exp() * x).sum_axes(axes), x.sin().prod_axes(axes)], &x);
                 // Views.
@@ -147,7 +148,7 @@ fn what_is_fused_and_how_an_operand_lies_changes_no_bit() {
                 if shape[0] > 0 {
                     agreed("broadcast", |x| vec![x.index_axis(0, 0).broadcast_to(shape).sum_axes(axes)], &x);
                 }
-                // Several reductions of one nest, an output in it, and something made of the result.
+                // Several reductions in one loop nest, with an elementwise output, and an operation on the result.
                 let several = |x: Var| {
                     let y = x * 1.5 + 0.25;
                     let sums: Vec<Var> = all_axes.iter().map(|axes| y.sum_axes(axes)).collect();
@@ -199,20 +200,20 @@ fn products_with_vectors_are_summed_as_sums_are() {
     }
 }
 
-/// Runs a function in native code alone.
+/// Evaluates a function in native code only.
 fn native(f: impl Fn(Var) -> Var, x: Array) -> Vec<f64> {
     let program = Program::compile(&optimize(&trace(f, (x.ty(),)).unwrap()).unwrap()).unwrap();
     common::floats(&program.call(&[x]).unwrap()[0])
 }
 
-/// Requires sums of `n` positive numbers to be as near as `log₂ n` units in the last place.
+/// Checks that the error of a sum of `n` positive numbers is at most proportional to `log₂ n` units in the last place.
 #[track_caller]
 fn check_error(what: &str, got: f64, exact: f64, n: usize, epsilon: f64) {
     let error = ((got - exact) / exact).abs() / epsilon;
     assert!(error <= (n as f64).log2(), "{what}: {got} instead of {exact}, an error of {error} epsilon");
 }
 
-/// A sum that is exact but for its last bits: each addition's error is added up, too (Neumaier 1974).
+/// A compensated sum, accurate to its last bits (Neumaier 1974).
 fn exact_sum(x: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut errors) = (0.0f64, 0.0);
     for x in x {
@@ -285,7 +286,7 @@ fn errors_grow_as_the_logarithm_in_every_layout() {
     }
 }
 
-/// The elements that belong to each result of a reduction.
+/// The elements of each result of a reduction.
 trait Columns {
     fn to_f64_columns(&self, shape: &[usize], axes: &[usize]) -> Vec<Vec<f64>>;
 }
@@ -368,7 +369,7 @@ fn norms_neither_overflow_nor_underflow() -> Result<(), Error> {
         assert!((norm / (5.0 * unit) - 1.0).abs() < loss, "{unit}: {norm}");
         assert!((slope[0] - 0.6).abs() < loss && (slope[1] - 0.8).abs() < loss, "{unit}: {slope}");
     }
-    // A row of large, one of small, one of ordinary numbers, one of zeros.
+    // Rows of large numbers, small numbers, ordinary numbers and zeros.
     let x = array![[3e200, 4e200], [3e-200, 4e-200], [3.0, 4.0], [0.0, 0.0]];
     let norms = |x: Var| (x.norm_axes(&[1]), grad(|x: Var| x.norm_axes(&[1]).sum()).call(x));
     let (norms, slope): (Array1<f64>, Array2<f64>) = jit(norms).call(&x)?;
@@ -380,7 +381,7 @@ fn norms_neither_overflow_nor_underflow() -> Result<(), Error> {
 }
 
 #[test]
-fn norms_of_many_numbers_stand_every_range() -> Result<(), Error> {
+fn norms_of_many_numbers_handle_every_range() -> Result<(), Error> {
     for unit in [1e-320, 1e-170, 1.0, 1e170, 1e303] {
         let x = Array1::from_elem(10_000, unit);
         let (norm, slope): (f64, Array1<f64>) = jit(value_and_grad(Var::norm)).call(&x)?;
@@ -391,7 +392,7 @@ fn norms_of_many_numbers_stand_every_range() -> Result<(), Error> {
 }
 
 #[test]
-fn norms_pass_on_what_is_not_finite() -> Result<(), Error> {
+fn norms_of_non_finite_numbers_are_non_finite() -> Result<(), Error> {
     let norm = jit(Var::norm);
     assert_eq!(norm.call::<f64>(array![1.0, -INF])?, INF);
     assert!(norm.call::<f64>(array![1.0, f64::NAN])?.is_nan());

@@ -1,6 +1,6 @@
-//! What is exactly zero in a cotangent or tangent passes nothing on, whatever the partial derivative is: functions with
-//! infinite slopes, poles and ends of domains, passed on in every way there is, and left out in every way there is, in both
-//! modes and to third order. And where a value is NaN, so is the derivative.
+//! An exact zero in a cotangent or tangent propagates as zero, whatever the partial derivative is. Functions with
+//! infinite slopes, poles and domain ends are used in many ways, and masked in many ways, in both modes and up to third
+//! order. And where a value is NaN, so is the derivative.
 
 pub mod common;
 
@@ -14,10 +14,10 @@ use retrograd::{
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
-/// A way in which the result of a function is passed on.
+/// A way in which the result of a function is used.
 type Way = fn(&dyn Fn(Var) -> Var, Var) -> Var;
 
-/// Elements that count come first, and elements that are left out follow.
+/// The number of elements: those that count come first, and masked ones follow.
 const N: usize = 5;
 const N_GOOD: usize = 3;
 
@@ -38,7 +38,7 @@ fn wild() -> Vec<Wild> {
         wild("sqrt", |x| x.sqrt(), ABOVE, &[0.0, -1.0]),
         wild("rsqrt", |x| x.rsqrt(), ABOVE, &[0.0, -1.0]),
         wild("cbrt", |x| x.cbrt(), ABOVE, &[0.0, -0.0]),
-        // Above 1, where there is no pole, but 1000 to the power of 1000 is infinite.
+        // Above 1, where there is no pole, but large powers are infinite.
         wild("power", |x| (x.square() + 1.0).powf(x.square() + 1.0), INSIDE, &[-40.0, 1e3]),
         wild("ln", |x| x.ln(), ABOVE, &[0.0, -1.0]),
         wild("recip", |x| x.recip(), ABOVE, &[0.0, -0.0]),
@@ -55,7 +55,7 @@ fn wild() -> Vec<Wild> {
     ]
 }
 
-/// A constant vector whose elements differ.
+/// A constant vector with distinct elements.
 fn weights(n: usize) -> Var {
     Var::constant(vector((0..n).map(|k| 0.75 + 0.5 * k as f64 - 0.3 * (k * k) as f64).collect()))
 }
@@ -69,8 +69,8 @@ fn columns(y: Var, n: usize) -> Var {
     y.reshape(&[N, 1]).broadcast_to(&[N, n])
 }
 
-/// Ways in which a vector is passed on, without mixing elements that count with others. They also get the input, whose
-/// first element is one of those that count.
+/// Ways in which a vector is used without mixing elements that count with others. They also get the input, whose first
+/// element counts.
 fn ways() -> Vec<(&'static str, Way)> {
     vec![
         ("directly", |f, x| f(x)),
@@ -122,7 +122,7 @@ fn ways() -> Vec<(&'static str, Way)> {
     ]
 }
 
-/// Ways in which the elements that do not count are left out.
+/// Ways in which the elements that do not count are masked.
 fn masks() -> Vec<(&'static str, fn(Var) -> Var)> {
     fn counts() -> Var {
         Var::constant(Array::from_elements([N], (0..N).map(|k| k < N_GOOD).collect::<Vec<bool>>()).unwrap())
@@ -145,13 +145,13 @@ fn masks() -> Vec<(&'static str, fn(Var) -> Var)> {
     ]
 }
 
-/// The loss of what is left: its cotangent is no constant.
+/// The loss of the remaining elements, whose cotangent is not constant.
 fn loss(z: Var) -> Var {
     (z * z * weights(z.shape()[0])).sum()
 }
 
-/// All derivatives of a function of a vector to a number, to second order in every combination of modes, and to the third
-/// in some, contracted with constant directions.
+/// All derivatives of a scalar function of a vector, up to second order in every combination of modes, and to third
+/// order in some, contracted with constant directions.
 fn derivatives(graph: &Graph, x: &[f64], third: bool) -> Vec<(&'static str, Vec<f64>)> {
     let n = x.len();
     let input = vector(x.to_vec());
@@ -194,7 +194,7 @@ fn vector_function(n: usize, f: impl Fn(Var) -> Var) -> Graph {
     trace(|x: Var| f(x), (Type::new(DType::F64, [n]),)).unwrap()
 }
 
-/// The native code of a graph of which the last output is a derivative, optimized or not, gives the interpreter's bits.
+/// Checks that the last output of a graph, a derivative, has the interpreter's bits in native code, optimized or not.
 fn check_native(what: &str, graph: &Graph, inputs: &[Array]) {
     let expected = interpret::run(graph, inputs).unwrap();
     let optimized = optimize(graph).unwrap();
@@ -207,7 +207,7 @@ fn check_native(what: &str, graph: &Graph, inputs: &[Array]) {
     }
 }
 
-/// The derivatives with bad elements are those with good ones in their place, and 0 by the bad ones.
+/// Checks that derivatives with bad elements equal those with good ones in their position, and are 0 by the bad ones.
 fn check_left_out(what: &str, f: &dyn Fn(Var) -> Var, good: [f64; N_GOOD], bad: &[f64], third: bool) -> Vec<String> {
     let graph = vector_function(N, f);
     let others = |elements: &mut dyn Iterator<Item = f64>| good.into_iter().chain(elements.take(N - N_GOOD)).collect();
@@ -232,15 +232,15 @@ fn none_wrong(wrong: Vec<String>) {
 }
 
 #[test]
-fn what_is_left_out_leaves_no_nan_in_any_order_of_modes() {
+fn masked_elements_cause_no_nan_in_any_order_of_modes() {
     let mut wrong = Vec::new();
     for (i, wild) in wild().into_iter().enumerate() {
         for (j, (way, pass)) in ways().into_iter().enumerate() {
-            // Two masks for each pair, so that each of them meets each function and each way.
+            // Two masks for each pair, so that each mask is combined with each function and each way.
             for (position, (mask, left)) in masks().into_iter().enumerate().filter(|(k, _)| (i + j + k) % 3 == 0) {
                 let f = |x: Var| loss(left(pass(&wild.f, x)));
                 let what = format!("{} {way} {mask}", wild.name);
-                // The third order of some, so that each way and each mask is among them.
+                // Third order for some combinations, so that each way and each mask is included.
                 let third = (wild.name.len() + way.len() + position) % 6 == 0;
                 wrong.extend(check_left_out(&what, &f, wild.good, wild.bad, third));
             }
@@ -272,9 +272,9 @@ fn weights_of(n: usize) -> Array {
     vector((0..n).map(|k| 0.5 + k as f64).collect())
 }
 
-/// Functions whose composition leaves out what lies outside of a domain: derivatives of all orders there are 0.
+/// Functions whose composition masks values outside of a domain: derivatives of all orders there are 0.
 #[test]
-fn compositions_that_leave_out_by_value() {
+fn compositions_that_mask_by_value() {
     let cases: [(&str, fn(Var) -> Var, &[f64]); 9] = [
         ("acos of clamp", |x| x.clamp(-1.0, 1.0).acos(), &[2.0, -3.0]),
         ("asin of min and max", |x| x.min(1.0).max(-1.0).asin(), &[2.0, -3.0]),
@@ -303,7 +303,7 @@ fn compositions_that_leave_out_by_value() {
     none_wrong(wrong);
 }
 
-/// A graph of a function of a vector, and what its Hessian is in all orders of modes.
+/// Checks the Hessian of a function of a vector in all combinations of modes.
 #[track_caller]
 fn check_hessian(name: &str, f: fn(Var) -> Var, x: &[f64], expected: &[&[f64]]) {
     let n = x.len();
@@ -354,8 +354,8 @@ fn hessians_at_kinks_agree_in_all_orders_of_modes() {
     check_hessian("powf", |x| x.powf(2.0).sum(), &[0.0, 0.0], &[&[2.0, 0.0], &[0.0, 2.0]]);
 }
 
-/// The powers of 0 have their limits as derivatives in regions, too: of `x + x² + x³ + x⁴` at 0 the derivatives are 1, 2, 6
-/// and 24.
+/// The derivatives of powers at 0 are their limits, also in regions: those of `x + x² + x³ + x⁴` at 0 are 1, 2, 6 and
+/// 24.
 #[test]
 fn powers_of_zero_in_regions() {
     let exponents = || weights_from(vec![1.0, 2.0, 3.0, 4.0]);
@@ -392,8 +392,8 @@ fn weights_from(elements: Vec<f64>) -> Var {
     Var::constant(vector(elements))
 }
 
-/// Operations that are linear in an operand, whose derivative by it has nothing to do with its value; and those whose
-/// derivative is 0 wherever there is one. By slot.
+/// Operations that are linear in an operand, so that the derivative by it does not depend on its value; and those whose
+/// derivative is 0 everywhere. By slot.
 const LINEAR: [(&str, &[usize]); 18] = [
     ("add", &[0, 1]),
     ("sub", &[0, 1]),
@@ -415,11 +415,11 @@ const LINEAR: [(&str, &[usize]); 18] = [
     ("xlog1py", &[0]),
 ];
 
-/// Numbers on either side of every end of a domain.
+/// Numbers on both sides of every domain end.
 const POINTS: [f64; 14] = [NAN, -INF, -1e3, -2.0, -1.5, -1.0, -0.25, 0.0, 0.25, 1.0, 1.5, 2.0, 1e3, INF];
 
 #[test]
-fn where_the_value_is_nan_the_derivative_is() {
+fn derivatives_are_nan_where_values_are() {
     let mut wrong = Vec::new();
     for (name, _, examples) in retrograd::op::Op::table() {
         let Some(sample) = examples.samples.iter().find(|sample| {
@@ -443,7 +443,7 @@ fn where_the_value_is_nan_the_derivative_is() {
         for slot in (0..n).filter(|slot| !linear.contains(slot) && types[*slot].dtype == DType::F64) {
             let graph = graph_of(&sample.op, &types);
             let ones = vector(vec![1.0; rows.len()]);
-            // Some functions have no derivative by a parameter, which is an error.
+            // A few functions have no derivative by a parameter, which is an error.
             let Ok(reverse) = differentiate::vjp_of(&graph, &[0], &[slot]) else { continue };
             let forward = differentiate::jvp_of(&graph, &[0], &[slot]).unwrap();
             let y = floats(&interpret::run(&graph, &operands).unwrap()[0]);
@@ -464,9 +464,9 @@ fn where_the_value_is_nan_the_derivative_is() {
     none_wrong(wrong);
 }
 
-/// Reductions to an extreme, and what is made of reductions.
+/// Maxima and minima, and functions based on reductions.
 #[test]
-fn nan_goes_through_reductions() {
+fn nan_propagates_through_reductions() {
     let reductions: [(&str, fn(Var) -> Var); 12] = [
         ("max_all", |x| x.max_all()),
         ("min_all", |x| x.min_all()),
@@ -491,11 +491,11 @@ fn nan_goes_through_reductions() {
                 _ => &[true; 3],
             };
             let is_nan: Vec<bool> = got.iter().map(|x| x.is_nan()).collect();
-            // The input is taken for finite, so that a plain product of it with the tangent 0 may be NaN, too.
+            // The input is assumed to be finite, so a plain product with the tangent 0 may be NaN, too.
             assert!((0..3).all(|k| is_nan[k] || !expected[k]), "{name} {mode}: {got:?}");
         }
     }
-    // What is not asked for stays 0.
+    // Derivatives of other rows stay 0.
     let rows = vector_function(6, |x| {
         let largest = x.reshape(&[2, 3]).reduce_max(&[1]);
         largest.index(0) * 3.0
@@ -506,7 +506,7 @@ fn nan_goes_through_reductions() {
     }
 }
 
-/// Strong zeros cost something, and code without poles pays nothing: its gradients hold plain products only.
+/// Strong zeros have a cost, which code without poles does not pay: its gradients contain plain products only.
 #[test]
 fn ordinary_code_keeps_plain_products() {
     let gradients: [(&str, fn(Var) -> Var); 8] = [
@@ -534,10 +534,10 @@ fn ordinary_code_keeps_plain_products() {
     assert_eq!(floats(&outputs[1]), [0.0, 0.25]);
 }
 
-/// In higher orders, the zeros of what was a cotangent or tangent are strong, and those of data are not: products with data
-/// stay plain, and those of matrices whole, whatever they are multiplied with.
+/// In higher orders, zeros of former cotangents and tangents are strong, and zeros of data are not: products with data
+/// stay plain, and matrix products are not split, whatever the other factor is.
 #[test]
-fn zeros_of_data_are_no_zeros_of_derivatives() {
+fn zeros_of_data_are_not_strong() {
     let data = Type::new(DType::F64, [7, 3]);
     let loss = |w: Var, x: Var| -(0.5 * (x.dot(w).tanh() + 1.0)).ln().sum();
     let graph = trace(loss, (Type::new(DType::F64, [3]), data.clone())).unwrap();
@@ -557,7 +557,7 @@ fn zeros_of_data_are_no_zeros_of_derivatives() {
     }
 }
 
-/// A zero that a derivative began with passes nothing on, though it is an input like others.
+/// A zero seed of a derivative propagates as zero, although it is an input like any other.
 #[test]
 fn zeros_of_seeds_are_strong() {
     let slope = |x: Var, t: Var| retrograd::jvp(|x: Var| x * x).call(x, t).1.sqrt();

@@ -1,4 +1,4 @@
-//! A series, a valley, an elementwise chain, and an ordinary differential equation.
+//! A series, the Rosenbrock function, an elementwise chain, and an ordinary differential equation.
 
 use std::array;
 use std::error::Error;
@@ -8,7 +8,7 @@ use retrograd::{Var, fori_loop, while_loop};
 
 use crate::rig::{Case, Rig, What, types};
 
-/// The sine by as many terms of its series as matter.
+/// The sine by its series, up to the first negligible term.
 fn taylor_sine(x: Var) -> Var {
     let step = |(ans, term, i): (Var, Var, Var)| {
         let term = -term * x * x / ((2.0 * i + 3.0) * (2.0 * i + 2.0));
@@ -29,7 +29,7 @@ fn chain(x: Var) -> Var {
     (x.tanh() * (-x * x).exp() + x.sin() / (1.0 + x * x)).sum()
 }
 
-/// Where prey and predators are after so many steps of Runge and Kutta's method, squared.
+/// The sum of squares of the populations after `steps` Runge–Kutta steps of the Lotka–Volterra equations.
 fn lotka_volterra(steps: usize) -> impl Fn(Var) -> Var + Copy {
     const DT: f64 = 0.01;
     move |p| {
@@ -47,7 +47,7 @@ fn lotka_volterra(steps: usize) -> impl Fn(Var) -> Var + Copy {
     }
 }
 
-/// The rig writes its scalar as a vector of one.
+/// The rig stores the scalar as a vector with one element.
 pub fn measure_taylor_sine(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let [x] = rig.args()?;
     let scalar = x.reshape(&Shape::scalar()).ok_or_else(|| format!("x must be one number, but is {}", x.ty()))?;
@@ -56,7 +56,7 @@ pub fn measure_taylor_sine(rig: &Rig) -> Result<(), Box<dyn Error>> {
     Case::new(rig, "while_loop", inputs).scalar(taylor_sine, &types, 1, &[What::ValueAndGrad])
 }
 
-/// The rig asks for second derivatives at one size, and for first ones at all others.
+/// The rig measures second derivatives for one size, and first derivatives for all others.
 pub fn measure_rosenbrock(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let [x] = rig.args()?;
     let whats: &[What] = if x.size() == 100 { &[What::Hvp, What::Hessian] } else { &[What::ValueAndGrad] };

@@ -14,7 +14,7 @@ fn logistic_regression(w: Var, x: Var, t: Var) -> Var {
     -(p * t + (1.0 - p) * (1.0 - t)).ln().sum()
 }
 
-/// The cross entropy of a perceptron of three layers.
+/// The cross entropy of a three-layer perceptron.
 fn mlp([first, second, last]: [(Var, Var); 3], x: Var, labels: Var) -> Var {
     let affine = |x: Var, (w, b): (Var, Var)| x.dot(w) + b;
     let hidden = affine(affine(x, first).tanh(), second).tanh();
@@ -25,8 +25,8 @@ fn mlp([first, second, last]: [(Var, Var); 3], x: Var, labels: Var) -> Var {
 /// The log likelihood of points `x` under a mixture of Gaussians, with a Wishart prior (ADBench's `gmm`).
 ///
 /// The inverse square root of a component's covariance is a lower triangular matrix Q. Its entries are in `icf`: the
-/// logarithms of the diagonal, then what is below it, column by column. Q (x - μ) is had as Q x - Q μ, so that all points
-/// meet all components in one product of matrices.
+/// logarithms of the diagonal, then the entries below it, column by column. Q (x - μ) is computed as Q x - Q μ, so that
+/// one matrix product handles all points and components.
 fn mixture(alphas: Var, means: Var, icf: Var, x: Var, prior: Var) -> Var {
     let (n, d) = (x.shape()[0] as f64, x.shape()[1]);
     let [gamma, m, constant] = array::from_fn(|k| prior.index(k));
@@ -47,8 +47,8 @@ fn mixture(alphas: Var, means: Var, icf: Var, x: Var, prior: Var) -> Var {
     constant + main.logsumexp(&[1]).sum() - n * alphas.logsumexp(&[0]) + wishart
 }
 
-/// The mean square of what a recurrent network tells over time. The inputs meet their weights before the loop, at all times
-/// at once.
+/// The mean square of the outputs of a recurrent network (LSTM) over time. The inputs are multiplied by their weights
+/// before the loop, for all times at once.
 fn lstm(wx: Var, wh: Var, b: Var, xs: Var) -> Var {
     let [times, batch, width] = [xs.shape()[0], xs.shape()[1], wh.shape()[0]];
     let zero = Var::zeros([batch, width]);
@@ -62,7 +62,7 @@ fn lstm(wx: Var, wh: Var, b: Var, xs: Var) -> Var {
     squares.sum() / (times * batch * width) as f64
 }
 
-/// One layer of the diagonal network: for each gate a vector of weights and one of biases.
+/// One layer of the diagonal network: for each gate, a vector of weights and a vector of biases.
 type Gates = [(Var, Var); 4];
 
 /// The loss of a network of LSTM layers with diagonal weights that predicts the next character (ADBench's `lstm`).
@@ -94,7 +94,7 @@ fn diagonal_lstm(main: Var, extra: Var, state: Var, text: Var) -> Var {
     -likelihoods.sum() / (width * (n - 1)) as f64
 }
 
-/// The rig asks for second derivatives of the small one.
+/// The rig measures second derivatives of the small problem.
 pub fn measure_logistic_regression(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let ([w], [x, t]) = (rig.args()?, rig.consts()?);
     let whats = [What::ValueAndGrad, What::Hvp, What::Hessian];
@@ -112,7 +112,7 @@ pub fn measure_mlp(rig: &Rig) -> Result<(), Box<dyn Error>> {
     Case::new(rig, "", [&args[..], &consts].concat()).scalar(mlp, &types, 6, &[What::ValueAndGrad])
 }
 
-/// The rig's second constant tells JAX where the entries of a triangle go; here that is said in code.
+/// The rig's second constant has the positions of a triangle's entries for JAX; here they are part of the code.
 pub fn measure_mixture(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let ([alphas, means, icf], [x, _, prior]) = (rig.args()?, rig.consts()?);
     let inputs = vec![alphas, means, icf, x, prior];

@@ -1,20 +1,21 @@
-//! retrograd beside its peers: the workloads of a measuring rig that runs them on other systems of differentiation.
+//! retrograd compared with its peers: the workloads of a measuring rig that runs them on other differentiation systems.
 //!
-//! `peers WORKLOAD FOLDER SECONDS` measures one workload and prints a JSON line for each of its functions, and another for
-//! what it took to compile it; for a workload that it does not know it prints nothing. The folder holds the inputs, as the
-//! rig writes them: `manifest.json` with shapes and dtypes, and the raw arrays.
+//! `peers WORKLOAD FOLDER SECONDS` measures one workload and prints a JSON line for each of its functions, and another
+//! for its compilation; for an unknown workload it prints nothing. The folder contains the inputs, as the rig writes
+//! them: `manifest.json` with shapes and dtypes, and the raw arrays.
 //!
-//! Every workload is written as a user would write it, from the public API alone. What the rig treats as data is an input
-//! of the compiled function, not a constant in it; but a hand is also posed in a second way, with all but its angles as
-//! numbers in the code, as CasADi poses it.
+//! Every workload is written as a user would write it, with the public API only. What the rig treats as data is an
+//! input of the compiled function, not a constant. The hand also has a second variant, in which everything but its
+//! angles is a number in the code, as for CasADi.
 //!
 //! # What is measured
-//! - A call is [`Program::call_into`](retrograd::Program::call_into) with buffers that are used again, or `call_scalars`
-//!   where all inputs and outputs are scalars: its median over samples of at least 2 ms.
-//! - `compile` goes from the Rust function to something that can be called, once, in a process that has compiled a trivial
-//!   function before, as the rig does for its peers. `trace_s`, `differentiate_s`, `optimize_s` and `compile_s` are its parts.
-//!   Where a derivative is taken inside of the traced function, `trace_s` covers both, and `differentiate_s` is null.
-//! - `result_value` and `result_checksum` tell wrong results from fast ones.
+//! - A call is [`Program::call_into`](retrograd::Program::call_into) with reused buffers, or `call_scalars` if all
+//!   inputs and outputs are scalars: its median over samples of at least 2 ms.
+//! - `compile` is the time from the Rust function to a callable program, measured once, in a process that has compiled
+//!   a trivial function before, as the rig does for its peers. `trace_s`, `differentiate_s`, `optimize_s` and
+//!   `compile_s` are its parts. If a derivative is taken within the traced function, `trace_s` covers both, and
+//!   `differentiate_s` is null.
+//! - `result_value` and `result_checksum` reveal wrong results.
 
 mod curves;
 mod learning;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures a workload by the family that its name begins with.
+/// Measures a workload of the family that its name begins with.
 fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>> {
     let family = workload.split('_').next().unwrap_or(workload);
     let measure: fn(&Rig) -> Result<(), Box<dyn Error>> = match family {

@@ -1,4 +1,5 @@
-//! The rig's side: inputs from files, the rules of timing and of checksums, and a JSON line for each measurement.
+//! The interface to the rig: inputs from files, the rules of timing and of checksums, and a JSON line for each
+//! measurement.
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +14,7 @@ use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Tree, Type};
 use retrograd::{Arg, Graph, Program, Var, differentiate, hessian, trace};
 use serde_json::{Value, json};
 
-/// What is computed.
+/// The quantity that is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// The function itself.
@@ -40,7 +41,7 @@ impl What {
     }
 }
 
-/// One workload: its inputs, and how long to measure.
+/// One workload: its inputs, and the time budget.
 pub struct Rig {
     workload: String,
     folder: PathBuf,
@@ -57,7 +58,7 @@ impl Rig {
         let path = folder.join("manifest.json");
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let manifest = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        // What the first compilation of a process does once is not part of any workload.
+        // The one-time cost of the first compilation in a process is not part of a workload.
         Program::compile(&trace(|x: Var| x + 1.0, (DType::F64,))?)?;
         Ok(Rig { workload: workload.to_string(), folder, manifest, budget })
     }
@@ -72,7 +73,7 @@ impl Rig {
         self.arrays("const")
     }
 
-    /// One array by the name of its file.
+    /// An array by the name of its file.
     pub fn array(&self, file: &str) -> Result<Array, Box<dyn Error>> {
         let of_file = |entry: &&Value| entry["file"] == file;
         let entries = self.manifest["arrays"].as_array();
@@ -90,14 +91,14 @@ impl Rig {
         array.ok_or_else(|| format!("{file}: {} bytes do not fill the shape of the manifest", bytes.len()).into())
     }
 
-    /// A whole number of the manifest.
+    /// An integer of the manifest.
     pub fn integer(&self, key: &str) -> Result<usize, Box<dyn Error>> {
         let number = self.manifest[key].as_u64().and_then(|x| usize::try_from(x).ok());
         number.ok_or_else(|| format!("the manifest has no {key}").into())
     }
 
-    /// A list of whole numbers of the manifest, `None` where they are negative.
-    pub fn places(&self, key: &str) -> Result<Vec<Option<usize>>, Box<dyn Error>> {
+    /// A list of integers of the manifest; `None` for negative ones.
+    pub fn positions(&self, key: &str) -> Result<Vec<Option<usize>>, Box<dyn Error>> {
         let list = self.manifest[key].as_array().ok_or(format!("the manifest has no {key}"))?;
         Ok(list.iter().map(|x| x.as_u64().and_then(|x| usize::try_from(x).ok())).collect())
     }
@@ -122,16 +123,16 @@ fn integers(list: &Value) -> Option<Vec<usize>> {
     list.as_array()?.iter().map(|x| usize::try_from(x.as_u64()?).ok()).collect()
 }
 
-/// The rows of an array at those places.
-pub fn gather(array: &Array, places: &Array) -> Result<Array, Box<dyn Error>> {
-    let (elements, places) = (floats(array), places.as_slice::<i64>().ok_or("places must be integers")?);
+/// The rows of an array at the given positions.
+pub fn gather(array: &Array, positions: &Array) -> Result<Array, Box<dyn Error>> {
+    let (elements, positions) = (floats(array), positions.as_slice::<i64>().ok_or("positions must be integers")?);
     let mut shape = array.shape().to_vec();
     let width: usize = shape[1..].iter().product();
     let row = |&place: &i64| {
         let start = width * usize::try_from(place).ok()?;
         elements.get(start..start + width)
     };
-    let rows = places.iter().map(row).collect::<Option<Vec<&[f64]>>>().ok_or("a place is out of range")?;
+    let rows = positions.iter().map(row).collect::<Option<Vec<&[f64]>>>().ok_or("a position is out of range")?;
     shape[0] = rows.len();
     Ok(Array::from_elements(shape, rows.concat()).expect("bug: rows of one width"))
 }
@@ -141,7 +142,7 @@ pub fn types(arrays: &[Array]) -> Tree<Type> {
     Tree::Tuple(arrays.iter().map(|array| Tree::Leaf(array.ty())).collect())
 }
 
-/// One function of a workload, and derivatives of it, at the same inputs.
+/// One function of a workload and its derivatives, at the same inputs.
 pub struct Case<'a> {
     rig: &'a Rig,
     variant: &'static str,
@@ -155,8 +156,8 @@ impl<'a> Case<'a> {
         Case { rig, variant, inputs, value: None }
     }
 
-    /// Measures a function of one scalar value, and derivatives of its traced graph by its first inputs. The Hessian, which
-    /// is a loop of passes for a long argument, is that of the function itself.
+    /// Measures a scalar function, and derivatives of its traced graph by its first inputs. The Hessian, which is a
+    /// loop of passes for a long argument, is that of the function itself.
     pub fn scalar<F, Args>(
         &mut self,
         f: F,
@@ -198,7 +199,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Measures a function as it stands, whose first outputs are the value, and those behind them the derivatives.
+    /// Measures a function whose first outputs are the value, followed by the derivatives, without transforming it.
     pub fn traced<F, Args>(
         &mut self,
         what: What,
@@ -228,14 +229,14 @@ impl<'a> Case<'a> {
         n_values: usize,
     ) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
-        // The compilers of C contract products and sums unless told otherwise; here one asks for it.
+        // C compilers contract products and sums by default; here a pass does so.
         let optimized = (pass("fma")?.run)(&optimize(graph)?)?;
         let optimize_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let n_optimized = optimized.n_ops();
         let program = Program::compile_tiered(optimized)?;
         let compile_s = start.elapsed().as_secs_f64();
-        // Calls are measured as they are from the second on that better code takes to compile.
+        // Calls are measured after the optimized tier has been compiled.
         while !program.is_final() {
             thread::yield_now();
         }
@@ -266,7 +267,7 @@ fn without_value(mut graph: Graph) -> Graph {
     let outputs = graph.outputs().to_vec();
     graph.clear_outputs();
     for output in &outputs[1..] {
-        graph.add_output(output.name.clone(), output.value).expect("bug: an output that was one before");
+        graph.add_output(output.name.clone(), output.value).expect("bug: an invalid output of a valid graph");
     }
     graph
 }
@@ -288,7 +289,7 @@ struct Time {
     inner: usize,
 }
 
-/// Times calls of a program, and gives what it returns.
+/// Times calls of a program, and returns its outputs.
 fn time_calls(program: &Program, inputs: &[Array], budget: f64) -> Result<(Time, Vec<Array>), retrograd::Error> {
     let mut outputs: Vec<Array> = program.outputs().iter().map(|(_, ty)| Array::zeros(ty)).collect();
     let time = if program.scalars_only() {

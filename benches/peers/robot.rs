@@ -1,4 +1,4 @@
-//! An arm of seven joints: where its hand is, and what torques it takes to move it; plain scalar Rust, generic over
+//! An arm with seven joints: the position of its hand, and the torques for a motion; plain scalar Rust, generic over
 //! [`Float`].
 
 use std::array;
@@ -12,14 +12,14 @@ use crate::rig::{Case, Rig, What};
 
 const N: usize = 7;
 const GRAVITY: f64 = 9.81;
-/// The way from joint to joint, along the common normal and along the axis.
+/// The distances from joint to joint, along the common normal and along the axis.
 const LENGTHS: [f64; N] = [0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088];
 const OFFSETS: [f64; N] = [0.333, 0.0, 0.316, 0.0, 0.384, 0.0, 0.0];
-/// Axes of neighbors are parallel or at right angles.
+/// Axes of adjacent joints are parallel or perpendicular.
 const TWISTS: [Twist; N] =
     [Twist::None, Twist::Back, Twist::Forth, Twist::Forth, Twist::Back, Twist::Forth, Twist::Forth];
 
-/// A rotation about the axis x by no or a right angle.
+/// A rotation about the x axis by 0 or ±90 degrees.
 #[derive(Clone, Copy)]
 enum Twist {
     None,
@@ -45,7 +45,7 @@ impl Twist {
     }
 }
 
-/// The rotation from the frame of a link to that before it: by the angle of the joint, then by the twist.
+/// The rotation from the frame of a link to the previous one: by the angle of the joint, then by the twist.
 #[derive(Clone, Copy)]
 struct Rotation<T> {
     sin: T,
@@ -69,13 +69,13 @@ impl<T: Float> Rotation<T> {
     }
 }
 
-/// The place of a joint in the frame before it.
+/// The position of a joint in the previous frame.
 fn place<T: Float>(joint: usize) -> [T; 3] {
     let [_, y, z] = TWISTS[joint].apply([0.0, 0.0, OFFSETS[joint]]);
     [LENGTHS[joint], y, z].map(number)
 }
 
-/// The place of the hand, then the rows of its rotation.
+/// The position of the hand, then the rows of its rotation.
 fn kinematics<T: Float>(q: [T; N]) -> [T; 12] {
     let zero = T::zero();
     let mut p = [zero; 3];
@@ -88,7 +88,7 @@ fn kinematics<T: Float>(q: [T; N]) -> [T; 12] {
     array::from_fn(|k| if k < 3 { p[k] } else { rows[k / 3 - 1][k % 3] })
 }
 
-/// What a link weighs, and where.
+/// The mass and inertia of a link.
 struct Body {
     mass: f64,
     center: [f64; 3],
@@ -124,8 +124,8 @@ fn uniform(name: &str, low: f64, high: f64) -> impl Fn(usize) -> f64 {
     }
 }
 
-/// The torques that give the joints these accelerations at these velocities, by Newton's and Euler's equations: motion is
-/// handed from link to link outwards, and forces are handed back.
+/// The torques that cause these accelerations at these velocities, by the Newton–Euler recursion: motion is propagated
+/// outward from link to link, and forces are propagated back.
 fn torques<T: Float>(bodies: &[Body; N], q: [T; N], velocity: [T; N], acceleration: [T; N]) -> [T; N] {
     let zero = T::zero();
     let (mut w, mut dw, mut a) = ([zero; 3], [zero; 3], [zero, zero, number(GRAVITY)]);
@@ -160,7 +160,7 @@ fn torques<T: Float>(bodies: &[Body; N], q: [T; N], velocity: [T; N], accelerati
     torques
 }
 
-/// The acceleration of a point that is `r` away in a frame that turns.
+/// The acceleration of a point at offset `r` in a rotating frame.
 fn moved<T: Float>(a: [T; 3], w: [T; 3], dw: [T; 3], r: [T; 3]) -> [T; 3] {
     add(add(a, cross(dw, r)), cross(w, cross(w, r)))
 }
@@ -181,7 +181,7 @@ fn cross<T: Float>(x: [T; 3], y: [T; 3]) -> [T; 3] {
     [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
 }
 
-/// One scalar for each element of the rig's only argument, and their types: a function of so many numbers.
+/// One scalar for each element of the rig's only argument, and their types.
 fn numbers(rig: &Rig) -> Result<(Vec<Array>, Tree<Type>), Box<dyn Error>> {
     let [x] = rig.args()?;
     let scalars: Vec<Array> = x.elements().map(Array::from_scalar).collect();
@@ -196,7 +196,7 @@ pub fn measure_kinematics(rig: &Rig) -> Result<(), Box<dyn Error>> {
     case.traced(What::Jacobian, jacobian(kinematics::<Var>), &types, 0)
 }
 
-/// The scalar function is half the sum of the torques' squares.
+/// The scalar function is half the sum of the squared torques.
 pub fn measure_dynamics(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let bodies = Body::all();
     let (inputs, types) = numbers(rig)?;

@@ -7,8 +7,8 @@ use retrograd::{Var, jacobian, map};
 
 use crate::rig::{Case, Rig, What, floats, gather, types};
 
-/// How far off an observation is: of a camera (rotation, center, focal length, principal point, two coefficients of radial
-/// distortion), a point, and a weight, 15 numbers together.
+/// The residual of an observation by a camera (rotation, center, focal length, principal point, two coefficients of
+/// radial distortion) of a point, with a weight; these are 15 numbers.
 fn observation(p: &[Var], feature: Var) -> [Var; 2] {
     let [rotation, center, point] = [0, 3, 11].map(|k| [p[k], p[k + 1], p[k + 2]]);
     let (focal, principal, distortion, w) = (p[6], [p[7], p[8]], [p[9], p[10]], p[14]);
@@ -19,7 +19,7 @@ fn observation(p: &[Var], feature: Var) -> [Var; 2] {
     array::from_fn(|i| w * (u[i] * scale * focal + principal[i] - feature.index(i)))
 }
 
-/// Rodrigues' formula: a vector turned about the direction of another, by its length.
+/// Rodrigues' formula: rotates a vector about the direction of `by`, by an angle equal to its length.
 fn turn(by: [Var; 3], x: [Var; 3]) -> [Var; 3] {
     let angle = dot(by, by).sqrt();
     let (sin, cos) = angle.sin_cos();
@@ -58,7 +58,7 @@ fn reprojection_blocks(cameras: Var, points: Var, w: Var, features: Var) -> (Var
     (residuals, blocks, -2.0 * w)
 }
 
-/// Which camera and which point an observation is of is settled before: it is the same at every call.
+/// The camera and the point of each observation are the same in every call, so they are gathered before.
 pub fn measure_bundle_adjustment(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let ([cameras, points, w], [of_camera, of_point, features]) = (rig.args()?, rig.consts()?);
     let inputs = vec![gather(&cameras, &of_camera)?, gather(&points, &of_point)?, w, features];
@@ -68,10 +68,10 @@ pub fn measure_bundle_adjustment(rig: &Rig) -> Result<(), Box<dyn Error>> {
     case.traced(What::Jacobian, reprojection_blocks, &types, 1)
 }
 
-/// A rotation or the like in its first three columns, and a shift in the last.
+/// A linear map in its first three columns, and a translation in the last.
 type Affine = [[Var; 4]; 3];
 
-/// One after the other: first `b`, then `a`.
+/// The composition: first `b`, then `a`.
 fn compose(a: &Affine, b: &Affine) -> Affine {
     a.map(|row| {
         array::from_fn(|k| {
@@ -97,8 +97,8 @@ struct Skeleton<'a> {
 }
 
 impl Skeleton<'_> {
-    /// Where bones bring what lies at rest around them, from 4 angles for each finger: its second bone turns about two
-    /// axes, those after it about one.
+    /// The transformations of the bones from their rest positions, given 4 angles for each finger: its second bone
+    /// turns about two axes, the following bones about one.
     fn transforms(self, angles: &[Var], relative: Var, rest: Var) -> Vec<Affine> {
         let (relative, rest) = (relative.flatten(), rest.flatten());
         let affine = |x: Var, bone: usize| -> Affine {
@@ -114,7 +114,7 @@ impl Skeleton<'_> {
     }
 }
 
-/// `a` after a bone has turned about its joint, if it has one.
+/// `a` composed with the rotation of a bone about its joint, if it has one.
 fn after_joint(mut a: Affine, bone: usize, angles: &[Var]) -> Affine {
     if let Some((finger, joint)) = joint(bone) {
         let angles = &angles[4 * finger..];
@@ -132,46 +132,47 @@ fn joint(bone: usize) -> Option<(usize, usize)> {
     (finger < 5 && joint < 3).then_some((finger, joint))
 }
 
-/// Where the rotation of the whole hand turns the axes.
+/// The axes, rotated by the rotation of the whole hand.
 fn turned_axes(theta: &[Var]) -> [[Var; 3]; 3] {
     let axis = |k: usize| array::from_fn(|i| Var::from(f64::from(u8::from(i == k))));
     [0, 1, 2].map(|k| turn([theta[0], theta[1], theta[2]], axis(k)))
 }
 
-/// How far the vertices of a hand's skin are from the points that were seen of them: `theta` is a rotation and a shift of
-/// the whole hand, then the angles of its fingers. Vertices follow several bones, by weights.
+/// The offsets from the vertices of a hand's skin to the observed points. `theta` is a rotation and a translation of
+/// the whole hand, followed by the angles of its fingers. Vertices follow several bones, with weights.
 fn skin(skeleton: Skeleton<'_>, theta: &[Var], [relative, rest, base, weights, points]: [Var; 5]) -> Var {
     let transforms = skeleton.transforms(&theta[6..], relative, rest);
     let columns = turned_axes(theta);
-    let off = |(base, weights, point): (Var, Var, Var)| {
+    let offset = |(base, weights, point): (Var, Var, Var)| {
         let (base, weights) = (base.unstack(0), weights.unstack(0));
         let posed: [Var; 3] = array::from_fn(|i| {
             let blended = |k: usize| weights.iter().zip(&transforms).map(|(&w, bone)| w * bone[i][k]).sum::<Var>();
             let along = |k: usize| base[k] * blended(k);
             along(0) + along(1) + along(2) + along(3)
         });
-        let offs: [Var; 3] = array::from_fn(|i| {
+        let offsets: [Var; 3] = array::from_fn(|i| {
             let turned = columns[0][i] * posed[0] + columns[1][i] * posed[1] + columns[2][i] * posed[2];
             point.index(i) - (turned + theta[3 + i])
         });
-        Var::stack(&offs, 0)
+        Var::stack(&offsets, 0)
     };
-    map((base, weights, points), off).flatten()
+    map((base, weights, points), offset).flatten()
 }
 
-/// What is known of a hand before its pose, as numbers: those that are zero are not in the graph.
+/// The data of a hand that do not depend on its pose, as numbers: zeros are not in the graph.
 struct Hand<'a> {
     parents: &'a [Option<usize>],
     relative: &'a [f64],
     rest: &'a [f64],
-    /// For each point that was seen, the bones that its vertex follows, with the vertex at rest times their weight.
+    /// For each observed point, the bones that its vertex follows, with the rest position of the vertex times their
+    /// weight.
     vertices: Vec<Vec<(usize, [f64; 4])>>,
     points: &'a [f64],
 }
 
 impl Hand<'_> {
-    /// How far the vertices are from the points, as [`skin`] gives it.
-    fn off(&self, theta: &[Var]) -> Var {
+    /// The offsets from the vertices to the points, as in [`skin`].
+    fn offset(&self, theta: &[Var]) -> Var {
         let (mut posed, mut transforms) = (Vec::<Affine>::new(), Vec::new());
         for (bone, &parent) in self.parents.iter().enumerate() {
             let still = array::from_fn(|i| array::from_fn(|k| Var::from(f64::from(u8::from(i == k)))));
@@ -181,7 +182,7 @@ impl Hand<'_> {
             transforms.push(compose_numbers(&own, &self.rest[16 * bone..]));
         }
         let columns = turned_axes(theta);
-        let offs = self.vertices.iter().zip(self.points.chunks_exact(3)).flat_map(|(bones, point)| {
+        let offsets = self.vertices.iter().zip(self.points.chunks_exact(3)).flat_map(|(bones, point)| {
             let posed: [Var; 3] = array::from_fn(|i| {
                 bones.iter().map(|(bone, vertex)| combination(vertex.iter().copied(), transforms[*bone][i])).sum()
             });
@@ -190,11 +191,11 @@ impl Hand<'_> {
                 point[i] - (turned + theta[3 + i])
             })
         });
-        Var::stack(&offs.collect::<Vec<Var>>(), 0)
+        Var::stack(&offsets.collect::<Vec<Var>>(), 0)
     }
 }
 
-/// What numbers make of variables, without those that are zero.
+/// A linear combination of variables, without zero coefficients.
 fn combination(numbers: impl Iterator<Item = f64>, x: [Var; 4]) -> Var {
     numbers.zip(x).filter(|(number, _)| *number != 0.0).map(|(number, x)| number * x).sum()
 }
@@ -203,10 +204,10 @@ fn compose_numbers(a: &Affine, b: &[f64]) -> Affine {
     a.map(|row| array::from_fn(|k| combination((0..4).map(|j| b[4 * j + k]), row)))
 }
 
-/// Only the vertices that were seen are posed: their rows are picked before, once and for all.
+/// Only observed vertices are transformed: their rows are selected before.
 pub fn measure_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let ([theta], [relative, rest, base, weights, points, vertices]) = (rig.args()?, rig.consts()?);
-    let parents = rig.places("parents")?;
+    let parents = rig.positions("parents")?;
     let skeleton = Skeleton { parents: &parents };
     let n_points = points.shape()[0];
     let inputs = vec![theta, relative, rest, gather(&base, &vertices)?, gather(&weights, &vertices)?, points];
@@ -214,7 +215,7 @@ pub fn measure_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let residuals = |theta: Var, relative: Var, rest: Var, base: Var, weights: Var, points: Var| {
         skin(skeleton, &theta.unstack(0), [relative, rest, base, weights, points])
     };
-    // By angles one by one, so that it is known of which bones each has a say. The columns come one upon the other.
+    // With each angle as a scalar, so that it is known which bones it affects. The columns are concatenated.
     let derivatives = |theta: Var, relative: Var, rest: Var, base: Var, weights: Var, points: Var| {
         let data = [relative, rest, base, weights, points];
         let columns = jacobian(|theta: Vec<Var>| skin(skeleton, &theta, data)).call(theta.unstack(0));
@@ -223,14 +224,14 @@ pub fn measure_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let mut case = Case::new(rig, "", inputs);
     case.traced(What::Primal, residuals, &types, 1)?;
     case.traced(What::Jacobian, derivatives, &types, 1)?;
-    // More points make more code than it pays to compile; CasADi is not tried with them, either.
+    // With more points, compiling the large code does not pay offset; CasADi is not measured with them, either.
     if n_points <= 400 { measure_known_hand(rig) } else { Ok(()) }
 }
 
-/// The same where all but the pose is numbers in the code.
+/// The variant in which everything but the pose is a number in the code.
 fn measure_known_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let ([theta], [relative, rest, base, weights, points, vertices]) = (rig.args()?, rig.consts()?);
-    let parents = rig.places("parents")?;
+    let parents = rig.positions("parents")?;
     let (base, weights) = (gather(&base, &vertices)?, gather(&weights, &vertices)?);
     let bones = |(base, weights): (&[f64], &[f64])| {
         let weights = weights.iter().copied().enumerate().filter(|(_, w)| *w != 0.0);
@@ -242,10 +243,10 @@ fn measure_known_hand(rig: &Rig) -> Result<(), Box<dyn Error>> {
     let inputs = vec![theta];
     let types = types(&inputs);
     let derivatives = |theta: Var| {
-        let columns = jacobian(|theta: Vec<Var>| hand.off(&theta)).call(theta.unstack(0));
-        (hand.off(&theta.unstack(0)), Var::stack(&columns, 0))
+        let columns = jacobian(|theta: Vec<Var>| hand.offset(&theta)).call(theta.unstack(0));
+        (hand.offset(&theta.unstack(0)), Var::stack(&columns, 0))
     };
     let mut case = Case::new(rig, "numbers", inputs);
-    case.traced(What::Primal, |theta: Var| hand.off(&theta.unstack(0)), &types, 1)?;
+    case.traced(What::Primal, |theta: Var| hand.offset(&theta.unstack(0)), &types, 1)?;
     case.traced(What::Jacobian, derivatives, &types, 1)
 }

@@ -18,12 +18,12 @@ the standard error if that is a terminal, or with --verbose.
 
 Examples:
   retrograd optimize loss.json -o small.json
-  retrograd optimize loss.json --passes share | retrograd show -
+  retrograd optimize loss.json --passes cse | retrograd show -
   retrograd grad loss.json | retrograd optimize - --verbose -o loss.grad.json")]
 pub struct Optimize {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The passes, separated by commas [default: simplify,regions].
+    /// The passes, separated by commas [default: simplify,loops].
     #[arg(long, value_name = "PASS", value_delimiter = ',', value_parser = pass_parser())]
     passes: Vec<Pass>,
     /// Print what each pass did, even if the standard error is not a terminal.

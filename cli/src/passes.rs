@@ -29,5 +29,6 @@ pub fn after_parser() -> impl TypedValueParser<Value = After> {
 }
 
 fn values() -> Vec<PossibleValue> {
-    optimize::passes().iter().map(|pass| PossibleValue::new(pass.name).help(pass.summary)).collect()
+    let value = |pass: &Pass| PossibleValue::new(pass.name).aliases(pass.former_name()).help(pass.summary);
+    optimize::passes().iter().map(value).collect()
 }

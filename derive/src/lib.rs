@@ -9,14 +9,14 @@ use syn::{
     WherePredicate, parse_macro_input, parse_quote,
 };
 
-/// Makes a struct a tree of arrays: see `retrograd::Tree`.
+/// Implements a tree of arrays for a struct: see `retrograd::Tree`.
 #[proc_macro_derive(Tree)]
 pub fn derive_tree(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     Struct::read(input).map(|item| item.implementations()).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// A struct that can be a tree.
+/// A struct that a tree can be derived for.
 struct Struct {
     name: Ident,
     generics: Generics,
@@ -27,7 +27,7 @@ struct Struct {
 
 struct Field {
     member: Member,
-    /// Its name in the names of leaves.
+    /// Its component of the names of leaves.
     place: TokenStream,
     /// The variable that holds it.
     local: Ident,
@@ -192,7 +192,7 @@ impl Struct {
         quote!(#[automatically_derived] impl #parameters #bound for #name #arguments #clause)
     }
 
-    /// The arguments of the struct whose leaves have been replaced by `__T`.
+    /// The generic arguments of the struct with its leaf type replaced by `__T`.
     fn replaced(&self) -> TokenStream {
         let arguments = self.generics.params.iter().map(|parameter| match parameter {
             GenericParam::Type(parameter) => {
@@ -208,7 +208,7 @@ impl Struct {
         quote!(<#(#arguments),*>)
     }
 
-    /// The tree of these parts.
+    /// An expression for the tree of these parts.
     fn tree(&self, parts: impl Iterator<Item = TokenStream>) -> TokenStream {
         if self.named {
             let places = self.fields.iter().map(|field| &field.place);
@@ -218,7 +218,7 @@ impl Struct {
         }
     }
 
-    /// The method that takes a tree apart.
+    /// The method call that takes a tree apart.
     fn take_parts(&self) -> TokenStream {
         if self.named {
             let places = self.fields.iter().map(|field| &field.place);
@@ -228,7 +228,7 @@ impl Struct {
         }
     }
 
-    /// The method that looks at a tree's parts.
+    /// The method call that borrows a tree's parts.
     fn borrow_parts(&self) -> TokenStream {
         if self.named {
             let places = self.fields.iter().map(|field| &field.place);
@@ -254,15 +254,16 @@ impl Field {
     }
 }
 
-const NOT_A_STRUCT: &str = "derive(Tree): a tree has the same leaves for every value of its type, so it is a struct";
-const NO_PARAMETER: &str = "derive(Tree): the type of the leaves must be a parameter, as in `struct Params<T> { w: T }`: \
-     `Var` in a traced function, and a number or an array outside";
-const LIFETIME: &str =
-    "derive(Tree): a tree owns its leaves, so it has no lifetimes; put `&Array` for the leaves' type instead";
-const BOUND: &str = "derive(Tree): a leaf is a `Var` in a traced function and a number or an array outside, so its type \
-                     has no bounds; put them on the functions that need them";
+const NOT_A_STRUCT: &str =
+    "derive(Tree): only a struct can be a tree, because all values of a tree type have the same leaves";
+const NO_PARAMETER: &str = "derive(Tree): the type of the leaves must be a parameter, as in `struct Params<T> { w: T }`, \
+     because it is `Var` in a traced function, and a number or an array outside";
+const LIFETIME: &str = "derive(Tree): a tree owns its leaves, so it cannot have lifetime parameters; use `&Array` as the \
+                        type of the leaves instead";
+const BOUND: &str = "derive(Tree): the type of the leaves can have no bounds but `Clone`, because a leaf is a `Var` in a \
+                     traced function and a number or an array outside; put other bounds on the functions that need them";
 
-/// Parameters that every kind of leaf can take the place of.
+/// Checks that every kind of leaf can be substituted for the parameters.
 fn check_parameters(generics: &Generics) -> Result<()> {
     if let Some(lifetime) = generics.lifetimes().next() {
         return Err(Error::new(lifetime.span(), LIFETIME));
@@ -279,7 +280,7 @@ fn check_parameters(generics: &Generics) -> Result<()> {
     Ok(())
 }
 
-/// `Clone` is what every tree of variables has.
+/// Checks that a bound is `Clone`, which all trees of variables implement.
 fn check_bound(bound: &TypeParamBound) -> Result<()> {
     match bound {
         TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == "Clone") => Ok(()),
@@ -291,7 +292,7 @@ fn check_bound(bound: &TypeParamBound) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// Requires the error for a type that cannot be a tree, and the place to which it points.
+    /// Checks the error for a type that cannot be a tree, and its position.
     fn check_error(item: &str, expected: &str, place: &str) {
         let input: DeriveInput = syn::parse_str(item).expect("the test's own item");
         let error = Struct::read(input).err().unwrap_or_else(|| panic!("{item} is accepted"));
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tree_is_an_error_at_its_place() {
+    fn unsupported_types_are_errors_at_their_position() {
         check_error("enum Shape<T> { Circle(T), Square(T) }", NOT_A_STRUCT, "enum");
         check_error("union Bits<T: Copy> { a: T, b: u64 }", NOT_A_STRUCT, "union");
         check_error("struct Line { slope: f64 }", NO_PARAMETER, "Line");

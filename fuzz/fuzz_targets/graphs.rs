@@ -1,4 +1,4 @@
-//! Programs whose decisions are the fuzzer's bytes.
+//! Programs generated from the fuzzer's bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Files: the reader refuses them, or gives what can be dumped and read again.
+//! Files: the reader rejects them, or returns a graph that can be saved and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Files: what the reader accepts goes through derivatives, optimizer and compiler to the interpreter's numbers.
+//! Files: accepted graphs go through derivatives, optimizer and compiler, and give the interpreter's numbers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

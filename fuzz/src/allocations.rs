@@ -1,11 +1,11 @@
-//! How much memory is taken, so that a file that asks for more than its limits allow is found; and an end to it before the
-//! machine's.
+//! Counts allocated memory, to find files that require more than their limits allow, and makes allocations fail before
+//! the machine runs out of memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Beyond so many bytes an allocation fails.
-const MOST: usize = 4 << 30;
+/// The total number of bytes beyond which allocations fail.
+const MAX_BYTES: usize = 4 << 30;
 
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -16,29 +16,29 @@ static COUNTING: Counting = Counting;
 
 struct Counting;
 
-/// From here on the most is counted.
+/// Starts measuring the peak.
 pub fn start() {
     let taken = TAKEN.load(Ordering::Relaxed);
     START.store(taken, Ordering::Relaxed);
     PEAK.store(taken, Ordering::Relaxed);
 }
 
-/// The most bytes that were taken at one time since the start, beyond what was taken then.
-pub fn most() -> usize {
+/// The peak of allocated bytes since the start, minus those allocated at the start.
+pub fn peak() -> usize {
     PEAK.load(Ordering::Relaxed).saturating_sub(START.load(Ordering::Relaxed))
 }
 
 fn take(bytes: usize) -> bool {
     let taken = TAKEN.fetch_add(bytes, Ordering::Relaxed) + bytes;
     PEAK.fetch_max(taken, Ordering::Relaxed);
-    let fits = taken <= MOST;
+    let fits = taken <= MAX_BYTES;
     if !fits {
         TAKEN.fetch_sub(bytes, Ordering::Relaxed);
     }
     fits
 }
 
-// SAFETY: all is left to the system's allocator, or refused with a null pointer, which is allowed.
+// SAFETY: everything is delegated to the system's allocator, or refused with a null pointer, which is allowed.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !take(layout.size()) {

@@ -1,4 +1,4 @@
-//! A program with its inputs.
+//! A program and its inputs.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use retrograd::{Error, Graph};
 
 use crate::Random;
 
-/// A graph, and what it is run with.
+/// A graph and the inputs that it is run with.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The graph.
     pub graph: Graph,
     /// Its inputs.
     pub inputs: Vec<Array>,
-    /// The output that is a scalar of floating point to be differentiated, if there is one.
+    /// The floating-point scalar output to differentiate, if there is one.
     pub loss: Option<usize>,
 }
 
@@ -30,18 +30,18 @@ impl Case {
         let entries: Vec<String> =
             names.zip(&self.inputs).map(|(name, x)| format!(" {name:?}: {}", x.to_json())).collect();
         let text = format!("{{\n{}\n}}\n", entries.join(",\n"));
-        // The graph's own file has shown that the folder can be written to.
+        // Writing the graph has shown that the folder is writable.
         let _ = fs::write(folder.join(format!("{name}.inputs.json")), text);
         Ok(())
     }
 
-    /// The positions of the inputs of floating point that have elements.
+    /// The positions of nonempty floating-point inputs.
     pub fn float_inputs(&self) -> Vec<usize> {
         let is_float = |&k: &usize| self.inputs[k].dtype().is_float() && self.inputs[k].size() > 0;
         (0..self.inputs.len()).filter(is_float).collect()
     }
 
-    /// The positions of the outputs of floating point that have elements.
+    /// The positions of nonempty floating-point outputs.
     pub fn float_outputs(&self) -> Vec<usize> {
         let outputs = self.graph.outputs();
         let ty = |k: usize| self.graph.ty(outputs[k].value);
@@ -49,18 +49,18 @@ impl Case {
     }
 }
 
-/// What the elements of an array are drawn from.
+/// The distribution of the elements of an array.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Draw {
     /// Uniform between two bounds.
     Uniform(f64, f64),
     /// Halves of small integers, so that some are equal and some are 0.
     Halves,
-    /// Now and then an infinity, NaN, a zero of either sign or a number of extreme size.
+    /// Sometimes an infinity, NaN, a zero of either sign or a number of extreme magnitude.
     Special,
 }
 
-/// An array of that type.
+/// A random array of type `ty`.
 pub fn draw(random: &Random, ty: &Type, from: Draw) -> Array {
     let real = || match from {
         Draw::Uniform(low, high) => random.range(low, high),

@@ -1,8 +1,8 @@
 use std::cell::{Cell, RefCell};
 
-/// The decisions of a generator, one after another: drawn from a seed, or read from bytes. What was drawn is kept as
-/// bytes, so a program that fails can be made again, and made smaller by taking bytes away or lowering them. Behind the
-/// last byte every decision is 0, which generators give the simplest meaning.
+/// The decisions of a generator in order, drawn from a seed or read from bytes. Decisions are recorded as bytes, so a
+/// failing program can be generated again, and shrunk by removing or decreasing bytes. After the last byte every
+/// decision is 0, for which generators choose the simplest alternative.
 ///
 /// ```
 /// use retrograd_fuzz::Choices;
@@ -20,17 +20,17 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Decisions that follow from a seed alone, without end.
+    /// An unlimited sequence of decisions from a seed.
     pub fn from_seed(seed: u64) -> Choices {
         Choices { bytes: RefCell::default(), at: Cell::new(0), random: Some(Random::new(seed)) }
     }
 
-    /// Decisions that are read from bytes.
+    /// Decisions read from bytes.
     pub fn from_bytes(bytes: Vec<u8>) -> Choices {
         Choices { bytes: RefCell::new(bytes), at: Cell::new(0), random: None }
     }
 
-    /// The bytes of the decisions that were made so far.
+    /// The bytes of the decisions made so far.
     pub fn bytes(&self) -> Vec<u8> {
         let bytes = self.bytes.borrow();
         bytes[..self.at.get().min(bytes.len())].to_vec()
@@ -45,27 +45,27 @@ impl Choices {
         bytes.get(at).copied().map_or(0, usize::from)
     }
 
-    /// Below `n`, up to 65,536; 0 if `n` is 0 or 1.
+    /// A number below `n`, for `n` up to 65,536; 0 if `n` is 0 or 1.
     pub fn below(&self, n: usize) -> usize {
         match n {
             0 | 1 => 0,
-            // Of a few, each is nearly as likely as the others.
+            // For small `n`, all numbers are nearly equally likely.
             2..=32 => self.byte() % n,
             _ => (self.byte() << 8 | self.byte()) % n,
         }
     }
 
-    /// Whether one of `n` equally likely cases has come; never where there are no more decisions.
+    /// True with probability 1/n; false if there are no more decisions.
     pub fn one_in(&self, n: usize) -> bool {
         self.below(n) == n - 1
     }
 
-    /// One of these.
+    /// One of the elements.
     pub fn of<'a, T>(&self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]
     }
 
-    /// A place in a list in which each entry is as likely as its weight says.
+    /// A position in the list, with probability proportional to its weight.
     pub fn weighted(&self, weights: &[usize]) -> usize {
         let mut left = self.below(weights.iter().sum());
         for (place, &weight) in weights.iter().enumerate() {
@@ -77,7 +77,7 @@ impl Choices {
         0
     }
 
-    /// Numbers that follow from two bytes of decisions.
+    /// A generator of numbers, seeded by two bytes of decisions.
     pub fn numbers(&self) -> Random {
         Random::new(self.below(1 << 16) as u64)
     }
@@ -87,12 +87,12 @@ impl Choices {
 pub struct Random(Cell<u64>);
 
 impl Random {
-    /// The numbers of that seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Random {
         Random(Cell::new(seed))
     }
 
-    /// 64 bits.
+    /// 64 random bits.
     pub fn bits(&self) -> u64 {
         self.0.set(self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
         let mut z = self.0.get();
@@ -101,7 +101,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `n`; 0 if `n` is 0.
+    /// A number below `n`; 0 if `n` is 0.
     pub fn below(&self, n: usize) -> usize {
         (self.bits() % n.max(1) as u64) as usize
     }

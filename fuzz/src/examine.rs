@@ -8,7 +8,7 @@ use crate::oracle::{Counts, Finding, check};
 use crate::shrink::shrink;
 use crate::{author, operations, panics};
 
-/// Who writes a program.
+/// A generator of programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generator {
     /// [`author`].
@@ -18,12 +18,12 @@ pub enum Generator {
 }
 
 impl Generator {
-    /// The generator of a seed's program: three in four are such as people write.
+    /// The generator for a seed: three in four programs are like those that people write.
     pub fn of_seed(seed: u64) -> Generator {
         if seed % 4 == 3 { Generator::Operations } else { Generator::Author }
     }
 
-    /// Writes a program.
+    /// Generates a program.
     ///
     /// # Errors
     /// As [`author::write`].
@@ -35,18 +35,18 @@ impl Generator {
     }
 }
 
-/// What a program is checked by: [`check`] or [`check_bits`](crate::oracle::check_bits).
+/// A check of a program: [`check`] or [`check_bits`](crate::oracle::check_bits).
 pub type Check = fn(&Case, u64) -> Result<Counts, Box<Finding>>;
 
-/// Writes the program of these decisions and checks it; the seed chooses among the checks.
+/// Generates the program of these decisions and checks it; the seed selects among the checks.
 ///
 /// # Errors
-/// The first thing that does not hold. A panic of the crate is one, and so is a trace that is refused.
+/// The first violation. A panic of the crate is one, and so is a trace that is refused.
 pub fn examine(generator: Generator, choices: &Choices, seed: u64) -> Result<Counts, Box<Finding>> {
     examine_by(check, generator, choices, seed)
 }
 
-/// The same with another check.
+/// Like [`examine`], with another check.
 ///
 /// # Errors
 /// As [`examine`].
@@ -61,7 +61,7 @@ pub fn examine_by(check: Check, generator: Generator, choices: &Choices, seed: u
     }
 }
 
-/// The smallest program that was found, in at most so many tries, with a finding of the same kind.
+/// The finding of the same kind with the smallest program, found in at most `tries` attempts.
 pub fn smallest(generator: Generator, bytes: Vec<u8>, seed: u64, tries: usize, finding: Finding) -> Finding {
     let kind = finding.kind.clone();
     let of_kind = |bytes: &[u8]| {

@@ -1,6 +1,6 @@
-//! Files that were damaged, by what a bad disk, an editor or an attacker may do to them: the reader refuses them or gives a
-//! graph that verifies and is dumped as it was read; and such a graph goes all the way through derivatives, optimizer,
-//! compiler and native code without a panic, and to the same numbers as the interpreter's.
+//! Damaged files, as from a bad disk, an editor or an attacker: the reader rejects them or returns a graph that
+//! verifies and is saved as it was read; and such a graph goes through derivatives, optimizer, compiler and native code
+//! without a panic, with the numbers of the interpreter.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::case::{Draw, draw};
 use crate::choices::{Choices, Random};
 
-/// What a damaged file may ask for: enough for every sound document of the corpus, and little else.
+/// Limits for damaged files: just enough for every valid document of the corpus.
 pub fn limits() -> Limits {
     Limits {
         document_bytes: 1 << 20,
@@ -27,7 +27,8 @@ pub fn limits() -> Limits {
     }
 }
 
-/// Documents to be damaged, and some that are damaged already: those of `ir-examples`, of `tests/corpus` and of `fuzz/corpus/files`.
+/// The documents to damage, some of which are already damaged: those of `ir-examples`, `tests/corpus` and
+/// `fuzz/corpus/files`.
 pub fn corpus() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut paths: Vec<PathBuf> = Vec::new();
@@ -44,7 +45,7 @@ pub fn corpus() -> Vec<String> {
     sound.into_iter().chain(some).collect()
 }
 
-/// A document with one to four damages.
+/// A document with one to four random changes.
 pub fn damaged(choices: &Choices, corpus: &[String]) -> Vec<u8> {
     let mut text = choices.of(corpus).clone();
     for _ in 0..1 + [0, 0, 1, 3][choices.below(4)] {
@@ -61,7 +62,7 @@ pub fn damaged(choices: &Choices, corpus: &[String]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads a document. What is accepted verifies, and its dump is read to the same dump.
+/// Reads a document. An accepted graph must verify, and saving, loading and saving it again must give the same text.
 ///
 /// # Errors
 /// What does not hold. A panic is the caller's to catch.
@@ -70,7 +71,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Graph>, String> {
     let Ok(graph) = Graph::from_json(text, &limits()) else { return Ok(None) };
     graph.verify().map_err(|error| format!("what was read does not verify: {error}"))?;
     let dumped = graph.to_json().map_err(|error| format!("what was read cannot be dumped: {error}"))?;
-    // The dump writes constants out that the file may have shared, so it may be larger.
+    // The saved text may repeat constants that the file shared, so it may be larger.
     let generous = Limits { document_bytes: 1 << 26, total_bytes: 1 << 26, ..limits() };
     let again = Graph::from_json(&dumped, &generous).map_err(|error| format!("the dump cannot be read: {error}"))?;
     match again.to_json() {
@@ -79,8 +80,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<Graph>, String> {
     }
 }
 
-/// Takes a graph all the way: derivatives, optimizer, native code, and a run that is compared with the interpreter's. Whether
-/// it was run.
+/// Runs a graph through all stages: derivatives, optimizer, native code, and a run that is compared with the
+/// interpreter's. Returns whether it was run.
 ///
 /// # Errors
 /// What does not hold. A panic is the caller's to catch.
@@ -113,7 +114,7 @@ pub fn run(graph: &Graph, seed: u64) -> Result<bool, String> {
                 }
             }
             (Err(expected), Err(got)) if expected == got => {}
-            // What they count for limits of memory is not the same.
+            // They count memory differently, so only one may exceed a limit.
             (_, Err(Error::Limit(_))) | (Err(Error::Limit(_)), _) => {}
             (expected, got) => {
                 return Err(format!("expected {:?}, got {:?}", expected.err(), got.err()));
@@ -123,15 +124,15 @@ pub fn run(graph: &Graph, seed: u64) -> Result<bool, String> {
     Ok(ran)
 }
 
-/// Elements computed in a run beyond which it takes too long here.
+/// The most elements computed in a run; more would take too long.
 const MAX_WORK: usize = 300_000;
 
-/// Whether a run of the graph surely ends, and soon.
+/// Whether a run of the graph is sure to end soon.
 pub fn ends_soon(graph: &Graph) -> bool {
     work(graph).is_some_and(|work| work <= MAX_WORK)
 }
 
-/// About how many elements a run computes; `None` if it may not end.
+/// The approximate number of elements that a run computes; `None` if it may not end.
 fn work(graph: &Graph) -> Option<usize> {
     let mut sum = 0usize;
     for id in graph.ids() {
@@ -157,7 +158,7 @@ fn work(graph: &Graph) -> Option<usize> {
     Some(sum)
 }
 
-/// One derivative of a graph, where it has one.
+/// A derivative of a graph, if it has one.
 fn derivative(graph: &Graph, random: &Random) -> Result<Option<Graph>, String> {
     let ty = |k: usize| graph.ty(graph.inputs()[k].node.into());
     let wrt: Vec<usize> = (0..graph.inputs().len()).filter(|&k| ty(k).dtype.is_float()).collect();
@@ -180,7 +181,7 @@ fn derivative(graph: &Graph, random: &Random) -> Result<Option<Graph>, String> {
     }
 }
 
-/// What happens to bytes and lines.
+/// Damages bytes and lines.
 fn in_text(text: &str, choices: &Choices) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     if bytes.is_empty() {
@@ -211,7 +212,7 @@ fn in_text(text: &str, choices: &Choices) -> Vec<u8> {
     bytes
 }
 
-/// Numbers at which sizes, ranges and signs go wrong.
+/// Numbers that typically reveal errors of sizes, ranges and signs.
 const NUMBERS: [&str; 20] = [
     "0",
     "1",
@@ -252,7 +253,7 @@ const TYPES: [&str; 14] = [
     "stack f64[3]",
 ];
 
-/// What happens to a document as a tree: the kind of damage that gets past the syntax.
+/// Damages a document as a tree, so that the syntax stays valid.
 fn in_structure(text: &str, choices: &Choices, corpus: &[String]) -> Option<Vec<u8>> {
     let mut document: Value = serde_json::from_str(text).ok()?;
     let names: Vec<String> = document.get("graphs")?.as_object()?.keys().cloned().collect();
@@ -312,7 +313,7 @@ impl Damage<'_> {
         Some(())
     }
 
-    /// Another operation of the same form: with operands of the same number, and the same attributes.
+    /// Replaces an operation by one with the same number of operands and the same attributes.
     fn operation(&self, graph: &mut Entries) -> Option<()> {
         let node = self.node(graph)?;
         if self.choices.one_in(4) {
@@ -335,7 +336,7 @@ impl Damage<'_> {
         Some(nodes.filter_map(|node| node.as_object().cloned()).collect())
     }
 
-    /// Another operand, mostly one of the same type.
+    /// Replaces an operand, mostly by one of the same type.
     fn operand(&self, graph: &mut Entries) -> Option<()> {
         let n_nodes = graph.get("nodes")?.as_array()?.len();
         let at = self.choices.below(n_nodes);
@@ -404,7 +405,7 @@ impl Damage<'_> {
         Some(())
     }
 
-    /// A node of another document, applied to what is here, of the same types where there is such.
+    /// Inserts a node of another document, applied to values of this one, of the same types if possible.
     fn graft(&self, graph: &mut Entries) -> Option<()> {
         let theirs = self.others()?;
         let mut new = theirs.get(self.choices.below(theirs.len()))?.clone();
@@ -463,8 +464,8 @@ fn before(graph: &Entries, n_nodes: usize) -> Vec<(String, String)> {
     known
 }
 
-/// Records the types that operations give now, so that a damage goes further than to the first type that is not as
-/// recorded. What they are is read off the reader's own findings.
+/// Updates the recorded types after a change, so that the reader proceeds beyond the first type that differs from the
+/// inferred one. The inferred types are taken from the reader's own findings.
 fn repair(document: &mut Value) {
     for _ in 0..6 {
         let Ok(text) = serde_json::to_string(document) else { return };

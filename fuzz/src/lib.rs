@@ -1,13 +1,13 @@
-//! Random programs and damaged files for [`retrograd`], and what must hold for each of them.
+//! Random programs and damaged files for [`retrograd`], and checks of the properties that all of them must have.
 //!
-//! [`author`] writes programs as people write them: arrays that are read several times through different views, joins in
-//! joins, loops over such bodies, derivatives of it all. [`operations`] applies any operation to anything that fits.
-//! Both make their decisions from [`Choices`], so from a seed as well as from the bytes of a coverage-guided fuzzer.
-//! [`oracle`] says what must hold for a program and its derivatives, and [`shrink`] makes what fails small. [`files`]
-//! damages files, and takes what is still read along the whole path from file to numbers.
+//! [`author`] generates programs as people write them: arrays that are read several times through different views,
+//! nested joins, loops over such bodies, and their derivatives. [`operations`] applies any operation to any valid
+//! operands. Both make their decisions from [`Choices`], that is, from a seed or from the bytes of a coverage-guided
+//! fuzzer. [`oracle`] checks programs and their derivatives, and [`shrink`] reduces failing ones. [`files`] damages
+//! files, and runs those that can still be read through all stages from file to numbers.
 //!
-//! `cargo run --release -p retrograd-fuzz -- graphs` runs as many as one likes, on all cores; the targets for `cargo
-//! fuzz` are in `fuzz_targets/`.
+//! `cargo run --release -p retrograd-fuzz -- graphs` runs any number of programs on all cores; the targets for
+//! `cargo fuzz` are in `fuzz_targets/`.
 #![warn(missing_docs)]
 
 pub mod author;

@@ -1,4 +1,4 @@
-//! Runs random programs for as long as one likes, on all cores.
+//! Runs any number of random programs, on all cores.
 //!
 //! ```text
 //! cargo run --release -p retrograd-fuzz -- graphs --count 1000000 --seed 1
@@ -8,9 +8,9 @@
 //! cargo run --release -p retrograd-fuzz -- whole-path --count 100000
 //! ```
 //!
-//! Each core has a process of its own, so that one that is killed by a signal, or does not end, is a finding like any other:
-//! it names its seed, and the next process goes on behind it. Findings are grouped by kind; the first of each kind are made
-//! small, and are kept as files that `retrograd run` reads.
+//! Each core has its own process, so that a crash or an endless run is a finding like any other: it has a seed, and the
+//! next process continues after it. Findings are grouped by kind; the first of each kind are shrunk and saved as files
+//! that `retrograd run` reads.
 
 mod allocations;
 mod supervisor;
@@ -30,11 +30,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Random programs with their derivatives.
+    /// Random programs and their derivatives.
     Graphs(Options),
-    /// Damaged files, for the reader alone.
+    /// Damaged files, reading only.
     Reader(Options),
-    /// Damaged files, on the whole path from the reader to native code.
+    /// Damaged files, in all stages from the reader to native code.
     WholePath(Options),
 }
 
@@ -56,39 +56,39 @@ impl What {
 
 #[derive(Args, Clone)]
 struct Options {
-    /// How many.
+    /// The number of programs or files.
     #[arg(long, default_value_t = 10_000)]
     count: u64,
-    /// The seed of the first; the others follow.
+    /// The first seed; the others follow consecutively.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The number of processes; one for each core if it is not given.
+    /// The number of processes [default: one for each core].
     #[arg(long)]
     jobs: Option<u64>,
-    /// Where findings are kept.
+    /// The folder for findings.
     #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
-    /// How many findings of one kind are made small and kept.
+    /// How many findings of each kind are shrunk and saved.
     #[arg(long, default_value_t = 3)]
     per_kind: usize,
-    /// How many programs a finding may be tried on to make it small.
+    /// The most attempts to shrink a finding.
     #[arg(long, default_value_t = 2_000)]
     tries: usize,
-    /// The seconds after which a process that is not ready with one program is ended.
+    /// The seconds per program after which a process is killed.
     #[arg(long, default_value_t = 120)]
     patience: u64,
-    /// Compare bits alone: derivatives are made and run, and not compared with differences.
+    /// Compare only bits: derivatives are built and run, but not compared with differences.
     #[arg(long)]
     bits: bool,
-    /// A command under which the processes run: "valgrind -q --error-exitcode=9".
+    /// A command that runs the processes, such as "valgrind -q --error-exitcode=9".
     #[arg(long, default_value = "")]
     under: String,
-    /// In this process, for a debugger.
+    /// Run in this process, for a debugger.
     #[arg(long)]
     in_process: bool,
     #[arg(long, default_value_t = 1, hide = true)]
     step: u64,
-    /// Where a process says what it is at.
+    /// The file to which a process writes the seed that it is working on.
     #[arg(long, hide = true)]
     state: Option<PathBuf>,
 }

@@ -1,5 +1,5 @@
-//! Any operation on anything that fits, in graphs that nobody would write: every instance in the table of operations, and
-//! regions in regions that save, scan along what was saved, and give what they like.
+//! Any operation on any valid operands, in graphs that nobody would write: every instance in the table of operations,
+//! and nested regions that save values, scan along saved values, and return arbitrary results.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,16 +14,16 @@ use retrograd::value::{Array, DType, Shape, Type};
 use crate::case::{Case, Draw, draw};
 use crate::choices::Choices;
 
-/// Extents that meet lanes, unrolling, remainders and tiles.
+/// Shapes that exercise lanes, unrolling, remainders and tiles.
 const SHAPES: [&[usize]; 9] = [&[], &[], &[1], &[3], &[17], &[2, 3], &[3, 1, 5], &[4, 19], &[530]];
 
-/// How deep regions are nested.
+/// The maximum nesting depth of regions.
 const MAX_DEPTH: usize = 3;
 
-/// No array has more elements.
+/// The most elements of an array.
 const MAX_ELEMENTS: usize = 4096;
 
-/// Writes a graph.
+/// Generates a graph.
 pub fn write(choices: &Choices) -> Case {
     let mut builder = Builder { choices, graph: Graph::new("random"), values: Vec::new(), depth: 0 };
     let inputs = (0..2 + choices.below(4)).map(|k| builder.input(k)).collect();
@@ -43,7 +43,7 @@ pub fn write(choices: &Choices) -> Case {
     Case { graph, inputs, loss }
 }
 
-/// Every operation of the table in every instance that the samples hold.
+/// Every instance of every operation in the samples of the table.
 fn instances() -> &'static [Op] {
     static INSTANCES: OnceLock<Vec<Op>> = OnceLock::new();
     INSTANCES.get_or_init(|| {
@@ -66,9 +66,9 @@ fn is_small(ty: &Type) -> bool {
 struct Builder<'c> {
     choices: &'c Choices,
     graph: Graph,
-    /// The arrays to choose from; stacks are used where they are made.
+    /// The arrays to choose from; stacks are used right after they are made.
     values: Vec<Value>,
-    /// How many regions are around this graph.
+    /// The number of regions that enclose this graph.
     depth: usize,
 }
 
@@ -82,7 +82,7 @@ impl Builder<'_> {
     }
 
     fn pick(&self) -> Value {
-        // Late values more often than early ones, so that graphs grow deep as well as wide.
+        // Prefers late values, so that graphs become deep as well as wide.
         let n = self.values.len();
         let from = if self.choices.below(2) == 0 { n.saturating_sub(6) } else { 0 };
         self.values[from + self.choices.below(n - from)]
@@ -157,7 +157,7 @@ impl Builder<'_> {
         }
     }
 
-    /// An operation that moves the elements of a value of that shape.
+    /// An operation that rearranges the elements of a value of this shape.
     fn rename(&self, shape: &Shape) -> Op {
         let rank = shape.rank();
         match self.choices.below(5) {
@@ -179,7 +179,7 @@ impl Builder<'_> {
         }
     }
 
-    /// An operation that joins a value of that shape with others of its type.
+    /// An operation that joins a value of this shape with others of its type.
     fn join(&mut self, x: Value, shape: &Shape) {
         let rank = shape.rank();
         let y = self.companion(x);
@@ -217,7 +217,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Slices as those of a stencil, sometimes with steps.
+    /// Slices as in a stencil, sometimes with strides.
     fn scatter(&mut self, x: Value, shape: &Shape) {
         let parts: Vec<Value> = (0..2 + self.choices.below(3)).map(|_| self.companion(x)).collect();
         let grown: Shape = shape.iter().map(|extent| extent * 2 + 3).collect();
@@ -237,7 +237,7 @@ impl Builder<'_> {
         self.graph.add(Op::from_constant(value), &[], Default::default()).expect("a constant fits anywhere").into()
     }
 
-    /// Some values that regions take, none of them large: a region runs more than once.
+    /// Some small values for regions to take: a region may run many times.
     fn some(&self, at_most: usize) -> Vec<Value> {
         if self.values.is_empty() {
             return Vec::new();
@@ -250,7 +250,7 @@ impl Builder<'_> {
         values.iter().map(|&x| self.graph.ty(x).clone()).collect()
     }
 
-    /// A value of that type, of which there is at least one; the latest more often than others.
+    /// A value of this type, of which at least one exists; prefers the latest.
     fn of_type(&self, ty: &Type) -> Value {
         let same: Vec<Value> = self.values.iter().copied().filter(|&x| self.graph.ty(x) == ty).collect();
         if self.choices.below(2) == 0 { same[same.len() - 1] } else { *self.choices.of(&same) }
@@ -297,7 +297,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A `cond` or a `switch`, on a value of the graph where there is one.
+    /// A `cond` or a `switch` on a value of the graph, if there is a suitable one.
     fn branch(&mut self, n: usize, dtype: DType) {
         let ty = Type::scalar(dtype);
         let choice = match self.values.iter().any(|&x| *self.graph.ty(x) == ty) {
@@ -313,7 +313,7 @@ impl Builder<'_> {
         self.apply(op, &[&[choice], &operands[..]].concat(), regions);
     }
 
-    /// A `while` of a few iterations, which may save something; a loop along what it saved follows.
+    /// A `while` of a few iterations, which may save values; a loop along these follows.
     fn repeat(&mut self) {
         let n_iterations = [0, 1, 2, 3, 3, 20][self.choices.below(if self.depth == 0 { 6 } else { 5 })];
         let counters = [0i64, n_iterations].map(|n| self.constant(Array::scalar(n)));
@@ -345,7 +345,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A `scan` along what has as many rows as some value, or along nothing.
+    /// A `scan` along arrays that have as many rows as some value, or along nothing.
     fn scan(&mut self) {
         let most = if self.depth == 0 { 20 } else { 5 };
         let x = self.pick();

@@ -1,4 +1,4 @@
-//! What a panic said, for those who catch it.
+//! The messages of caught panics.
 
 use std::cell::RefCell;
 use std::panic;
@@ -7,17 +7,17 @@ thread_local! {
     static LAST: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Lets panics be kept instead of printed, in the whole process.
+/// Records panics instead of printing them, in the whole process.
 pub fn keep() {
     panic::set_hook(Box::new(|info| LAST.with_borrow_mut(|last| *last = info.to_string())));
 }
 
-/// What the last panic of this thread said.
+/// The message of this thread's last panic.
 pub fn last() -> String {
     LAST.with_borrow(String::clone)
 }
 
-/// The part of a message that is the same for all panics of one kind: numbers are left out.
+/// The part of a message that is the same for all panics of one kind, without numbers.
 pub fn kind(message: &str) -> String {
     let mut kind = String::new();
     for c in message.chars().take(160) {

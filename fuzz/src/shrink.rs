@@ -1,6 +1,6 @@
-//! Makes the decisions behind a failure fewer and lower, as Hypothesis does, for as long as something of the same kind fails.
+//! Shrinks the decisions that cause a failure, as Hypothesis does, while a failure of the same kind remains.
 
-/// The smallest decisions that were found, in at most so many tries, for which `fails` still holds.
+/// The smallest decisions found in at most `tries` attempts for which `fails` still holds.
 ///
 /// ```
 /// use retrograd_fuzz::shrink::shrink;
@@ -38,7 +38,7 @@ pub fn shrink(mut bytes: Vec<u8>, tries: usize, fails: impl Fn(&[u8]) -> bool) -
             }
         }
         for place in 0..bytes.len() {
-            // By halves towards 0, as far as it still fails.
+            // Bisection toward 0, as far as it still fails.
             let mut passing = 0u8;
             let mut candidate = bytes.clone();
             candidate[place] = 0;

@@ -1,4 +1,4 @@
-//! Starts a process on each core, and another behind a seed that has killed one.
+//! Starts a process on each core, and restarts one after a seed that has killed it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::Options;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Runs all processes to their end; whether all is well.
+/// Runs all processes to their end; returns whether there were no findings.
 pub fn run(what: &'static str, options: &Options) -> io::Result<bool> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let jobs = options.jobs.unwrap_or(cores).clamp(1, options.count.max(1));
@@ -114,7 +114,7 @@ impl Lane<'_> {
             .spawn()
     }
 
-    /// Why the process did not come to its end; `None` if it did.
+    /// Why the process did not finish; `None` if it did.
     fn wait(&self, child: &mut Child, state: &Path) -> io::Result<Option<String>> {
         let mut last = (at(state), Instant::now());
         loop {
@@ -145,7 +145,7 @@ fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// The seed that a process is at.
+/// The seed that a process is working on.
 fn at(state: &Path) -> Option<u64> {
     Some(u64::from_le_bytes(fs::read(state).ok()?.try_into().ok()?))
 }
@@ -166,7 +166,7 @@ fn parse(line: &str) -> Option<Event> {
     }
 }
 
-/// What was done and found so far.
+/// The counts and findings so far.
 struct Tally {
     start: Instant,
     reported: Instant,

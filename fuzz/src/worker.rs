@@ -1,4 +1,4 @@
-//! One process: checks programs of some seeds, and says what it finds.
+//! One process: checks the programs of some seeds, and reports findings.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,13 +12,13 @@ use retrograd_fuzz::{Choices, Generator, examine_by, files, panics, smallest};
 
 use crate::{Options, What, allocations};
 
-/// After so many programs the counts are told.
+/// The number of programs between reports of the counts.
 const TELL_EVERY: u64 = 64;
 
-/// What a damaged file within the limits may take at one time, on the whole path.
+/// The peak memory allowed for a damaged file within the limits, in all stages.
 const MAX_BYTES: usize = 256 << 20;
 
-/// Checks every `step`-th seed from the first; whether all is well.
+/// Checks every `step`-th seed from the first; returns whether there were no findings.
 pub fn run(what: &What, options: &Options) -> io::Result<bool> {
     panics::keep();
     std::fs::create_dir_all(&options.keep)?;
@@ -78,21 +78,21 @@ impl Worker<'_> {
         }
     }
 
-    /// Damages a file, reads it, and runs what was read.
+    /// Damages a file, reads it, and runs the graph.
     fn file(&mut self, seed: u64, runs: bool) -> io::Result<()> {
-        // A panic in here is one of the generator, which the supervisor reports with what it says.
+        // A panic here is one of the generator, which the supervisor reports with its message.
         let damage = || files::damaged(&Choices::from_seed(seed), &self.corpus);
         let bytes = catch_unwind(AssertUnwindSafe(damage)).map_err(|_| io::Error::other(panics::last()))?;
         allocations::start();
         let outcome = catch_unwind(AssertUnwindSafe(|| taken_along(&bytes, runs, seed)));
-        let most = allocations::most();
+        let peak = allocations::peak();
         let finding: (String, String) = match outcome {
-            Ok(Ok((accepted, ran))) if most <= MAX_BYTES => {
+            Ok(Ok((accepted, ran))) if peak <= MAX_BYTES => {
                 self.counts.graphs += u64::from(accepted);
                 self.counts.derivatives += u64::from(ran);
                 return Ok(());
             }
-            Ok(Ok(_)) => ("takes too much memory".to_string(), format!("{most} bytes")),
+            Ok(Ok(_)) => ("takes too much memory".to_string(), format!("{peak} bytes")),
             Ok(Err(detail)) => (panics::kind(&detail), detail),
             Err(_) => {
                 let panic: String = panics::last();
@@ -109,7 +109,7 @@ impl Worker<'_> {
         say(seed, &finding.0, &finding.1, &path)
     }
 
-    /// Counts a finding of that kind; whether it is one of the first.
+    /// Counts a finding of this kind; returns whether it is one of the first.
     fn is_among_first(&mut self, kind: &str) -> bool {
         self.n_findings += 1;
         let n = self.kinds.entry(kind.to_string()).or_default();
@@ -129,7 +129,7 @@ impl Worker<'_> {
         let name = format!("seed_{seed}");
         let text = format!("{}\n{}\n\n{}\n", finding.kind, finding.detail, finding.case.graph);
         std::fs::write(folder.join(format!("{name}.txt")), text)?;
-        // What does not verify cannot be saved; the text has it.
+        // A graph that does not verify cannot be saved; the text contains it.
         let _ = catch_unwind(AssertUnwindSafe(|| finding.case.save(&folder, &name)));
         Ok(folder.join(name).display().to_string())
     }
@@ -140,7 +140,7 @@ impl Worker<'_> {
     }
 }
 
-/// Reads a file and runs it, if asked; whether it was accepted, and whether it was run.
+/// Reads a file and optionally runs it; returns whether it was accepted, and whether it was run.
 fn taken_along(bytes: &[u8], runs: bool, seed: u64) -> Result<(bool, bool), String> {
     match files::read(bytes)? {
         Some(graph) if runs => Ok((true, files::run(&graph, seed)?)),

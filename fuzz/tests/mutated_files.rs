@@ -1,14 +1,14 @@
-//! Files that were damaged at random: none makes the reader panic; what is accepted verifies, is dumped as it was read, and
-//! goes on to derivatives, optimizer and native code, to the interpreter's numbers.
+//! Randomly damaged files: none makes the reader panic; accepted ones verify, are saved as they were read, and go
+//! through derivatives, optimizer and native code with the interpreter's numbers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use retrograd_fuzz::{Choices, files};
 
-/// How many damaged files are read.
+/// The number of damaged files.
 const N_FILES: u64 = 4_000;
 
-/// The seed of the first, which are others than those that are run by hand.
+/// The first seed; these seeds differ from those of manual runs.
 const FIRST_SEED: u64 = 1 << 40;
 
 #[test]
@@ -27,7 +27,7 @@ fn damaged_files_are_read_or_refused() {
             Err(_) => panic!("seed {seed} panics:\n{}", String::from_utf8_lossy(&bytes)),
         }
     }
-    // If nearly all were refused, or nearly all were harmless, little would have been tested.
+    // If nearly all were rejected, or nearly all were accepted, little would have been tested.
     assert!((N_FILES / 8..N_FILES * 3 / 4).contains(&n_accepted), "{n_accepted} of {N_FILES} were accepted");
     assert!(n_run > n_accepted / 2, "{n_run} of {n_accepted} were run");
 }

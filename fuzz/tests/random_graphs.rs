@@ -1,4 +1,4 @@
-//! Random programs from fixed seeds, such as people write them and such as nobody would: interpreter, native code and
+//! Random programs from fixed seeds, both like those that people write and arbitrary ones: interpreter, native code and
 //! optimized native code agree to the bit, derivatives agree with differences, and forward with reverse mode.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,13 @@ use retrograd_fuzz::case::{Case, Draw, draw};
 use retrograd_fuzz::oracle::check;
 use retrograd_fuzz::{Choices, Generator, Random, examine, files, panics, smallest};
 
-/// How many programs are written, unless the variable `N_GRAPHS` says otherwise.
+/// The number of programs, unless the environment variable `N_GRAPHS` is set.
 const N_GRAPHS: u64 = 2_000;
 
-/// The seed of the first, which are others than those that are run by hand.
+/// The first seed; these seeds differ from those of manual runs.
 const FIRST_SEED: u64 = 1 << 40;
 
-/// How many programs are tried to make one that fails small.
+/// The most attempts to shrink a failing program.
 const TRIES: usize = 500;
 
 #[test]
@@ -47,15 +47,15 @@ fn all_ways_to_run_a_program_agree() {
     }
 }
 
-/// Files that once failed stay here, and are run at several points.
+/// Files that once failed, run at several points.
 #[test]
-fn what_once_failed_holds() {
+fn former_failures_hold() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/files");
     let mut n_files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        // What a limit refuses has its own tests.
+        // Limits have their own tests.
         let Ok(graph) = Graph::from_json(&text, &Limits { elements: 1 << 20, ..Limits::default() }) else { continue };
         if !files::ends_soon(&graph) {
             continue;
@@ -74,10 +74,10 @@ fn what_once_failed_holds() {
     assert!(n_files >= 20, "{n_files}");
 }
 
-/// Programs whose derivatives are right and once were judged to be wrong: each has another reason to differ from what it was
-/// compared with, or not to be finite.
+/// Programs whose derivatives are correct and were once reported as wrong: each for another reason differs from what it
+/// is compared with, or is not finite.
 #[test]
-fn what_once_was_judged_wrongly_is_right() {
+fn former_false_findings_hold() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/judged");
     let mut n_files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -92,7 +92,7 @@ fn what_once_was_judged_wrongly_is_right() {
         let inputs: Vec<Array> = graph.inputs().iter().zip(json.as_object().unwrap()).map(read).collect();
         let loss = graph.outputs().iter().position(|output| *graph.ty(output.value) == Type::scalar(DType::F64));
         let case = Case { graph, inputs, loss };
-        // The seed chooses the direction, the weights and the derivatives.
+        // The seed selects the direction, the weights and the derivatives.
         for seed in 0..12 {
             if let Err(finding) = check(&case, seed) {
                 panic!("{name}, seed {seed}: {}\n{}", finding.kind, finding.detail);

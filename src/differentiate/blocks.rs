@@ -3,11 +3,11 @@ use crate::ir::{Role, Value};
 use crate::op::{Var, trace};
 use crate::value::{Array, DType, Scalar, Shape};
 
-/// Appends the Jacobian of `y` by `x` to the open trace: a block for each pair, of shape `[y's shape…, x's shape…]`, output
-/// by output. It takes one pushforward for each element of `x`, or one pullback for each element of `y`.
+/// Appends the Jacobian of `y` by `x` to the open trace: a block for each pair, of shape `[y's shape…, x's shape…]`,
+/// ordered by output. It takes one pushforward for each element of `x`, or one pullback for each element of `y`.
 ///
-/// Each pass gives a part of each block, which is a node at least. Where these are too many the error of that limit comes
-/// before the first pass.
+/// Each pass adds at least one node per block. If there are too many for the limit on nodes, the error comes before the
+/// first pass.
 #[track_caller]
 pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
     let (passes, others) = if forward { (x, y) } else { (y, x) };
@@ -16,13 +16,13 @@ pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
     if forward { columns(x, y) } else { rows(x, y) }
 }
 
-/// Whether there are fewer pushforwards than pullbacks to be made.
+/// Whether fewer pushforwards than pullbacks are necessary.
 pub(crate) fn forward_is_cheaper(x: &[Var], y: &[Var]) -> bool {
     let n_elements = |vars: &[Var]| vars.iter().map(|x| x.ty().size()).fold(0, usize::saturating_add);
     n_elements(x) <= n_elements(y)
 }
 
-/// The blocks of the Jacobian, output by output, from one pullback for each element of the outputs.
+/// The blocks of the Jacobian, ordered by output, from one pullback for each element of the outputs.
 fn rows(x: &[Var], y: &[Var]) -> Vec<Var> {
     let mut blocks = Vec::new();
     for &output in y {
@@ -39,7 +39,7 @@ fn rows(x: &[Var], y: &[Var]) -> Vec<Var> {
     blocks
 }
 
-/// The blocks of the Jacobian, output by output, from one pushforward for each element of the inputs.
+/// The blocks of the Jacobian, ordered by output, from one pushforward for each element of the inputs.
 fn columns(x: &[Var], y: &[Var]) -> Vec<Var> {
     let mut blocks = vec![Var::poisoned(); x.len() * y.len()];
     for (k, &input) in x.iter().enumerate() {
@@ -58,7 +58,7 @@ fn columns(x: &[Var], y: &[Var]) -> Vec<Var> {
     blocks
 }
 
-/// 1 at one place, 0 elsewhere.
+/// An array like `like` with 1 at one position and 0 elsewhere.
 fn seed(like: Var, position: usize, role: fn(Value) -> Role) -> Var {
     if trace::has_failed() {
         return Var::poisoned();
@@ -98,12 +98,12 @@ fn block(parts: &[Option<Var>], output: Var, input: Var, along: Along) -> Var {
     })
 }
 
-/// A block has the dtype of the output, also where its rows have that of the input.
+/// A block has the dtype of the output, even if its rows have that of the input.
 fn to_dtype(x: Var, dtype: DType) -> Var {
     if x.dtype() == dtype { x } else { x.convert(dtype) }
 }
 
-/// The value behind a variable, while the trace has not failed.
+/// The value of a variable, in a trace without errors.
 fn value(x: Var) -> Value {
     trace::local(x).expect("bug: a poisoned variable in a trace without error")
 }

@@ -1,4 +1,4 @@
-//! The derivatives of operations with regions, made of the derivatives of these regions.
+//! Derivatives of operations with regions, built from the derivatives of the regions.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
     pulled.unwrap_or_else(|| vec![None; step.operands.len()])
 }
 
-/// The sum of two stacks of one length.
+/// The sum of two stacks of equal length.
 pub(super) fn add_stacks(x: Var, y: Var) -> Var {
     let row = x.ty().unstacked();
     let inputs = [("i".to_string(), index()), ("x".to_string(), row.clone()), ("y".to_string(), row)];
@@ -50,7 +50,7 @@ fn index() -> Type {
     Type::scalar(DType::I64)
 }
 
-/// What the inputs of each region may hold.
+/// The ranges of values that the inputs of each region can have.
 fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
     let operands: Vec<Range> = x.iter().map(|&x| trace::range(x)).collect();
     of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
@@ -76,19 +76,19 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     Some(spread(&moved, tangents))
 }
 
-/// The regions, of which one that is several branches comes once.
+/// The distinct regions: one that serves several branches is returned once.
 fn once_each(regions: &[Arc<Graph>]) -> impl Iterator<Item = &Arc<Graph>> {
-    let mut met = HashSet::new();
-    regions.iter().filter(move |region| met.insert(Arc::as_ptr(region)))
+    let mut seen = HashSet::new();
+    regions.iter().filter(move |region| seen.insert(Arc::as_ptr(region)))
 }
 
-/// The results for the places that are marked, in order.
-fn spread(places: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
+/// Distributes results to the marked positions, in order.
+fn spread(marked: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
     let mut results = results.into_iter();
-    places.iter().map(|&is| if is { results.next() } else { None }).collect()
+    marked.iter().map(|&is| if is { results.next() } else { None }).collect()
 }
 
-/// The region's inputs, then tangents of those that vary → tangents of the outputs that are moved.
+/// A region that maps the region's inputs and the tangents of `varied` ones to the tangents of `moved` outputs.
 fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
@@ -98,7 +98,7 @@ fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], 
         inputs.push((name, inputs[k].1.clone()));
     }
     ranges.resize(inputs.len(), Range::ANY);
-    let key = Key::new("forward branch", region, &inputs, &ranges, &[&places(varied), &places(moved)]);
+    let key = Key::new("forward branch", region, &inputs, &ranges, &[&positions(varied), &positions(moved)]);
     let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
@@ -110,8 +110,8 @@ fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], 
     known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
-/// The places that are marked.
-fn places(marked: &[bool]) -> Vec<usize> {
+/// The marked positions.
+fn positions(marked: &[bool]) -> Vec<usize> {
     (0..marked.len()).filter(|&k| marked[k]).collect()
 }
 
@@ -135,7 +135,7 @@ fn pull_branches(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -
     Some([vec![None; n], spread(&pulled, results)].concat())
 }
 
-/// The region's inputs, then cotangents of the useful outputs → cotangents of the inputs that are asked for.
+/// A region that maps the region's inputs and the cotangents of `useful` outputs to the cotangents of `pulled` inputs.
 fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], pulled: &[bool]) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
@@ -144,7 +144,7 @@ fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], 
         inputs.push((names.give(&format!("{}.ct", output.name)), region.ty(output.value).clone()));
     }
     ranges.resize(inputs.len(), Range::ANY);
-    let key = Key::new("reverse branch", region, &inputs, &ranges, &[&places(useful), &places(pulled)]);
+    let key = Key::new("reverse branch", region, &inputs, &ranges, &[&positions(useful), &positions(pulled)]);
     let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
         let to: Vec<Var> = (0..n).filter(|&k| pulled[k]).map(|k| x[k]).collect();
@@ -180,17 +180,17 @@ fn pull_revolve(
     Some(pulled)
 }
 
-/// The first place of each operand. What flows through all its places counts once.
+/// The first slot of each distinct operand. Its tangent or cotangent covers all its slots and must count once.
 fn distinct(x: &[Var]) -> Vec<usize> {
-    let mut met = HashSet::new();
-    (0..x.len()).filter(|&k| met.insert(x[k].value())).collect()
+    let mut seen = HashSet::new();
+    (0..x.len()).filter(|&k| seen.insert(x[k].value())).collect()
 }
 
-/// The results of a [`Revolve`] by plain loops, whose derivatives are known: one collects the states, and one runs back
-/// along them.
+/// The results of a [`Revolve`], computed by two plain loops, which can be differentiated: one collects the states, and
+/// one runs back along them.
 fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
     let Revolve { cts, carry, xs, length, reverse, .. } = *op;
-    let (cts_given, trip) = x.split_at(cts);
+    let (cts_given, iteration) = x.split_at(cts);
     let advance = &step.regions[0];
     let collecting = trace::region(advance.name(), &named_inputs(advance), |x| {
         let next = trace::inline(advance, x).unwrap_or_default();
@@ -198,14 +198,14 @@ fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
         outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
     })?;
     let states = Scan { carry, xs, length: Some(length), reverse, checkpoint: None };
-    let states = trace::apply_regions(states, trip, vec![collecting.graph])?;
-    let operands = [cts_given, &states[carry..], &trip[carry..]].concat();
+    let states = trace::apply_regions(states, iteration, vec![collecting.graph])?;
+    let operands = [cts_given, &states[carry..], &iteration[carry..]].concat();
     let back = Scan { carry: cts, xs: carry + xs, length: Some(length), reverse: !reverse, checkpoint: None };
     trace::apply_regions(back, &operands, vec![step.regions[1].clone()])
 }
 
-/// A loop, as [`While`] and [`Scan`] look alike: its body takes the number of the row (a scan's does), the carry, rows, and
-/// what does not change; it gives the next carry and what is collected.
+/// The common form of [`While`] and [`Scan`]. The body takes the index of the row (for a scan), the carry, rows, and
+/// loop-invariant operands; it returns the next carry and the values that are collected.
 struct Loop<'s> {
     body: &'s Arc<Graph>,
     /// The condition of a `while`.
@@ -215,7 +215,7 @@ struct Loop<'s> {
     length: Option<usize>,
     reverse: bool,
     checkpoint: Option<Schedule>,
-    /// What the inputs of the body may hold in any iteration.
+    /// The ranges of values that the body's inputs can have in any iteration.
     ranges: Vec<Range>,
 }
 
@@ -237,23 +237,24 @@ impl<'s> Loop<'s> {
                 checkpoint: op.checkpoint,
                 ranges,
             },
-            other => unreachable!("bug: {} is no loop", other.name()),
+            other => unreachable!("bug: {} is not a loop", other.name()),
         }
     }
 
-    /// What inputs may hold of which the body's come first, and tangents or cotangents behind them.
+    /// The ranges of `n_inputs` inputs: first the body's, then tangents or cotangents.
     fn ranges_of(&self, n_inputs: usize) -> Vec<Range> {
         let mut ranges = self.ranges.clone();
         ranges.resize(n_inputs, Range::ANY);
         ranges
     }
 
-    /// How many inputs of the body stand before the carry.
+    /// The number of inputs of the body before the carry.
     fn n_index(&self) -> usize {
         usize::from(self.condition.is_none())
     }
 
-    /// Which inputs of the body vary, if these operands do: the carry does from the second trip on if a trip makes it.
+    /// Which inputs of the body vary if the marked operands do: a carry also varies if the previous iteration makes it
+    /// vary.
     fn varied(&self, operands: impl Iterator<Item = bool>) -> Vec<bool> {
         let mut varied = vec![false; self.n_index()];
         varied.extend(operands);
@@ -268,7 +269,7 @@ impl<'s> Loop<'s> {
         }
     }
 
-    /// Which outputs of the body matter, if these results do: the carry does but in the last trip if a trip uses it.
+    /// Which outputs of the body matter if these results do: a carry also matters if the next iteration uses it.
     fn useful(&self, cts: &[Option<Var>]) -> Vec<bool> {
         let mut useful: Vec<bool> = cts.iter().map(Option::is_some).collect();
         loop {
@@ -282,7 +283,7 @@ impl<'s> Loop<'s> {
         }
     }
 
-    /// Carries primal values and tangents together.
+    /// The tangents of a loop, from one loop that carries primal values and tangents together.
     fn push(&self, step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
         let varied = self.varied(t.iter().map(Option::is_some));
         let moved = reached(self.body, &varied);
@@ -308,7 +309,7 @@ impl<'s> Loop<'s> {
         let mut names = Names::default();
         let own = named_inputs(self.body);
         let mut inputs: Vec<(String, Type)> = Vec::new();
-        // Where the body's own inputs stand among the new ones, and where the tangents.
+        // The positions of the body's own inputs and of the tangents among the new inputs.
         let (mut primal_at, mut tangent_at) = (Vec::new(), Vec::new());
         let mut add = |inputs: &mut Vec<(String, Type)>, name: &str, ty: &Type| {
             inputs.push((names.give(name), ty.clone()));
@@ -337,7 +338,7 @@ impl<'s> Loop<'s> {
             &ranges,
             &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed],
         );
-        let trip = |x: &[Var]| {
+        let iteration = |x: &[Var]| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
             let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
@@ -348,7 +349,7 @@ impl<'s> Loop<'s> {
             let outputs = y[..self.carry].iter().copied().chain(pushed);
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
         };
-        let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
+        let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
         let body = known::derivative(key, self.body, body)?;
         let n_carry = self.carry + carried.len();
         let mut regions: Vec<Arc<Graph>> = Vec::new();
@@ -375,9 +376,9 @@ impl<'s> Loop<'s> {
         Some(tangents)
     }
 
-    /// The tangents of a `while` that saves. What runs back along its stacks takes their tangents beside them, and so both
-    /// must have been counted by the same loop: the tangents do not run beside the trips but after them, along what the
-    /// loop saves for that.
+    /// The tangents of a `while` that saves residuals. A reverse loop along its stacks needs the tangents of the
+    /// stacks, too, and one loop must determine the lengths of both. So the tangents are computed by a second loop
+    /// after the first, along what the first saves for it.
     fn push_along(&self, step: &Step, x: &[Var], t: &[Option<Var>], moved: &Moved<'_>) -> Option<Vec<Option<Var>>> {
         let joint = self.joint_forward(moved)?;
         let n_own = self.body.inputs().len();
@@ -397,7 +398,7 @@ impl<'s> Loop<'s> {
         inputs.extend((0..n_carried).map(seed));
         inputs.extend((0..stacks.len()).map(|k| (format!("saved.{k}"), Source::Saved(k))));
         if stacks.is_empty() {
-            // Nothing is needed but the number of trips, which any of the loop's stacks knows.
+            // Only the number of iterations is needed, which is the length of any of the loop's stacks.
             let counting = step.results()[self.carry];
             inputs.push(("saved".to_string(), Source::New(counting.ty().unstacked())));
             stacks.push(counting);
@@ -421,8 +422,8 @@ impl<'s> Loop<'s> {
         Some(tangents)
     }
 
-    /// A trip and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the body, then the
-    /// tangents of the carry and of what is collected.
+    /// An iteration and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the
+    /// body, then the tangents of the carry and of the collected values.
     fn joint_forward(&self, moved: &Moved<'_>) -> Option<Arc<Graph>> {
         let mut inputs = named_inputs(self.body);
         let n_own = inputs.len();
@@ -432,9 +433,14 @@ impl<'s> Loop<'s> {
             inputs.push((names.give(&format!("{name}.tangent")), ty));
         }
         let ranges = self.ranges_of(inputs.len());
-        let key =
-            Key::new("trip and tangents", self.body, &inputs, &ranges, &[moved.carried, moved.collected, moved.fixed]);
-        let trip = |x: &[Var]| {
+        let key = Key::new(
+            "iteration and tangents",
+            self.body,
+            &inputs,
+            &ranges,
+            &[moved.carried, moved.collected, moved.fixed],
+        );
+        let iteration = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
             let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
@@ -448,18 +454,19 @@ impl<'s> Loop<'s> {
             outputs
         };
         known::derivative(key, self.body, || {
-            Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph)
+            Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph)
         })
     }
 
-    /// Carry, rows, and what does not change.
+    /// Carry, rows, and loop-invariant operands.
     fn groups<T: Clone>(&self, operands: &[T]) -> [Vec<T>; 3] {
         let (carry, rest) = operands.split_at(self.carry);
         let (rows, fixed) = rest.split_at(self.xs);
         [carry.to_vec(), rows.to_vec(), fixed.to_vec()]
     }
 
-    /// Lets the loop save what the derivative of a trip needs, and runs back along it.
+    /// The cotangents of a loop: the loop saves the residuals of each iteration, and a reverse loop runs back along
+    /// them.
     fn pull(&self, step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
         let varied = self.varied(wanted.iter().copied());
         let useful = self.useful(cts);
@@ -492,7 +499,7 @@ impl<'s> Loop<'s> {
         let partition = Partition::new(&joint, &kinds, self.body.outputs().len());
         let mut first = or_fail(partition.first(n_own))?;
         if self.length.is_none() && self.xs == 0 && partition.saved.is_empty() {
-            // Nothing is needed but the number of trips, which a stack of empty arrays counts.
+            // Only the number of iterations is needed, which is the length of a stack of empty arrays.
             or_fail(save_nothing(&mut first))?;
         }
         let regions = self.condition.into_iter().cloned().chain([first]).collect();
@@ -502,7 +509,7 @@ impl<'s> Loop<'s> {
         let input = |k: usize| (name(k), Source::Input(k));
         let used_rows: Vec<usize> = (self.carry..end_of_rows).filter(|&k| partition.used[n_index + k]).collect();
         let used_fixed: Vec<usize> = (end_of_rows..x.len()).filter(|&k| partition.used[n_index + k]).collect();
-        // A loop along stacks of which the derivative needs nothing but their length.
+        // Of the stacks along which the loop runs, the derivative may need only the length.
         let needs_length = self.length.is_none() && saved.is_empty() && used_rows.is_empty() && collected.is_empty();
         let counting = needs_length.then(|| x[self.carry]);
         let mut inputs = vec![if n_index == 1 { input(0) } else { ("trip".to_string(), Source::New(index())) }];
@@ -554,8 +561,8 @@ impl<'s> Loop<'s> {
         Some(pulled)
     }
 
-    /// Replaces, among the outputs of a trip's derivative, sums of products by the factors, which are collected behind all
-    /// others. Rows are collected by loops of known length only.
+    /// Replaces sums of products, among the outputs of an iteration's derivative, by the factors, which are collected
+    /// after all other outputs. Only loops of known length collect rows.
     fn take_products(&self, joint: &mut Graph, flow: &Flow<'_>, kinds: &[Kind]) -> (Vec<Product>, Vec<Value>) {
         if self.length.is_none() {
             return (Vec::new(), Vec::new());
@@ -579,7 +586,7 @@ impl<'s> Loop<'s> {
         (products, collects)
     }
 
-    /// Runs back through states that are computed once more: the loop saves nothing.
+    /// The cotangents of a loop that saves nothing: a [`Revolve`] recomputes the states.
     fn revolve(
         &self,
         joint: &Graph,
@@ -596,14 +603,14 @@ impl<'s> Loop<'s> {
         let state = self.state(&partition);
         let input = |k: usize| (joint.inputs()[k].name.to_string(), Source::Input(k));
         let seeds = |from: usize, n: usize| (n_own + from..n_own + from + n).map(input);
-        let mut trip: Vec<(String, Source)> = state.iter().map(|&k| input(n_index + k)).collect();
-        trip.extend((self.carry..self.carry + self.xs).map(|k| input(n_index + k)));
-        trip.extend(seeds(active.len(), collected.len()));
-        trip.extend((self.carry + self.xs..x.len()).map(|k| input(n_index + k)));
+        let mut iteration: Vec<(String, Source)> = state.iter().map(|&k| input(n_index + k)).collect();
+        iteration.extend((self.carry..self.carry + self.xs).map(|k| input(n_index + k)));
+        iteration.extend(seeds(active.len(), collected.len()));
+        iteration.extend((self.carry + self.xs..x.len()).map(|k| input(n_index + k)));
         let carried = seeds(0, active.len()).chain(seeds(active.len() + collected.len(), fixed.len()));
-        let advance = std::iter::once(input(0)).chain(trip.clone()).collect::<Vec<_>>();
-        let reverse = std::iter::once(input(0)).chain(carried).chain(trip).collect::<Vec<_>>();
-        let advance = or_fail(partition.trip("advance", &advance, &state))?;
+        let advance = std::iter::once(input(0)).chain(iteration.clone()).collect::<Vec<_>>();
+        let reverse = std::iter::once(input(0)).chain(carried).chain(iteration).collect::<Vec<_>>();
+        let advance = or_fail(partition.iteration("advance", &advance, &state))?;
         let reverse = or_fail(partition.second("reverse", &reverse, usize::MAX))?;
 
         let mut operands: Vec<Var> = active.iter().map(|&k| cts[k].unwrap_or_else(|| x[k].full_like(0.0))).collect();
@@ -629,7 +636,7 @@ impl<'s> Loop<'s> {
         Some(pulled)
     }
 
-    /// The part of the carry that the derivative of a trip needs, and what is needed to compute that part.
+    /// The part of the carry that the derivative of an iteration needs, closed under what computing that part needs.
     fn state(&self, partition: &Partition<'_>) -> Vec<usize> {
         let carried =
             |needed: &[bool]| -> Vec<usize> { (0..self.carry).filter(|k| needed[self.n_index() + k]).collect() };
@@ -643,9 +650,9 @@ impl<'s> Loop<'s> {
         }
     }
 
-    /// A trip and its derivative in one graph. Inputs: those of the body; cotangents of the active carry and of what is
-    /// collected; sums for what does not change. Outputs: those of the body; cotangents of the active carry; the sums with
-    /// this trip's cotangents; cotangents of rows.
+    /// An iteration and its derivative in one graph. Inputs: those of the body; cotangents of the active carry and of
+    /// the collected values; sums for loop-invariant operands. Outputs: those of the body; cotangents of the active
+    /// carry; the sums with this iteration's cotangents added; cotangents of rows.
     fn joint(&self, flow: &Flow<'_>) -> Option<Graph> {
         let n_index = self.n_index();
         let mut inputs = named_inputs(self.body);
@@ -662,9 +669,9 @@ impl<'s> Loop<'s> {
             inputs.push((names.give(&format!("{name}.ct")), ty));
         }
         let ranges = self.ranges_of(inputs.len());
-        let places = [flow.active, flow.collected, flow.rows, flow.fixed, &[n_index, self.carry]];
-        let key = Key::new("trip and cotangents", self.body, &inputs, &ranges, &places);
-        let trip = |x: &[Var]| {
+        let positions = [flow.active, flow.collected, flow.rows, flow.fixed, &[n_index, self.carry]];
+        let key = Key::new("iteration and cotangents", self.body, &inputs, &ranges, &positions);
+        let iteration = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
             let operand = |&k: &usize| x[n_index + k];
             let to: Vec<Var> = flow.active.iter().chain(flow.fixed).chain(flow.rows).map(operand).collect();
@@ -687,13 +694,13 @@ impl<'s> Loop<'s> {
             }
             outputs
         };
-        let joint = || Some(trace::region_within(self.body.name(), &inputs, &ranges, trip)?.graph);
+        let joint = || Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
         known::derivative(key, self.body, joint).map(|joint| Graph::clone(&joint))
     }
 }
 
-/// What flows backwards through a loop: the carry that is active, what is collected and matters, rows and fixed operands
-/// whose cotangents are asked for. All are positions among operands or results.
+/// What the reverse of a loop propagates: active carries, collected values that matter, and the rows and fixed operands
+/// whose cotangents are wanted. All are positions among operands or results.
 struct Flow<'f> {
     active: &'f [usize],
     collected: &'f [usize],
@@ -701,7 +708,7 @@ struct Flow<'f> {
     fixed: &'f [usize],
 }
 
-/// What moves forward through a loop: the carry that varies, what is collected of it, and the fixed operands that vary.
+/// What forward mode propagates through a loop: carries that vary, the collected values and fixed operands that vary.
 /// All are positions among operands or results.
 struct Moved<'m> {
     carried: &'m [usize],
@@ -715,7 +722,7 @@ fn nothing() -> Type {
 }
 
 fn save_nothing(body: &mut Graph) -> Result<(), crate::error::Error> {
-    // Another derivative may have let the loop save something already.
+    // The loop may already save values for another derivative.
     let name = Names::of(body.outputs().iter().map(|output| &*output.name)).give("saved");
     let constant = crate::op::Constant { value: Arc::new(crate::value::Array::zeros(&nothing())) };
     let node = body.add(constant.into(), &[], Default::default())?;

@@ -37,7 +37,7 @@ fn push_all(activity: &Activity, table: &mut Table) {
     }
 }
 
-/// The tangents that are known so far, by node and result.
+/// The tangents computed so far, by node and result.
 struct Table {
     first: usize,
     tangents: Vec<Vec<Option<Var>>>,

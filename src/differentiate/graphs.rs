@@ -6,10 +6,10 @@ use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
 
 /// The graph with the gradient of one output appended: its outputs, then the derivative by each input of `wrt`, named
-/// `<input>.grad` (where that name is taken `<output>.<input>.grad`, and then with a number).
+/// `<input>.grad` (if that name is taken, `<output>.<input>.grad`, then with a number).
 ///
 /// # Errors
-/// If the output is not a scalar of floating point, or an input is not of floating point, or an index is out of range.
+/// If the output is not a floating-point scalar, an input is not of floating point, or an index is out of range.
 pub fn grad(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
     let output = scalar_output(graph, of)?;
     let names = gradient_names(graph, output, wrt, "grad")?;
@@ -77,7 +77,7 @@ pub fn jvp_of(graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<Graph, Error
 /// `wrt`, of shape `[output's shape…, input's shape…]`.
 ///
 /// It takes one pullback for each element of the output, or one pushforward for each element of the inputs, whichever
-/// are fewer. These are written out one after the other, so the graph grows with their number.
+/// are fewer. They are appended one after the other, so the size of the graph grows with their number.
 ///
 /// ```
 /// use retrograd::value::{Array, DType, Type};
@@ -107,8 +107,8 @@ pub fn jacobian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error>
 }
 
 /// The graph with the Hessian of one output appended: a further output `<output>.<input>.<other>.hessian` for each pair
-/// of inputs of `wrt`, of shape `[input's shape…, other's shape…]`. It is taken forward over reverse, with one pushforward
-/// for each element of the inputs.
+/// of inputs of `wrt`, of shape `[input's shape…, other's shape…]`. It is computed in forward-over-reverse mode, with
+/// one pushforward for each element of the inputs.
 ///
 /// ```
 /// use retrograd::value::{Array, DType};
@@ -122,7 +122,7 @@ pub fn jacobian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error>
 /// ```
 ///
 /// # Errors
-/// As [`grad`]; and if there are so many inputs that their pairs exceed the limit of ten million nodes.
+/// As [`grad`], and if the number of pairs of inputs exceeds the limit of ten million nodes.
 pub fn hessian(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
     let output = scalar_output(graph, of)?;
     check_inputs(graph, wrt)?;
@@ -163,19 +163,19 @@ pub fn hvp(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
     })
 }
 
-/// The cotangents of `x` where that of `y`, a scalar, is 1.
+/// The cotangents of `x` for a cotangent 1 of the scalar `y`.
 fn gradient(x: &[Var], y: Var) -> Vec<Var> {
     let cts = pullback(x, &[y], &[constant_like(y, 1.0, Role::Cotangent)]);
     x.iter().zip(cts).map(|(&x, ct)| ct.unwrap_or_else(|| constant_like(x, 0.0, Role::Cotangent))).collect()
 }
 
-/// The tangents of `y`, zeros written out.
+/// The tangents of `y`, with symbolic zeros materialized.
 fn tangents_of(x: &[Var], t: &[Var], y: &[Var]) -> Vec<Var> {
     let results = pushforward(x, t, y);
     y.iter().zip(results).map(|(&y, t)| t.unwrap_or_else(|| constant_like(y, 0.0, Role::Tangent))).collect()
 }
 
-/// The same number everywhere in a (co)tangent of `x`, with the source line of `x`.
+/// A uniform tangent or cotangent of `x`, with the source line of `x`.
 fn constant_like(x: Var, number: f64, role: fn(Value) -> Role) -> Var {
     let primal = x.value().expect("bug: a poisoned variable in a trace without error");
     trace::in_role(role(primal), || x.full_like(number))
@@ -185,8 +185,8 @@ fn at(positions: &[usize], vars: &[Var]) -> Vec<Var> {
     positions.iter().map(|&position| vars[position]).collect()
 }
 
-/// Copies a graph, with further inputs of the types of some values, and lets the body append further outputs. The body
-/// gets the inputs, the outputs and the further inputs.
+/// Copies a graph and adds inputs with the types of some values. The body then receives the inputs, the outputs and the
+/// added inputs, and appends further outputs.
 fn extend(
     graph: &Graph,
     more_inputs: &[(String, Value)],
@@ -217,12 +217,12 @@ fn extend(
     Ok(copy)
 }
 
-/// The nodes that a graph may have with its derivatives.
+/// The most nodes that a graph may have with its derivatives.
 fn max_nodes(graph: &Graph) -> usize {
     trace::DEFAULT_MAX_NODES.max(graph.n_nodes().saturating_mul(16))
 }
 
-/// Requires that a graph with a further output for each pair of so many be allowed, before anything is made for them.
+/// Checks that a graph with a further output for each pair of `n` inputs is allowed, before anything is built.
 fn check_pairs(graph: &Graph, n: usize) -> Result<(), LimitError> {
     let (limit, got) = (max_nodes(graph) as u64, (n as u64).saturating_mul(n as u64));
     if got <= limit {
@@ -232,7 +232,7 @@ fn check_pairs(graph: &Graph, n: usize) -> Result<(), LimitError> {
     Err(LimitError { what: "outputs of a graph with its derivatives", limit, got: Some(got), place })
 }
 
-/// Names that are in use, so that a new one differs from all of them.
+/// The names in use, from which new names must differ.
 struct Names(HashSet<String>);
 
 impl Names {
@@ -244,7 +244,7 @@ impl Names {
         Names(graph.outputs().iter().map(|output| output.name.to_string()).collect())
     }
 
-    /// The first of the candidates that is free, or the last of them with a number.
+    /// The first free candidate, or the last one with a number.
     fn claim<const N: usize>(&mut self, candidates: [String; N]) -> String {
         let last = candidates.last().expect("bug: no name was proposed").clone();
         let numbered = (2..).map(|n| format!("{last}.{n}"));
@@ -266,7 +266,7 @@ fn gradient_names(graph: &Graph, output: &Output, wrt: &[usize], kind: &str) -> 
     Ok(wrt.iter().map(name).collect())
 }
 
-/// The further inputs that a tangent of each input of `wrt` comes from, and what they are like.
+/// The names of the inputs for the tangents of `wrt`, and the values whose types they have.
 fn tangent_inputs(graph: &Graph, wrt: &[usize]) -> Result<Vec<(String, Value)>, Error> {
     check_inputs(graph, wrt)?;
     let mut taken = Names::of_inputs(graph);
@@ -335,7 +335,7 @@ mod tests {
     use crate::interpret;
     use crate::value::{Array, DType};
 
-    /// A graph of one scalar input `x` and one output.
+    /// A graph with one scalar input `x` and one output.
     fn graph(f: impl FnOnce(Var) -> Var) -> Graph {
         let mut graph = Graph::new("f");
         let x = graph.add_input("x", crate::value::Type::scalar(DType::F64)).unwrap();
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(names, ["y", "x.grad", "y.x.grad", "y.x.grad.2"]);
     }
 
-    /// Files know inputs and outputs by name, so no derivative may give a name twice.
+    /// Files identify inputs and outputs by name, so no derivative may use a name twice.
     #[test]
     fn names_stay_distinct() {
         let mut many = graph(|x| x * x * x);
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_derivative_is_refused() {
+    fn non_differentiable_inputs_and_outputs_are_refused() {
         let f = graph(|x| x.broadcast_to(&[2]));
         assert!(matches!(grad(&f, 0, &[0]), Err(Error::Derivative(DerivativeError::NotScalar { .. }))));
         assert!(matches!(grad(&f, 1, &[0]), Err(Error::Argument(_))));

@@ -1,4 +1,5 @@
-//! Derivatives where the textbook has none, or where its formula gives NaN although there is a limit.
+//! Derivatives at points where a function has a kink, or where the textbook's formula gives NaN although the limit
+//! exists.
 
 use super::{grad, jvp};
 use crate::interpret;
@@ -8,7 +9,7 @@ use crate::value::{Array, DType, Type};
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
-/// A graph of that many scalar inputs and one output.
+/// A graph with this number of scalar inputs and one output.
 fn graph(n_inputs: usize, f: impl FnOnce(&[Var]) -> Var) -> Graph {
     let mut graph = Graph::new("f");
     let inputs: Vec<_> =
@@ -19,7 +20,7 @@ fn graph(n_inputs: usize, f: impl FnOnce(&[Var]) -> Var) -> Graph {
     graph
 }
 
-/// The last outputs.
+/// The last `n_outputs` outputs.
 fn run(graph: &Graph, inputs: &[f64], n_outputs: usize) -> Vec<f64> {
     let inputs: Vec<Array> = inputs.iter().map(|&x| Array::scalar(x)).collect();
     let outputs = interpret::run(graph, &inputs).unwrap();
@@ -27,12 +28,12 @@ fn run(graph: &Graph, inputs: &[f64], n_outputs: usize) -> Vec<f64> {
     numbers.collect::<Vec<f64>>().split_off(outputs.len() - n_outputs)
 }
 
-/// Whether both are the same but for the rounding of elementary functions.
+/// Whether both are equal up to the rounding of elementary functions.
 fn same(x: f64, y: f64) -> bool {
     x == y || x.is_nan() && y.is_nan() || y.is_finite() && (x - y).abs() <= 1e-15 * y.abs()
 }
 
-/// Requires that gradient, in both modes.
+/// Checks the gradient in both modes.
 #[track_caller]
 fn check(f: impl FnOnce(&[Var]) -> Var, x: &[f64], expected: &[f64]) {
     let graph = graph(x.len(), f);
@@ -44,7 +45,7 @@ fn check(f: impl FnOnce(&[Var]) -> Var, x: &[f64], expected: &[f64]) {
     assert!(forward.iter().zip(expected).all(|(&x, &y)| same(x, y)), "forward at {x:?}: {forward:?}, not {expected:?}");
 }
 
-/// Requires that second derivative, first by one input and then by the other.
+/// Checks a second derivative, first by one input and then by the other.
 #[track_caller]
 fn check_second(f: impl FnOnce(&[Var]) -> Var, x: &[f64], wrt: [usize; 2], expected: f64) {
     let first = grad(&graph(x.len(), f), 0, &[wrt[0]]).unwrap();
@@ -103,7 +104,7 @@ fn powers_of_zero() {
     check(pow, &[-2.0, 0.5], &[NAN, NAN]);
     check(pow, &[5e-324, 0.0], &[0.0, 5e-324f64.ln()]);
     check(pow, &[INF, -1.0], &[0.0, 0.0]);
-    // A constant exponent, whose logarithm plays no part.
+    // A constant exponent: the derivative by the exponent, which has a logarithm, is not computed.
     check(|x| x[0].powf(2), &[-3.0], &[-6.0]);
 
     check_second(pow, &[0.0, 2.0], [0, 0], 2.0);
@@ -111,7 +112,7 @@ fn powers_of_zero() {
     check_second(pow, &[0.0, 3.0], [0, 0], 0.0);
     check_second(pow, &[0.0, 2.0], [1, 1], 0.0);
     check_second(pow, &[0.0, 2.0], [0, 1], 0.0);
-    // x⁰ is constant in x, and its derivative by x grows with y all the same.
+    // x⁰ is constant in x, but its derivative by x grows with y.
     check_second(pow, &[4.0, 0.0], [0, 1], 0.25);
     check_second(pow, &[4.0, 0.0], [1, 0], 0.25);
 }
@@ -175,7 +176,7 @@ fn special_functions_at_limits() {
     check(|x| x[0].bessel_i1(), &[0.0], &[0.5]);
     check(|x| x[0].bessel_i0e(), &[0.0], &[0.0]);
     check_second(|x| x[0].bessel_j0(), &[0.0], [0, 0], -0.5);
-    // The third derivative of J₁ at 0, which a masked quotient by x would have lost.
+    // The third derivative of J₁ at 0, which would be wrong if the quotient by x were merely masked.
     let first = grad(&graph(1, |x| x[0].bessel_j1()), 0, &[0]).unwrap();
     let third = grad(&grad(&first, 1, &[0]).unwrap(), 2, &[0]).unwrap();
     assert_eq!(run(&third, &[0.0], 1), [-0.375]);

@@ -1,5 +1,5 @@
-//! Derivatives of regions that are known already: a region that stands in several places, itself within regions that do, is
-//! differentiated once. Else each level of such regions would double the work, and what comes of it.
+//! A cache of derivatives of regions: a region with several uses, itself within regions with several uses, is
+//! differentiated once. Otherwise each level of nesting would double the time and the size of the result.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,17 +8,18 @@ use std::sync::Arc;
 use crate::op::{Graph, Range, trace};
 use crate::value::Type;
 
-/// What the derivative of a region is, and all that it depends on: the region, the inputs that are asked for, and which of
-/// its inputs and outputs are differentiated.
+/// The key of a derivative, everything that it depends on: the kind, the region, the inputs, and which inputs and
+/// outputs of the region are differentiated.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     kind: &'static str,
     region: *const Graph,
     inputs: Vec<(String, Type)>,
-    /// What the inputs may hold, and whether the region is made of derivatives: on these it depends which zeros are strong.
+    /// The ranges of the inputs, and whether the region itself contains derivatives: they determine which zeros are
+    /// strong.
     ranges: Vec<Range>,
     is_derived: bool,
-    places: Vec<Vec<usize>>,
+    positions: Vec<Vec<usize>>,
 }
 
 impl Key {
@@ -27,18 +28,18 @@ impl Key {
         region: &Arc<Graph>,
         inputs: &[(String, Type)],
         ranges: &[Range],
-        places: &[&[usize]],
+        positions: &[&[usize]],
     ) -> Key {
-        let places = places.iter().map(|places| places.to_vec()).collect();
+        let positions = positions.iter().map(|positions| positions.to_vec()).collect();
         let (inputs, ranges, is_derived) = (inputs.to_vec(), ranges.to_vec(), trace::is_derived());
-        Key { kind, region: Arc::as_ptr(region), inputs, ranges, is_derived, places }
+        Key { kind, region: Arc::as_ptr(region), inputs, ranges, is_derived, positions }
     }
 }
 
 #[derive(Default)]
 struct Known {
     n_scopes: usize,
-    /// By key the region and its derivative. The region is kept, so that no other takes its address.
+    /// The region and its derivative by key. The region is kept alive, because its address is part of the key.
     derivatives: HashMap<Key, [Arc<Graph>; 2]>,
 }
 
@@ -46,7 +47,7 @@ thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
-/// While there is one, derivatives stay known: as long as the derivative of an operation of the outermost trace is made.
+/// The cache is kept as long as a scope exists, which is while an operation of the outermost trace is differentiated.
 pub(super) struct Scope;
 
 impl Scope {
@@ -58,15 +59,15 @@ impl Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let forgotten = KNOWN.with_borrow_mut(|known| {
+        let dropped = KNOWN.with_borrow_mut(|known| {
             known.n_scopes -= 1;
             if known.n_scopes == 0 { std::mem::take(&mut known.derivatives) } else { HashMap::new() }
         });
-        drop(forgotten);
+        drop(dropped);
     }
 }
 
-/// The derivative of a region, made at the first time; `None` after an error, which is recorded in the open trace.
+/// The derivative of a region, built at the first request; `None` after an error, which is recorded in the open trace.
 pub(super) fn derivative(key: Key, region: &Arc<Graph>, make: impl FnOnce() -> Option<Graph>) -> Option<Arc<Graph>> {
     if let Some([_, known]) = KNOWN.with_borrow(|known| known.derivatives.get(&key).cloned()) {
         return Some(known);

@@ -1,9 +1,9 @@
 //! Reverse and forward mode, over graphs. The rules are written in the traced language itself, so both modes append
 //! ordinary nodes, and compose with each other to any order.
 //!
-//! The transformations of functions work inside the trace that is open; [`grad`], [`vjp`], [`jvp`], [`jacobian`],
-//! [`hessian`] and [`hvp`] take a graph, traced or loaded from a file, and give another: its inputs and outputs stay as
-//! they are, and what is new follows them.
+//! The transformations of functions work inside the open trace. [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`]
+//! and [`hvp`] instead take a graph, traced or loaded from a file, and return another: its inputs and outputs come
+//! first, unchanged, and new ones follow.
 //!
 //! | | new inputs | new outputs |
 //! | --- | --- | --- |
@@ -14,8 +14,8 @@
 //! | [`hessian`] | | `y.x.z.hessian` |
 //! | [`hvp`] | `x.tangent` | `x.hvp` |
 //!
-//! where `x` and `z` are inputs and `y` is an output. Where a name is taken the output's stands before it
-//! (`y.x.grad`), and where that is taken, too, a number behind (`y.x.grad.2`).
+//! where `x` and `z` are inputs and `y` is an output. If a name is taken, the output's name is prepended (`y.x.grad`),
+//! and if that is taken, too, a number is appended (`y.x.grad.2`).
 //!
 //! ```
 //! use retrograd::value::{Array, DType};

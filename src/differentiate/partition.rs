@@ -1,10 +1,10 @@
-//! What the reverse of a loop needs of a trip, and what of that is saved.
+//! Which values of an iteration the reverse of a loop needs, and which of them are saved.
 //!
-//! The joint graph of a body holds a trip and the derivative of that trip. It is cut in two: the values that the second
-//! part takes from the first are either saved, or computed once more from what is saved. Which of both is decided by a
-//! minimum cut: it saves as few bytes as possible, provided that nothing expensive is computed twice. This is the
-//! rematerialization of Jain et al., "Checkmate" (MLSys 2020), in the form of a minimum cut that the partitioner of
-//! PyTorch's AOTAutograd made known.
+//! The joint graph of a body contains an iteration and its derivative. It is partitioned in two: each value of the
+//! first part that the second part needs is either saved, or recomputed from saved values. A minimum cut decides which:
+//! it minimizes the bytes saved, under the constraint that nothing expensive is computed twice. This is the
+//! rematerialization of Jain et al., "Checkmate" (MLSys 2020), as a minimum cut, the form that is known from the
+//! partitioner of PyTorch's AOTAutograd.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -15,16 +15,16 @@ use crate::ir::{Operands, Provenance, Value, results_of};
 use crate::op::{Graph, Lowering, trace};
 use crate::value::{DType, Type};
 
-/// What an input of a joint graph is for.
+/// The kind of an input of a joint graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It changes from trip to trip, so the derivative can have it only if it is saved.
+    /// It changes from iteration to iteration, so it is available to the derivative only if it is saved.
     Carried,
-    /// A row, or its number: the derivative can have it once more.
+    /// A row, or its index: the derivative can read it again.
     Row,
-    /// It is the same in all trips.
+    /// It is the same in all iterations.
     Invariant,
-    /// It belongs to the derivative alone.
+    /// It is an input of the derivative alone.
     Seed,
 }
 
@@ -33,13 +33,13 @@ pub(super) enum Kind {
 pub(super) enum Source {
     /// An input of the joint graph.
     Input(usize),
-    /// What has been saved, by number.
+    /// A saved value, by its index in [`Partition::saved`].
     Saved(usize),
-    /// Nothing uses it.
+    /// A new input without uses.
     New(Type),
 }
 
-/// A joint graph that has been cut.
+/// A partitioned joint graph.
 pub(super) struct Partition<'j> {
     joint: &'j Graph,
     n_primal: usize,
@@ -51,17 +51,17 @@ pub(super) struct Partition<'j> {
     pub used: Vec<bool>,
 }
 
-/// Gives names that are all different.
+/// Generates distinct names.
 #[derive(Default)]
 pub(super) struct Names(HashSet<String>);
 
 impl Names {
-    /// Names that differ from these, too.
+    /// Names that also differ from `taken`.
     pub fn of<'n>(taken: impl Iterator<Item = &'n str>) -> Names {
         Names(taken.map(str::to_string).collect())
     }
 
-    /// The name, or, if it is taken, the name with a number.
+    /// This name, or, if it is taken, the name with a number.
     pub fn give(&mut self, name: &str) -> String {
         let name = trace::free_name(name, |name| self.0.contains(name));
         self.0.insert(name.clone());
@@ -69,11 +69,11 @@ impl Names {
     }
 }
 
-/// More values than these are not cut at the minimum: what the second part takes is saved as it is.
+/// With more values than this, no minimum cut is computed: all values that the second part needs are saved.
 const MAX_CUT: usize = 100_000;
 
 impl<'j> Partition<'j> {
-    /// Cuts a joint graph, whose first `n_primal` outputs are those of the trip.
+    /// Partitions a joint graph whose first `n_primal` outputs are those of the iteration.
     pub fn new(joint: &'j Graph, kinds: &[Kind], n_primal: usize) -> Partition<'j> {
         let seeded = dependent(joint, kinds, |kind| kind == Kind::Seed);
         let mut partition = Partition::uncut(joint, n_primal);
@@ -86,11 +86,11 @@ impl<'j> Partition<'j> {
         partition
     }
 
-    /// Cuts nothing: the second part computes all that it needs from the inputs, so nothing is saved.
+    /// Partitions without saving: the second part computes everything from the inputs.
     pub fn without_saving(joint: &'j Graph, n_primal: usize) -> Partition<'j> {
         let mut partition = Partition::uncut(joint, n_primal);
         let frontier = partition.frontier(&vec![true; joint.n_nodes()]);
-        debug_assert!(frontier.is_empty(), "bug: what the second part takes was left to the first");
+        debug_assert!(frontier.is_empty(), "bug: the second part needs a value of the first");
         partition
     }
 
@@ -99,7 +99,7 @@ impl<'j> Partition<'j> {
         Partition { joint, n_primal, second, saved: Vec::new(), used }
     }
 
-    /// Marks what belongs to the second part alone, and gives the values that it takes from the first.
+    /// Marks the nodes that belong to the second part alone, and returns the values that it takes from the first.
     fn frontier(&mut self, seeded: &[bool]) -> Vec<Value> {
         let mut frontier = Vec::new();
         let mut known: HashMap<Value, ()> = HashMap::new();
@@ -127,7 +127,7 @@ impl<'j> Partition<'j> {
         frontier
     }
 
-    /// Marks what is computed once more.
+    /// Marks the nodes that are recomputed in the second part.
     fn recompute(&mut self, choice: &Choice<'_>, frontier: Vec<Value>, saved: &[Value]) {
         let saved: HashMap<Value, ()> = saved.iter().map(|&x| (x, ())).collect();
         let mut pending = frontier;
@@ -144,26 +144,26 @@ impl<'j> Partition<'j> {
         }
     }
 
-    /// The trip, which gives what is saved behind its own results.
+    /// The iteration, with the saved values as further results after its own.
     pub fn first(&self, n_inputs: usize) -> Result<Graph, Error> {
         let inputs = self.joint.inputs()[..n_inputs].iter().enumerate();
         let inputs: Vec<(String, Source)> =
             inputs.map(|(k, input)| (input.name.to_string(), Source::Input(k))).collect();
         let outputs = self.joint.outputs()[..self.n_primal].iter();
         let mut outputs: Vec<(String, Value)> = outputs.map(|output| (output.name.to_string(), output.value)).collect();
-        // The trip may save something already, for another derivative.
+        // The iteration may already save values for another derivative.
         let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
         outputs.extend(self.saved.iter().enumerate().map(|(k, &value)| (names.give(&format!("saved.{k}")), value)));
         self.part(self.joint.name(), &inputs, &self.needed(&outputs), outputs)
     }
 
-    /// Some of the trip's results, with inputs in this order.
-    pub fn trip(&self, name: &str, inputs: &[(String, Source)], results: &[usize]) -> Result<Graph, Error> {
+    /// A graph of some of the iteration's results, with the given inputs.
+    pub fn iteration(&self, name: &str, inputs: &[(String, Source)], results: &[usize]) -> Result<Graph, Error> {
         let outputs = self.results(results);
         self.part(name, inputs, &self.needed(&outputs), outputs)
     }
 
-    /// Which inputs some of the trip's results need.
+    /// For each input, whether some of the iteration's results need it.
     pub fn inputs_of(&self, results: &[usize]) -> Vec<bool> {
         let mut needed = self.needed(&self.results(results));
         needed.truncate(self.joint.inputs().len());
@@ -175,7 +175,7 @@ impl<'j> Partition<'j> {
         outputs.map(|output| (output.name.to_string(), output.value)).collect()
     }
 
-    /// The nodes that these outputs need.
+    /// For each node, whether these outputs need it.
     fn needed(&self, outputs: &[(String, Value)]) -> Vec<bool> {
         let mut needed = vec![false; self.joint.n_nodes()];
         outputs.iter().for_each(|(_, x)| needed[x.node.index()] = true);
@@ -187,8 +187,8 @@ impl<'j> Partition<'j> {
         needed
     }
 
-    /// The derivative of a trip, with inputs in this order. It leaves out those of its outputs that are saved, from this
-    /// position on.
+    /// The derivative of an iteration, with the given inputs. From output `saved_from` on, it omits outputs whose
+    /// values are saved.
     pub fn second(&self, name: &str, inputs: &[(String, Source)], saved_from: usize) -> Result<Graph, Error> {
         let mut names = Names::default();
         let inputs: Vec<(String, Source)> =
@@ -199,7 +199,7 @@ impl<'j> Partition<'j> {
         self.part(name, &inputs, &self.second, outputs)
     }
 
-    /// A graph of some of the nodes.
+    /// A graph of the nodes marked in `keep`.
     fn part(
         &self,
         name: &str,
@@ -246,7 +246,7 @@ fn input_position(graph: &Graph, x: Value) -> Option<usize> {
     (x.node.index() < graph.inputs().len()).then(|| x.node.index())
 }
 
-/// The nodes that depend on inputs of some kinds.
+/// For each node, whether it depends on an input of a kind that `sought` selects.
 pub(super) fn dependent(graph: &Graph, kinds: &[Kind], sought: impl Fn(Kind) -> bool) -> Vec<bool> {
     let mut dependent: Vec<bool> = kinds.iter().map(|&kind| sought(kind)).collect();
     for id in graph.ids().skip(kinds.len()) {
@@ -256,21 +256,21 @@ pub(super) fn dependent(graph: &Graph, kinds: &[Kind], sought: impl Fn(Kind) -> 
     dependent
 }
 
-/// What may be computed once more, and what must be saved.
+/// Decides which values are saved and which are recomputed.
 struct Choice<'j> {
     joint: &'j Graph,
     kinds: &'j [Kind],
-    /// The nodes that change from trip to trip.
+    /// For each node, whether it changes from iteration to iteration.
     varying: Vec<bool>,
 }
 
 impl Choice<'_> {
-    /// Whether the second part can have a value without anything being saved for it, except its operands.
+    /// Whether the second part can cheaply obtain a value, given its operands.
     fn is_cheap(&self, x: Value) -> bool {
         let Some(op) = self.joint.node(x.node).op() else {
             return self.kinds[x.node.index()] != Kind::Carried;
         };
-        // What is the same in all trips is computed before the loop.
+        // Loop-invariant values are computed before the loop.
         if self.joint.ty(x).stack || !self.varying[x.node.index()] {
             return true;
         }
@@ -293,7 +293,7 @@ impl Choice<'_> {
         }
     }
 
-    /// The values to save, of least size in bytes, in the order of the schedule.
+    /// The values to save, with the minimum number of bytes, in the order of the schedule.
     fn cut(&self, frontier: &[Value]) -> Vec<Value> {
         let mut network = Network::default();
         let mut numbers: HashMap<Value, usize> = HashMap::new();
@@ -308,7 +308,8 @@ impl Choice<'_> {
             number(x, &mut order);
         }
         let n_frontier = order.len();
-        // Values `k` are the nodes `2 + 2k` and `3 + 2k` of the network, with the price of saving between them.
+        // Value `k` has the nodes `2 + 2k` and `3 + 2k` of the network; the edge between them has the price of saving
+        // it.
         let (source, sink) = (0, 1);
         let mut next = 0;
         while let Some(&x) = order.get(next) {
@@ -337,19 +338,19 @@ impl Choice<'_> {
         saved
     }
 
-    /// Saves what the second part takes, but for what cannot be saved or is there anyway.
+    /// Saves the values that the second part takes, except those that cannot be saved or are available without it.
     fn save_frontier(&self, frontier: &[Value]) -> Vec<Value> {
         let mut saved: HashMap<Value, ()> = HashMap::new();
-        let mut met: HashMap<Value, ()> = HashMap::new();
+        let mut visited: HashMap<Value, ()> = HashMap::new();
         let mut pending: Vec<Value> = frontier.to_vec();
         while let Some(x) = pending.pop() {
-            if met.insert(x, ()).is_some() {
+            if visited.insert(x, ()).is_some() {
                 continue;
             }
-            let there = self.joint.node(x.node).op().is_none() && self.is_cheap(x);
-            if self.joint.ty(x).stack || !self.varying[x.node.index()] && !there {
+            let is_available = self.joint.node(x.node).op().is_none() && self.is_cheap(x);
+            if self.joint.ty(x).stack || !self.varying[x.node.index()] && !is_available {
                 pending.extend(self.joint.operands(x.node));
-            } else if !there {
+            } else if !is_available {
                 saved.insert(x, ());
             }
         }
@@ -363,7 +364,7 @@ impl Choice<'_> {
         if ty.stack {
             return Network::INFINITE;
         }
-        // One more for each value, so that of two cuts of one size the one with fewer values is taken.
+        // 1/16 byte more for each value, so that of two cuts of equal size the one with fewer values is chosen.
         let bytes = ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64);
         bytes.saturating_mul(16).saturating_add(1).min(Network::MAX_PRICE)
     }
@@ -382,8 +383,8 @@ struct Network {
 impl Network {
     const INFINITE: u64 = u64::MAX / 4;
 
-    /// The highest price of a value: all values of a cut together cost less than one infinite edge. Values beyond it, of a
-    /// terabyte or more, cost the same.
+    /// The highest price of a value, so that all values of a cut together cost less than one infinite edge. Larger
+    /// values, of more than a terabyte, have this price, too.
     const MAX_PRICE: u64 = Network::INFINITE / (2 * MAX_CUT as u64);
 
     fn connect(&mut self, from: usize, to: usize, capacity: u64) {
@@ -398,7 +399,7 @@ impl Network {
         }
     }
 
-    /// Which nodes lie on the sink's side of the minimum cut that is nearest to the sink.
+    /// For each node, whether it is on the sink's side of the minimum cut nearest to the sink.
     fn cut(&mut self, source: usize, sink: usize) -> Vec<bool> {
         let n = self.leaving.len().max(2);
         self.leaving.resize(n, Vec::new());
@@ -406,7 +407,7 @@ impl Network {
             let mut next = vec![0; n];
             while self.augment(source, sink, &levels, &mut next) {}
         }
-        // Backwards from the sink, along edges that are not saturated.
+        // Backward search from the sink, along edges that are not saturated.
         let mut side = vec![false; n];
         side[sink] = true;
         let mut pending = vec![sink];
@@ -422,7 +423,7 @@ impl Network {
         side
     }
 
-    /// The distances from the source, unless the sink is out of reach.
+    /// The distances from the source, or `None` if the sink is unreachable.
     fn levels(&self, source: usize, sink: usize) -> Option<Vec<u32>> {
         let mut levels = vec![u32::MAX; self.leaving.len()];
         levels[source] = 0;
@@ -439,7 +440,8 @@ impl Network {
         (levels[sink] != u32::MAX).then_some(levels)
     }
 
-    /// Sends flow along one shortest path that has room left. A path is as deep as a body is long, so it is kept in a list.
+    /// Augments the flow along one shortest path. A path can be as long as a body, so it is kept in a list instead of
+    /// using recursion.
     fn augment(&mut self, source: usize, sink: usize, levels: &[u32], next: &mut [usize]) -> bool {
         let mut path: Vec<usize> = Vec::new();
         let mut node = source;
@@ -487,7 +489,7 @@ mod tests {
 
     #[test]
     fn the_cheapest_cut_is_found() {
-        // 0 → 2 → 3 → 1 and 0 → 4 → 3: cutting 3 → 1 is cheaper than cutting both ways before it.
+        // 0 → 2 → 3 → 1 and 0 → 4 → 3: cutting 3 → 1 is cheaper than cutting both paths before it.
         let mut network = Network::default();
         for (from, to, capacity) in [(0, 2, 7), (2, 3, 7), (0, 4, 2), (4, 3, 2), (3, 1, 8)] {
             network.connect(from, to, capacity);

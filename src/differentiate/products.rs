@@ -1,9 +1,10 @@
-//! Products that a loop sums up over its trips, taken out of the loop.
+//! Sums of products over the iterations of a loop, moved out of the loop.
 //!
-//! The cotangent of what does not change in a loop is a sum over the trips. Where a trip adds a product of two arrays, as
-//! that of a matrix of weights is, `Σₜ Aₜᵀ Bₜ` is one product: that of all `Aₜ`, one below the other, with all `Bₜ`. It
-//! reads each factor once, while the loop would read and write the whole sum in every trip. What it needs is the
-//! factors of all trips, so it is done where these are smaller than the sum.
+//! The cotangent of a loop-invariant operand is a sum over the iterations. If an iteration adds a product of two
+//! arrays, as for the cotangent of a weight matrix, then `Σₜ Aₜᵀ Bₜ` is one product: that of all `Aₜ`, stacked, with
+//! all `Bₜ`. It reads each factor once, whereas the loop would read and write the whole sum in each iteration. It needs
+//! the factors of all iterations, so it is used only if the factors to be collected in an iteration are no larger than
+//! the sum.
 
 use std::collections::HashMap;
 
@@ -11,15 +12,15 @@ use super::partition::Kind;
 use crate::ir::Value;
 use crate::op::{DotGeneral, Graph, Op, Var, trace};
 
-/// Sums of fewer elements stay in registers, or in the nearest cache.
+/// Sums of fewer elements stay in registers or in the first-level cache.
 const MIN_ELEMENTS: usize = 256;
 
-/// Where the factors of all trips are found, one below the other.
+/// Where the stacked factors of all iterations are.
 #[derive(Clone, Copy)]
 pub(super) enum Factor {
-    /// Among the inputs of the trip: they are its rows.
+    /// An input of the iteration: a row.
     Input(usize),
-    /// Among the values that the loop collects for that purpose.
+    /// A value that the loop collects for this purpose.
     Collected(usize),
 }
 
@@ -32,19 +33,19 @@ pub(super) struct Product {
 }
 
 impl Product {
-    /// The sum over all trips.
+    /// The sum over all iterations.
     pub fn of_all(&self, rows: impl Fn(Factor) -> Var) -> Var {
-        let behind_trips = |axes: &Vec<usize>| axes.iter().map(|axis| axis + 1).collect::<Vec<usize>>();
+        let after_iterations = |axes: &Vec<usize>| axes.iter().map(|axis| axis + 1).collect::<Vec<usize>>();
         let dot = DotGeneral {
-            contract: self.dot.contract.each_ref().map(|axes| [vec![0], behind_trips(axes)].concat()),
-            batch: self.dot.batch.each_ref().map(behind_trips),
+            contract: self.dot.contract.each_ref().map(|axes| [vec![0], after_iterations(axes)].concat()),
+            batch: self.dot.batch.each_ref().map(after_iterations),
         };
         trace::apply(dot, &self.factors.map(rows))
     }
 }
 
-/// The sums of products of a joint graph, whose sums are these pairs of input and output; and the factors that the loop has
-/// to collect for them.
+/// Finds sums of products in a joint graph, whose sums are the given pairs of input and output. Returns them and the
+/// factors that the loop has to collect for them.
 pub(super) fn find(joint: &Graph, kinds: &[Kind], sums: &[(Value, Value)]) -> (Vec<Product>, Vec<Value>) {
     let uses = n_uses(joint);
     let varying = super::partition::dependent(joint, kinds, |kind| kind != Kind::Invariant);
@@ -74,7 +75,7 @@ pub(super) fn find(joint: &Graph, kinds: &[Kind], sums: &[(Value, Value)]) -> (V
     (products, collected)
 }
 
-/// The product that a trip adds to a sum, if nothing else uses the product, or the sum.
+/// The product that an iteration adds to a sum, if nothing else uses the product or the sum.
 fn summand(
     joint: &Graph,
     uses: &HashMap<Value, usize>,

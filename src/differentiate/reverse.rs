@@ -13,8 +13,8 @@ use crate::value::Type;
 /// Appends the cotangents of `inputs`, given those of `outputs`, to the open trace. `None` is a zero: the outputs do
 /// not depend on that input.
 ///
-/// Index order is a schedule, so index order backwards visits every node after all its uses. Symbolic zeros are never
-/// built, and a factor 1 is never multiplied.
+/// Index order is a schedule, so reverse index order visits every node after all its uses. Symbolic zeros are never
+/// materialized, and factors 1 are not multiplied.
 #[track_caller]
 pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Option<Var>> {
     let (Some(x), Some(y)) = (values(inputs), values(outputs)) else {
@@ -30,7 +30,7 @@ pub(crate) fn pullback(inputs: &[Var], outputs: &[Var], cts: &[Var]) -> Vec<Opti
         }
     }
     trace::differentiating(activity.is_derived(), || pull_all(&activity, &mut table));
-    // An input may be named twice, so its cotangent is kept.
+    // An input may occur twice, so its cotangent is kept.
     let mut finished: HashMap<Value, Option<Var>> = HashMap::new();
     for &value in &x {
         finished.entry(value).or_insert_with(|| {
@@ -56,15 +56,15 @@ fn pull_all(activity: &Activity, table: &mut Table) {
     }
 }
 
-/// The values behind variables in the innermost trace, or `None` if one is poisoned: its error is in the trace already.
+/// The values of variables in the innermost trace, or `None` if one is poisoned: the trace has recorded its error.
 pub(super) fn values(vars: &[Var]) -> Option<Vec<Value>> {
     vars.iter().map(|&x| trace::local(x)).collect()
 }
 
-/// A cotangent in the making: `select(mask, value, 0)`, or `value` where there is no mask.
+/// A cotangent with a delayed mask: `select(mask, value, 0)`, or `value` if there is no mask.
 ///
-/// The mask is carried along instead of being applied at once, so that `select(c, ct, 0) · p` becomes
-/// `select(c, ct · p, 0)`: a derivative of a branch not taken, NaN or not, leaves nothing behind.
+/// The mask is applied late, so that `select(c, ct, 0) · p` becomes `select(c, ct · p, 0)`: the derivative of a branch
+/// not taken contributes nothing, even if it is NaN.
 #[derive(Clone, Copy)]
 struct Ct {
     value: Var,
@@ -85,7 +85,7 @@ impl Ct {
         }
     }
 
-    /// The sum. Where both terms were masked away nothing is left either.
+    /// The sum, which is zero where both terms are masked out.
     fn plus(self, other: Ct) -> Ct {
         let mask = self.mask.zip(other.mask).map(|(mask, other)| mask | other);
         let (x, y) = (self.materialize(), other.materialize());
@@ -103,12 +103,12 @@ impl Ct {
 #[derive(Default)]
 struct Sum {
     dense: Option<Ct>,
-    /// What came from slices of the value. They are joined at the end, so that a loop over the elements of an array
-    /// costs as much as the array is long, and not its square.
+    /// The contributions of slices of the value. They are joined at the end, so that a loop over the elements of an
+    /// array takes time linear in its length, rather than quadratic.
     slices: Vec<(Slice, Ct)>,
 }
 
-/// How many slices one operation joins.
+/// The most slices that one operation joins.
 const MAX_JOINED: usize = 4096;
 
 impl Sum {
@@ -135,7 +135,7 @@ impl Sum {
     }
 }
 
-/// What has been collected so far, by node and result.
+/// The contributions collected so far, by node and result.
 struct Table {
     first: usize,
     sums: Vec<SmallVec<[Sum; 1]>>,

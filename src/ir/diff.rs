@@ -5,24 +5,24 @@ use smallvec::SmallVec;
 use super::{Graph, NodeId, Operation, Value};
 use crate::value::Type;
 
-/// What differs between two graphs; see [`Graph::diff`].
+/// The difference between two graphs; see [`Graph::diff`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What is in one of the two only: inputs, operations, guards, outputs, each in the order of its graph.
+    /// The lines that only one graph has: inputs, operations, guards and outputs, each in the order of its graph.
     pub changes: Vec<Change>,
-    /// Whether inputs are the same and outputs and guards the same expressions of them. Where changes are left
-    /// nevertheless, these are in operations that no output needs, or in how often equal ones are computed.
+    /// Whether the graphs have the same inputs, and outputs and guards are equal expressions of them. Remaining changes
+    /// then concern only operations without effect on outputs, or how often equal expressions are computed.
     pub outputs_equal: bool,
-    /// How many operations both graphs have.
+    /// The number of operations that both graphs have.
     pub n_common: usize,
 }
 
 /// One line of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is in the first graph only.
+    /// In the first graph only.
     Removed(String),
-    /// It is in the second graph only.
+    /// In the second graph only.
     Added(String),
 }
 
@@ -34,12 +34,12 @@ impl Difference {
 }
 
 impl<O: Operation> Graph<O> {
-    /// What changed from this graph to another, by structure: neither ids, nor the order of independent operations, nor
-    /// names of nodes and source lines matter. Operands are compared as written, in their order.
+    /// The structural changes from this graph to another: ids, the order of independent operations, names of nodes and
+    /// source lines do not matter. Operands are compared in order, even for commutative operations.
     ///
-    /// Operations are matched from the inputs downwards where they are the same expressions, and from the outputs
-    /// upwards where they stand in the same place: only what is itself another operation, or has its operands from
-    /// elsewhere, counts as changed, and not all that depends on it. This takes linear time.
+    /// Operations are matched from the inputs downward where they are equal expressions, and from the outputs upward
+    /// where they have the same position. So only an operation that was replaced or has other operands counts as
+    /// changed, not everything that depends on it. This takes linear time.
     ///
     /// ```
     /// use retrograd::ir::Change;
@@ -76,21 +76,21 @@ impl<O: Operation> Graph<O> {
     }
 }
 
-/// What a node computes, as a number: equal in both graphs for equal expressions of inputs of equal names.
+/// The value number of a node: equal in both graphs for equal expressions of inputs with equal names.
 type Class = u32;
 
-/// Numbers expressions.
+/// Value numbering over both graphs.
 struct Classes<'g, O> {
     known: HashMap<Key<'g, O>, Class>,
-    /// Regions that have been numbered, by address, so that one that many nodes hold is looked at once.
+    /// The regions numbered so far, by address, so that a region with many uses is numbered once.
     regions: HashMap<*const Graph<O>, Class>,
 }
 
-/// What makes two nodes, or two regions, the same.
+/// The key of a value number: two nodes, or two regions, with equal keys are equal.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'g, O> {
     Input(&'g str, &'g Type),
-    /// Regions take their inputs by position.
+    /// Inputs of regions are identified by position.
     RegionInput(usize, &'g Type),
     Op(&'g O, SmallVec<[(Class, u16); 3]>, SmallVec<[Class; 0]>),
     Region(Vec<(Class, u16)>, Vec<((Class, u16), bool)>),
@@ -136,16 +136,16 @@ fn with_result(classes: &[Class], value: Value) -> (Class, u16) {
     (classes[value.node.index()], value.result)
 }
 
-/// Which node of one graph is which of the other; `[0]` is the old graph, `[1]` the new one.
+/// A matching of the nodes of two graphs; `[0]` is the old graph, `[1]` the new one.
 struct Matching<'g, O> {
     graphs: [&'g Graph<O>; 2],
     classes: [Vec<Class>; 2],
     partners: [Vec<Option<NodeId>>; 2],
-    /// Nodes of the old graph in whose place stands another operation, or one with operands from elsewhere.
+    /// For each node of the old graph, whether its match is another operation or has other operands.
     changed: Vec<bool>,
-    /// The guards that the other graph does not have.
+    /// The guards without a match.
     guards: [Vec<usize>; 2],
-    /// What each region computes.
+    /// The value number of each region.
     regions: HashMap<*const Graph<O>, Class>,
 }
 
@@ -155,7 +155,7 @@ impl<O: Operation> Matching<'_, O> {
         self.partners[1][new.index()] = Some(old);
     }
 
-    /// Equal expressions are the same node. Where one graph computes an expression more often, its last are left.
+    /// Matches equal expressions. If one graph computes an expression more often, its last copies stay unmatched.
     fn match_classes(&mut self) {
         let mut waiting: HashMap<Class, VecDeque<NodeId>> = HashMap::new();
         for id in self.graphs[0].ids() {
@@ -168,7 +168,7 @@ impl<O: Operation> Matching<'_, O> {
         }
     }
 
-    /// An input of another type is the input of that name all the same.
+    /// Inputs match by name, even if their types differ.
     fn match_inputs(&mut self) {
         let by_name: HashMap<&str, NodeId> =
             self.graphs[0].inputs().iter().map(|input| (&*input.name, input.node)).collect();
@@ -180,7 +180,7 @@ impl<O: Operation> Matching<'_, O> {
         }
     }
 
-    /// Leaves the guards that the other graph does not have.
+    /// Matches guards, and keeps those without a match.
     fn match_guards(&mut self) {
         let demands = |side: usize| {
             let classes = &self.classes[side];
@@ -201,8 +201,7 @@ impl<O: Operation> Matching<'_, O> {
         self.guards = [rest, left];
     }
 
-    /// What stands in the same place, seen from the outputs and guards, is the same node, even if it is another
-    /// operation now.
+    /// Matches nodes in the same position as seen from outputs and guards, even if their operations differ.
     fn match_upwards(&mut self) {
         let by_name: HashMap<&str, Value> =
             self.graphs[0].outputs().iter().map(|output| (&*output.name, output.value)).collect();
@@ -234,7 +233,7 @@ impl<O: Operation> Matching<'_, O> {
         old.op() == new.op() && regions(old) == regions(new)
     }
 
-    /// The same operation in the same place has changed if an operand is not what it was.
+    /// Marks matched operations as changed if an operand differs.
     fn find_rewired(&mut self) {
         for old in self.graphs[0].ids() {
             let Some(new) = self.partner(0, old) else { continue };
@@ -339,7 +338,7 @@ impl<O: Operation> Matching<'_, O> {
     }
 }
 
-/// The same names in another order are a change of their own: callers give inputs by position.
+/// Reports a changed order of names: callers pass inputs by position.
 fn report_order(what: &str, old: Vec<&str>, new: Vec<&str>, changes: &mut Vec<Change>) {
     let sorted = |names: &[&str]| {
         let mut names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_cause_of_a_change_is_told() {
+    fn only_the_cause_of_a_change_is_reported() {
         let f = |k: f64| graph(move |x, y| ((x * k + y).exp() * y).sin().square() + x);
         assert_eq!(lines(&f(2.0), &f(3.0)), ["- %0: f64[] = constant 2.0", "+ %0: f64[] = constant 3.0"]);
     }
@@ -407,14 +406,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_stands_alone() {
+    fn an_addition_is_reported_alone() {
         let (old, new) = (graph(|x, y| x * y), graph(|x, y| (x * y).sin()));
         let expected = ["+ %1: f64[] = sin %0", "- output z: f64[] = %0", "+ output z: f64[] = %1"];
         assert_eq!(lines(&old, &new), expected);
     }
 
     #[test]
-    fn an_operation_computed_twice_is_a_change_that_outputs_do_not_see() {
+    fn a_duplicate_operation_is_a_change_with_equal_outputs() {
         let (old, new) = (
             graph(|x, _| x.sin() + x.sin()),
             graph(|x, _| {
@@ -485,7 +484,7 @@ mod tests {
         assert_eq!(difference, ["- order of inputs: x, y", "+ order of inputs: y, x"]);
     }
 
-    /// A chain as long as this would take hours if a change were looked for below each node anew.
+    /// This chain would take hours if the search for a change started again at each node.
     #[test]
     fn long_chains_take_linear_time() {
         let f = |k: f64| graph(move |x, _| (0..50_000).fold(x * k, |x, _| x.sin()));

@@ -7,8 +7,9 @@ use super::{Graph, NodeId, Operation, Value};
 impl<O: Operation> Graph<O> {
     /// The graph in the language of Graphviz: `retrograd show --dot loss.json | dot -Tsvg > loss.svg`.
     ///
-    /// Inputs and outputs are named ovals, operations boxes with their parameters and types; an edge bears the operand's
-    /// slot where the order of operands matters. Regions are clusters; one that stands in several places is drawn once.
+    /// Inputs and outputs are named ovals, operations boxes with their parameters and types; an edge is labeled with
+    /// the operand's slot if the order of operands matters. Regions are clusters; a region with several uses is drawn
+    /// once.
     ///
     /// ```
     /// use retrograd::value::DType;
@@ -36,8 +37,8 @@ impl<O: Operation> Graph<O> {
         text
     }
 
-    /// A region that stands in several places is drawn at the first, and led to the others: what holds regions that hold
-    /// regions would grow beyond all measure. `clusters` numbers those that are drawn.
+    /// A region is drawn at its first use, and the other uses refer to it; otherwise the size of the drawing could grow
+    /// exponentially with nesting. `clusters` numbers the regions drawn so far.
     fn write_dot(&self, text: &mut String, prefix: &str, clusters: &mut HashMap<*const Graph<O>, usize>, depth: usize) {
         let indent = "  ".repeat(depth);
         for id in self.ids() {
@@ -87,7 +88,7 @@ impl<O: Operation> Graph<O> {
         }
     }
 
-    /// The name with the operation, then the types.
+    /// The label of a node: name and operation, then the types.
     fn dot_label(&self, id: NodeId) -> String {
         let node = self.node(id);
         let types: Vec<String> = node.types().iter().map(ToString::to_string).collect();
@@ -103,7 +104,7 @@ fn source(prefix: &str, value: Value) -> String {
     format!("{prefix}n{}", value.node.index())
 }
 
-/// A string of Graphviz. Other control characters than the end of a line are shown rather than obeyed.
+/// A quoted string of Graphviz. Control characters other than line ends are escaped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -125,7 +126,7 @@ mod tests {
     use crate::ir::toy::nested;
 
     #[test]
-    fn regions_are_clusters_and_results_are_told_apart() {
+    fn regions_are_clusters_and_results_are_distinguished() {
         assert_eq!(
             nested("sin").to_dot(),
             r#"digraph "f" {

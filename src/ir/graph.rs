@@ -17,21 +17,21 @@ pub type Types = SmallVec<[Type; 1]>;
 /// The operands of a node, by slot.
 pub type Operands = SmallVec<[Value; 3]>;
 
-/// What the graph asks of the operations that it holds.
+/// What a graph requires of its operations.
 pub trait Operation: Clone + Eq + Hash + fmt::Debug {
     /// The name in listings and files.
     fn name(&self) -> &'static str;
     /// Operand types and region signatures → result types.
     fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch>;
-    /// The parameters, in a fixed order, as they stand in listings and files. A constant's elements are not among them.
+    /// The parameters in listings and files, in a fixed order, without a constant's elements.
     fn attributes(&self) -> Map<String, serde_json::Value>;
-    /// The operation of that name with these parameters.
+    /// The operation with this name and these parameters.
     fn from_attributes(name: &str, attributes: Map<String, serde_json::Value>) -> Result<Self, Mismatch>;
-    /// Whether the operands can change places without changing a bit, all NaNs alike.
+    /// Whether swapping the operands changes no bit of the result, with all NaNs equal.
     fn commutes(&self) -> bool;
     /// The value, if the operation is a constant.
     fn constant(&self) -> Option<&Array>;
-    /// The constant of that value.
+    /// The constant with this value.
     fn from_constant(value: Array) -> Self;
     /// Every operation's name.
     fn names() -> &'static [&'static str];
@@ -72,7 +72,7 @@ impl NodeId {
         self.0 as usize
     }
 
-    /// The node at that position. Meaningful only for positions below the graph's [`Graph::n_nodes`].
+    /// The node at this position, which must be less than the graph's [`Graph::n_nodes`].
     pub(crate) fn from_index(index: usize) -> NodeId {
         NodeId(u32::try_from(index).expect("bug: a node beyond the graph's limit"))
     }
@@ -145,7 +145,7 @@ pub struct Node<O> {
     content: Content<O>,
     types: Results,
     provenance: Provenance,
-    /// What only control flow has, apart, since a million scalar nodes have none.
+    /// The fields of control flow only, boxed because a million scalar nodes have none.
     control: Option<Box<Control<O>>>,
 }
 
@@ -177,8 +177,8 @@ impl From<Types> for Results {
 #[derive(Clone, Debug)]
 struct Control<O> {
     regions: Box<[Arc<Graph<O>>]>,
-    /// For a node that runs along stacks: the loop that made them, or the first in such a chain. Stacks that a node makes
-    /// are as long as those along which it runs.
+    /// For a node that runs along stacks: the loop that made them, or the first loop in a chain of such loops. Stacks
+    /// that the node makes are as long as those along which it runs.
     along: Option<NodeId>,
 }
 
@@ -218,7 +218,7 @@ impl<O> Node<O> {
     }
 }
 
-/// An edge says which result of its source is which operand of its target.
+/// An edge: which result of its source is which operand of its target.
 #[derive(Clone, Copy, Debug)]
 struct Edge {
     result: u16,
@@ -228,7 +228,7 @@ struct Edge {
 /// An input: a node without operation, and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// The name: a leaf's place in the arguments.
+    /// The name: the path of a leaf in the arguments.
     pub name: Arc<str>,
     /// The node.
     pub node: NodeId,
@@ -237,24 +237,24 @@ pub struct Input {
 /// A result of the whole graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The name: a leaf's place in the results.
+    /// The name: the path of a leaf in the results.
     pub name: Arc<str>,
     /// The value.
     pub value: Value,
 }
 
-/// The outcome of a comparison for which the graph holds.
+/// The outcome of a comparison that the graph is valid for.
 #[derive(Clone, Debug)]
 pub struct Guard {
     /// A scalar of `bool`.
     pub value: Value,
-    /// What it was when the function was traced.
+    /// Its value when the function was traced.
     pub expect: bool,
     /// The line of the comparison.
     pub at: Option<SourceLine>,
 }
 
-/// A typed dataflow graph in the order of its schedule.
+/// A typed dataflow graph whose nodes are in the order of their schedule.
 #[derive(Clone, Debug)]
 pub struct Graph<O> {
     name: Arc<str>,
@@ -272,9 +272,9 @@ pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
 /// The most operands, and the most results, that a node may have: an [`Edge`] counts them in 16 bits.
 pub(crate) const MAX_OPERANDS: usize = u16::MAX as usize;
 
-/// How deep regions may be nested. Whoever goes through a graph goes down into its regions by recursion, so this bounds the
-/// stack that it takes; a file may nest half as deep ([`Limits`](super::Limits)), so that derivatives, whose regions may be
-/// deeper by a few, have room.
+/// How deep regions may be nested. Traversals recurse into regions, so this bounds the stack that they take. A file may
+/// nest half as deep ([`Limits`](super::Limits)), which leaves room for derivatives, whose regions may be a few levels
+/// deeper.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 impl<O: Operation> Graph<O> {
@@ -284,7 +284,8 @@ impl<O: Operation> Graph<O> {
         Graph { name: name.into(), dag: DiGraph::new(), inputs, outputs, guards, depth: 0 }
     }
 
-    /// Makes room for the nodes and edges of another graph, so that building one of its size copies nothing twice.
+    /// Reserves capacity for the nodes and edges of another graph, so that building a graph of its size does not
+    /// reallocate.
     pub(crate) fn reserve_like(&mut self, other: &Graph<O>) {
         self.dag.reserve_nodes(other.dag.node_count());
         self.dag.reserve_edges(other.dag.edge_count());
@@ -295,7 +296,7 @@ impl<O: Operation> Graph<O> {
         &self.name
     }
 
-    /// Gives the graph another name.
+    /// Sets the name.
     pub fn set_name(&mut self, name: impl Into<Arc<str>>) {
         self.name = name.into();
     }
@@ -303,7 +304,7 @@ impl<O: Operation> Graph<O> {
     /// Appends an input. Inputs come before all operations.
     ///
     /// # Errors
-    /// If there is an operation already, or an array of that type would not fit into memory.
+    /// If there already is an operation, or an array of this type would not fit into memory.
     pub fn add_input(&mut self, name: impl Into<Arc<str>>, ty: Type) -> Result<Value, Error> {
         let name = name.into();
         if self.n_ops() > 0 {
@@ -313,11 +314,11 @@ impl<O: Operation> Graph<O> {
         self.add_input_anywhere(name, ty)
     }
 
-    /// Appends an input where operations may stand before it, as long as a trace finds what its closure captures. Such a
-    /// graph must be put in order with [`Graph::inline`] before it is used.
+    /// Appends an input that may come after operations, while a trace discovers what its closure captures. Such a graph
+    /// must be put in order with [`Graph::inline`] before it is used.
     pub(crate) fn add_input_anywhere(&mut self, name: Arc<str>, ty: Type) -> Result<Value, Error> {
         if ty.stack {
-            let requirement = format!("an input is an array, but got {ty}");
+            let requirement = format!("an input must be an array, but got {ty}");
             return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
         }
         check_bytes(&ty, &name)?;
@@ -331,13 +332,13 @@ impl<O: Operation> Graph<O> {
     /// Appends the application of an operation. The result types are inferred.
     ///
     /// # Errors
-    /// If an operand, or the value of the provenance's role, is no value of this graph, or the operation does not take these
-    /// operands, with the operands' lines and the provenance's source line.
+    /// If an operand, or the value of the provenance's role, is not a value of this graph, or the operation rejects the
+    /// operands. The message has the operands' lines and the provenance's source line.
     pub fn add(&mut self, op: O, operands: &[Value], provenance: Provenance) -> Result<NodeId, Error> {
         self.add_with_regions(op, operands, Box::default(), provenance)
     }
 
-    /// Appends the application of an operation that holds regions.
+    /// Appends the application of an operation with regions.
     ///
     /// # Errors
     /// As [`Graph::add`], and if a region has guards, or regions would be nested more than 128 deep.
@@ -349,7 +350,7 @@ impl<O: Operation> Graph<O> {
         provenance: Provenance,
     ) -> Result<NodeId, Error> {
         if let Some(slot) = operands.iter().position(|&value| !self.contains(value)) {
-            return Err(misuse(op.name(), format!("operand {slot} is no value of this graph")));
+            return Err(misuse(op.name(), format!("operand {slot} is not a value of this graph")));
         }
         if provenance.role.is_some_and(|role| !self.contains(role.of())) {
             return Err(misuse(op.name(), ROLE_OF_NOTHING.to_string()));
@@ -373,11 +374,11 @@ impl<O: Operation> Graph<O> {
         self.append(op, operands, regions, results, provenance)
     }
 
-    /// Appends an operation as it stands in another graph, on operands of the same types as there: nothing is left to be
+    /// Appends a copy of a node of another graph, on operands of the same types as there, so that no types need be
     /// inferred.
     ///
     /// # Errors
-    /// If the graph has as many nodes as it may have.
+    /// If the graph has the maximum number of nodes.
     pub(crate) fn add_same(
         &mut self,
         node: &Node<O>,
@@ -397,8 +398,9 @@ impl<O: Operation> Graph<O> {
         self.append(op.clone(), operands, node.regions().into(), node.types.clone(), provenance)
     }
 
-    /// Gives a node other regions, and with them further results behind those that it has: what a derivative needs to
-    /// know of a loop is saved by the loop itself, which so runs once. Returns the number of results that it had.
+    /// Replaces a node's operation and regions, which may add further results after the existing ones. A derivative
+    /// uses this to make a loop save what it needs, so that the loop runs only once. Returns the previous number of
+    /// results.
     pub(crate) fn extend(&mut self, id: NodeId, op: O, regions: Box<[Arc<Graph<O>>]>) -> Result<usize, Error> {
         let operands = self.operands(id);
         let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
@@ -420,14 +422,14 @@ impl<O: Operation> Graph<O> {
         Ok(n_before)
     }
 
-    /// The loop whose trips a stack has counted: the one that made it, or the one that made the stack along which its
-    /// maker ran.
+    /// The loop whose iterations determine a stack's length: the one that made it, or the one that made the stack along
+    /// which its maker ran.
     fn counted_by(&self, stack: Value) -> NodeId {
         self.node(stack.node).along().unwrap_or(stack.node)
     }
 
-    /// Two of the operands that are stacks of different lengths, perhaps: all stacks that one node takes must be of one
-    /// length, and that is known if one loop counted them.
+    /// Two operands that are stacks of possibly different lengths, if there are any. All stacks that one node takes
+    /// must have equal lengths, which is only known if the same loop determines them.
     pub(super) fn mixed_stacks(&self, operands: &[Value]) -> Option<[usize; 2]> {
         let mut stacks = (0..operands.len()).filter(|&slot| self.ty(operands[slot]).stack);
         let first = stacks.next()?;
@@ -476,7 +478,7 @@ impl<O: Operation> Graph<O> {
             .into()
     }
 
-    /// A line for each operand, as in a listing, for the first of them.
+    /// The listing's lines of the first operands.
     fn lines_of(&self, operands: &[Value]) -> Vec<String> {
         let mut lines: Vec<String> = operands.iter().take(MAX_LINES).map(|value| self.line(value.node)).collect();
         if operands.len() > MAX_LINES {
@@ -485,10 +487,10 @@ impl<O: Operation> Graph<O> {
         lines
     }
 
-    /// Demands that a comparison have this outcome.
+    /// Adds a guard: the graph is valid only if a comparison has this outcome.
     ///
     /// # Errors
-    /// If its value is no scalar of `bool` of this graph.
+    /// If its value is not a `bool` scalar of this graph.
     pub fn add_guard(&mut self, guard: Guard) -> Result<(), Error> {
         let place = || format!("{}.guards[{}]", self.name, self.guards.len());
         if !self.contains(guard.value) {
@@ -501,8 +503,7 @@ impl<O: Operation> Graph<O> {
         Ok(())
     }
 
-    /// Appends a result of the whole graph. That outputs have distinct names is checked by [`Graph::verify`], and before
-    /// anything is saved.
+    /// Appends an output. [`Graph::verify`], which runs before anything is saved, checks that names are distinct.
     ///
     /// ```
     /// use retrograd::ir::Provenance;
@@ -518,7 +519,7 @@ impl<O: Operation> Graph<O> {
     /// ```
     ///
     /// # Errors
-    /// If the name is empty, or the value is none of this graph, or a stack, which only loops can take.
+    /// If the name is empty, or the value is not one of this graph, or is a stack, which only loops can take.
     pub fn add_output(&mut self, name: impl Into<Arc<str>>, value: Value) -> Result<(), Error> {
         let name = name.into();
         let place = || format!("{}.outputs[{}]", self.name, self.outputs.len());
@@ -560,25 +561,24 @@ impl<O: Operation> Graph<O> {
         (0..self.n_nodes()).map(NodeId::from_index)
     }
 
-    /// The position of a node among the operations, which is its number in listings and files. Meaningful only for nodes of
-    /// this graph.
+    /// The position of a node of this graph among the operations, which is its number in listings and files.
     pub fn op_number(&self, id: NodeId) -> usize {
-        // While a region is traced, what it captures becomes an input among its operations.
+        // While a region is traced, its captured values become inputs between its operations.
         id.index() - self.inputs.partition_point(|input| input.node < id)
     }
 
     /// A node.
     ///
     /// # Panics
-    /// If this graph has no such node: the id is that of another graph.
+    /// If this graph has no such node, because the id is from another graph.
     pub fn node(&self, id: NodeId) -> &Node<O> {
         &self.dag[NodeIndex::new(id.index())]
     }
 
-    /// The operands of a node, by slot. petgraph lists incoming edges latest first, which is from the last slot to the
-    /// first, and nothing else in the crate depends on it. Every pass asks for operands, so the list of edges is followed
-    /// by hand, and up to three are put together at once: a list that grew slot by slot would be moved while its parts are
-    /// still on their way to memory, and processors wait for that.
+    /// The operands of a node, by slot. petgraph lists incoming edges latest first, that is, from the last slot to the
+    /// first; nothing else in the crate depends on this. The list of edges is traversed by hand, because every pass
+    /// asks for operands. Up to three are assembled at once: a list that grew slot by slot would be moved while its
+    /// stores are still pending, which stalls the processor.
     ///
     /// # Panics
     /// As [`Graph::node`].
@@ -608,12 +608,12 @@ impl<O: Operation> Graph<O> {
     /// The type of a value.
     ///
     /// # Panics
-    /// If the value is none of this graph; see [`Graph::contains`].
+    /// If the value is not one of this graph; see [`Graph::contains`].
     pub fn ty(&self, value: Value) -> &Type {
         &self.node(value.node).types()[usize::from(value.result)]
     }
 
-    /// Which nodes outputs or guards depend on.
+    /// For each node, whether an output or a guard depends on it.
     pub(crate) fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.n_nodes()];
         let roots = self.outputs.iter().map(|output| output.value);
@@ -637,8 +637,8 @@ impl<O: Operation> Graph<O> {
             return self;
         }
         let n_before = |count: &mut u32, &needed: &bool| Some(std::mem::replace(count, *count + u32::from(needed)));
-        let places: Vec<u32> = needed.iter().scan(0, n_before).collect();
-        let node_at = |id: NodeId| NodeId(places[id.index()]);
+        let new_indices: Vec<u32> = needed.iter().scan(0, n_before).collect();
+        let node_at = |id: NodeId| NodeId(new_indices[id.index()]);
         let value_at = |value: Value| Value { node: node_at(value.node), ..value };
         let Graph { name, dag, mut inputs, mut outputs, mut guards, depth } = self;
         let (nodes, edges) = dag.into_nodes_edges();
@@ -651,10 +651,10 @@ impl<O: Operation> Graph<O> {
             }
             dag.add_node(node);
         }
-        // What a node needs is needed, and the edges into a node keep their order.
+        // All operands of a needed node are needed, and the edges into a node keep their order.
         for edge in edges.into_iter().filter(|edge| needed[edge.target().index()]) {
             let [source, target] =
-                [edge.source(), edge.target()].map(|node| NodeIndex::new(places[node.index()] as usize));
+                [edge.source(), edge.target()].map(|node| NodeIndex::new(new_indices[node.index()] as usize));
             dag.add_edge(source, target, edge.weight);
         }
         inputs.iter_mut().for_each(|input| input.node = node_at(input.node));
@@ -663,7 +663,7 @@ impl<O: Operation> Graph<O> {
         Graph { name, dag, inputs, outputs, guards, depth }
     }
 
-    /// Whether that value exists.
+    /// Whether this graph has such a value.
     pub fn contains(&self, value: Value) -> bool {
         value.node.index() < self.n_nodes() && usize::from(value.result) < self.node(value.node).types().len()
     }
@@ -678,7 +678,7 @@ impl<O: Operation> Graph<O> {
         &self.outputs
     }
 
-    /// The guards, in the order in which their comparisons were met.
+    /// The guards, in the order of their comparisons.
     pub fn guards(&self) -> &[Guard] {
         &self.guards
     }
@@ -691,13 +691,13 @@ impl<O: Operation> Graph<O> {
         }
     }
 
-    /// Whether both compute the same in the same order, whatever names and source lines say.
+    /// Whether both graphs are equal except for names and source lines.
     pub(crate) fn is_same(&self, other: &Graph<O>) -> bool {
         self.is_same_but_for(other, &mut HashSet::new())
     }
 
-    /// The same, where pairs of regions that are known to be the same are not compared again: regions that stand in several
-    /// places of regions that do would be compared as often as they stand there.
+    /// [`Graph::is_same`], with the pairs of regions that are known to be equal, so that a region with several uses is
+    /// not compared at each.
     fn is_same_but_for(&self, other: &Graph<O>, known: &mut HashSet<[*const Graph<O>; 2]>) -> bool {
         let mut same_region = |x: &Arc<Graph<O>>, y: &Arc<Graph<O>>| {
             let pair = [Arc::as_ptr(x), Arc::as_ptr(y)];
@@ -726,7 +726,7 @@ impl<O: Operation> Graph<O> {
                 && self.ids().all(&mut same_node)
     }
 
-    /// The number of nodes, those of regions counted as often as they are used.
+    /// The number of nodes, with regions counted at each use.
     pub(crate) fn n_nodes_expanded(&self) -> u64 {
         let mut known: HashMap<*const Graph<O>, u64> = HashMap::new();
         self.count_expanded(&mut known)
@@ -743,7 +743,7 @@ impl<O: Operation> Graph<O> {
         n
     }
 
-    /// Gives a node a name of the user's.
+    /// Sets the user's name of a node.
     ///
     /// # Panics
     /// As [`Graph::node`].
@@ -751,13 +751,12 @@ impl<O: Operation> Graph<O> {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
 
-    /// Forgets every source line, those of regions too, as before a file is given away.
+    /// Removes every source line, also from regions, for example before a file is published.
     pub fn strip_source_lines(&mut self) {
         self.strip(&mut HashMap::new());
     }
 
-    /// A region that stands in several places stays one. Originals are kept meanwhile, so that no other graph takes the
-    /// address by which one is known.
+    /// A region with several uses stays one region. The original is kept alive, because its address is the key.
     fn strip(&mut self, known: &mut HashMap<*const Graph<O>, [Arc<Graph<O>>; 2]>) {
         for node in self.dag.node_weights_mut() {
             node.provenance.at = None;
@@ -777,15 +776,15 @@ impl<O: Operation> Graph<O> {
     }
 }
 
-/// How many operands an error shows.
+/// The most operands that an error shows.
 const MAX_LINES: usize = 16;
 
-/// The error of a caller who builds what no graph may be.
+/// The error for a call that would build an invalid graph.
 fn misuse(name: &str, requirement: String) -> Error {
     ArgumentError::Value { name: name.to_string(), requirement }.into()
 }
 
-/// How deep regions are nested in a graph one of whose nodes has these.
+/// How deep regions are nested in a graph with a node that has these regions.
 fn depth_with<O>(regions: &[Arc<Graph<O>>]) -> usize {
     regions.iter().map(|region| region.depth + 1).max().unwrap_or(0)
 }
@@ -798,32 +797,32 @@ fn check_depth<O: Operation>(regions: &[Arc<Graph<O>>], op: &O, at: Option<&Sour
     Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place: Some(place) }.into())
 }
 
-/// What is limited where regions are nested in each other.
+/// The name of the limit on the nesting of regions.
 pub(crate) const NESTED_REGIONS: &str = "nested regions";
 
-/// The message about a value that the graph does not have.
+/// The message about a missing value.
 pub(super) const NO_VALUE: &str = "refers to a value that does not exist";
 
-/// The message about a name without a letter.
+/// The message about an empty name.
 pub(super) const EMPTY_NAME: &str = "the name is empty";
 
-/// The message about a role of no value.
+/// The message about a role whose value does not exist or comes later.
 pub(super) const ROLE_OF_NOTHING: &str = "the role refers to a value that no earlier node has";
 
-/// The message about a region that holds guards: there is no one who could follow another path within it.
+/// The message about a region with guards: on a miss, no other path could be taken within it.
 pub(super) const GUARDED_REGION: &str = "a region cannot have guards";
 
-/// The message about a guard on anything but a truth value.
+/// The message about a guard whose value is not a `bool` scalar.
 pub(super) fn guard_of(ty: &Type) -> String {
     format!("a guard takes a value of bool[], but got {ty}")
 }
 
-/// The message about an output that is no array.
+/// The message about an output that is not an array.
 pub(super) fn output_of(ty: &Type) -> String {
-    format!("an output is an array, but got {ty}")
+    format!("an output must be an array, but got {ty}")
 }
 
-/// The message about stacks with these names that do not come from one loop.
+/// The message about these two stacks, which do not come from one loop.
 pub(super) fn mixed_stacks([first, other]: [impl fmt::Display; 2]) -> String {
     format!("stacks must come from one loop, or their lengths could differ, but {first} and {other} do not")
 }
@@ -853,7 +852,7 @@ mod tests {
 
     #[test]
     fn nodes_are_small() {
-        // A million scalar nodes are a normal size. petgraph adds eight bytes to each.
+        // Graphs of a million scalar nodes are common. petgraph adds eight bytes to each.
         assert!(size_of::<Node<crate::op::Op>>() <= 88, "{}", size_of::<Node<crate::op::Op>>());
     }
 
@@ -869,6 +868,6 @@ mod tests {
         let mut other = Graph::new("g");
         let z = other.add_input("z", scalar).unwrap();
         let foreign = other.add(Add.into(), &[z, y.into()], Provenance::default()).unwrap_err();
-        assert_eq!(foreign.to_string(), "add: operand 1 is no value of this graph");
+        assert_eq!(foreign.to_string(), "add: operand 1 is not a value of this graph");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Graph, NodeId, Operation, Value};
 
-/// How many elements of a constant a listing shows.
+/// The most elements of a constant that a listing shows.
 const SHOWN_ELEMENTS: usize = 8;
 
 impl<O: Operation> Graph<O> {
@@ -22,7 +22,7 @@ impl<O: Operation> Graph<O> {
         line
     }
 
-    /// The operation of a node with its parameters, as it stands in the listing; the operands only if they are wanted.
+    /// The operation of a node with its parameters in the form of a listing, optionally with its operands.
     pub(super) fn application(&self, id: NodeId, with_operands: bool) -> String {
         let Some(op) = self.node(id).op() else { return String::new() };
         let mut line = op.name().to_string();
@@ -41,7 +41,7 @@ impl<O: Operation> Graph<O> {
         line
     }
 
-    /// The name of a value in listings: `%x` for an input, `%4` for a node, `%4.1` where it has several results.
+    /// The name of a value in listings: `%x` for an input, `%4` for a node, `%4.1` if it has several results.
     pub fn value_name(&self, value: Value) -> String {
         let node = self.node(value.node);
         if node.op().is_none() {
@@ -55,8 +55,8 @@ impl<O: Operation> Graph<O> {
     }
 }
 
-/// The listing, in the manner of a jaxpr: one node a line, with names and source lines as comments. Regions stand below
-/// their node; one that stands in several places is shown at the first.
+/// The listing, similar to a jaxpr: one node per line, with names and source lines as comments. Regions follow their
+/// node; a region with several uses is listed at the first.
 impl<O: Operation> fmt::Display for Graph<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list(f, "", &mut HashSet::new())

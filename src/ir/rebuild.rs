@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::{Graph, Guard, NodeId, Operation, Provenance, Value};
 use crate::error::{ArgumentError, Error};
 
-/// Where the values of one graph stand in another.
+/// A map from the values of one graph to those of another.
 #[derive(Clone, Debug)]
 pub struct ValueMap {
     /// The image of each node's first result.
@@ -13,7 +13,7 @@ pub struct ValueMap {
 }
 
 impl ValueMap {
-    /// A map for a graph of that many nodes, empty so far.
+    /// An empty map for a graph of `n_nodes` nodes.
     pub fn new(n_nodes: usize) -> ValueMap {
         ValueMap { first: vec![None; n_nodes], others: HashMap::new() }
     }
@@ -37,7 +37,7 @@ impl ValueMap {
         self.set_used(node, results.into_iter().map(Some));
     }
 
-    /// Maps the results of a node that have a use.
+    /// Maps the used results of a node; `None` for results without uses.
     ///
     /// # Panics
     /// As [`ValueMap::set`].
@@ -50,7 +50,7 @@ impl ValueMap {
         }
     }
 
-    /// Provenance with its role carried over; a role whose primal value has no image is dropped.
+    /// The provenance with its role mapped; a role whose primal value has no image is dropped.
     pub fn provenance(&self, provenance: &Provenance) -> Provenance {
         let role = provenance.role.and_then(|role| Some(role.with(self.get(role.of())?)));
         Provenance { at: provenance.at.clone(), name: provenance.name.clone(), role }
@@ -58,12 +58,12 @@ impl ValueMap {
 }
 
 impl<O: Operation> Graph<O> {
-    /// Appends every operation of another graph, its inputs replaced by `inputs`, with its guards. Its outputs are not
-    /// added; the map tells where they are.
+    /// Appends every operation and guard of another graph, with its inputs replaced by `inputs`. Its outputs are not
+    /// added; the map gives their values.
     ///
     /// # Errors
-    /// If there are more or fewer of `inputs` than the other graph has, one of them is no value of this graph, or an
-    /// operation or a guard does not take the replaced operands.
+    /// If the number of `inputs` differs from that of the other graph, one of them is not a value of this graph, or an
+    /// operation or a guard rejects the replaced operands.
     pub fn inline(&mut self, other: &Graph<O>, inputs: &[Value]) -> Result<ValueMap, Error> {
         if inputs.len() != other.inputs().len() {
             let (expected, got) = (other.inputs().len(), inputs.len());

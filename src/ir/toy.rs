@@ -1,4 +1,4 @@
-//! An operation with several results and regions, for what the graph does with these whatever the operations are.
+//! An operation with any number of results and regions, to test the graph independently of the real operations.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Operation for Toy {
     }
 }
 
-/// A graph of one input that is called like this.
+/// A graph with this name and one input.
 pub(super) fn graph(name: &str) -> (Graph<Toy>, Value) {
     let mut graph = Graph::new(name);
     let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
@@ -67,7 +67,7 @@ pub(super) fn add(
     graph.add_with_regions(Toy { name, n_results }, operands, regions, Provenance::default()).unwrap()
 }
 
-/// A loop whose body applies that operation.
+/// A loop whose body applies the operation `inner`.
 pub(super) fn nested(inner: &'static str) -> Graph<Toy> {
     let (mut body, x) = graph("body");
     let y = add(&mut body, inner, 1, &[x], None);

@@ -1,6 +1,6 @@
-//! What holds for every graph.
+//! The invariants of a graph.
 //!
-//! By construction (the builder of [`Graph`] checks it, and a file is read by way of the builder):
+//! By construction (checked by the builder of [`Graph`], which the reader of files uses, too):
 //! - (V1) The inputs are the first nodes, in order.
 //! - (V2) An operand of a node is a result of an earlier node, so that index order is a schedule.
 //! - (V3) A node's types are those that its operation infers from its operands and regions.
@@ -11,10 +11,10 @@
 //! - (V8) A region has no guards.
 //! - (V9) Inputs and outputs of a graph are arrays, and stacks that are operands of one node come from one loop.
 //!
-//! Checked by [`Graph::verify`], since it takes more than the new part to see it:
+//! Checked by [`Graph::verify`], since it concerns the whole graph:
 //! - (V10) Inputs have distinct names, and so have outputs; no name is empty.
 //!
-//! (V2) to (V4) and (V6) to (V9) are checked again: a defect of a pass shows here, and not as wrong numbers.
+//! (V2) to (V4) and (V6) to (V9) are checked again, so that a defect of a pass shows here rather than as wrong numbers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,23 +25,23 @@ use super::{Graph, NodeId, Operation, Signature, Value};
 use crate::error::{Finding, VerifyError};
 use crate::value::{DType, Type};
 
-/// How many findings are told; what is wrong beyond that, is counted.
+/// The most findings that are listed; further ones are only counted.
 const MAX_FINDINGS: usize = 100;
 
 impl<O: Operation> Graph<O> {
     /// Checks every invariant of this graph and its regions.
     ///
     /// # Errors
-    /// All that was found.
+    /// All findings.
     pub fn verify(&self) -> Result<(), VerifyError> {
         let mut findings = Findings::default();
-        // Regions may stand in many places: each is checked once, or nested ones would take exponential time.
-        let mut met = HashSet::new();
+        // A region may have many uses: it is checked once, since nested ones would otherwise take exponential time.
+        let mut seen = HashSet::new();
         let mut pending = vec![self];
         while let Some(graph) = pending.pop() {
             Check { graph, ids: Ids::new(graph), findings: &mut findings }.all();
             let regions = graph.ids().flat_map(|id| graph.node(id).regions());
-            pending.extend(regions.filter(|region| met.insert(Arc::as_ptr(region))).map(|region| &**region));
+            pending.extend(regions.filter(|region| seen.insert(Arc::as_ptr(region))).map(|region| &**region));
         }
         findings.into_result()
     }
@@ -79,12 +79,12 @@ impl<O: Operation> Check<'_, '_, O> {
     }
 
     fn names<'n>(&mut self, kind: &str, names: impl Iterator<Item = &'n str>) {
-        let mut met = HashSet::new();
+        let mut seen = HashSet::new();
         for (position, name) in names.enumerate() {
             let place = format!("{}.{kind}[{position}]", self.graph.name());
             if name.is_empty() {
                 self.findings.add(place, EMPTY_NAME);
-            } else if !met.insert(name) {
+            } else if !seen.insert(name) {
                 self.findings.add(place, format!("the name \"{name}\" is given twice"));
             }
         }
@@ -102,7 +102,7 @@ impl<O: Operation> Check<'_, '_, O> {
         let Some(op) = node.op() else { return };
         let operands = self.graph.operands(id);
         if !operands.iter().all(|&operand| earlier(operand)) {
-            return self.add(id, "an operand is no result of an earlier node");
+            return self.add(id, "an operand is not a result of an earlier node");
         }
         if node.regions().iter().any(|region| !region.guards().is_empty()) {
             self.add(id, GUARDED_REGION);
@@ -111,7 +111,7 @@ impl<O: Operation> Check<'_, '_, O> {
             let message = mixed_stacks(slots.map(|slot| self.ids.value(operands[slot])));
             self.add(id, format!("{}: {message}", op.name()));
         }
-        // A region without proper outputs has no signature; what it lacks is found in the region itself.
+        // A region with invalid outputs has no signature; they are reported for the region itself.
         let proper = |region: &Graph<O>| region.outputs().iter().all(|output| region.contains(output.value));
         if !node.regions().iter().all(|region| proper(region)) {
             return;
@@ -130,7 +130,7 @@ impl<O: Operation> Check<'_, '_, O> {
     }
 }
 
-/// The message about types that are not those which an operation infers.
+/// The message about recorded types that differ from the inferred ones.
 pub(super) fn recorded(recorded: &[Type], op: &str, inferred: &[Type]) -> String {
     let list = |types: &[Type]| match types {
         [ty] => ty.to_string(),
@@ -139,7 +139,7 @@ pub(super) fn recorded(recorded: &[Type], op: &str, inferred: &[Type]) -> String
     format!("the type is recorded as {}, but {op} gives {}", list(recorded), list(inferred))
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
@@ -152,7 +152,7 @@ impl Findings {
         self.add_with_hint(place, message, || None);
     }
 
-    /// Adds a finding. The hint is not sought where the finding is one too many to be told.
+    /// Adds a finding. The hint is computed only if the finding is listed.
     pub fn add_with_hint(
         &mut self,
         place: impl Into<String>,
@@ -171,7 +171,7 @@ impl Findings {
         self.list.len() + self.n_more
     }
 
-    /// The error with all of them, if there are any.
+    /// An error with all findings, if there are any.
     pub fn into_result(mut self) -> Result<(), VerifyError> {
         if self.n_more > 0 {
             let message = format!("{} more findings are not listed", self.n_more);

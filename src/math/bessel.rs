@@ -1,8 +1,9 @@
-//! Bessel functions of integral order.
+//! Bessel functions of integer order.
 //!
-//! Near 0 they are their power series, summed to twice the precision, since that of `Jₙ` and `Yₙ` cancels; far out Hankel's
-//! expansions (Abramowitz and Stegun, §§9.1.10 to 9.1.13, 9.2, 9.6.10 and 9.7.1). Orders above one of `Jₙ` far out come
-//! from the recurrence, which is stable as long as the order is below the argument.
+//! For small arguments they are computed from their power series, summed to twice the precision, since those of `Jₙ`
+//! and `Yₙ` cancel; for large ones from Hankel's expansions (Abramowitz and Stegun, §§9.1.10 to 9.1.13, 9.2, 9.6.10 and
+//! 9.7.1). For large arguments, orders of `Jₙ` above one come from the recurrence, which is stable as long as the order
+//! is below the argument.
 
 use super::exp::exp_parts;
 use super::lanes::Lanes;
@@ -12,9 +13,9 @@ use super::rounding::scale;
 use super::trig::sin_cos_pair;
 use std::f64::consts::{FRAC_2_PI, PI};
 
-/// From here on the expansions of `J` and `Y` hold.
+/// From here on, the expansions of `J` and `Y` are used.
 const FAR: f64 = 25.0;
-/// From here on the expansion of `I` holds.
+/// From here on, the expansion of `I` is used.
 const FAR_MODIFIED: f64 = 40.0;
 
 const PI_PAIR: Pair<f64> = Pair { hi: PI, lo: 1.2246467991473532e-16 };
@@ -22,7 +23,7 @@ const FRAC_2_PI_PAIR: Pair<f64> = Pair { hi: FRAC_2_PI, lo: -3.935735335036497e-
 /// Euler's constant.
 const EULER: Pair<f64> = Pair { hi: 0.5772156649015329, lo: -4.942915152430645e-18 };
 
-/// Writes definitions for lanes from functions of one number.
+/// Generates definitions for lanes from functions of one number.
 macro_rules! by_element {
     ($($(#[$doc:meta])* $name:ident = |$x:ident| $value:expr;)*) => {$(
         $(#[$doc])*
@@ -52,25 +53,25 @@ by_element! {
     i1e = |x| modified(1, x, true);
 }
 
-/// `Jₙ(x)`; NaN for orders that are no natural numbers up to 25.
+/// `Jₙ(x)`; NaN for orders that are not integers from 0 to 25.
 #[inline(always)]
 pub(super) fn jn<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, |order, x| natural(order).map_or(f64::NAN, |order| first_kind(order, x)))
 }
 
-/// `Iₙ(x)`; NaN for orders that are no natural numbers up to 25.
+/// `Iₙ(x)`; NaN for orders that are not integers from 0 to 25.
 #[inline(always)]
 pub(super) fn in_<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, |order, x| natural(order).map_or(f64::NAN, |order| modified(order, x, false)))
 }
 
-/// `e^-|x| Iₙ(x)`; NaN for orders that are no natural numbers up to 25.
+/// `e^-|x| Iₙ(x)`; NaN for orders that are not integers from 0 to 25.
 #[inline(always)]
 pub(super) fn ine<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, |order, x| natural(order).map_or(f64::NAN, |order| modified(order, x, true)))
 }
 
-/// The order, if it is one up to which these methods are good.
+/// The order, if these methods are accurate for it.
 fn natural(order: f64) -> Option<u32> {
     let natural = (0.0..=25.0).contains(&order) && order.trunc() == order;
     natural.then_some(order as u32)
@@ -93,7 +94,7 @@ fn first_kind(order: u32, x: f64) -> f64 {
     if order % 2 == 1 && x.is_sign_negative() { -y } else { y }
 }
 
-/// `Jₙ(x)` far out: orders above one by `Jₖ₊₁ = 2k/x Jₖ - Jₖ₋₁`.
+/// `Jₙ(x)` for large `x`: orders above one from `Jₖ₊₁ = 2k/x Jₖ - Jₖ₋₁`.
 fn far_first_kind(order: u32, x: f64) -> f64 {
     let first = expansion(0, x)[0];
     if order == 0 {
@@ -144,9 +145,8 @@ fn power_series(order: u32, x: f64, sign: f64) -> Pair<f64> {
     sum
 }
 
-/// `Y₀` and `Y₁` near 0, with the harmonic numbers `Hₖ`:
-/// `2/π ((ln(x/2) + γ) J₀ - Σ (-x²/4)ᵏ Hₖ / k!²)`, and
-/// `2/π ((ln(x/2) + γ) J₁ - 1/x) - 1/π Σ (Hₖ + Hₖ₊₁) (-x²/4)ᵏ (x/2) / (k! (k + 1)!)`.
+/// `Y₀` and `Y₁` for small arguments, with the harmonic numbers `Hₖ`: `2/π ((ln(x/2) + γ) J₀ - Σ (-x²/4)ᵏ Hₖ / k!²)`,
+/// and `2/π ((ln(x/2) + γ) J₁ - 1/x) - 1/π Σ (Hₖ + Hₖ₊₁) (-x²/4)ᵏ (x/2) / (k! (k + 1)!)`.
 fn second_series(order: u32, x: f64) -> f64 {
     let half = 0.5 * x;
     let one = Pair::single(1.0);
@@ -170,20 +170,20 @@ fn second_series(order: u32, x: f64) -> f64 {
     if order == 0 {
         return regular.times(FRAC_2_PI_PAIR).sum();
     }
-    // Next to zero the pole is all, and overflows.
+    // Near zero the pole dominates, and overflows.
     if x < 1e-290 {
         return -FRAC_2_PI / x;
     }
     regular.plus(-one.divide(Pair::single(x))).times(FRAC_2_PI_PAIR).sum()
 }
 
-/// Hankel's sums `P` and `Q`: of the terms `(4n² - 1) (4n² - 9) … / (k! (8x)ᵏ)` the even and the odd ones, with the signs
-/// given for every other of them.
+/// Hankel's sums `P` and `Q`: the even and the odd ones of the terms `(4n² - 1) (4n² - 9) … / (k! (8x)ᵏ)`, each with
+/// alternating signs if `alternating`.
 fn hankel(order: u32, x: f64, alternating: bool) -> [Pair<f64>; 2] {
     let mu = f64::from(4 * order * order);
     let mut term = Pair::single(1.0);
     let mut sums = [term, Pair::single(0.0)];
-    // So far out already the second term is nothing, and its denominator could overflow.
+    // For such arguments the second term is already negligible, and its denominator could overflow.
     if x > 1e40 {
         return sums;
     }
@@ -192,7 +192,7 @@ fn hankel(order: u32, x: f64, alternating: bool) -> [Pair<f64>; 2] {
         let odd = f64::from(2 * k - 1);
         let factor = Pair::single(mu - odd * odd).divide(exact_product(f64::from(8 * k), x));
         term = term.times(factor).normalize();
-        // The expansion diverges in the end, long after its terms are nothing.
+        // The expansion finally diverges, but long after its terms have become negligible.
         if term.hi.abs() < 1e-34 || term.hi.abs() > before && f64::from(k) > x {
             break;
         }
@@ -204,13 +204,13 @@ fn hankel(order: u32, x: f64, alternating: bool) -> [Pair<f64>; 2] {
     sums
 }
 
-/// `J` and `Y` of order 0 or 1 far out: `(P cos χ - Q sin χ)` and `(P sin χ + Q cos χ)` times `√(2/(πx))`, where
-/// `χ = x - π/4 - nπ/2`.
+/// `J` and `Y` of order 0 or 1 for large arguments: `(P cos χ - Q sin χ)` and `(P sin χ + Q cos χ)` times `√(2/(πx))`,
+/// where `χ = x - π/4 - nπ/2`.
 fn expansion(order: u32, x: f64) -> [Pair<f64>; 2] {
     let [p, q] = hankel(order, x, true);
     let [sin, cos] = sin_cos_pair(x);
     let (sum, difference) = (sin.plus(cos), sin.plus(-cos));
-    // √2 times cosine and sine of χ.
+    // √2 times the cosine and sine of χ.
     let (cosine, sine) = if order == 0 { (sum, difference) } else { (difference, -sum) };
     let first = p.times(cosine).plus(-q.times(sine));
     let second = p.times(sine).plus(q.times(cosine));
@@ -220,17 +220,17 @@ fn expansion(order: u32, x: f64) -> [Pair<f64>; 2] {
 
 /// `1 / √(constant x)` for large `x`.
 fn inverse_root(constant: Pair<f64>, x: f64) -> Pair<f64> {
-    // A power of four keeps the product away from overflow.
+    // Scaling by a power of four prevents overflow of the product.
     let down = if x > 1e300 { 2f64.powi(-40) } else { 1.0 };
     let product = constant.times(Pair::single(x * down)).normalize();
     let y = 1.0 / product.hi.sqrt();
-    // One step of Newton's: y (1 + (1 - product y²) / 2).
+    // One Newton step: y (1 + (1 - product y²) / 2).
     let square = exact_product(y, y);
     let missing = Pair::single(1.0).plus(-product.times(square)).sum();
     Pair::new(y, 0.5 * y * missing).scaled(if x > 1e300 { 2f64.powi(-20) } else { 1.0 })
 }
 
-/// `Iₙ(x)`, or that times `e^-|x|`.
+/// `Iₙ(x)`, scaled by `e^-|x|` if `scaled`.
 #[inline(never)]
 fn modified(order: u32, x: f64, scaled: bool) -> f64 {
     let a = x.abs();
@@ -250,10 +250,10 @@ fn modified(order: u32, x: f64, scaled: bool) -> f64 {
     if order % 2 == 1 && x.is_sign_negative() { -y } else { y }
 }
 
-/// The greatest order of derivatives of `e^-|x| Iₙ(x)`: up to it, twice the precision is enough for what cancels.
+/// The largest order of derivatives of `e^-|x| Iₙ(x)`: up to it, twice the precision compensates for cancellation.
 const MAX_TIMES: f64 = 8.0;
 
-/// The derivative of order `times` of `e^-|x| Iₙ(x)`; NaN for orders that are no natural numbers up to 25 and 8.
+/// The derivative of order `times` of `e^-|x| Iₙ(x)`; NaN for orders or counts that are not integers from 0 to 25 and from 0 to 8.
 ///
 /// At 0 it is the mean of the limits from both sides.
 pub(super) fn ine_derivative(order: f64, times: f64, x: f64) -> f64 {
@@ -286,7 +286,8 @@ fn scaled_modified_derivative(order: u32, times: u32, x: f64) -> f64 {
 /// `eˣ (e⁻ˣ Iₙ(x))⁽ᵏ⁾ = Σ C(k, j) (-1)ᵏ⁻ʲ Iₙ⁽ʲ⁾`, where `2ʲ Iₙ⁽ʲ⁾ = Σ C(j, i) Iₙ₋ⱼ₊₂ᵢ`.
 fn shifted_derivative(order: u32, times: u32, x: f64) -> Pair<f64> {
     let mut sum = Pair::single(0.0);
-    // Every function of a neighboring order once, with the sum of its factors, which are small dyadic numbers.
+    // Each function of a neighboring order is computed once, with the sum of its factors, which are small dyadic
+    // numbers.
     for shift in -(times as i32)..=times as i32 {
         let mut factor = 0.0;
         for j in shift.unsigned_abs()..=times {
@@ -302,8 +303,8 @@ fn shifted_derivative(order: u32, times: u32, x: f64) -> Pair<f64> {
     sum.normalize()
 }
 
-/// `(√x Σ (-1)ᵐ aₘ x^(-m-1/2))`, differentiated term by term: the factors of Hankel's sums have one sign from some order
-/// on, and so have those of their derivatives.
+/// `(√x Σ (-1)ᵐ aₘ x^(-m-1/2))`, differentiated term by term: from some order on, the factors of Hankel's sums all have
+/// the same sign, and so do those of their derivatives.
 fn expansion_derivative(order: u32, times: u32, x: f64) -> Pair<f64> {
     let mu = f64::from(4 * order * order);
     let derived = |term: Pair<f64>, m: f64| {
@@ -314,7 +315,7 @@ fn expansion_derivative(order: u32, times: u32, x: f64) -> Pair<f64> {
     let mut sum = derived(term, 0.0);
     let mut before = f64::INFINITY;
     for m in 1..200 {
-        // So far out the next term is nothing, and its denominator could overflow.
+        // For such arguments the next term is negligible, and its denominator could overflow.
         let odd = f64::from(2 * m - 1);
         if x > 1e40 {
             break;

@@ -1,7 +1,7 @@
 //! The beta function and its logarithm.
 //!
-//! Where an argument is large, the logarithms of the gamma functions would cancel: their difference is taken term by
-//! term of Stirling's formula, as by DiDonato and Morris, *Algorithm 708*, ACM TOMS 18 (1992), §7.
+//! If an argument is large, the logarithms of the gamma functions would cancel: their difference is computed term by
+//! term from Stirling's formula, as in DiDonato and Morris, *Algorithm 708*, ACM TOMS 18 (1992), §7.
 
 use super::Unary;
 use super::exp::exp_parts;
@@ -57,16 +57,16 @@ fn special(a: f64, b: f64) -> Option<f64> {
     (large == f64::INFINITY).then_some(f64::NEG_INFINITY)
 }
 
-/// From here on Stirling's formula holds.
+/// From here on, Stirling's formula is used.
 const LARGE: f64 = 10.0;
 
-/// `ln B(a, b)` for positive finite `a` and `b`, to some bits more than one `f64` holds.
+/// `ln B(a, b)` for positive finite `a` and `b`, to a few bits more than the precision of `f64`.
 #[inline(never)]
 pub(super) fn log_beta(a: f64, b: f64) -> Pair<f64> {
     let (small, large) = (a.min(b), a.max(b));
     let sum = exact_sum(large, small);
     if large < LARGE {
-        // What the sum has lost, times the slope of the last logarithm.
+        // The rounding error of the sum, times the slope of the last logarithm.
         let lost = sum.lo * Unary::Digamma.f64(sum.hi);
         let both = lgamma_pair(large).plus(-lgamma_pair(sum.hi)).plus(Pair::single(-lost));
         return lgamma_pair(small).plus(both);
@@ -86,11 +86,11 @@ pub(super) fn log_beta(a: f64, b: f64) -> Pair<f64> {
 
 /// `lnΓ(b) - lnΓ(a + b)` for `b >= LARGE` and smaller `a`, given the sum.
 fn difference(a: f64, b: f64, sum: Pair<f64>) -> Pair<f64> {
-    // -(b + a - ½) ln(1 + a / b) - a (ln b - 1) + what Stirling's formula lacks.
+    // -(b + a - ½) ln(1 + a / b) - a (ln b - 1) + the correction to Stirling's formula.
     let ratio = Pair::single(a).divide(Pair::single(b));
     let u = log1p_accurate(ratio).times(sum.plus(Pair::single(-0.5)));
     let v = log_pair(Pair::single(b)).plus(Pair::single(-1.0)).times(Pair::single(a));
-    // The rests hardly differ where `a` is small.
+    // The corrections hardly differ if `a` is small.
     let rest = stirling_rest(b) - stirling_rest(sum.hi);
     (-v).plus(-u).plus(Pair::single(rest))
 }

@@ -48,10 +48,10 @@ pub(super) struct EntriesOfTwo {
     pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, *mut f32, usize),
 }
 
-/// What a processor can do, as far as it matters here.
+/// The kinds of processors, by the instructions that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Processor {
-    /// Whatever the crate is compiled for.
+    /// The target that the crate is compiled for.
     Any,
     /// Four lanes and fused multiply-add.
     #[cfg(target_arch = "x86_64")]
@@ -65,7 +65,7 @@ pub(super) enum Processor {
 }
 
 impl Processor {
-    /// All kinds, the better ones first.
+    /// All kinds, best first.
     const ALL: &[Processor] = &[
         #[cfg(target_arch = "x86_64")]
         Processor::Avx512,
@@ -76,21 +76,21 @@ impl Processor {
         Processor::Any,
     ];
 
-    /// The kinds that the processor that this program runs on is of, the best first.
+    /// The kinds that the running processor supports, best first.
     #[inline]
     pub fn available() -> impl Iterator<Item = Processor> {
         Processor::ALL.iter().copied().filter(|kind| kind.is_here())
     }
 
-    /// The best kind that the processor that this program runs on is of.
+    /// The best kind that the running processor supports.
     #[inline]
     pub fn current() -> Processor {
         Processor::available().next().unwrap_or(Processor::Any)
     }
 
-    /// Whether the processor that this program runs on is of this kind.
+    /// Whether the running processor supports this kind.
     ///
-    /// The standard library asks the processor once and remembers the answer in an atomic.
+    /// The standard library queries the processor once and caches the answer in an atomic.
     #[inline]
     fn is_here(self) -> bool {
         match self {
@@ -109,7 +109,8 @@ impl Processor {
     }
 }
 
-/// Writes the table of entries for one kind of processor: scalar ones from one module, those for slices from another.
+/// Generates the table of entries for one kind of processor, with scalar entries from one module and slice entries from
+/// another.
 macro_rules! table {
     ($entries:ident, $scalars:ident, $slices:ident, $scalar:ident, $narrow_scalar:ident, $slice:ident, $narrow_slice:ident) => {
         const {
@@ -123,7 +124,7 @@ macro_rules! table {
     };
 }
 
-/// Writes the choice of a table by the kind of processor.
+/// Generates the function that selects a table by the kind of processor.
 macro_rules! tables {
     ($name:ident, $definition:ident, $entries:ident, $($entry:ident),*) => {
         /// The entries of `D`, to be called only on processors of the kind given.
@@ -133,7 +134,7 @@ macro_rules! tables {
                 Processor::Any => table!($entries, any, any, $($entry),*),
                 #[cfg(target_arch = "x86_64")]
                 Processor::Avx2Fma => table!($entries, avx2_fma, avx2_fma, $($entry),*),
-                // One number at a time is no faster by wider registers.
+                // Wider registers do not make scalar entries faster.
                 #[cfg(target_arch = "x86_64")]
                 Processor::Avx512 => table!($entries, avx2_fma, avx512, $($entry),*),
                 #[cfg(target_arch = "aarch64")]
@@ -172,7 +173,7 @@ pub(super) fn entries_of_two<D: DefinitionOfTwo>(processor: Processor) -> &'stat
     }
 }
 
-/// Writes the entries for single numbers, for one kind of processor.
+/// Generates the scalar entries for one kind of processor.
 macro_rules! scalars {
     ($(#[$feature:meta])?) => {
         $(#[$feature])?
@@ -188,7 +189,7 @@ macro_rules! scalars {
         $(#[$feature])?
         pub unsafe extern "C" fn scalar_of_two<D: DefinitionOfTwo>(x: f64, second: *mut f64) -> f64 {
             let [y, z] = D::eval(x);
-            // SAFETY: the caller promises that it is writable.
+            // SAFETY: the caller guarantees that it is writable.
             unsafe { second.write(z) };
             y
         }
@@ -196,7 +197,8 @@ macro_rules! scalars {
         $(#[$feature])?
         pub unsafe extern "C" fn narrow_scalar_of_two<D: DefinitionOfTwo>(x: f32, second: *mut f32) -> f32 {
             let mut wide = 0.0;
-            // SAFETY: the processor is the same; the caller promises that the place of the second is writable.
+            // SAFETY: the processor is the same; the caller guarantees that the address of the second result is
+            // writable.
             unsafe {
                 let y = scalar_of_two::<D>(f64::from(x), &mut wide);
                 second.write(wide as f32);
@@ -218,42 +220,42 @@ macro_rules! scalars {
     };
 }
 
-/// Writes the entries for slices, for one kind of processor.
+/// Generates the slice entries for one kind of processor.
 macro_rules! slices {
     ($lanes:ty $(, #[$feature:meta])?) => {
         $(#[$feature])?
         pub unsafe extern "C" fn slice1<D: Definition1>(x: *const f64, y: *mut f64, n: usize) {
-            // SAFETY: the caller's promise is the same.
+            // SAFETY: the contract is the same.
             unsafe { each1::<D, $lanes>(x, y, n) }
         }
 
         $(#[$feature])?
         pub unsafe extern "C" fn slice2<D: Definition2>(x: *const f64, y: *const f64, z: *mut f64, n: usize) {
-            // SAFETY: the caller's promise is the same.
+            // SAFETY: the contract is the same.
             unsafe { each2::<D, $lanes>(x, y, z, n) }
         }
 
         $(#[$feature])?
         pub unsafe extern "C" fn narrow_slice1<D: Definition1>(x: *const f32, y: *mut f32, n: usize) {
-            // SAFETY: the caller's promise is the same, and so is the processor.
+            // SAFETY: the contract is the same, and so is the processor.
             unsafe { narrow1(x, y, n, slice1::<D>) }
         }
 
         $(#[$feature])?
         pub unsafe extern "C" fn narrow_slice2<D: Definition2>(x: *const f32, y: *const f32, z: *mut f32, n: usize) {
-            // SAFETY: the caller's promise is the same, and so is the processor.
+            // SAFETY: the contract is the same, and so is the processor.
             unsafe { narrow2(x, y, z, n, slice2::<D>) }
         }
 
         $(#[$feature])?
         pub unsafe extern "C" fn slice_of_two<D: DefinitionOfTwo>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
-            // SAFETY: the caller's promise is the same.
+            // SAFETY: the contract is the same.
             unsafe { each_of_two::<D, $lanes>(x, y, z, n) }
         }
 
         $(#[$feature])?
         pub unsafe extern "C" fn narrow_slice_of_two<D: DefinitionOfTwo>(x: *const f32, y: *mut f32, z: *mut f32, n: usize) {
-            // SAFETY: the caller's promise is the same, and so is the processor.
+            // SAFETY: the contract is the same, and so is the processor.
             unsafe { narrow_of_two(x, y, z, n, slice_of_two::<D>) }
         }
     };
@@ -284,7 +286,7 @@ mod neon {
     slices!(Twice<Neon>, #[target_feature(enable = "neon")]);
 }
 
-/// Evaluates `D` at `n` points; a last, partial vector is filled up, so that all points meet the same code.
+/// Evaluates `D` at `n` points; a partial last vector is padded, so that all points run the same code.
 ///
 /// # Safety
 /// `x` points to `n` readable and `y` to `n` writable numbers; they are the same or do not overlap.
@@ -293,13 +295,13 @@ unsafe fn each1<D: Definition1, L: Lanes>(x: *const f64, y: *mut f64, n: usize) 
     let mut i = 0;
     while i < n {
         let m = (n - i).min(L::N);
-        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        // SAFETY: `i + m <= n`, and the caller guarantees `n` numbers.
         unsafe { store(D::eval(load::<L>(x.add(i), m)), y.add(i), m) };
         i += L::N;
     }
 }
 
-/// Evaluates `D` at `n` pairs of points; a last, partial vector is filled up.
+/// Evaluates `D` at `n` pairs of points; a partial last vector is padded.
 ///
 /// # Safety
 /// `x` and `y` point to `n` readable and `z` to `n` writable numbers; `z` is one of the others or overlaps with none.
@@ -308,13 +310,13 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
     let mut i = 0;
     while i < n {
         let m = (n - i).min(L::N);
-        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        // SAFETY: `i + m <= n`, and the caller guarantees `n` numbers.
         unsafe { store(D::eval(load::<L>(x.add(i), m), load(y.add(i), m)), z.add(i), m) };
         i += L::N;
     }
 }
 
-/// Evaluates two functions at `n` points; a last, partial vector is filled up.
+/// Evaluates two functions at `n` points; a partial last vector is padded.
 ///
 /// # Safety
 /// `x` points to `n` readable, `y` and `z` to `n` writable numbers each, which do not overlap, but one may be `x`.
@@ -323,7 +325,7 @@ unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, 
     let mut i = 0;
     while i < n {
         let m = (n - i).min(L::N);
-        // SAFETY: `i + m <= n`, and the caller promises `n` numbers.
+        // SAFETY: `i + m <= n`, and the caller guarantees `n` numbers.
         unsafe {
             let of_x = D::eval(load::<L>(x.add(i), m));
             store(of_x[0], y.add(i), m);
@@ -333,7 +335,7 @@ unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, 
     }
 }
 
-/// Reads `m <= L::N` numbers and fills up with ones.
+/// Reads `m <= L::N` numbers and pads with ones.
 ///
 /// # Safety
 /// `from` points to `m` readable numbers.
@@ -353,10 +355,10 @@ unsafe fn store<L: Lanes>(x: L, to: *mut f64, m: usize) {
     unsafe { if m == L::N { x.store(to) } else { x.store_part(to, m) } }
 }
 
-/// The number of elements that are widened at once: what fits into the first-level cache with room to spare.
+/// The number of elements that are widened at once; two or three such blocks fit easily into the first-level cache.
 const BLOCK: usize = 256;
 
-/// Room for wide numbers, which are always written before they are read.
+/// A buffer for wide numbers, which are always written before they are read.
 type Block = [MaybeUninit<f64>; BLOCK];
 
 /// Evaluates an entry for `f64` at `n` points of type `f32`.
@@ -370,7 +372,7 @@ unsafe fn narrow1(x: *const f32, y: *mut f32, n: usize, entry: unsafe extern "C"
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
-        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the block has room for `m`.
+        // SAFETY: `i + m <= n`, the caller guarantees `n` numbers, and the block has room for `m`.
         unsafe {
             widen(x.add(i), wide, m);
             entry(wide, wide, m);
@@ -397,7 +399,7 @@ unsafe fn narrow2(
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
-        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the blocks have room for `m`.
+        // SAFETY: `i + m <= n`, the caller guarantees `n` numbers, and the blocks have room for `m`.
         unsafe {
             widen(x.add(i), left, m);
             widen(y.add(i), right, m);
@@ -425,7 +427,7 @@ unsafe fn narrow_of_two(
     let mut i = 0;
     while i < n {
         let m = (n - i).min(BLOCK);
-        // SAFETY: `i + m <= n`, the caller promises `n` numbers, and the blocks have room for `m`.
+        // SAFETY: `i + m <= n`, the caller guarantees `n` numbers, and the blocks have room for `m`.
         unsafe {
             widen(x.add(i), wide_y, m);
             entry(wide_y, wide_y, wide_z, m);
@@ -443,7 +445,7 @@ unsafe fn narrow_of_two(
 #[inline(always)]
 unsafe fn widen(from: *const f32, to: *mut f64, n: usize) {
     for i in 0..n {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller guarantees it.
         unsafe { to.add(i).write(f64::from(from.add(i).read_unaligned())) };
     }
 }
@@ -455,7 +457,7 @@ unsafe fn widen(from: *const f32, to: *mut f64, n: usize) {
 #[inline(always)]
 unsafe fn narrow(from: *const f64, to: *mut f32, n: usize) {
     for i in 0..n {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller guarantees it.
         unsafe { to.add(i).write_unaligned(from.add(i).read() as f32) };
     }
 }

@@ -1,10 +1,11 @@
-//! Derivatives of `erfcx` and of `log_ndtr`, where the formulas in terms of the functions cancel.
+//! Derivatives of `erfcx` and of `log_ndtr`, whose formulas in terms of the functions themselves cancel.
 //!
-//! `Sₙ(x) = 2/√π ∫₀^∞ sⁿ/n! exp(-s² - 2xs) ds` makes `erfcx⁽ⁿ⁾ = (-2)ⁿ n! Sₙ`, and `Sₙ₋₁ = 2x Sₙ + 2(n + 1) Sₙ₊₁` with
-//! `S₋₁ = 2/√π`. Above 0 the recurrence is stable downward only (Gautschi, *Computational aspects of three-term
-//! recurrence relations*, SIAM Review 9 (1967)): far out the quotients `Sₙ / Sₙ₋₁` come from a continued fraction; nearer
-//! it goes upward from Taylor's series, of which twice the precision leaves enough. The same holds for Mills's ratio
-//! `R(t) = ∫₀^∞ exp(-s²/2 - ts) ds`, which is `√(π/2) erfcx(t/√2)`; with it `ln ndtr(x) = -x²/2 + ln R(-x) - ln √(2π)`.
+//! With `Sₙ(x) = 2/√π ∫₀^∞ sⁿ/n! exp(-s² - 2xs) ds`, `erfcx⁽ⁿ⁾ = (-2)ⁿ n! Sₙ`, and `Sₙ₋₁ = 2x Sₙ + 2(n + 1) Sₙ₊₁` with
+//! `S₋₁ = 2/√π`. For positive arguments the recurrence is stable downward only (Gautschi, *Computational aspects of
+//! three-term recurrence relations*, SIAM Review 9 (1967)): for large arguments the quotients `Sₙ / Sₙ₋₁` come from a
+//! continued fraction; for smaller ones the recurrence goes upward from the Taylor series, with twice the precision,
+//! which compensates for the instability. The same holds for the Mills ratio `R(t) = ∫₀^∞ exp(-s²/2 - ts) ds`, which is
+//! `√(π/2) erfcx(t/√2)`; with it `ln ndtr(x) = -x²/2 + ln R(-x) - ln √(2π)`.
 
 use super::Unary;
 use super::error_function::hazard_parts;
@@ -16,16 +17,16 @@ use super::rounding::scale;
 const FRAC_2_SQRT_PI: [f64; 2] = [std::f64::consts::FRAC_2_SQRT_PI, 1.533545961316588e-17];
 /// `√(π/2)`, in two parts.
 const SQRT_FRAC_PI_2: [f64; 2] = [1.2533141373155003, -9.164289990229583e-17];
-/// From here on a leading term is all: the next one is by a factor of the order of its square less.
+/// From here on, the leading term suffices: the next one is smaller by a factor of the order of the square of this.
 const FAR: f64 = 1e10;
 
-/// The greatest order of the derivatives of `erfcx`.
+/// The largest order of derivatives of `erfcx`.
 const MAX_ORDER: usize = 25;
 
-/// A number for each order.
+/// One number for each order.
 type Orders = [Pair<f64>; MAX_ORDER + 1];
 
-/// The derivative of that order of `erfcx` at `x`; NaN for orders that are no natural numbers up to 25.
+/// The derivative of this order of `erfcx` at `x`; NaN for orders that are not integers from 0 to 25.
 #[inline(always)]
 pub(super) fn erfcx_derivative<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, |order, x| match natural(order, 0, MAX_ORDER) {
@@ -43,7 +44,7 @@ pub(super) fn log_ndtr_derivative<L: Lanes>(order: L, x: L) -> L {
     })
 }
 
-/// The number as an integer, if it is one between the bounds.
+/// The number as an integer, if it is one within the bounds.
 fn natural(x: f64, least: usize, most: usize) -> Option<usize> {
     (x.trunc() == x && (least as f64..=most as f64).contains(&x)).then_some(x as usize)
 }
@@ -57,7 +58,7 @@ fn of_erfcx(n: usize, x: f64) -> f64 {
         // n! (-1)ⁿ / (√π xⁿ⁺¹).
         return (1..=n).fold(0.5 * FRAC_2_SQRT_PI[0] / x, |y, k| -y * (k as f64 / x));
     }
-    // Upward, what is lost grows as exp(1.5 √n x) does.
+    // The loss of the upward recurrence grows as exp(1.5 √n x).
     if x < 5.0 / (n.max(4) as f64).sqrt() {
         return ascend_pair(n, x).sum();
     }
@@ -67,7 +68,7 @@ fn of_erfcx(n: usize, x: f64) -> f64 {
     (1..=n).fold(product, |y, k| y.times(Pair::single(-2.0 * k as f64)).normalize()).sum()
 }
 
-/// `yₙ₊₁ = 2x yₙ + 2n yₙ₋₁` from `y₀` on, where `y₁ = 2x y₀ - 2/√π`, for negative `x`, where nothing cancels.
+/// `yₙ₊₁ = 2x yₙ + 2n yₙ₋₁` from `y₀`, where `y₁ = 2x y₀ - 2/√π`, for negative `x`, for which nothing cancels.
 fn ascend(n: usize, x: f64, first: f64) -> f64 {
     let mut y = [-FRAC_2_SQRT_PI[0], first];
     for k in 0..n {
@@ -77,7 +78,7 @@ fn ascend(n: usize, x: f64, first: f64) -> f64 {
     y[1]
 }
 
-/// The same to twice the precision, from Taylor's series.
+/// The same recurrence to twice the precision, starting from the Taylor series.
 fn ascend_pair(n: usize, x: f64) -> Pair<f64> {
     let slope = Pair::splat(-FRAC_2_SQRT_PI[0], -FRAC_2_SQRT_PI[1]);
     let mut y = [slope, taylor(x, Pair::single(1.0), slope, 2.0)];
@@ -89,7 +90,7 @@ fn ascend_pair(n: usize, x: f64) -> Pair<f64> {
     y[1]
 }
 
-/// `Σ aₖ xᵏ` where `aₖ₊₁ (k + 1) = factor aₖ₋₁`, from `a₀` and `a₁` on.
+/// `Σ aₖ xᵏ` where `aₖ₊₁ (k + 1) = factor aₖ₋₁`, starting from `a₀` and `a₁`.
 fn taylor(x: f64, constant: Pair<f64>, slope: Pair<f64>, factor: f64) -> Pair<f64> {
     let square = exact_product(x, x).scaled(factor);
     let mut terms = [constant, slope.times(Pair::single(x)).normalize()];
@@ -103,9 +104,9 @@ fn taylor(x: f64, constant: Pair<f64>, slope: Pair<f64>, factor: f64) -> Pair<f6
     sum
 }
 
-/// The quotients `q₀`, …, `qₙ` with `qₖ = 1 / (b + c (k + 1) qₖ₊₁)`, for `b` that is not small.
+/// The quotients `q₀`, …, `qₙ` with `qₖ = 1 / (b + c (k + 1) qₖ₊₁)`, for a `b` that is not small.
 fn ratios(n: usize, b: f64, c: f64) -> Orders {
-    // Enough for 70 bits: measured, and so much that half as many give the same numbers for large `b`.
+    // Enough for 70 bits, by measurement; for large `b`, half as many terms give the same numbers.
     let n_terms = 10 + 3 * n + (700.0 * c / (b * b)) as usize;
     let mut q = Pair::single(0.0);
     let mut ratios = [q; MAX_ORDER + 1];
@@ -131,7 +132,7 @@ fn of_log_ndtr(n: usize, x: f64) -> f64 {
     if x > -4.0 {
         return near_zero(n, x).sum();
     }
-    // The cumulants of the density that is proportional to exp(-s²/2 + xs), by its moments.
+    // The cumulants of the density proportional to exp(-s²/2 + xs), from its moments.
     let ratios = ratios(n, -x, 1.0);
     let times = |y: Pair<f64>, z: Pair<f64>| y.times(z).normalize();
     let mut moments = [Pair::single(1.0); MAX_ORDER + 1];
@@ -151,7 +152,7 @@ fn binomial(n: usize, k: usize) -> f64 {
     (0..k).fold(1.0, |y, i| y * (n - i) as f64 / (i + 1) as f64)
 }
 
-/// By `y₂ = -y₁ (y₁ + x)` and its derivatives, in which nothing cancels there; `y₁` is scaled.
+/// From `y₂ = -y₁ (y₁ + x)` and its derivatives, in which nothing cancels in this range; `y₁` is scaled.
 fn far_above(n: usize, x: f64) -> f64 {
     let x = x.min(40.0);
     let (hazard, exponent) = hazard_parts(x);
@@ -167,7 +168,7 @@ fn far_above(n: usize, x: f64) -> f64 {
     scale((hazard.times(Pair::single(factor))).sum(), exponent)
 }
 
-/// The same formulas to twice the precision, with `y₁ = 1/R(-x)` by Taylor's series.
+/// The same formulas to twice the precision, with `y₁ = 1/R(-x)` from the Taylor series.
 fn near_zero(n: usize, x: f64) -> Pair<f64> {
     let ratio = taylor(-x, Pair::splat(SQRT_FRAC_PI_2[0], SQRT_FRAC_PI_2[1]), Pair::single(-1.0), 1.0);
     let h = Pair::single(1.0).divide(ratio.normalize()).normalize();

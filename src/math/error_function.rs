@@ -1,9 +1,10 @@
-//! The error function and its relatives: the normal distribution's.
+//! The error function, and the functions of the normal distribution.
 //!
-//! Below one half `erf a` is an odd polynomial. From there on `erfc a = exp(-a²) w(a)`, where the square is taken to twice
-//! the precision, and the scaled function `w` by the expansion of Shepherd and Laframboise, *Chebyshev approximation
-//! of (1 + 2x) exp(x²) erfc x*, Math. Comp. 36 (1981), in `(a - 4) / (a + 3)`, with coefficients of this crate's own. The
-//! inverses correct a first approximation by steps of Halley's, in which the residual is taken to more than 60 bits.
+//! Below one half `erf a` is an odd polynomial. From there on, `erfc a = exp(-a²) w(a)`, where the square is computed
+//! to twice the precision, and the scaled function `w` by the expansion of Shepherd and Laframboise, *Chebyshev
+//! approximation of (1 + 2x) exp(x²) erfc x*, Math. Comp. 36 (1981), in `(a - 4) / (a + 3)`, with coefficients computed
+//! for this crate. The inverses correct a first approximation by Halley steps, whose residual is computed to more than
+//! 60 bits.
 
 use super::Unary;
 use super::exp::{exp, exp_parts};
@@ -13,14 +14,14 @@ use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
 use super::rounding::{power_of_two, scale};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-/// 2/√π less its nearest `f64`.
+/// 2/√π minus its nearest `f64`.
 const FRAC_2_SQRT_PI_LO: f64 = 1.533545961316588e-17;
-/// 1/√2 less its nearest `f64`.
+/// 1/√2 minus its nearest `f64`.
 const FRAC_1_SQRT_2_LO: f64 = -4.833646656726457e-17;
-/// √2 less its nearest `f64`.
+/// √2 minus its nearest `f64`.
 const SQRT_2_LO: f64 = -9.667293313452913e-17;
 
-/// `(erf(x) / x - 2/√π) / x²` as a polynomial in x², for `|x| <= 1/2`; the error next to erf(x) / x is 2^-63.
+/// `(erf(x) / x - 2/√π) / x²` as a polynomial in x², for `|x| <= 1/2`; the error relative to erf(x) / x is 2^-63.
 const ERF: [f64; 9] = [
     -0.37612638903183754,
     0.112837916709551,
@@ -65,10 +66,10 @@ const ERFCX: [f64; 28] = [
     3.0093270823225812e-12,
 ];
 
-/// What the first coefficient of `ERFCX` lacks.
+/// The rounding error of the first coefficient of `ERFCX`.
 const ERFCX_LO: f64 = -4.625318921008717e-17;
 
-/// From here on the error function is the complement of `exp(-a²) w(a)`.
+/// From here on, the error function is the complement of `exp(-a²) w(a)`.
 const SPLIT: f64 = 0.5;
 
 /// `erf x` for `|x|` up to a little above `SPLIT`.
@@ -95,7 +96,7 @@ fn scaled_complement<L: Lanes>(a: Pair<L>) -> Pair<L> {
     sum.divide(Pair::new(divisor.hi, divisor.lo + (a.lo + a.lo))).normalize()
 }
 
-/// `erfc a` as `y 2ⁿ`, for `a` from a little below `SPLIT` on; beyond 30 it is that of 30, which is nothing.
+/// `erfc a` as `y 2ⁿ`, for `a` from a little below `SPLIT` on; beyond 30 the value at 30 is used, which is negligible.
 #[inline(always)]
 fn complement<L: Lanes>(a: Pair<L>) -> (Pair<L>, L) {
     let limit = L::splat(30.0);
@@ -107,7 +108,8 @@ fn complement<L: Lanes>(a: Pair<L>) -> (Pair<L>, L) {
     (power.times(scaled_complement(a)).normalize(), n)
 }
 
-/// `y 2ⁿ` for a `y` of the order of one and `n <= 0`, as a pair; what is below 2⁻¹⁰⁰⁰ is so only to that number.
+/// `y 2ⁿ` for a `y` of the order of one and `n <= 0`, as a pair; values below 2⁻¹⁰⁰⁰ have an absolute error of that
+/// order.
 #[inline(always)]
 fn unscaled<L: Lanes>((y, n): (Pair<L>, L)) -> Pair<L> {
     y.scaled(power_of_two(n.max(L::splat(-1000.0))))
@@ -124,7 +126,7 @@ pub(super) fn erf<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
 }
 
-/// `erfc x`, times a power of two that is 1 or 1/2, for an `x` in two parts.
+/// `erfc x`, times a power of two that is 1 or 1/2, for a two-part `x`.
 #[inline(always)]
 fn erfc_pair<L: Lanes>(x: Pair<L>, factor: f64) -> L {
     let (one, two) = (L::splat(factor), L::splat(2.0 * factor));
@@ -156,7 +158,7 @@ pub(super) fn erfcx<L: Lanes>(x: L) -> L {
     let near = a.lt(L::splat(SPLIT));
     let far = L::splat(1e9);
     let w = scaled_complement(Pair::single(a.max(L::splat(SPLIT)).min(far)));
-    // Far out, where 1 / (2 a²) is nothing next to one, it is a reciprocal.
+    // For large a, where 1 / (2a²) is negligible relative to one, `w` is proportional to the reciprocal.
     let w = Pair::select(far.lt(a), Pair::single(L::splat(0.5 * FRAC_2_SQRT_PI) / a), w);
     let inside = a.min(L::splat(27.0));
     let square = exact_product(inside, inside);
@@ -165,7 +167,7 @@ pub(super) fn erfcx<L: Lanes>(x: L) -> L {
     let sum = ordered_sum(one, -erf.hi);
     let complement = Pair::new(sum.hi, sum.lo - erf.lo);
     let middle = scale(power.times(complement).sum(), n);
-    // On the left the other tail is taken off twice the power; it shows only where that is small.
+    // For negative x, the other tail is subtracted from twice the power; it matters only if that is small.
     let double = power.scaled(power_of_two(n.min(L::splat(1000.0)) + one));
     let sum = ordered_sum(double.hi, -w.hi);
     let twice = sum.hi + (sum.lo + (double.lo - w.lo));
@@ -179,7 +181,7 @@ pub(super) fn erfcx<L: Lanes>(x: L) -> L {
 fn over_sqrt_2<L: Lanes>(x: L) -> Pair<L> {
     let product = exact_product(x, L::splat(FRAC_1_SQRT_2));
     let lo = x.fma(L::splat(FRAC_1_SQRT_2_LO), product.lo);
-    // The product overflows nowhere, but where it is infinite its low part is undefined.
+    // The product does not overflow, but if x is infinite its low part is undefined.
     Pair::new(product.hi, L::select(product.hi.abs().lt(L::splat(1e300)), lo, L::splat(0.0)))
 }
 
@@ -208,13 +210,13 @@ pub(super) fn normal_density<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), scale(density.sum(), n), L::splat(f64::NAN))
 }
 
-/// `exp(-factor a²)` as `y 2ⁿ`, for a factor that is a power of two; the square is taken to twice the precision.
+/// `exp(-factor a²)` as `y 2ⁿ`, for a factor that is a power of two; the square is computed to twice the precision.
 #[inline(always)]
 fn gaussian_parts<L: Lanes>(a: L, factor: f64) -> (Pair<L>, L) {
     exp_parts(exact_product(a, a).scaled(L::splat(-factor)))
 }
 
-/// `exp(-x²/2) / √(2π)` as `y 2ⁿ`; beyond 40 it is that of 40, which is nothing.
+/// `exp(-x²/2) / √(2π)` as `y 2ⁿ`; beyond 40 the value at 40 is used, which is negligible.
 #[inline(always)]
 fn normal_density_parts<L: Lanes>(x: L) -> (Pair<L>, L) {
     let (power, n) = gaussian_parts(x.abs().min(L::splat(40.0)), 0.5);
@@ -226,7 +228,7 @@ fn normal_density_parts<L: Lanes>(x: L) -> (Pair<L>, L) {
 pub(super) fn normal_hazard<L: Lanes>(x: L) -> L {
     let (above, n) = hazard_parts(x);
     let above = scale(above.sum(), n);
-    // Below -1 it is √(2/π) / w, and far below it -x.
+    // Below -1 the result is √(2/π) / w, and far below it is -x.
     let size = x.abs().max(L::splat(1.0)).min(L::splat(1e9));
     let below = Pair::splat(SQRT_FRAC_2_PI[0], SQRT_FRAC_2_PI[1]).divide(scaled_complement(over_sqrt_2(size))).sum();
     let below = L::select(x.lt(L::splat(-1e9)), -x, below);
@@ -263,11 +265,11 @@ fn upper_tail<L: Lanes>(x: L) -> (Pair<L>, (Pair<L>, L)) {
 #[inline(always)]
 pub(super) fn log_ndtr<L: Lanes>(x: L) -> L {
     let (zero, one, half) = (L::splat(0.0), L::splat(1.0), L::splat(0.5));
-    // Above -1 it is `ln(1 - q)` with the other tail `q`.
+    // Above -1 the result is `ln(1 - q)` with the other tail `q`.
     let (q, far) = upper_tail(x);
     let above = log1p_pair(-q, zero).sum();
     let above = L::select(L::splat(10.0).lt(x), -scale(far.0.sum() * half, far.1), above);
-    // Below it is `ln(w / 2) - x² / 2`, where the square overflows as the result does.
+    // Below -1 it is `ln(w / 2) - x² / 2`, where the square overflows only if the result does.
     let size = x.abs().max(one).min(L::splat(1e154));
     let w = scaled_complement(over_sqrt_2(size)).scaled(half);
     let square = exact_product(size * half, -size);
@@ -360,19 +362,20 @@ fn inverse_ndtr(p: f64) -> f64 {
 
 /// The magnitude of `x / √2` with `ndtr x = p`, for `0 < p < 1`.
 fn inverse_ndtr_parts(p: f64) -> Pair<f64> {
-    // Twice the nearer tail, and what it lacks to one, are exact: the latter where it is used.
+    // Twice the smaller tail is exact, and so is its difference from one where it is used.
     let tail = if p > 0.5 { 2.0 * (1.0 - p) } else { 2.0 * p };
     if tail > SPLIT { inverse_near_zero(1.0 - tail) } else { inverse_complement(tail) }
 }
 
 /// `y` with `erf y = x` for `0 <= x <= SPLIT`.
 fn inverse_near_zero(x: f64) -> Pair<f64> {
-    // The beginning of Taylor's series of the inverse: good to some thousandths, which two steps make 2⁻⁷⁰.
+    // The first terms of the Taylor series of the inverse: accurate to some thousandths, which two steps reduce to
+    // 2⁻⁷⁰.
     let z = x / FRAC_2_SQRT_PI;
     let square = z * z;
     let mut y = Pair::single(z * (1.0 + square * (1.0 / 3.0 + square * (7.0 / 30.0 + square * (127.0 / 630.0)))));
     if x < 1e-150 {
-        // The squares underflow; the leading term is all.
+        // The squares underflow; the leading term suffices.
         let first = x / FRAC_2_SQRT_PI;
         return Pair::new(first, (-first).mul_add(FRAC_2_SQRT_PI, x) / FRAC_2_SQRT_PI);
     }
@@ -388,17 +391,17 @@ fn inverse_near_zero(x: f64) -> Pair<f64> {
 fn inverse_complement(q: f64) -> Pair<f64> {
     let target = log_pair(Pair::single(q));
     let t = -target.hi;
-    // A guess within some hundredths: `erfc y` is about `exp(-y²) / (y √π)` in the tail.
+    // An initial value accurate to some hundredths: `erfc y` is about `exp(-y²) / (y √π)` in the tail.
     let far = (t - 0.5 * Unary::Log.f64((t - 0.5).max(0.1) * std::f64::consts::PI)).max(0.0).sqrt();
     let mut y = Pair::single(if t > 2.0 { far } else { 0.47 + 0.53 * (t - 0.69) });
     for _ in 0..4 {
-        // The scaled function gives the logarithm `ln w - y²` and its derivative, `-2 / (w √π)`.
+        // The scaled function yields the logarithm `ln w - y²` and its derivative, `-2 / (w √π)`.
         let w = scaled_complement(y);
         let square = y.times(y);
         let missing = log_pair(w).plus(-square).plus(-target).sum();
         let slope = -FRAC_2_SQRT_PI / w.hi;
         let step = missing / slope;
-        // The second derivative of the logarithm next to the first is `-(2 y + slope)`.
+        // The second derivative of the logarithm divided by the first is `-(2 y + slope)`.
         y = y.plus(Pair::single(-step / (1.0 + 0.5 * step * (2.0 * y.hi + slope))));
     }
     y

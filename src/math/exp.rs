@@ -9,7 +9,7 @@ use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
 use super::rounding::{power_of_two, round, round_product, scale};
 use std::f64::consts::{LN_2, LOG2_E};
 
-/// ln 2 less its nearest `f64`.
+/// ln 2 minus its nearest `f64`.
 const LN_2_LO: f64 = 2.3190468138462996e-17;
 
 /// `P` of the module's description, for `|r| <= ln 2 / 2`; the error is 2^-61.7.
@@ -34,7 +34,7 @@ pub(super) struct Reduced<L> {
     pub r: Pair<L>,
 }
 
-/// Takes the nearest multiple of ln 2 off `x`, for `|x|` up to some thousands.
+/// Subtracts the nearest multiple of ln 2 from `x`, for `|x|` up to some thousands.
 #[inline(always)]
 pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
     let n = round_product(x, L::splat(LOG2_E)).value;
@@ -52,7 +52,7 @@ fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
     (r.hi * r.hi).fma(polynomial(r.hi, EXP), tail)
 }
 
-/// `eʳ` for a reduced `r`, to some bits more than one `f64` holds; `lo` may be as large as 0.07.
+/// `eʳ` for a reduced `r`, to a few bits more than the precision of `f64`; `lo` may be as large as 0.07.
 #[inline(always)]
 pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let one = ordered_sum(L::splat(1.0), r.hi);
@@ -63,14 +63,14 @@ pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
 #[inline(always)]
 pub(super) fn exp_parts<L: Lanes>(x: Pair<L>) -> (Pair<L>, L) {
     let Reduced { n, r } = reduce(x.hi);
-    // The low part of the argument can be larger than what the reduction left.
+    // The low part of the argument can be larger than the reduced argument.
     (exp_reduced(exact_sum(r.hi, r.lo + x.lo)).normalize(), n)
 }
 
 /// `eˣ`.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(x: L) -> L {
-    // At these limits the result overflows and vanishes by itself.
+    // At these limits the result overflows or underflows.
     let Reduced { n, r } = reduce(x.max(L::splat(-750.0)).min(L::splat(710.0)));
     L::select(x.is_number(), scale(exp_reduced(r).sum(), n), L::splat(f64::NAN))
 }
@@ -81,25 +81,25 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
     let clamped = x.max(L::splat(-1100.0)).min(L::splat(1100.0));
     let n = round(clamped);
     let fraction = clamped - n;
-    // The rest, times ln 2, in two parts.
+    // The fraction, times ln 2, in two parts.
     let hi = fraction * L::splat(LN_2);
     let lo = fraction.fma(L::splat(LN_2), -hi) + fraction * L::splat(LN_2_LO);
     L::select(x.is_number(), scale(exp_reduced(Pair::new(hi, lo)).sum(), n), L::splat(f64::NAN))
 }
 
-/// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before its double does.
+/// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before `eˣ - 1` does.
 #[inline(always)]
 pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
     half_expm1_reduced(reduce(x))
 }
 
-/// The same for an argument that is reduced.
+/// The same for a reduced argument.
 #[inline(always)]
 pub(super) fn half_expm1_reduced<L: Lanes>(Reduced { n, r }: Reduced<L>) -> Pair<L> {
     let (zero, half) = (L::splat(0.0), L::splat(0.5));
     let is_zero = n.eq(zero);
     let one = ordered_sum(L::splat(1.0), r.hi);
-    // Where n is one, the result can be a third of what `exp_rest` is good for: the rounding of the square shows.
+    // For n = 1 the result can be as small as a third of the terms, and the rounding error of the square matters.
     let square = exact_product(r.hi, r.hi);
     let lo = square.lo.fma(half, r.lo);
     let rest = exp_rest(Pair::new(r.hi, lo), L::select(is_zero, zero, one.lo));
@@ -114,7 +114,7 @@ pub(super) fn half_expm1_reduced<L: Lanes>(Reduced { n, r }: Reduced<L>) -> Pair
 #[inline(always)]
 pub(super) fn expm1<L: Lanes>(x: L) -> L {
     let y = half_expm1(x.max(L::splat(-60.0)).min(L::splat(710.0))).sum();
-    // Where x² / 2 is nothing next to x, the sum above loses subnormal bits and the sign of zero.
+    // Where x² / 2 is negligible relative to x, the sum above loses subnormal bits and the sign of zero.
     let y = L::select(x.abs().lt(L::splat(1e-17)), x, y + y);
     L::select(x.is_number(), y, L::splat(f64::NAN))
 }

@@ -1,9 +1,9 @@
 //! The gamma function, its logarithm, and the logarithm's derivative.
 //!
-//! Below 7.5 a recurrence leads to the interval next to two (for the digamma function: next to its root), where there is
-//! a polynomial; from there on it is Stirling's series. Negative arguments are reflected. What is added and multiplied
-//! is kept in two parts: where terms cancel, next to the zeros at 1 and 2, little is lost. See Abramowitz and Stegun,
-//! *Handbook of Mathematical Functions*, §§6.1 and 6.3.
+//! Below 7.5 a recurrence leads to the interval around two (for the digamma function: around its root), where a
+//! polynomial is used; larger arguments use the Stirling series. Negative arguments are reflected. Terms and factors
+//! are kept in two parts, so that little is lost where terms cancel, near the zeros at 1 and 2. See Abramowitz and
+//! Stegun, *Handbook of Mathematical Functions*, §§6.1 and 6.3.
 
 use super::exp::exp_parts;
 use super::lanes::Lanes;
@@ -12,9 +12,9 @@ use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
 use super::rounding::{round, scale};
 use std::f64::consts::{FRAC_1_PI, PI};
 
-/// π less its nearest `f64`.
+/// π minus its nearest `f64`.
 const PI_LO: f64 = 1.2246467991473532e-16;
-/// 1/π less its nearest `f64`.
+/// 1/π minus its nearest `f64`.
 const FRAC_1_PI_LO: f64 = -1.9678676675182486e-17;
 /// 1 - γ in two parts, where γ is Euler's constant: the slope of the logarithm at 2.
 const SLOPE_AT_TWO: [f64; 2] = [0.42278433509846713, 4.942915152430645e-18];
@@ -49,10 +49,11 @@ const LGAMMA: [f64; 20] = [
     -3.0412068327913675e-08,
 ];
 
-/// What the first coefficient of `LGAMMA` lacks.
+/// The rounding error of the first coefficient of `LGAMMA`.
 const LGAMMA_LO: f64 = 1.5176930390577985e-17;
 
-/// What Stirling's formula lacks, times x, as a polynomial in x⁻², for `x >= 7.5`; the error next to the logarithm is 2^-67.
+/// The correction to Stirling's formula, times x, as a polynomial in x⁻², for `x >= 7.5`; the error relative to the
+/// logarithm is 2^-67.
 const STIRLING: [f64; 8] = [
     0.08333333333333333,
     -0.0027777777777775368,
@@ -92,10 +93,10 @@ const DIGAMMA: [f64; 24] = [
     5.578676599909859e-05,
 ];
 
-/// What the first coefficient of `DIGAMMA` lacks.
+/// The rounding error of the first coefficient of `DIGAMMA`.
 const DIGAMMA_LO: f64 = -2.475900309240471e-17;
 
-/// `(ln x - 1/(2x) - ψ(x)) x²` as a polynomial in x⁻², for `x >= 8`; the error next to ψ is 2^-69.
+/// `(ln x - 1/(2x) - ψ(x)) x²` as a polynomial in x⁻², for `x >= 8`; the error relative to ψ is 2^-69.
 const DIGAMMA_TAIL: [f64; 8] = [
     0.08333333333333333,
     -0.008333333333331664,
@@ -120,10 +121,11 @@ const SIN_PI: [f64; 9] = [
     -2.2349456072698055e-08,
 ];
 
-/// What the first two coefficients of `SIN_PI` lack.
+/// The rounding errors of the first two coefficients of `SIN_PI`.
 const SIN_PI_LO: [f64; 2] = [2.266715822754921e-16, -8.925976737124587e-17];
 
-/// `sin πr` for `|r| <= 1/2`, to some bits more than one `f64` holds: next to the zeros of what is reflected by it, it cancels.
+/// `sin πr` for `|r| <= 1/2`, to a few bits more than the precision of `f64`, since it cancels near the zeros of
+/// reflected functions.
 #[inline(always)]
 pub(super) fn sin_pi<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let [cubic, quintic, rest @ ..] = SIN_PI;
@@ -144,7 +146,7 @@ pub(super) fn cos_pi<L: Lanes>(r: L) -> Pair<L> {
     sin_pi(exact_sum(L::splat(0.5), -r.abs()))
 }
 
-/// `ln|Γ(x)|` for finite `x > -1/2` but 0, to some bits more than one `f64` holds.
+/// `ln|Γ(x)|` for finite `x > -1/2` except 0, to a few bits more than the precision of `f64`.
 #[inline(always)]
 pub(super) fn lgamma_pair<L: Lanes>(x: L) -> Pair<L> {
     let (one, limit) = (L::splat(1.0), L::splat(7.5));
@@ -175,7 +177,7 @@ pub(super) fn lgamma_pair<L: Lanes>(x: L) -> Pair<L> {
 #[inline(always)]
 fn stirling<L: Lanes>(x: L, log: Pair<L>) -> Pair<L> {
     let one = L::splat(1.0);
-    // Where the product overflows while its low part is still computed, everything is a power of two smaller.
+    // Where computing the low part of the product would overflow, all terms are scaled down by a power of two.
     let huge = L::splat(HUGE).lt(x);
     let down = L::select(huge, L::splat(1.0 / HUGE), one);
     let back = L::select(huge, L::splat(HUGE), one);
@@ -187,7 +189,7 @@ fn stirling<L: Lanes>(x: L, log: Pair<L>) -> Pair<L> {
     leading.plus(small.scaled(down)).scaled(back)
 }
 
-/// What Stirling's formula lacks at `x >= 7.5`.
+/// The correction to Stirling's formula at `x >= 7.5`.
 #[inline(always)]
 pub(super) fn stirling_rest<L: Lanes>(x: L) -> L {
     let reciprocal = L::splat(1.0) / x;
@@ -197,7 +199,7 @@ pub(super) fn stirling_rest<L: Lanes>(x: L) -> L {
 /// 2⁹⁰⁰.
 const HUGE: f64 = f64::from_bits((1023 + 900) << 52);
 
-/// `ln|Γ(x)|`, but for poles and what is not finite; and where `x` is an integer that is not positive.
+/// `ln|Γ(x)|` except at poles and non-finite arguments, and whether `x` is a nonpositive integer.
 #[inline(always)]
 fn lgamma_anywhere<L: Lanes>(x: L) -> (Pair<L>, L::Mask) {
     let zero = L::splat(0.0);
@@ -241,7 +243,7 @@ pub(super) fn gamma<L: Lanes>(x: L) -> L {
     let (zero, limit) = (L::splat(0.0), L::splat(750.0));
     let infinity = L::splat(f64::INFINITY);
     let (log, pole) = lgamma_anywhere(x);
-    // Beyond the limits the result overflows and vanishes by itself.
+    // Beyond the limits the result overflows or underflows in any case.
     let inside = log.hi.abs().lt(limit);
     let log = Pair::select(inside, log, Pair::single(log.hi.max(-limit).min(limit)));
     let (y, n) = exp_parts(log);
@@ -271,26 +273,26 @@ pub(super) fn digamma<L: Lanes>(x: L) -> L {
         let cotangent = cos_pi(size).divide(sin_pi(Pair::single(size)).normalize());
         let right = r.lt(zero);
         let cotangent = Pair::select(right, -cotangent, cotangent).times(Pair::splat(PI, PI_LO));
-        // A tiny distance: the quotient overflows, or its low part does.
+        // At a tiny distance from a pole the quotient overflows, or its low part does.
         let tiny = size.lt(L::splat(1e-290));
         let cotangent = Pair::select(tiny, Pair::single(one / r), cotangent);
         Pair::select(negative, y.plus(cotangent), y).sum()
     } else {
         y.sum()
     };
-    // Next to zero the reciprocal is all, and overflows.
+    // Near zero the reciprocal dominates, and overflows.
     let y = L::select(a.lt(L::splat(1e-290)), -(one / x), y);
     let y = L::select(x.eq(infinity), infinity, y);
     let y = L::select(pole, L::select(x.eq(zero), (-infinity).bit_xor(x.sign()), L::splat(f64::NAN)), y);
     L::select((-infinity).lt(x), y, L::splat(f64::NAN))
 }
 
-/// `ψ(a)` for finite `a > 0`, or `ψ(1 + a)` where the mask holds.
+/// `ψ(a)` for finite `a > 0`, or `ψ(1 + a)` if the mask holds.
 #[inline(always)]
 fn digamma_pair<L: Lanes>(a: L, next: L::Mask) -> Pair<L> {
     let (zero, one, limit) = (L::splat(0.0), L::splat(1.0), L::splat(8.0));
     let large = limit.le(a);
-    // Reciprocals of what lies between the argument and the interval from 1 to 2.
+    // The sum of the reciprocals of the recurrence that leads to the interval from 1 to 2.
     let floor = a.min(limit).trunc();
     let below = floor.lt(one);
     let mut sum = Pair::single(zero);
@@ -315,7 +317,8 @@ fn digamma_pair<L: Lanes>(a: L, next: L::Mask) -> Pair<L> {
     Pair::select(large, far, near).plus(first)
 }
 
-/// `d (slope + d (second + rest))`, a function at the distance `d` from its zero, with two coefficients in two parts.
+/// `d (slope + d (second + rest))`, a function at the distance `d` from its zero, where `slope` and `second` have two
+/// parts.
 #[inline(always)]
 fn around_zero<L: Lanes>(d: Pair<L>, slope: [f64; 2], second: [f64; 2], rest: L) -> Pair<L> {
     let inner = ordered_sum(L::splat(second[0]), rest);
@@ -324,7 +327,7 @@ fn around_zero<L: Lanes>(d: Pair<L>, slope: [f64; 2], second: [f64; 2], rest: L)
     d.times(Pair::new(outer.hi, outer.lo + (product.lo + L::splat(slope[1]))))
 }
 
-/// `1 / x`, to twice the precision; where it is huge, rounded.
+/// `1 / x` to twice the precision, or rounded if it is huge.
 #[inline(always)]
 fn reciprocal<L: Lanes>(x: L) -> Pair<L> {
     let one = L::splat(1.0);

@@ -1,4 +1,4 @@
-//! Hyperbolic functions and their inverses, on top of the exponential and the logarithm in two parts.
+//! Hyperbolic functions and their inverses, based on the two-part exponential and logarithm.
 
 use super::exp::{Reduced, exp_reduced, half_expm1_reduced, reduce};
 use super::lanes::Lanes;
@@ -23,7 +23,7 @@ struct Exponentials<L> {
     n: L,
 }
 
-/// Both combinations of `eᵃ` and `e⁻ᵃ`; the difference is good from 0.5 on.
+/// The sum and the difference of `eᵃ` and `e⁻ᵃ`; the difference is accurate from 0.5 on.
 #[inline(always)]
 fn exponentials<L: Lanes>(a: L) -> Exponentials<L> {
     // Beyond this limit both are infinite.
@@ -60,7 +60,7 @@ pub(super) fn cosh<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), scale(sum, n - L::splat(1.0)), L::splat(f64::NAN))
 }
 
-/// `1 / cosh x`, which vanishes only where it is below all numbers.
+/// `1 / cosh x`, which is 0 only below the smallest subnormal number.
 #[inline(always)]
 pub(super) fn sech<L: Lanes>(x: L) -> L {
     let one = L::splat(1.0);
@@ -77,14 +77,14 @@ pub(super) fn sech<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn tanh_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     let a = x.abs();
-    // With `h = (e⁻²ᵃ - 1) / 2` they are `-h / (1 + h)` and `e⁻²ᵃ / (1 + h)²`.
+    // With `h = (e⁻²ᵃ - 1) / 2` the results are `-h / (1 + h)` and `e⁻²ᵃ / (1 + h)²`.
     let Reduced { n, r } = reduce((a * L::splat(-2.0)).max(L::splat(-750.0)));
     // At this limit h is -1/2, and the quotient rounds to one.
     let h = half_expm1_reduced(Reduced { n: n.max(L::splat(-100.0)), r }).normalize();
     let sum = ordered_sum(L::splat(1.0), h.hi);
     let denominator = Pair::new(sum.hi, sum.lo + h.lo);
     let y = h.divide(denominator).sum();
-    // Where x³ / 3 is nothing next to x, the quotient loses subnormal bits.
+    // Where x³ / 3 is negligible relative to x, the quotient loses subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y.abs()).bit_or(x.sign());
     let power = exp_reduced(r).normalize();
     let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
@@ -103,7 +103,7 @@ pub(super) fn tanh_derivative<L: Lanes>(x: L) -> L {
     tanh_and_derivative(x)[1]
 }
 
-/// From here on `asinh x` and `acosh x` are `ln 2x`.
+/// From here on, `asinh x` and `acosh x` are `ln 2x`.
 const LARGE: f64 = 1e18;
 
 /// `asinh x`.
@@ -117,7 +117,7 @@ pub(super) fn asinh<L: Lanes>(x: L) -> L {
     let large = L::splat(LARGE).lt(a);
     let t = Pair::select(large, Pair::single(a), t);
     let y = log1p_pair(t, L::select(large, one, zero)).sum();
-    // Where x³ / 6 is nothing next to x, the sum above could lose subnormal bits.
+    // Where x³ / 6 is negligible relative to x, the sum above could lose subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y);
     let y = L::select(a.eq(L::splat(f64::INFINITY)), a, y);
     L::select(x.is_number(), y.bit_or(x.sign()), L::splat(f64::NAN))
@@ -127,7 +127,7 @@ pub(super) fn asinh<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(super) fn acosh<L: Lanes>(x: L) -> L {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
-    // With t = x - 1 it is ln(1 + t + √(t (x + 1))).
+    // With t = x - 1 the result is ln(1 + t + √(t (x + 1))).
     let t = exact_sum(x, -one);
     let factor = ordered_sum(x, one);
     let square = t.hi * factor.hi;
@@ -149,11 +149,11 @@ pub(super) fn acosh<L: Lanes>(x: L) -> L {
 pub(super) fn atanh<L: Lanes>(x: L) -> L {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
     let a = x.abs();
-    // Half of ln((1 + a) / (1 - a)) = ln(1 + 2a / (1 - a)).
+    // The result is half of ln((1 + a) / (1 - a)) = ln(1 + 2a / (1 - a)).
     let numerator = Pair::single(a + a);
     let t = numerator.divide(ordered_sum(one, -a));
     let y = log1p_pair(t, zero).sum() * L::splat(0.5);
-    // Where x³ / 3 is nothing next to x, the sum above could lose subnormal bits.
+    // Where x³ / 3 is negligible relative to x, the sum above could lose subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y);
     let y = L::select(a.eq(one), L::splat(f64::INFINITY), y);
     L::select(a.le(one), y.bit_or(x.sign()), L::splat(f64::NAN))

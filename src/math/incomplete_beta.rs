@@ -3,7 +3,7 @@
 //! Left of its mean it is `xᵃ (1 - x)ᵇ / (a B(a, b))` times a continued fraction (Abramowitz and Stegun, 26.5.8), and
 //! right of it the complement of that with the parameters swapped; the derivatives by the parameters differentiate the
 //! fraction, as Boik and Robison-Cox do, *Derivatives of the incomplete beta function*, J. Stat. Softw. 3 (1998). The
-//! power is taken next to its largest value, where the logarithms are small.
+//! power is computed relative to its largest value, so that the logarithms are small.
 
 use super::Unary;
 use super::beta::log_beta;
@@ -13,7 +13,8 @@ use super::log::log_pair;
 use super::pair::{Pair, exact_sum};
 use super::rounding::scale;
 
-/// After so many terms the fraction counts as divergent. They grow with the root of the parameters.
+/// After this many terms the fraction is considered divergent. The number of terms grows as the square root of the
+/// parameters.
 const MAX_TERMS: u32 = 20_000;
 
 /// `I(a, b, x)`.
@@ -34,7 +35,7 @@ pub(super) fn beta_density(a: f64, b: f64, x: f64) -> f64 {
     if special(a, b, x).is_some_and(f64::is_nan) || a == 0.0 || b == 0.0 || a.max(b) == f64::INFINITY {
         return f64::NAN;
     }
-    // At the ends one of the powers alone decides.
+    // At each end, one of the powers determines the value.
     let end = if x == 0.0 {
         Some((a, b))
     } else if x == 1.0 {
@@ -84,8 +85,8 @@ fn special(a: f64, b: f64, x: f64) -> Option<f64> {
     (b == 0.0 || a == f64::INFINITY).then_some(0.0)
 }
 
-/// The fraction of the smaller tail, whether that is the right one, and the parameter on its side. Where that fraction
-/// diverges, next to an end at which the mean lies, it is that of the other tail.
+/// The fraction of the smaller tail, whether that is the right one, and the parameter on its side. If this fraction
+/// diverges, because the mean is near an end, it is that of the other tail.
 fn smaller_tail(a: f64, b: f64, x: f64) -> (Dual, bool, f64) {
     let left = || (fraction(a, b, Pair::single(x)), false, a);
     let right = || (fraction(b, a, exact_sum(1.0, -x)), true, b);
@@ -146,7 +147,7 @@ impl Dual {
     }
 }
 
-/// The continued fraction, by the method of Lentz in the form of Thompson and Barnett.
+/// The continued fraction, by the modified Lentz method of Thompson and Barnett.
 fn fraction(a: f64, b: f64, x: Pair<f64>) -> Dual {
     let x = x.sum();
     let one = Dual::new(1.0, [0.0; 2]);
@@ -157,7 +158,7 @@ fn fraction(a: f64, b: f64, x: Pair<f64>) -> Dual {
     let mut c = one;
     let mut d = one.divide(one.plus(number(-x).times(sum).divide(p.plus(one))));
     let mut f = d;
-    let mut settled = 0;
+    let mut n_converged = 0;
     for m in 1..MAX_TERMS {
         let m = f64::from(m);
         let even = p.plus(number(2.0 * m));
@@ -171,17 +172,17 @@ fn fraction(a: f64, b: f64, x: Pair<f64>) -> Dual {
         c = one.plus(coefficient.divide(c));
         let factor = d.times(c);
         f = f.times(factor);
-        // Rounding may leave a factor next to one; the derivatives settle a little later than the value.
-        settled = if (factor.value - 1.0).abs() <= 4.5e-16 { settled + 1 } else { 0 };
+        // Rounding may leave a factor close to one; the derivatives converge slightly later than the value.
+        n_converged = if (factor.value - 1.0).abs() <= 4.5e-16 { n_converged + 1 } else { 0 };
         let still = |k: usize| (factor.slopes[k] * f.value).abs() <= 1e-15 * f.slopes[k].abs();
-        if settled > 0 && still(0) && still(1) || settled > 20 {
+        if n_converged > 0 && still(0) && still(1) || n_converged > 20 {
             return f;
         }
     }
     number(f64::NAN)
 }
 
-/// Both derivatives by parameters.
+/// The derivatives by both parameters.
 fn slopes(a: f64, b: f64, x: f64) -> [f64; 2] {
     if special(a, b, x).is_some_and(f64::is_nan) || a == 0.0 || b == 0.0 || a.max(b) == f64::INFINITY {
         return [f64::NAN; 2];
@@ -197,7 +198,7 @@ fn slopes(a: f64, b: f64, x: f64) -> [f64; 2] {
     let slopes = if swapped { [f.slopes[1], f.slopes[0]] } else { f.slopes };
     let sign = if swapped { -1.0 } else { 1.0 };
     [0, 1].map(|k| {
-        // The divisor is one of the parameters.
+        // The divisor is one of the parameters, so it has a derivative, too.
         let by_divisor = if (k == 1) == swapped { f.value / own } else { 0.0 };
         sign * scale(power.hi * (logs[k] * f.value + slopes[k] - by_divisor) / own, n)
     })

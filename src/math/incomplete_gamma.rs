@@ -1,12 +1,11 @@
 //! The regularized incomplete gamma functions, their density, and their derivative by the parameter.
 //!
-//! With `D = xᵃ e⁻ˣ / Γ(a + 1)` the lower function is `D Σ xᵏ / ((a + 1) … (a + k))` up to `x = a + 1`, and from there on
-//! the upper one is `D` times a continued fraction, by the method of Lentz; for small `a` and `x` the upper one is the
-//! series of its complement's difference. Where `a` is large and `x` near it, both are the uniform expansion of Temme,
-//! *The asymptotic expansion of the incomplete gamma functions*, SIAM J. Math. Anal. 10 (1979). The choice follows
-//! DiDonato and Morris, *Computation of the incomplete gamma function ratios and their inverse*, ACM TOMS 12 (1986). The
-//! derivative by `a` differentiates each of these term by term, as Moore does, *Algorithm AS 187*, Appl. Statist. 31
-//! (1982).
+//! With `D = xᵃ e⁻ˣ / Γ(a + 1)`, the lower function is `D Σ xᵏ / ((a + 1) … (a + k))` for `x < a + 1`; for larger `x`
+//! the upper one is `D` times a continued fraction, by the Lentz method. For small `a` and `x` the upper one has a
+//! series of its own. For large `a` and `x` near it, both are the uniform expansion of Temme, *The asymptotic expansion
+//! of the incomplete gamma functions*, SIAM J. Math. Anal. 10 (1979). The choice follows DiDonato and Morris,
+//! *Computation of the incomplete gamma function ratios and their inverse*, ACM TOMS 12 (1986). The derivative by `a`
+//! differentiates each of these term by term, as Moore does, *Algorithm AS 187*, Appl. Statist. 31 (1982).
 
 use super::Unary;
 use super::exp::exp_parts;
@@ -40,7 +39,7 @@ pub(super) fn igamma_grad_a<L: Lanes>(a: L, x: L) -> L {
     a.zip(x, derivative)
 }
 
-/// From this `a` on the uniform expansion holds, for `|x - a| < NEAR a`.
+/// From this `a` on, the uniform expansion is used for `|x - a| < NEAR a`.
 const UNIFORM: f64 = 200.0;
 const NEAR: f64 = 0.3;
 
@@ -189,7 +188,7 @@ fn functions(a: f64, x: f64) -> [f64; 2] {
     let (d, n) = prefix(a, x);
     let value = |factor: Pair<f64>| scale(d.times(factor).sum(), n);
     if x <= 1.1 && a < 1.0 {
-        // The lower function of small `a` is near one: both from the one that is smaller.
+        // For small `a` the lower function may be near one: both are then computed from the smaller one.
         let lower = value(series(a, x)[0]);
         return if lower < 0.7 { [lower, 1.0 - lower] } else { [lower, upper_near_zero(a, x)] };
     }
@@ -216,7 +215,7 @@ fn prefix(a: f64, x: f64) -> (Pair<f64>, f64) {
         let root = log_pair(Pair::single(a)).scaled(0.5).plus(half_log_tau).plus(Pair::single(stirling_rest(a)));
         -(excess(a, x)[0].times(Pair::single(a)).plus(root))
     };
-    // What is beyond vanishes: the prefix never overflows.
+    // Below this limit the result underflows; the prefix never overflows.
     exp_parts(if log.hi > -1000.0 { log } else { Pair::single(-1000.0) })
 }
 
@@ -233,7 +232,7 @@ fn excess(a: f64, x: f64) -> [Pair<f64>; 2] {
         let ratio = Pair::single(x).divide(Pair::single(a)).normalize();
         return [mu.plus(-log_pair(ratio)), mu];
     }
-    // With s = μ / (2 + μ) it is μ s - 2 (s³/3 + s⁵/5 + …): nothing cancels.
+    // With s = μ / (2 + μ), φ is μ s - 2 (s³/3 + s⁵/5 + …), in which nothing cancels.
     let s = mu.divide(mu.plus(Pair::single(2.0))).normalize();
     let square = s.times(s).normalize();
     let mut power = s.times(square).normalize();
@@ -265,8 +264,8 @@ fn series(a: f64, x: f64) -> [Pair<f64>; 2] {
     [sum, Pair::single(slope)]
 }
 
-/// `xᵃ e⁻ˣ F = Γ(a, x)`: the continued fraction and its derivative by `a`, by the method of Lentz in the form of
-/// Thompson and Barnett, with the convergents' even part.
+/// `xᵃ e⁻ˣ F = Γ(a, x)`: the even part of the continued fraction and its derivative by `a`, by the modified Lentz
+/// method of Thompson and Barnett.
 fn fraction(a: f64, x: f64) -> [f64; 2] {
     let tiny = Dual::new(1e-300, 0.0);
     let mut b = Dual::new(x + 1.0 - a, -1.0);
@@ -285,8 +284,8 @@ fn fraction(a: f64, x: f64) -> [f64; 2] {
         if (factor.value - 1.0).abs() > 4.5e-16 {
             continue;
         }
-        // The derivative settles later than the value, which ends where `a` is an integer: until its steps are nothing, or
-        // shrink no more since they are rounding errors.
+        // The derivative converges later than the value, which terminates for integer `a`: the loop ends when the steps
+        // of the derivative are negligible, or stop shrinking because they are rounding errors.
         let before = std::mem::replace(&mut step, (factor.slope * f.value).abs());
         n_stalled += usize::from(step >= before);
         if step <= 1e-16 * f.slope.abs() || n_stalled > 8 {
@@ -359,7 +358,7 @@ impl Uniform {
                 slope = slope * eta + value;
                 value = value * eta + coefficient;
             }
-            // Horner's scheme in 1/a: the derivative by a of cₖ a⁻ᵏ is -k cₖ a⁻ᵏ⁻¹.
+            // Horner's method in 1/a: the derivative by a of cₖ a⁻ᵏ is -k cₖ a⁻ᵏ⁻¹.
             sum = sum / a + value;
             by_eta = by_eta / a + slope;
             by_a = by_a / a - k as f64 * value / a;
@@ -367,9 +366,9 @@ impl Uniform {
         Uniform { a, mu: mu.hi, exponent: phi.times(Pair::single(a)), eta, sum, slopes: [by_eta, by_a] }
     }
 
-    /// The smaller tail, on the side of `x`, and the other.
+    /// The smaller tail, on the side of `x`, and the other one.
     fn tails(&self) -> [f64; 2] {
-        // Beyond this the smaller one vanishes.
+        // Beyond this the smaller one underflows.
         if self.exponent.hi > 800.0 {
             return [0.0, 1.0];
         }
@@ -413,7 +412,7 @@ fn density(a: f64, x: f64) -> f64 {
     }
     let (d, n) = prefix(a, x);
     let ratio = Pair::single(a).divide(Pair::single(x));
-    // Next to zero the quotient may overflow where the whole does not.
+    // Near zero the quotient may overflow although the result does not.
     if x < 1e-280 || !ratio.hi.is_finite() {
         return scale(d.sum(), n) / x * a;
     }

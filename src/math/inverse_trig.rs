@@ -1,19 +1,19 @@
 //! Inverse sine, cosine and tangent.
 //!
 //! `asin x = x + x³ P(x²)` up to one half and `π/2 - 2 asin √((1 - x)/2)` beyond, as in fdlibm; `atan q = q + q³ P(q²)`
-//! up to tan π/8, to which other quotients come by the addition theorem. `P` are minimax polynomials.
+//! up to tan π/8, to which larger quotients are reduced by the addition theorem. `P` are minimax polynomials.
 
 use super::lanes::Lanes;
 use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
 use std::f64::consts::{FRAC_PI_2, PI};
 
-/// π/2 less its nearest `f64`.
+/// π/2 minus its nearest `f64`.
 const FRAC_PI_2_LO: f64 = 6.123233995736766e-17;
-/// π less its nearest `f64`.
+/// π minus its nearest `f64`.
 const PI_LO: f64 = 1.2246467991473532e-16;
 /// The first 50 bits of π/4, so that its first multiples are exact.
 const FRAC_PI_4_HI: f64 = f64::from_bits(0x3fe9_21fb_5444_2d18);
-/// π/4 less `FRAC_PI_4_HI`.
+/// π/4 minus `FRAC_PI_4_HI`.
 const FRAC_PI_4_LO: f64 = 3.061616997868383e-17;
 /// The tangent of π/8.
 const TAN_FRAC_PI_8: f64 = 0.41421356237309503;
@@ -58,7 +58,7 @@ fn asin_reduced<L: Lanes>(x: L) -> (L::Mask, Pair<L>) {
     let square = L::select(beyond, (L::splat(1.0) - x) * half, x * x);
     let root = square.sqrt();
     let s = L::select(beyond, root, x);
-    // What the root lacks; at `|x| = 1` it lacks nothing, and must not be divided by.
+    // The rounding error of the root; at `|x| = 1` the root is 0, exact, and must not be a divisor.
     let of_root = (-root).fma(root, square) * (half / root.max(L::splat(1e-300)));
     let of_s = L::select(beyond, of_root, L::splat(0.0));
     (beyond, Pair::new(s, (s * square).fma(polynomial(square, ASIN), of_s)))
@@ -80,7 +80,7 @@ pub(super) fn asin<L: Lanes>(x: L) -> L {
 pub(super) fn acos<L: Lanes>(x: L) -> L {
     let zero = L::splat(0.0);
     let (beyond, angle) = asin_reduced(x.abs());
-    // 2 a next to 1, π - 2 a next to -1, and π/2 ∓ a between them, where `a` is the angle just found.
+    // 2a near 1, π - 2a near -1, and π/2 ∓ a between them, where `a` is the angle computed above.
     let negative = x.lt(zero);
     let base_hi = L::select(negative, L::splat(PI), zero);
     let base_lo = L::select(negative, L::splat(PI_LO), zero);
@@ -91,8 +91,8 @@ pub(super) fn acos<L: Lanes>(x: L) -> L {
     (sum.hi + factor.fma(angle.lo, sum.lo + base_lo)).canonical()
 }
 
-/// The angle of the point `(x, y)`, where neither is negative, one is positive and finite, and where
-/// `negative` turns it to the other side of the vertical axis.
+/// The angle of the point `(x, y)`, for nonnegative coordinates of which one is positive and finite. `negative`
+/// reflects the point across the vertical axis.
 #[inline(always)]
 fn angle<L: Lanes>(y: L, x: L, negative: L::Mask) -> L {
     let steep = x.lt(y);
@@ -108,7 +108,7 @@ fn angle<L: Lanes>(y: L, x: L, negative: L::Mask) -> L {
     let q = numerator.divide(denominator);
     let square = q.hi * q.hi;
     let rest = (q.hi * square).fma(polynomial(square, ATAN), q.lo);
-    // The angle is `quarters` times π/4, plus or minus what was found.
+    // The angle is `quarters` times π/4, plus or minus the arctangent.
     let one = L::splat(1.0);
     let quarters = L::select(middle, one, zero);
     let quarters = L::select(steep, L::splat(2.0) - quarters, quarters);
@@ -136,13 +136,14 @@ pub(super) fn atan2<L: Lanes>(y: L, x: L) -> L {
     let infinity = L::splat(f64::INFINITY);
     let (width, height) = (x.abs(), y.abs());
     let large = width.max(height);
-    // Infinite coordinates count as equal, and as all that matters; at the origin it is the sign of x that matters.
+    // Two infinite coordinates count as equal, and an infinite one dominates a finite one; at the origin, the sign of x
+    // decides.
     let infinite = large.eq(infinity);
     let to_one = |z: L| L::select(infinite, L::select(z.eq(infinity), one, zero), z);
     let (width, height) = (to_one(width), to_one(height));
     let width = L::select(large.eq(zero), one, width);
-    // The quotient stays the same, but the reciprocal of its denominator becomes normal, and so does what it leaves
-    // of its numerator, unless the quotient itself is subnormal.
+    // The quotient is unchanged, but the reciprocal of its denominator becomes normal, and so does its remainder,
+    // unless the quotient itself is subnormal.
     let factor = L::select(large.lt(L::splat(1e30)), L::splat(TWO_600), one);
     let factor = L::select(L::splat(1e150).lt(large), L::splat(1.0 / TWO_100), factor);
     let factor = L::select(infinite, one, factor);

@@ -1,7 +1,7 @@
-//! One number, or several side by side: what the definitions of this folder are generic over.
+//! One number, or several side by side: the type that the definitions of this folder are generic over.
 //!
-//! Every operation here is exact or correctly rounded by IEEE 754 and works on each lane by itself, so a function
-//! built from them gives the same bits in every implementation.
+//! Every operation here is exact or correctly rounded by IEEE 754 in each lane, so a function built from them has the
+//! same bits in every implementation.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -31,7 +31,7 @@ pub(super) trait Lanes:
     /// # Safety
     /// `to` points to `N` writable numbers.
     unsafe fn store(self, to: *mut f64);
-    /// Reads `m <= N` numbers and fills up with ones.
+    /// Reads `m <= N` numbers and pads with ones.
     ///
     /// # Safety
     /// `from` points to `m` readable numbers.
@@ -62,7 +62,7 @@ pub(super) trait Lanes:
     fn fma(self, y: Self, z: Self) -> Self;
     /// The square root, correctly rounded.
     fn sqrt(self) -> Self;
-    /// The integer next to `self` towards zero.
+    /// `self` rounded to an integer toward zero.
     fn trunc(self) -> Self;
 
     /// Whether `self < y`; false where either is NaN.
@@ -71,26 +71,26 @@ pub(super) trait Lanes:
     fn le(self, y: Self) -> Self::Mask;
     /// Whether `self == y`; false where either is NaN.
     fn eq(self, y: Self) -> Self::Mask;
-    /// Both.
+    /// Whether both masks hold.
     fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    /// Either, or both.
+    /// Whether at least one mask holds.
     fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    /// Whether the mask holds in some lane.
+    /// Whether the mask holds in any lane.
     fn any(mask: Self::Mask) -> bool;
     /// `yes` where the mask holds, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
-    /// The bits of `self` and those of `y`, by bitwise and.
+    /// The bitwise and of both operands.
     fn bit_and(self, y: Self) -> Self;
-    /// The bits of `self` and those of `y`, by bitwise or.
+    /// The bitwise or of both operands.
     fn bit_or(self, y: Self) -> Self;
-    /// The bits of `self` and those of `y`, by bitwise exclusive or.
+    /// The bitwise exclusive or of both operands.
     fn bit_xor(self, y: Self) -> Self;
-    /// The sum of the bits of `self` and `y`, taken as 64-bit integers, modulo 2⁶⁴.
+    /// The sum of the bits of both operands as 64-bit integers, modulo 2⁶⁴.
     fn bits_add(self, y: Self) -> Self;
-    /// The bits of `self`, shifted towards the sign.
+    /// The bits of `self`, shifted toward the sign.
     fn bits_shl<const K: i32>(self) -> Self;
-    /// The bits of `self`, shifted away from the sign; zeros come in.
+    /// The bits of `self`, shifted away from the sign and filled with zeros.
     fn bits_shr<const K: i32>(self) -> Self;
 
     /// `|self|`.
@@ -103,29 +103,30 @@ pub(super) trait Lanes:
     fn sign(self) -> Self {
         self.bit_and(Self::splat_bits(SIGN))
     }
-    /// The smaller one, and `y` where either is NaN.
+    /// The smaller operand, or `y` if either is NaN.
     #[inline(always)]
     fn min(self, y: Self) -> Self {
         Self::select(self.lt(y), self, y)
     }
-    /// The larger one, and `y` where either is NaN.
+    /// The larger operand, or `y` if either is NaN.
     #[inline(always)]
     fn max(self, y: Self) -> Self {
         Self::select(y.lt(self), self, y)
     }
-    /// Whether `self` is a number: false where it is NaN.
+    /// Whether `self` is not NaN.
     #[inline(always)]
     fn is_number(self) -> Self::Mask {
         self.eq(self)
     }
-    /// `self` with the one NaN that this folder returns in place of any NaN.
+    /// `self` with any NaN replaced by the one NaN that this folder returns.
     ///
-    /// Processors disagree on the sign and the payload of a NaN that comes out of arithmetic.
+    /// Processors differ in the sign and the payload of a NaN that arithmetic produces.
     #[inline(always)]
     fn canonical(self) -> Self {
         Self::select(self.is_number(), self, Self::splat(f64::NAN))
     }
-    /// `f` of each pair of lanes, one after the other, with the one NaN: for what is rare or has no lanes.
+    /// `f` of each pair of lanes, one after the other, with the one NaN: for rare arguments and functions without
+    /// lanes.
     #[inline(always)]
     fn zip(self, y: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let mut left = [0.0; MAX_LANES];
@@ -159,12 +160,12 @@ impl Lanes for f64 {
     }
     #[inline(always)]
     unsafe fn load(from: *const f64) -> f64 {
-        // SAFETY: the caller promises one readable number.
+        // SAFETY: the caller guarantees one readable number.
         unsafe { from.read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f64) {
-        // SAFETY: the caller promises room for one number.
+        // SAFETY: the caller guarantees room for one number.
         unsafe { to.write_unaligned(self) }
     }
     #[inline(always)]
@@ -235,8 +236,8 @@ impl Lanes for f64 {
 
 /// Twice as many lanes.
 ///
-/// Two independent vectors side by side keep a processor busy that can look ahead by less than one evaluation, and
-/// share the loads of constants.
+/// Two independent vectors side by side keep a processor busy whose out-of-order window is smaller than one evaluation,
+/// and share the loads of constants.
 #[derive(Clone, Copy)]
 pub(super) struct Twice<L>(L, L);
 
@@ -308,12 +309,12 @@ impl<L: Lanes> Lanes for Twice<L> {
     }
     #[inline(always)]
     unsafe fn load(from: *const f64) -> Twice<L> {
-        // SAFETY: the caller promises that both halves are readable.
+        // SAFETY: the caller guarantees that both halves are readable.
         unsafe { Twice(L::load(from), L::load(from.add(L::N))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f64) {
-        // SAFETY: the caller promises that both halves are writable.
+        // SAFETY: the caller guarantees that both halves are writable.
         unsafe {
             self.0.store(to);
             self.1.store(to.add(L::N));
@@ -393,11 +394,11 @@ impl<L: Lanes> Lanes for Twice<L> {
     }
 }
 
-/// Writes a type of lanes that is one register, each operation as an expression of intrinsics on registers and masks.
+/// Generates a type of lanes that is one register, with each operation as an expression of intrinsics on registers and
+/// masks.
 ///
 /// A value of such a type exists only in functions that are reached through an entry marked with the features that the
-/// intrinsics need, and such an entry is called only where the processor has them: that is what makes the `unsafe`
-/// blocks sound.
+/// intrinsics need, and such an entry is called only if the processor has them. This makes the `unsafe` blocks sound.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! register {
     (
@@ -451,24 +452,24 @@ macro_rules! register {
             }
             #[inline(always)]
             unsafe fn load($from: *const f64) -> $name {
-                // SAFETY: see `register`; the caller promises that all lanes are readable.
+                // SAFETY: see `register`; the caller guarantees that all lanes are readable.
                 $name(unsafe { $load })
             }
             #[inline(always)]
             unsafe fn store(self, $to: *mut f64) {
                 let $stored = self.0;
-                // SAFETY: see `register`; the caller promises that all lanes are writable.
+                // SAFETY: see `register`; the caller guarantees that all lanes are writable.
                 unsafe { $store }
             }
             $(#[inline(always)]
             unsafe fn load_part($part_from: *const f64, $read: usize) -> $name {
-                // SAFETY: see `register`; the caller promises that what is read is readable.
+                // SAFETY: see `register`; the caller guarantees that what is read is readable.
                 $name(unsafe { $load_part })
             }
             #[inline(always)]
             unsafe fn store_part(self, $part_to: *mut f64, $written: usize) {
                 let $part_stored = self.0;
-                // SAFETY: see `register`; the caller promises that what is written is writable.
+                // SAFETY: see `register`; the caller guarantees that what is written is writable.
                 unsafe { $store_part }
             })?
             #[inline(always)]

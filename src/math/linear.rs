@@ -1,9 +1,9 @@
 //! Sums of products: vectors with vectors, matrices with vectors, matrices with matrices.
 //!
 //! # Order
-//! Each function documents the order of its sums. It depends on extents alone, never on strides, addresses or what the
-//! processor offers, so the same elements give the same bits wherever they lie. Only [`Number::blocked_product`] leaves
-//! the order to faer, which therefore gets its operands in one layout always.
+//! Each function documents the order of its sums. It depends on extents alone, never on strides, addresses or the
+//! processor, so the same elements give the same bits in any layout. Only [`Number::blocked_product`] leaves the order
+//! to faer, which therefore always gets its operands in the same layout.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -13,22 +13,22 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
-use super::pairwise::{self, Combine, Waiting};
+use super::pairwise::{self, Combine, Partials};
 use crate::value::{DType, Element};
 
-/// How many elements of a row are combined before they meet the rest.
+/// The number of elements of a row that are combined before they are added to the rest.
 pub const TILE: usize = 512;
 
-/// From how many elements on a tile is combined by interleaved accumulators.
+/// The fewest elements of a tile that is combined by interleaved accumulators.
 pub const MIN_INTERLEAVED: usize = 16;
 
-/// How many interleaved accumulators there are.
+/// The number of interleaved accumulators.
 pub const ACCUMULATORS: usize = 8;
 
-/// Up to how many multiplications a product of matrices is not blocked.
+/// The most multiplications of a matrix product that is not blocked.
 pub(crate) const MAX_PLAIN: usize = 512;
 
-/// How many rows of a matrix are read side by side, which hides the latency of additions.
+/// The number of rows of a matrix that are processed together, which hides the latency of additions.
 const ROWS: usize = 4;
 
 /// An element that can be added and multiplied.
@@ -45,11 +45,11 @@ pub(crate) trait Number: Element {
     /// `self · y`; integers wrap.
     fn times(self, y: Self) -> Self;
 
-    /// The product of matrices that are worth blocking, row-major.
+    /// The row-major product of matrices that are large enough for blocking.
     fn blocked_product(lhs: Matrix<'_, Self>, rhs: Matrix<'_, Self>, result: &mut [Self]);
 }
 
-/// Runs the body with `$t` standing for the Rust type of a numeric dtype.
+/// Runs the body with `$t` as the Rust type of a numeric dtype.
 macro_rules! with_number {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
@@ -111,13 +111,13 @@ impl Number for i64 {
         self.wrapping_mul(y)
     }
 
-    /// Wrapping sums do not depend on their order, and no library multiplies integers.
+    /// Wrapping sums do not depend on their order; faer does not multiply integers.
     fn blocked_product(lhs: Matrix<'_, i64>, rhs: Matrix<'_, i64>, result: &mut [i64]) {
         product_by_rows(lhs, rhs, result);
     }
 }
 
-/// A matrix without gaps, by rows or by columns.
+/// A matrix without gaps, row-major or column-major.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a, T> {
     /// The elements.
@@ -126,7 +126,7 @@ pub(crate) struct Matrix<'a, T> {
     pub rows: usize,
     /// The number of columns.
     pub columns: usize,
-    /// Whether columns, not rows, lie in one piece.
+    /// Whether the matrix is column-major.
     pub by_columns: bool,
 }
 
@@ -144,7 +144,7 @@ impl<'a, T: Copy> Matrix<'a, T> {
         Matrix { rows: self.columns, columns: self.rows, by_columns: !self.by_columns, ..self }
     }
 
-    /// The matrix or its transpose, whichever has rows that lie in one piece.
+    /// The matrix or its transpose, whichever is row-major.
     fn rows_in_memory(self) -> ArrayView2<'a, T> {
         let shape = if self.by_columns { (self.columns, self.rows) } else { (self.rows, self.columns) };
         ArrayView2::from_shape(shape, self.elements).expect("bug: a matrix with gaps")
@@ -158,8 +158,8 @@ impl<'a, T: Copy> Matrix<'a, T> {
 
 /// `result[i, j] = Σₖ lhs[i, k] · rhs[k, j]`, row-major.
 ///
-/// With one product in each sum there is nothing to order. Few products are made a row of the result at a time: blocking
-/// would cost more than it gains, and compiled code can do the same in registers. Otherwise the order is that of
+/// Sums of one product have no order. For few products, the result is computed row by row: blocking would cost more
+/// than it gains, and compiled code can do the same in registers. Otherwise the order is that of
 /// [`Number::blocked_product`].
 pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T]) {
     if lhs.columns <= 1 || lhs.rows * lhs.columns * rhs.columns <= MAX_PLAIN {
@@ -170,8 +170,9 @@ pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result:
     }
 }
 
-/// Clears the upper halves of wide registers, as compilers do where code in them ends. The kernels of matrix products do
-/// not, and until it is done, compiled loops, which use the lower halves only, wait for the upper ones in each step.
+/// Clears the upper halves of wide registers, as compilers do at the end of code that uses them. The kernels of matrix
+/// products do not, and compiled loops, which use the lower halves only, would then have a false dependency on the
+/// upper halves in each step.
 fn clear_upper_halves() {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx") {
@@ -179,20 +180,20 @@ fn clear_upper_halves() {
         fn clear() {
             std::arch::x86_64::_mm256_zeroupper();
         }
-        // SAFETY: the processor was just found to have what the function asks for.
+        // SAFETY: the processor has just been checked to have the features of the function.
         unsafe { clear() }
     }
 }
 
-/// Compiles a function twice, for any processor and for one with AVX2, and calls what fits. Nothing in the body depends
-/// on which: no compiler may fuse or reorder its operations.
+/// Compiles a function twice, for any processor and for one with AVX2, and calls the appropriate version. Results do
+/// not depend on which: no compiler may fuse or reorder the body's operations.
 macro_rules! widened {
     ($(#[$doc:meta])* fn $name:ident / $wide:ident = $body:ident($($argument:ident: $ty:ty),*)) => {
         $(#[$doc])*
         pub(crate) fn $name<T: Number>($($argument: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor was just found to have what the function asks for.
+                // SAFETY: the processor has just been checked to have the features of the function.
                 return unsafe { $wide($($argument),*) };
             }
             $body($($argument),*)
@@ -209,10 +210,10 @@ macro_rules! widened {
 widened! {
     /// `y[i] = Σₖ w[i, k] · x[k]`.
     ///
-    /// The order is that of a reduction over the last axis: the products of a row are cut into tiles of [`TILE`]. A tile
-    /// shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
-    /// accumulators, product `k` into accumulator `k mod 8`, added at the end as
-    /// `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`, beginning at 0. The tiles' sums are added in the order of [`pairwise`].
+    /// The order is that of a reduction over the last axis: the products of a row are split into tiles of [`TILE`]. A
+    /// tile shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
+    /// accumulators, product `k` into accumulator `k mod 8`, added at the end as `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`,
+    /// beginning at 0. The tiles' sums are added in the order of [`pairwise`].
     fn rows_times_vector / rows_times_vector_avx2 = rows_times_vector_body(w: Rows<'_, T>, x: &[T], y: &mut [T])
 }
 
@@ -222,33 +223,34 @@ widened! {
 }
 
 widened! {
-    /// What [`vector_times_rows`] gives, with the same bits, if the rows come in several parts one after the other, and
-    /// `y` begins at 0: `part` tells which rows these are, and keeps sums from one part to the next.
+    /// Adds the products of some rows, so that all rows in consecutive parts give the bits of [`vector_times_rows`] if
+    /// `y` begins at 0: `part` specifies which rows these are, and keeps partial sums from one part to the next.
     fn add_vector_times_rows / add_vector_times_rows_avx2 =
         add_vector_times_rows_body(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T], part: Part<'_, T>)
 }
 
 widened! {
-    /// The product of matrices, a row of the result at a time, in the order of [`vector_times_rows`], or of
-    /// [`rows_times_vector`] if `rhs` lies by columns.
+    /// The product of matrices, row by row of the result, in the order of [`vector_times_rows`], or of
+    /// [`rows_times_vector`] if `rhs` is column-major.
     fn product_by_rows / product_by_rows_avx2 =
         product_by_rows_body(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result: &mut [T])
 }
 
-/// What compiled code calls for [`rows_times_vector`]: `n` rows of so many columns at equal distances, in elements, the
-/// vector, the result.
+/// The address of the routine that compiled code calls for [`rows_times_vector`]. Its arguments: `n` rows, given by the
+/// first one's address, the number of columns and the distance between rows in elements; the vector; the result.
 pub(crate) fn rows_times_vector_address(dtype: DType) -> usize {
     with_number!(dtype, T => rows_times_vector_entry::<T> as *const () as usize)
 }
 
-/// What compiled code calls for [`add_vector_times_rows`]: the same arguments, then the partial sums,
-/// [`pairwise::levels`] times as many as there are columns, the number of rows before these, and that of all rows.
+/// The address of the routine that compiled code calls for [`add_vector_times_rows`]. Its arguments: the same, then the
+/// partial sums ([`pairwise::levels`] rows of one element per column), the number of rows before these, and the total
+/// number of rows.
 pub(crate) fn add_vector_times_rows_address(dtype: DType) -> usize {
     with_number!(dtype, T => add_vector_times_rows_entry::<T> as *const () as usize)
 }
 
 /// # Safety
-/// Behind the addresses must be as many elements as the extents say, and the result must not overlap with the rest.
+/// The addresses must point to as many elements as the extents specify, and the result must not overlap with the rest.
 unsafe extern "C" fn rows_times_vector_entry<T: Number>(
     first: *const T,
     stride: isize,
@@ -292,7 +294,7 @@ unsafe extern "C" fn add_vector_times_rows_entry<T: Number>(
     0
 }
 
-/// A matrix whose rows lie in one piece each, at equal distances.
+/// A matrix whose rows are each contiguous, at equal distances.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, T> {
     first: *const T,
@@ -304,18 +306,18 @@ pub(crate) struct Rows<'a, T> {
 
 impl<'a, T: Copy> Rows<'a, T> {
     /// # Panics
-    /// If a row does not lie in one piece.
+    /// If a row is not contiguous.
     pub fn new(view: ArrayView2<'a, T>) -> Rows<'a, T> {
         let (n, columns) = view.dim();
-        // Without rows there is no order.
-        assert!(n == 0 || columns <= 1 || view.strides()[1] == 1, "bug: a row in several pieces");
+        // Without rows, strides are irrelevant.
+        assert!(n == 0 || columns <= 1 || view.strides()[1] == 1, "bug: a row that is not contiguous");
         Rows { first: view.as_ptr(), stride: view.strides()[0], n, columns, elements: PhantomData }
     }
 
     #[inline(always)]
     fn row(self, i: usize) -> &'a [T] {
         debug_assert!(i < self.n, "bug: row {i} of {}", self.n);
-        // SAFETY: the view's rows lie `stride` apart, `columns` elements each, and live as long as it.
+        // SAFETY: the view's rows are `stride` apart, `columns` elements each, and live as long as it.
         unsafe { std::slice::from_raw_parts(self.first.offset(i as isize * self.stride), self.columns) }
     }
 
@@ -352,13 +354,13 @@ fn dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     for block in 0..n_blocks {
         let (start, end) = (block * BLOCK_OF_TILES, x.len().min((block + 1) * BLOCK_OF_TILES));
         sums = block_dots(rows.map(|row| &row[start..end]), &x[start..end]);
-        let waiting = Waiting { partials: partials.as_flattened_mut(), stride: R };
-        pairwise::close_block(Combine::SUM, &mut sums, waiting, block, block + 1 == n_blocks);
+        let partials = Partials { partials: partials.as_flattened_mut(), stride: R };
+        pairwise::close_block(Combine::SUM, &mut sums, partials, block, block + 1 == n_blocks);
     }
     sums
 }
 
-/// The products of parts of several rows with one of a vector, which are a block of tiles.
+/// The products of parts of several rows with the same part of a vector, a block of tiles.
 #[inline(always)]
 fn block_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     let mut sums = [T::ZERO; R];
@@ -387,7 +389,7 @@ fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
         add_products(&mut a, std::array::from_fn(|r| row_chunks[r][c]), x);
     }
     if !rest.is_empty() {
-        // Sums that begin at 0 are never -0, so to add a product of zeros changes no bit.
+        // Sums that begin at 0 are never -0, so adding a product of zeros changes no bit.
         add_products(&mut a, row_rests.map(padded), &padded(rest));
     }
     a.map(|a| {
@@ -409,19 +411,19 @@ fn add_products<T: Number, const R: usize>(
     }
 }
 
-/// Fewer elements than accumulators, and zeros after them.
+/// Fewer elements than accumulators, padded with zeros.
 #[inline(always)]
 fn padded<T: Number>(rest: &[T]) -> [T; ACCUMULATORS] {
     std::array::from_fn(|lane| if lane < rest.len() { rest[lane] } else { T::ZERO })
 }
 
-/// Which rows of a matrix are added, and what is kept from one part of the rows to the next.
+/// Which rows of a matrix are added, and the state that is kept from one part of the rows to the next.
 pub(crate) struct Part<'p, T> {
-    /// The sums of blocks that wait for others: [`pairwise::levels`] rows as long as the result.
+    /// The partial sums of blocks: [`pairwise::levels`] rows as long as the result.
     partials: &'p mut [T],
-    /// How many rows came before.
+    /// The number of rows in earlier parts.
     n_before: usize,
-    /// How many rows there are in all.
+    /// The total number of rows.
     n_total: usize,
 }
 
@@ -444,13 +446,13 @@ fn add_vector_times_rows_body<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y
         let n_added = part.n_before + end;
         let is_last = n_added == part.n_total;
         if is_last || n_added == (block + 1) * pairwise::BLOCK {
-            let waiting = Waiting { partials: &mut *part.partials, stride: w.columns };
-            pairwise::close_block(Combine::SUM, y, waiting, block, is_last);
+            let partials = Partials { partials: &mut *part.partials, stride: w.columns };
+            pairwise::close_block(Combine::SUM, y, partials, block, is_last);
         }
     }
 }
 
-/// Adds some rows from the first to the last.
+/// Adds a range of rows in order.
 #[inline(always)]
 fn add_block<T: Number>(x: ArrayView1<'_, T>, w: Rows<'_, T>, y: &mut [T], range: Range<usize>) {
     let mut k = range.start;

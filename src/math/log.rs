@@ -1,8 +1,8 @@
 //! Logarithms.
 //!
-//! `x = m 2ᵏ` with `m` next to one, and with `s = 2 (m - 1) / (m + 1)` (to twice the precision of `f64`)
-//! `ln m = 2 artanh(s / 2) = s + s³ P(s²)`, where `P` is a minimax polynomial. The correction `s³ P` is at most
-//! a hundredth of the whole, so its rounding hardly matters. This form of the series is that of fdlibm's `log`.
+//! `x = m 2ᵏ` with `m` near one, and with `s = 2 (m - 1) / (m + 1)` (to twice the precision of `f64`)
+//! `ln m = 2 artanh(s / 2) = s + s³ P(s²)`, where `P` is a minimax polynomial. The correction `s³ P` is at most a
+//! hundredth of the result, so its rounding hardly matters. This form of the series is that of fdlibm's `log`.
 
 use super::lanes::Lanes;
 use super::pair::{Pair, exact_product, exact_sum, ordered_sum, polynomial};
@@ -11,15 +11,15 @@ use std::f64::consts::{LOG2_E, LOG10_E};
 
 /// The first 42 bits of ln 2, so that its product with an exponent is exact.
 const LN_2_HI: f64 = f64::from_bits(0x3fe6_2e42_fefa_3800);
-/// ln 2 less `LN_2_HI`.
+/// ln 2 minus `LN_2_HI`.
 const LN_2_LO: f64 = 5.497923018708371e-14;
-/// log₂ e less its nearest `f64`.
+/// log₂ e minus its nearest `f64`.
 const LOG2_E_LO: f64 = 2.0355273740931033e-17;
-/// log₁₀ e less its nearest `f64`.
+/// log₁₀ e minus its nearest `f64`.
 const LOG10_E_LO: f64 = 1.098319650216765e-17;
 /// The first 42 bits of log₁₀ 2.
 const LOG10_2_HI: f64 = f64::from_bits(0x3fd3_4413_509f_7800);
-/// log₁₀ 2 less `LOG10_2_HI`.
+/// log₁₀ 2 minus `LOG10_2_HI`.
 const LOG10_2_LO: f64 = 2.8363394551044964e-14;
 
 /// `P` of the module's description, a polynomial in s², for `|s| <= 2 (√2 - 1) / (√2 + 1)`; the relative error
@@ -34,8 +34,7 @@ const LOG: [f64; 7] = [
     4.5154588517283985e-06,
 ];
 
-/// What `P` leaves when its first two terms, 1/12 and s²/80, are taken off, divided by s⁴; the relative error of the
-/// logarithm is 2^-72.8.
+/// `P` without its first two terms, 1/12 and s²/80, divided by s⁴; the relative error of the logarithm is 2^-72.8.
 const LOG_REST: [f64; 7] = [
     0.0022321428571432157,
     0.00043402777773462613,
@@ -55,7 +54,7 @@ fn series_argument<L: Lanes>(f: Pair<L>) -> Pair<L> {
     Pair::new(f.hi + f.hi, f.lo + f.lo).divide(denominator)
 }
 
-/// `ln (1 + f)` for `1 + f` next to one, to about seven bits more than one `f64` holds.
+/// `ln (1 + f)` for `1 + f` near one, to about seven bits more than the precision of `f64`.
 #[inline(always)]
 fn log_near_one<L: Lanes>(f: Pair<L>) -> Pair<L> {
     let s = series_argument(f);
@@ -63,21 +62,21 @@ fn log_near_one<L: Lanes>(f: Pair<L>) -> Pair<L> {
     Pair::new(s.hi, (s.hi * square).fma(polynomial(square, LOG), s.lo))
 }
 
-/// `k ln 2` and a logarithm next to zero.
+/// The sum of `k ln 2` and a logarithm near zero.
 #[inline(always)]
 fn add_exponent<L: Lanes>(k: L, log: Pair<L>) -> Pair<L> {
     let sum = ordered_sum(k * L::splat(LN_2_HI), log.hi);
     Pair::new(sum.hi, sum.lo + k.fma(L::splat(LN_2_LO), log.lo))
 }
 
-/// The product of a logarithm next to zero with a constant in two parts.
+/// The product of a logarithm near zero and a constant in two parts.
 #[inline(always)]
 fn change_base<L: Lanes>(log: Pair<L>, hi: f64, lo: f64) -> Pair<L> {
     let product = exact_product(log.hi, L::splat(hi));
     Pair::new(product.hi, log.lo.fma(L::splat(hi), log.hi.fma(L::splat(lo), product.lo)))
 }
 
-/// `y`, but for the arguments at which a logarithm is infinite or undefined.
+/// `y`, except for arguments at which the logarithm is infinite or undefined.
 #[inline(always)]
 fn special<L: Lanes>(x: L, y: L) -> L {
     let zero = L::splat(0.0);
@@ -121,7 +120,7 @@ pub(super) fn log1p_pair<L: Lanes>(t: Pair<L>, extra: L) -> Pair<L> {
     let one = L::splat(1.0);
     let sum = exact_sum(one, t.hi);
     let (k, m) = split(sum.hi);
-    // For large k what the sum has lost does not matter, and its scale would be subnormal.
+    // For large k the rounding error of the sum does not matter, and its scale would be subnormal.
     let lost = (sum.lo + t.lo) * power_of_two(-k.min(L::splat(1000.0)));
     let elsewhere = Pair::new(m - one, lost);
     let f = Pair::select(k.eq(L::splat(0.0)), t, elsewhere);
@@ -133,7 +132,7 @@ pub(super) fn log1p_pair<L: Lanes>(t: Pair<L>, extra: L) -> Pair<L> {
 pub(super) fn log1p<L: Lanes>(x: L) -> L {
     let zero = L::splat(0.0);
     let y = log1p_pair(Pair::single(x), zero).sum();
-    // Where x² / 2 is nothing next to x, the sum above loses the sign of zero.
+    // Where x² / 2 is negligible relative to x, the sum above loses the sign of zero.
     let y = L::select(x.abs().lt(L::splat(1e-17)), x, y);
     let infinity = L::splat(f64::INFINITY);
     let y = L::select(x.eq(infinity), infinity, y);
@@ -141,7 +140,7 @@ pub(super) fn log1p<L: Lanes>(x: L) -> L {
     L::select(L::splat(-1.0).le(x), y, L::splat(f64::NAN))
 }
 
-/// `ln x` for positive finite `x` to about 68 bits, as the power function needs.
+/// `ln x` for positive finite `x` to about 68 bits, as the power function requires.
 #[inline(always)]
 pub(super) fn log_accurate<L: Lanes>(x: L) -> Pair<L> {
     let (k, m) = split(x);
@@ -167,7 +166,7 @@ pub(super) fn log1p_accurate<L: Lanes>(t: Pair<L>) -> Pair<L> {
     Pair::select(inside, log_accurate_near_one(L::splat(0.0), t), elsewhere)
 }
 
-/// `k ln 2 + ln (1 + f)` for `1 + f` next to one.
+/// `k ln 2 + ln (1 + f)` for `1 + f` near one.
 #[inline(always)]
 fn log_accurate_near_one<L: Lanes>(k: L, f: Pair<L>) -> Pair<L> {
     let s = series_argument(f);
@@ -181,9 +180,9 @@ fn log_accurate_near_one<L: Lanes>(k: L, f: Pair<L>) -> Pair<L> {
 /// `s³ (1/12 + s² (1/80 + s² Q(s²)))`, with the first two terms in twice the precision.
 #[inline(always)]
 fn cubic_and_beyond<L: Lanes>(s: Pair<L>) -> Pair<L> {
-    /// 1/80 less its nearest `f64`.
+    /// 1/80 minus its nearest `f64`.
     const EIGHTIETH_LO: f64 = -6.938893903907229e-19;
-    /// 1/12 less its nearest `f64`.
+    /// 1/12 minus its nearest `f64`.
     const TWELFTH_LO: f64 = 4.625929269271485e-18;
     let square = s.times(s);
     let rest = square.hi * polynomial(square.hi, LOG_REST);

@@ -1,4 +1,5 @@
-//! Logarithms next to products, quotients and sums of exponentials, without cancellation or overflow on the way.
+//! Logarithms of quotients and sums of exponentials, and products with logarithms, without cancellation or intermediate
+//! overflow.
 
 use super::exp::{exp_parts, half_expm1};
 use super::lanes::Lanes;
@@ -6,12 +7,12 @@ use super::log::{log_pair, log1p_pair};
 use super::pair::{Pair, exact_sum};
 use super::rounding::{power_of_two, scale};
 
-/// `factor · log`, where the factor 0 wins over an infinite logarithm.
+/// `factor · log`; a factor 0 gives 0 even for an infinite logarithm.
 #[inline(always)]
 fn times_log<L: Lanes>(factor: L, log: Pair<L>, limit: L) -> L {
     let zero = L::splat(0.0);
     let y = Pair::single(factor).times(log).sum();
-    // Where the product overflows or vanishes, the two parts are no help.
+    // If the product overflows or underflows, the two-part product is invalid.
     let plain = factor * limit;
     let inside = L::and(plain.abs().lt(L::splat(1e300)), L::splat(1e-290).lt(plain.abs()));
     let y = L::select(inside, y, plain);
@@ -35,7 +36,7 @@ pub(super) fn xlog1py<L: Lanes>(x: L, y: L) -> L {
     let (zero, one, infinity) = (L::splat(0.0), L::splat(1.0), L::splat(f64::INFINITY));
     let regular = L::and((-one).lt(y), y.lt(infinity));
     let y_inside = L::select(regular, y, one);
-    // Where y² / 2 is nothing next to y, the sum could lose subnormal bits.
+    // Where y² / 2 is negligible relative to y, the sum could lose subnormal bits.
     let tiny = y.abs().lt(L::splat(1e-17));
     let log = Pair::select(tiny, Pair::single(y), log1p_pair(Pair::single(y_inside), zero));
     let limit = L::select(regular, log.sum(), L::select(y.eq(-one), -infinity, y));
@@ -58,7 +59,7 @@ pub(super) fn logit<L: Lanes>(p: L) -> L {
     let inside = L::and(zero.lt(p), p.lt(one));
     let regular = L::select(inside, p, L::splat(0.5));
     let quotient = Pair::single(regular).divide(exact_sum(one, -regular));
-    // Of a tiny quotient the low part may not be exact; it is nothing, too.
+    // The low part of a tiny quotient may be inexact, but it is negligible.
     let lo = L::select(p.lt(L::splat(1e-17)), zero, quotient.lo);
     let y = log_pair(Pair::new(quotient.hi, lo).normalize()).sum();
     let y = L::select(p.eq(zero), -infinity, y);
@@ -85,7 +86,7 @@ pub(super) fn logaddexp<L: Lanes>(x: L, y: L) -> L {
     let more = Pair::select(inside, log1p_exp(d), Pair::single(zero));
     let sum = exact_sum(large, more.hi);
     let z = sum.hi + (sum.lo + more.lo);
-    // Infinite ones have no difference; and where nothing is added, nothing is lost.
+    // Infinite operands have no difference; and if the added term is 0, the larger operand is the result.
     let z = L::select(L::and(inside, large.abs().lt(L::splat(f64::INFINITY))), z, large);
     L::select(L::and(x.is_number(), y.is_number()), z, L::splat(f64::NAN))
 }
@@ -94,7 +95,7 @@ pub(super) fn logaddexp<L: Lanes>(x: L, y: L) -> L {
 #[inline(always)]
 pub(super) fn softplus<L: Lanes>(x: L) -> L {
     let limit = L::splat(-40.0);
-    // Far below zero the logarithm is the exponential.
+    // Far below zero the logarithm equals the exponential.
     let (power, n) = exp_parts(Pair::single(x.max(L::splat(-750.0)).min(limit)));
     let y = L::select(x.lt(limit), scale(power.sum(), n), logaddexp(x, L::splat(0.0)));
     L::select(x.is_number(), y, L::splat(f64::NAN))

@@ -1,26 +1,26 @@
 //! Elementary functions, each written once and generic over the number of lanes.
 //!
-//! The interpreter, scalar compiled code and fused loops all call entries made from the same definition, and every
-//! step of a definition is exact or correctly rounded by IEEE 754 in each lane, so all of them return the same bits,
-//! on every processor: where there is no fused multiply-add it is computed in software. What a processor can do is
-//! asked when the program runs.
+//! The interpreter, scalar compiled code and fused loops all call entries made from the same definition, and every step
+//! of a definition is exact or correctly rounded by IEEE 754 in each lane, so all of them return the same bits, on
+//! every processor: without a fused multiply-add instruction, it is computed in software. The features of the processor
+//! are detected at run time.
 //!
-//! - Special values are those of C (Annex F): signed zeros, infinities and subnormal numbers included. Whatever is
-//!   undefined is `f64::NAN` itself, also where a NaN comes in: there is one NaN.
-//! - A function of `f32` is the function of `f64`, of the widened argument, rounded. Its error is thus
-//!   hardly more than half a unit in the last place.
-//! - A definition has no branches but two, both for arguments that are rare and large, which are then treated one by
-//!   one: those of `sin`, `cos` and `tan` beyond 2³⁰, and quotients of `rem` beyond 2⁵³.
+//! - Special values are those of C (Annex F): signed zeros, infinities and subnormal numbers included. Undefined
+//!   results, and those of NaN arguments, are always `f64::NAN` with its bits: there is one NaN.
+//! - A function of `f32` is the function of `f64` at the widened argument, rounded. Its error is thus hardly more than
+//!   half a unit in the last place.
+//! - Definitions have only two branches, both for rare large arguments, which are then computed lane by lane: arguments
+//!   of `sin`, `cos` and `tan` beyond 2³⁰, and quotients of `rem` beyond 2⁵³.
 //! - Coefficients were computed for this crate, by Remez exchange, and rounded to `f64`; those of the special functions
-//!   by interpolation at Chebyshev's points, as `tests/data/math/fit.py` does it.
+//!   by interpolation at Chebyshev points (`tests/data/math/fit.py`).
 //!
-//! Errors and times stand in the documentation of the module `op`, where users find them. `tools/accuracy` measures the
-//! errors, `benches/math` the times; `tests/data/math/reference.py` and `special.py` write the values that the tests compare
-//! with. `tools/math` builds this folder by itself, for any target.
+//! Errors and times are documented in the module `op`, for users. `tools/accuracy` measures the errors, `benches/math`
+//! the times; `tests/data/math/reference.py` and `special.py` generate the reference values of the tests. `tools/math`
+//! builds this folder on its own, for any target.
 //!
 //! | file | |
 //! | --- | --- |
-//! | `lanes` | what the definitions are generic over, and its implementations: AVX2, AVX-512, NEON |
+//! | `lanes` | the trait that definitions are generic over, and its implementations: AVX2, AVX-512, NEON |
 //! | `pair`, `rounding` | sums of two numbers, polynomials, powers of two |
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
@@ -39,7 +39,7 @@ mod incomplete_beta;
 mod incomplete_gamma;
 mod inverse_trig;
 mod lanes;
-// What tools/math builds by itself does without.
+// Not part of the standalone build by tools/math.
 #[cfg(not(elementary))]
 pub mod linear;
 mod log;
@@ -65,7 +65,7 @@ use entry::{
 };
 use lanes::Lanes;
 
-/// Writes an enum of functions from the list of them: variant, name, definition.
+/// Generates an enum of functions from a list of variants, names and definitions.
 macro_rules! functions {
     (
         $(#[$doc:meta])*
@@ -115,7 +115,7 @@ functions! {
     Exp = "exp", exp::exp;
     /// 2 to the power of x.
     Exp2 = "exp2", exp::exp2;
-    /// e to the power of x, less one, without cancellation near zero.
+    /// e to the power of x, minus one, without cancellation near zero.
     Expm1 = "expm1", exp::expm1;
     /// The natural logarithm.
     Log = "log", log::log;
@@ -155,9 +155,9 @@ functions! {
     Cbrt = "cbrt", power::cbrt;
     /// The error function.
     Erf = "erf", error_function::erf;
-    /// One less the error function, without cancellation.
+    /// One minus the error function, without cancellation.
     Erfc = "erfc", error_function::erfc;
-    /// e to the power of x², times one less the error function.
+    /// e to the power of x², times one minus the error function.
     Erfcx = "erfcx", error_function::erfcx;
     /// The inverse of the error function.
     ErfInv = "erf_inv", error_function::erf_inv;
@@ -224,7 +224,7 @@ functions! {
     Pow = "pow", power::pow;
     /// The angle of the point (y, x), `x.atan2(y)` in terms of Rust, in [-π, π].
     Atan2 = "atan2", inverse_trig::atan2;
-    /// The length of the vector (x, y), without overflow on the way.
+    /// The Euclidean norm of (x, y), without intermediate overflow.
     Hypot = "hypot", power::hypot;
     /// The remainder of x / y with the sign of x, exact: `x % y` of Rust, `fmod` of C.
     Rem = "rem", rem::rem;
@@ -240,15 +240,15 @@ functions! {
     Lbeta = "lbeta", beta::lbeta;
     /// The derivative of order x of the digamma function, at y.
     Polygamma = "polygamma", zeta::polygamma;
-    /// The derivative of order x of the sine cardinal, at y.
+    /// The derivative of order x of the normalized sinc function, at y.
     SincDerivative = "sinc_derivative", sinc::sinc_derivative;
     /// The regularized lower incomplete gamma function of parameter x, at y.
     Igamma = "igamma", incomplete_gamma::igamma;
     /// The regularized upper incomplete gamma function of parameter x, at y.
     Igammac = "igammac", incomplete_gamma::igammac;
-    /// The derivative of the former by y.
+    /// The derivative of `Igamma` by y.
     GammaDensity = "gamma_density", incomplete_gamma::gamma_density;
-    /// The derivative of the lower one by x.
+    /// The derivative of `Igamma` by x.
     IgammaGradA = "igamma_grad_a", incomplete_gamma::igamma_grad_a;
     /// The Bessel function of the first kind, of order x, at y.
     BesselJn = "bessel_jn", bessel::jn;
@@ -256,7 +256,7 @@ functions! {
     BesselIn = "bessel_in", bessel::in_;
     /// e to the power of -|y|, times the modified Bessel function of order x at y.
     BesselIne = "bessel_ine", bessel::ine;
-    /// x / √(x² + y²), without overflow on the way; 0 at the origin.
+    /// x / √(x² + y²), without intermediate overflow; 0 at the origin.
     DirectionCosine = "direction_cosine", power::direction_cosine;
     /// The derivative of order x of the scaled complementary error function, at y.
     ErfcxDerivative = "erfcx_derivative", error_derivatives::erfcx_derivative;
@@ -264,18 +264,18 @@ functions! {
     LogNdtrDerivative = "log_ndtr_derivative", error_derivatives::log_ndtr_derivative;
 }
 
-/// A function of three variables, without lanes: each element is computed by itself.
+/// A function of three variables, without lanes: each element is computed separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ternary {
     /// The regularized incomplete beta function of parameters x and y, at z.
     Betainc,
-    /// The derivative of that by z.
+    /// The derivative of `Betainc` by z.
     BetaDensity,
-    /// The derivative of that by x.
+    /// The derivative of `Betainc` by x.
     BetaincGradA,
-    /// The derivative of that by y.
+    /// The derivative of `Betainc` by y.
     BetaincGradB,
-    /// The derivative of order x of the digamma function at y, less that at y + z.
+    /// The derivative of order x of the digamma function at y, minus that at y + z.
     PolygammaDifference,
     /// The derivative of order y of e to the power of -|z|, times the modified Bessel function of order x, at z.
     BesselIneDerivative,
@@ -357,7 +357,8 @@ extern "C" fn narrow<const INDEX: usize>(x: f32, y: f32, z: f32) -> f32 {
     wide::<INDEX>(x.into(), y.into(), z.into()) as f32
 }
 
-/// Writes the enum of pairs of functions from the list of them: variant, both functions, what gives both.
+/// Generates the enum of pairs of functions from a list of variants, their functions and the definitions that compute
+/// both.
 macro_rules! couples {
     (
         $(#[$doc:meta])*
@@ -412,12 +413,13 @@ couples! {
 }
 
 impl Couple {
-    /// The pair that a function belongs to, and which of both it is.
+    /// The pair that a function belongs to, and its position in the pair.
     pub fn of(f: Unary) -> Option<(Couple, usize)> {
         Couple::ALL.iter().find_map(|&couple| Some((couple, couple.functions().iter().position(|&g| g == f)?)))
     }
 
-    /// Both functions of one number: returns the first, and writes the second. The same bits as one after the other.
+    /// Both functions of one number: returns the first, and writes the second. The bits are those of the separate
+    /// functions.
     ///
     /// # Safety
     /// Of the function returned: `second` points to a writable number.
@@ -433,7 +435,7 @@ impl Couple {
         self.entries(Processor::current()).scalar_f32
     }
 
-    /// `y[i] = f(x[i])` and `z[i] = g(x[i])` for `i < n`: the same bits as one after the other.
+    /// `y[i] = f(x[i])` and `z[i] = g(x[i])` for `i < n`: the bits are those of the separate functions.
     ///
     /// # Safety
     /// Of the function returned: `x` points to `n` readable, `y` and `z` to `n` writable numbers each, which do not overlap,
@@ -467,14 +469,14 @@ impl Unary {
     /// The function of one number, to be called from compiled code.
     pub fn scalar_f64(self) -> extern "C" fn(f64) -> f64 {
         let entry = self.entries(Processor::current()).scalar_f64;
-        // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
+        // SAFETY: the types differ in `unsafe` only, and the processor has just been checked to be of the requested kind.
         unsafe { std::mem::transmute::<unsafe extern "C" fn(f64) -> f64, extern "C" fn(f64) -> f64>(entry) }
     }
 
     /// The function of one number, to be called from compiled code.
     pub fn scalar_f32(self) -> extern "C" fn(f32) -> f32 {
         let entry = self.entries(Processor::current()).scalar_f32;
-        // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
+        // SAFETY: the types differ in `unsafe` only, and the processor has just been checked to be of the requested kind.
         unsafe { std::mem::transmute::<unsafe extern "C" fn(f32) -> f32, extern "C" fn(f32) -> f32>(entry) }
     }
 
@@ -512,14 +514,14 @@ impl Binary {
     /// The function of two numbers, to be called from compiled code.
     pub fn scalar_f64(self) -> extern "C" fn(f64, f64) -> f64 {
         let entry = self.entries(Processor::current()).scalar_f64;
-        // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
+        // SAFETY: the types differ in `unsafe` only, and the processor has just been checked to be of the requested kind.
         unsafe { std::mem::transmute::<unsafe extern "C" fn(f64, f64) -> f64, extern "C" fn(f64, f64) -> f64>(entry) }
     }
 
     /// The function of two numbers, to be called from compiled code.
     pub fn scalar_f32(self) -> extern "C" fn(f32, f32) -> f32 {
         let entry = self.entries(Processor::current()).scalar_f32;
-        // SAFETY: the types differ in `unsafe` only, and the processor was just found to be of the kind asked for.
+        // SAFETY: the types differ in `unsafe` only, and the processor has just been checked to be of the requested kind.
         unsafe { std::mem::transmute::<unsafe extern "C" fn(f32, f32) -> f32, extern "C" fn(f32, f32) -> f32>(entry) }
     }
 

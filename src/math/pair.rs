@@ -46,7 +46,7 @@ impl<L: Lanes> Pair<L> {
         ordered_sum(sum.hi, sum.lo + (self.lo + y.lo))
     }
 
-    /// The product, without that of the low parts.
+    /// The product, without the product of the low parts.
     #[inline(always)]
     pub fn times(self, y: Pair<L>) -> Pair<L> {
         let product = exact_product(self.hi, y.hi);
@@ -72,7 +72,7 @@ impl<L: Lanes> Pair<L> {
     pub fn divide(self, y: Pair<L>) -> Pair<L> {
         let reciprocal = L::splat(1.0) / y.hi;
         let hi = self.hi * reciprocal;
-        // What the quotient misses, `x - q y`, is exact in its leading term.
+        // The remainder of the quotient, `x - q y`, is exact in its leading term.
         let rest = (-hi).fma(y.hi, self.hi) + (-hi).fma(y.lo, self.lo);
         Pair { hi, lo: rest * reciprocal }
     }
@@ -101,7 +101,7 @@ pub(super) fn exact_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
     Pair { hi, lo }
 }
 
-/// `x + y`, exactly where `|x| >= |y|` or `x` is zero.
+/// `x + y`, exactly if `|x| >= |y|` or `x` is zero.
 #[inline(always)]
 pub(super) fn ordered_sum<L: Lanes>(x: L, y: L) -> Pair<L> {
     let hi = x + y;
@@ -115,10 +115,10 @@ pub(super) fn exact_product<L: Lanes>(x: L, y: L) -> Pair<L> {
     Pair { hi, lo: x.fma(y, -hi) }
 }
 
-/// The polynomial with the coefficients given, constant term first; at least three of them.
+/// The polynomial with these coefficients, constant term first; at least three.
 ///
-/// Behind the constant term, odd and even powers run as two chains of Horner's scheme, which halves the time that
-/// a single evaluation takes. The constant term comes last, so that little but the last rounding shows.
+/// Odd and even powers are evaluated by two independent chains of Horner's method, which halves the latency of a single
+/// evaluation. The constant term is added last, so that the error is hardly more than the last rounding.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes, const N: usize>(x: L, coefficients: [f64; N]) -> L {
     let square = x * x;

@@ -1,36 +1,37 @@
 //! The order in which many terms are combined: in blocks, and the blocks in pairs.
 //!
 //! # Order
-//! [`BLOCK`] consecutive terms are a block, the last of which may be shorter. A block is combined from left to right,
-//! beginning with the identity. The blocks are combined pairwise: `n > 1` of them give what the first `2ᵏ` give, combined
-//! with what the others give, where `2ᵏ` is the greatest power of two below `n`. So the rounding error of a sum of
-//! positive terms grows as the logarithm of their number: each term goes through fewer than `BLOCK + log₂ n` additions
-//! (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, §4.2).
+//! [`BLOCK`] consecutive terms form a block; the last block may be shorter. A block is combined from left to right,
+//! beginning with the identity. The blocks are combined pairwise: `n > 1` blocks are split into the first `2ᵏ` and the
+//! rest, where `2ᵏ` is the greatest power of two below `n`; both parts are combined in the same way, and then with each
+//! other. So the rounding error of a sum of positive terms grows as the logarithm of their number: each term goes
+//! through fewer than `BLOCK + log₂ n` additions (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002,
+//! §4.2).
 //!
-//! The blocks are met one after the other, and what waits for a partner is kept: after `b` blocks there is one partial
-//! result for each bit that is set in `b`, that of `2ˡ` blocks on level `l`.
+//! The blocks come one after the other, and partial results are kept until they are combined: after `b` blocks there is
+//! one for each bit that is set in `b`, that of `2ˡ` blocks on level `l`.
 
 use super::linear::{Number, with_number};
 use crate::value::DType;
 
-/// How many terms are combined from left to right.
+/// The number of terms that are combined from left to right.
 pub const BLOCK: usize = 32;
 
-/// The most levels that any number of terms in memory needs.
+/// The number of levels for the largest number of terms.
 pub(crate) const MAX_LEVELS: usize = levels(usize::MAX);
 
-/// How many partial results are kept while so many terms are combined.
+/// The number of levels of partial results that combining this many terms requires.
 pub(crate) const fn levels(n_terms: usize) -> usize {
     let n_waiting = n_terms.div_ceil(BLOCK).saturating_sub(1);
     (usize::BITS - n_waiting.leading_zeros()) as usize
 }
 
-/// How terms are combined, and what leaves a term as it is.
+/// An operation that combines terms, and its identity.
 #[derive(Clone, Copy)]
 pub(crate) struct Combine<T> {
-    /// The two terms combined.
+    /// Combines two terms.
     pub combine: fn(T, T) -> T,
-    /// What a block begins with.
+    /// The identity, which a block begins with.
     pub identity: T,
 }
 
@@ -42,28 +43,28 @@ impl<T: Number> Combine<T> {
     pub const PRODUCT: Combine<T> = Combine { combine: T::times, identity: T::ONE };
 }
 
-/// What waits for a partner.
-pub(crate) struct Waiting<'p, T> {
-    /// [`levels`] rows, each as long as there are results side by side.
+/// Partial results that are not combined yet.
+pub(crate) struct Partials<'p, T> {
+    /// [`levels`] rows, with an element for each of the results that are computed side by side.
     pub partials: &'p mut [T],
-    /// The distance of the levels.
+    /// The distance between rows, in elements.
     pub stride: usize,
 }
 
-/// Ends a block, whose results, many side by side, are in `results`.
+/// Ends a block, whose results (many side by side) are in `results`.
 ///
-/// After the last block these are the results of all terms; after any other they are the identity, for the next block.
+/// After the last block, `results` are those of all terms; after any other, they are the identity, for the next block.
 #[inline(always)]
 pub(crate) fn close_block<T: Copy>(
     combine: Combine<T>,
     results: &mut [T],
-    waiting: Waiting<'_, T>,
+    partials_so_far: Partials<'_, T>,
     block: usize,
     is_last: bool,
 ) {
-    let Waiting { partials, stride } = waiting;
+    let Partials { partials, stride } = partials_so_far;
     let n = results.len();
-    // Levels are combined while they are full from the lowest on; at the end, all that is there.
+    // Combines the full levels from the lowest up to the first empty one; at the end, all full levels.
     let full = if is_last { block } else { block & !(block + 1) };
     for level in (0..usize::BITS as usize).take_while(|level| full >> level > 0) {
         if full >> level & 1 == 1 {
@@ -78,8 +79,9 @@ pub(crate) fn close_block<T: Copy>(
     }
 }
 
-/// What compiled code calls for [`close_block`] after a term that ends a block: the results and their number, what waits
-/// and the distance of its levels, the number of terms so far, and that of all terms.
+/// The address of the routine that compiled code calls to end a block, see [`close_block`]. Its arguments: the results
+/// and their number, the partial results and the distance between levels, the number of terms so far, and the total
+/// number of terms.
 pub(crate) fn close_block_address(dtype: DType, is_product: bool) -> usize {
     with_number!(dtype, T => if is_product {
         close_products_entry::<T> as *const () as usize
@@ -89,7 +91,8 @@ pub(crate) fn close_block_address(dtype: DType, is_product: bool) -> usize {
 }
 
 /// # Safety
-/// Behind the addresses must be as many elements as the extents say, and what waits must not overlap with the results.
+/// The addresses must point to as many elements as the extents specify, and the partial results must not overlap with
+/// the results.
 unsafe extern "C" fn close_sums_entry<T: Number>(
     results: *mut T,
     n: usize,
@@ -131,7 +134,7 @@ unsafe fn close_entry<T: Number>(
     // SAFETY: by this function's contract.
     let (results, partials) =
         unsafe { (std::slice::from_raw_parts_mut(results, n), std::slice::from_raw_parts_mut(partials, n_partials)) };
-    close_block(combine, results, Waiting { partials, stride }, (n_terms - 1) / BLOCK, n_terms == n_total);
+    close_block(combine, results, Partials { partials, stride }, (n_terms - 1) / BLOCK, n_terms == n_total);
     0
 }
 
@@ -139,7 +142,7 @@ unsafe fn close_entry<T: Number>(
 mod tests {
     use super::*;
 
-    /// The tree of a sum, written out: terms are numbered, and a block is the list of its terms.
+    /// The documented tree of a sum as a text: terms are numbered, and a block is the list of its terms.
     fn tree(n_terms: usize) -> String {
         fn pairs(blocks: &[String]) -> String {
             match blocks {
@@ -158,13 +161,13 @@ mod tests {
     fn blocks_are_combined_in_the_documented_tree() {
         for n_blocks in 1..40 {
             for n_terms in [n_blocks * BLOCK, n_blocks * BLOCK - 5] {
-                assert_eq!(met_one_by_one(n_terms), tree(n_terms), "{n_terms} terms");
+                assert_eq!(combined_block_by_block(n_terms), tree(n_terms), "{n_terms} terms");
             }
         }
     }
 
-    /// The same tree as [`close_block`] makes it: what it combines are positions in a list of texts.
-    fn met_one_by_one(n_terms: usize) -> String {
+    /// The tree of [`close_block`] as a text: the values combined are positions in a list of texts.
+    fn combined_block_by_block(n_terms: usize) -> String {
         use std::cell::RefCell;
         thread_local!(static TEXTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
         let keep = |text: String| {
@@ -186,14 +189,14 @@ mod tests {
         for (block, terms) in terms.chunks(BLOCK).enumerate() {
             result[0] = keep(terms.join(","));
             let combine = Combine { combine, identity: usize::MAX };
-            let waiting = Waiting { partials: &mut partials, stride: 1 };
-            close_block(combine, &mut result, waiting, block, block + 1 == n_blocks);
+            let partials_so_far = Partials { partials: &mut partials, stride: 1 };
+            close_block(combine, &mut result, partials_so_far, block, block + 1 == n_blocks);
         }
         TEXTS.with_borrow(|texts| texts[result[0]].clone())
     }
 
     #[test]
-    fn levels_are_those_of_the_blocks_that_wait() {
+    fn levels_are_those_of_the_uncombined_blocks() {
         assert_eq!([0, 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK].map(levels), [0, 0, 0, 1, 1, 2, 3]);
     }
 }

@@ -1,11 +1,12 @@
-//! Differences of polygamma functions, whose terms would cancel where the distance is small next to the argument.
+//! Differences of polygamma functions, whose terms would cancel if the distance is small relative to the argument.
 //!
-//! Every term of the series and of the asymptotic expansion (Abramowitz and Stegun, 6.3.16, 6.3.18 and 6.4.10 to 6.4.11) is
-//! a power of the argument: `x⁻ᵐ - (x + d)⁻ᵐ = -x⁻ᵐ expm1(-m ln(1 + d/x))`, and nearly all have one sign.
+//! Every term of the series and of the asymptotic expansion (Abramowitz and Stegun, 6.3.16, 6.3.18 and 6.4.10 to
+//! 6.4.11) is a power of the argument: `x⁻ᵐ - (x + d)⁻ᵐ = -x⁻ᵐ expm1(-m ln(1 + d/x))`, and nearly all have the same
+//! sign.
 
 use super::{Binary, Unary};
 
-/// Bernoulli's numbers `B₂ₖ`.
+/// The Bernoulli numbers `B₂ₖ`.
 const BERNOULLI: [f64; 10] = [
     0.16666666666666666,
     -0.03333333333333333,
@@ -19,12 +20,12 @@ const BERNOULLI: [f64; 10] = [
     -529.1242424242424,
 ];
 
-/// `ψ⁽ⁿ⁾(x) - ψ⁽ⁿ⁾(x + d)` for positive `x` and `d`, and the limits; NaN for orders that are no natural numbers up to 100.
+/// `ψ⁽ⁿ⁾(x) - ψ⁽ⁿ⁾(x + d)` for positive `x` and `d`, and the limits; NaN for orders that are not integers from 0 to 100.
 pub(super) fn polygamma_difference(order: f64, x: f64, d: f64) -> f64 {
     if !(0.0..=100.0).contains(&order) || order.trunc() != order || !(x >= 0.0 && d >= 0.0) {
         return f64::NAN;
     }
-    // The function grows for even orders, and falls for odd ones.
+    // The function increases for even orders and decreases for odd ones.
     let sign = if order % 2.0 == 0.0 { -1.0 } else { 1.0 };
     let y = if d == 0.0 && x > 0.0 {
         0.0
@@ -53,8 +54,8 @@ fn size(order: f64, x: f64, d: f64) -> f64 {
     sum + tail(order, x, d)
 }
 
-/// The same by the asymptotic expansion: `ln(1 + d/x)` or `(n-1)! x⁻ⁿ`, `n!/2 x⁻ⁿ⁻¹`, and
-/// `B₂ₖ (2k + n - 1)!/(2k)! x⁻²ᵏ⁻ⁿ`, all less the same at `x + d`.
+/// The same from the asymptotic expansion: `ln(1 + d/x)` or `(n-1)! x⁻ⁿ`, `n!/2 x⁻ⁿ⁻¹`, and
+/// `B₂ₖ (2k + n - 1)!/(2k)! x⁻²ᵏ⁻ⁿ`, all minus the same at `x + d`.
 fn tail(order: f64, x: f64, d: f64) -> f64 {
     let below = Unary::Gamma.f64(order.max(1.0));
     let leading = if order == 0.0 { Unary::Log1p.f64(d / x) } else { below * power_difference(order, x, d) };
@@ -79,7 +80,7 @@ fn power_difference(m: f64, x: f64, d: f64) -> f64 {
     let ratio = d / x;
     let share =
         if m == 1.0 && ratio < 1e300 { ratio / (1.0 + ratio) } else { -Unary::Expm1.f64(-m * Unary::Log1p.f64(ratio)) };
-    // In two steps, of which neither overflows nor vanishes unless the whole does.
+    // In two steps, neither of which overflows or underflows unless the result does.
     let half = (m * 0.5).trunc();
     share * Binary::Pow.f64(x, -half) * Binary::Pow.f64(x, half - m)
 }

@@ -1,4 +1,4 @@
-//! Powers, roots and lengths.
+//! Powers, roots and Euclidean norms.
 
 use super::exp::{Reduced, exp_reduced, reduce};
 use super::lanes::Lanes;
@@ -6,17 +6,18 @@ use super::log::log_accurate;
 use super::pair::{exact_product, exact_sum, ordered_sum, polynomial};
 use super::rounding::{power_of_two, round, scale, split_at_one};
 
-/// `xʸ` for positive finite `x` and finite `y`, as `e` to the power of `y ln x`, which takes the logarithm to 68 bits.
+/// `xʸ` for positive finite `x` and finite `y`, as `e` to the power of `y ln x`, which requires the logarithm to 68
+/// bits.
 #[inline(always)]
 fn positive_pow<L: Lanes>(x: L, y: L) -> L {
     let log = log_accurate(x);
     let product = exact_product(y, log.hi);
-    // Beyond these limits the result overflows or vanishes by itself, and the low part may be undefined.
+    // Beyond these limits the result overflows or underflows in any case, and the low part may be undefined.
     let limit = L::splat(1000.0);
     let inside = product.hi.abs().lt(limit);
     let lo = L::select(inside, y.fma(log.lo, product.lo), L::splat(0.0));
     let Reduced { n, r } = reduce(product.hi.max(-limit).min(limit));
-    // The low part of the product can be larger than what the reduction left.
+    // The low part of the product can be larger than the reduced argument.
     scale(exp_reduced(exact_sum(r.hi, r.lo + lo)).sum(), n)
 }
 
@@ -27,13 +28,13 @@ pub(super) fn pow<L: Lanes>(x: L, y: L) -> L {
     let (infinity, nan) = (L::splat(f64::INFINITY), L::splat(f64::NAN));
     let size = x.abs();
     let z = positive_pow(size, y);
-    // At zero and infinity, the power grows or shrinks without bound.
+    // For these operands the power is 0 or infinite.
     let unbounded = L::or(L::or(size.eq(zero), size.eq(infinity)), y.abs().eq(infinity));
     let grows = L::select(one.lt(size), y, -y);
     let limit = L::select(zero.lt(grows), infinity, zero);
     let z = L::select(unbounded, limit, z);
     let z = L::select(size.eq(one), one, z);
-    // The sign: minus for odd powers of negative numbers, undefined for those that are not integer.
+    // The sign: minus for odd powers of negative numbers; non-integer powers of negative numbers are undefined.
     let integer = y.trunc().eq(y);
     let half_integer = (y * half).trunc().eq(y * half);
     let odd = L::select(half_integer, zero, L::select(integer, one, zero));
@@ -63,11 +64,11 @@ pub(super) fn cbrt<L: Lanes>(x: L) -> L {
     const ROOTS: [f64; 2] = [0.7937005259840998, 0.6299605249474366];
     let root = L::select(j.lt(L::splat(1.5)), L::splat(ROOTS[0]), L::splat(ROOTS[1]));
     let root = L::select(j.lt(L::splat(0.5)), one, root);
-    // One step of third order for the inverse root: h = 1 - z y³, y (1 + h/3 + 2 h²/9).
+    // One third-order step for the inverse root: h = 1 - z y³, y (1 + h/3 + 2 h²/9).
     let y = polynomial(m, INVERSE_CBRT) * root;
     let h = (-(z * y)).fma(y * y, one);
     let y = (y * h).fma(h.fma(L::splat(2.0 / 9.0), third), y);
-    // One step of Newton for the root, with a residual t³ - z to twice the precision.
+    // One Newton step for the root, with the residual t³ - z to twice the precision.
     let t = z * (y * y);
     let square = exact_product(t, t);
     let residual = square.hi.fma(t, -z) + square.lo * t;
@@ -84,7 +85,7 @@ pub(super) fn hypot<L: Lanes>(x: L, y: L) -> L {
     let (x, y) = (x.abs(), y.abs());
     let large = x.max(y);
     let small = L::select(x.lt(y), x, y);
-    // Powers of two keep the squares away from overflow and underflow.
+    // Scaling by powers of two prevents overflow and underflow of the squares.
     let up = large.lt(L::splat(1e-120));
     let down = L::splat(1e150).lt(large);
     let factor = L::select(up, L::splat(TWO_700), L::select(down, L::splat(1.0 / TWO_700), one));
@@ -101,18 +102,18 @@ pub(super) fn hypot<L: Lanes>(x: L, y: L) -> L {
     L::select(L::or(x.eq(infinity), y.eq(infinity)), infinity, z)
 }
 
-/// `x / √(x² + y²)`, and the zero itself at the origin.
+/// `x / √(x² + y²)`; at the origin, `x` itself, which is a zero.
 #[inline(always)]
 pub(super) fn direction_cosine<L: Lanes>(x: L, y: L) -> L {
     let (zero, one, infinity) = (L::splat(0.0), L::splat(1.0), L::splat(f64::INFINITY));
     let both = L::and(x.abs().eq(infinity), y.abs().eq(infinity));
-    // Of an infinite coordinate only the direction counts.
+    // An infinite coordinate counts as ±1; if only one is infinite, the other counts as ±0.
     let limit = |x: L| L::select(x.abs().eq(infinity), one, L::select(both, one, zero)).bit_or(x.sign());
     let any = L::or(x.abs().eq(infinity), y.abs().eq(infinity));
     let number = L::and(x.is_number(), y.is_number());
     let (x, y) = (L::select(any, limit(x), x), L::select(any, limit(y), y));
     let large = x.abs().max(y.abs());
-    // Powers of two keep the squares away from overflow and underflow; the quotient is rounded once.
+    // Scaling by powers of two prevents overflow and underflow of the squares; the quotient is rounded once.
     let up = large.lt(L::splat(1e-120));
     let down = L::splat(1e150).lt(large);
     let factor = L::select(up, L::splat(TWO_700), L::select(down, L::splat(1.0 / TWO_700), one));

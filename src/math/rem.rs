@@ -7,8 +7,8 @@ use super::lanes::{Lanes, SIGN};
 pub(super) fn rem<L: Lanes>(x: L, y: L) -> L {
     let zero = L::splat(0.0);
     let (size, modulus) = (x.abs(), y.abs());
-    // A quotient below 2⁵³ is rounded to an integer at most one too large, so that this remainder is exact, for it
-    // is a multiple of the last bit of the modulus and not above it.
+    // A quotient below 2⁵³ is rounded to an integer at most one too large. The remainder is then exact, because it is a
+    // multiple of the last bit of the modulus and not larger than the modulus.
     let quotient = size / modulus;
     let rest = (-quotient.trunc()).fma(modulus, size);
     let rest = L::select(rest.lt(zero), rest + modulus, rest);
@@ -30,7 +30,7 @@ fn long_division(x: f64, y: f64) -> f64 {
     }
     let (mut rest, exponent) = integer(x);
     let (modulus, last) = integer(y);
-    // As many bits at a time as fit behind a rest of 53.
+    // As many bits per step as fit after a remainder of 53 bits.
     rest %= modulus;
     let mut left = exponent - last;
     while left > 0 && rest != 0 {
@@ -55,7 +55,7 @@ fn assemble(m: u64, e: u32) -> f64 {
     if m == 0 {
         return 0.0;
     }
-    // The first bit is moved to its place as far as the exponent allows.
+    // Normalizes as far as the exponent allows.
     let shift = (m.leading_zeros() - 11).min(e - 1);
     let m = m << shift;
     let biased = if m >> 52 == 1 { u64::from(e - shift) } else { 0 };

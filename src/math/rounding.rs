@@ -1,8 +1,8 @@
-//! Rounding to integers and powers of two, by adding a number so large that the last bit of the sum weighs one.
+//! Rounding to integers, and powers of two, by adding a number so large that the last bit of the sum has the value one.
 
 use super::lanes::Lanes;
 
-/// `1.5 · 2⁵²`: the sum of this and a number below 2⁵¹ is rounded to an integer, which stands in its last bits.
+/// `1.5 · 2⁵²`: the sum of this and a number below 2⁵¹ is rounded to an integer, which is in its last bits.
 const MAGIC: f64 = 6755399441055744.0;
 
 /// The integer nearest to `x`, ties to even, for `|x| < 2⁵¹`.
@@ -11,11 +11,11 @@ pub(super) fn round<L: Lanes>(x: L) -> L {
     (x + L::splat(MAGIC)) - L::splat(MAGIC)
 }
 
-/// An integer, as a number and in the last bits of a word.
+/// An integer, both as a number and in the last bits of a word.
 #[derive(Clone, Copy)]
 pub(super) struct Integer<L> {
     pub value: L,
-    /// The integer modulo 2⁵¹ stands in the last bits; the others mean nothing.
+    /// The integer modulo 2⁵¹ is in the last 51 bits; the others are arbitrary.
     pub bits: L,
 }
 
@@ -29,11 +29,11 @@ pub(super) fn round_product<L: Lanes>(x: L, y: L) -> Integer<L> {
 /// `2ⁿ` for an integer `n` in `-1022..=1023`.
 #[inline(always)]
 pub(super) fn power_of_two<L: Lanes>(n: L) -> L {
-    // The biased exponent is shifted to its place; what the magic number adds above it falls off.
+    // The shift moves the biased exponent to its field, and discards the bits of the magic number.
     (n + L::splat(MAGIC + 1023.0)).bits_shl::<52>()
 }
 
-/// `x 2ⁿ` for an integer `n` in `-2044..=2046`, rounded once where it is subnormal.
+/// `x 2ⁿ` for an integer `n` in `-2044..=2046`, rounded once if it is subnormal.
 #[inline(always)]
 pub(super) fn scale<L: Lanes>(x: L, n: L) -> L {
     let half = round(n * L::splat(0.5));
@@ -45,7 +45,7 @@ pub(super) fn scale<L: Lanes>(x: L, n: L) -> L {
 #[inline(always)]
 pub(super) fn split<L: Lanes>(x: L) -> (L, L) {
     let (x, bias) = widen_subnormal(x);
-    // Moving the bits of √½ to those of one lets the exponent field count from √½.
+    // Adding the difference of the bits of one and √½ makes the exponent field change at √½ instead of one.
     let bits = x.bits_add(L::splat_bits(ONE - SQRT_HALF));
     let k = bits.bits_shr::<52>().bit_or(L::splat(TWO_52)) - (L::splat(TWO_52) + bias);
     let m = bits.bit_and(L::splat_bits(FRACTION)).bits_add(L::splat_bits(SQRT_HALF));
@@ -61,7 +61,7 @@ pub(super) fn split_at_one<L: Lanes>(x: L) -> (L, L) {
     (k, m)
 }
 
-/// `x` made normal, and what its exponent field then exceeds the exponent of `x` by.
+/// `x` scaled to a normal number, and the difference between its exponent field then and the exponent of `x`.
 #[inline(always)]
 fn widen_subnormal<L: Lanes>(x: L) -> (L, L) {
     let subnormal = x.lt(L::splat(f64::MIN_POSITIVE));
@@ -76,5 +76,5 @@ const TWO_54: f64 = 18014398509481984.0;
 const ONE: u64 = 0x3ff0_0000_0000_0000;
 /// The bits of √½.
 const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
-/// The bits that the significand is stored in.
+/// The mask of the fraction field.
 const FRACTION: u64 = 0x000f_ffff_ffff_ffff;

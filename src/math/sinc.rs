@@ -5,7 +5,7 @@ use super::lanes::Lanes;
 use super::pair::Pair;
 use std::f64::consts::PI;
 
-/// π less its nearest `f64`.
+/// π minus its nearest `f64`.
 const PI_LO: f64 = 1.2246467991473532e-16;
 
 /// `sin(πx) / (πx)`, and 1 at 0.
@@ -13,7 +13,7 @@ const PI_LO: f64 = 1.2246467991473532e-16;
 pub(super) fn sinc<L: Lanes>(x: L) -> L {
     let (zero, one) = (L::splat(0.0), L::splat(1.0));
     let a = x.abs();
-    // Beyond this all numbers are integers, where the sine is zero.
+    // Beyond this, all numbers are integers, where the sine is zero.
     let a = a.min(L::splat(9007199254740992.0));
     let n = nearest(a);
     let half = n * L::splat(0.5);
@@ -21,12 +21,12 @@ pub(super) fn sinc<L: Lanes>(x: L) -> L {
     let sine = Pair::select(half.trunc().eq(half), sine, -sine).normalize();
     let tiny = a.lt(L::splat(1e-9));
     let y = sine.divide(Pair::single(L::select(tiny, one, a)).times(Pair::splat(PI, PI_LO)).normalize()).sum();
-    // The zeros have no sign.
+    // All zeros are +0.
     let y = L::select(y.eq(zero), zero, y);
     L::select(x.is_number(), L::select(tiny, one, y), L::splat(f64::NAN))
 }
 
-/// The derivative of that order of `sinc` at `x`; NaN for orders that are no natural numbers up to 25.
+/// The derivative of this order of `sinc` at `x`; NaN for orders that are not integers from 0 to 25.
 #[inline(always)]
 pub(super) fn sinc_derivative<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, derivative)
@@ -41,7 +41,7 @@ fn derivative(order: f64, x: f64) -> f64 {
     if x.is_infinite() {
         return 0.0;
     }
-    // Taylor's series as far as its terms grow little; beyond, the recurrence does not cancel.
+    // The Taylor series while its terms grow little; beyond that, the recurrence does not cancel.
     let z = PI * x;
     let y = if z.abs() < order.max(1.0) + 4.0 { taylor(order, x.abs()) } else { recurrence(order as usize, x.abs()) };
     if order % 2.0 == 1.0 && x < 0.0 { -y } else { y }
@@ -73,7 +73,7 @@ fn taylor(order: f64, x: f64) -> f64 {
     }
 }
 
-/// `x sₙ = πⁿ⁻¹ sin(πx + nπ/2) - n sₙ₋₁`, from `s₀` on.
+/// `x sₙ = πⁿ⁻¹ sin(πx + nπ/2) - n sₙ₋₁`, starting from `s₀`.
 fn recurrence(order: usize, x: f64) -> f64 {
     let a = x.min(9007199254740992.0);
     let n = nearest(a);

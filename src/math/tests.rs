@@ -1,4 +1,4 @@
-//! What the definitions promise: accuracy, special values, and the same bits from every entry on every processor.
+//! Tests of the guarantees: accuracy, special values, and the same bits from every entry on every processor.
 
 use super::entry::Processor;
 use super::{Binary, Couple, Ternary, Unary};
@@ -61,8 +61,8 @@ fn ternary_reference(f: Ternary) -> &'static str {
     )
 }
 
-/// The largest error that the design allows, or the documentation of the function states, in units in the last place.
-fn promised(name: &str) -> f64 {
+/// The documented largest error, in units in the last place.
+fn documented_error(name: &str) -> f64 {
     match name {
         "rem" => 0.0,
         "erf" | "erfc" | "erf_inv" | "ndtri" | "entr" | "logit" | "softplus" | "log1mexp" => 1.0,
@@ -79,13 +79,13 @@ fn promised(name: &str) -> f64 {
         "tanh_derivative" | "logistic_derivative" => 1.0,
         "polygamma_difference" => 8.0,
         "erfcx_derivative" | "log_ndtr_derivative" => 4.0,
-        // Next to the zeros on the left, twice that.
+        // Twice this near the zeros on the negative axis.
         "lgamma" | "digamma" => 2.0,
         _ => 2.0,
     }
 }
 
-/// The size next to which an error counts where the value itself is smaller: that of what cancels at zeros.
+/// The magnitude that an error is relative to if the value itself is smaller: that of the terms that cancel at zeros.
 fn size(name: &str, x: &[f64]) -> f64 {
     match name {
         "lgamma" if x[0] < -2.0 => 1.0 / 128.0,
@@ -99,7 +99,8 @@ fn size(name: &str, x: &[f64]) -> f64 {
     }
 }
 
-/// Checks a function against a reference file: bits of the arguments, bits of the value, and what the value lacks.
+/// Checks a function against a reference file, which has the bits of the arguments, the bits of the value, and the
+/// rounding error of the value.
 fn check_accuracy(name: &str, reference: &str, f: impl Fn(&[f64]) -> f64) {
     let mut n_points = 0;
     for line in reference.lines() {
@@ -110,19 +111,19 @@ fn check_accuracy(name: &str, reference: &str, f: impl Fn(&[f64]) -> f64) {
         let (&exact, arguments) = numbers.split_last().expect("a value");
         let error = (f(arguments) - exact) / last_place(exact) - rest;
         let error = error * (last_place(exact) / last_place(exact.abs().max(size(name, arguments))));
-        assert!(error.abs() <= promised(name), "{name}{arguments:?}: {error} ulp from {exact:e}");
+        assert!(error.abs() <= documented_error(name), "{name}{arguments:?}: {error} ulp from {exact:e}");
         n_points += 1;
     }
     assert!(n_points >= 300, "{name}: {n_points} points only");
 }
 
-/// The distance to the next larger magnitude.
+/// The distance to the next larger magnitude (one ulp).
 fn last_place(x: f64) -> f64 {
     f64::from_bits(x.abs().to_bits() + 1) - x.abs()
 }
 
 #[test]
-fn every_function_is_as_accurate_as_promised() {
+fn every_function_is_as_accurate_as_documented() {
     for &f in Unary::ALL {
         check_accuracy(f.name(), unary_reference(f), |x| f.f64(x[0]));
     }
@@ -363,7 +364,7 @@ fn special_values_of_two_variables() {
     }
 }
 
-/// Numbers of every size, and every kind of special number among them.
+/// Numbers of all magnitudes, with all kinds of special numbers among them.
 fn sample(n: usize, seed: u64) -> Vec<f64> {
     let special = [0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, TINY, f64::MAX, 0.5, 1e22, -1e300];
     let mut state = seed;
@@ -390,7 +391,7 @@ fn random(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Lengths around every multiple of a vector, and around a block of narrow numbers.
+/// Lengths around multiples of all vector lengths, and around the block length of `f32` entries.
 const LENGTHS: [usize; 14] = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 17, 256, 257, 1003];
 
 #[test]
@@ -436,7 +437,7 @@ fn two_functions_together_have_the_bits_of_each() {
             }
             let narrow: Vec<f32> = x.iter().map(|&x| x as f32).collect();
             let [mut y, mut z] = [vec![0.0; n], narrow.clone()];
-            // SAFETY: as above; one of the results is in the place of the numbers.
+            // SAFETY: as above; one of the results overwrites the arguments.
             unsafe { (entries.slice_f32)(z.as_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), n) };
             for (k, &x) in narrow.iter().enumerate() {
                 let expected = functions.map(|f| f.f32(x).to_bits());
@@ -451,7 +452,7 @@ fn two_functions_together_have_the_bits_of_each() {
 }
 
 #[test]
-fn nothing_is_written_behind_the_last_number() {
+fn nothing_is_written_after_the_last_number() {
     for processor in Processor::available() {
         for n in LENGTHS {
             let x = sample(n, n as u64);
@@ -493,7 +494,7 @@ fn two_variables_give_the_same_bits_everywhere() {
 }
 
 #[test]
-fn narrow_numbers_are_rounded_wide_ones() {
+fn f32_functions_are_rounded_f64_functions() {
     for n in LENGTHS {
         let x: Vec<f32> = sample(n, n as u64).iter().map(|&x| x as f32).collect();
         let y: Vec<f32> = sample(n + 2, 77)[2..].iter().map(|&x| x as f32).collect();
@@ -520,12 +521,12 @@ fn narrow_numbers_are_rounded_wide_ones() {
     }
 }
 
-/// What all machines agree on: a line per function, with a hash of the bits of its values at many points.
+/// The bits of all functions on all machines: a line per function, with a hash of its values at many points.
 #[test]
 fn bits_are_the_same_on_every_machine() {
     let (x, y, z) = (sample(4_096, 1), sample(4_096, 2), sample(4_096, 3));
     let rotated = |x: &[f64], k: usize| [&x[k..], &x[..k]].concat();
-    // Otherwise special numbers would meet special ones only.
+    // Otherwise special numbers would be combined with special ones only.
     let (y, z) = (rotated(&y, 1), rotated(&z, 2));
     let mut lines = Vec::new();
     for &f in Unary::ALL {
@@ -542,13 +543,13 @@ fn bits_are_the_same_on_every_machine() {
     assert_eq!(lines.join("\n"), expected.trim_end(), "the bits differ from those in bits.txt");
 }
 
-/// Fowler, Noll and Vo's hash, over words.
+/// The Fowler-Noll-Vo hash (FNV-1a) over words, with a rotation.
 fn hash(values: impl Iterator<Item = f64>) -> u64 {
     values.fold(0xcbf2_9ce4_8422_2325, |hash, x| (hash ^ x.to_bits()).wrapping_mul(0x100_0000_01b3).rotate_left(5))
 }
 
 #[test]
-fn the_remainder_is_that_of_the_language() {
+fn the_remainder_is_that_of_rust() {
     let (x, y) = (sample(20_000, 1), sample(20_002, 2).split_off(2));
     for (x, y) in x.into_iter().zip(y) {
         let expected = if (x % y).is_nan() { NAN } else { x % y };

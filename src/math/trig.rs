@@ -1,8 +1,8 @@
 //! Sine, cosine and tangent.
 //!
 //! The argument is reduced to `|r| <= π/4` and a quadrant; `sin r = r + r³ S(r²)` and `cos r = 1 - r²/2 + r⁴ C(r²)`
-//! with minimax polynomials `S` and `C` (Remez exchange, for the error next to the whole). Both are evaluated, and
-//! each lane takes what its quadrant asks for.
+//! with minimax polynomials `S` and `C` (Remez exchange, for the error relative to the function). Both are evaluated,
+//! and each lane selects by its quadrant.
 
 use super::lanes::Lanes;
 use super::pair::{Pair, ordered_sum, polynomial};
@@ -42,12 +42,12 @@ fn cos_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let square = r.hi * r.hi;
     let of_square = r.hi.fma(r.hi, -square);
     let leading = ordered_sum(L::splat(1.0), -(square * half));
-    // The derivative of the cosine, times what `r.hi` and `square` lack.
+    // The derivative of the cosine, times the rounding errors of `r.hi` and `square`.
     let lost = r.hi.fma(r.lo, of_square * half);
     Pair::new(leading.hi, (square * square).fma(polynomial(square, COS), leading.lo - lost))
 }
 
-/// `sin x` and `cos x` for finite `x >= 0`, to some bits more than one `f64` holds.
+/// `sin x` and `cos x` for finite `x >= 0`, to a few bits more than the precision of `f64`.
 #[inline(always)]
 pub(super) fn sin_cos_pair<L: Lanes>(x: L) -> [Pair<L>; 2] {
     let Quadrant { index, r } = reduce(x);
@@ -87,11 +87,11 @@ pub(super) fn tan<L: Lanes>(x: L) -> L {
     let sin = sin_reduced(r).normalize();
     let cos = cos_reduced(r).normalize();
     let odd = index.is_odd();
-    // In odd quadrants it is `-cos r / sin r`.
+    // In odd quadrants the tangent is `-cos r / sin r`.
     let numerator = Pair::select(odd, -cos, sin);
     let denominator = Pair::select(odd, sin, cos);
     let y = numerator.divide(denominator).sum();
     let y = y.bit_xor(x.sign());
-    // Where x³ / 3 is nothing next to x, the quotient could lose subnormal bits.
+    // Where x³ / 3 is negligible relative to x, the quotient could lose subnormal bits.
     L::select(x.abs().lt(L::splat(1e-9)), x, y).canonical()
 }

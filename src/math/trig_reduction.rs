@@ -1,19 +1,20 @@
-//! Arguments of sine, cosine and tangent, taken modulo π/2.
+//! Reduction of the arguments of sine, cosine and tangent modulo π/2.
 //!
-//! Below 2³⁰ by the method of Cody and Waite with fused multiply-add: π/2 in three parts of 53 bits each. Beyond by
-//! that of Payne and Hanek, *Radian reduction for trigonometric functions*, SIGNUM Newsletter 18 (1983), in integers,
-//! one lane after the other: multiples of 2π are left out of the product of the argument with the bits of 2/π.
+//! Below 2³⁰ by the method of Cody and Waite with fused multiply-add: π/2 in three parts of 53 bits each. Beyond that
+//! by the method of Payne and Hanek, *Radian reduction for trigonometric functions*, SIGNUM Newsletter 18 (1983), in
+//! integers, one lane after the other: multiples of 2π are omitted from the product of the argument with the bits of
+//! 2/π.
 
 use super::lanes::{Lanes, MAX_LANES};
 use super::pair::{Pair, exact_product, exact_sum, ordered_sum};
 use super::rounding::round_product;
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
-/// π/2 less its nearest `f64`, and what that lacks.
+/// π/2 minus its nearest `f64`, and the rounding error of that.
 const FRAC_PI_2_MIDDLE: f64 = 6.123233995736766e-17;
 const FRAC_PI_2_LO: f64 = -1.4973849048591698e-33;
 
-/// From here on arguments are reduced in integers.
+/// From here on, arguments are reduced in integers.
 const LARGE: f64 = 1073741824.0;
 
 /// `x = index π/2 + r`, up to multiples of 2π, with `|r|` at most a little above π/4.
@@ -61,7 +62,7 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Quadrant<L> {
     if L::any(L::splat(LARGE).le(x)) { patch_large(x, quadrant) } else { quadrant }
 }
 
-/// Puts the lanes right whose argument is large.
+/// Corrects the lanes whose arguments are large.
 #[inline(always)]
 fn patch_large<L: Lanes>(x: L, quadrant: Quadrant<L>) -> Quadrant<L> {
     let lanes = [x, quadrant.index.0, quadrant.r.hi, quadrant.r.lo];
@@ -76,7 +77,7 @@ fn patch_large<L: Lanes>(x: L, quadrant: Quadrant<L>) -> Quadrant<L> {
     Quadrant { index: Index(index), r: Pair::new(hi, lo) }
 }
 
-/// Reduces large arguments: the arrays are those, index, `r.hi` and `r.lo`.
+/// Reduces large arguments: the arrays are the arguments, `index`, `r.hi` and `r.lo`.
 #[cold]
 #[inline(never)]
 fn reduce_large(arrays: &mut [[f64; MAX_LANES]; 4], n_lanes: usize) {
@@ -98,12 +99,12 @@ fn payne_hanek(x: f64) -> (u64, Pair<f64>) {
     let significand = (x.to_bits() & fraction) | (1 << 52);
     // The exponent of the last bit of the significand, at least -22.
     let exponent = (x.to_bits() >> 52) as usize;
-    // The bits of 2/π before this one contribute multiples of four; 64 zeros stand before the first.
+    // The bits of 2/π before this one contribute multiples of four; 64 zeros precede the first.
     let start = exponent + 62 - 1075;
     let words = two_over_pi(start);
     let product = multiply(significand, words);
     let quadrant = product[0] >> 62;
-    // What stands behind the two bits of the quadrant is a fraction, which is taken to lie in [-1/2, 1/2).
+    // The bits after the two bits of the quadrant are a fraction, which is shifted into [-1/2, 1/2).
     let fraction = shift_left(product, 2);
     let negative = fraction[0] >> 63 == 1;
     let (quadrant, fraction) = if negative { (quadrant + 1, negate(fraction)) } else { (quadrant, fraction) };
@@ -111,7 +112,7 @@ fn payne_hanek(x: f64) -> (u64, Pair<f64>) {
     (quadrant, if negative { -r } else { r })
 }
 
-/// 2/π, behind 64 zeros.
+/// 2/π, after 64 zeros.
 const TWO_OVER_PI: [u64; 20] = [
     0,
     0xa2f9836e4e441529,
@@ -135,7 +136,7 @@ const TWO_OVER_PI: [u64; 20] = [
     0x56033046fc7b6bab,
 ];
 
-/// 192 bits of 2/π, the first word first.
+/// 192 bits of 2/π, most significant word first.
 fn two_over_pi(start: usize) -> [u64; 3] {
     let (word, bit) = (start / 64, start % 64);
     std::array::from_fn(|i| {
@@ -158,14 +159,14 @@ fn shift_left([a, b, c]: [u64; 3], k: u32) -> [u64; 3] {
     [join(a, b), join(b, c), c << k]
 }
 
-/// The negative of a word of 192 bits, but for its last bit.
+/// The negative of a word of 192 bits, except for its last bit.
 fn negate(words: [u64; 3]) -> [u64; 3] {
     words.map(|word| !word)
 }
 
 /// A fraction of 192 bits times π/2.
 fn times_half_pi(fraction: [u64; 3]) -> Pair<f64> {
-    // No `f64` is so close to a multiple of π/2 that more than 62 bits are zero.
+    // No `f64` is so close to a multiple of π/2 that more than 62 leading bits are zero.
     let shift = fraction[0].leading_zeros().min(63);
     let [a, b, _] = shift_left(fraction, shift);
     // Both conversions are exact, as each takes 53 bits.

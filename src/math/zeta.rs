@@ -1,4 +1,4 @@
-//! The derivatives of the digamma function, by Hurwitz's zeta function.
+//! The derivatives of the digamma function, from the Hurwitz zeta function.
 
 use super::Binary;
 use super::Unary;
@@ -6,7 +6,7 @@ use super::gamma::nearest;
 use super::lanes::Lanes;
 use super::pair::{Pair, exact_sum};
 
-/// The derivative of that order of the digamma function at `x`; NaN for orders that are no natural numbers up to 101.
+/// The derivative of this order of the digamma function at `x`; NaN for orders that are not integers from 0 to 101.
 #[inline(always)]
 pub(super) fn polygamma<L: Lanes>(order: L, x: L) -> L {
     order.zip(x, derivative)
@@ -30,7 +30,7 @@ fn derivative(order: f64, x: f64) -> f64 {
         return sign * 0.0;
     }
     if x <= 0.0 && x.trunc() == x {
-        // An even power does not tell from which side; the pole at zero has a sign for odd ones.
+        // An even power has the same sign on both sides of a pole; for an odd one, only the pole at zero has a sign.
         let odd = s % 2.0 == 1.0;
         return if !odd {
             f64::INFINITY
@@ -41,14 +41,14 @@ fn derivative(order: f64, x: f64) -> f64 {
         };
     }
     let factorial = Unary::Gamma.f64(s);
-    // So far out the leading term of the asymptotic expansion is all, where the product below could vanish.
+    // Here the leading term of the asymptotic expansion suffices, and the product below could underflow.
     if x > 1e20 {
         return sign * scaled_power(order, x, Unary::Gamma.f64(order));
     }
     if x > 0.0 {
         return sign * scaled_power(s, x, factorial) * relative_zeta(s, x, Pair::single(x)).sum();
     }
-    // All integers' distances, less those beyond `x`: Σ 1/(x + k)ˢ over k >= 0 = Σ over all k - Σ over k < 0.
+    // The sum over all integers minus that over negative ones: Σ 1/(x + k)ˢ over k >= 0 = Σ over all k - Σ over k < 0.
     let a = -x;
     let r = nearest(a) - a;
     let mirror = if s % 2.0 == 0.0 { 1.0 } else { -1.0 };
@@ -62,13 +62,13 @@ fn derivative(order: f64, x: f64) -> f64 {
     sign * scaled_power(s, unit, factorial) * sum
 }
 
-/// `factor / xˢ`, in two steps, so that neither overflows unless the whole does.
+/// `factor / xˢ`, in two steps, so that neither overflows unless the result does.
 fn scaled_power(s: f64, x: f64, factor: f64) -> f64 {
     let half = (s * 0.5).trunc();
     factor * Binary::Pow.f64(x, -half) * Binary::Pow.f64(x, half - s)
 }
 
-/// Bernoulli's numbers `B₂ₖ / (2k)!`.
+/// The Bernoulli numbers `B₂ₖ`, divided by `(2k)!`.
 const BERNOULLI: [f64; 12] = [
     0.08333333333333333,
     -0.001388888888888889,
@@ -84,11 +84,11 @@ const BERNOULLI: [f64; 12] = [
     -1.3954464685812522e-19,
 ];
 
-/// `unitˢ ζ(s, x) = Σ (unit / (x + k))ˢ` over `k >= 0`, by the formula of Euler and Maclaurin (Abramowitz and Stegun,
-/// 23.2.9, after some terms), for integral `s >= 2`.
+/// `unitˢ ζ(s, x) = Σ (unit / (x + k))ˢ` over `k >= 0`, by the Euler-Maclaurin formula after some terms (Abramowitz and
+/// Stegun, 23.2.9), for integer `s >= 2`.
 fn relative_zeta(s: f64, unit: f64, x: Pair<f64>) -> Pair<f64> {
     let power = |x: Pair<f64>| {
-        // (hi + lo)⁻ˢ is hi⁻ˢ (1 - s lo / hi) to the accuracy asked for.
+        // (hi + lo)⁻ˢ is hi⁻ˢ (1 - s lo / hi) to the required accuracy.
         let y = Binary::Pow.f64(unit / x.hi, s);
         let lost = s * quotient_lost(unit, x);
         Pair::new(y, y * lost)
@@ -121,7 +121,7 @@ fn relative_zeta(s: f64, unit: f64, x: Pair<f64>) -> Pair<f64> {
     sum.plus(end.times(Pair::single(tail + corrections)))
 }
 
-/// By how much `unit / x`, rounded, must grow to be exact, relatively.
+/// The relative rounding error of the quotient `unit / x`: what must be added for the exact value.
 fn quotient_lost(unit: f64, x: Pair<f64>) -> f64 {
     let quotient = unit / x.hi;
     if quotient < 1e-290 {

@@ -1,14 +1,14 @@
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
+use super::cse::{Builder, Known};
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
-use super::share::{Builder, Known};
 use super::simplify::{negative, number};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Value};
 use crate::op::{Fma, Graph, Neg, Op};
 
-/// Contracts a product and the sum that alone uses it: `a · b + c` is rounded once, not twice.
+/// Contracts a product and a sum that is its only use: `a · b + c` is rounded once, not twice.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     run_in(graph, &Run::default())
 }
@@ -17,16 +17,16 @@ fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let absorbed = absorbed(graph);
     let mut contraction = Contraction { graph, absorbed, factors: FxHashMap::default(), known: Known::new(0) };
     let contracted = rebuild(graph, run, |region| run_in(region, run), |new, copy| contraction.rewrite(new, copy))?;
-    // Negations and numbers whose negatives took their place are left behind.
+    // Negations and constants that were replaced by their negatives have no uses left.
     Ok(contracted.without_unneeded())
 }
 
-/// Whether the negative of a value takes no operation: it is a number, or a negation.
+/// Whether the negative of a value takes no operation: the value is a constant number or a negation.
 fn has_free_negative(graph: &Graph, x: Value) -> bool {
     number(graph, x).is_some() || matches!(graph.node(x.node).op(), Some(Op::Neg(_)))
 }
 
-/// The products that become part of a sum.
+/// For each node, whether it is a product that is contracted into a sum.
 fn absorbed(graph: &Graph) -> Vec<bool> {
     let needed = graph.needed();
     let uses = n_uses(graph, &needed);
@@ -40,7 +40,7 @@ fn absorbed(graph: &Graph) -> Vec<bool> {
             let is_mul = matches!(graph.node(x.node).op(), Some(Op::Mul(_)));
             is_mul && uses[x.node.index()] == 1
         };
-        // The later of two products is nearer, so that the earlier one is ready when it comes.
+        // Of two products, the later one is contracted: the earlier result is then ready when the `fma` needs it.
         if let Some(slot) = [1, 0].into_iter().find(|&slot| is_product(operands[slot])) {
             absorbed[operands[slot].node.index()] = true;
         }
@@ -64,7 +64,7 @@ struct Contraction<'g> {
     absorbed: Vec<bool>,
     /// The factors of the products that are not copied, because a sum absorbs them.
     factors: FxHashMap<NodeId, Operands>,
-    /// The negatives that have been made.
+    /// The negatives built so far.
     known: Known,
 }
 
@@ -94,7 +94,7 @@ impl Contraction<'_> {
     }
 }
 
-/// `-x`, without a negation if that is a number or if `x` is one itself.
+/// `-x`, without a new negation if `x` is a number or a negation.
 fn negated(new: &mut Builder<'_>, x: Value) -> Result<Value, Error> {
     if let Some(Op::Neg(_)) = new.graph.node(x.node).op() {
         return Ok(new.graph.operands(x.node)[0]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_elsewhere_and_integers_stay() {
+    fn products_used_elsewhere_and_integers_are_not_contracted() {
         let twice = |x: Var, y: Var, z: Var| {
             let product = x * y;
             (product + z) / product

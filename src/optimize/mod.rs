@@ -1,8 +1,8 @@
 //! Named passes, each graph → graph, rebuilt through the builder, never mutated in place.
 //!
-//! The passes that run by default keep every bit of every result (all NaNs count as one), and every derivative: an
-//! optimized graph can be saved, loaded and differentiated like any other. The pass `fma` is for who wants speed for the
-//! last bit: it contracts products and sums, as C compilers do that are not told otherwise.
+//! The passes that run by default keep every bit of every result (all NaNs are considered equal), and every derivative:
+//! an optimized graph can be saved, loaded and differentiated like any other. The pass `fma` trades the last bit for
+//! speed: it contracts products and sums, as C compilers do by default.
 //!
 //! ```
 //! use retrograd::value::DType;
@@ -14,10 +14,10 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 
+mod cse;
 mod fma;
+mod loops;
 mod rebuild;
-mod regions;
-mod share;
 mod simplify;
 
 use crate::error::{ArgumentError, Error};
@@ -32,23 +32,42 @@ pub struct Pass {
     pub summary: &'static str,
     /// Whether it keeps every bit of every result. Only such passes run by default.
     pub keeps_bits: bool,
-    /// The pass.
+    /// Applies the pass.
     pub run: fn(&Graph) -> Result<Graph, Error>,
 }
+
+impl Pass {
+    /// The name that the pass had in earlier versions, which [`pass`] still accepts.
+    ///
+    /// ```
+    /// use retrograd::optimize;
+    ///
+    /// let cse = optimize::pass("share")?;
+    /// assert_eq!((cse.name, cse.former_name()), ("cse", Some("share")));
+    /// assert_eq!(optimize::pass("fma")?.former_name(), None);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    pub fn former_name(&self) -> Option<&'static str> {
+        FORMER_NAMES.iter().find(|(name, _)| *name == self.name).map(|&(_, former)| former)
+    }
+}
+
+/// The current and the former name of each renamed pass.
+const FORMER_NAMES: [(&str, &str); 2] = [("cse", "share"), ("loops", "regions")];
 
 /// The passes that run by default, in order.
 pub const DEFAULT: [Pass; 2] = [
     Pass {
         name: "simplify",
-        summary: "drops what no output needs, computes what is constant, applies identities that keep every bit, and computes equal values once",
+        summary: "removes dead code, folds constants, applies identities that keep every bit, and eliminates common subexpressions",
         keeps_bits: true,
         run: simplify::run,
     },
     Pass {
-        name: "regions",
-        summary: "takes out of loops what does not change, and drops what nobody uses of them; follows branches that are known",
+        name: "loops",
+        summary: "moves invariant code out of loops, drops their unused results, and inlines branches whose choice is constant",
         keeps_bits: true,
-        run: regions::run,
+        run: loops::run,
     },
 ];
 
@@ -56,14 +75,14 @@ const ALL: [Pass; 4] = [
     DEFAULT[0],
     DEFAULT[1],
     Pass {
-        name: "share",
-        summary: "computes equal values once, up to commutation, and does nothing else",
+        name: "cse",
+        summary: "eliminates common subexpressions, up to commutation, and does nothing else",
         keeps_bits: true,
-        run: share::run,
+        run: cse::run,
     },
     Pass {
         name: "fma",
-        summary: "contracts a product and the sum that uses it, which is rounded once then; changes last bits, so it runs only if named",
+        summary: "contracts a product and the only sum that uses it, so that both are rounded once; changes last bits, so it runs only if named",
         keeps_bits: false,
         run: fma::run,
     },
@@ -74,14 +93,14 @@ pub fn passes() -> &'static [Pass] {
     &ALL
 }
 
-/// The pass of that name.
+/// The pass with this name, or with this former name: `share` for `cse`, and `regions` for `loops`.
 ///
 /// ```
 /// use retrograd::value::DType;
 /// use retrograd::{Var, optimize, trace};
 ///
 /// let graph = trace(|x: Var| x.sin() + x.sin(), (DType::F64,))?;
-/// let shared = (optimize::pass("share")?.run)(&graph)?;
+/// let shared = (optimize::pass("cse")?.run)(&graph)?;
 /// assert_eq!((graph.n_ops(), shared.n_ops()), (3, 2));
 ///
 /// let graph = trace(|x: Var, y: Var| x * y + 1.0, (DType::F64, DType::F64))?;
@@ -91,11 +110,15 @@ pub fn passes() -> &'static [Pass] {
 /// ```
 ///
 /// # Errors
-/// If there is none.
+/// If there is no such pass.
 pub fn pass(name: &str) -> Result<Pass, Error> {
     let known = || passes().iter().map(|pass| pass.name.to_string()).collect();
     let unknown = || ArgumentError::Unknown { kind: "pass", name: name.to_string(), known: known() };
-    Ok(passes().iter().find(|pass| pass.name == name).copied().ok_or_else(unknown)?)
+    Ok(passes()
+        .iter()
+        .find(|pass| pass.name == name || pass.former_name() == Some(name))
+        .copied()
+        .ok_or_else(unknown)?)
 }
 
 /// Runs the default passes.
@@ -104,9 +127,26 @@ pub fn pass(name: &str) -> Result<Pass, Error> {
 /// None that the input graph can cause: the passes build only what they have checked.
 pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
     let simple = simplify::run(graph)?;
-    // A copy of a graph without regions would be all that the last pass makes of it.
+    // The last pass would only copy a graph without regions.
     if simple.ids().all(|id| simple.node(id).regions().is_empty()) {
         return Ok(simple);
     }
-    regions::run(&simple)
+    loops::run(&simple)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{pass, passes};
+
+    #[test]
+    fn passes_are_found_by_current_and_former_names() {
+        for known in passes() {
+            assert_eq!(pass(known.name).unwrap().name, known.name);
+        }
+        for (former, name) in [("share", "cse"), ("regions", "loops")] {
+            assert_eq!(pass(former).unwrap().name, name);
+        }
+        let error = pass("shares").unwrap_err().to_string();
+        assert!(error.contains("simplify, loops, cse, fma"), "{error}");
+    }
 }

@@ -8,20 +8,19 @@ use crate::error::Error;
 use crate::ir::{Guard, Node, NodeId, Operands, Provenance, Value, ValueMap, results_of};
 use crate::op::{Graph, Op};
 
-/// What takes the place of a node.
+/// What a pass replaces a node by.
 pub(super) enum Rewrite {
     /// The same operation on the mapped operands.
     Keep,
-    /// A value that exists already.
+    /// An existing value.
     Value(Value),
-    /// All results of a node that exists already.
+    /// All results of an existing node.
     Node(NodeId),
-    /// A value that exists already for each result; none for those that nothing uses.
+    /// An existing value for each result, or `None` for a result without uses.
     Values(Vec<Option<Value>>),
     /// Another operation with one result.
     Op(Op, Operands),
-    /// Nothing: the one that reads it will be replaced by something that does not. That one finds an operand of the node
-    /// in its place.
+    /// Nothing: its user will be rewritten not to read it. Until then, an operand of the node is mapped in its place.
     Absorbed,
 }
 
@@ -30,7 +29,7 @@ pub(super) struct Copy<'c> {
     /// The node in the old graph.
     pub id: NodeId,
     pub op: &'c Op,
-    /// As it stands in the old graph.
+    /// The node's data in the old graph.
     node: &'c Node<Op>,
     /// The operands in the new graph.
     pub operands: &'c Operands,
@@ -41,7 +40,7 @@ pub(super) struct Copy<'c> {
 }
 
 impl Copy<'_> {
-    /// Adds it as it is.
+    /// Adds it unchanged.
     pub fn add(&self, new: &mut Graph) -> Result<NodeId, Error> {
         // A pass keeps the types of values, but may change the signatures of regions.
         if self.regions.is_empty() {
@@ -51,21 +50,21 @@ impl Copy<'_> {
     }
 }
 
-/// What one run of a pass knows of all graphs, regions in regions included.
+/// State of one run of a pass, common to the graph and all nested regions.
 #[derive(Default)]
 pub(super) struct Run {
-    /// The regions that have been rebuilt, and as what: one that stands in several places stays one, however they are
-    /// nested. Originals are kept, so that no other graph takes the address by which one is known.
+    /// The regions rebuilt so far, with their replacements, so that a region with several uses stays one region at any
+    /// nesting depth. The original is kept alive, because its address is the key.
     rebuilt: RefCell<HashMap<*const Graph, [Arc<Graph>; 2]>>,
-    /// The bytes of constants that have been computed.
+    /// The total size in bytes of the constants folded so far.
     folded: Cell<usize>,
 }
 
-/// The bytes of all constants that one run of a pass computes; further ones are left to the program.
+/// The most bytes of constants that one run of a pass folds; the rest is computed at run time.
 const MAX_FOLDED_BYTES: usize = 16 << 20;
 
 impl Run {
-    /// Whether a constant of so many bytes may be computed; it counts from now on.
+    /// Whether a constant of this many bytes may be folded; if so, it is added to the total.
     pub fn folds(&self, bytes: usize) -> bool {
         let folded = self.folded.get().saturating_add(bytes);
         let fits = folded <= MAX_FOLDED_BYTES;
@@ -89,8 +88,8 @@ impl Run {
     }
 }
 
-/// Copies the nodes that outputs and guards need into a new graph, letting `rewrite` replace each, after the pass has been
-/// applied to their regions.
+/// Copies the nodes that outputs and guards need into a new graph. The pass is first applied to the regions of a node;
+/// then `rewrite` decides what replaces the node.
 pub(super) fn rebuild(
     graph: &Graph,
     run: &Run,
@@ -137,9 +136,9 @@ pub(super) fn rebuild(
     Ok(new)
 }
 
-/// Carries over outputs and guards. A guard that repeats another, or that a constant decides, demands nothing new, but it
-/// stays: the position of a guard is what a miss is reported by, before and after any pass. It costs nothing, since the
-/// compiler leaves it out.
+/// Copies outputs and guards. A guard that repeats another, or whose value is a constant, checks nothing new, but it is
+/// kept: a miss is reported by the guard's position, which must be the same before and after a pass. It costs nothing,
+/// since the compiler omits it.
 fn finish(graph: &Graph, map: &ValueMap, new: &mut Graph) -> Result<(), Error> {
     for guard in graph.guards() {
         let value = map.get(guard.value).expect("bug: a guard's value was dropped");

@@ -1,29 +1,30 @@
-//! Local rewriting and sharing. Every identity here holds for all operands to the bit, all NaNs alike: `x + (-0)`, but not
-//! `x + 0`, which is +0 for x = -0; `x · 1`, but not `x · 0`, which is NaN for x = inf.
+//! Local rewriting and common-subexpression elimination. Every identity here is exact to the bit for all operands, with
+//! all NaNs equal: `x + (-0)`, but not `x + 0`, which is +0 for x = -0; `x · 1`, but not `x · 0`, which is NaN for x =
+//! inf.
 
 use smallvec::{SmallVec, smallvec};
 
+use super::cse::{Builder, Known};
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
-use super::share::{Builder, Known};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
 use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
-/// Results up to this size are computed at compile time, where all operands are constants, as long as all of them together
-/// are no more than a run may compute.
+/// Results of up to this many elements are folded if all operands are constants and the run's total allows it
+/// ([`Run::folds`]).
 const MAX_FOLDED: usize = 4096;
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     run_in(graph, &Run::default())
 }
 
-/// Simplifies a graph as a part of a run.
+/// Simplifies a graph with the state of an enclosing run.
 pub(super) fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let mut known = Known::new(graph.n_nodes());
     let pass = |region: &Graph| run_in(region, run);
     let simple = rebuild(graph, run, pass, |new, copy| rewrite(&mut known.builder(new, copy.provenance), copy, run))?;
-    // Operands that an identity passes by were added before.
+    // An identity may leave operands without uses.
     Ok(simple.without_unneeded())
 }
 
@@ -47,14 +48,14 @@ fn rewrite(new: &mut Builder<'_>, copy: &Copy<'_>, run: &Run) -> Result<Rewrite,
     Ok(Rewrite::Node(new.copy(copy)?))
 }
 
-/// For each operand the number that stands everywhere in it, if it is known.
+/// For each operand, the number that all its elements equal, if that is known.
 type Numbers = SmallVec<[Option<Scalar>; 3]>;
 
-/// An operand that is itself the result.
+/// The operand that equals the result, if there is one.
 fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<Value> {
     let is = |slot: usize, number: f64| is_number(numbers[slot], number);
     let unchanged = |holds: bool, slot: usize| holds.then(|| x[slot]);
-    // Adding -0 changes nothing, subtracting +0 neither; integers have only one zero.
+    // `x + (-0)` and `x - (+0)` are x; integers have only one zero.
     let integer = || graph.ty(x[0]).dtype == DType::I64;
     match op {
         Op::Alias(_) => Some(x[0]),
@@ -88,7 +89,7 @@ fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<V
     }
 }
 
-/// The result as a constant, if all operands are constants. Repetitions of a constant stay views of it.
+/// The result as a constant, if all operands are constants. A broadcast constant stays a view.
 fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Option<Value>, Error> {
     let all_constant = x.iter().all(|&x| constant(new.graph, x).is_some());
     if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_)) {
@@ -98,7 +99,7 @@ fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Optio
     let types: Vec<_> = x.iter().map(|&x| new.graph.ty(x).clone()).collect();
     let Ok(results) = op.infer(&types, &[]) else { return Ok(None) };
     let [ty] = &results[..] else { return Ok(None) };
-    // A number takes less than the node that computes it.
+    // A number takes less memory than a node, so only larger results count.
     if ty.size() > MAX_FOLDED || ty.size() > 1 && !run.folds(ty.size() * ty.dtype.size()) {
         return Ok(None);
     }
@@ -121,12 +122,12 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
-        // Strong zeros make no difference where the operand that annihilates is another number.
+        // A strong product equals a plain one if the operand whose zeros are strong is a number other than 0.
         Op::StrongMul(strong) if has_no_zero(strong.zeros, numbers) => Some((Mul.into(), x.clone())),
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => {
-            // The sign of a number costs nothing.
+            // Negating a constant costs nothing.
             let number = |slot: usize| numbers[slot].and_then(negative).map(|number| (number, x[slot]));
             let operands = match [negated(new, 0), negated(new, 1)] {
                 [Some(a), Some(b)] => Some(smallvec![a, b]),
@@ -166,13 +167,13 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
     })
 }
 
-/// Whether whatever annihilates is known, and is not 0.
+/// Whether each operand whose zeros are strong is a known number other than 0.
 fn has_no_zero(zeros: Strong, numbers: &Numbers) -> bool {
     let is_zero = |x: Scalar| is_number(Some(x), 0.0) || is_number(Some(x), -0.0);
     (0..2).all(|slot| !zeros.holds(slot) || numbers[slot].is_some_and(|x| !is_zero(x)))
 }
 
-/// The negative of a float. Integers have no sign of their own.
+/// The negative of a float; `None` for integers and booleans.
 pub(super) fn negative(number: Scalar) -> Option<Scalar> {
     match number {
         Scalar::F64(x) => Some(Scalar::F64(-x)),
@@ -195,11 +196,10 @@ fn is_power_of_two(y: f64, bits: u32) -> bool {
     y.is_normal() && (1.0 / y).is_normal() && y.to_bits() & ((1 << bits) - 1) == 0
 }
 
-/// Computes an elementwise operation before its operands are repeated rather than after: `exp(broadcast(x))` is
-/// `broadcast(exp(x))`.
+/// Moves an elementwise operation before a broadcast: `exp(broadcast(x))` becomes `broadcast(exp(x))`.
 fn lift(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> Result<Option<Value>, Error> {
     let elementwise = || matches!(op.derivative(), Derivative::Elementwise(_));
-    // Nothing is repeated in a scalar, and operands of elementwise operations are of one shape.
+    // A scalar is not a broadcast; the operands of an elementwise operation have the same shape.
     if x.is_empty() || new.graph.ty(x[0]).rank() == 0 || !elementwise() {
         return Ok(None);
     }
@@ -212,8 +212,8 @@ fn lift(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> Resu
         operands.push(match small {
             Some(value) => value,
             None => {
-                // Repeated only as far as the operand of `broadcast` reaches.
-                let number = number.expect("bug: neither a repetition nor a number everywhere");
+                // Broadcast to the shape of the operand of `broadcast` only.
+                let number = number.expect("bug: neither a broadcast nor a uniform operand");
                 new.spread(number, broadcast.axes.iter().map(|&axis| broadcast.shape[axis]).collect())?
             }
         });
@@ -222,7 +222,7 @@ fn lift(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> Resu
     new.add(broadcast.into(), &[lifted]).map(Some)
 }
 
-/// An elementwise operation on numbers that are the same everywhere gives a number that is the same everywhere.
+/// Folds an elementwise operation on uniform operands, whose result is uniform.
 fn number_everywhere(
     new: &mut Builder<'_>,
     op: &Op,
@@ -237,8 +237,8 @@ fn number_everywhere(
     new.everywhere(number, x[0]).map(Some)
 }
 
-/// If every operand is the same repetition of something, or one number everywhere: that repetition, and what is
-/// repeated. At least one operand is a repetition of more than a number.
+/// If every operand is uniform or the result of the same broadcast: that broadcast and its operands, `None` for uniform
+/// ones. At least one operand is a broadcast that is not uniform.
 fn liftable(graph: &Graph, x: &Operands, numbers: &Numbers) -> Option<(BroadcastInDim, SmallVec<[Option<Value>; 3]>)> {
     let mut common: Option<BroadcastInDim> = None;
     let mut small = SmallVec::new();
@@ -260,10 +260,10 @@ fn liftable(graph: &Graph, x: &Operands, numbers: &Numbers) -> Option<(Broadcast
     Some((common?, small))
 }
 
-/// The operation and operands behind a value with one result.
+/// The operation that computes a value, and its operands, if it is one of the four that the rewrites look for.
 fn made_by(graph: &Graph, x: Value) -> Option<(Op, Operands)> {
     let op = graph.node(x.node).op()?;
-    // Only these are looked for, so that others are not copied.
+    // Others are not cloned.
     let sought = matches!(op, Op::Neg(_) | Op::Reshape(_) | Op::Transpose(_) | Op::BroadcastInDim(_));
     sought.then(|| (op.clone(), graph.operands(x.node)))
 }
@@ -272,7 +272,7 @@ fn constant(graph: &Graph, x: Value) -> Option<&Array> {
     graph.node(x.node).op()?.constant()
 }
 
-/// The number that stands everywhere in a value: a constant of one element, or a repetition of one.
+/// The number that all elements of a value equal, if it is a constant of one element, broadcast or reshaped.
 pub(super) fn number(graph: &Graph, x: Value) -> Option<Scalar> {
     let mut node: NodeId = x.node;
     loop {
@@ -284,7 +284,7 @@ pub(super) fn number(graph: &Graph, x: Value) -> Option<Scalar> {
     }
 }
 
-/// Whether a number is that one, to the bit.
+/// Whether a number equals `wanted` bit for bit.
 fn is_number(number: Option<Scalar>, wanted: f64) -> bool {
     number.is_some_and(|x| x.bits() == Scalar::F64(wanted).convert(x.dtype()).bits())
 }
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn elementwise_work_is_done_before_repetition() {
+    fn elementwise_operations_move_before_broadcasts() {
         let listing = optimized(|x| (x.broadcast_to(&[4, 3]) * 2.0).exp());
         assert!(listing.contains("exp %2; %4: f64[4,3] = broadcast_in_dim %3"), "{listing}");
     }

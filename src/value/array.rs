@@ -6,7 +6,7 @@ use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 use super::{DType, Shape, Type};
 use crate::error::MemoryError;
 
-/// One element of some dtype.
+/// One element of any dtype.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
     /// A binary64 number.
@@ -60,7 +60,7 @@ impl Scalar {
         }
     }
 
-    /// The bits, all NaNs alike: IEEE 754 leaves their payload and sign open, and so do we.
+    /// The bits, with all NaNs equal: IEEE 754 leaves their payload and sign unspecified, and so does this crate.
     pub fn bits(self) -> u64 {
         match self {
             Scalar::F64(x) => if x.is_nan() { f64::NAN } else { x }.to_bits(),
@@ -94,19 +94,19 @@ mod sealed {
 pub trait Element:
     Copy + fmt::Debug + Default + PartialEq + PartialOrd + Send + Sync + sealed::Sealed + 'static
 {
-    /// The dtype that this type is.
+    /// The dtype of this type.
     const DTYPE: DType;
     /// This element as a [`Scalar`].
     fn scalar(self) -> Scalar;
-    /// The element in a scalar of this dtype.
+    /// The element of a scalar, if it is of this dtype.
     fn from_scalar(scalar: Scalar) -> Option<Self>;
-    /// Wraps an array whose elements lie in row-major order.
+    /// Wraps an array whose elements are in row-major order.
     fn wrap(array: ArcArray<Self, IxDyn>) -> Array;
     /// The inverse of [`Element::wrap`], if the array is of this dtype.
     fn unwrap(array: Array) -> Option<ArcArray<Self, IxDyn>>;
     /// Wraps a view.
     fn wrap_view(view: ArrayViewD<'_, Self>) -> ArrayRef<'_>;
-    /// Wraps a view that is to be written.
+    /// Wraps a mutable view.
     fn wrap_view_mut(view: ArrayViewMutD<'_, Self>) -> ArrayMut<'_>;
     /// The elements in row-major order, if the array is of this dtype.
     fn slice(array: &Array) -> Option<&[Self]>;
@@ -129,7 +129,7 @@ pub enum Array {
     Bool(ArcArray<bool, IxDyn>),
 }
 
-/// A borrowed view of an array, of any strides.
+/// A borrowed view of an array, with any strides.
 #[derive(Clone, Debug)]
 pub enum ArrayRef<'a> {
     /// Elements of `f64`.
@@ -142,7 +142,7 @@ pub enum ArrayRef<'a> {
     Bool(ArrayViewD<'a, bool>),
 }
 
-/// A view of an array that is to be written, in row-major order.
+/// A mutable view of an array, in row-major order.
 #[derive(Debug)]
 pub enum ArrayMut<'a> {
     /// Elements of `f64`.
@@ -212,7 +212,7 @@ macro_rules! element {
 }
 element!(f64 => F64, f32 => F32, i64 => I64, bool => Bool);
 
-/// Runs the body with `$t` standing for the Rust type of a dtype.
+/// Runs the body with `$t` as the Rust type of a dtype.
 macro_rules! with_element {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
@@ -249,7 +249,8 @@ macro_rules! each_variant {
 }
 
 impl Array {
-    /// An array of that shape with these elements in row-major order; `None` where their number is another.
+    /// An array of this shape with these elements in row-major order; `None` if their number differs from the shape's
+    /// size.
     pub fn from_elements<T: Element>(shape: impl Into<Shape>, elements: Vec<T>) -> Option<Array> {
         let shape = shape.into();
         if shape.checked_size()? != elements.len() {
@@ -273,10 +274,10 @@ impl Array {
         }
     }
 
-    /// An array whose elements are all the same, converted to the dtype of `ty`.
+    /// An array with all elements equal to `x`, converted to the dtype of `ty`.
     ///
     /// # Panics
-    /// If the array cannot be addressed: [`Type::checked_bytes`] is `None`. That `ty` says `stack` does not matter.
+    /// If the array cannot be addressed: [`Type::checked_bytes`] is `None`. Whether `ty` is a stack does not matter.
     pub fn full(ty: &Type, x: Scalar) -> Array {
         with_element!(ty.dtype, T => {
             let x = T::from_scalar(x.convert(ty.dtype)).expect("bug: convert gave another dtype");
@@ -292,7 +293,7 @@ impl Array {
         Array::full(ty, Scalar::I64(0))
     }
 
-    /// An array of zeros, as [`Array::zeros`] gives it, whose size may be more than the system has memory for.
+    /// An array of zeros like [`Array::zeros`], with an error instead of an abort if memory is insufficient.
     ///
     /// ```
     /// use retrograd::value::{Array, DType, Type};
@@ -303,7 +304,7 @@ impl Array {
     /// ```
     ///
     /// # Errors
-    /// If the system gives no memory, or the size is more than can be addressed.
+    /// If the system has not enough memory, or the size cannot be addressed.
     pub fn try_zeros(ty: &Type) -> Result<Array, MemoryError> {
         let array = with_element!(ty.dtype, T => ty.shape.checked_size().and_then(|n| {
             let mut elements: Vec<T> = Vec::new();
@@ -317,8 +318,8 @@ impl Array {
     /// Collects scalars of one dtype into an array, in row-major order.
     ///
     /// # Panics
-    /// If a scalar is not of the dtype of `ty`, or there are more or fewer than `ty` has elements;
-    /// [`Array::from_elements`] tells of the latter.
+    /// If a scalar is not of the dtype of `ty`, or their number differs from the size of `ty`, for which
+    /// [`Array::from_elements`] returns `None`.
     pub fn collect(ty: &Type, elements: impl Iterator<Item = Scalar>) -> Array {
         with_element!(ty.dtype, T => {
             let elements = elements.map(|x| T::from_scalar(x).expect("bug: elements of two dtypes")).collect::<Vec<T>>();
@@ -326,13 +327,13 @@ impl Array {
         })
     }
 
-    /// The array with its elements brought into row-major order.
+    /// Converts an array; its elements are copied if they are not in row-major order.
     pub fn from_ndarray<T: Element>(array: ArrayD<T>) -> Array {
         T::wrap(array.as_standard_layout().into_owned().into_shared())
     }
 
-    /// The array with its elements in row-major order without gaps, as all functions of this crate give them. An array
-    /// that was wrapped by hand may have others; its elements are copied.
+    /// The array with its elements in row-major order without gaps, as all functions of this crate return them. If an
+    /// array wrapped by hand has another order, its elements are copied.
     pub fn into_row_major(self) -> Array {
         if self.is_row_major() {
             return self;
@@ -340,7 +341,7 @@ impl Array {
         each_variant!(Array, self, a => Array::from_ndarray(a.into_owned()))
     }
 
-    /// Whether the elements lie in row-major order without gaps.
+    /// Whether the elements are in row-major order without gaps.
     pub fn is_row_major(&self) -> bool {
         each_variant!(Array, self, a => a.is_standard_layout())
     }
@@ -370,12 +371,12 @@ impl Array {
         each_variant!(Array, self, a => a.len())
     }
 
-    /// The elements in row-major order; `None` where the dtype is another, or they do not lie in that order.
+    /// The elements in row-major order; `None` if the dtype is not that of `T`, or the elements are not in that order.
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         T::slice(self)
     }
 
-    /// The element at that row-major position.
+    /// The element at this row-major position.
     pub fn get(&self, position: usize) -> Option<Scalar> {
         each_variant!(Array, self, a => match a.as_slice() {
             Some(elements) => elements.get(position).map(|x| x.scalar()),
@@ -388,7 +389,7 @@ impl Array {
         (0..self.size()).map(|position| self.get(position).expect("bug: position beyond the size"))
     }
 
-    /// The elements under another shape of the same size; `None` where the size is another.
+    /// The array with another shape of the same size; `None` if the sizes differ.
     pub fn reshape(&self, shape: &Shape) -> Option<Array> {
         if shape.checked_size()? != self.size() {
             return None;
@@ -401,8 +402,8 @@ impl Array {
         })
     }
 
-    /// The array with another dtype, if it holds every element as it is: a narrower float in a wider one, integers as
-    /// floats where none has to be rounded. Truth values are no numbers.
+    /// The array converted to another dtype, if every element is represented exactly: a narrower float in a wider one,
+    /// or integers as floats if none has to be rounded. `bool` is not converted.
     ///
     /// ```
     /// use retrograd::value::{Array, DType};
@@ -438,7 +439,7 @@ impl Array {
         }
     }
 
-    /// A view of the whole, to be written; elements that are shared are copied first.
+    /// A mutable view of the whole; shared elements are copied first.
     pub fn view_mut(&mut self) -> ArrayMut<'_> {
         match self {
             Array::F64(a) => ArrayMut::F64(a.view_mut()),
@@ -453,12 +454,12 @@ impl Array {
         each_variant!(Array, self, a => a.as_ptr().cast())
     }
 
-    /// The address of the first element, for writing; elements that are shared are copied first.
+    /// The mutable address of the first element; shared elements are copied first.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         each_variant!(Array, self, a => a.as_mut_ptr().cast())
     }
 
-    /// Whether both are of one type and hold the same bits, all NaNs alike.
+    /// Whether both have the same type and the same bits, with all NaNs equal.
     pub fn same_bits(&self, other: &Array) -> bool {
         self.dtype() == other.dtype()
             && self.shape() == other.shape()
@@ -466,7 +467,7 @@ impl Array {
     }
 }
 
-/// Equality of bits, all NaNs alike, so that arrays can be attributes of operations.
+/// Equality of bits, with all NaNs equal, so that arrays can be attributes of operations.
 impl PartialEq for Array {
     fn eq(&self, other: &Array) -> bool {
         self.same_bits(other)
@@ -510,7 +511,7 @@ impl ArrayRef<'_> {
         Type::new(self.dtype(), self.shape())
     }
 
-    /// Whether the elements lie in row-major order without gaps.
+    /// Whether the elements are in row-major order without gaps.
     pub fn is_row_major(&self) -> bool {
         each_variant!(ArrayRef, self, a => a.is_standard_layout())
     }
@@ -529,7 +530,7 @@ impl ArrayRef<'_> {
         }
     }
 
-    /// The same view for a shorter time.
+    /// The same view with a shorter lifetime.
     pub fn reborrow(&self) -> ArrayRef<'_> {
         match self {
             ArrayRef::F64(a) => ArrayRef::F64(a.view()),
@@ -575,7 +576,7 @@ impl<'a> ArrayMut<'a> {
         }
     }
 
-    /// The type of what is written here.
+    /// The type of the elements and their shape.
     pub(crate) fn ty(&self) -> Type {
         Type::new(self.dtype(), each_variant!(ArrayMut, self, a => a.shape()))
     }
@@ -598,9 +599,8 @@ impl<'a> ArrayMut<'a> {
     }
 }
 
-/// Whether an array has that shape and lies in row-major order without gaps. This is on the path of every call, so the
-/// strides are compared as they come, without any list of what they should be, and those of scalars and vectors without a
-/// loop.
+/// Whether an array has the expected shape, in row-major order without gaps. Every call runs this, so strides are
+/// checked directly, without a list of the expected ones, and those of scalars and vectors without a loop.
 #[inline]
 fn is_dense(shape: &[usize], strides: &[isize], expected: &[usize]) -> bool {
     match (shape, strides, expected) {
@@ -620,7 +620,7 @@ fn is_dense_beyond_vectors(shape: &[usize], strides: &[isize], expected: &[usize
         if extent == 0 {
             return true;
         }
-        // One element has no neighbor, whatever its stride says.
+        // The stride of an axis of extent 1 is irrelevant.
         dense &= extent == 1 || stride == distance;
         distance *= extent as isize;
     }
@@ -636,8 +636,8 @@ mod tests {
         let dense = |shape: &[usize], strides: &[isize]| is_dense(shape, strides, shape);
         assert!(dense(&[], &[]) && dense(&[3], &[1]) && dense(&[2, 3], &[3, 1]));
         assert!(!dense(&[3], &[2]) && !dense(&[3], &[-1]) && !dense(&[2, 3], &[1, 2]) && !dense(&[2, 3], &[4, 1]));
-        assert!(dense(&[1, 3], &[7, 1]) && dense(&[2, 1], &[1, 9]), "the stride of one element means nothing");
-        assert!(dense(&[0], &[5]) && dense(&[2, 0], &[0, 1]), "what is empty has no gaps");
+        assert!(dense(&[1, 3], &[7, 1]) && dense(&[2, 1], &[1, 9]), "the stride of an axis of extent 1 is irrelevant");
+        assert!(dense(&[0], &[5]) && dense(&[2, 0], &[0, 1]), "an empty array has no gaps");
         assert!(!is_dense(&[3], &[1], &[4]) && !is_dense(&[3], &[1], &[3, 1]) && !is_dense(&[2, 3], &[3, 1], &[3, 2]));
     }
 
@@ -648,7 +648,7 @@ mod tests {
         assert_ne!(Array::scalar(1.0f32), Array::scalar(1.0f64));
     }
 
-    /// The variants are public, so elements may lie in any order.
+    /// The variants are public, so elements may be in any order.
     #[test]
     fn arrays_that_were_wrapped_by_hand_are_read_by_their_indices() {
         let transposed = ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].reversed_axes().into_dyn().into_shared();

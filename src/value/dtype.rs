@@ -30,7 +30,7 @@ impl DType {
         }
     }
 
-    /// The dtype of that name.
+    /// The dtype with this name.
     pub fn from_name(name: &str) -> Option<DType> {
         DType::ALL.into_iter().find(|dtype| dtype.name() == name)
     }

@@ -1,10 +1,10 @@
 //! Numbers as JSON, the same in files and on the command line.
 //!
 //! - A scalar is a number, an array a list of lists, outermost axis first.
-//! - A float is the shortest decimal that reads back to the same bits of its dtype; the negative zero keeps its sign,
-//!   and `"nan"`, `"inf"`, `"-inf"` are strings. Integers are read as floats, too.
+//! - A float is the shortest decimal that reads back to the same bits of its dtype; negative zero keeps its sign, and
+//!   `"nan"`, `"inf"`, `"-inf"` are strings. Integers are read as floats, too.
 //! - An integer beyond ±2⁵³ is a string, since many readers of JSON would round it.
-//! - A truth value is `true` or `false`.
+//! - A `bool` is `true` or `false`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -15,11 +15,11 @@ use smallvec::SmallVec;
 
 use super::{Array, DType, Scalar, Type};
 
-/// The largest integer up to which every integer is a float of 64 bits.
+/// The largest integer up to which every integer is an exact `f64`.
 const MAX_EXACT: u64 = 1 << 53;
 
-/// A JSON value that borrows from its text and keeps what maps lose: the order of keys, and keys given twice. It takes
-/// 24 bytes, and no list or object is larger than it has to be, since files of millions of nodes are read.
+/// A JSON value that borrows from its text and keeps the order of keys and duplicate keys. It takes 24 bytes, and lists
+/// and objects have no spare capacity, since files with millions of nodes are read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json<'a> {
     /// `null`
@@ -32,18 +32,18 @@ pub enum Json<'a> {
     Text(Cow<'a, str>),
     /// A list.
     List(Box<[Json<'a>]>),
-    /// An object, its keys as they stand.
+    /// An object, with its keys in the order of the text.
     Object(Box<[(Cow<'a, str>, Json<'a>)]>),
 }
 
 /// Why a text is not JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// The line, from 1 on.
+    /// The line, counted from 1.
     pub line: usize,
-    /// The column, from 1 on; 0 at a line's beginning.
+    /// The column, counted from 1; 0 before the first character of a line.
     pub column: usize,
-    /// What was met.
+    /// What is wrong there.
     pub message: String,
 }
 
@@ -56,9 +56,9 @@ impl fmt::Display for SyntaxError {
 /// Why a JSON value is not an array of some type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The indices of the first element that does not fit: `[2][0]`; empty for the whole.
+    /// The indices of the first element that does not fit: `[2][0]`; empty for the whole value.
     pub place: String,
-    /// What is needed there, and what was found instead.
+    /// What is required there, and what was found instead.
     pub requirement: String,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Json<'a> {
         if let Json::Object(fields) = self { Some(fields) } else { None }
     }
 
-    /// What this is, for messages: a short value itself, else its kind.
+    /// A description for messages: a short value itself, otherwise its kind.
     pub fn describe(&self) -> String {
         match self {
             Json::Null => "null".into(),
@@ -112,7 +112,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The same as serde_json holds it; of keys given twice, the last counts.
+    /// This value as a `serde_json::Value`; of duplicate keys, the last one wins.
     pub fn to_value(&self) -> serde_json::Value {
         match self {
             Json::Null => serde_json::Value::Null,
@@ -169,7 +169,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
-        // Most lists and objects are short: growing on the stack, they are allocated once.
+        // Most lists and objects are short: they grow on the stack and are allocated once.
         let mut elements = SmallVec::<[Json<'de>; 4]>::new();
         while let Some(element) = list.next_element()? {
             elements.push(element);
@@ -187,7 +187,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// The elements in a slice of their own, from an allocation that was never larger.
+/// The elements in a boxed slice, allocated with its exact size.
 fn exact<A: smallvec::Array>(elements: SmallVec<A>) -> Box<[A::Item]> {
     let mut slice = Vec::with_capacity(elements.len());
     slice.extend(elements);
@@ -202,7 +202,7 @@ impl Array {
         text
     }
 
-    /// Reads an array of that type; see the [rules](crate::value::json).
+    /// Reads an array of type `ty`; see the [rules](crate::value::json).
     ///
     /// ```
     /// use retrograd::value::{Array, DType, Type, json::Json};
@@ -215,9 +215,9 @@ impl Array {
     /// ```
     ///
     /// # Errors
-    /// The first place that does not fit.
+    /// The first position that does not fit.
     pub fn from_json(json: &Json<'_>, ty: &Type) -> Result<Array, Misfit> {
-        // Elements are collected as they come: the type alone must not make this allocate.
+        // Elements are collected as they are read: the type alone must not cause an allocation.
         let mut elements = Vec::new();
         let mut place = Vec::new();
         read_lists(json, ty, &mut place, &mut elements).map_err(|requirement| Misfit {
@@ -263,8 +263,8 @@ fn write_scalar(x: Scalar, text: &mut String) {
     }
 }
 
-/// Whether the shortest decimal reads back to the same bits. Files are read by way of `f64`, and for `f32` that could
-/// round twice.
+/// Whether the shortest decimal reads back to the same bits. Files are read via `f64`, which could round an `f32`
+/// twice.
 fn survives(x: Scalar) -> bool {
     match x {
         Scalar::F32(x) => format!("{x:?}").parse::<f64>().is_ok_and(|wide| (wide as f32).to_bits() == x.to_bits()),
@@ -272,7 +272,7 @@ fn survives(x: Scalar) -> bool {
     }
 }
 
-/// Appends the elements in row-major order. After an error `place` holds the indices of where it stands.
+/// Appends the elements in row-major order. After an error, `place` has the indices of its position.
 fn read_lists(json: &Json<'_>, ty: &Type, place: &mut Vec<usize>, elements: &mut Vec<Scalar>) -> Result<(), String> {
     let axis = place.len();
     let Some(&extent) = ty.shape.get(axis) else {
@@ -315,7 +315,7 @@ fn read_scalar(json: &Json<'_>, dtype: DType) -> Result<Scalar, String> {
     })
 }
 
-/// Whether a finite number has not become infinite.
+/// Whether a finite number stays finite in the narrower type.
 fn fits(&(wide, narrow): &(f64, f32)) -> bool {
     narrow.is_finite() || !wide.is_finite()
 }
@@ -341,7 +341,7 @@ fn read_integer(json: &Json<'_>) -> Option<i64> {
     }
 }
 
-/// Appends a JSON value on one line, with a space after each comma and colon, and floats as everywhere.
+/// Appends a JSON value on one line, with a space after each comma and colon, and floats by the rules of this module.
 pub(crate) fn write_value(value: &serde_json::Value, text: &mut String) {
     match value {
         serde_json::Value::Null => text.push_str("null"),
@@ -372,7 +372,7 @@ pub(crate) fn write_value(value: &serde_json::Value, text: &mut String) {
     }
 }
 
-/// Appends a string with its quotes and escapes. What is beyond ASCII stands as it is.
+/// Appends a string with its quotes and escapes. Non-ASCII characters are not escaped.
 pub fn write_text(x: &str, text: &mut String) {
     text.push('"');
     for c in x.chars() {
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn syntax_errors_tell_their_place() {
+    fn syntax_errors_have_a_position() {
         let error = Json::parse("{\"a\": [1,\n 2").unwrap_err();
         assert_eq!(error.to_string(), "line 2 column 2: the text ends too soon: EOF while parsing a list");
         let deep = "[".repeat(100_000);

@@ -3,24 +3,24 @@ use std::fmt;
 /// Why the bytes of a file are not the numbers that they should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The member, line or column: `w.npy`, `line 3, column "x"`; empty for the whole.
+    /// The member, line or column: `w.npy`, `line 3, column "x"`; empty for the whole file.
     pub place: String,
-    /// What is needed there, and what was found instead.
+    /// What is required there, and what was found instead.
     pub requirement: String,
 }
 
 impl Malformed {
-    /// The whole is not as required.
+    /// An error of the whole file.
     pub fn whole(requirement: impl Into<String>) -> Malformed {
         Malformed { place: String::new(), requirement: requirement.into() }
     }
 
-    /// A place is not as required.
+    /// An error at a position.
     pub fn at(place: impl Into<String>, requirement: impl Into<String>) -> Malformed {
         Malformed { place: place.into(), requirement: requirement.into() }
     }
 
-    /// The same, seen from the file that holds the whole as a member.
+    /// The same error, with its position in the archive of which the file is a member.
     #[cfg(feature = "npz")]
     pub(super) fn within(self, member: &str) -> Malformed {
         let place = if self.place.is_empty() { member.to_string() } else { format!("{member}: {}", self.place) };

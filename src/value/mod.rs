@@ -1,5 +1,5 @@
-//! What numbers are: element types, shapes, host arrays, and trees of arrays; and the formats in which they stand in
-//! files: [JSON](json), [`.npy`](npy) and, with the feature `npz`, `.npz`.
+//! Values: element types, shapes, host arrays, and trees of arrays, and their file formats: [JSON](json), [`.npy`](npy)
+//! and, with the feature `npz`, `.npz`.
 //!
 //! ```
 //! use retrograd::value::{Array, DType, Type};

@@ -1,8 +1,9 @@
-//! The `.npy` format of NumPy: one array, its dtype and shape in a header of text.
+//! The `.npy` format of NumPy: one array, with its dtype and shape in a text header.
 //!
 //! - Floats of 16, 32 and 64 bits, integers and `bool` are read, in either byte order, and in the order of C or of
-//!   Fortran. They become the smallest dtype of ours that holds each of their values: `f32`, `f64`, `i64`, `bool`.
-//! - What is written is what `numpy.save` writes, byte for byte.
+//!   Fortran. They become the smallest dtype of this crate that represents all values of theirs: `f32`, `f64`, `i64`,
+//!   `bool`.
+//! - The bytes written are those of `numpy.save`.
 //!
 //! ```
 //! use retrograd::value::{Array, npy};
@@ -23,13 +24,13 @@ use super::{Array, DType, Element, Malformed, Shape, Type};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// What the whole header is a multiple of, so that the data can be mapped into memory.
+/// The length of the header is a multiple of this, so that the data can be mapped into memory.
 const ALIGNMENT: usize = 64;
 
-/// NumPy leaves room in the header for the first extent to grow to as many digits as 64 bits take.
+/// NumPy leaves space in the header for the first extent to grow to the digits of a 64-bit integer.
 const GROWTH_DIGITS: usize = 21;
 
-/// The most bytes of a header that is read by itself: an array of thousands of axes has less.
+/// The most bytes of a header; an array with thousands of axes has a shorter one.
 #[cfg(feature = "npz")]
 const MAX_HEADER: u64 = 1 << 20;
 
@@ -41,8 +42,8 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 /// Reads the bytes of a `.npy` file.
 ///
 /// # Errors
-/// If the bytes are not such a file, are fewer or more than its header says, or the dtype is one that no dtype of ours
-/// holds. Nothing is allocated before the sizes have been compared.
+/// If the bytes are not such a file, are fewer or more than its header specifies, or no dtype of this crate represents
+/// the file's. Sizes are checked before anything is allocated.
 pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
     let (text, data) = split(bytes)?;
     Announced::parse(text)?.decode(data)
@@ -58,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
 /// ```
 ///
 /// # Errors
-/// If the bytes are not such a file, or are fewer or more than its header says.
+/// If the bytes are not such a file, or are fewer or more than its header specifies.
 pub fn read_type(bytes: &[u8]) -> Result<Type, Malformed> {
     let (text, data) = split(bytes)?;
     let announced = Announced::parse(text)?;
@@ -66,7 +67,7 @@ pub fn read_type(bytes: &[u8]) -> Result<Type, Malformed> {
     Ok(announced.ty)
 }
 
-/// What a header announces.
+/// The contents of a header.
 pub(super) struct Announced {
     header: Header,
     kind: Kind,
@@ -115,16 +116,16 @@ impl Announced {
     }
 }
 
-/// What members of archives need: they are read piece by piece.
+/// Reading the members of archives piece by piece.
 #[cfg(feature = "npz")]
 impl Announced {
-    /// Reads a header from the beginning of a file, and nothing behind it. Gives the bytes that it takes, too.
+    /// Reads a header from the beginning of a file, and nothing after it. Also returns its length in bytes.
     pub fn read(file: &mut dyn Read) -> Result<(Announced, u64), Malformed> {
         let mut head = Vec::new();
         let mut more = |head: &mut Vec<u8>, n: u64| {
             Read::take(&mut *file, n).read_to_end(head).map_err(|error| cannot_be_unpacked(&error))
         };
-        // What comes before the text tells its length; the longer form has two bytes more.
+        // The prefix contains the length of the text; its longer form has two more bytes.
         more(&mut head, 10)?;
         if head.get(MAGIC.len()).is_some_and(|&major| major > 1) {
             more(&mut head, 2)?;
@@ -142,15 +143,15 @@ impl Announced {
         Ok((Announced::parse(text)?, head.len() as u64))
     }
 
-    /// The bytes of the data or of the array, whichever are more.
+    /// The larger of the sizes of the data and of the array, in bytes.
     pub fn max_bytes(&self) -> u64 {
         self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
     }
 
-    /// Reads the data behind the header, which are all that is left of the file.
+    /// Reads the data after the header, which must be the rest of the file.
     pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
         let mut data = Vec::new();
-        // One byte more, which tells a file that is too long.
+        // One more byte, to detect a file that is too long.
         data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
         let length = (self.n_bytes as u64).saturating_add(1);
         Read::take(file, length).read_to_end(&mut data).map_err(|error| cannot_be_unpacked(&error))?;
@@ -163,7 +164,7 @@ fn cannot_be_unpacked(error: &io::Error) -> Malformed {
     Malformed::whole(format!("cannot be unpacked: {error}"))
 }
 
-/// The length of a header's text, if what comes before it is there.
+/// The length of a header's text, if the prefix is complete.
 #[cfg(feature = "npz")]
 fn text_length(head: &[u8]) -> Option<u64> {
     let (version, length) = head.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
@@ -231,7 +232,7 @@ fn header(array: &Array) -> Vec<u8> {
     };
     let growth = extents.first().map_or(0, |first| GROWTH_DIGITS - first.len());
     let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}{:growth$}", "");
-    // Version 1 counts the header in 16 bits; an array of thousands of axes takes version 2.
+    // Version 1 has a 16-bit header length; an array with thousands of axes requires version 2.
     let narrow = MAGIC.len() + 2 + 2;
     let padding = |prefix: usize| ALIGNMENT - (prefix + text.len() + 1) % ALIGNMENT;
     let length = text.len() + padding(narrow) + 1;
@@ -253,7 +254,7 @@ fn header(array: &Array) -> Vec<u8> {
     bytes
 }
 
-/// What a dtype of NumPy is made of: `<f8`.
+/// The parts of a NumPy dtype such as `<f8`.
 struct Kind {
     letter: u8,
     bytes: usize,
@@ -275,7 +276,7 @@ impl Kind {
             b'b' => bytes == 1,
             _ => false,
         };
-        // `=` stands for the order of the machine that wrote, which nobody knows.
+        // `=` is the byte order of the writing machine, which is unknown.
         let big_endian = match order {
             b'<' => false,
             b'>' => true,
@@ -332,7 +333,7 @@ impl Kind {
     }
 }
 
-/// A float of 16 bits (IEEE 754 binary16), which is exact in 32.
+/// Converts a float of 16 bits (IEEE 754 binary16), which is exact in 32.
 fn half(bits: u16) -> f32 {
     let fraction = f32::from(bits & 0x3ff);
     let magnitude = match (bits >> 10) & 0x1f {
@@ -344,7 +345,7 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// What a header says: the literal of a dictionary in Python.
+/// The fields of a header, a literal of a Python dictionary.
 struct Header {
     descr: String,
     fortran_order: bool,
@@ -382,14 +383,14 @@ impl Header {
         })
     }
 
-    /// The array of these elements, brought into row-major order.
+    /// The array of these elements, in row-major order.
     fn array<T: Element>(&self, elements: Vec<T>) -> Array {
         let shape = IxDyn(&self.shape).set_f(self.fortran_order);
         Array::from_ndarray(ArrayD::from_shape_vec(shape, elements).expect("bug: the number of elements was compared"))
     }
 }
 
-/// The part of Python's literals that headers use.
+/// A parser for the subset of Python literals that headers use.
 struct Literal<'t> {
     rest: &'t str,
 }
@@ -419,7 +420,7 @@ impl<'t> Literal<'t> {
         Ok(text)
     }
 
-    /// A plain dtype; one of several fields is a list.
+    /// A plain dtype; a structured one, which is a list, is an error.
     fn dtype(&mut self) -> Result<&'t str, Malformed> {
         self.skip_space();
         if self.rest.starts_with('[') {
@@ -477,7 +478,7 @@ impl<'t> Literal<'t> {
 mod tests {
     use super::*;
 
-    /// A file of version 1 with that header and data.
+    /// A file of version 1 with this header and data.
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let length = u16::try_from(header.len()).unwrap().to_le_bytes();
         [MAGIC.as_slice(), &[1, 0], &length, header.as_bytes(), data].concat()
@@ -500,7 +501,7 @@ mod tests {
         assert_eq!(plain("<u8", &i64::MAX.to_le_bytes()), integers(&[i64::MAX]));
         let singles = |x: &[f32]| Ok(Array::from_elements([x.len()], x.to_vec()).unwrap());
         assert_eq!(plain(">f4", &0.1f32.to_be_bytes()), singles(&[0.1]));
-        // 1, the largest, the least, -0, inf and NaN of 16 bits.
+        // 1, the largest, the smallest positive, -0, -inf and NaN of 16 bits.
         let halves = [0x3c00u16, 0x7bff, 0x0001, 0x8000, 0xfc00, 0x7e00].map(u16::to_le_bytes).concat();
         let expected = [1.0, 65504.0, 2f32.powi(-24), -0.0, f32::NEG_INFINITY, f32::NAN];
         assert_eq!(plain("<f2", &halves), singles(&expected));
@@ -509,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_fortran_is_read() {
+    fn fortran_order_is_read() {
         let header = "{\"shape\": (2L, 3), 'fortran_order': True, 'descr': '|i1'}  \n";
         assert_eq!(read(&file(header, &[1, 4, 2, 5, 3, 6])).unwrap().to_json(), "[[1, 2, 3], [4, 5, 6]]");
         let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 3), }";
@@ -517,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_files_can_be_read() {
         let arrays = [
             Array::scalar(f64::NAN),
             Array::from_elements([2, 0, 3], Vec::<f32>::new()).unwrap(),
@@ -532,9 +533,9 @@ mod tests {
         }
     }
 
-    /// Every cut of a file is an error, and none allocates what only its header asks for.
+    /// Every truncated file is an error, without allocating what only its header announces.
     #[test]
-    fn cut_files_are_errors() {
+    fn truncated_files_are_errors() {
         let whole = write(&Array::from_elements([2], vec![1.0, 2.0]).unwrap());
         for length in 0..whole.len() {
             let error = read(&whole[..length]).unwrap_err().to_string();

@@ -24,12 +24,12 @@ pub fn is_npz(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-/// Reads the bytes of a `.npz` file: the arrays by name, in the order of the file. Sizes are compared before anything is
-/// unpacked: no more is read of a member than its header announces.
+/// Reads the bytes of a `.npz` file: the arrays by name, in the order of the file. Sizes are checked before anything is
+/// unpacked, and no more of a member is read than its header announces.
 ///
 /// # Errors
-/// If the bytes are no such file, a member is no array, two have one name, or all of them together take more than
-/// `max_bytes` when they are unpacked.
+/// If the bytes are not such a file, a member is not an array, two members have the same name, or all members together
+/// take more than `max_bytes` when unpacked.
 pub fn read(bytes: &[u8], max_bytes: u64) -> Result<Vec<(String, Array)>, Malformed> {
     let mut archive = Archive::open(bytes, max_bytes)?;
     let positions = 0..archive.names.len();
@@ -48,14 +48,14 @@ pub fn read(bytes: &[u8], max_bytes: u64) -> Result<Vec<(String, Array)>, Malfor
 /// ```
 ///
 /// # Errors
-/// If the bytes are no such file, a member is no array, or two have one name.
+/// If the bytes are not such a file, a member is not an array, or two members have the same name.
 pub fn types(bytes: &[u8]) -> Result<Vec<(String, Type)>, Malformed> {
     let mut archive = Archive::open(bytes, u64::MAX)?;
     let positions = 0..archive.names.len();
     positions.map(|position| Ok((archive.names[position].clone(), archive.announced(position)?.ty))).collect()
 }
 
-/// Reads one array of a `.npz` file, that at a position in the list of its [`types`].
+/// Reads one array of a `.npz` file, by its position in the list of [`types`].
 ///
 /// # Errors
 /// As [`read`]; and if there is no array at that position.
@@ -84,7 +84,7 @@ impl<'b> Archive<'b> {
                 return Err(Malformed::at(file, "takes members of .npy"));
             };
             if !seen.insert(name.to_string()) {
-                return Err(Malformed::at(file, "stands there twice"));
+                return Err(Malformed::at(file, "occurs twice"));
             }
             names.push(name.to_string());
         }
@@ -107,7 +107,7 @@ impl<'b> Archive<'b> {
         })
     }
 
-    /// Reads a member; `read` also tells how many bytes it has unpacked, of those that are left.
+    /// Reads a member; `read` also returns the number of bytes that it has unpacked, at most those left.
     fn member<T>(
         &mut self,
         position: usize,
@@ -124,10 +124,10 @@ impl<'b> Archive<'b> {
     }
 }
 
-/// The bytes of a `.npz` file with these arrays, stored as `numpy.savez` does it: the same bytes for the same arrays.
+/// The bytes of a `.npz` file with these arrays, uncompressed as by `numpy.savez`: the same bytes for the same arrays.
 ///
 /// # Errors
-/// If two have one name, or a name is longer than archives allow.
+/// If two arrays have the same name, or a name is longer than archives allow.
 pub fn write<'a>(arrays: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Result<Vec<u8>, Malformed> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, array) in arrays {
@@ -144,7 +144,7 @@ pub fn write<'a>(arrays: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Resu
     Ok(bytes.into_inner())
 }
 
-/// The list of members stands at an archive's end, so this is what a truncated one lacks.
+/// The list of members is at the end of an archive, so a truncated one lacks it.
 fn not_an_archive(bytes: &[u8], error: &ZipError) -> Malformed {
     Malformed::whole(match is_npz(bytes) {
         true => format!("is damaged or truncated: {error}"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_files_can_be_read() {
         let (x, y) = (Array::scalar(true), Array::from_elements([2], vec![1.5f32, -0.0]).unwrap());
         let bytes = write([("x.grad", &x), ("y", &y)]).unwrap();
         assert_eq!(bytes, write([("x.grad", &x), ("y", &y)]).unwrap());
@@ -203,7 +203,7 @@ mod tests {
         let whole = deflated(&[("x.npy", &array)]);
         assert!(fails(&whole[..whole.len() - 4], 1000).starts_with("is damaged or truncated: "));
         assert_eq!(fails(&array, 1000), "is not a .npz file: it does not begin as a zip archive");
-        // A flipped bit of the data is found by its checksum.
+        // The checksum detects a flipped bit in the data.
         let stored = write([("x", &Array::scalar(1.0))]).unwrap();
         let mut flipped = stored.clone();
         let at = stored.windows(6).position(|window| window == b"\x93NUMPY").unwrap() + array.len() - 1;

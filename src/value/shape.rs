@@ -12,8 +12,8 @@ use super::DType;
 pub struct Shape(Box<[usize]>);
 
 impl PartialEq for Shape {
-    /// Nothing is read of scalars: their extents have no address, and a masked load from there, which is how memory is
-    /// compared on some processors, takes as long as a hundred instructions.
+    /// Scalars are compared without a read: their extents have no valid address, and some processors compare memory
+    /// with a masked load, which takes as long as a hundred instructions for such an address.
     fn eq(&self, other: &Shape) -> bool {
         self.0.len() == other.0.len() && (self.0.is_empty() || self.0 == other.0)
     }
@@ -36,8 +36,8 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements, or `None` where it exceeds `isize::MAX`. An axis of extent 0 counts as 1 for that
-    /// limit, as it does in ndarray, so that strides never overflow.
+    /// The number of elements, or `None` if it exceeds `isize::MAX`. An axis of extent 0 counts as 1 for that limit, as
+    /// in ndarray, so that strides never overflow.
     pub fn checked_size(&self) -> Option<usize> {
         let padded = self.0.iter().try_fold(1usize, |size, &extent| size.checked_mul(extent.max(1)))?;
         isize::try_from(padded).ok()?;
@@ -47,7 +47,7 @@ impl Shape {
     /// The number of elements. Types are checked for overflow when they enter a graph.
     ///
     /// # Panics
-    /// If that number exceeds `isize::MAX`, as a shape that is in no graph may; [`Shape::checked_size`] does not.
+    /// If the number exceeds `isize::MAX`, which is possible for a shape outside a graph; see [`Shape::checked_size`].
     pub fn size(&self) -> usize {
         self.checked_size().expect("bug: an oversized shape passed the graph's check")
     }
@@ -57,7 +57,7 @@ impl Shape {
         &self.0
     }
 
-    /// The row-major strides, in elements. Meaningful where [`Shape::checked_size`] gives a size.
+    /// The row-major strides, in elements. Meaningful if [`Shape::checked_size`] returns a size.
     pub fn strides(&self) -> Vec<isize> {
         let mut strides = vec![1isize; self.rank()];
         for axis in (1..self.rank()).rev() {
@@ -118,9 +118,9 @@ impl fmt::Display for Shape {
 
 /// The static type of a value: a dtype and a shape, written `f64[2,3]`.
 ///
-/// A loop whose number of trips is not known beforehand saves one array each trip. What it saves is a *stack*, written
-/// `stack f64[2,3]`: as many arrays of that dtype and shape as there were trips. Stacks stand only between loops; what
-/// goes into a graph and comes out of it are arrays.
+/// A loop whose number of iterations is not known beforehand saves one array in each iteration. These arrays form a
+/// *stack*, written `stack f64[2,3]`, of as many arrays of this dtype and shape as there were iterations. Stacks exist
+/// only between loops; the inputs and outputs of a graph are arrays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
     /// The type of each element.
@@ -131,16 +131,16 @@ pub struct Type {
     pub stack: bool,
 }
 
-/// The bytes that a stack takes where its place is kept: an address, a distance and a length.
+/// The bytes of a stack's descriptor: an address, a distance and a length.
 const STACK_BYTES: usize = 24;
 
 impl Type {
-    /// The type of arrays of that dtype and shape.
+    /// The type of arrays of this dtype and shape.
     pub fn new(dtype: DType, shape: impl Into<Shape>) -> Type {
         Type { dtype, shape: shape.into(), stack: false }
     }
 
-    /// The type of scalars of that dtype.
+    /// The type of scalars of this dtype.
     pub fn scalar(dtype: DType) -> Type {
         Type { dtype, shape: Shape::scalar(), stack: false }
     }
@@ -150,12 +150,12 @@ impl Type {
         Type { stack: true, ..self.clone() }
     }
 
-    /// The type of what a stack of this type holds.
+    /// The type of the arrays that a stack of this type holds.
     pub fn unstacked(&self) -> Type {
         Type { stack: false, ..self.clone() }
     }
 
-    /// The type of `n` arrays of this type, one behind the other along a new first axis.
+    /// The type of `n` arrays of this type, stacked along a new first axis.
     pub fn repeated(&self, n: usize) -> Type {
         Type { shape: std::iter::once(n).chain(self.shape.iter().copied()).collect(), ..self.clone() }
     }
@@ -184,8 +184,8 @@ impl Type {
         self.shape.size()
     }
 
-    /// The bytes that a value takes in memory, or `None` where that exceeds `isize::MAX`. Those of a stack's arrays are
-    /// known only when it has been made, and count as loop memory.
+    /// The bytes that a value takes in memory, or `None` if they exceed `isize::MAX`. The arrays of a stack are not
+    /// included: their number is known only at run time, and they count as loop memory.
     pub fn checked_bytes(&self) -> Option<usize> {
         let bytes = self.shape.checked_size()?.checked_mul(self.dtype.size());
         let bytes = bytes.filter(|&bytes| isize::try_from(bytes).is_ok())?;
@@ -208,7 +208,7 @@ impl Type {
     }
 }
 
-/// Plain decimal digits without sign or leading zeros, so that a type has one spelling.
+/// Parses decimal digits without sign or leading zeros, so that a type has only one spelling.
 fn parse_extent(text: &str) -> Option<usize> {
     let plain = text == "0" || text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     if plain { text.parse().ok() } else { None }

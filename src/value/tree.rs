@@ -1,6 +1,6 @@
-//! Trees of arrays: what functions take and return, seen from the host.
+//! Trees of arrays: the arguments and results of functions on the host.
 //!
-//! A leaf is named by its place: the root's name, then the position in each tuple or list and the field of each struct
+//! A leaf is named by its path: the root's name, then the position in each tuple or list and the field of each struct
 //! on the way: `x`, `x.0`, `out.1.2`, `params.layers.0.w`.
 
 use std::fmt;
@@ -11,14 +11,14 @@ use smallvec::SmallVec;
 use super::{Array, ArrayMut, ArrayRef, Element, Scalar, Type};
 use crate::error::ArgumentError;
 
-/// Tuples, lists and structs, nested, with something at each leaf.
+/// Nested tuples, lists and structs, with a `T` at each leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tree<T> {
-    /// What stands at one place.
+    /// A leaf.
     Leaf(T),
     /// A tuple.
     Tuple(Vec<Tree<T>>),
-    /// A `Vec`, a slice, or an array of Rust's.
+    /// A `Vec`, a slice, or a Rust array.
     List(Vec<Tree<T>>),
     /// A struct with named fields, in their order; a tuple struct is a tuple.
     Struct(Vec<(&'static str, Tree<T>)>),
@@ -69,7 +69,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// The leaves in order, each with its name below that root.
+    /// The leaves in order, each with its name, which begins with `root`.
     pub fn named_leaves(&self, root: &str) -> Vec<(String, &T)> {
         let mut leaves = Vec::new();
         self.collect_named(root.to_string(), &mut leaves);
@@ -92,7 +92,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// Whether both have tuples, lists, structs and leaves at the same places, and the leaves belong together.
+    /// Whether both have the same structure, and `leaf` holds for each pair of leaves.
     pub fn matches<U>(&self, other: &Tree<U>, leaf: &dyn Fn(&T, &U) -> bool) -> bool {
         match (self, other) {
             (Tree::Leaf(x), Tree::Leaf(y)) => leaf(x, y),
@@ -106,7 +106,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// Takes a struct apart that has these fields, in this order.
+    /// The parts of a struct with these fields, in this order.
     ///
     /// ```
     /// use retrograd::value::Tree;
@@ -130,7 +130,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// Takes a tuple apart that has so many components.
+    /// The parts of a tuple with `N` components.
     ///
     /// ```
     /// use retrograd::value::Tree;
@@ -149,7 +149,7 @@ impl<T> Tree<T> {
         }
     }
 
-    /// The parts of a struct that has these fields, in this order; `None` of anything else.
+    /// Borrows the parts of a struct with these fields, in this order; `None` for anything else.
     ///
     /// ```
     /// use retrograd::value::Tree;
@@ -165,7 +165,7 @@ impl<T> Tree<T> {
         fields.iter().map(|(name, _)| *name).eq(names).then(|| fields.each_ref().map(|(_, part)| part))
     }
 
-    /// The parts of a tuple of so many components; `None` of anything else.
+    /// Borrows the parts of a tuple with `N` components; `None` for anything else.
     ///
     /// ```
     /// use retrograd::value::Tree;
@@ -181,7 +181,7 @@ impl<T> Tree<T> {
         Some(parts.each_ref())
     }
 
-    /// What stands at the root, in words.
+    /// A description of the root, for messages.
     pub(crate) fn describe(&self) -> String {
         match self {
             Tree::Leaf(_) => "one array or number".to_string(),
@@ -192,7 +192,7 @@ impl<T> Tree<T> {
     }
 }
 
-/// A struct with these fields, in words.
+/// A description of a struct with these fields.
 fn describe_struct(names: &[&str]) -> String {
     match names {
         [] => "a struct without fields".to_string(),
@@ -244,7 +244,7 @@ pub enum Kind {
     Any,
 }
 
-/// A leaf of a result. A scalar lies in place, so that a function of numbers returns without allocating.
+/// A leaf of a result. A scalar is stored inline, so that returning numbers does not allocate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Leaf {
     /// An array of rank 0.
@@ -254,12 +254,12 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    /// Room for a result of that type.
+    /// A leaf of zeros, to be filled with a result of type `ty`.
     pub fn zeros(ty: &Type) -> Leaf {
         if ty.rank() == 0 { Leaf::Scalar(Scalar::I64(0).convert(ty.dtype)) } else { Leaf::Array(Array::zeros(ty)) }
     }
 
-    /// A view of the whole, to be written.
+    /// A mutable view of the whole.
     pub fn view_mut(&mut self) -> ArrayMut<'_> {
         match self {
             Leaf::Scalar(Scalar::F64(x)) => ArrayMut::F64(scalar_view_mut(x)),
@@ -287,12 +287,12 @@ impl Leaf {
     }
 }
 
-/// A leaf of an argument. A scalar is passed by value, since a view of it would cost more than many a function.
+/// A leaf of an argument. A scalar is passed by value, since building a view would take longer than many functions.
 #[derive(Clone, Debug)]
 pub enum LeafRef<'a> {
     /// An array of rank 0.
     Scalar(Scalar),
-    /// A view, of any strides.
+    /// A view, with any strides.
     Array(ArrayRef<'a>),
 }
 
@@ -305,7 +305,7 @@ impl LeafRef<'_> {
         }
     }
 
-    /// Whether it is of that type.
+    /// Whether it has this type.
     pub fn is(&self, ty: &Type) -> bool {
         match self {
             LeafRef::Scalar(x) => ty.dtype == x.dtype() && ty.shape.is_empty(),
@@ -342,8 +342,8 @@ impl LeafRef<'_> {
     }
 }
 
-/// A value of the host that can be an argument: numbers, `ndarray` arrays and views, [`Array`], and tuples, arrays,
-/// slices, `Vec`s and [derived](derive@crate::Tree) structs of these, nested.
+/// A host value that can be an argument: numbers, `ndarray` arrays and views, [`Array`], and tuples, arrays, slices,
+/// `Vec`s and [derived](derive@crate::Tree) structs of these, nested.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a compiled function",
     note = "arguments are `f64`, `f32`, `i64`, `bool`, arrays of `ndarray`, and tuples, arrays and `Vec`s of these",
@@ -378,8 +378,8 @@ pub trait ToTree {
         None
     }
 
-    /// A shortcut for a structure whose leaves are all scalars of `f64`: appends the leaves, in order, and tells whether
-    /// this is such a tree. Where it says no, [`ToTree::to_tree`] is asked; so a type may go without the shortcut.
+    /// A fast path for structures whose leaves are all `f64` scalars: appends the leaves, in order, and returns true if
+    /// this is such a tree. If it returns false, [`ToTree::to_tree`] is used; so a type need not implement it.
     ///
     /// ```
     /// use retrograd::value::{DType, Numbers, ToTree, Tree, Type};
@@ -397,10 +397,10 @@ pub trait ToTree {
     }
 }
 
-/// The leaves of a tree of scalars of `f64`, in order; a few of them take no memory from the heap.
+/// The leaves of a tree of `f64` scalars, in order; up to 32 are stored without a heap allocation.
 pub type Numbers = SmallVec<[f64; 32]>;
 
-/// A value of the host that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays, `Vec`s and
+/// A host value that can be a result: numbers, `ndarray` arrays, [`Array`], and tuples, arrays, `Vec`s and
 /// [derived](derive@crate::Tree) structs of these, nested. A `Vec` or an array of Rust's also takes the rows of one array:
 /// the numbers of a vector, the vectors of a matrix.
 #[diagnostic::on_unimplemented(
@@ -412,11 +412,12 @@ pub trait FromTree: Sized {
     /// Takes the leaves.
     ///
     /// # Errors
-    /// If the tree has another structure, or a leaf another type; the name in the error begins below this tree's root.
+    /// If the tree has another structure, or a leaf has another type; the name in the error is relative to this tree's
+    /// root.
     fn from_tree(tree: Tree<Leaf>) -> Result<Self, ArgumentError>;
 
-    /// A shortcut for a structure whose leaves are all scalars of `f64`: takes the leaves, in order, or gives `None`
-    /// where [`FromTree::from_tree`] is to be asked; so a type may go without the shortcut.
+    /// A fast path for structures whose leaves are all `f64` scalars: takes the leaves, in order. If it returns `None`,
+    /// [`FromTree::from_tree`] is used; so a type need not implement it.
     ///
     /// ```
     /// use retrograd::value::{DType, FromTree, Tree, Type};
@@ -432,8 +433,8 @@ pub trait FromTree: Sized {
     }
 }
 
-/// Runs a macro once for each tuple of one to six: `(letter variable position)` for each component, after what else
-/// the macro takes.
+/// Invokes a macro once for each tuple of one to six components, with `(letter variable position)` for each component
+/// after the macro's other arguments.
 macro_rules! each_tuple {
     ($macro:ident $($first:tt)*) => {
         $macro!($($first)* (A a 0));
@@ -724,7 +725,7 @@ fn scalar_view_mut<T>(x: &mut T) -> ArrayViewMutD<'_, T> {
     ArrayViewMutD::from_shape(IxDyn(&[]), std::slice::from_mut(x)).expect("bug: a scalar is not one element")
 }
 
-/// The leaf, where no tuple or list may stand.
+/// The leaf, or an error if the tree is a tuple, a list or a struct.
 fn leaf(tree: Tree<Leaf>, expected: impl Fn() -> String) -> Result<Leaf, ArgumentError> {
     match tree {
         Tree::Leaf(leaf) => Ok(leaf),
@@ -737,7 +738,7 @@ pub(crate) fn wrong_structure<T>(expected: &str, got: &Tree<T>) -> ArgumentError
     ArgumentError::Structure { name: String::new(), expected: expected.to_string(), got: got.describe() }
 }
 
-/// The elements of a leaf of that dtype and of the rank of `D`.
+/// The elements of a leaf with the dtype of `T` and the rank of `D`.
 fn shared<T: Element, D: Dimension>(tree: Tree<Leaf>) -> Result<ArcArray<T, IxDyn>, ArgumentError> {
     let expected = || match D::NDIM {
         Some(rank) => format!("an array of {} of rank {rank}", T::DTYPE),
@@ -761,7 +762,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_are_named_by_place() {
+    fn leaves_are_named_by_path() {
         let value = (1.0, vec![(2.0, true), (3.0, false)], ndarray::arr2(&[[1i64, 2]]));
         let types = value.to_tree().map(&mut |leaf| leaf.ty());
         assert_eq!(types.to_string(), "(f64[], [(f64[], bool[]), (f64[], bool[])], i64[1,2])");

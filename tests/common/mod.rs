@@ -1,5 +1,5 @@
-//! What several tests share: a seeded generator, graphs of one operation, comparison in units in the last place, runs of
-//! examples. They declare it public, since none of them uses all of it.
+//! Helpers of several tests: a seeded generator, graphs of one operation, comparison in units in the last place, runs
+//! of examples. They are public, since none of the tests uses all of them.
 
 use std::env;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `n`; 0 if `n` is 0.
+    /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.bits() % n.max(1) as u64) as usize
     }
@@ -66,7 +66,7 @@ pub fn graph_with(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
     graph
 }
 
-/// The distance of two numbers in units in the last place of the second; infinite where one is NaN and not the other.
+/// The distance of two numbers in units in the last place of the second; infinite if only one of them is NaN.
 pub fn ulps(got: Scalar, expected: Scalar) -> f64 {
     if got.bits() == expected.bits() {
         return 0.0;
@@ -92,14 +92,13 @@ pub fn floats(array: &Array) -> Vec<f64> {
         .collect()
 }
 
-/// The folder of the workspace, for tests of any of its packages.
+/// The folder of the workspace, for the tests of all packages.
 pub fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().find(|folder| folder.join("ir-examples").is_dir()).expect("a package of the workspace")
 }
 
-/// What `cargo run` prints with these arguments, in the profile that this test was built in, so that nothing is built
-/// twice.
+/// The output of `cargo run` with these arguments, in the profile of this test, so that nothing is built twice.
 pub fn cargo_run(arguments: &[&str]) -> String {
     let test = env::current_exe().unwrap();
     let profile = match test.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str()) {

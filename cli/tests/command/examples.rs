@@ -55,7 +55,7 @@ fn every_file_is_shown_in_every_form() {
         assert_eq!(row("guards ")[0], graph.guards().len());
         assert!(row("bytes of code ").iter().all(|&bytes| bytes > 0));
         let all = folder.ok(&["show", "--after", "all", path]);
-        let last = folder.ok(&["show", "--after", "regions", path]);
+        let last = folder.ok(&["show", "--after", "loops", path]);
         assert!(all.starts_with("# after none: ") && all.ends_with(&last), "{name}: {all}");
     }
 }

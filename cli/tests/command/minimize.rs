@@ -108,7 +108,7 @@ fn every_scalar_file_goes_down() {
         let (code, out, err) = folder.run(&arguments);
         if code == 1 {
             assert!(
-                ["guard ", "diverged in iteration ", "trips of a loop", "did not converge: "]
+                ["guard ", "diverged in iteration ", "iterations of a loop", "did not converge: "]
                     .iter()
                     .any(|reason| err.contains(reason)),
                 "{name}: {err}"

@@ -20,16 +20,20 @@ fn passes_are_chosen_and_say_what_they_did() {
         err
     };
     assert_eq!(said(&[]), "");
-    let all = "simplify: 5 → 2 operations\nregions: 2 → 2 operations\n";
+    let all = "simplify: 5 → 2 operations\nloops: 2 → 2 operations\n";
     assert_eq!(said(&["--verbose"]), all);
-    assert_eq!(said(&["-v", "--passes", "share"]), "share: 5 → 4 operations\n");
-    assert_eq!(said(&["-v", "--passes", "share,simplify"]), "share: 5 → 4 operations\nsimplify: 4 → 2 operations\n");
+    assert_eq!(said(&["-v", "--passes", "cse"]), "cse: 5 → 4 operations\n");
+    assert_eq!(said(&["-v", "--passes", "cse,simplify"]), "cse: 5 → 4 operations\nsimplify: 4 → 2 operations\n");
+    // The former names of passes are still accepted.
+    assert_eq!(said(&["-v", "--passes", "share"]), "cse: 5 → 4 operations\n");
+    assert_eq!(said(&["-v", "--passes", "regions"]), said(&["-v", "--passes", "loops"]));
     assert_eq!(
-        folder.ok(&["optimize", "--passes", "share", "f.json", "-o", "-"]),
-        folder.ok(&["optimize", "f.json", "--passes=share"])
+        folder.ok(&["optimize", "--passes", "cse", "f.json", "-o", "-"]),
+        folder.ok(&["optimize", "f.json", "--passes=cse"])
     );
 
     let small = "f(%x: f64[]) {\n  %0: f64[] = sin %x\n  %1: f64[] = add %0 %0\n  return y: f64[] = %1\n}\n";
+    assert_eq!(folder.ok(&["show", "--after", "cse", "f.json"]), small);
     assert_eq!(folder.ok(&["show", "--after", "share", "f.json"]), small);
     let (_, out, _) = folder.run_with_input(&["show", "-"], &folder.ok(&["optimize", "f.json"]));
     assert_eq!(out, small);

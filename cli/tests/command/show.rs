@@ -38,7 +38,7 @@ fn what_cannot_be_shown() {
 fn the_code_is_that_of_the_graph_which_is_asked_for() {
     let folder = Folder::with_vectors(30);
     let clif = |after: &[&str]| folder.ok(&[&["show", "f.json", "--clif"], after].concat());
-    assert_eq!(clif(&[]), clif(&["--after", "share"]));
+    assert_eq!(clif(&[]), clif(&["--after", "cse"]));
     let whole = clif(&["--after", "none"]);
     let head = "; f0, ";
     assert!(whole.starts_with(head) && whole.contains(";   %2: f64[] = reduce_sum %1 axes=[0]\n"), "{whole}");
@@ -50,7 +50,7 @@ fn the_code_is_that_of_the_graph_which_is_asked_for() {
         .lines()
         .filter_map(|line| line.strip_suffix(" bytes of machine code")?.split(' ').nth(2)?.parse::<usize>().ok())
         .sum();
-    let sizes = folder.ok(&["show", "f.json", "--sizes", "--after", "share"]);
+    let sizes = folder.ok(&["show", "f.json", "--sizes", "--after", "cse"]);
     let row = sizes.lines().find_map(|line| line.strip_prefix("bytes of code")).unwrap();
     assert_eq!(row.trim(), bytes.to_string(), "{asm}");
 }
@@ -85,7 +85,7 @@ fn a_plan_tells_what_fused_and_where_values_live() {
     ];
     assert_eq!(lines, expected, "{plan}");
     // It is that of the graph which is asked for.
-    assert_eq!(folder.ok(&["show", "f.json", "--plan", "--after", "regions"]), plan);
+    assert_eq!(folder.ok(&["show", "f.json", "--plan", "--after", "loops"]), plan);
     let err = folder.fails(2, &["show", "f.json", "--plan", "--after", "all"]);
     assert!(err.starts_with("error: --plan shows one graph; name one pass instead of all\n"), "{err}");
     // A library routine has no code of its own, and what a name paints is not obeyed.

@@ -121,10 +121,9 @@ fn bad_usage_exits_with_2() {
         assert!(err.starts_with("error: "), "{arguments:?}: {err}");
     }
     assert!(folder.fails(2, &["run", "f.json", "x=one"]).contains("the value is not JSON: expected value at column 1"));
-    let err = folder.fails(2, &["optimize", "f.json", "--passes", "shar"]);
+    let err = folder.fails(2, &["optimize", "f.json", "--passes", "csee"]);
     assert!(
-        err.contains("[possible values: simplify, regions, share, fma]")
-            && err.contains("a similar value exists: 'share'")
+        err.contains("[possible values: simplify, loops, cse, fma]") && err.contains("a similar value exists: 'cse'")
     );
     let err = folder.fails(2, &["show", "f.json", "--after", "all", "--dot"]);
     assert!(err.starts_with("error: --dot shows one graph; name one pass instead of all\n"), "{err}");

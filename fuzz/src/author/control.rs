@@ -21,7 +21,7 @@ impl Author<'_> {
         self.values.extend(results);
     }
 
-    /// Writes the body of a loop or a branch, with what it is given and some of what is around it.
+    /// An author for the body of a loop or a branch, which can use its arguments and some outer values.
     fn body(&self, given: &[Var]) -> Self {
         let mut values: Vec<Var> = Vec::new();
         for _ in 0..self.choices.below(3) {
@@ -41,7 +41,7 @@ impl Author<'_> {
         self.pick_where(|ty| ty.size() <= MAX_IN_LOOP)
     }
 
-    /// What a loop carries.
+    /// The carry of a loop.
     fn carry(&self) -> Vec<Var> {
         let mut carry: Vec<Var> = (0..1 + self.choices.below(2)).filter_map(|_| self.small()).collect();
         if carry.is_empty() {
@@ -50,7 +50,7 @@ impl Author<'_> {
         carry
     }
 
-    /// The next carry: of the same types, and often brought near to what it was, so that loops do not overflow.
+    /// The next carry: of the same types, and often damped toward the previous one, so that loops do not overflow.
     fn next(&mut self, carry: &[Var]) -> Vec<Var> {
         let next = |author: &mut Self, x: &Var| {
             let y = author.of_type(&x.ty());
@@ -72,7 +72,7 @@ impl Author<'_> {
         }
     }
 
-    /// Arrays with rows, all of one number.
+    /// Arrays with the same number of rows.
     fn rows(&self) -> Vec<Var> {
         let fits =
             |ty: &Type| ty.rank() > 0 && (1..=40).contains(&ty.shape[0]) && ty.size() / ty.shape[0] <= MAX_IN_LOOP;
@@ -167,7 +167,7 @@ impl Author<'_> {
         checkpoint(|given: Vec<Var>| self.body(&given).next(&given)).call(given)
     }
 
-    /// The derivative of a function that is written on the spot.
+    /// The derivative of a new function.
     fn derivative(&mut self) -> Var {
         let Some(x) = self.pick_where(|ty| ty.dtype.is_float() && (1..=MAX_IN_LOOP).contains(&ty.size())) else {
             return self.pick();
@@ -183,7 +183,7 @@ impl Author<'_> {
         }
     }
 
-    /// The host's `if`.
+    /// A Rust `if`.
     fn compare(&mut self) -> Vec<Var> {
         let x = self.pick();
         if self.depth > 0 || !self.may_compare || x.shape().size() == 0 {

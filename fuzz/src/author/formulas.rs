@@ -41,7 +41,7 @@ const FUNCTIONS: [fn(Var) -> Var; 34] = [
     |x| x.recip(),
 ];
 
-/// Functions of two arrays of one shape.
+/// Functions of two arrays of the same shape.
 const PAIRS: [fn(Var, Var) -> Var; 14] = [
     |x, y| x + y,
     |x, y| x - y,
@@ -74,7 +74,7 @@ impl Author<'_> {
         }
     }
 
-    /// Two views of one array meet again, the array mostly having just been computed.
+    /// Combines two views of one array, which in most cases has just been computed.
     pub(super) fn of_two_views(&mut self) -> Var {
         let mut x = if self.choices.below(2) == 0 { self.square() } else { self.array() };
         match self.choices.below(6) {
@@ -83,7 +83,7 @@ impl Author<'_> {
             2 => x = x.cumsum(self.choices.below(x.rank())),
             _ => x = self.choices.of(&FUNCTIONS)(x),
         }
-        // What people write most often: the symmetric and the antisymmetric part.
+        // The most common cases: the symmetric and the antisymmetric part.
         if x.rank() == 2 && x.shape()[0] == x.shape()[1] && self.choices.below(3) > 0 {
             let y = if self.choices.below(2) == 0 { x + x.t() } else { x - x.t() };
             return match self.choices.below(4) {
@@ -124,7 +124,7 @@ impl Author<'_> {
             10 => x.reduce_min(&axes),
             _ => x.std_axes(&axes),
         };
-        // Centered and normalized arrays read what they were reduced to once more.
+        // Centered and normalized arrays use both the array and its reduction.
         match self.choices.below(4) {
             0 if y.rank() == 0 => x - y,
             1 if y.rank() == 0 => x / (y * y + 1.0),
@@ -161,7 +161,7 @@ impl Author<'_> {
         }
     }
 
-    /// Differences of neighbors, and what is built on them.
+    /// Differences of neighbors, and functions of them.
     pub(super) fn stencil(&mut self) -> Var {
         let x = self.array();
         let axis = self.choices.below(x.rank());
@@ -185,7 +185,7 @@ impl Author<'_> {
                 part(0) + part(2) - 2.0 * part(1)
             }
             4 => {
-                // Around the ends, as on a circle.
+                // Periodic boundaries.
                 let roll = |k: usize| Var::concatenate(&[part(k, n - k), part(0, k)], axis);
                 (roll(1) - x) * (x - roll(n - 1))
             }
@@ -200,7 +200,7 @@ impl Author<'_> {
         }
     }
 
-    /// Through integers, truth values or the other precision, and back.
+    /// Conversion to integers, booleans or the other precision, and back.
     pub(super) fn other_dtype(&mut self) -> Var {
         let x = self.array();
         let shape = x.shape();
@@ -240,7 +240,7 @@ impl Author<'_> {
         }
     }
 
-    /// Scalars one by one: polynomials, small matrices, coordinates.
+    /// Formulas on single scalars: polynomials, small matrices, coordinates.
     pub(super) fn in_scalars(&mut self) -> Var {
         let x = self.array().flatten();
         let n = x.shape()[0];

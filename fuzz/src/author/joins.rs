@@ -2,7 +2,7 @@ use retrograd::Var;
 
 use super::Author;
 
-/// Arrays that are put together from others.
+/// Arrays that are assembled from others.
 impl Author<'_> {
     pub(super) fn join(&mut self) -> Var {
         let mut x = self.array();
@@ -36,7 +36,7 @@ impl Author<'_> {
                 Var::stack(&parts[..1 + self.choices.below(3)], self.choices.below(rank + 1))
             }
             3 => {
-                // The total is appended, as a series of numbers grows by what follows from it.
+                // The total is appended, as in a series whose next element depends on the previous ones.
                 let total = if rank == 1 { x.sum().reshape(&[1]) } else { x.sum_axes(&[axis]).insert_axis(axis) };
                 Var::concatenate(&[x, total], axis)
             }
@@ -47,7 +47,7 @@ impl Author<'_> {
         }
     }
 
-    /// What stands beside an array along an axis.
+    /// An array to join with `x` along an axis.
     fn part(&mut self, x: Var, axis: usize) -> Var {
         let mut shape = x.shape().to_vec();
         match self.choices.weighted(&[3, 5, 4, 2, 3, 2]) {
@@ -73,7 +73,7 @@ impl Author<'_> {
         }
     }
 
-    /// Something before, after and between.
+    /// Padding before, after and between elements.
     fn padded(&mut self, x: Var) -> Var {
         let shape = x.shape();
         let amounts =

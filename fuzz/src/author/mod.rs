@@ -1,5 +1,5 @@
-//! Programs as people write them, in [`Var`]s: formulas over arrays of a few shapes, each array read several times and
-//! through different views, joined, reduced, and taken through loops and branches.
+//! Programs as people write them, in [`Var`]s: formulas over arrays of a few shapes, each array read several times
+//! through different views, joined, reduced, and used in loops and branches.
 
 mod control;
 mod formulas;
@@ -14,16 +14,16 @@ use retrograd::{Error, Var, trace_with};
 use crate::case::{Case, Draw, draw};
 use crate::choices::Choices;
 
-/// No array has more elements.
+/// The most elements of an array.
 pub const MAX_ELEMENTS: usize = 5_000;
 
-/// No array within a loop has more elements.
+/// The most elements of an array within a loop.
 const MAX_IN_LOOP: usize = 200;
 
-/// How deep loops and branches are nested.
+/// The maximum nesting depth of loops and branches.
 const MAX_DEPTH: usize = 2;
 
-/// Writes a program.
+/// Generates a program.
 ///
 /// # Errors
 /// If the trace refuses it, which is a defect of this generator or of the crate.
@@ -44,8 +44,8 @@ pub fn write(choices: &Choices) -> Result<Case, Error> {
     Ok(Case { graph, inputs, loss: loss.get() })
 }
 
-/// The extents of a program's arrays, few, so that many fit: most of them small, some at the sizes at which compiled code
-/// changes its ways.
+/// The few extents of a program's arrays, so that many shapes match: most of them small, some near thresholds at which
+/// the compiler changes its strategy.
 fn extents(choices: &Choices) -> Vec<usize> {
     const SMALL: [usize; 8] = [3, 2, 4, 5, 1, 6, 7, 8];
     const MIDDLE: [usize; 12] = [12, 13, 16, 17, 9, 11, 20, 24, 31, 33, 64, 65];
@@ -80,7 +80,7 @@ fn inputs(choices: &Choices, extents: &[usize]) -> Vec<Array> {
         .collect()
 }
 
-/// The shape of a vector or a matrix of these extents, seldom of another rank.
+/// The shape of a vector or a matrix of these extents, rarely of another rank.
 fn shape(choices: &Choices, extents: &[usize], at_most: usize) -> Shape {
     let rank = [1, 2, 0, 3][choices.weighted(&[8, 7, 2, 2])];
     let mut shape: Vec<usize> = Vec::new();
@@ -92,20 +92,20 @@ fn shape(choices: &Choices, extents: &[usize], at_most: usize) -> Shape {
     shape.into()
 }
 
-/// One who writes a function, or the body of a loop or of a branch of it.
+/// A generator of a function, or of the body of a loop or a branch.
 struct Author<'c> {
     choices: &'c Choices,
     extents: &'c [usize],
-    /// What there is to write with, the latest last.
+    /// The values to use, latest last.
     values: Vec<Var>,
-    /// How many loops and branches are around this body.
+    /// The number of loops and branches that enclose this body.
     depth: usize,
-    /// Whether the host's `if` may ask for values.
+    /// Whether a Rust `if` may compare values.
     may_compare: bool,
 }
 
 impl Author<'_> {
-    /// Writes one more formula.
+    /// Adds one more formula.
     fn step(&mut self) {
         let nests = usize::from(self.depth < MAX_DEPTH);
         let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4]) {
@@ -130,7 +130,7 @@ impl Author<'_> {
         if self.depth == 0 { MAX_ELEMENTS } else { MAX_IN_LOOP }
     }
 
-    /// One of the values for which this holds, a late one more often than an early one.
+    /// A value for which `holds` is true; prefers late ones.
     fn pick_where(&self, holds: impl Fn(&Type) -> bool) -> Option<Var> {
         let fitting: Vec<Var> = self.values.iter().rev().copied().filter(|x| holds(&x.ty())).collect();
         if fitting.is_empty() {
@@ -140,7 +140,7 @@ impl Author<'_> {
         Some(fitting[self.choices.below(near)])
     }
 
-    /// A value of floating point.
+    /// A floating-point value.
     fn pick(&self) -> Var {
         self.pick_where(|ty| ty.dtype.is_float()).unwrap_or_else(|| match self.pick_where(|_| true) {
             Some(x) => x.convert(DType::F64),
@@ -148,7 +148,7 @@ impl Author<'_> {
         })
     }
 
-    /// An array of floating point of at least one axis, with elements.
+    /// A nonempty floating-point array with at least one axis.
     fn array(&self) -> Var {
         let fits = |ty: &Type| ty.dtype.is_float() && ty.rank() > 0 && ty.size() > 1;
         self.pick_where(fits).unwrap_or_else(|| {
@@ -160,7 +160,7 @@ impl Author<'_> {
         })
     }
 
-    /// A matrix of floating point.
+    /// A floating-point matrix.
     fn matrix(&self) -> Var {
         match self.pick_where(|ty| ty.dtype.is_float() && ty.rank() == 2 && ty.size() > 1) {
             Some(x) => x,
@@ -179,7 +179,7 @@ impl Author<'_> {
         }
     }
 
-    /// A square matrix of floating point of at least two rows.
+    /// A square floating-point matrix with at least two rows.
     fn square(&self) -> Var {
         let is_square =
             |ty: &Type| ty.dtype.is_float() && ty.rank() == 2 && ty.shape[0] == ty.shape[1] && ty.size() > 1;
@@ -203,18 +203,18 @@ impl Author<'_> {
         }
     }
 
-    /// A number as someone writes it.
+    /// A number with few digits, as people write it.
     fn number(&self) -> f64 {
         *self.choices.of(&[0.5, 2.0, 1.0, -1.0, 0.1, 3.0, -0.25, 1.5, 0.0, 1000.0])
     }
 
-    /// A constant, of the dtype of another value.
+    /// A constant with the dtype of another value.
     fn literal(&self, like: Var) -> Var {
         let number = self.number();
         Var::constant(if like.dtype() == DType::F32 { Array::scalar(number as f32) } else { Array::scalar(number) })
     }
 
-    /// Some value of that type.
+    /// A value of this type.
     fn of_type(&mut self, ty: &Type) -> Var {
         if let Some(x) = self.pick_where(|own| own == ty)
             && self.choices.below(4) > 0
@@ -225,7 +225,7 @@ impl Author<'_> {
         self.fit(x, &ty.shape).convert(ty.dtype)
     }
 
-    /// What the program returns, and where among it a scalar is to be differentiated.
+    /// The results of the program, and the position of the scalar to differentiate.
     fn outputs(&mut self) -> (Vec<Var>, Option<usize>) {
         let mut outputs: Vec<Var> = Vec::new();
         for _ in 0..1 + self.choices.below(3) {
@@ -267,7 +267,7 @@ impl Author<'_> {
         }
     }
 
-    /// A constant of floating point.
+    /// A floating-point constant.
     fn constant(&self) -> Var {
         let shape = shape(self.choices, self.extents, self.at_most().min(1_000));
         let dtype = self.pick().dtype();

@@ -2,9 +2,9 @@ use retrograd::Var;
 
 use super::Author;
 
-/// The same elements, seen in another way.
+/// Views: the same elements in another arrangement.
 impl Author<'_> {
-    /// A view of the same shape: reversed, transposed, rolled, one row or column repeated, or cut and flattened anew.
+    /// A view of the same shape: reversed, transposed, rolled, one row or column repeated, or sliced and reshaped.
     pub(super) fn view(&self, x: Var) -> Var {
         let shape = x.shape();
         let rank = shape.rank();
@@ -39,7 +39,7 @@ impl Author<'_> {
         }
     }
 
-    /// A permutation of axes that keeps the shape, and is not the one that changes nothing.
+    /// A permutation of axes that keeps the shape and is not the identity.
     fn permutation(&self, shape: &[usize]) -> Option<Vec<usize>> {
         let rank = shape.len();
         let pairs: Vec<(usize, usize)> =
@@ -77,7 +77,7 @@ impl Author<'_> {
         }
     }
 
-    /// The value brought to a shape: repeated, cut, transposed, or laid out anew.
+    /// The value adapted to a shape: repeated, sliced, transposed, or reshaped.
     pub(super) fn fit(&self, x: Var, shape: &[usize]) -> Var {
         let own = x.shape();
         if own.extents() == shape {

@@ -14,10 +14,10 @@ use super::{Agreed, Finding, Form, Oracle, Run, floats, reals};
 use crate::case::{Case, Draw, draw};
 use crate::choices::Random;
 
-/// Larger Hessians take too long to be taken as often as others.
+/// Larger Hessians take too long to compute each time.
 const MAX_HESSIAN: usize = 6;
 
-/// The first and some of the second derivatives of a program.
+/// Checks of the first and some of the second derivatives of a program.
 impl Oracle {
     pub(super) fn derivatives(&self, case: &Case, primal: &Agreed) -> Result<(), Box<Finding>> {
         let (wrt, of) = (case.float_inputs(), case.float_outputs());
@@ -44,7 +44,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The gradient of a scalar, and one of its own derivatives.
+    /// The gradient of a scalar, and a derivative of that gradient.
     fn of_loss(&self, case: &Case, site: &Site<'_>, loss: usize, primal: &Agreed) -> Result<(), Box<Finding>> {
         let wrt = &site.wrt;
         let n: usize = site.types_in.iter().map(Type::size).sum();
@@ -64,7 +64,7 @@ impl Oracle {
             return Ok(());
         };
         let Some(agreed) = self.agreed("grad", &gradient, &case.inputs, &[Form::Optimized])? else { return Ok(()) };
-        // The gradient is a program like any other: forward and reverse mode over it, and differences of it.
+        // The gradient is a program like any other: forward and reverse mode are applied to it, and differences.
         let n_primal = case.graph.outputs().len();
         let slopes: Vec<usize> = (n_primal..n_primal + wrt.len()).collect();
         let second = Case { graph: gradient, inputs: case.inputs.clone(), loss: None };
@@ -84,7 +84,7 @@ impl Oracle {
         self.products("vjp of grad", &site, &ht.times(&cts), &hct.times(&tangents))
     }
 
-    /// The derivative of a graph; `None` where an operation says that it has none.
+    /// The derivative of a graph; `None` if an operation reports that it has none.
     fn transformed(
         &self,
         site: &Site<'_>,
@@ -115,7 +115,8 @@ impl Oracle {
         }
     }
 
-    /// The last `n` outputs of a derivative, whose first are those of the primal graph, to the bit.
+    /// The last `n` outputs of a derivative; checks that its first outputs equal those of the primal graph, bit for
+    /// bit.
     fn evaluate(
         &self,
         what: &str,
@@ -124,7 +125,7 @@ impl Oracle {
         primal: &Agreed,
         n: usize,
     ) -> Result<Option<Derivative>, Box<Finding>> {
-        // Forward mode adds less that is new to the compiler than reverse mode.
+        // Forward mode is less of a test for the compiler than reverse mode.
         const OFTEN: [&[Form]; 3] = [&[Form::Optimized], &[Form::Optimized], &[Form::Raw]];
         const SELDOM: [&[Form]; 3] = [&[Form::Optimized], &[Form::Raw], &[]];
         let forms = *self.of(if matches!(what, "vjp" | "hessian") { &OFTEN } else { &SELDOM });
@@ -142,8 +143,8 @@ impl Oracle {
         types.iter().map(|ty| draw(&self.random, ty, Draw::Uniform(-1.0, 1.0))).collect()
     }
 
-    /// ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩, up to rounding, which is blown up where large numbers cancel. How far it goes is seen from
-    /// what becomes of the products at points that differ by a few units in the last place.
+    /// Checks ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩ up to rounding, which is amplified where large numbers cancel. The amplification
+    /// is estimated from the products at points that differ by a few units in the last place.
     fn products(
         &self,
         what: &str,
@@ -157,7 +158,7 @@ impl Oracle {
         let (x, y, graph) = (forward.sum, reverse.sum, &reverse.of.graph);
         let detail = format!("forward {:?}, reverse {:?}, terms up to {:e}", x.value, y.value, x.size.max(y.size));
         if !x.size.is_finite() || !y.size.is_finite() {
-            // What forward mode gives has been compared with differences.
+            // The result of forward mode has been compared with differences.
             let only_reverse = x.size.is_finite() && !y.size.is_finite() && site.is_judged;
             return match only_reverse
                 && self.noise(site, [forward, reverse]).is_some()
@@ -169,7 +170,7 @@ impl Oracle {
         }
         self.count(|counts| counts.products += 1);
         let (scale, apart) = (x.size.max(y.size), (x.value - y.value).abs());
-        // Below the second limit all may be the rounding of numbers of the size of tangents and cotangents.
+        // Below the second limit, all of it may be the rounding of numbers of the magnitude of tangents and cotangents.
         if apart <= if site.has_f32 { 1e-4 } else { 1e-10 } * scale + 1e-13 {
             return Ok(());
         }
@@ -184,8 +185,8 @@ impl Oracle {
         }
     }
 
-    /// How much the products vary between points that are as good as the same; `None` where they are not finite, as they
-    /// are at the point.
+    /// The variation of the products between points that are nearly equal; `None` if some are finite and others are
+    /// not.
     fn noise(&self, site: &Site<'_>, products: [&Product<'_>; 2]) -> Option<f64> {
         let mut noise = 0.0f64;
         for _ in 0..6 {
@@ -202,8 +203,9 @@ impl Oracle {
         Some(noise)
     }
 
-    /// How much a product varies when every operation on tangents or cotangents rounds otherwise (Monte Carlo arithmetic:
-    /// Parker 1997). Roundings that are the same at all points nearby, as those of a sum that telescopes, are seen so, too.
+    /// The variation of a product if the rounding of every operation on tangents or cotangents is randomized (Monte
+    /// Carlo arithmetic: Parker 1997). This also reveals rounding errors that are the same at all points nearby, such
+    /// as those of a telescoping sum.
     fn rounding(&self, site: &Site<'_>, product: &Product<'_>) -> f64 {
         let n_primal = site.case.inputs.len();
         let mut rounding = 0.0f64;
@@ -226,9 +228,9 @@ impl Oracle {
         rounding
     }
 
-    /// Whether a derivative that is not finite need not be: no zero has become infinite or NaN on the way, and where another
-    /// number has, either it left the range of the format, or the program is singular at the point: the rule of the chain has
-    /// no meaning there, though what an infinite slope meets may vanish, so that the program as a whole is smooth.
+    /// Whether a derivative may be infinite or NaN: no zero has become infinite or NaN, and if another number has,
+    /// either it overflowed, or the program is singular at the point: the chain rule does not apply there, although the
+    /// program as a whole may be smooth, because the factor of an infinite slope vanishes.
     fn may_be_infinite(&self, site: &Site<'_>, product: &Product<'_>) -> bool {
         let case = site.case;
         let births = births(&product.of.graph, &product.of.inputs, case.inputs.len());
@@ -238,7 +240,7 @@ impl Oracle {
         })
     }
 
-    /// The derivative along a line against differences along it.
+    /// Compares the derivative along a line with differences along it.
     fn slopes(
         &self,
         what: &str,
@@ -280,8 +282,8 @@ impl Oracle {
         Ok(())
     }
 
-    /// Whether the derivative varies slowly enough for differences to see it: along the line it bends by far less than it
-    /// differs from them, and changes by little, and between points that are nearly the same it varies by far less.
+    /// Whether the derivative varies slowly enough for differences: along the line, its curvature is far less than its
+    /// distance from them, and its change is small; and between nearly equal points, it varies far less.
     fn is_steady(&self, site: &Site<'_>, product: &Product<'_>, tangents: &[Array], apart: f64) -> bool {
         let claimed = product.sum.value;
         let is_slow = |h: f64| {
@@ -296,19 +298,19 @@ impl Oracle {
     }
 }
 
-/// Where derivatives are taken.
+/// The point at which derivatives are taken, with the inputs and outputs concerned.
 struct Site<'s> {
     case: &'s Case,
     wrt: Vec<usize>,
     of: Vec<usize>,
     types_in: Vec<Type>,
     types_out: Vec<Type>,
-    /// Whether anything is computed in `f32`, which is too coarse for differences.
+    /// Whether any value is an `f32`, which is too coarse for differences.
     has_f32: bool,
-    /// Whether derivatives can be judged: nothing was declared to be constant, and the point is inside of the domain, with
-    /// inputs of moderate size and finite outputs.
+    /// Whether derivatives can be compared with differences: nothing was declared to be constant, and the point is
+    /// inside of the domain, with inputs of moderate magnitude and finite outputs.
     is_judged: bool,
-    /// Whether no input is 0 and no two are equal, so that the point is at no kink by chance.
+    /// Whether no input is 0 and no two are equal, so that the point is not at a kink by coincidence.
     is_generic: bool,
 }
 
@@ -341,7 +343,7 @@ impl<'s> Site<'s> {
         Some(inputs)
     }
 
-    /// Whether the program decides otherwise at a point along the line than where it is differentiated.
+    /// Whether the program makes other decisions at a point along the line than at the point itself.
     fn jumps(&self, tangents: &[Array], h: f64) -> bool {
         let there = self.along(tangents, h).and_then(|inputs| decisions(&self.case.graph, &inputs));
         there.is_none() || there != decisions(&self.case.graph, &self.case.inputs)
@@ -359,7 +361,7 @@ fn is_generic<'a>(inputs: impl Iterator<Item = &'a Array>) -> bool {
     inputs.flat_map(reals).all(|x| x != 0.0 && known.insert(x.abs().to_bits()))
 }
 
-/// What occurs in a graph and its regions.
+/// Properties of a graph and its regions.
 #[derive(Default)]
 struct Nodes {
     has_f32: bool,
@@ -381,7 +383,7 @@ impl Nodes {
     }
 }
 
-/// What a derivative gives, and the program that gives it.
+/// The values of a derivative, and the program that computes them.
 struct Derivative {
     values: Vec<Array>,
     agreed: Agreed,
@@ -390,7 +392,7 @@ struct Derivative {
 }
 
 impl Derivative {
-    /// The derivative times what it is contracted with.
+    /// The derivative contracted with arrays.
     fn times<'d>(&'d self, with: &'d [Array]) -> Product<'d> {
         Product { of: self, with, sum: dot(with, &self.values) }
     }
@@ -403,8 +405,8 @@ struct Product<'d> {
 }
 
 impl Product<'_> {
-    /// The same where the point, the tangents and the cotangents differ by a few units in the last place: what cancels in
-    /// a linear function, too, does so to other roundings then.
+    /// The same with the point, the tangents and the cotangents changed by a few units in the last place: cancellation,
+    /// also in a linear function, is then subject to other rounding errors.
     fn near(&self, site: &Site<'_>, random: &Random) -> Option<f64> {
         let mut inputs = self.of.inputs.clone();
         for (k, x) in inputs.iter_mut().enumerate() {
@@ -427,13 +429,13 @@ impl Product<'_> {
     }
 }
 
-/// The array with each element moved by up to four units in its last place, or in that of an `f32`.
+/// The array with each element changed by up to four units in its last place, or in that of an `f32`.
 fn shaken(x: &Array, random: &Random, coarsely: bool) -> Option<Array> {
     let unit = if coarsely { f64::from(f32::EPSILON) } else { f64::EPSILON };
     floats(x, |x| x + x * (random.below(9) as f64 - 4.0) * unit)
 }
 
-/// A sum of products, and that of their absolute values.
+/// A sum of products, and the sum of their absolute values.
 #[derive(Clone, Copy, Debug)]
 struct Sum {
     value: f64,

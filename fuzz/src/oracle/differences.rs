@@ -1,32 +1,33 @@
-//! Whether a derivative agrees with differences, judged only where the differences agree among themselves.
+//! Comparison of a derivative with finite differences, which is decided only if the differences are consistent.
 
-/// How many steps are tried, each half of the one before.
+/// The number of steps, each half of the previous one.
 const N_STEPS: usize = 12;
 
 /// The largest step.
 const FIRST_STEP: f64 = 1.0 / 64.0;
 
-/// What differences say about a derivative.
+/// The result of a comparison with differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// The same.
+    /// They agree.
     Agrees,
-    /// Another number.
+    /// They differ.
     Differs {
         /// The derivative by differences.
         by_differences: f64,
-        /// How far it is from the truth at most.
+        /// A bound of its error.
         error: f64,
     },
-    /// Nothing: there is a kink, an edge or too much noise.
+    /// Undecided: there is a kink, an edge or too much noise.
     Unclear,
 }
 
 /// Compares the derivative of a curve at 0 with differences.
 ///
-/// Central differences over steps h and h/2 give, by Richardson's extrapolation, an estimate whose error is of fourth order;
-/// how far estimates of neighboring steps are apart bounds the error of the best. At a kink the differences to both sides
-/// are not the same, however small the step is, and central differences, which lie in between, say nothing.
+/// Central differences over steps h and h/2 give, by Richardson extrapolation, an estimate with a fourth-order error;
+/// the distance between estimates of neighboring steps bounds the error of the best one. At a kink, the one-sided
+/// differences remain distinct for arbitrarily small steps, and central differences, which are between them, mean
+/// nothing.
 pub(super) fn compare(claimed: f64, curve: impl Fn(f64) -> Option<f64>) -> Verdict {
     let Some(middle) = curve(0.0).filter(|y| y.is_finite()) else { return Verdict::Unclear };
     let mut samples = Vec::with_capacity(N_STEPS);
@@ -39,7 +40,7 @@ pub(super) fn compare(claimed: f64, curve: impl Fn(f64) -> Option<f64>) -> Verdi
                 sides: (right - middle) / h - (middle - left) / h,
                 noise: f64::EPSILON * (right.abs() + left.abs() + middle.abs()) / h,
             }),
-            // Far from the point the function may end.
+            // Far from the point the function may be undefined.
             _ => samples.clear(),
         }
         if samples.len() >= 5 && best(&samples).is_some_and(|best| best.agrees(claimed)) {
@@ -62,7 +63,7 @@ pub(super) fn compare(claimed: f64, curve: impl Fn(f64) -> Option<f64>) -> Verdi
 struct Sample {
     h: f64,
     central: f64,
-    /// The difference to the right minus that to the left, `h φ″` for what is smooth.
+    /// The right difference minus the left one, `h φ″` for a smooth function.
     sides: f64,
     noise: f64,
 }
@@ -77,12 +78,12 @@ impl Estimate {
     fn agrees(&self, claimed: f64) -> bool {
         let size = self.derivative.abs().max(claimed.abs());
         let (error, noise) = (20.0 * self.error, 200.0 * self.noise + 1e-12);
-        // With what is as uncertain as it is large, as at a jump, everything would agree.
+        // With an uncertainty as large as the value, as at a jump, everything would agree.
         (self.derivative - claimed).abs() <= 1e-6 * size + error + noise && error <= 0.5 * size + noise
     }
 }
 
-/// The extrapolation that is nearest to those beside it.
+/// The extrapolation that is closest to its neighbors.
 fn best(samples: &[Sample]) -> Option<Estimate> {
     let extrapolated: Vec<f64> =
         samples.windows(2).map(|pair| pair[1].central + (pair[1].central - pair[0].central) / 3.0).collect();
@@ -94,7 +95,7 @@ fn best(samples: &[Sample]) -> Option<Estimate> {
     Some(Estimate { derivative: extrapolated[k], error: spread(k), noise: samples[k + 1].noise })
 }
 
-/// Whether the differences to both sides come together in proportion to the step.
+/// Whether the distance between the one-sided differences is proportional to the step.
 fn is_smooth(samples: &[Sample], size: f64) -> bool {
     let mut pairs = samples.windows(2).filter(|pair| pair[0].h < FIRST_STEP / 4.0);
     pairs.all(|pair| {
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(compare(1.0, |h| Some(h.sqrt())), Verdict::Unclear);
         assert_eq!(compare(1.0, |h| Some(h.cbrt())), Verdict::Unclear);
         assert_eq!(compare(1.0, |_| None), Verdict::Unclear);
-        // A kink nearby lets the larger steps say nothing, and leaves the smaller ones.
+        // A kink nearby invalidates the larger steps, but not the smaller ones.
         assert_eq!(compare(-1.0, |h| Some((h - 0.001).abs())), Verdict::Agrees);
     }
 }

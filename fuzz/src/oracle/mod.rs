@@ -1,5 +1,6 @@
-//! What must hold for a program: interpreter, native code and optimized native code give the same bits, whatever was in
-//! the buffers before; a file gives back what was saved; and derivatives agree with differences and with each other.
+//! The properties of all programs: interpreter, native code and optimized native code give the same bits, whatever was
+//! in the buffers before; saving and loading preserves a graph; and derivatives agree with differences and with each
+//! other.
 
 mod derivatives;
 mod differences;
@@ -17,18 +18,18 @@ use crate::case::Case;
 use crate::choices::Random;
 use crate::panics;
 
-/// Something that does not hold.
+/// A violated property.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// What does not hold, the same for all findings of one kind.
+    /// The property, the same for all findings of one kind.
     pub kind: String,
-    /// What was seen.
+    /// The observation.
     pub detail: String,
-    /// The program, or the derivative of it, with its inputs.
+    /// The program, or its derivative, with its inputs.
     pub case: Case,
 }
 
-/// What was checked.
+/// The numbers of checks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Graphs that were compiled and compared: programs, their derivatives, and their optimized forms.
@@ -42,7 +43,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The sums of both.
+    /// The sum of both counts.
     pub fn plus(self, other: Counts) -> Counts {
         Counts {
             graphs: self.graphs + other.graphs,
@@ -53,7 +54,7 @@ impl Counts {
     }
 }
 
-/// Checks a program and its derivatives. The seed chooses among what is too much to be done each time.
+/// Checks a program and its derivatives. The seed selects among the checks that take too long to do each time.
 ///
 /// # Errors
 /// The first thing that does not hold.
@@ -61,7 +62,7 @@ pub fn check(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
     Oracle::new(seed, true).check(case)
 }
 
-/// Checks that all ways to run a program and its derivatives agree, not whether the derivatives are right.
+/// Checks that all ways to run a program and its derivatives agree, but not that the derivatives are correct.
 ///
 /// # Errors
 /// The first thing that does not hold.
@@ -79,7 +80,7 @@ pub fn check_values(case: &Case, seed: u64) -> Result<Counts, Box<Finding>> {
     Ok(oracle.counts.get())
 }
 
-/// What a graph gives, and the program that gives it fastest.
+/// The outputs of a graph, and the fastest program that computes them.
 struct Agreed {
     outputs: Vec<Array>,
     /// The optimized program, if it was compiled.
@@ -87,7 +88,7 @@ struct Agreed {
 }
 
 impl Agreed {
-    /// What the program gives for other inputs, if it gives anything.
+    /// The outputs for other inputs, or `None` after an error.
     fn at(&self, graph: &Graph, inputs: &[Array]) -> Option<Vec<Array>> {
         match &self.program {
             Some(program) => call(program, inputs, true).ok(),
@@ -123,8 +124,8 @@ impl Oracle {
         self.counts.set(counts);
     }
 
-    /// What the interpreter gives; native code, optimized or not, and the interpreter on the optimized graph give the same, or
-    /// all give the same error.
+    /// The outputs of the interpreter; checks that native code, optimized or not, and the interpreter on the optimized
+    /// graph give the same outputs, or all the same error.
     fn agree(
         &self,
         what: &str,
@@ -169,7 +170,8 @@ impl Oracle {
     }
 }
 
-/// A form of a graph that is compiled. Compilation takes nearly all of the time, so not every form of every derivative is.
+/// A form of a graph that is compiled. Compilation takes nearly all of the time, so not every form of every derivative
+/// is compiled.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     Raw,
@@ -179,12 +181,12 @@ enum Form {
 /// All forms.
 const BOTH: &[Form] = &[Form::Raw, Form::Optimized];
 
-/// One graph with its inputs, all ways to run it to be compared.
+/// A graph with its inputs, for which all ways to run it are compared.
 struct Run<'r> {
     what: &'r str,
     graph: &'r Graph,
     inputs: &'r [Array],
-    /// Whether working memory is filled with garbage before each call; else it is where programs have it.
+    /// Whether working memory is filled with garbage before each call; otherwise it is the program's own.
     poisons: bool,
 }
 
@@ -204,12 +206,12 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// What must neither panic nor fail.
+    /// Runs a stage that must neither panic nor fail.
     fn guard<T>(&self, stage: &str, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Box<Finding>> {
         self.attempt(stage, body)?.map_err(|error| self.finding(&format!("{stage} fails"), error.to_string()))
     }
 
-    /// What must not panic.
+    /// Runs a stage that must not panic.
     fn attempt<T>(&self, stage: &str, body: impl FnOnce() -> T) -> Result<T, Box<Finding>> {
         catch_unwind(AssertUnwindSafe(body)).map_err(|_| {
             let panic = panics::last();
@@ -235,7 +237,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// The code that is there first, and that which takes its place.
+    /// Checks the code of the baseline tier, and that of the optimized tier.
     fn tiered(&self, graph: &Graph, expected: &Outcome) -> Result<(), Box<Finding>> {
         let program = self.guard("compile_tiered", || Program::compile_tiered(graph.clone()))?;
         self.calls("first tier", &program, expected)?;
@@ -245,7 +247,7 @@ impl<'r> Run<'r> {
         self.calls("second tier", &program, expected)
     }
 
-    /// Saved and loaded, it is the same graph.
+    /// Checks that saving and loading preserves the graph.
     fn file(&self, expected: &Outcome) -> Result<(), Box<Finding>> {
         let text = self.guard("save", || self.graph.to_json())?;
         let loaded = self.guard("load", || Graph::from_json(&text, &Limits::default()))?;
@@ -279,7 +281,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Calls a program with garbage in the buffers of its results, so that what is not written is seen.
+/// Calls a program with garbage in the buffers of its results, so that missing writes are detected.
 fn call(program: &Program, inputs: &[Array], garbage: bool) -> Outcome {
     let mut outputs: Vec<Array> = program.outputs().iter().map(|(_, ty)| filled(ty, garbage)).collect();
     let views: Vec<_> = inputs.iter().map(Array::view).collect();
@@ -299,7 +301,7 @@ fn filled(ty: &Type, garbage: bool) -> Array {
     array.expect("as many elements as the shape has")
 }
 
-/// The elements of floating point; none where there are others.
+/// The elements of a floating-point array; none for other dtypes.
 fn reals(x: &Array) -> Vec<f64> {
     match (x.as_slice::<f64>(), x.as_slice::<f32>()) {
         (Some(x), _) => x.to_vec(),
@@ -308,7 +310,7 @@ fn reals(x: &Array) -> Vec<f64> {
     }
 }
 
-/// The array with each element replaced; `None` where its elements are not of floating point.
+/// The array with each element replaced; `None` for a dtype without floating point.
 fn floats(x: &Array, by: impl Fn(f64) -> f64) -> Option<Array> {
     match x.dtype() {
         DType::F64 => Array::from_elements(x.shape(), reals(x).into_iter().map(by).collect()),

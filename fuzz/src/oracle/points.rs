@@ -1,5 +1,5 @@
-//! What is special about the point at which a program is differentiated: jumps nearby, places where an operation has no
-//! finite slope, numbers that are beyond the range of the format.
+//! Properties of the point at which a program is differentiated: jumps nearby, singular slopes of an operation, numbers
+//! beyond the range of the format.
 
 use retrograd::Graph;
 use retrograd::op::Op;
@@ -10,8 +10,8 @@ use super::walk::{Datum, Step, walk};
 use super::{floats, reals};
 use crate::choices::Random;
 
-/// All that a program decides on its way: truth values, integers, what was rounded. Between two points with the same
-/// decisions it jumps nowhere, and differences across a jump say nothing about a derivative. `None` where it ends in an error.
+/// All discrete decisions of a program: booleans, integers, rounded values. Between two points with the same decisions
+/// there is no jump; differences across a jump say nothing about a derivative. `None` if the run ends in an error.
 pub(super) fn decisions(graph: &Graph, inputs: &[Array]) -> Option<Vec<u64>> {
     let mut decisions = Vec::new();
     let inputs = inputs.iter().map(|x| Datum::new(x.clone(), false)).collect();
@@ -22,7 +22,8 @@ pub(super) fn decisions(graph: &Graph, inputs: &[Array]) -> Option<Vec<u64>> {
         } else if let Op::Copysign(_) = step.op {
             decisions.extend(reals(x[1]).into_iter().map(|x| u64::from(x.is_sign_negative())));
         } else if let Op::Sinc(_) | Op::SincDerivative(_) = step.op {
-            // Large numbers are whole, and the waves between them are not seen: each is on one of its own.
+            // Large numbers are integers, and the periods between them are not resolved: each number counts as a period
+            // of its own.
             let last_fraction = if x[0].dtype() == DType::F32 { 2f64.powi(23) } else { 2f64.powi(52) };
             decisions.extend(reals(x[0]).into_iter().filter(|x| x.abs() >= last_fraction).map(f64::to_bits));
         } else if let Op::Rem(_) = step.op {
@@ -36,18 +37,18 @@ pub(super) fn decisions(graph: &Graph, inputs: &[Array]) -> Option<Vec<u64>> {
     Some(decisions)
 }
 
-/// Where tangents or cotangents, finite until then, became infinite or NaN.
+/// The causes by which tangents or cotangents became infinite or NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Births {
-    /// From exact zeros, which pass nothing on, whatever they meet: never right.
+    /// From exact zeros, which must propagate as zeros: always an error.
     pub(super) of_zeros: bool,
-    /// In a product or sum of finite numbers that is beyond the range of the format.
+    /// By overflow of a product or sum of finite numbers.
     pub(super) by_overflow: bool,
-    /// In a product with a slope that is infinite or NaN.
+    /// By a product with an infinite or NaN slope.
     pub(super) by_slopes: bool,
 }
 
-/// Where a derivative stops to be finite. The first `n_primal` of its inputs are those of the program.
+/// Finds where a derivative becomes infinite or NaN. The first `n_primal` of its inputs are those of the program.
 pub(super) fn births(graph: &Graph, inputs: &[Array], n_primal: usize) -> Option<Births> {
     let mut births = Births::default();
     let inputs = inputs.iter().enumerate().map(|(k, x)| Datum::new(x.clone(), k >= n_primal)).collect();
@@ -96,7 +97,7 @@ impl Births {
         if !matches!(step.op, Op::DotGeneral(_) | Op::StrongDot(_)) {
             return;
         }
-        // The number of products of what is not 0 with what is not finite, in place of each sum.
+        // For each sum, the number of products of a nonzero and a non-finite factor.
         let marks = |x: &Datum| {
             let is_marked = |element: f64| if x.is_linear() { element != 0.0 } else { !element.is_finite() };
             floats(x.array()?, |element| f64::from(u8::from(is_marked(element))))
@@ -109,9 +110,9 @@ impl Births {
     }
 }
 
-/// Whether a program meets a point on its way at which an operation has no finite slope, as a root at 0 or a logarithm at
-/// the edge of its domain, or computes with numbers that are infinite, NaN or subnormal, whose slopes need not be numbers of
-/// the format.
+/// Whether a program evaluates an operation where it has no finite slope, such as a root at 0 or a logarithm at the
+/// edge of its domain, or computes with numbers that are infinite, NaN or subnormal, whose slopes need not be
+/// representable.
 pub(super) fn is_singular(graph: &Graph, inputs: &[Array], random: &Random) -> bool {
     let mut singular = false;
     let inputs = inputs.iter().map(|x| Datum::new(x.clone(), false)).collect();
@@ -134,7 +135,7 @@ fn has_extremes(step: &Step<'_>) -> bool {
     step.arrays().into_iter().any(is_extreme) || step.results.iter().any(is_extreme)
 }
 
-/// Whether the differences of the operation grow without bound as the step becomes smaller, or it ends at the point.
+/// Whether the difference quotients of the operation diverge for small steps, or its domain ends at the point.
 fn is_steep(step: &Step<'_>, random: &Random) -> bool {
     let x = step.arrays();
     let float_slots = (0..x.len()).filter(|&slot| x[slot].dtype().is_float());
@@ -148,14 +149,14 @@ fn is_steep(step: &Step<'_>, random: &Random) -> bool {
             };
             let sizes = step.results.iter().flat_map(reals);
             short.iter().zip(&long).zip(sizes).any(|((short, long), size)| {
-                // The second term is the rounding of the differences over the short step.
+                // The second term is the rounding error of the quotients of the short step.
                 !short.is_finite() || *short > 30.0 * long + 1e-5 * size.abs()
             })
         })
     })
 }
 
-/// The sizes of the differences of the results over those of a step in one operand, element by element.
+/// The magnitudes of the difference quotients for a step in one operand, element by element.
 fn slopes(step: &Step<'_>, slot: usize, h: f64, random: &Random) -> Option<Vec<f64>> {
     let mut x: Vec<Array> = step.arrays().into_iter().cloned().collect();
     let moved = |x: f64| {
@@ -191,18 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_finite_is_told_by_what_it_met() {
+    fn causes_of_non_finite_numbers_are_distinguished() {
         let product = |x: Var, ct: Var| ct * x.recip();
         assert_eq!(births_at(product, [1.0, 2.0], [3.0, 0.0]), [false, false, false]);
         assert_eq!(births_at(product, [0.0, 2.0], [3.0, 0.0]), [false, false, true]);
         assert_eq!(births_at(product, [1.0, 0.0], [3.0, 0.0]), [true, false, false]);
         assert_eq!(births_at(product, [1e-200, 1.0], [1e200, 0.0]), [false, true, false]);
         assert_eq!(births_at(|x, ct| ct / x, [0.0, 1.0], [3.0, 0.0]), [false, false, true]);
-        // In a sum of products: a zero alone, and beside another number that has met the infinity.
+        // In a sum of products: only a zero times the infinity, and also another number times the infinity.
         let contraction = |x: Var, ct: Var| ct.dot(x.recip());
         assert_eq!(births_at(contraction, [1.0, 0.0], [3.0, 0.0]), [true, false, true]);
         assert_eq!(births_at(contraction, [0.0, 0.0], [3.0, 0.0]), [false, false, true]);
-        // The zero of the branch that is not taken is a cotangent as well.
+        // The zero of the branch not taken is a cotangent as well.
         let not_taken = |x: Var, ct: Var| {
             let branch = |ct: Var| cond(x.sum().greater(0.0), || ct.full_like(0.0), || ct);
             branch(ct) * x.ln()
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn decisions_differ_across_jumps_alone() {
+    fn decisions_differ_only_across_jumps() {
         let graph = of_two(|x, y| x.floor() + y.greater(0.0).select(x, y) + x % 0.75);
         let at = |x: f64, y: f64| decisions(&graph, &[x, y].map(|x| Array::from_elements([2], vec![x, 0.1]).unwrap()));
         assert_eq!(at(0.8, 1.0), at(0.9, 2.0));

@@ -1,4 +1,4 @@
-//! Runs a graph node by node, regions included, and lets every step be seen and changed.
+//! Evaluates a graph node by node, including regions, with a callback that can observe and change every step.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,28 +9,28 @@ use retrograd::op::internals::Lowering;
 use retrograd::op::{Op, Revolve, Scan, While};
 use retrograd::value::{Array, Scalar, Type};
 
-/// What a value is.
+/// The value of a result.
 #[derive(Clone)]
 pub(super) enum Datum {
     /// An array.
     Array {
         /// Its elements.
         array: Array,
-        /// Whether it depends on an input that is a tangent or a cotangent, in which a derivative is linear. What a
-        /// derivative computes beside that are slopes.
+        /// Whether it depends on an input that is a tangent or a cotangent, in which a derivative is linear. All other
+        /// values in a derivative are slopes.
         is_linear: bool,
     },
-    /// What a loop has saved.
+    /// The values that a loop has saved.
     Stack(Rc<Vec<Datum>>),
 }
 
 impl Datum {
-    /// An input that is linear or not.
+    /// An input, linear or not.
     pub(super) fn new(array: Array, is_linear: bool) -> Datum {
         Datum::Array { array, is_linear }
     }
 
-    /// A result: integers and truth values are never linear.
+    /// A result: integers and booleans are never linear.
     fn new_float(array: Array, is_linear: bool) -> Datum {
         let is_linear = is_linear && array.dtype().is_float();
         Datum::Array { array, is_linear }
@@ -52,7 +52,7 @@ impl Datum {
         }
     }
 
-    /// The same, linear if it was or this says so.
+    /// The same value, linear if it was or if `also` is true.
     fn or_linear(self, also: bool) -> Datum {
         match self {
             Datum::Array { array, is_linear } => Datum::Array { array, is_linear: is_linear || also },
@@ -67,7 +67,7 @@ impl Datum {
         }
     }
 
-    /// A row of an array, or of what was saved.
+    /// A row of an array, or an element of a stack.
     fn row(&self, index: usize) -> Option<Datum> {
         match self {
             Datum::Stack(stack) => stack.get(index).cloned(),
@@ -80,7 +80,7 @@ impl Datum {
         }
     }
 
-    /// The rows as one.
+    /// Combines rows into an array or a stack.
     fn of_rows(rows: Vec<Datum>, as_stack: bool, of: &Type) -> Option<Datum> {
         if as_stack {
             return Some(Datum::Stack(rows.into()));
@@ -92,15 +92,15 @@ impl Datum {
     }
 }
 
-/// One operation without regions that was evaluated.
+/// The evaluation of an operation without regions.
 pub(super) struct Step<'s> {
     /// The operation.
     pub(super) op: &'s Op,
-    /// What it took.
+    /// The operands.
     pub(super) operands: &'s [Datum],
-    /// What it gave, and what goes on.
+    /// The results, which the callback may change.
     pub(super) results: &'s mut [Array],
-    /// Whether that depends on a tangent or a cotangent.
+    /// Whether the results depend on a tangent or a cotangent.
     pub(super) is_linear: bool,
 }
 
@@ -111,7 +111,7 @@ impl Step<'_> {
     }
 }
 
-/// The outputs of a graph, each step of it being shown; `None` where a run ends in an error.
+/// The outputs of a graph, with `watch` called for each step; `None` if the run ends in an error.
 pub(super) fn walk(graph: &Graph, inputs: Vec<Datum>, watch: &mut dyn FnMut(Step<'_>)) -> Option<Vec<Datum>> {
     let mut known: Vec<Vec<Datum>> = vec![Vec::new(); graph.n_nodes()];
     for (input, datum) in graph.inputs().iter().zip(inputs) {
@@ -126,7 +126,7 @@ pub(super) fn walk(graph: &Graph, inputs: Vec<Datum>, watch: &mut dyn FnMut(Step
     graph.outputs().iter().map(|output| of(&known, output.value)).collect()
 }
 
-/// Whether something that is put out depends on the node.
+/// For each node, whether an output depends on it.
 fn needed(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.n_nodes()];
     graph.outputs().iter().for_each(|output| needed[output.value.node.index()] = true);
@@ -148,8 +148,8 @@ fn step(graph: &Graph, id: NodeId, x: &[Datum], watch: &mut dyn FnMut(Step<'_>))
         watch(Step { op, operands: x, results: &mut results, is_linear });
         return Some(results.into_iter().map(|y| Datum::new_float(y, is_linear)).collect());
     }
-    // A zero that stands for a cotangent on a way that is not taken, or where a sum begins, is as linear as what comes on the
-    // other way, or later.
+    // A zero cotangent, in a branch not taken or as the start of a sum, is as linear as the value in the other branch
+    // or later in the sum.
     let linear = linear_results(op, node.regions(), x.iter().map(Datum::is_linear).collect());
     let mut x = x.to_vec();
     for (x, &linear) in x.iter_mut().zip(&linear[..n_carried(op)]) {
@@ -159,7 +159,7 @@ fn step(graph: &Graph, id: NodeId, x: &[Datum], watch: &mut dyn FnMut(Step<'_>))
     Some(results.into_iter().zip(linear).map(|(y, linear)| y.or_linear(linear)).collect())
 }
 
-/// How many of the operands, the first, come back as results.
+/// The number of leading operands that are carried, and so returned as results.
 fn n_carried(op: &Op) -> usize {
     if let Op::While(op) = op {
         op.carry
@@ -172,9 +172,9 @@ fn n_carried(op: &Op) -> usize {
     }
 }
 
-/// Which results of an operation with regions depend on linear operands on any way through it.
+/// For each result of an operation with regions, whether it depends on a linear operand in any branch or iteration.
 fn linear_results(op: &Op, regions: &[Arc<Graph>], mut x: Vec<bool>) -> Vec<bool> {
-    // The condition or the index comes before what the branches take, and the row's number is not among the operands.
+    // The condition or the index precedes the operands of the branches, and the index of the row is not an operand.
     let skipped = usize::from(matches!(op, Op::Cond(_) | Op::Switch(_)));
     let added = usize::from(matches!(op, Op::Scan(_) | Op::Revolve(_)));
     let chosen = if matches!(op, Op::While(_) | Op::Revolve(_)) { &regions[1..] } else { regions };
@@ -190,7 +190,7 @@ fn linear_results(op: &Op, regions: &[Arc<Graph>], mut x: Vec<bool>) -> Vec<bool
     }
 }
 
-/// Which outputs depend on linear inputs.
+/// For each output, whether it depends on a linear input.
 fn linear_outputs(graph: &Graph, inputs: &[bool]) -> Vec<bool> {
     let mut known: Vec<Vec<bool>> = vec![Vec::new(); graph.n_nodes()];
     for (input, &linear) in graph.inputs().iter().zip(inputs) {
@@ -246,8 +246,8 @@ fn scan(op: &Scan, x: &[Datum], types: &[Type], call: Call<'_>) -> Option<Vec<Da
     let n = op.length.or_else(|| Some(xs.first()?.stack()?.len()))?;
     let mut carry = carry.to_vec();
     let mut rows: Vec<Vec<Datum>> = vec![Vec::new(); types.len() - op.carry];
-    for trip in 0..n {
-        let index = if op.reverse { n - 1 - trip } else { trip };
+    for iteration in 0..n {
+        let index = if op.reverse { n - 1 - iteration } else { iteration };
         let mut inputs = vec![Datum::new(Array::scalar(index as i64), false)];
         inputs.extend(carry);
         inputs.extend(xs.iter().map(|x| x.row(index)).collect::<Option<Vec<_>>>()?);
@@ -258,7 +258,7 @@ fn scan(op: &Scan, x: &[Datum], types: &[Type], call: Call<'_>) -> Option<Vec<Da
     joined(carry, rows, &types[op.carry..], op.reverse)
 }
 
-/// What is carried at the end, and the rows, each in its place.
+/// The final carry, followed by the collected rows.
 fn joined(carry: Vec<Datum>, rows: Vec<Vec<Datum>>, types: &[Type], reverse: bool) -> Option<Vec<Datum>> {
     let ys = rows.into_iter().zip(types).map(|(mut rows, ty)| {
         if reverse {
@@ -269,15 +269,15 @@ fn joined(carry: Vec<Datum>, rows: Vec<Vec<Datum>>, types: &[Type], reverse: boo
     carry.into_iter().map(Some).chain(ys).collect()
 }
 
-/// Every state is kept, whatever the schedule is: the results are the same.
+/// Keeps every state regardless of the schedule, which does not affect results.
 fn revolve(op: &Revolve, x: &[Datum], types: &[Type], call: Call<'_>) -> Option<Vec<Datum>> {
     const ADVANCE: usize = 0;
     const REVERSE: usize = 1;
     let (cts, rest) = x.split_at(op.cts);
     let (state, rest) = rest.split_at(op.carry);
     let (xs, rest) = rest.split_at(op.xs);
-    let inputs = |trip: usize, cts: &[Datum], state: &[Datum]| {
-        let index = if op.reverse { op.length - 1 - trip } else { trip };
+    let inputs = |iteration: usize, cts: &[Datum], state: &[Datum]| {
+        let index = if op.reverse { op.length - 1 - iteration } else { iteration };
         let mut inputs = vec![Datum::new(Array::scalar(index as i64), false)];
         inputs.extend(cts.iter().chain(state).cloned());
         inputs.extend(xs.iter().map(|x| x.row(index)).collect::<Option<Vec<_>>>()?);
@@ -285,16 +285,16 @@ fn revolve(op: &Revolve, x: &[Datum], types: &[Type], call: Call<'_>) -> Option<
         Some(inputs)
     };
     let mut states = vec![state.to_vec()];
-    for trip in 1..op.length {
-        states.push(call(ADVANCE, inputs(trip - 1, &[], &states[trip - 1])?)?);
+    for iteration in 1..op.length {
+        states.push(call(ADVANCE, inputs(iteration - 1, &[], &states[iteration - 1])?)?);
     }
     let mut cts = cts.to_vec();
     let mut rows: Vec<Vec<Datum>> = vec![Vec::new(); types.len() - op.cts];
-    for trip in (0..op.length).rev() {
-        cts = call(REVERSE, inputs(trip, &cts, &states[trip])?)?;
+    for iteration in (0..op.length).rev() {
+        cts = call(REVERSE, inputs(iteration, &cts, &states[iteration])?)?;
         rows.iter_mut().zip(cts.drain(op.cts..)).for_each(|(rows, y)| rows.push(y));
     }
-    // The last trip has come first.
+    // The last iteration came first.
     joined(cts, rows, &types[op.cts..], !op.reverse)
 }
 
@@ -306,7 +306,7 @@ mod tests {
     use crate::{Choices, Generator};
 
     #[test]
-    fn a_walk_gives_what_the_interpreter_gives() {
+    fn a_walk_gives_the_interpreters_results() {
         let mut n_regions = 0;
         for seed in 0..400 {
             let Ok(case) = Generator::of_seed(seed).write(&Choices::from_seed(seed)) else { continue };

@@ -15,7 +15,7 @@ pub(super) fn encode(value: &Array, text: &mut String) {
     STANDARD.encode_string(bytes, text);
 }
 
-/// Reads elements of an array of that type. The length is checked before anything is allocated.
+/// Decodes the elements of an array of type `ty`. The length is checked before anything is allocated.
 pub(super) fn decode(ty: &Type, base64: &str) -> Result<Array, String> {
     let n_bytes = ty.checked_bytes().ok_or_else(|| format!("{ty} is too large"))?;
     let n_characters = n_bytes.div_ceil(3).checked_mul(4);

@@ -1,4 +1,4 @@
-//! Reading objects of a document one key at a time, with a finding for whatever is not as it should be.
+//! Reading objects of a document one key at a time, with a finding for each error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::ir::verify::Findings;
 use crate::value::json::Json;
 use crate::value::{DType, Type};
 
-/// Where in a document something stands.
+/// A location in a document.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'t> {
     /// The document itself.
@@ -35,26 +35,26 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What stands under the known keys, and what stands under others.
+/// The values of the known keys, and the other keys with their values.
 pub(super) struct Fields<'t, const N: usize> {
-    /// By the position of the key among those asked for.
+    /// By the position of the key among the known ones.
     pub known: [Option<&'t Json<'t>>; N],
     /// In the order of the document.
     pub rest: Vec<(&'t str, &'t Json<'t>)>,
 }
 
-/// The hint that names the nearest of the known names.
+/// A hint with the most similar known name.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(name, known.into_iter()).map(|meant| format!("did you mean \"{meant}\"?"))
 }
 
 impl Findings {
-    /// Adds a finding at that place.
+    /// Adds a finding.
     pub(super) fn at(&mut self, place: Place<'_>, message: impl Into<String>) {
         self.add(place.to_string(), message);
     }
 
-    /// The fields of an object, of which only some keys are known.
+    /// The fields of an object that may have other keys than the known ones.
     pub(super) fn fields<'t, const N: usize>(
         &mut self,
         place: Place<'_>,
@@ -78,7 +78,7 @@ impl Findings {
         Some(fields)
     }
 
-    /// The fields of an object that has no keys but the known ones.
+    /// The fields of an object that may have only the known keys; others are findings.
     pub(super) fn all_fields<'t, const N: usize>(
         &mut self,
         place: Place<'_>,
@@ -92,7 +92,7 @@ impl Findings {
         Some(fields.known)
     }
 
-    /// What stands under a key that must be there.
+    /// The value of a required key.
     pub(super) fn required<'t>(
         &mut self,
         place: Place<'_>,
@@ -105,7 +105,7 @@ impl Findings {
         value
     }
 
-    /// A string that must be there.
+    /// A required string.
     pub(super) fn text<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
         let value = self.required(place, key, value)?;
         if value.as_text().is_none() {
@@ -114,7 +114,7 @@ impl Findings {
         value.as_text()
     }
 
-    /// A string that is not empty and must be there.
+    /// A required string that is not empty.
     pub(super) fn name<'t>(&mut self, place: Place<'_>, key: &str, value: Option<&'t Json<'t>>) -> Option<&'t str> {
         let name = self.text(place, key, value)?;
         if name.is_empty() {
@@ -123,7 +123,7 @@ impl Findings {
         Some(name)
     }
 
-    /// A list that must be there.
+    /// A required list.
     pub(super) fn list<'t>(
         &mut self,
         place: Place<'_>,
@@ -137,7 +137,7 @@ impl Findings {
         value.as_list()
     }
 
-    /// A list of strings that must be there.
+    /// A required list of strings.
     pub(super) fn texts<'t>(
         &mut self,
         place: Place<'_>,
@@ -155,7 +155,7 @@ impl Findings {
             .collect()
     }
 
-    /// An object that must be there.
+    /// A required object.
     pub(super) fn object<'t>(
         &mut self,
         place: Place<'_>,
@@ -169,7 +169,7 @@ impl Findings {
         value.as_object()
     }
 
-    /// A type, written out.
+    /// Parses a type.
     pub(super) fn ty(&mut self, place: Place<'_>, text: &str) -> Option<Type> {
         let ty = Type::parse(text);
         if ty.is_none() {
@@ -182,12 +182,12 @@ impl Findings {
                 Some(_) => Some(format!("types are written {dtype}[] or {dtype}[2,3]")),
                 None => did_you_mean(dtype, DType::ALL.map(DType::name)),
             };
-            self.add_with_hint(place.to_string(), format!("\"{text}\" is no type"), hint);
+            self.add_with_hint(place.to_string(), format!("\"{text}\" is not a type"), hint);
         }
         ty
     }
 
-    /// Adds the finding that something else stands under a key than must.
+    /// Adds the finding that the value of a key is not of the required kind.
     pub(super) fn takes(&mut self, place: Place<'_>, key: &str, what: &str, got: &Json<'_>) {
         self.at(place, format!("\"{key}\" takes {what}, but got {}", got.describe()));
     }

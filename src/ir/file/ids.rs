@@ -4,16 +4,16 @@ use crate::ir::{Graph, NodeId, Operation, Value};
 
 /// The names of a graph's values in its file.
 ///
-/// An input is called by its own name, a node `n0`, `n1`, … by its [`Graph::op_number`], one of several results of a
-/// node `n5.1`. Where an input's name looks like one of those, nodes are called `nn0`, `nn1`, … instead, with as many
-/// `n`s as it takes.
+/// An input keeps its own name, a node is named `n0`, `n1`, … by its [`Graph::op_number`], and one of several results
+/// of a node `n5.1`. If an input has such a name, nodes are named `nn0`, `nn1`, … instead, with as many `n`s as
+/// necessary.
 pub(in crate::ir) struct Ids<'g, O> {
     graph: &'g Graph<O>,
     prefix: String,
 }
 
 impl<'g, O: Operation> Ids<'g, O> {
-    /// The names of that graph's values.
+    /// The names of the graph's values.
     pub fn new(graph: &'g Graph<O>) -> Ids<'g, O> {
         // The least number of `n`s that no input uses is at most one more than the number of inputs.
         let mut used = vec![false; graph.inputs().len() + 2];

@@ -1,7 +1,7 @@
 use crate::error::LimitError;
 use crate::value::{Shape, Type};
 
-/// What a file may ask for. Each limit is checked before anything of that size is allocated.
+/// The resources that a file may require. Each limit is checked before anything of that size is allocated.
 ///
 /// ```
 /// use retrograd::ir::Limits;
@@ -11,8 +11,8 @@ use crate::value::{Shape, Type};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes of a document: 256 MiB by default, about two million nodes. Reading takes about 7 times as much memory,
-    /// and up to 25 times where a document is nothing but short lists.
+    /// The bytes of a document: 256 MiB by default, about two million nodes. Reading takes about 7 times as much
+    /// memory, and up to 25 times if a document consists of short lists.
     pub document_bytes: u64,
     /// The nodes of all graphs of a document together: 10 million by default.
     pub nodes: usize,
@@ -23,7 +23,8 @@ pub struct Limits {
     /// The bytes of all values of a document together, each counted once: 64 GiB by default. A program needs far
     /// less, since most values are never stored or share their memory with others.
     pub total_bytes: u64,
-    /// How deep regions may be nested: 64 by default. Beyond 128 no graph can be built, whatever this says.
+    /// How deep regions may be nested: 64 by default. A graph cannot be nested deeper than 128, even if this limit is
+    /// higher.
     pub region_depth: usize,
 }
 
@@ -41,7 +42,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Requires that a value of that type be allowed.
+    /// Checks that a value of type `ty` is allowed.
     pub(in crate::ir) fn check_type(&self, ty: &Type, place: impl Fn() -> String) -> Result<(), LimitError> {
         let exceeded = |what, limit, got| Err(LimitError { what, limit, got, place: Some(place()) });
         if ty.rank() > self.rank {
@@ -54,7 +55,7 @@ impl Limits {
     }
 }
 
-/// The number of elements where extents of 0 count as 1.
+/// The number of elements, with extents of 0 counted as 1.
 fn padded_size(shape: &Shape) -> Option<u64> {
     shape.iter().try_fold(1u64, |size, &extent| size.checked_mul(extent.max(1) as u64))
 }

@@ -21,38 +21,38 @@
 //! }
 //! ```
 //!
-//! **Document.** `format`, `version`, `producer`, `entry` (the graph that the document is about), `graphs`, and where
-//! there are any `constants` and `meta`.
+//! **Document.** `format`, `version`, `producer`, `entry` (the main graph), `graphs`, and optionally `constants` and
+//! `meta`.
 //!
-//! **Graph.** `inputs` (`id`, `type`), `nodes`, `guards` where there are any (`value`, `expect`, `at`), `outputs`
-//! (`name`, `value`), `meta`. A graph other than the entry is the region of some node.
+//! **Graph.** `inputs` (`id`, `type`), `nodes`, optional `guards` (`value`, `expect`, `at`), `outputs` (`name`,
+//! `value`), `meta`. A graph other than the entry is the region of some node.
 //!
-//! **Node.** `id`, `op`, `in` (the operands' ids), `type`, then the operation's parameters in an order of its own, then
-//! where there are any `regions` (names of graphs), `name`, `cotangent_of` or `tangent_of` (the primal value of an
-//! earlier node or input), `at` (a source line) and `meta`. A node with several results has a list of types, and its
-//! results are called `n5.0`, `n5.1`, …
-//! A node stands after its operands. Written ids are `n0`, `n1`, … in order (`nn0`, … where an input has such a name);
-//! files edited by hand may use any ids that differ from each other.
+//! **Node.** `id`, `op`, `in` (the operands' ids), `type`, then the operation's parameters in an order that the
+//! operation defines, then optionally `regions` (names of graphs), `name`, `cotangent_of` or `tangent_of` (the primal
+//! value of an earlier node or input), `at` (a source line) and `meta`. A node with several results has a list of
+//! types, and its results are called `n5.0`, `n5.1`, … A node comes after its operands. Written ids are `n0`, `n1`, …
+//! in order (`nn0`, … where an input has such a name); files edited by hand may use any ids that differ from each
+//! other.
 //!
 //! **Constants.** `value` is a number or nested lists as in [`crate::value::json`]; with more than 64 elements it is
-//! `{"ref": "c0"}`, and the elements stand base64-coded, little-endian and row-major in the document's table:
+//! `{"ref": "c0"}`, and the document's table holds the elements, base64-encoded, little-endian and row-major:
 //! `"constants": {"c0": {"type": "f64[100]", "base64": "…"}}`. Nodes may share an entry.
 //!
-//! **`meta`** may stand in a document, a graph and a node, and may hold anything. Any other key that is not listed here
-//! is an error. A [`Document`] keeps `meta` and `producer`, so that a dump of a load gives every byte back; a
+//! A document, a graph and a node may have **`meta`**, which may hold anything. Any other key that is not listed here
+//! is an error. A [`Document`] keeps `meta` and `producer`, so that saving a loaded document reproduces every byte; a
 //! [`Graph`] alone does not hold them.
 //!
 //! # Compatibility
-//! A file that one version of retrograd wrote is read by every later one, and means what it meant:
-//! - What an operation of that name and parameters computes, and its derivative, never changes in place, but for
-//!   results that come nearer to the exact ones. Another meaning is another name, or a new `version`.
-//! - What is new within a version (an operation, an optional key) leaves the files without it as they were. An older
-//!   program refuses what it does not know, and names it; it never guesses.
-//! - A document of an older `version` is read by the rules of that version, and dumped in the newest.
-//! - The dump of a load gives back every byte of what retrograd wrote; a new `version` may end that for older files.
+//! A file written by one version of retrograd can be read by every later version, with the same meaning:
+//! - The function that an operation with given name and parameters computes, and its derivative, never change, except
+//!   that results may become more accurate. A different function gets a different name, or a new `version`.
+//! - Additions within a version (an operation, an optional key) do not affect files without them. An older program
+//!   rejects what it does not know, by name; it never guesses.
+//! - A document of an older `version` is read by the rules of that version, and saved in the newest.
+//! - Saving a loaded document reproduces every byte that retrograd wrote; a new `version` may end that for older files.
 //!
-//! `tests/corpus` holds files of every version, with every operation, to it. The form alone, without what names and
-//! types must have to do with each other, is told by the JSON Schema `ir-examples/schema.json`.
+//! The tests check this with files of every version and with every operation (`tests/corpus`). The JSON Schema
+//! `ir-examples/schema.json` describes the form alone, without the relations between names and types.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,23 +73,23 @@ mod write;
 pub(super) use ids::Ids;
 pub use limits::Limits;
 
-/// What `format` says.
+/// The value of `format`.
 const FORMAT: &str = "retrograd";
 
-/// What `version` says. A change of meaning is a new version or a new name, and old files go on loading.
+/// The value of `version`. A change of meaning requires a new version or a new name, and old files must still load.
 const VERSION: u64 = 1;
 
-/// The program that writes.
+/// The default `producer`.
 const PRODUCER: &str = concat!("retrograd ", env!("CARGO_PKG_VERSION"));
 
-/// The most elements, and the most axes, of a constant that stands where it is used.
+/// The most elements, and the most axes, of a constant that is written in its node.
 const MAX_INLINE: usize = 64;
 const MAX_INLINE_RANK: usize = 8;
 
-/// A graph together with what its file says beside it: who wrote it, and `meta`.
+/// A graph with the further contents of its file: the program that wrote it, and `meta`.
 ///
-/// A file that one version of retrograd wrote is read by every later one, and means what it meant; an older program
-/// refuses what it does not know, and names it.
+/// A file written by one version of retrograd can be read by every later version, with the same meaning; an older
+/// program rejects what it does not know, by name.
 ///
 /// ```
 /// use retrograd::ir::{Document, Limits};
@@ -107,14 +107,14 @@ pub struct Document<O> {
     meta: Meta,
 }
 
-/// What stands under `meta`, by place.
+/// The values of `meta`, by where they are in the document.
 #[derive(Clone, Debug, Default)]
 struct Meta {
     document: Option<serde_json::Value>,
     graphs: BTreeMap<String, GraphMeta>,
 }
 
-/// What stands under `meta` in a graph, and in its nodes by [`Graph::op_number`].
+/// The values of `meta` of a graph, and of its nodes by [`Graph::op_number`].
 #[derive(Clone, Debug, Default)]
 struct GraphMeta {
     graph: Option<serde_json::Value>,
@@ -122,7 +122,7 @@ struct GraphMeta {
 }
 
 impl<O: Operation> Document<O> {
-    /// A new document about that graph.
+    /// A new document with this graph as its entry.
     pub fn new(graph: Graph<O>) -> Document<O> {
         Document { graph, producer: PRODUCER.to_string(), meta: Meta::default() }
     }
@@ -177,7 +177,7 @@ impl<O: Operation> Document<O> {
 }
 
 impl<O: Operation> Graph<O> {
-    /// This graph as the text of a file: the same bytes for the same graph.
+    /// The text of this graph's file: the same bytes for the same graph.
     ///
     /// # Errors
     /// [`Error::Verify`] if the graph does not verify, [`Error::Limit`] if its regions are nested deeper than
@@ -217,13 +217,13 @@ fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Resul
     Ok(write::write(graph, producer, meta))
 }
 
-/// Requires that regions be nested as deep at most as [`Graph::load`] allows, in the words of the reader.
+/// Checks that regions are not nested deeper than [`Graph::load`] allows, with the reader's error.
 fn check_depth<O: Operation>(graph: &Graph<O>) -> Result<(), Error> {
     let limit = Limits::default().region_depth;
     if graph.depth() <= limit {
         return Ok(());
     }
-    // The way down to the node whose regions are the first that lie too deep.
+    // Descends to the first node whose regions are nested too deep.
     let mut graph = graph;
     for beyond in (0..=limit).rev() {
         let is_deep = |&id: &NodeId| graph.node(id).regions().iter().any(|region| region.depth() >= beyond);
@@ -238,7 +238,7 @@ fn check_depth<O: Operation>(graph: &Graph<O>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a text of at most that many bytes from a file; `-` is the standard input.
+/// Reads a text of at most `max_bytes` from a file; `-` is the standard input.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::Limit`] before the whole of a larger file is read.
@@ -250,14 +250,15 @@ pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
     })
 }
 
-/// Reads at most that many bytes from a file; `-` is the standard input.
+/// Reads at most `max_bytes` from a file; `-` is the standard input.
 ///
 /// # Errors
 /// As [`read_text`].
 pub fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
     let io_error = |error: io::Error| io_error(path, "read", &error);
     let mut bytes = Vec::new();
-    // One byte beyond the limit tells a file that is too large from one that just fits; a device has no end to wait for.
+    // Reading one byte beyond the limit distinguishes a file that is too large from one that just fits, even for a
+    // device that never ends.
     let n_wanted = max_bytes.saturating_add(1);
     if path == Path::new("-") {
         io::stdin().lock().take(n_wanted).read_to_end(&mut bytes).map_err(io_error)?;
@@ -270,11 +271,11 @@ pub fn read_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Writes a file, all or nothing: the bytes go to another file of the same folder, which takes the place of the old one
-/// when it is complete and on the disk. What is no regular file (a device, a pipe) is written to directly.
+/// Writes a file atomically: the bytes go to a temporary file in the same folder, which replaces the old file once it
+/// is complete and on disk. Anything but a regular file (a device, a pipe) is written to directly.
 ///
 /// # Errors
-/// [`Error::Io`]; the old file is then as it was.
+/// [`Error::Io`]; the old file is then unchanged.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     try_write(path, bytes).map_err(|error| io_error(path, "write", &error))
 }
@@ -287,7 +288,7 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    // A symbolic link stays one: what it points to is replaced.
+    // A symbolic link is kept; its target is replaced.
     let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let folder = folder_of(&path);
     let mut file = new_file_in(&folder)?;
@@ -307,7 +308,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A file of a name of its own, with the permissions that any new file gets.
+/// A temporary file with a unique name and the default permissions of a new file.
 fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".retrograd-");
@@ -316,14 +317,15 @@ fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // The name of the file that could not be made tells the user nothing.
+    // The name of the temporary file would not help the user.
     builder.tempfile_in(folder).map_err(|error| {
         let message = error.to_string();
         io::Error::new(error.kind(), message.split(" at path ").next().unwrap_or(&message))
     })
 }
 
-/// Makes the new name last. Only Unix opens folders, and some file systems cannot: the file is complete all the same.
+/// Makes the rename durable. Only Unix can open folders, and some file systems cannot sync them; the file itself is
+/// complete in any case.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let _ = fs::File::open(folder)?.sync_all();

@@ -1,5 +1,5 @@
-//! Reading a document and verifying all of it. Reading goes on after a finding: what is wrong with a node must not hide
-//! what is wrong with the next, nor make sound ones look wrong.
+//! Reading and verifying a document. Reading continues after a finding: an error in one node must neither hide errors
+//! in later nodes nor cause findings in correct ones.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ mod scope;
 
 use scope::{Known, Scope};
 
-/// How many names are compared with one that is not known, so that a bad file takes no quadratic time.
+/// The most names that an unknown name is compared with, so that a bad file does not take quadratic time.
 const MAX_COMPARED: usize = 10_000;
 
 /// Reads a document.
@@ -44,20 +44,20 @@ struct Reader<'t, O> {
     ops: HashSet<&'static str>,
     /// The name of the operation that is a constant.
     constant: &'static str,
-    /// The graphs as they stand in the document.
+    /// The graphs of the document, unread.
     graphs: HashMap<&'t str, &'t Json<'t>>,
-    /// The graphs that have been read, or tried.
+    /// The graphs read so far; `None` after findings.
     read: HashMap<&'t str, Option<Arc<Graph<O>>>>,
-    /// The graphs that are being read: each is a region of the one before.
+    /// The graphs that are being read: each is a region of the previous one.
     open: Vec<&'t str>,
-    /// The table of constants as it stands in the document.
+    /// The table of constants, undecoded.
     table: HashMap<&'t str, &'t Json<'t>>,
-    /// The entries of the table that have been decoded, or tried. Nodes share them.
+    /// The entries of the table decoded so far, which nodes share; `None` after findings.
     constants: HashMap<&'t str, Option<Array>>,
     meta: Meta,
     n_nodes: usize,
     n_expanded: u64,
-    /// The nodes of each region, those of its own regions counted as often as they are used.
+    /// For each region, its number of nodes, with nested regions counted at each use.
     expanded: HashMap<&'t str, u64>,
     n_bytes: u64,
 }
@@ -88,7 +88,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         let keys = ["format", "version", "producer", "entry", "graphs", "constants", "meta"];
         let Some(fields) = self.findings.fields(place, json, keys) else { return Ok(None) };
         let [format, version, producer, entry, graphs, table, meta] = fields.known;
-        // What another program or version means by the rest is not known.
+        // The rest of an unsupported format or version cannot be interpreted.
         if !self.is_supported(format, version) {
             return Ok(None);
         }
@@ -138,21 +138,21 @@ impl<'t, O: Operation> Reader<'t, O> {
         entries
     }
 
-    /// Reads the graphs that nothing has used so far. If there is an entry, neither they nor constants that nothing
-    /// uses have a place: they would be lost without a word.
+    /// Reads the graphs that have not been used. If there is an entry, unused graphs and constants are findings: saving
+    /// the document would lose them silently.
     fn unused(&mut self, has_entry: bool) -> Result<(), Error> {
         let mut graphs = sorted(&self.graphs);
         graphs.retain(|name| !self.read.contains_key(name));
         for name in graphs {
             if has_entry {
-                self.findings.at(Place::Graph(name), "nothing uses this");
+                self.findings.at(Place::Graph(name), "is never used");
             }
             self.graph(Place::Document, name)?;
         }
         let mut constants = sorted(&self.table);
         constants.retain(|name| has_entry && !self.constants.contains_key(name));
         for name in constants {
-            self.findings.at(Place::Constant(name), "nothing uses this");
+            self.findings.at(Place::Constant(name), "is never used");
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl<'t, O: Operation> Reader<'t, O> {
     /// A graph of the document, which is read at its first use; `None` after findings.
     fn graph(&mut self, place: Place<'_>, name: &'t str) -> Result<Option<Arc<Graph<O>>>, Error> {
         if let Some(graph) = self.read.get(name) {
-            // It was read where it lay less deep, perhaps.
+            // It may have been read at a smaller nesting depth.
             let depth = graph.as_ref().map_or(0, |graph| graph.depth());
             self.check_depth(place, self.open.len() + depth)?;
             return Ok(graph.clone());
@@ -224,8 +224,8 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(self.is_sound().then_some(scope.graph))
     }
 
-    /// Whether nothing was found so far. As long as that holds, every value of an open graph stands in the graph that
-    /// is being built; afterwards nothing more is built.
+    /// Whether there are no findings so far. While that holds, every value of an open graph exists in the graph being
+    /// built; afterwards nothing more is built.
     fn is_sound(&self) -> bool {
         self.findings.n() == 0
     }
@@ -243,8 +243,8 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(())
     }
 
-    /// Counts the nodes of a region once more than it stands in the document: whoever runs or differentiates it meets them
-    /// as often as it is used, and regions within regions multiply.
+    /// Counts the nodes of a region at one more use. Evaluation and differentiation visit them at each use, and the
+    /// number of visits multiplies with nesting.
     fn count_region(&mut self, place: Place<'_>, name: &'t str, region: &Graph<O>) -> Result<(), LimitError> {
         let n_nodes = *self.expanded.entry(name).or_insert_with(|| region.n_nodes_expanded());
         let n = self.n_expanded.saturating_add(n_nodes);
@@ -261,7 +261,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(())
     }
 
-    /// Counts a value of that type.
+    /// Adds the bytes of a value of type `ty` to the total.
     fn count_bytes(&mut self, place: Place<'_>, ty: &Type) -> Result<(), LimitError> {
         self.limits.check_type(ty, || place.to_string())?;
         self.n_bytes = self.n_bytes.saturating_add(ty.checked_bytes().map_or(u64::MAX, |bytes| bytes as u64));
@@ -281,7 +281,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         if let Some(ty) = &ty {
             self.count_bytes(place, ty)?;
             if ty.stack {
-                self.findings.at(place, format!("an input is an array, but got {ty}"));
+                self.findings.at(place, format!("an input must be an array, but got {ty}"));
             }
         }
         let value = match (id, &ty) {
@@ -346,12 +346,12 @@ impl<'t, O: Operation> Reader<'t, O> {
     }
 }
 
-/// The hint that names the nearest entry of a table.
+/// A hint with the most similar name of a table.
 fn nearest<'t>(name: &str, table: &HashMap<&'t str, &'t Json<'t>>) -> Option<String> {
     if table.len() <= MAX_COMPARED { did_you_mean(name, sorted(table)) } else { None }
 }
 
-/// The names of a table in an order that is always the same.
+/// The names of a table in a deterministic order.
 fn sorted<'t>(table: &HashMap<&'t str, &'t Json<'t>>) -> Vec<&'t str> {
     let mut names: Vec<&str> = table.keys().copied().collect();
     names.sort_unstable();

@@ -28,8 +28,8 @@ pub(super) fn write<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta)
     writer.text
 }
 
-/// The graphs of a document: the entry, then regions in the order in which they are met. A region that stands in
-/// several places is listed once.
+/// The graphs of a document: the entry, then regions in the order of their first use. A region with several uses is
+/// listed once.
 struct Named<'g, O> {
     list: Vec<(String, &'g Graph<O>)>,
     names: HashMap<*const Graph<O>, String>,
@@ -61,9 +61,9 @@ fn name_graphs<O: Operation>(entry: &Graph<O>) -> Named<'_, O> {
 
 struct Writer<'g> {
     meta: &'g Meta,
-    /// The constants that stand in the table.
+    /// The constants of the table.
     constants: Vec<&'g Array>,
-    /// Where in the table the elements at an address stand, so that shared elements are written once.
+    /// The table entry for elements at an address and of a type, so that shared elements are written once.
     places: HashMap<(*const u8, String), usize>,
     text: String,
 }
@@ -170,7 +170,7 @@ impl<'g> Writer<'g> {
         }
     }
 
-    /// A small constant stands where it is used, a large one in the table.
+    /// Writes a small constant in the node, a large one to the table.
     fn constant(&mut self, value: &'g Array) {
         self.text.push_str(", \"value\": ");
         if is_inline(value) {
@@ -223,7 +223,7 @@ impl<'g> Writer<'g> {
     }
 }
 
-/// Whether a constant stands where it is used. Extents of 0 count as 1: `f64[1000000,0]` is a million empty lists.
+/// Whether a constant is written in the node. Extents of 0 count as 1: `f64[1000000,0]` is a million empty lists.
 fn is_inline(value: &Array) -> bool {
     let n_lists = value.shape().iter().try_fold(1usize, |size, &extent| size.checked_mul(extent.max(1)));
     value.shape().len() <= MAX_INLINE_RANK && n_lists.is_some_and(|n| n <= MAX_INLINE)

@@ -1,4 +1,4 @@
-//! Lanes of processors with AVX2 and fused multiply-add.
+//! Lanes for processors with AVX2 and fused multiply-add.
 
 use super::Lanes;
 use std::arch::x86_64::*;

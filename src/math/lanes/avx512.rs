@@ -1,4 +1,4 @@
-//! Lanes of processors with AVX-512.
+//! Lanes for processors with AVX-512.
 
 use super::Lanes;
 use std::arch::x86_64::*;
@@ -9,7 +9,7 @@ register! {
     splat = |x| _mm512_set1_pd(x);
     load = |from| _mm512_loadu_pd(from);
     store = |to, x| _mm512_storeu_pd(to, x);
-    // Lanes that the mask leaves out are neither read nor written.
+    // Masked-out lanes are neither read nor written.
     load_part = |from, m| _mm512_mask_loadu_pd(_mm512_set1_pd(1.0), first(m), from);
     store_part = |to, x, m| _mm512_mask_storeu_pd(to, first(m), x);
     fma = |x, y, z| _mm512_fmadd_pd(x, y, z);
@@ -23,7 +23,7 @@ register! {
     }
     unary {
         sqrt = |x| _mm512_sqrt_pd(x);
-        // To a multiple of one: the number of binary digits after the point, in the upper half of the constant, is 0.
+        // Rounds to an integer: the number of binary fraction digits, in the upper half of the constant, is 0.
         trunc = |x| _mm512_roundscale_pd::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(x);
     }
     binary {
@@ -45,13 +45,13 @@ register! {
         or = |a, b| _kor_mask8(a, b);
     }
     shifts {
-        // The forms with a constant take one of another type than `K`; these become the same instructions.
+        // The intrinsics with a constant shift take another type than `K`; these compile to the same instructions.
         bits_shl = |x, K| _mm512_castsi512_pd(_mm512_sll_epi64(_mm512_castpd_si512(x), _mm_cvtsi32_si128(K)));
         bits_shr = |x, K| _mm512_castsi512_pd(_mm512_srl_epi64(_mm512_castpd_si512(x), _mm_cvtsi32_si128(K)));
     }
 }
 
-/// The mask of the first `m` lanes, from one to all of them.
+/// The mask of the first `m` lanes, for `m` from one to all.
 #[inline(always)]
 fn first(m: usize) -> __mmask8 {
     u8::MAX >> (8 - m)

@@ -1,4 +1,4 @@
-//! Lanes of ARM's processors of 64 bits.
+//! Lanes for 64-bit ARM processors.
 
 use super::Lanes;
 use std::arch::aarch64::*;
@@ -51,7 +51,7 @@ fn bits(x: float64x2_t) -> uint64x2_t {
     vreinterpretq_u64_f64(x)
 }
 
-/// The numbers of which these are the bits.
+/// The numbers with these bits.
 #[inline]
 #[target_feature(enable = "neon")]
 fn number(x: uint64x2_t) -> float64x2_t {

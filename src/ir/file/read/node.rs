@@ -20,14 +20,14 @@ use crate::value::{Array, Type};
 /// The keys that every node may have; an operation's parameters have other names.
 const KEYS: [&str; 10] = ["id", "op", "in", "type", "regions", "name", "cotangent_of", "tangent_of", "at", "meta"];
 
-/// How many operands a message shows. Without end it could be longer than the square of the document.
+/// The most operands that a message shows. Unlimited, messages could take more than the square of the document's size.
 const MAX_SHOWN: usize = 8;
 
 /// Regions, in order.
 type Regions<O> = Box<[Arc<Graph<O>>]>;
 
 impl<'t, O: Operation> Reader<'t, O> {
-    /// Reads a node, and gives its results their names whatever is found, so that later nodes do not miss them.
+    /// Reads a node. The names of its results are defined even after findings, so that later nodes find them.
     pub(super) fn node(&mut self, scope: &mut Scope<'t, O>, position: usize, json: &'t Json<'t>) -> Result<(), Error> {
         let item = Place::Item(scope.name, "nodes", position);
         let Some(Fields { known, rest }) = self.findings.fields(item, json, KEYS) else { return Ok(()) };
@@ -98,7 +98,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(Some(types))
     }
 
-    /// The operation from its name, and from what stands under keys of its own.
+    /// The operation, from its name and the keys that are not common to all nodes.
     fn operation(
         &mut self,
         place: Place<'_>,
@@ -121,7 +121,7 @@ impl<'t, O: Operation> Reader<'t, O> {
             }
         }
         O::from_attributes(name, attributes).map(Some).or_else(|mismatch| {
-            // The message quotes the key that the operation does not know; it may be one of ours, mistyped.
+            // The message quotes the key that the operation does not know, which may be a misspelled common key.
             let quoted =
                 |key: &str| [format!("`{key}`"), format!("\"{key}\"")].iter().any(|key| mismatch.0.contains(key));
             let hint = || did_you_mean(rest.iter().find(|(key, _)| quoted(key))?.0, KEYS);
@@ -150,14 +150,14 @@ impl<'t, O: Operation> Reader<'t, O> {
             let Some([name]) = self.findings.all_fields(place, json, ["ref"]) else { return Ok(None) };
             return self.findings.text(place, "ref", name).map_or(Ok(None), |name| self.table_entry(place, name));
         }
-        // Without a type there is a finding already.
+        // A missing type has been reported.
         let Some([ty]) = declared else { return Ok(None) };
         Ok(Array::from_json(json, ty)
             .map_err(|misfit| self.findings.at(place, format!("value{}: {}", misfit.place, misfit.requirement)))
             .ok())
     }
 
-    /// An entry of the table of constants, which is decoded at its first use.
+    /// An entry of the table of constants, decoded at its first use.
     fn table_entry(&mut self, place: Place<'_>, name: &'t str) -> Result<Option<Array>, Error> {
         if let Some(value) = self.constants.get(name) {
             return Ok(value.clone());
@@ -234,7 +234,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         json.and_then(|json| self.findings.text(place, key, Some(json)))
     }
 
-    /// The result types, unless they do not follow from what is known.
+    /// The inferred result types, or `None` if not enough is known.
     fn infer(
         &mut self,
         place: Place<'_>,
@@ -263,7 +263,7 @@ impl<'t, O: Operation> Reader<'t, O> {
     }
 }
 
-/// What is known of the results: what is declared, unless something else follows; then nothing.
+/// What is known of the results: the declared types, or nothing where the inferred types differ.
 fn results(node: Option<NodeId>, declared: Option<Types>, inferred: Option<Types>) -> Vec<Known> {
     let contradictory = declared.is_some() && inferred.is_some() && declared != inferred;
     let Some(types) = declared.or(inferred) else { return vec![Known { ty: None, value: None }] };
@@ -274,8 +274,8 @@ fn results(node: Option<NodeId>, declared: Option<Types>, inferred: Option<Types
     types.into_iter().enumerate().map(known).collect()
 }
 
-/// What stands below the message of an operation that does not take its operands: a line for each of the first of them,
-/// and the source line.
+/// The lines after the message of an operation that rejects its operands: one for each of the first operands, and the
+/// source line.
 fn context<O: Operation>(operands: &[Type], json: &Json<'_>, scope: &mut Scope<'_, O>) -> String {
     let mut context = String::new();
     for (name, ty) in texts_of(json, "in").zip(operands).take(MAX_SHOWN) {

@@ -18,7 +18,7 @@ pub(super) struct Scope<'t, O> {
     pub name: &'t str,
     inputs: &'t [Json<'t>],
     nodes: &'t [Json<'t>],
-    /// What stands so far; complete as long as there are no findings.
+    /// The graph built so far; complete as long as there are no findings.
     pub graph: Graph<O>,
     names: HashMap<Cow<'t, str>, Named>,
     ahead: Option<Ahead<'t>>,
@@ -27,23 +27,23 @@ pub(super) struct Scope<'t, O> {
 /// A value of the graph as far as it is known.
 #[derive(Clone)]
 pub(super) struct Known {
-    /// `None` where what the document says is contradictory: nothing is concluded from it.
+    /// `None` where the document is contradictory: nothing is inferred from it.
     pub ty: Option<Type>,
     /// `None` after findings.
     pub value: Option<Value>,
 }
 
-/// What a name stands for.
+/// What a name refers to.
 enum Named {
     Value(Known),
-    /// A node with so many results, which have names of their own.
+    /// A node with this number of results, which have their own names.
     Several(usize),
 }
 
-/// Where names are defined that have not been met yet.
+/// Where later names are defined.
 struct Ahead<'t> {
     positions: HashMap<&'t str, usize>,
-    /// Nodes that depend on each other have the same number.
+    /// For each node, its strongly connected component: nodes that depend on each other have the same number.
     components: Vec<usize>,
 }
 
@@ -53,13 +53,14 @@ impl<'t, O: Operation> Scope<'t, O> {
         Scope { name, inputs, nodes, graph: Graph::new(name), names, ahead: None }
     }
 
-    /// Whether the name is that of one of several results of a node whose types are not known.
+    /// Whether the name is that of one of several results of a node with unknown types.
     fn is_result_of_unknown(&self, name: &str) -> bool {
         let node = name.rsplit_once('.').and_then(|(node, _)| self.names.get(node));
         matches!(node, Some(Named::Value(Known { ty: None, .. })))
     }
 
-    /// The hint that names the nearest name. Numbers that nodes are given are all alike: no one mistypes them.
+    /// A hint with the most similar name. Generated names (`n5`) are all similar to each other, and nobody misspells
+    /// them.
     fn nearest(&self, name: &str) -> Option<String> {
         let is_digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
         let is_number = |name: &str| name.strip_prefix('n').is_some_and(is_digits);
@@ -70,7 +71,7 @@ impl<'t, O: Operation> Scope<'t, O> {
         did_you_mean(name, named.filter_map(|json| field(json, "id")?.as_text()).filter(|name| !is_number(name)))
     }
 
-    /// The node that defines that name; `None` for an input.
+    /// The node that defines a name; `None` for an input.
     pub fn node_of(&mut self, name: &str) -> Option<&'t Json<'t>> {
         let position = position_of(&self.ahead().positions, name)?;
         self.nodes.get(position)
@@ -111,18 +112,18 @@ fn position_of(positions: &HashMap<&str, usize>, name: &str) -> Option<usize> {
     positions.get(name).or_else(node).copied()
 }
 
-/// What stands under a key of an object.
+/// The value of a key of an object.
 pub(super) fn field<'t>(json: &'t Json<'t>, key: &str) -> Option<&'t Json<'t>> {
     json.as_object()?.iter().find(|(other, _)| other == key).map(|(_, value)| value)
 }
 
 impl<'t, O: Operation> Reader<'t, O> {
-    /// Gives a value its name.
+    /// Defines the name of a value.
     pub fn define(&mut self, scope: &mut Scope<'t, O>, place: Place<'_>, id: Cow<'t, str>, known: Known) {
         self.define_named(scope, place, id, Named::Value(known));
     }
 
-    /// Gives the results of a node their names: the id itself, or `id.0`, `id.1`, … where there are several.
+    /// Defines the names of a node's results: the id itself, or `id.0`, `id.1`, … if there are several.
     pub fn define_results(&mut self, scope: &mut Scope<'t, O>, place: Place<'_>, id: &'t str, results: Vec<Known>) {
         match <[Known; 1]>::try_from(results) {
             Ok([known]) => self.define(scope, place, id.into(), known),
@@ -147,7 +148,7 @@ impl<'t, O: Operation> Reader<'t, O> {
         }
     }
 
-    /// The value of that name. `node` is the position of the node that refers to it.
+    /// The value with this name. `node` is the position of the node that refers to it.
     pub fn find(
         &mut self,
         scope: &mut Scope<'t, O>,

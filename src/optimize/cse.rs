@@ -12,7 +12,7 @@ use crate::value::{Array, Scalar, Shape};
 
 /// Computes equal values once: the same operation on the same operands, up to commutation.
 ///
-/// Nothing that it leaves is dead: what used a node that was dropped uses its equal, and both have the same operands.
+/// The result has no dead nodes: users of a dropped node use its equal instead, and both have the same operands.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     run_in(graph, &Run::default())
 }
@@ -27,20 +27,20 @@ fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     )
 }
 
-/// The nodes of a graph under construction, by what they compute.
+/// The nodes of a graph under construction, indexed by what they compute (value numbering).
 ///
-/// Equal nodes have the same operands, so each is looked for among those that have its latest operand for theirs. That is
-/// near in memory where a table for a large graph would be far. Only where these are many, and for nodes without operands,
-/// there is a table.
+/// Equal nodes have the same operands, so a node is searched for in the list of nodes that have the same latest
+/// operand. Such lists are close together in memory, unlike the entries of a hash table for a large graph. The table
+/// serves only nodes without operands and those whose list is full.
 pub(super) struct Known {
-    /// For each node, the last one in the list of those whose latest operand it is; 0 for none: the first node of a graph
-    /// has no operands.
+    /// For each node, the last entry in the list of nodes whose latest operand it is. 0 means none: the first node of a
+    /// graph has no operands.
     last: Vec<u32>,
-    /// For each node, the one before it in its list, and its hash.
+    /// For each node, the previous entry of its list, and its hash.
     links: Vec<(u32, u32)>,
-    /// By hash alone: the graph holds the operations and operands, and a copy of each as a key would cost more than the
-    /// whole pass. Of two nodes of one hash that differ the first is known, so that a graph from someone who knows the hash
-    /// costs no more than any other.
+    /// Keyed by the hash alone: the graph holds operations and operands, and a copy of each as a key would cost more
+    /// than the whole pass. If two different nodes have the same hash, only the first is entered, so that a graph with
+    /// deliberate hash collisions costs no more than any other.
     others: FxHashMap<u64, NodeId>,
 }
 
@@ -48,18 +48,18 @@ pub(super) struct Known {
 const MAX_LIST: usize = 8;
 
 impl Known {
-    /// Room for a graph of that many nodes.
+    /// With capacity for a graph of this many nodes.
     pub fn new(n_nodes: usize) -> Known {
         let (last, links) = (Vec::with_capacity(n_nodes), Vec::with_capacity(n_nodes));
         Known { last, links, others: FxHashMap::default() }
     }
 
-    /// Adds to the graph whose nodes are known.
+    /// A builder that adds nodes to the graph that `self` indexes.
     pub fn builder<'b>(&'b mut self, graph: &'b mut Graph, provenance: &'b Provenance) -> Builder<'b> {
         Builder { graph, known: self, provenance }
     }
 
-    /// The node that computes this already, or the one that `add` adds for it.
+    /// The existing node that computes the same, or a new one from `add`.
     fn find(
         &mut self,
         graph: &mut Graph,
@@ -91,7 +91,7 @@ impl Known {
         }
         match self.others.entry(hash) {
             Entry::Vacant(unknown) => Ok(*unknown.insert(add(graph)?)),
-            Entry::Occupied(alike) if is_equal(graph, *alike.get()) => Ok(*alike.get()),
+            Entry::Occupied(same_hash) if is_equal(graph, *same_hash.get()) => Ok(*same_hash.get()),
             Entry::Occupied(_) => add(graph),
         }
     }
@@ -107,7 +107,7 @@ impl Known {
     }
 }
 
-/// Adds what is not in the graph yet.
+/// Adds a node unless the graph already has an equal one.
 pub(super) struct Builder<'b> {
     pub graph: &'b mut Graph,
     known: &'b mut Known,
@@ -122,12 +122,12 @@ impl Builder<'_> {
         node.map(Value::from)
     }
 
-    /// A node as it stands in another graph.
+    /// A copy of a node of another graph.
     pub fn copy(&mut self, copy: &Copy<'_>) -> Result<NodeId, Error> {
         self.known.find(self.graph, (copy.op, copy.operands, copy.regions), |graph| copy.add(graph))
     }
 
-    /// A number in a shape.
+    /// A number broadcast to a shape.
     pub fn spread(&mut self, number: Scalar, shape: Shape) -> Result<Value, Error> {
         let constant = self.add(Op::from_constant(Array::from_scalar(number)), &[])?;
         if shape.rank() == 0 {
@@ -136,13 +136,14 @@ impl Builder<'_> {
         self.add(BroadcastInDim { shape, axes: vec![] }.into(), &[constant])
     }
 
-    /// A number in the shape of another value.
+    /// A number broadcast to the shape of another value.
     pub fn everywhere(&mut self, number: Scalar, like: Value) -> Result<Value, Error> {
         self.spread(number, self.graph.ty(like).shape.clone())
     }
 }
 
-/// The same for operands in any order that does not matter to the operation. What commutes has two.
+/// A hash that does not depend on the order of operands if the operation commutes. Commutative operations have two
+/// operands.
 fn hash(op: &Op, x: &[Value]) -> u64 {
     let mut hasher = FxHasher::default();
     op.hash(&mut hasher);

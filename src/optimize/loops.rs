@@ -1,10 +1,10 @@
-//! Rewriting across the borders of regions: what loops and branches take and give.
+//! Simplification of loops and branches across the boundaries of their regions.
 //!
-//! - A branch whose choice is a constant is followed; a loop without trips is dropped.
-//! - Numbers that are known come into regions as constants; operands that are the same come in once.
-//! - A carry that the body gives back as it is does not change, so it is no carry.
-//! - Results that nothing uses are dropped, and with them what only they need.
-//! - What does not change from trip to trip is computed before the loop (loop-invariant code motion).
+//! - A branch whose choice is a constant is inlined; a loop without iterations is removed.
+//! - Operands that are known numbers become constants within the regions; equal operands are passed once.
+//! - A carry that the body returns unchanged becomes a fixed operand.
+//! - Results without uses are dropped, with everything that only they need.
+//! - What is the same in all iterations is computed before the loop (loop-invariant code motion).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     run_in(graph, &Runs::default())
 }
 
-/// The runs of this pass, and of that which simplifies what it makes.
+/// The state of this pass, and of `simplify`, which runs on the regions it builds.
 #[derive(Default)]
 struct Runs {
-    regions: Run,
+    loops: Run,
     simplify: Run,
 }
 
@@ -35,7 +35,7 @@ fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
     let used = used(graph);
     let rewritten = rebuild(
         graph,
-        &runs.regions,
+        &runs.loops,
         |region| run_in(region, runs),
         |new, copy| {
             if copy.regions.is_empty() {
@@ -46,7 +46,7 @@ fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
             Node::of(copy, used, &runs.simplify).rewrite(new, copy.provenance).map(Rewrite::Values)
         },
     )?;
-    // What has moved out of regions may repeat what is there already.
+    // Nodes moved out of regions may duplicate existing ones.
     simplify::run_in(&rewritten, &runs.simplify)
 }
 
@@ -58,44 +58,46 @@ fn used(graph: &Graph) -> HashMap<(NodeId, usize), ()> {
     all.map(|x| ((x.node, usize::from(x.result)), ())).collect()
 }
 
-/// A node that holds regions, in parts: operands and inputs of regions correspond to each other, and results and outputs.
+/// A node with regions, taken apart by the roles of its operands. Operands correspond to inputs of regions, and results
+/// to outputs.
 struct Node<'r> {
     op: Op,
-    /// Those of the original node; of what is dropped since, only the kinds hold.
+    /// The roles of the original node. Counts may be outdated by rewrites; only the kinds of loop and region still
+    /// hold.
     roles: Roles,
     choice: Option<Value>,
     carry: Vec<Value>,
-    /// What the body takes, but does not give: the state that a [`Op::Revolve`] computes beside it.
+    /// Operands that the body takes but does not return: the state that an [`Op::Revolve`] advances separately.
     state: Vec<Value>,
     rows: Vec<Value>,
     fixed: Vec<Value>,
     regions: Vec<Arc<Graph>>,
     /// For each result of the original node, whether it is used.
     used: Vec<bool>,
-    /// For each result of the original node, what gives it.
+    /// For each result of the original node, where its value comes from now.
     origins: Vec<Origin>,
-    /// What simplifies regions.
+    /// The state of `simplify` for regions.
     simplify: &'r Run,
 }
 
-/// What gives a result of the original node.
+/// Where a result of the original node comes from.
 #[derive(Clone, Copy)]
 enum Origin {
-    /// A result of the node as it is now.
+    /// A result of the rewritten node.
     Result(usize),
-    /// A value outside.
+    /// A value outside the regions.
     Value(Value),
     /// Nothing uses it.
     Dropped,
 }
 
-/// What becomes of an input of a region.
+/// How an input of a region is rewritten.
 #[derive(Clone)]
-enum Fate {
+enum InputRewrite {
     Kept,
-    /// It is a number everywhere.
+    /// Replaced by a uniform constant.
     Number(Scalar),
-    /// It is another input.
+    /// Replaced by another input.
     Same(usize),
     /// Nothing uses it.
     Dropped,
@@ -125,16 +127,16 @@ impl<'r> Node<'r> {
         self.regions.last().expect("bug: control flow without regions")
     }
 
-    /// Rewrites, and adds what is left; gives a value for each result that is used.
+    /// Rewrites the node until nothing changes and adds what remains. Returns a value for each result that is used.
     fn rewrite(mut self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
         if let Some(region) = self.known_branch(new) {
             return self.inline(new, region);
         }
         loop {
             let before = self.size();
-            self.settle_carry();
+            self.fix_unchanged_carries();
             self.drop_results()?;
-            self.settle_inputs(new)?;
+            self.canonicalize_inputs(new)?;
             if self.roles.is_loop() {
                 self.hoist(new, provenance)?;
             }
@@ -142,20 +144,20 @@ impl<'r> Node<'r> {
                 break;
             }
         }
-        if self.has_no_trips() {
-            return self.no_trips(new, provenance);
+        if self.has_no_iterations() {
+            return self.without_iterations(new, provenance);
         }
         self.add(new, provenance)
     }
 
-    /// What shrinks with every rewriting: operands, results and operations within.
+    /// A measure that changes with every rewrite: the numbers of operands, results and operations within.
     fn size(&self) -> (usize, usize, usize) {
         let operands = self.carry.len() + self.state.len() + self.rows.len() + self.fixed.len();
         let n_ops = self.regions.iter().map(|region| region.n_ops()).sum();
         (operands, self.body().outputs().len(), n_ops)
     }
 
-    /// The region that will be run, if that is known.
+    /// The region that is chosen, if the choice is a constant.
     fn known_branch(&self, graph: &Graph) -> Option<usize> {
         match (&self.op, number(graph, self.choice?)?) {
             (Op::Cond(_), Scalar::Bool(holds)) => Some(usize::from(!holds)),
@@ -170,17 +172,17 @@ impl<'r> Node<'r> {
         Ok(region.outputs().iter().map(|output| map.get(output.value)).collect())
     }
 
-    /// A carry that is given back as it came in is fixed.
-    fn settle_carry(&mut self) {
+    /// Turns each carry that the body returns unchanged into a fixed operand.
+    fn fix_unchanged_carries(&mut self) {
         if let Op::Revolve(_) = self.op {
             return;
         }
         let n_index = self.roles.n_index();
         let body = self.body();
-        let settled = (0..self.carry.len())
+        let unchanged = (0..self.carry.len())
             .rev()
             .filter(|&k| body.outputs()[k].value == Value::from(body.inputs()[n_index + k].node));
-        for k in settled.collect::<Vec<usize>>() {
+        for k in unchanged.collect::<Vec<usize>>() {
             let operand = self.carry.remove(k);
             self.fixed.push(operand);
             let from = n_index + k;
@@ -198,7 +200,7 @@ impl<'r> Node<'r> {
         self.set_counts();
     }
 
-    /// The node loses its `k`-th result, which is something else from now on.
+    /// Removes the node's `k`-th result, which `instead` replaces.
     fn shift_results(&mut self, k: usize, instead: Origin) {
         for origin in &mut self.origins {
             match origin {
@@ -218,7 +220,8 @@ impl<'r> Node<'r> {
         }
     }
 
-    /// Drops results that nothing uses. A carry is used if its last value is, or if a trip needs it for something that is.
+    /// Drops results without uses. A carry is live if its last value is used, or if an iteration needs it for a live
+    /// result.
     fn drop_results(&mut self) -> Result<(), Error> {
         let n_carry = self.carry.len();
         let n_results = self.body().outputs().len();
@@ -249,7 +252,7 @@ impl<'r> Node<'r> {
         Ok(())
     }
 
-    /// All at once, for dead carries may need each other.
+    /// Drops all dead results at once, because dead carries may depend on each other.
     fn drop_dead(&mut self, dead: &[usize]) -> Result<(), Error> {
         if dead.is_empty() {
             return Ok(());
@@ -270,7 +273,7 @@ impl<'r> Node<'r> {
             Ok(reordered(region, &inputs, &outputs))
         });
         self.regions = regions?;
-        // The last comes first, so that the positions of the others stay.
+        // In descending order, so that the remaining positions stay valid.
         for &k in dead {
             if k < n_carry {
                 self.carry.remove(k);
@@ -280,7 +283,7 @@ impl<'r> Node<'r> {
         Ok(())
     }
 
-    /// New regions in place of those that there are. One that is several branches of a choice stays one.
+    /// Replaces each region. A region that serves several branches of a choice is replaced once.
     fn each_region(
         &self,
         mut replace: impl FnMut(usize, &Graph) -> Result<Graph, Error>,
@@ -299,8 +302,8 @@ impl<'r> Node<'r> {
         Ok(regions)
     }
 
-    /// Numbers come in as constants, equal operands once, and what is not used not at all.
-    fn settle_inputs(&mut self, graph: &Graph) -> Result<(), Error> {
+    /// Replaces numbers by constants, merges equal operands, and drops operands without uses.
+    fn canonicalize_inputs(&mut self, graph: &Graph) -> Result<(), Error> {
         let (n_index, n_carry) = (self.roles.n_index(), self.carry.len());
         let first_row = n_index + n_carry + self.state.len();
         let mut needed = vec![false; self.body().inputs().len()];
@@ -311,66 +314,66 @@ impl<'r> Node<'r> {
             }
             needed.iter_mut().zip(inputs).for_each(|(needed, is)| *needed |= is);
         }
-        let mut fates = vec![Fate::Kept; needed.len()];
-        let mut met: HashMap<(Value, bool), usize> = HashMap::new();
+        let mut rewrites = vec![InputRewrite::Kept; needed.len()];
+        let mut first_with: HashMap<(Value, bool), usize> = HashMap::new();
         let others = self.rows.iter().map(|&x| (x, true)).chain(self.fixed.iter().map(|&x| (x, false)));
         for (k, (x, is_row)) in others.enumerate() {
             let position = first_row + k;
-            fates[position] = match (number(graph, x), met.get(&(x, is_row))) {
-                _ if !needed[position] => Fate::Dropped,
-                (Some(number), _) => Fate::Number(number),
-                (None, Some(&first)) => Fate::Same(first),
+            rewrites[position] = match (number(graph, x), first_with.get(&(x, is_row))) {
+                _ if !needed[position] => InputRewrite::Dropped,
+                (Some(number), _) => InputRewrite::Number(number),
+                (None, Some(&first)) => InputRewrite::Same(first),
                 (None, None) => {
-                    met.insert((x, is_row), position);
-                    Fate::Kept
+                    first_with.insert((x, is_row), position);
+                    InputRewrite::Kept
                 }
             };
         }
-        // A loop along stacks needs one that says how often it runs.
+        // A loop along stacks needs at least one stack for its number of iterations.
         let along_stacks = matches!(&self.op, Op::Scan(op) if op.length.is_none());
-        let rows = &mut fates[first_row..][..self.rows.len()];
-        if along_stacks && !rows.iter().any(|fate| matches!(fate, Fate::Kept)) {
-            rows[0] = Fate::Kept;
+        let rows = &mut rewrites[first_row..][..self.rows.len()];
+        if along_stacks && !rows.iter().any(|rewrite| matches!(rewrite, InputRewrite::Kept)) {
+            rows[0] = InputRewrite::Kept;
         }
-        if fates.iter().all(|fate| matches!(fate, Fate::Kept)) {
+        if rewrites.iter().all(|rewrite| matches!(rewrite, InputRewrite::Kept)) {
             return Ok(());
         }
-        let without_carry = without(&fates, n_index, n_carry);
+        let without_carry = without(&rewrites, n_index, n_carry);
         self.regions = self.each_region(|position, region| match self.roles.is_advance(position) {
-            true => settled(region, &without_carry, self.simplify),
-            false => settled(region, &fates, self.simplify),
+            true => with_rewritten_inputs(region, &without_carry, self.simplify),
+            false => with_rewritten_inputs(region, &rewrites, self.simplify),
         })?;
-        let mut fates = fates[first_row..].iter();
-        let mut keep = |_: &Value| matches!(fates.next(), Some(Fate::Kept));
+        let mut rewrites = rewrites[first_row..].iter();
+        let mut keep = |_: &Value| matches!(rewrites.next(), Some(InputRewrite::Kept));
         self.rows.retain(&mut keep);
         self.fixed.retain(&mut keep);
         self.set_counts();
         Ok(())
     }
 
-    /// Computes before the loop what does not change from trip to trip.
+    /// Computes before the loop what is the same in all iterations.
     fn hoist(&mut self, new: &mut Graph, provenance: &Provenance) -> Result<(), Error> {
         for position in 0..self.regions.len() {
             let region = self.regions[position].clone();
             let n_inputs = region.inputs().len();
             let first_fixed = n_inputs - self.fixed.len();
             let hoisted = Hoisted::of(&region, first_fixed, self.surely_runs(position));
-            if hoisted.border.is_empty() {
+            if hoisted.boundary.is_empty() {
                 continue;
             }
             let values = hoisted.copy(&region, new, &self.fixed, first_fixed, provenance)?;
-            let types: Vec<Type> = hoisted.border.iter().map(|&x| region.ty(x).clone()).collect();
+            let types: Vec<Type> = hoisted.boundary.iter().map(|&x| region.ty(x).clone()).collect();
             for (other, region) in self.regions.iter_mut().enumerate() {
-                let border: &[Value] = if other == position { &hoisted.border } else { &[] };
-                *region = Arc::new(with_inputs(region, &types, border, self.simplify)?);
+                let boundary: &[Value] = if other == position { &hoisted.boundary } else { &[] };
+                *region = Arc::new(with_inputs(region, &types, boundary, self.simplify)?);
             }
             self.fixed.extend(values);
         }
         Ok(())
     }
 
-    /// Whether it is known to run not even once.
-    fn has_no_trips(&self) -> bool {
+    /// Whether the loop is known to have no iterations.
+    fn has_no_iterations(&self) -> bool {
         match &self.op {
             Op::Scan(op) => op.length == Some(0),
             Op::Revolve(op) => op.length == 0,
@@ -383,13 +386,13 @@ impl<'r> Node<'r> {
         match self.op {
             Op::While(_) => region == 0,
             Op::Scan(ref op) => op.length.is_some_and(|length| length > 0),
-            // There is nothing to advance to after the last trip.
+            // No state is advanced after the last iteration.
             Op::Revolve(ref op) => op.length > usize::from(region == 0),
             _ => false,
         }
     }
 
-    fn no_trips(&self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
+    fn without_iterations(&self, new: &mut Graph, provenance: &Provenance) -> Result<Vec<Option<Value>>, Error> {
         let mut results = self.carry.clone();
         for output in &self.body().outputs()[self.carry.len()..] {
             let empty = Array::zeros(&self.body().ty(output.value).repeated(0));
@@ -424,14 +427,17 @@ impl<'r> Node<'r> {
     }
 }
 
-/// The fates of the inputs of a region that lacks `n` of them from `first` on. Equal inputs stand behind these.
-fn without(fates: &[Fate], first: usize, n: usize) -> Vec<Fate> {
-    let others = fates[..first].iter().chain(&fates[first + n..]);
-    let moved = |fate: &Fate| if let Fate::Same(input) = fate { Fate::Same(input - n) } else { fate.clone() };
+/// The rewrites for a region without the `n` inputs from `first` on. Inputs that replace others come after these, so
+/// their positions decrease by `n`.
+fn without(rewrites: &[InputRewrite], first: usize, n: usize) -> Vec<InputRewrite> {
+    let others = rewrites[..first].iter().chain(&rewrites[first + n..]);
+    let moved = |rewrite: &InputRewrite| {
+        if let InputRewrite::Same(input) = rewrite { InputRewrite::Same(input - n) } else { rewrite.clone() }
+    };
     others.map(moved).collect()
 }
 
-/// Which inputs these outputs depend on.
+/// For each input, whether a marked output depends on it.
 fn needed_inputs(region: &Graph, outputs: &[bool]) -> Vec<bool> {
     let mut needed = vec![false; region.n_nodes()];
     for (output, &is) in region.outputs().iter().zip(outputs) {
@@ -445,7 +451,8 @@ fn needed_inputs(region: &Graph, outputs: &[bool]) -> Vec<bool> {
     needed[..region.inputs().len()].to_vec()
 }
 
-/// The region with inputs and outputs in another order. Inputs and outputs that are left out must not matter.
+/// The region with the given inputs and outputs, in that order. The outputs must not depend on an input that is left
+/// out.
 fn reordered(region: &Graph, inputs: &[usize], outputs: &[usize]) -> Graph {
     let all = region.outputs();
     let outputs: Vec<_> = outputs.iter().map(|&k| all[k].clone()).collect();
@@ -461,17 +468,17 @@ fn reordered(region: &Graph, inputs: &[usize], outputs: &[usize]) -> Graph {
     for &k in inputs {
         let input = &region.inputs()[k];
         let ty = region.ty(input.node.into()).clone();
-        map.set(input.node, [new.add_input(input.name.clone(), ty).expect("bug: an input that was one before")]);
+        map.set(input.node, [new.add_input(input.name.clone(), ty).expect("bug: an invalid input of a valid region")]);
     }
-    copy_nodes(region, &mut new, &mut map, |id| needed[id.index()]).expect("bug: a part of a region does not stand");
+    copy_nodes(region, &mut new, &mut map, |id| needed[id.index()]).expect("bug: a part of a valid region is invalid");
     for output in outputs {
         let value = map.get(output.value).expect("bug: an output was dropped");
-        new.add_output(output.name.clone(), value).expect("bug: an output that was one before");
+        new.add_output(output.name.clone(), value).expect("bug: an invalid output of a valid region");
     }
     new
 }
 
-/// Appends some operations of a region.
+/// Appends the operations of a region that `keep` selects.
 fn copy_nodes(region: &Graph, new: &mut Graph, map: &mut ValueMap, keep: impl Fn(NodeId) -> bool) -> Result<(), Error> {
     for id in region.ids().filter(|&id| keep(id)) {
         let node = region.node(id);
@@ -485,26 +492,26 @@ fn copy_nodes(region: &Graph, new: &mut Graph, map: &mut ValueMap, keep: impl Fn
     Ok(())
 }
 
-/// The region without the inputs that do not stay, simplified with what is known of them.
-fn settled(region: &Graph, fates: &[Fate], run: &Run) -> Result<Graph, Error> {
+/// The region with its inputs rewritten, simplified.
+fn with_rewritten_inputs(region: &Graph, rewrites: &[InputRewrite], run: &Run) -> Result<Graph, Error> {
     let mut new = Graph::new(region.name());
     let mut map = ValueMap::new(region.n_nodes());
-    for (input, fate) in region.inputs().iter().zip(fates) {
-        if let Fate::Kept = fate {
+    for (input, rewrite) in region.inputs().iter().zip(rewrites) {
+        if let InputRewrite::Kept = rewrite {
             let ty = region.ty(input.node.into()).clone();
             map.set(input.node, [new.add_input(input.name.clone(), ty)?]);
         }
     }
-    for (input, fate) in region.inputs().iter().zip(fates) {
+    for (input, rewrite) in region.inputs().iter().zip(rewrites) {
         let ty = region.ty(input.node.into());
-        match fate {
-            Fate::Kept => {}
-            Fate::Same(first) => {
+        match rewrite {
+            InputRewrite::Kept => {}
+            InputRewrite::Same(first) => {
                 let same = map.get(region.inputs()[*first].node.into()).expect("bug: the first of equals was dropped");
                 map.set(input.node, [same]);
             }
-            Fate::Number(x) => map.set(input.node, [number_of_type(&mut new, *x, ty)?]),
-            Fate::Dropped => {
+            InputRewrite::Number(x) => map.set(input.node, [number_of_type(&mut new, *x, ty)?]),
+            InputRewrite::Dropped => {
                 map.set(input.node, [number_of_type(&mut new, Scalar::Bool(false).convert(ty.dtype), ty)?])
             }
         }
@@ -516,7 +523,7 @@ fn settled(region: &Graph, fates: &[Fate], run: &Run) -> Result<Graph, Error> {
     simplify::run_in(&new, run)
 }
 
-/// The same number everywhere.
+/// A uniform value of type `ty`.
 fn number_of_type(graph: &mut Graph, x: Scalar, ty: &Type) -> Result<Value, Error> {
     let number = graph.add(Op::from_constant(Array::from_scalar(x)), &[], Provenance::default())?;
     if ty.rank() == 0 {
@@ -526,7 +533,7 @@ fn number_of_type(graph: &mut Graph, x: Scalar, ty: &Type) -> Result<Value, Erro
     Ok(graph.add(broadcast.into(), &[number.into()], Provenance::default())?.into())
 }
 
-/// The region with further inputs in place of some of its values.
+/// The region with further inputs of `types`, simplified; the first ones replace the values `instead_of`.
 fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) -> Result<Graph, Error> {
     let mut new = Graph::new(region.name());
     let mut map = ValueMap::new(region.n_nodes());
@@ -557,26 +564,27 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) 
     simplify::run_in(&new, run)
 }
 
-/// Whether a node holds no `while`.
+/// Whether a node is sure to terminate: it is no `while`, and its regions contain none.
 fn surely_ends(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
     let is_while = matches!(node.op(), Some(Op::While(_)));
     !is_while && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
 }
 
-/// Arrays of so many elements that do not depend on anything are not worth an operand of a loop.
-const MAX_WRITTEN: usize = 16;
+/// A constant expression of up to this many elements is cheaper to compute in the region than to pass as an operand.
+const MAX_INLINE: usize = 16;
 
-/// What of a region does not change from trip to trip.
+/// The loop-invariant part of a region.
 struct Hoisted {
-    /// The nodes that depend on fixed inputs and constants alone.
+    /// For each node, whether it depends on fixed inputs and constants alone.
     fixed: Vec<bool>,
-    /// Their values that the rest of the region uses, and that are worth an operand.
-    border: Vec<Value>,
+    /// The invariant values that the rest of the region uses and that are worth an operand.
+    boundary: Vec<Value>,
 }
 
 impl Hoisted {
-    /// A loop that may go on without end, or end in an error, is not run in place of a region that may never be.
+    /// Finds the invariant part. A loop that may not terminate, or may fail, is not moved out of a region that may
+    /// never run.
     fn of(region: &Graph, first_fixed: usize, surely_runs: bool) -> Hoisted {
         let n_inputs = region.inputs().len();
         let mut fixed: Vec<bool> = (0..n_inputs).map(|k| k >= first_fixed).collect();
@@ -585,7 +593,7 @@ impl Hoisted {
             let may_move = surely_runs || surely_ends(region, id);
             fixed.push(is_fixed && may_move && !region.node(id).types().iter().any(|ty| ty.stack));
         }
-        let mut hoisted = Hoisted { fixed, border: Vec::new() };
+        let mut hoisted = Hoisted { fixed, boundary: Vec::new() };
         let mut seen: HashMap<Value, ()> = HashMap::new();
         let mut pending: Vec<Value> = region.outputs().iter().map(|output| output.value).collect();
         for id in region.ids().filter(|id| !hoisted.fixed[id.index()]) {
@@ -598,18 +606,18 @@ impl Hoisted {
             let Some(op) = region.node(x.node).op() else { continue };
             match op.lower() {
                 Lowering::Constant(_) => {}
-                // Other elements of the same memory are no work; what they are taken from may be.
+                // A view costs nothing; its operand may.
                 Lowering::View(_) => pending.extend(region.operands(x.node)),
-                // A few numbers stand in the code.
-                _ if region.operands(x.node).is_empty() && region.ty(x).size() <= MAX_WRITTEN => {}
-                _ => hoisted.border.push(x),
+                // A few constant numbers are part of the code.
+                _ if region.operands(x.node).is_empty() && region.ty(x).size() <= MAX_INLINE => {}
+                _ => hoisted.boundary.push(x),
             }
         }
-        hoisted.border.sort_unstable();
+        hoisted.boundary.sort_unstable();
         hoisted
     }
 
-    /// Appends what does not change to the graph around the loop; gives the values of the border.
+    /// Appends the invariant part to the graph around the loop. Returns the new values of `boundary`.
     fn copy(
         &self,
         region: &Graph,
@@ -619,7 +627,7 @@ impl Hoisted {
         provenance: &Provenance,
     ) -> Result<Vec<Value>, Error> {
         let mut needed = vec![false; region.n_nodes()];
-        self.border.iter().for_each(|x| needed[x.node.index()] = true);
+        self.boundary.iter().for_each(|x| needed[x.node.index()] = true);
         for id in region.ids().rev() {
             if needed[id.index()] {
                 region.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
@@ -639,6 +647,6 @@ impl Hoisted {
             let copy = new.add_with_regions(op.clone(), &operands, node.regions().into(), provenance)?;
             map.set(id, results_of(new, copy));
         }
-        Ok(self.border.iter().map(|&x| map.get(x).expect("bug: a value of the border was not computed")).collect())
+        Ok(self.boundary.iter().map(|&x| map.get(x).expect("bug: a value of the boundary was not computed")).collect())
     }
 }
