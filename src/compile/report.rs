@@ -23,7 +23,7 @@ use crate::value::Shape;
 /// [`Program::inspect`](super::Program::inspect), and printed as `retrograd show --plan` prints it.
 ///
 /// ```
-/// use retrograd::compile::{Home, KernelKind};
+/// use retrograd::compile::{KernelKind, Location};
 /// use retrograd::value::{DType, Type};
 /// use retrograd::{Program, Var, trace};
 ///
@@ -34,7 +34,7 @@ use crate::value::Shape;
 /// assert_eq!((kernel.read_bytes, kernel.written_bytes), (8000, 8));
 /// let cost = kernel.cost.unwrap();
 /// assert_eq!((cost.flops(), cost.calls), (1000 + 999, 1000));
-/// assert_eq!(kernel.steps[1].homes, [Home::Tile(1)]);
+/// assert_eq!(kernel.steps[1].locations, [Location::Tile(1)]);
 /// assert!(plan.to_string().contains("%2: f64[] = reduce_sum %1 axes=[0]"));
 /// # Ok::<(), retrograd::Error>(())
 /// ```
