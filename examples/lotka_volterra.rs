@@ -3,6 +3,9 @@
 //!
 //! `cargo run --release --example lotka_volterra`
 
+#[path = "common/target.rs"]
+pub mod target;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,12 +15,13 @@ use clap::Parser;
 use ndarray::{Array1, Array2, array};
 use retrograd::value::DType;
 use retrograd::{Var, jit, scan, value_and_grad};
+use target::target;
 
 /// Fits the Lotka–Volterra equations to hares and lynxes, and draws the fit.
 #[derive(Parser)]
 struct Args {
     /// Where the drawing is written.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/lotka_volterra"))]
+    #[arg(long, value_name = "DIR", default_value_os_t = target("lotka_volterra"))]
     out: PathBuf,
 }
 

@@ -12,6 +12,8 @@
 
 #[path = "common/random.rs"]
 pub mod random;
+#[path = "common/target.rs"]
+pub mod target;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use ndarray::{Array1, Array2, ArrayD, Axis, arr0};
 use random::Random;
 use retrograd::value::{Array, ToTree};
 use retrograd::{Graph, Program, Tree, Var, VarTree, jit, optimize, value_and_grad};
+use target::target;
 
 /// Trains a network on handwritten digits, and saves it with its predictions.
 #[derive(Parser)]
@@ -32,7 +35,7 @@ struct Args {
     #[arg(long, default_value_t = 40)]
     epochs: usize,
     /// Where the files are written.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/neural_net"))]
+    #[arg(long, value_name = "DIR", default_value_os_t = target("neural_net"))]
     out: PathBuf,
 }
 

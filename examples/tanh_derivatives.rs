@@ -7,6 +7,8 @@
 
 #[path = "common/svg.rs"]
 pub mod svg;
+#[path = "common/target.rs"]
+pub mod target;
 
 use std::error::Error;
 use std::fs;
@@ -16,12 +18,13 @@ use clap::Parser;
 use ndarray::Array1;
 use retrograd::{Var, elementwise_grad, jit};
 use svg::{Curve, plot};
+use target::target;
 
 /// Draws the first six derivatives of the hyperbolic tangent.
 #[derive(Parser)]
 struct Args {
     /// Where the drawing is written.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tanh_derivatives.svg"))]
+    #[arg(long, value_name = "FILE", default_value_os_t = target("tanh_derivatives.svg"))]
     out: PathBuf,
 }
 

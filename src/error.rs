@@ -123,7 +123,7 @@ pub enum TraceError {
         /// The line of the comparison.
         at: SourceLine,
     },
-    /// A comparison needed an answer within the body of a loop or a branch, where values change from trip to trip.
+    /// A comparison needed an answer within the body of a loop or a branch, where values change from iteration to iteration.
     BranchInRegion {
         /// The line of the comparison.
         at: SourceLine,
@@ -389,7 +389,7 @@ impl fmt::Display for TraceError {
             ),
             TraceError::BranchInRegion { at } => write!(
                 f,
-                "trace: a comparison of values that change from trip to trip cannot decide an `if`, or end a `while`, while \
+                "trace: a comparison of values that change from iteration to iteration cannot decide an `if`, or end a `while`, while \
                  the body of a loop or a branch is traced; use `select`, `cond` or `while_loop`\n  at {at}"
             ),
             TraceError::Escaped { at } => {

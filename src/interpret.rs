@@ -239,7 +239,7 @@ impl Control<'_> {
         let mut n_iterations = 0;
         while self.call(0, state.clone())?[0].get(0) == Some(Scalar::Bool(true)) {
             if op.max_trips.is_some_and(|limit| n_iterations >= limit) {
-                return Err(too_many_trips(op, self.at).into());
+                return Err(too_many_iterations(op, self.at).into());
             }
             n_iterations += 1;
             let mut next = self.call(1, state.clone())?;
@@ -362,7 +362,7 @@ fn row(array: &Array, index: usize) -> Array {
 }
 
 /// The error of a loop with more iterations than its limit.
-pub(crate) fn too_many_trips(op: &While, at: Option<&SourceLine>) -> LimitError {
+pub(crate) fn too_many_iterations(op: &While, at: Option<&SourceLine>) -> LimitError {
     let limit = op.max_trips.expect("bug: a limit that is none");
     let place = at.map(|at| format!("while, at {at}"));
     LimitError { what: "iterations of a loop", limit, got: None, place }

@@ -563,7 +563,7 @@ fn regions_are_counted_as_often_as_they_run() {
     // The number of iterations is unknown.
     let endless = trace(|x: Var| while_loop(x, |x: Var| x.less(10.0), |x: Var| x * 2.0), scalar).unwrap();
     assert_eq!(cost(&endless), None);
-    assert!(plan(&endless).to_string().contains("depends on the number of trips"));
+    assert!(plan(&endless).to_string().contains("depends on the number of iterations"));
     // With a schedule, states are recomputed: three iterations from one state recompute two and one.
     let looped = Loop::new().checkpoint(Schedule::Binomial(1));
     let scheduled = trace(move |x: Var| looped.fori_loop(3, x, |_, x| x.sin()), scalar).unwrap();

@@ -11,7 +11,7 @@ use super::schedule::{Schedule, makes_stacks};
 use super::tier::OptimizedTier;
 use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
-use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_trips, too_much_loop_memory};
+use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_iterations, too_much_loop_memory};
 use crate::op::Graph;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -436,7 +436,7 @@ impl Program {
             }
             Status::TooManyIterations(limit) => {
                 let (op, at) = &self.executable.kept.limits[limit];
-                too_many_trips(op, at.as_ref()).into()
+                too_many_iterations(op, at.as_ref()).into()
             }
             Status::Miss(guard) => {
                 let (expected, at) = self.guards[guard].clone();

@@ -695,7 +695,7 @@ fn one(f: &mut fmt::Formatter<'_>, k: usize, kernel: &KernelReport, indent: &str
 const MAX_WIDTH: usize = 80;
 
 fn arithmetic(cost: Option<Cost>, bytes: u64) -> String {
-    let Some(cost) = cost else { return "arithmetic that depends on the number of trips".to_string() };
+    let Some(cost) = cost else { return "arithmetic that depends on the number of iterations".to_string() };
     let mut text = format!("{} flops", cost.flops());
     if let Some(intensity) = intensity(Some(cost), bytes) {
         let _ = write!(text, ", {intensity:.3} a byte");

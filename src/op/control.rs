@@ -54,7 +54,7 @@ pub struct Checkpoint;
 
 /// Runs the second region, the body, as long as the first, the condition, holds.
 ///
-/// Operands: the carry, `carry` values that change from trip to trip, then what does not change. Both regions take all of
+/// Operands: the carry, `carry` values that change from iteration to iteration, then what does not change. Both regions take all of
 /// them. The condition gives a `bool[]`; the body gives the next carry, then what is saved. Results: the last carry, then a
 /// stack for each value that is saved. A condition that compares NaN does not hold.
 ///
@@ -63,21 +63,21 @@ pub struct Checkpoint;
 /// body gives the carry first, with the types that it takes. (C4) Operands are arrays.
 ///
 /// # Derivative
-/// Forward: tangents are carried along. Reverse: the loop saves what the derivative of a trip needs and what cannot be had
+/// Forward: tangents are carried along. Reverse: the loop saves what the derivative of a iteration needs and what cannot be had
 /// cheaply otherwise, and a [`Scan`] runs back along these stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct While {
     /// How many of the operands are the carry.
     pub carry: usize,
-    /// After that many trips the run ends in an error. `None`: it goes on as long as the condition holds.
+    /// After that many iterations the run ends in an error. `None`: it goes on as long as the condition holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_trips: Option<u64>,
 }
 
 /// Runs its region, the body, once for each row of arrays, or for each array of stacks.
 ///
-/// Operands: the carry, `carry` values that change from trip to trip; then `xs` arrays with `length` rows each, or, where
+/// Operands: the carry, `carry` values that change from iteration to iteration; then `xs` arrays with `length` rows each, or, where
 /// there is no `length`, stacks; then what does not change. The body takes the number of the row, `i64[]`, the carry, the
 /// row of each of the `xs`, and what does not change; it gives the next carry, then the `ys`. Results: the last carry, then
 /// the rows of each of the `ys` as an array, or, where there is no `length`, as a stack.
@@ -88,9 +88,9 @@ pub struct While {
 /// `checkpoint`, and it allows one snapshot at least.
 ///
 /// # Derivative
-/// Forward: tangents are carried along. Reverse: the loop saves what the derivative of a trip needs and what cannot be had
-/// cheaply otherwise, and another runs through the rows from the other end. Where each trip adds a product to a sum, as for
-/// a large matrix of weights, the factors of all trips are multiplied at once behind that loop, if they are smaller than
+/// Forward: tangents are carried along. Reverse: the loop saves what the derivative of a iteration needs and what cannot be had
+/// cheaply otherwise, and another runs through the rows from the other end. Where each iteration adds a product to a sum, as for
+/// a large matrix of weights, the factors of all iterations are multiplied at once behind that loop, if they are smaller than
 /// the sum. With a `checkpoint` it saves nothing, and a
 /// [`Revolve`] computes the states once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -106,29 +106,29 @@ pub struct Scan {
     /// Whether the last row comes first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reverse: bool,
-    /// Which states the reverse mode keeps. `None`: it keeps what the derivative of each trip needs.
+    /// Which states the reverse mode keeps. `None`: it keeps what the derivative of each iteration needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Schedule>,
 }
 
 /// Which states of a loop are kept while the reverse mode runs back through it; the others are computed once more from
-/// these. A state is the carry before a trip.
+/// these. A state is the carry before a iteration.
 ///
-/// For `n` trips, beside the run that gives the results, and beside the derivative of each trip, which computes that trip:
+/// For `n` iterations, beside the run that gives the results, and beside the derivative of each iteration, which computes that iteration:
 ///
-/// | schedule | states in memory | trips that are computed once more |
+/// | schedule | states in memory | iterations that are computed once more |
 /// | --- | --- | --- |
-/// | none | what `n` trips save | 0 |
+/// | none | what `n` iterations save | 0 |
 /// | `Sqrt` | at most `2 √n` | at most `2 n` |
 /// | `Binomial(c)` | `c` | `r n - β(c + 1, r - 1)`, with the least `r` for which `β(c, r) ≥ n` |
 ///
-/// where `β(c, r) = (c + r)! / (c! r!)`: with 10 snapshots each of 1,000 trips is computed less than 4 times more on
+/// where `β(c, r) = (c + r)! / (c! r!)`: with 10 snapshots each of 1,000 iterations is computed less than 4 times more on
 /// average, and each of 100,000 less than 9 times. Two states more are in memory, through which the others advance.
 ///
-/// `Sqrt` keeps the state before every `⌈√n⌉`-th trip, and all within the stretch that is run back through (Chen, Xu, Zhang,
-/// Guestrin, "Training deep nets with sublinear memory cost", 2016). `Binomial` computes as few trips once more as is
+/// `Sqrt` keeps the state before every `⌈√n⌉`-th iteration, and all within the stretch that is run back through (Chen, Xu, Zhang,
+/// Guestrin, "Training deep nets with sublinear memory cost", 2016). `Binomial` computes as few iterations once more as is
 /// possible with so many snapshots (Griewank, Walther, "Algorithm 799: revolve", ACM TOMS 26, 2000). The state with which
-/// the loop begins counts among them; with that alone, trip `k` begins with `k` others: `n (n - 1) / 2` in all.
+/// the loop begins counts among them; with that alone, iteration `k` begins with `k` others: `n (n - 1) / 2` in all.
 ///
 /// ```
 /// use retrograd::op::Schedule;
@@ -146,18 +146,18 @@ pub struct Scan {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Schedule {
-    /// About `2 √n` states, and each trip twice more at most.
+    /// About `2 √n` states, and each iteration twice more at most.
     Sqrt,
-    /// So many states, and the fewest trips that they allow.
+    /// So many states, and the fewest iterations that they allow.
     Binomial(usize),
 }
 
 /// Runs back through a [`Scan`] whose states were not saved: the first region, the advance, computes them once more, and the
 /// second, the reverse, takes each of them, from the last to the first.
 ///
-/// Operands: `cts` values that the reverse carries from trip to trip; the state, `carry` values, before the first trip;
+/// Operands: `cts` values that the reverse carries from iteration to iteration; the state, `carry` values, before the first iteration;
 /// `xs` arrays with `length` rows each; then what does not change. The advance takes the number of the row, `i64[]`, the
-/// state before a trip, the row of each of the `xs`, and what does not change; it gives the state before the next trip. The
+/// state before a iteration, the row of each of the `xs`, and what does not change; it gives the state before the next iteration. The
 /// reverse takes the number of the row, what it carries, then as the advance does; it gives what it carries on, then the
 /// `ys`. Results: what the reverse carries at the end, then the rows of each of the `ys` as an array.
 ///
@@ -422,14 +422,14 @@ control_rules! {
     While "while" {
         Doc {
             summary: "the body again and again, as long as the condition holds; NaN in a comparison ends it",
-            derivative: "trip by trip; reverse mode runs back along what the loop has saved",
+            derivative: "iteration by iteration; reverse mode runs back along what the loop has saved",
             accuracy: "that of the regions",
         }
     } while_examples;
     Scan "scan" {
         Doc {
             summary: "the body once for each row, with a carry from row to row",
-            derivative: "trip by trip; reverse mode runs through the rows from the other end",
+            derivative: "iteration by iteration; reverse mode runs through the rows from the other end",
             accuracy: "that of the region",
         }
     } scan_examples;
@@ -540,7 +540,7 @@ fn while_examples() -> Examples {
         answer(op, &power, operands, vec![Array::scalar(n.max(0)), Array::scalar(y)])
     };
     let answers = vec![case(10, 1024.0), case(1, 2.0), case(0, 1.0), case(-3, 1.0)];
-    // A trip depends on what came before it without being linear in it; the number of trips is that of the operand.
+    // A iteration depends on what came before it without being linear in it; the number of iterations is that of the operand.
     let vector = Type::new(DType::F64, [3]);
     let inputs = [i.clone(), vector.clone(), f.clone(), i.clone()];
     let waves = [

@@ -158,7 +158,7 @@ impl<T: VarTree> Returned<T> {
 
 /// Applies the body again and again, as long as the condition holds; a condition that compares NaN does not hold.
 ///
-/// The trip count depends on the values at run time, and reverse mode goes through the same trips backwards.
+/// The iteration count depends on the values at run time, and reverse mode goes through the same iterations backwards.
 ///
 /// ```
 /// use retrograd::{Var, grad, jit, while_loop};
@@ -181,7 +181,7 @@ pub fn while_loop<C: VarTree>(init: C, condition: impl FnOnce(C) -> Var, body: i
     Loop::new().while_loop(init, condition, body)
 }
 
-/// Applies the body `n` times, to the number of the trip and what the last one returned.
+/// Applies the body `n` times, to the number of the iteration and what the last one returned.
 ///
 /// ```
 /// use retrograd::{Var, fori_loop, grad, jit};
@@ -274,12 +274,12 @@ impl Loop {
         Loop::default()
     }
 
-    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many trips.
+    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many iterations.
     pub fn max_trips(self, max_trips: u64) -> Loop {
         Loop { max_trips: Some(max_trips), ..self }
     }
 
-    /// Lets [`Loop::scan`] and [`Loop::fori_loop`] begin with the last row or trip.
+    /// Lets [`Loop::scan`] and [`Loop::fori_loop`] begin with the last row or iteration.
     pub fn reverse(self) -> Loop {
         Loop { reverse: true, ..self }
     }
@@ -287,8 +287,8 @@ impl Loop {
     /// Lets the reverse mode of [`Loop::scan`] and [`Loop::fori_loop`] keep few states of the loop, and compute the others
     /// once more: memory against time. What each [`Schedule`] costs stands there.
     ///
-    /// A `while` takes none: the states to keep are chosen by the number of trips, which it does not know beforehand. There,
-    /// [`checkpoint`] around the body lets each trip save its carry alone.
+    /// A `while` takes none: the states to keep are chosen by the number of iterations, which it does not know beforehand. There,
+    /// [`checkpoint`] around the body lets each iteration save its carry alone.
     ///
     /// ```
     /// use retrograd::op::Schedule;
@@ -306,11 +306,11 @@ impl Loop {
     /// See [`while_loop`].
     ///
     /// # Errors
-    /// As there, and if there is a [`Loop::checkpoint`]; and at run time, if the number of trips exceeds the limit.
+    /// As there, and if there is a [`Loop::checkpoint`]; and at run time, if the number of iterations exceeds the limit.
     #[track_caller]
     pub fn while_loop<C: VarTree>(self, init: C, condition: impl FnOnce(C) -> Var, body: impl FnOnce(C) -> C) -> C {
         if self.checkpoint.is_some() {
-            let requirement = "while_loop: takes no schedule of checkpoints, since its number of trips is not known \
+            let requirement = "while_loop: takes no schedule of checkpoints, since its number of iterations is not known \
                                beforehand; use scan or fori_loop, or put checkpoint around the body";
             trace::fail_at(requirement.to_string());
         }
