@@ -1,6 +1,6 @@
 //! Logistic regression, from a loss in plain Rust to native gradient code, and to a file and back.
 //!
-//! `cargo run -p retrograd --example logistic_regression`; an argument is the folder where graphs are written.
+//! `cargo run --example logistic_regression`; an argument is the folder where graphs are written.
 
 #[path = "common/random.rs"]
 pub mod random;

@@ -426,7 +426,7 @@ impl Reporter<'_, '_> {
     /// A step that computes a node. What is stored nowhere has the other location.
     fn step(&self, moved: &mut Moved, node: NodeId, otherwise: Location) -> StepReport {
         let graph = self.schedule.graph;
-        let op = graph.node(node).op().expect("bug: an input among operations");
+        let op = graph.op(node);
         let locations = results_of(graph, node).map(|y| {
             let Some(place) = self.plan.get(self.schedule.id(y)) else { return otherwise.clone() };
             if !self.schedule.ty(y).stack {
@@ -447,7 +447,7 @@ impl Reporter<'_, '_> {
         let size = self.schedule.ty(from).dtype.size();
         moved.written += (n * size) as u64;
         let place = self.plan.place(self.schedule.id(node.into())).beyond(signed(first * size));
-        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.op(node);
         let line = describe::part_line(self.schedule, node, first, n, from);
         StepReport { line, op: op.name(), locations: vec![self.location(place)] }
     }
@@ -466,7 +466,7 @@ impl Reporter<'_, '_> {
         let filled = filling.map_or(0, |filling| filling.segments.iter().map(|segment| segment.len()).sum());
         let n = filled + parts.iter().map(|part| part.part.size()).sum::<usize>();
         moved.written += (n.min(ty.size()) * ty.dtype.size()) as u64;
-        let op = graph.node(node).op().expect("bug: an input among operations");
+        let op = graph.op(node);
         StepReport { line: parts::line(self.schedule, parts), op: op.name(), locations: vec![self.location(place)] }
     }
 

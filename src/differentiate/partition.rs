@@ -177,14 +177,7 @@ impl<'j> Partition<'j> {
 
     /// For each node, whether these outputs need it.
     fn needed(&self, outputs: &[(String, Value)]) -> Vec<bool> {
-        let mut needed = vec![false; self.joint.n_nodes()];
-        outputs.iter().for_each(|(_, x)| needed[x.node.index()] = true);
-        for id in self.joint.ids().rev() {
-            if needed[id.index()] {
-                self.joint.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-            }
-        }
-        needed
+        self.joint.needed_for(outputs.iter().map(|&(_, x)| x))
     }
 
     /// The derivative of an iteration, with the given inputs. From output `saved_from` on, it omits outputs whose

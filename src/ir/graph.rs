@@ -613,13 +613,21 @@ impl<O: Operation> Graph<O> {
         &self.node(value.node).types()[usize::from(value.result)]
     }
 
+    /// The operation of a node that is none of the inputs.
+    pub(crate) fn op(&self, id: NodeId) -> &O {
+        self.node(id).op().expect("bug: an input among operations")
+    }
+
     /// For each node, whether an output or a guard depends on it.
     pub(crate) fn needed(&self) -> Vec<bool> {
+        let outputs = self.outputs.iter().map(|output| output.value);
+        self.needed_for(outputs.chain(self.guards.iter().map(|guard| guard.value)))
+    }
+
+    /// For each node, whether it is one of these values or one of them depends on it.
+    pub(crate) fn needed_for(&self, values: impl IntoIterator<Item = Value>) -> Vec<bool> {
         let mut needed = vec![false; self.n_nodes()];
-        let roots = self.outputs.iter().map(|output| output.value);
-        for value in roots.chain(self.guards.iter().map(|guard| guard.value)) {
-            needed[value.node.index()] = true;
-        }
+        values.into_iter().for_each(|value| needed[value.node.index()] = true);
         for id in self.ids().rev() {
             if needed[id.index()] {
                 let operands = self.dag.neighbors_directed(NodeIndex::new(id.index()), Direction::Incoming);

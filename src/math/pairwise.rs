@@ -11,7 +11,7 @@
 //! The blocks come one after the other, and partial results are kept until they are combined: after `b` blocks there is
 //! one for each bit that is set in `b`, that of `2ˡ` blocks on level `l`.
 
-use super::linear::{Number, with_number};
+use super::linear::{ACCUMULATORS, MIN_INTERLEAVED, Number, with_number};
 use crate::value::DType;
 
 /// The number of terms that are combined from left to right.
@@ -24,6 +24,26 @@ pub(crate) const MAX_LEVELS: usize = levels(usize::MAX);
 pub(crate) const fn levels(n_terms: usize) -> usize {
     let n_waiting = n_terms.div_ceil(BLOCK).saturating_sub(1);
     (usize::BITS - n_waiting.leading_zeros()) as usize
+}
+
+/// One tile of a row: up to [`MIN_INTERLEAVED`] elements from left to right, more of them in interleaved accumulators.
+pub fn combine_tile<T: Copy>(identity: T, tile: &[T], combine: &mut impl FnMut(T, T) -> T) -> T {
+    if tile.len() < MIN_INTERLEAVED {
+        return tile.iter().fold(identity, |sum, &x| combine(sum, x));
+    }
+    let mut a = [identity; ACCUMULATORS];
+    for (k, &x) in tile.iter().enumerate() {
+        a[k % ACCUMULATORS] = combine(a[k % ACCUMULATORS], x);
+    }
+    combine_accumulators(a, combine)
+}
+
+/// The accumulators of a tile: those with a distance of 4, then of 2, then of 1.
+#[inline(always)]
+pub fn combine_accumulators<T: Copy>(a: [T; ACCUMULATORS], combine: &mut impl FnMut(T, T) -> T) -> T {
+    let pairs = [0, 1, 2, 3].map(|k| combine(a[k], a[k + 4]));
+    let halves = [combine(pairs[0], pairs[2]), combine(pairs[1], pairs[3])];
+    combine(halves[0], halves[1])
 }
 
 /// An operation that combines terms, and its identity.

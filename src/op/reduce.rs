@@ -32,6 +32,7 @@ use super::{BroadcastInDim, Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 pub use crate::math::linear::{ACCUMULATORS, MIN_INTERLEAVED, TILE};
 pub use crate::math::pairwise::BLOCK;
+use crate::math::pairwise::combine_tile;
 use crate::op::arithmetic::{maximum, minimum};
 use crate::value::{Array, DType, Scalar, Shape, Type};
 
@@ -87,47 +88,44 @@ impl Monoid {
             other => unreachable!("bug: {other:?} combined"),
         }
     }
-
-    /// One tile, in the documented order.
-    fn combine_tile(self, dtype: DType, tile: &[Scalar]) -> Scalar {
-        let identity = self.identity(dtype);
-        if tile.len() < MIN_INTERLEAVED {
-            return tile.iter().fold(identity, |sum, &x| self.combine(sum, x));
-        }
-        let mut a = [identity; ACCUMULATORS];
-        for (k, &x) in tile.iter().enumerate() {
-            a[k % ACCUMULATORS] = self.combine(a[k % ACCUMULATORS], x);
-        }
-        let pairs = [0, 1, 2, 3].map(|k| self.combine(a[k], a[k + 4]));
-        self.combine(self.combine(pairs[0], pairs[2]), self.combine(pairs[1], pairs[3]))
-    }
 }
 
-/// The reference semantics of every reduction, in the documented order.
+/// The reference semantics of every reduction.
 fn reduce(monoid: Monoid, axes: &[usize], x: &Array) -> Array {
     let shape = Shape::from(x.shape());
     let result = Type::new(x.dtype(), shape.without(axes));
-    let identity = monoid.identity(x.dtype());
-    let mut blocks = vec![Blocks::new(identity); result.size()];
+    let elements: Vec<Scalar> = x.elements().collect();
+    let combine = |x, y| monoid.combine(x, y);
+    let results = reduce_in_order(&shape, axes, monoid.identity(x.dtype()), &elements, combine);
+    Array::collect(&result, results.into_iter())
+}
+
+/// Elements of that shape, in row-major order, reduced along axes in the documented order; of numbers, or of what code
+/// holds in registers.
+pub(crate) fn reduce_in_order<T: Copy>(
+    shape: &Shape,
+    axes: &[usize],
+    identity: T,
+    x: &[T],
+    mut combine: impl FnMut(T, T) -> T,
+) -> Vec<T> {
+    let mut blocks = vec![Blocks::new(identity); shape.without(axes).size()];
     let last_reduced = shape.rank() > 0 && axes.contains(&(shape.rank() - 1));
     let row = if last_reduced { shape[shape.rank() - 1] } else { 1 };
-    let elements: Vec<Scalar> = x.elements().collect();
-    let rows = elements.len().checked_div(row).unwrap_or(0);
-    let combine = |x, y| monoid.combine(x, y);
-    for position in 0..rows {
-        let kept = kept_position(&shape, axes, position * row);
-        for tile in elements[position * row..(position + 1) * row].chunks(TILE) {
+    for position in 0..x.len().checked_div(row).unwrap_or(0) {
+        let kept = kept_position(shape, axes, position * row);
+        for tile in x[position * row..(position + 1) * row].chunks(TILE) {
             // A tile of one kept element is that element itself.
-            let term = if last_reduced { monoid.combine_tile(x.dtype(), tile) } else { tile[0] };
-            blocks[kept].add(term, combine);
+            let term = if last_reduced { combine_tile(identity, tile, &mut combine) } else { tile[0] };
+            blocks[kept].add(term, &mut combine);
         }
     }
-    Array::collect(&result, blocks.into_iter().map(|blocks| blocks.combine(combine)))
+    blocks.into_iter().map(|blocks| blocks.combine(&mut combine)).collect()
 }
 
 /// Blocks of terms, in the documented order.
 #[derive(Clone)]
-pub(crate) struct Blocks<T> {
+struct Blocks<T> {
     identity: T,
     results: SmallVec<[T; 1]>,
     n_terms: usize,

@@ -439,15 +439,8 @@ fn without(rewrites: &[InputRewrite], first: usize, n: usize) -> Vec<InputRewrit
 
 /// For each input, whether a marked output depends on it.
 fn needed_inputs(region: &Graph, outputs: &[bool]) -> Vec<bool> {
-    let mut needed = vec![false; region.n_nodes()];
-    for (output, &is) in region.outputs().iter().zip(outputs) {
-        needed[output.value.node.index()] |= is;
-    }
-    for id in region.ids().rev() {
-        if needed[id.index()] {
-            region.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-        }
-    }
+    let marked = region.outputs().iter().zip(outputs).filter(|&(_, &is)| is);
+    let needed = region.needed_for(marked.map(|(output, _)| output.value));
     needed[..region.inputs().len()].to_vec()
 }
 
@@ -456,13 +449,7 @@ fn needed_inputs(region: &Graph, outputs: &[bool]) -> Vec<bool> {
 fn reordered(region: &Graph, inputs: &[usize], outputs: &[usize]) -> Graph {
     let all = region.outputs();
     let outputs: Vec<_> = outputs.iter().map(|&k| all[k].clone()).collect();
-    let mut needed = vec![false; region.n_nodes()];
-    outputs.iter().for_each(|output| needed[output.value.node.index()] = true);
-    for id in region.ids().rev() {
-        if needed[id.index()] {
-            region.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-        }
-    }
+    let needed = region.needed_for(outputs.iter().map(|output| output.value));
     let mut new = Graph::new(region.name());
     let mut map = ValueMap::new(region.n_nodes());
     for &k in inputs {
@@ -626,13 +613,7 @@ impl Hoisted {
         first_fixed: usize,
         provenance: &Provenance,
     ) -> Result<Vec<Value>, Error> {
-        let mut needed = vec![false; region.n_nodes()];
-        self.boundary.iter().for_each(|x| needed[x.node.index()] = true);
-        for id in region.ids().rev() {
-            if needed[id.index()] {
-                region.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-            }
-        }
+        let needed = region.needed_for(self.boundary.iter().copied());
         let mut map = ValueMap::new(region.n_nodes());
         for (input, &value) in region.inputs()[first_fixed..].iter().zip(operands) {
             map.set(input.node, [value]);

@@ -188,6 +188,6 @@ fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId) -> Lib
         let ty = schedule.ty(y);
         Slice::new(plan.place(schedule.id(y)), ty.dtype, Layout::row_major(&ty.shape))
     });
-    let op = schedule.graph.node(node).op().expect("bug: an input among operations").clone();
+    let op = schedule.graph.op(node).clone();
     LibraryCall::new(op, operands.collect(), results.collect())
 }

@@ -84,7 +84,7 @@ pub fn emit(
     limit: Option<usize>,
 ) {
     let frame = Frame::new(e, schedule, plan, kernel, regions);
-    match schedule.graph.node(frame.node).op().expect("bug: an input among operations") {
+    match schedule.graph.op(frame.node) {
         Op::Cond(_) => frame.cond(e),
         Op::Switch(_) => unreachable!("bug: a switch, which may take several functions"),
         Op::Checkpoint(_) => frame.branch(e, 0, 0),

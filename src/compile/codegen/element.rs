@@ -5,9 +5,7 @@
 use crate::compile::schedule::calls::MIN_IN_CALL;
 use crate::emit::{Emitter, Reg, signed, unsigned};
 use crate::math;
-use crate::op::{
-    Blocks, DotGeneral, Layout, Lowering, MIN_INTERLEAVED, Monoid, Op, ScatterSlices, TILE, View, kept_position,
-};
+use crate::op::{DotGeneral, Layout, Lowering, Op, ScatterSlices, View, reduce_in_order};
 use crate::value::{Array, DType, Scalar, Type};
 
 /// Two functions of several elements: for each result that is wanted which of the two it is of, and of which element.
@@ -32,7 +30,7 @@ pub fn compute(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type],
         Lowering::View(view) => view_of(view, operands[0]).map(|place| x[0][place]).collect(),
         Lowering::Reduce { monoid, axes } => {
             let identity = e.constant(monoid.identity(result.dtype), lanes);
-            reduce(e, Reduction { monoid, axes, identity }, &x[0], operands[0], result)
+            reduce_in_order(&operands[0].shape, axes, identity, &x[0], |x, y| monoid.emit(e, x, y))
         }
         Lowering::Assemble(_) => {
             let all = x.concat();
@@ -52,42 +50,6 @@ pub fn compute(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type],
         }
         Lowering::Library(_) | Lowering::Control => unreachable!("bug: {} in registers", op.name()),
     }
-}
-
-struct Reduction<'a> {
-    monoid: Monoid,
-    axes: &'a [usize],
-    identity: Reg,
-}
-
-/// A reduction in the documented order.
-fn reduce(e: &mut Emitter<'_>, reduction: Reduction<'_>, x: &[Reg], from: &Type, to: &Type) -> Vec<Reg> {
-    let Reduction { monoid, axes, identity } = reduction;
-    let mut blocks = vec![Blocks::new(identity); to.size()];
-    let rank = from.rank();
-    let in_row = rank > 0 && axes.contains(&(rank - 1));
-    let row = if in_row { from.shape[rank - 1] } else { 1 };
-    for position in 0..x.len().checked_div(row).unwrap_or(0) {
-        let kept = kept_position(&from.shape, axes, position * row);
-        for tile in x[position * row..(position + 1) * row].chunks(TILE) {
-            let term = if in_row { combine_tile(e, monoid, identity, tile) } else { tile[0] };
-            blocks[kept].add(term, |x, y| monoid.emit(e, x, y));
-        }
-    }
-    blocks.into_iter().map(|blocks| blocks.combine(|x, y| monoid.emit(e, x, y))).collect()
-}
-
-fn combine_tile(e: &mut Emitter<'_>, monoid: Monoid, identity: Reg, tile: &[Reg]) -> Reg {
-    if tile.len() < MIN_INTERLEAVED {
-        return tile.iter().fold(identity, |sum, &x| monoid.emit(e, sum, x));
-    }
-    let mut a = [identity; 8];
-    for (k, &x) in tile.iter().enumerate() {
-        a[k % 8] = monoid.emit(e, a[k % 8], x);
-    }
-    let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
-    let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
-    monoid.emit(e, halves[0], halves[1])
 }
 
 fn add_slices(

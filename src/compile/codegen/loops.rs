@@ -14,6 +14,7 @@ use crate::compile::memory::{
 use crate::compile::schedule::{LoopKernel, Schedule, fills_at_once};
 use crate::emit::{Emitter, Pointer, Reg, short, signed, unsigned, wide};
 use crate::ir::NodeId;
+use crate::math::pairwise::combine_accumulators;
 use crate::math::{self, linear};
 use crate::op::{ACCUMULATORS, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
@@ -662,9 +663,8 @@ impl Body<'_, '_, '_, '_> {
         }
         for (row, a) in elements.iter().enumerate() {
             let monoid = self.monoid(row);
-            let pairs = [0, 1, 2, 3].map(|k| monoid.emit(e, a[k], a[k + 4]));
-            let halves = [monoid.emit(e, pairs[0], pairs[2]), monoid.emit(e, pairs[1], pairs[3])];
-            let sum = monoid.emit(e, halves[0], halves[1]);
+            let a = a[..].try_into().expect("bug: another number of accumulators");
+            let sum = combine_accumulators(a, &mut |x, y| monoid.emit(e, x, y));
             self.close(e, row, sum);
         }
     }
@@ -696,5 +696,5 @@ impl Body<'_, '_, '_, '_> {
 }
 
 fn inline(e: &mut Emitter<'_>, schedule: &Schedule<'_>, node: NodeId, x: &[Reg]) -> Reg {
-    schedule.graph.node(node).op().expect("bug: an input among operations").code(e, x)
+    schedule.graph.op(node).code(e, x)
 }

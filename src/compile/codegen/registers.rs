@@ -136,16 +136,10 @@ impl Registers<'_> {
         for (input, slot) in graph.inputs().iter().zip(inputs) {
             scope.slots.insert(input.node.into(), slot);
         }
-        let mut needed = vec![false; graph.n_nodes()];
-        wanted.iter().for_each(|x| needed[x.node.index()] = true);
-        for id in graph.ids().rev() {
-            if needed[id.index()] {
-                graph.operands(id).iter().for_each(|x| needed[x.node.index()] = true);
-            }
-        }
+        let needed = graph.needed_for(wanted.iter().copied());
         let partners = calls::partners(graph, &needed);
         for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
-            let op = graph.node(id).op().expect("bug: an input among operations");
+            let op = graph.op(id);
             if scope.slots.contains_key(&id.into()) {
                 continue;
             }

@@ -239,7 +239,7 @@ impl Block<'_, '_> {
     }
 
     fn node(&mut self, e: &mut Emitter<'_>, node: NodeId) {
-        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.op(node);
         let operands = self.schedule.graph.operands(node);
         let ty = self.schedule.ty(node.into());
         if let Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
@@ -298,7 +298,7 @@ impl Block<'_, '_> {
 
     /// One element of the result of an elementwise operation.
     fn one(&mut self, e: &mut Emitter<'_>, node: NodeId, mut x: SmallVec<[Reg; 4]>) -> Reg {
-        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.op(node);
         // Instructions take their last operand from memory, where constants are.
         if op.commutes() && self.schedule.constant(self.schedule.graph.operands(node)[0]).is_some() {
             x.swap(0, 1);

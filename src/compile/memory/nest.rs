@@ -206,7 +206,7 @@ impl Build<'_, '_> {
     }
 
     fn action(&self, node: NodeId) -> Action {
-        let op = self.schedule.graph.node(node).op().expect("bug: an input among operations");
+        let op = self.schedule.graph.op(node);
         match op.lower() {
             Lowering::Elementwise => Action::Inline(node),
             Lowering::Math1(f) => Action::Math1(f),

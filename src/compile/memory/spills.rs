@@ -140,7 +140,7 @@ fn class(schedule: &Schedule<'_>, x: Value) -> usize {
 pub fn loses_registers(schedule: &Schedule<'_>, op: ScalarOp) -> bool {
     match op {
         ScalarOp::Node(node) => {
-            let op = schedule.graph.node(node).op().expect("bug: an input among operations");
+            let op = schedule.graph.op(node);
             let dtypes: SmallVec<[DType; 3]> =
                 schedule.graph.operands(node).iter().map(|&x| schedule.ty(x).dtype).collect();
             op.work(&dtypes).calls > 0
