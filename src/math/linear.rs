@@ -13,7 +13,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
-use super::pairwise::{self, Combine, Partials, combine_accumulators};
+use super::pairwise::{self, Combine, Partials};
 use crate::value::{DType, Element};
 
 /// The number of elements of a row that are combined before they are added to the rest.
@@ -392,7 +392,12 @@ fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
         // Sums that begin at 0 are never -0, so adding a product of zeros changes no bit.
         add_products(&mut a, row_rests.map(padded), &padded(rest));
     }
-    a.map(|a| combine_accumulators(a, &mut T::plus))
+    // The order of `pairwise::combine_accumulators`, written out: it is inlined into code for wider registers, where a
+    // function that is passed would be called.
+    a.map(|a| {
+        let pairs = [0, 1, 2, 3].map(|lane| a[lane].plus(a[lane + 4]));
+        pairs[0].plus(pairs[2]).plus(pairs[1].plus(pairs[3]))
+    })
 }
 
 #[inline(always)]
