@@ -425,26 +425,48 @@ impl fmt::Display for ArgumentError {
             ArgumentError::Count { of, expected, got } => {
                 write!(f, "{of}: takes {expected} arguments, but got {got}")
             }
-            ArgumentError::Type { name, expected, got } => write!(f, "{name}: takes {expected}, but got {got}"),
+            ArgumentError::Type { name, expected, got } => {
+                write!(f, "{}: takes {expected}, but got {got}", OneLine(name))
+            }
             ArgumentError::Structure { name, expected, got } => {
-                write!(f, "{name}: takes {expected}, but got {got}")
+                write!(f, "{}: takes {expected}, but got {got}", OneLine(name))
             }
             ArgumentError::Unknown { kind, name, known } => {
-                write!(f, "there is no {kind} \"{name}\"")?;
+                write!(f, "there is no {kind} \"{}\"", OneLine(name))?;
                 match closest(name, known.iter().map(String::as_str)) {
-                    Some(meant) => write!(f, "; did you mean \"{meant}\"?"),
+                    Some(meant) => write!(f, "; did you mean \"{}\"?", OneLine(meant)),
                     None if known.is_empty() => Ok(()),
-                    None => write!(f, "; there are: {}", known.join(", ")),
+                    None => {
+                        let names: Vec<String> = known.iter().map(|name| in_list(name)).collect();
+                        write!(f, "; there are: {}", names.join(", "))
+                    }
                 }
             }
-            ArgumentError::Missing { kind, name } => write!(f, "{kind} \"{name}\" has no value"),
-            ArgumentError::Value { name, requirement } => write!(f, "{name}: {requirement}"),
+            ArgumentError::Missing { kind, name } => write!(f, "{kind} \"{}\" has no value", OneLine(name)),
+            ArgumentError::Value { name, requirement } => write!(f, "{}: {requirement}", OneLine(name)),
             ArgumentError::Call { error, at } => {
                 error.fmt(f)?;
                 write_at(f, Some(at))
             }
         }
     }
+}
+
+/// A name on one line: names come from files, which must not be able to add lines to a message.
+struct OneLine<'n>(&'n str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = self.0.split('\n');
+        f.write_str(parts.next().unwrap_or_default())?;
+        parts.try_for_each(|part| write!(f, "\\n{part}"))
+    }
+}
+
+/// A name in a list with commas: in quotes if it could be read as several, or as none.
+fn in_list(name: &str) -> String {
+    let is_plain = !name.is_empty() && !name.contains([',', ' ', '"']);
+    if is_plain { OneLine(name).to_string() } else { format!("\"{}\"", OneLine(name)) }
 }
 
 impl ArgumentError {
@@ -642,6 +664,18 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stay_on_their_line_and_apart_from_each_other() {
+        let unknown = |name: &str, known: &[&str]| {
+            let known = known.iter().map(|name| name.to_string()).collect();
+            ArgumentError::Unknown { kind: "input", name: name.to_string(), known }.to_string()
+        };
+        let message = unknown("zz\nerror: all is well", &["a", "a,b", "", "c\nd"]);
+        assert_eq!(message, "there is no input \"zz\\nerror: all is well\"; there are: a, \"a,b\", \"\", c\\nd");
+        let value = ArgumentError::Value { name: "x\ny".to_string(), requirement: "is named twice".to_string() };
+        assert_eq!(value.to_string(), "x\\ny: is named twice");
+    }
 
     #[test]
     fn near_names_are_suggested() {

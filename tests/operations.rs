@@ -346,3 +346,48 @@ fn derivatives_in_single_precision_follow_those_in_double() {
         }
     });
 }
+
+/// What is constant wherever it has a derivative passes on no tangent and no cotangent.
+#[test]
+fn nothing_flows_through_operations_without_a_derivative() {
+    let mut n_tried = 0;
+    each_sample(|name, sample, types, inputs, random| {
+        let kind = sample.op.derivative().kind();
+        let graph = graph_with(&sample.op, &sample.regions, types);
+        let is_float = |ty: &Type| ty.dtype.is_float();
+        let float_result = graph.outputs().iter().any(|output| is_float(graph.ty(output.value)));
+        let wrt: Vec<usize> = (0..types.len()).filter(|&k| is_float(&types[k])).collect();
+        let passes_nothing = kind == "zero" || ["floor", "ceil", "round", "trunc", "sign"].contains(&name);
+        if !passes_nothing || !float_result || wrt.is_empty() {
+            return;
+        }
+        n_tried += 1;
+        for derivative in [differentiate::jvp(&graph, &wrt).unwrap(), differentiate::vjp(&graph, &wrt).unwrap()] {
+            let seeds = derivative.inputs()[types.len()..].iter();
+            let seeds = seeds.map(|input| random.array(derivative.ty(input.node.into()), (0.5, 1.0)));
+            let inputs: Vec<Array> = inputs.iter().cloned().chain(seeds).collect();
+            let results = both(name, &derivative, &inputs);
+            let flows = results[graph.outputs().len()..].iter().flat_map(floats).any(|x| x != 0.0);
+            assert!(!flows, "{name}: {results:?}\n{derivative}");
+        }
+    });
+    assert!(n_tried >= 6, "{n_tried} samples of operations without a derivative");
+}
+
+/// Wrong operands are refused before anything reads them.
+#[test]
+fn wrong_operands_are_refused() {
+    for (name, _, examples) in Op::table() {
+        let Some(sample) = examples.samples.iter().find(|sample| sample.regions.is_empty()) else { continue };
+        let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
+        assert!(sample.op.infer(&types, &[]).is_ok(), "{name}");
+        let refuses = |types: &[Type]| sample.op.infer(types, &[]).is_err();
+        if let Some(first) = types.first() {
+            assert!(refuses(&[]), "{name} takes nothing");
+            assert!(refuses(&[&[first.stacked()], &types[1..]].concat()), "{name} takes a stack");
+        }
+        // A concatenation takes any number of parts, which must differ along its axis only.
+        let other = Type::new(DType::Bool, [2, 3, 5, 7, 11]);
+        assert!(refuses(&[&types[..], &[other]].concat()), "{name} takes one operand more");
+    }
+}

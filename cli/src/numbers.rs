@@ -58,6 +58,7 @@ pub fn write_arrays(path: Option<&Path>, arrays: &[(&str, &Array)]) -> Result<()
         }
         (Some(path), Format::Npy) => match arrays {
             [(_, only)] => write_atomically(path, &npy::write(only)),
+            [] => Err(cannot(path, "takes one array, but there is no output".to_string()).into()),
             several => {
                 let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
                 Err(cannot(path, format!("takes one array, but there are {}; {ELSE}", names.join(", "))).into())
@@ -110,6 +111,9 @@ fn csv(path: &Path, arrays: &[(&str, &Array)]) -> Result<Vec<u8>, ArgumentError>
     if let Some(column) = columns.iter().find(|column| !headers.insert(&column.header)) {
         let header = one_line(&column.header);
         return Err(cannot(path, format!("two columns would have the name {header}; {ELSE}")));
+    }
+    if arrays.is_empty() {
+        return Err(cannot(path, "there is no output to write".to_string()));
     }
     if columns.is_empty() {
         return Err(cannot(path, format!("there is no column to write; {ELSE}")));
