@@ -139,11 +139,11 @@ fn lists_of_names_have_commas() {
     assert_eq!(outputs(&["x,k,w"]), [true, true]);
     let fails = |verb: &str, wrt: &str| folder.fails(1, &[verb, "f.json", "--wrt", wrt]);
     for verb in ["grad", "check-grad", "minimize"] {
-        assert_eq!(fails(verb, "w,v"), "error: there is no input \"v\"; there are: w, x,k, k\n");
+        assert_eq!(fails(verb, "w,v"), "error: there is no input \"v\"; there are: w, \"x,k\", k\n");
         assert_eq!(fails(verb, "w,w"), "error: w: is named twice\n");
     }
     let err = folder.fails(1, &["bench", "f.json", "--grad", "--wrt", "w,x,k,v", "--seconds", "0.01"]);
-    assert_eq!(err, "error: there is no input \"v\"; there are: w, x,k, k\n");
+    assert_eq!(err, "error: there is no input \"v\"; there are: w, \"x,k\", k\n");
     assert_eq!(folder.ok(&["grad", "f.json", "--jvp", "--of", "y,k"]), folder.ok(&["grad", "f.json", "--jvp"]));
 }
 
