@@ -218,6 +218,7 @@ fn numbers_arrays_and_ranges_stand_beside_values() -> Result<(), Error> {
         wrong.starts_with("slice: takes a range within 0..3, the extent of axis 0, but got 2..5\n  %x: "),
         "{wrong}"
     );
+    // Reversed ranges are what is refused here.
     #[allow(clippy::reversed_empty_ranges)]
     let reversed = message(|x| x.slice(0, 2..1));
     assert!(reversed.contains("but got 2..1"), "{reversed}");

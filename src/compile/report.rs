@@ -335,7 +335,7 @@ impl Reporter<'_, '_> {
 
     fn nest(&self, nest: &LoopKernel) -> KernelReport {
         let emitted = Nest::new(self.schedule, self.plan, self.k, nest);
-        let home = |node: NodeId| {
+        let location = |node: NodeId| {
             let id = self.schedule.id(node.into());
             let tile = emitted.works.iter().find(|work| work.makes == Some(id)).and_then(|work| work.tile);
             tile.map_or(Location::Registers, Location::Tile)
@@ -353,7 +353,7 @@ impl Reporter<'_, '_> {
                 | Item::Gather(node)
                 | Item::Copy(node)
                 | Item::Reduce { node, .. }
-                | Item::Product { node, .. } => steps.push(self.step(&mut moved, *node, home(*node))),
+                | Item::Product { node, .. } => steps.push(self.step(&mut moved, *node, location(*node))),
                 Item::Output { from, output } => steps.push(self.output(&mut moved, *from, *output)),
                 Item::Part(part) => {
                     let parts = part.together(nest);
@@ -671,7 +671,7 @@ fn one(f: &mut fmt::Formatter<'_>, k: usize, kernel: &KernelReport, indent: &str
     if !kernel.reads.is_empty() {
         let reads = kernel.reads.iter().map(|read| match &read.location {
             Location::Input(_) => read.name.clone(),
-            home => format!("{} ({home})", read.name),
+            location => format!("{} ({location})", read.name),
         });
         writeln!(f, "{indent}  reads {}", reads.collect::<Vec<_>>().join(", "))?;
     }

@@ -444,8 +444,8 @@ impl<'f> Emitter<'f> {
         self.builder.switch_to_block(inside);
         self.builder.seal_block(inside);
         let next = body(self, iteration, &values);
-        let next_trip = Pointer(self.builder.ins().iadd_imm_s(iteration.0, 1));
-        self.jump(header, next_trip, &next);
+        let next_iteration = Pointer(self.builder.ins().iadd_imm_s(iteration.0, 1));
+        self.jump(header, next_iteration, &next);
         self.builder.seal_block(header);
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);

@@ -269,8 +269,9 @@ impl Revolve {
         let rest = &behind[self.xs..];
         let (advance, reverse) = (&regions[0], &regions[1]);
         let index = Type::scalar(DType::I64);
-        let trip: Vec<Type> = carry.iter().chain(&rows).chain(rest).cloned().collect();
-        let inputs = |cts: &[Type]| -> Vec<Type> { std::iter::once(&index).chain(cts).chain(&trip).cloned().collect() };
+        let iteration: Vec<Type> = carry.iter().chain(&rows).chain(rest).cloned().collect();
+        let inputs =
+            |cts: &[Type]| -> Vec<Type> { std::iter::once(&index).chain(cts).chain(&iteration).cloned().collect() };
         expect_inputs("the advance", advance, &inputs(&[]))?;
         expect_inputs("the reverse", reverse, &inputs(cts))?;
         if advance.outputs != carry {
@@ -547,7 +548,7 @@ fn while_examples() -> Examples {
         region("condition", &inputs, |x| vec![x[0].less(x[3])]),
         region("body", &inputs, |x| vec![x[0] + 1, (x[1] * x[2]).sin() + x[1].reverse(&[0]) * 0.5]),
     ];
-    let trips = |n: f64| (i.clone(), (n, n));
+    let iterations = |n: f64| (i.clone(), (n, n));
     // Too large for registers.
     let long = Type::new(DType::F64, [50]);
     let inputs = [i.clone(), long.clone(), f.clone(), i.clone()];
@@ -556,12 +557,12 @@ fn while_examples() -> Examples {
         region("body", &inputs, |x| vec![x[0] + 1, (x[1] * x[2]).sin() + x[1].reverse(&[0]) * 0.5]),
     ];
     let waved = |n: f64| {
-        let operands = vec![trips(0.0), (vector.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), trips(n)];
+        let operands = vec![iterations(0.0), (vector.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), iterations(n)];
         sample(op, &waves, operands)
     };
-    let powers = vec![trips(0.0), (f.clone(), (0.5, 1.5)), (f.clone(), (-0.5, 0.5)), trips(7.0)];
+    let powers = vec![iterations(0.0), (f.clone(), (0.5, 1.5)), (f.clone(), (-0.5, 0.5)), iterations(7.0)];
     let widely = |n: f64| {
-        let operands = vec![trips(0.0), (long.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), trips(n)];
+        let operands = vec![iterations(0.0), (long.clone(), (-1.0, 1.0)), (f.clone(), (0.5, 1.5)), iterations(n)];
         sample(op, &wide, operands)
     };
     let samples = vec![waved(0.0), waved(1.0), waved(6.0), widely(0.0), widely(4.0), sample(op, &power, powers)];
@@ -666,8 +667,8 @@ fn revolve_examples() -> Examples {
 /// Neither region is linear in anything.
 fn revolved(n: usize, reverse: bool, schedule: Schedule, dtype: DType, shape: &[usize]) -> Sample {
     let (x, number) = (Type::new(dtype, shape), SCALAR(dtype));
-    let trip = [x.clone(), x.clone(), x.clone(), number.clone()];
-    let inputs: Vec<Type> = std::iter::once(SCALAR(DType::I64)).chain(trip).collect();
+    let iteration = [x.clone(), x.clone(), x.clone(), number.clone()];
+    let inputs: Vec<Type> = std::iter::once(SCALAR(DType::I64)).chain(iteration).collect();
     let advance = region("advance", &inputs, |x| vec![(x[1] * x[4]).sin() + x[3] * 0.5, x[2] * x[1].cos()]);
     let mut inputs = inputs;
     inputs.insert(1, x.clone());

@@ -874,7 +874,7 @@ fn lift(open: &mut [Trace], level: usize, value: Value, at: &'static Location<'s
             continue;
         }
         let node = region.graph.node(x.node);
-        // An input that is no capture changes from trip to trip. What holds regions may not come to an end out there.
+        // An input that is no capture changes from iteration to iteration. What holds regions might never end if it ran outside the loop.
         if node.op().is_none() || !node.regions().is_empty() {
             return None;
         }

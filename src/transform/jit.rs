@@ -385,6 +385,7 @@ macro_rules! call {
             ///
             /// # Errors
             /// As [`Jit::call`], and if there are other arrays than leaves. What they hold then is not said.
+            // Six arguments of the traced function, and the results.
             #[allow(clippy::too_many_arguments)]
             #[track_caller]
             pub fn call_into(

@@ -89,7 +89,7 @@ struct Waiting {
     element: Element,
     register: Reg,
     /// Where it is stored then.
-    home: Option<Address>,
+    address: Option<Address>,
 }
 
 /// The most elements that wait for the end of a block.
@@ -133,14 +133,14 @@ impl Block<'_, '_> {
         }
         let waiting = std::mem::take(&mut self.waiting);
         let registers: SmallVec<[Reg; MAX_WAITING]> = waiting.iter().map(|waiting| waiting.register).collect();
-        for (Waiting { element, home, .. }, register) in waiting.into_iter().zip(e.in_next_block(&registers)) {
+        for (Waiting { element, address, .. }, register) in waiting.into_iter().zip(e.in_next_block(&registers)) {
             self.registers.insert(element, register);
-            self.store(e, register, home);
+            self.store(e, register, address);
         }
     }
 
-    fn store(&mut self, e: &mut Emitter<'_>, x: Reg, home: Option<Address>) {
-        if let Some(place) = home {
+    fn store(&mut self, e: &mut Emitter<'_>, x: Reg, address: Option<Address>) {
+        if let Some(place) = address {
             let (address, offset) = self.addresses.near(e, place);
             e.store(x, address, offset);
         }
@@ -333,27 +333,27 @@ impl Block<'_, '_> {
 
     fn define(&mut self, e: &mut Emitter<'_>, node: NodeId, elements: &[Reg]) {
         let id = self.schedule.id(node.into());
-        let home = self.plan.get(id);
+        let address = self.plan.get(id);
         // A negation may be taken by the instructions that read it, if it is in their block.
         let may_wait = self.operands.with_loads
             && e.takes_loads_between_blocks()
             && (self.schedule.instruction(node) != Some(Instruction::Neg) || self.negations.contains(&id));
         for (k, &x) in elements.iter().enumerate() {
             let element = (id, k.cast_signed());
-            let home = home.map(|place| place.beyond(signed(k * x.dtype().size())));
-            let uses = *self.uses.next().expect("bug: a result that was not foreseen") + u8::from(home.is_some());
+            let address = address.map(|place| place.beyond(signed(k * x.dtype().size())));
+            let uses = *self.uses.next().expect("bug: a result that was not foreseen") + u8::from(address.is_some());
             if may_wait && uses > 1 && x.dtype().is_float() {
                 if self.waiting.len() == MAX_WAITING {
                     self.settle(e);
                 }
-                self.waiting.push(Waiting { element, register: x, home });
+                self.waiting.push(Waiting { element, register: x, address });
                 continue;
             }
             self.registers.insert(element, x);
             if self.operands.with_loads {
                 self.with_loads.insert(element);
             }
-            self.store(e, x, home);
+            self.store(e, x, address);
         }
     }
 

@@ -195,7 +195,7 @@ impl<'r, 'g> Replay<'r, 'g> {
     }
 
     /// The place of a root value, which must have one.
-    fn home(&self, root: ValueId) -> Checked<Address> {
+    fn address(&self, root: ValueId) -> Checked<Address> {
         self.plan.get(root).ok_or_else(|| format!("{} has no place in memory", name(self.schedule, root)))
     }
 
@@ -233,7 +233,7 @@ impl<'r, 'g> Replay<'r, 'g> {
                     let text = || format!("element {k} of {} is in no register", self.schedule.graph.value_name(x));
                     known.then_some(()).ok_or_else(text)?;
                 } else {
-                    self.expect(self.home(root)?.beyond(wide(place) * signed(size)), x, k)?;
+                    self.expect(self.address(root)?.beyond(wide(place) * signed(size)), x, k)?;
                 }
             }
         }
@@ -255,13 +255,13 @@ impl<'r, 'g> Replay<'r, 'g> {
             }
             ScalarOp::Part { from, node, first, step } => {
                 let size = signed(self.schedule.ty(from).dtype.size());
-                let place = self.home(self.schedule.id(node.into()))?.beyond(i64::from(first) * size);
+                let place = self.address(self.schedule.id(node.into()))?.beyond(i64::from(first) * size);
                 self.copy(from, place, step.into())
             }
             ScalarOp::Fill { with, node, first, n } => {
                 let number = filler(self.schedule, with);
                 let (token, size) = (self.meaning.number(number), number.dtype().size());
-                let place = self.home(self.schedule.id(node.into()))?;
+                let place = self.address(self.schedule.id(node.into()))?;
                 let each = |k: u32| place.beyond(i64::from(k) * signed(size));
                 (first..first + n).try_for_each(|k| self.memory.write(each(k), size, token))
             }
@@ -287,13 +287,13 @@ impl<'r, 'g> Replay<'r, 'g> {
         self.forget(scratch)?;
         operands.iter().try_for_each(|&x| self.expect_operand(x))?;
         for &y in &results {
-            self.define_at(self.home(self.schedule.id(y))?, y)?;
+            self.define_at(self.address(self.schedule.id(y))?, y)?;
         }
         self.forget(scratch)?;
         let still = |message: String| format!("what it writes overlaps with what it uses: {message}");
         operands.iter().try_for_each(|&x| self.expect_operand(x)).map_err(still)?;
         for &y in &results {
-            let place = self.home(self.schedule.id(y))?;
+            let place = self.address(self.schedule.id(y))?;
             self.expect_all(place, y).map_err(still)?;
         }
         Ok(())
@@ -305,7 +305,7 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     fn expect_operand(&mut self, x: Value) -> Checked<()> {
         let access = self.schedule.access(x);
-        let place = self.home(access.root)?;
+        let place = self.address(access.root)?;
         let size = signed(element_bytes(self.schedule.ty(x)));
         if self.schedule.ty(x).stack {
             return self.expect(place, x, 0);
