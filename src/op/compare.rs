@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::instructions::{Code, Instructions};
 use super::rules::{
-    Answer, Derivative, Doc, Elementwise, Examples, Facts, Linear, Lowering, Partial, Rules, Sample, expect_arity,
-    floats, same_dtype,
+    Answer, Batching, Derivative, Doc, Elementwise, Examples, Facts, Linear, Lowering, Partial, Rules, Sample,
+    expect_arity, floats, same_dtype,
 };
 use super::trace::apply;
 use super::var::{apply_pair, apply_triple};
@@ -454,6 +454,10 @@ impl Rules for Convert {
 
     fn derivative(&self) -> Derivative<'_> {
         if self.dtype.is_float() { Derivative::Linear(self) } else { Derivative::Zero }
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Elementwise
     }
 
     fn lower(&self) -> Lowering<'_> {

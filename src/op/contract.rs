@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, General, Layout, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    floats, literal,
+    Answer, Batching, Derivative, Doc, Examples, General, Layout, Library, Lowering, Rules, Sample, eval_library,
+    expect_arity, floats, literal,
 };
 use super::strong::{Float, Strong, StrongMul, matters};
 use super::trace::{self, apply};
@@ -108,6 +108,10 @@ impl Rules for DotGeneral {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::General(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -635,6 +639,10 @@ impl Rules for StrongDot {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::General(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {

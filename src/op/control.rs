@@ -8,7 +8,7 @@ use std::slice::from_ref;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Answer, Derivative, Doc, Examples, Lowering, Rules, Sample, list};
+use super::rules::{Answer, Batching, Derivative, Doc, Examples, Lowering, Rules, Sample, list};
 use super::trace::{self, record};
 use super::{Graph, Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
@@ -381,6 +381,10 @@ macro_rules! control_rules {
 
             fn derivative(&self) -> Derivative<'_> {
                 Derivative::Control
+            }
+
+            fn batch(&self) -> Batching<'_> {
+                Batching::Control
             }
 
             fn lower(&self) -> Lowering<'_> {

@@ -4,7 +4,8 @@ use ndarray::{Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, literal,
+    Answer, Batching, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity,
+    literal, shifted_batch,
 };
 use super::trace::apply;
 use super::{Op, Var};
@@ -50,6 +51,10 @@ impl Rules for CumSum {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Linear(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -102,6 +107,8 @@ impl Rules for CumSum {
         Examples { answers, samples: [DType::F64, DType::F32, DType::I64].into_iter().flat_map(sample).collect() }
     }
 }
+
+shifted_batch!(CumSum, |op, n| CumSum { axis: op.axis + 1, ..*op });
 
 impl Linear for CumSum {
     fn apply(&self, t: &[Var]) -> Var {

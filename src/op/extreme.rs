@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Var;
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
+    Answer, Batching, Derivative, Doc, Examples, Library, Lowering, Rules, Sample, eval_library, expect_arity, literal,
+    shifted_batch,
 };
 use super::trace::{self, apply};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
@@ -73,6 +74,10 @@ macro_rules! extreme {
                 Derivative::Zero
             }
 
+            fn batch(&self) -> Batching<'_> {
+                Batching::Rule(self)
+            }
+
             fn lower(&self) -> Lowering<'_> {
                 Lowering::Library(self)
             }
@@ -101,6 +106,8 @@ macro_rules! extreme {
                 Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
             }
         }
+
+        shifted_batch!($op, |op, n| $op { axis: op.axis + 1 });
 
         impl Library for $op {
             fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {

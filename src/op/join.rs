@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::assembly::{Assembly, Part, Rest};
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample, eval_library, expect_arity, list,
-    literal,
+    Answer, Batch, Batched, Batching, Derivative, Doc, Examples, Library, Linear, Lowering, Rules, Sample,
+    eval_library, expect_arity, led, list, literal,
 };
 use super::trace::{self, apply};
-use super::{Op, Operand, Slice, Var};
+use super::{BroadcastInDim, Op, Operand, Slice, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type, with_element};
 
@@ -101,6 +101,10 @@ impl Rules for Pad {
         Derivative::Linear(self)
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::Assemble(self)
     }
@@ -149,6 +153,22 @@ impl Rules for Pad {
             })
         };
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
+    }
+}
+
+impl Batch for Pad {
+    fn batch(&self, x: &[Batched], n: usize) -> Var {
+        let (array, value) = (x[0].rows(n), x[1]);
+        let pad = Pad { low: led(0, &self.low), high: led(0, &self.high), interior: led(0, &self.interior) };
+        if !value.has_rows {
+            return apply(pad, &[array, value.var]);
+        }
+        // A value of each row's own: it is chosen where nothing of the array is.
+        let Some(ty) = trace::type_of(array) else { return Var::poisoned() };
+        let holes = apply(pad.clone(), &[Var::zeros(ty.with_dtype(DType::Bool)), Var::from(true)]);
+        let spread = apply(pad, &[array, Var::zeros(Type::scalar(ty.dtype))]);
+        let shape = spread.shape();
+        holes.select(apply(BroadcastInDim { shape, axes: vec![0] }, &[value.var]), spread)
     }
 }
 
@@ -272,6 +292,10 @@ impl Rules for Concatenate {
         Derivative::Linear(self)
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::Assemble(self)
     }
@@ -309,6 +333,12 @@ impl Rules for Concatenate {
             regions: vec![],
         };
         Examples { answers, samples: DType::ALL.map(sample).into() }
+    }
+}
+
+impl Batch for Concatenate {
+    fn batch(&self, x: &[Batched], n: usize) -> Var {
+        apply(Concatenate { axis: self.axis + 1 }, &x.iter().map(|x| x.rows(n)).collect::<Vec<Var>>())
     }
 }
 
@@ -398,6 +428,10 @@ impl Rules for Iota {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Zero
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Constant
     }
 
     fn lower(&self) -> Lowering<'_> {

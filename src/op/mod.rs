@@ -18,6 +18,7 @@ mod assembly;
 mod bessel;
 mod compare;
 mod contract;
+mod contract_rows;
 mod control;
 mod cost;
 mod cumulative;
@@ -222,6 +223,12 @@ macro_rules! operations {
             #[doc(hidden)]
             pub fn derivative(&self) -> Derivative<'_> {
                 match self { $($(Op::$op(op) => <$op as Rules>::derivative(op),)*)* }
+            }
+
+            /// How the operation is applied to rows, all at once.
+            #[doc(hidden)]
+            pub fn batch(&self) -> Batching<'_> {
+                match self { $($(Op::$op(op) => <$op as Rules>::batch(op),)*)* }
             }
 
             /// How the operation becomes native code.

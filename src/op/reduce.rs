@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, General, Linear, Lowering, Monoid, Rules, Sample, expect_arity, literal, numbers,
+    Answer, Batching, Derivative, Doc, Examples, General, Linear, Lowering, Monoid, Rules, Sample, expect_arity,
+    literal, numbers, shifted, shifted_batch,
 };
 use super::shape::inverse;
 use super::strong::{Strong, strong_product};
@@ -237,6 +238,10 @@ macro_rules! reduction {
                 derivative(self)
             }
 
+            fn batch(&self) -> Batching<'_> {
+                Batching::Rule(self)
+            }
+
             fn lower(&self) -> Lowering<'_> {
                 Lowering::Reduce { monoid: $monoid, axes: &self.axes }
             }
@@ -250,6 +255,8 @@ macro_rules! reduction {
                 Examples { answers: reduction_answers(op, $rows), samples: reduction_samples($monoid, op, &$dtypes) }
             }
         }
+
+        shifted_batch!($op, |op, n| $op { axes: shifted(&op.axes) });
     };
 }
 

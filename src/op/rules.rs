@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use super::instructions::{Code, Instruction, Instructions, Single};
-use super::{DotGeneral, Graph, Op, ScatterSlices, Var};
+use super::trace::apply;
+use super::{BroadcastInDim, DotGeneral, Graph, Op, ScatterSlices, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -27,6 +28,8 @@ pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
     fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array>;
     /// How the operation is differentiated.
     fn derivative(&self) -> Derivative<'_>;
+    /// How the operation is applied to rows, all at once.
+    fn batch(&self) -> Batching<'_>;
     /// How the operation becomes native code.
     fn lower(&self) -> Lowering<'_>;
     /// What the table of operations prints.
@@ -115,6 +118,76 @@ pub trait General {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>>;
     /// The cotangents of the wanted operands.
     fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>>;
+}
+
+/// How an operation is applied to rows, all at once: what it gives for operands of which some have one more, leading axis.
+pub enum Batching<'a> {
+    /// It has no operands, so it gives the same for each row.
+    Constant,
+    /// It is elementwise: the same operation on operands that all have rows.
+    Elementwise,
+    /// A rule of its own.
+    Rule(&'a dyn Batch),
+    /// That of its regions.
+    Control,
+}
+
+/// The batch rule of an operation with one result.
+pub trait Batch {
+    /// What the operation gives for each row, along a leading axis of extent `n`. At least one of the operands has rows.
+    /// Each row of the result has the bits that the operation gives for the row alone, but for products of matrices.
+    fn batch(&self, x: &[Batched], n: usize) -> Var;
+}
+
+/// An operand of a batch rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Batched {
+    /// The values.
+    pub var: Var,
+    /// Whether they have a leading axis of rows; else they are the same for each row.
+    pub has_rows: bool,
+}
+
+impl Batched {
+    /// The values with rows: repeated, if they are the same for each.
+    pub fn rows(self, n: usize) -> Var {
+        if self.has_rows || self.var.is_poisoned() {
+            return self.var;
+        }
+        let shape = self.var.shape();
+        let axes = (1..=shape.rank()).collect();
+        apply(BroadcastInDim { shape: with_rows(&shape, n), axes }, &[self.var])
+    }
+}
+
+/// The shape with a leading axis of rows.
+pub fn with_rows(shape: &[usize], n: usize) -> Shape {
+    [n].iter().chain(shape).copied().collect()
+}
+
+/// A batch rule of an operation that has but one operand and is applied along other axes where there are rows.
+macro_rules! shifted_batch {
+    ($op:ty, |$self:ident, $n:ident| $shifted:expr) => {
+        impl $crate::op::rules::Batch for $op {
+            fn batch(&self, x: &[$crate::op::rules::Batched], $n: usize) -> $crate::op::Var {
+                let $self = self;
+                $crate::op::trace::apply($shifted, &[x[0].rows($n)])
+            }
+        }
+    };
+}
+pub(super) use shifted_batch;
+
+/// Axes behind a leading one.
+pub(super) fn shifted(axes: &[usize]) -> Vec<usize> {
+    axes.iter().map(|axis| axis + 1).collect()
+}
+
+/// One entry for each axis, with that of a leading one.
+pub(super) fn led<T: Clone>(first: T, entries: &[T]) -> Vec<T> {
+    let mut led = vec![first];
+    led.extend_from_slice(entries);
+    led
 }
 
 /// How an operation becomes native code.
@@ -359,6 +432,10 @@ impl<E: Elementwise> Rules for E {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Elementwise(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Elementwise
     }
 
     fn lower(&self) -> Lowering<'_> {

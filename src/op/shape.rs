@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Layout, Linear, Lowering, Rules, Sample, View, eval_view, expect_arity, literal,
+    Answer, Batching, Derivative, Doc, Examples, Layout, Linear, Lowering, Rules, Sample, View, eval_view,
+    expect_arity, led, literal, shifted, shifted_batch, with_rows,
 };
 use super::trace::{self, apply};
 use super::{Op, Var};
@@ -44,6 +45,10 @@ impl Rules for Constant {
         Derivative::Zero
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Constant
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::Constant(&self.value)
     }
@@ -80,6 +85,10 @@ impl Rules for Alias {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Linear(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Elementwise
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -186,6 +195,10 @@ impl Rules for BroadcastInDim {
         Derivative::Linear(self)
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::View(self)
     }
@@ -230,6 +243,11 @@ impl View for BroadcastInDim {
     }
 }
 
+shifted_batch!(BroadcastInDim, |op, n| BroadcastInDim {
+    shape: with_rows(&op.shape, n),
+    axes: led(0, &shifted(&op.axes))
+});
+
 /// The same elements in row-major order under another shape.
 ///
 /// # Constraints
@@ -261,6 +279,10 @@ impl Rules for Reshape {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Linear(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -305,6 +327,8 @@ impl View for Reshape {
         unit_axes_only(operand, &self.shape)
     }
 }
+
+shifted_batch!(Reshape, |op, n| Reshape { shape: with_rows(&op.shape, n) });
 
 /// The layout after a reshape that only adds or drops axes of extent 1.
 fn unit_axes_only(operand: &Layout, shape: &Shape) -> Option<Layout> {
@@ -360,6 +384,10 @@ impl Rules for Transpose {
         Derivative::Linear(self)
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::View(self)
     }
@@ -385,6 +413,8 @@ impl Rules for Transpose {
         Examples { answers, samples: DType::ALL.map(sample).into() }
     }
 }
+
+shifted_batch!(Transpose, |op, n| Transpose { perm: led(0, &shifted(&op.perm)) });
 
 /// The permutation that undoes another.
 pub(super) fn inverse(perm: &[usize]) -> Vec<usize> {

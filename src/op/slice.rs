@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::assembly::{Assembly, Part, Rest};
 use super::reduce::check_axes;
 use super::rules::{
-    Answer, Derivative, Doc, Examples, Layout, Library, Linear, Lowering, Rules, Sample, View, eval_library, eval_view,
-    expect_arity, literal,
+    Answer, Batch, Batched, Batching, Derivative, Doc, Examples, Layout, Library, Linear, Lowering, Rules, Sample,
+    View, eval_library, eval_view, expect_arity, led, literal, shifted, shifted_batch, with_rows,
 };
 use super::shape::check_axis;
 use super::trace::{self, apply};
@@ -81,6 +81,10 @@ impl Rules for Slice {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Linear(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -160,6 +164,13 @@ impl View for Slice {
     }
 }
 
+impl Batch for Slice {
+    fn batch(&self, x: &[Batched], n: usize) -> Var {
+        let slice = Slice { start: led(0, &self.start), limit: led(n, &self.limit), stride: led(1, &self.stride) };
+        apply(slice, &[x[0].rows(n)])
+    }
+}
+
 /// The elements in reverse order along some axes.
 ///
 /// # Constraints
@@ -189,6 +200,10 @@ impl Rules for Reverse {
 
     fn derivative(&self) -> Derivative<'_> {
         Derivative::Linear(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
     }
 
     fn lower(&self) -> Lowering<'_> {
@@ -223,6 +238,8 @@ impl Rules for Reverse {
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
     }
 }
+
+shifted_batch!(Reverse, |op, n| Reverse { axes: shifted(&op.axes) });
 
 impl Linear for Reverse {
     fn apply(&self, t: &[Var]) -> Var {
@@ -338,6 +355,10 @@ impl Rules for ScatterSlices {
         Derivative::Linear(self)
     }
 
+    fn batch(&self) -> Batching<'_> {
+        Batching::Rule(self)
+    }
+
     fn lower(&self) -> Lowering<'_> {
         Lowering::Scatter(self)
     }
@@ -387,6 +408,18 @@ impl Rules for ScatterSlices {
             regions: vec![],
         };
         Examples { answers, samples: [DType::F64, DType::F32, DType::I64].map(sample).into() }
+    }
+}
+
+impl Batch for ScatterSlices {
+    fn batch(&self, x: &[Batched], n: usize) -> Var {
+        let all = |first: usize, entries: &[Vec<usize>]| entries.iter().map(|entry| led(first, entry)).collect();
+        let scatter = ScatterSlices {
+            shape: with_rows(&self.shape, n),
+            starts: all(0, &self.starts),
+            strides: all(1, &self.strides),
+        };
+        apply(scatter, &x.iter().map(|x| x.rows(n)).collect::<Vec<Var>>())
     }
 }
 

@@ -28,6 +28,15 @@ pub enum Strong {
 }
 
 impl Strong {
+    /// The same of the operands the other way round.
+    pub(super) fn swapped(self) -> Strong {
+        match self {
+            Strong::Lhs => Strong::Rhs,
+            Strong::Rhs => Strong::Lhs,
+            Strong::Either => Strong::Either,
+        }
+    }
+
     /// The operand in that slot.
     pub(super) fn slot(slot: usize) -> Strong {
         if slot == 0 { Strong::Lhs } else { Strong::Rhs }
