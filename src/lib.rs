@@ -116,6 +116,7 @@
 //! "bug:" is a defect of this crate.
 #![warn(missing_docs)]
 
+pub mod batch;
 pub mod compile;
 pub mod differentiate;
 mod emit;
@@ -199,9 +200,9 @@ pub use op::{Graph, Var};
 pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
-    AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
     grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,
-    value_and_grad_with_aux, vjp, while_loop,
+    value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 12] = [
+const FLOORS: [&str; 13] = [
     "value",
     "error",
     "math",
     "ir",
     "op",
     "interpret",
+    "batch",
     "differentiate",
     "optimize",
     "emit",
@@ -34,7 +35,7 @@ const NARROW: [(&str, &[&str]); 5] = [
 const ROOMS_OF_COMPILE: [&str; 5] = ["abi", "runtime", "schedule", "memory", "codegen"];
 
 /// The floors whose files form no circle.
-const WITHOUT_CIRCLES: [&str; 6] = ["compile", "differentiate", "emit", "ir", "op", "optimize"];
+const WITHOUT_CIRCLES: [&str; 7] = ["batch", "compile", "differentiate", "emit", "ir", "op", "optimize"];
 
 /// What may be named on some floors only.
 const ROOMS: [(&str, &[&str]); 3] =

@@ -821,6 +821,29 @@ pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs a rule that rewrites a node: the nodes that it makes bear that source line and role.
+pub(crate) fn in_scope<T>(at: Option<SourceLine>, role: Option<Role>, body: impl FnOnce() -> T) -> T {
+    let before = with_open(|trace| trace.scope.replace((at, role)));
+    let result = body();
+    with_open(|trace| trace.scope = before);
+    result
+}
+
+/// The value of a variable that belongs to the innermost trace itself.
+pub(crate) fn own_value(x: Var) -> Option<Value> {
+    with_open(|trace| x.value().filter(|_| x.trace == trace.id))
+}
+
+/// Demands of a condition what a guard of another graph demands of its own.
+pub(crate) fn add_guard(condition: Var, like: &Guard) {
+    let Some(value) = local(condition) else { return };
+    with_open(|trace| {
+        if let Err(error) = trace.graph.add_guard(Guard { value, ..like.clone() }) {
+            trace.fail(error);
+        }
+    });
+}
+
 /// Unwinds to the body of the innermost trace, which has failed: there is nothing to go on with.
 pub(crate) fn unwind() -> ! {
     panic::resume_unwind(Box::new(Unwound))

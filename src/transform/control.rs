@@ -106,20 +106,20 @@ fn join<R: VarTree>(op: Op, choice: Var, regions: Vec<Option<Region>>, first: Op
 }
 
 /// The structure with other leaves, or with poisoned ones after an error.
-fn rebuilt<T: VarTree>(tree: &T, leaves: Option<&[Var]>) -> T {
+pub(super) fn rebuilt<T: VarTree>(tree: &T, leaves: Option<&[Var]>) -> T {
     let mut leaves = leaves.unwrap_or_default().iter();
     tree.map(&mut |_| leaves.next().copied().unwrap_or(Var::poisoned()))
 }
 
 /// What a closure returned, with names and types of its leaves.
-struct Returned<T> {
-    tree: T,
-    leaves: Vec<(String, Var, Type)>,
+pub(super) struct Returned<T> {
+    pub tree: T,
+    pub leaves: Vec<(String, Var, Type)>,
 }
 
 impl<T: VarTree> Returned<T> {
     #[track_caller]
-    fn of(root: &str, tree: T, at: &'static Location<'static>) -> Returned<T> {
+    pub fn of(root: &str, tree: T, at: &'static Location<'static>) -> Returned<T> {
         let vars: Tree<Var> = tree.vars();
         let mut leaves = Vec::new();
         // Not in a closure: outside of a trace that would panic at a line of this file.
@@ -130,7 +130,7 @@ impl<T: VarTree> Returned<T> {
         Returned { tree, leaves }
     }
 
-    fn named(&self) -> Vec<(String, Var)> {
+    pub fn named(&self) -> Vec<(String, Var)> {
         self.leaves.iter().map(|(name, x, _)| (name.clone(), *x)).collect()
     }
 

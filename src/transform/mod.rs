@@ -23,6 +23,7 @@ mod products;
 mod table;
 mod tracing;
 mod var_tree;
+mod vmap;
 
 pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
@@ -37,3 +38,4 @@ pub use jit::{Compiled, Erased, Jit, jit};
 pub use products::{Hvp, Jvp, Vjp, hvp, jvp, vjp};
 pub use tracing::{TypeTree, trace, trace_with};
 pub use var_tree::VarTree;
+pub use vmap::{Vmap, vmap};

@@ -1,0 +1,301 @@
+//! The operations of a graph, one after the other, on rows.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::analysis::{Analyses, Analysis};
+use super::control::{self, Regions};
+use crate::error::OperationError;
+use crate::ir::{NodeId, Value};
+use crate::op::{Batched, Batching, Graph, Op, Scan, Var, trace};
+use crate::value::{DType, Type};
+
+/// What one call of [`batch`](super::batch) knows.
+pub(super) struct Batcher {
+    /// The number of rows.
+    n: usize,
+    analyses: RefCell<Analyses>,
+    /// The regions that were made, by region, and which inputs and outputs have rows.
+    regions: RefCell<HashMap<RegionKey, Arc<Graph>>>,
+}
+
+type RegionKey = (*const Graph, Vec<bool>, Vec<bool>);
+
+/// What stands for each result of each node, in the open trace.
+struct Table(Vec<Vec<Option<Batched>>>);
+
+impl Table {
+    fn get(&self, value: Value) -> Batched {
+        self.known(value).expect("bug: an operand after its use")
+    }
+
+    fn known(&self, value: Value) -> Option<Batched> {
+        self.0[value.node.index()].get(usize::from(value.result)).copied().flatten()
+    }
+
+    fn set(&mut self, node: NodeId, results: impl IntoIterator<Item = Batched>) {
+        self.0[node.index()] = results.into_iter().map(Some).collect();
+    }
+}
+
+impl Batcher {
+    pub fn new(n: usize) -> Batcher {
+        Batcher { n, analyses: RefCell::default(), regions: RefCell::default() }
+    }
+
+    /// Appends the operations of the graph to the open trace; gives its outputs, or `None` after an error.
+    #[track_caller]
+    pub fn replay(&self, graph: &Graph, inputs: &[Batched]) -> Option<Vec<Batched>> {
+        let has_rows: Vec<bool> = inputs.iter().map(|x| x.has_rows).collect();
+        let analysis = self.analysis(graph, &has_rows);
+        let mut table = Table(vec![Vec::new(); graph.n_nodes()]);
+        for (input, &x) in graph.inputs().iter().zip(inputs) {
+            table.set(input.node, [x]);
+        }
+        let together = together(graph, &analysis);
+        for part in in_order(graph, &together) {
+            match part {
+                Part::Node(id) => self.append(graph, id, &analysis, &mut table),
+                Part::Together => self.append_row_by_row(graph, &together, &mut table),
+            }
+            if trace::has_failed() {
+                return None;
+            }
+        }
+        for guard in graph.guards() {
+            let condition = table.get(guard.value);
+            if condition.has_rows {
+                trace::fail(OperationError {
+                    op: "batch".to_string(),
+                    requirement: "an `if` decides by a value that differs from row to row; use select, cond or \
+                                  while_loop in its place"
+                        .to_string(),
+                    operands: vec![graph.line(guard.value.node)],
+                    at: guard.at.clone(),
+                });
+                return None;
+            }
+            trace::add_guard(condition.var, guard);
+        }
+        Some(graph.outputs().iter().map(|output| table.get(output.value)).collect())
+    }
+
+    fn analysis(&self, graph: &Graph, inputs: &[bool]) -> Rc<Analysis> {
+        self.analyses.borrow_mut().of(graph, inputs)
+    }
+
+    #[track_caller]
+    fn append(&self, graph: &Graph, id: NodeId, analysis: &Analysis, table: &mut Table) {
+        let node = graph.node(id);
+        let Some(op) = node.op() else { return };
+        if analysis.is_row_by_row(id) {
+            let mut only = vec![false; graph.n_nodes()];
+            only[id.index()] = true;
+            return self.append_row_by_row(graph, &only, table);
+        }
+        let operands: Vec<Batched> = graph.operands(id).into_iter().map(|x| table.get(x)).collect();
+        if !operands.iter().any(|x| x.has_rows) {
+            return copy(graph, id, table);
+        }
+        let results = in_scope_of(graph, id, table, || match op.batch() {
+            Batching::Constant => unreachable!("bug: {} has no operands", op.name()),
+            Batching::Elementwise => {
+                let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
+                vec![Batched { var: trace::apply(op.clone(), &operands), has_rows: true }]
+            }
+            Batching::Rule(rule) => vec![Batched { var: rule.batch(&operands, self.n), has_rows: true }],
+            Batching::Control => {
+                let how = analysis.how(id).expect("bug: control flow that was not analyzed");
+                control::on_rows(self, op, node.regions(), &operands, how).unwrap_or_default()
+            }
+        });
+        name_like(graph, id, &results);
+        table.set(id, results);
+    }
+
+    /// The marked nodes, once for each row: a loop without a carry.
+    #[track_caller]
+    fn append_row_by_row(&self, graph: &Graph, marked: &[bool], table: &mut Table) {
+        let ids: Vec<NodeId> = graph.ids().filter(|id| marked[id.index()]).collect();
+        let (mut taken, mut given) = (Vec::new(), Vec::new());
+        let mut used = |value: Value| {
+            if !marked[value.node.index()] && !taken.contains(&value) {
+                taken.push(value);
+            }
+        };
+        ids.iter().flat_map(|&id| graph.operands(id)).for_each(&mut used);
+        let uses = graph.ids().filter(|id| !marked[id.index()]).flat_map(|id| graph.operands(id));
+        for value in uses.chain(graph.outputs().iter().map(|output| output.value)) {
+            if marked[value.node.index()] && !given.contains(&value) {
+                given.push(value);
+            }
+        }
+        let (rows, same): (Vec<Value>, Vec<Value>) = taken.into_iter().partition(|&value| table.get(value).has_rows);
+        let mut inputs = vec![("i".to_string(), Type::scalar(DType::I64))];
+        inputs.extend(rows.iter().enumerate().map(|(k, &value)| (format!("row.{k}"), graph.ty(value).clone())));
+        let at = ids.first().and_then(|&id| graph.node(id).provenance().at.clone());
+        let results = trace::in_scope(at, None, || {
+            let region = trace::region("row", &inputs, |x| {
+                let mut own = Table(vec![Vec::new(); graph.n_nodes()]);
+                for (&value, &var) in rows.iter().zip(&x[1..]) {
+                    own.insert(value, Batched { var, has_rows: false });
+                }
+                for &value in &same {
+                    own.insert(value, table.get(value));
+                }
+                for &id in &ids {
+                    copy(graph, id, &mut own);
+                    if trace::has_failed() {
+                        return Vec::new();
+                    }
+                }
+                given.iter().enumerate().map(|(k, &value)| (format!("y.{k}"), own.get(value).var)).collect()
+            })?;
+            let op = Scan { carry: 0, xs: rows.len(), length: Some(self.n), reverse: false, checkpoint: None };
+            let rows: Vec<Var> = rows.iter().map(|&value| table.get(value).var).collect();
+            trace::apply_regions(op, &[rows, region.captured].concat(), vec![region.graph])
+        });
+        for (&value, var) in given.iter().zip(results.unwrap_or_default()) {
+            table.insert(value, Batched { var, has_rows: true });
+        }
+    }
+}
+
+impl Regions for Batcher {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn replay(&self, graph: &Graph, inputs: &[Batched]) -> Option<Vec<Batched>> {
+        Batcher::replay(self, graph, inputs)
+    }
+
+    fn region(&self, region: &Arc<Graph>, inputs: &[bool], outputs: &[bool]) -> Option<Arc<Graph>> {
+        let key = (Arc::as_ptr(region), inputs.to_vec(), outputs.to_vec());
+        if let Some(known) = self.regions.borrow().get(&key) {
+            return Some(known.clone());
+        }
+        let types = region.inputs().iter().zip(inputs).map(|(input, &has_rows)| {
+            let ty = region.ty(input.node.into());
+            (input.name.to_string(), if has_rows { super::of_rows(ty, self.n) } else { ty.clone() })
+        });
+        let made = trace::region(region.name(), &types.collect::<Vec<_>>(), |x| {
+            let x: Vec<Batched> = x.iter().zip(inputs).map(|(&var, &has_rows)| Batched { var, has_rows }).collect();
+            let y = self.replay(region, &x).unwrap_or_default();
+            let vars = y.into_iter().zip(outputs).map(|(y, &has_rows)| if has_rows { y.rows(self.n) } else { y.var });
+            region.outputs().iter().map(|output| output.name.to_string()).zip(vars).collect()
+        })?;
+        let made = Arc::new(made.graph);
+        self.regions.borrow_mut().insert(key, made.clone());
+        Some(made)
+    }
+}
+
+impl Table {
+    /// One result of a node of which others may not be known.
+    fn insert(&mut self, value: Value, x: Batched) {
+        let results = &mut self.0[value.node.index()];
+        let result = usize::from(value.result);
+        if results.len() <= result {
+            results.resize(result + 1, None);
+        }
+        results[result] = Some(x);
+    }
+}
+
+/// The node as it is, on what stands for its operands.
+#[track_caller]
+fn copy(graph: &Graph, id: NodeId, table: &mut Table) {
+    let node = graph.node(id);
+    let op: &Op = graph.op(id);
+    let operands: Vec<Var> = graph.operands(id).into_iter().map(|x| table.get(x).var).collect();
+    let results = in_scope_of(graph, id, table, || {
+        trace::apply_regions(op.clone(), &operands, node.regions().to_vec()).unwrap_or_default()
+    });
+    let results: Vec<Batched> = results.into_iter().map(|var| Batched { var, has_rows: false }).collect();
+    name_like(graph, id, &results);
+    table.set(id, results);
+}
+
+/// What the body appends bears the source line of the node, and its role.
+fn in_scope_of<T>(graph: &Graph, id: NodeId, table: &Table, body: impl FnOnce() -> T) -> T {
+    let provenance = graph.node(id).provenance();
+    let role = provenance.role.and_then(|role| {
+        let primal = table.known(role.of())?;
+        Some(role.with(trace::own_value(primal.var)?))
+    });
+    trace::in_scope(provenance.at.clone(), role, body)
+}
+
+fn name_like(graph: &Graph, id: NodeId, results: &[Batched]) {
+    if let (Some(name), Some(first)) = (&graph.node(id).provenance().name, results.first()) {
+        trace::set_name(first.var, name);
+    }
+}
+
+enum Part {
+    Node(NodeId),
+    /// All nodes that run row by row together.
+    Together,
+}
+
+/// The nodes in an order in which those that run row by row together are one.
+fn in_order(graph: &Graph, together: &[bool]) -> Vec<Part> {
+    if !together.contains(&true) {
+        return graph.ids().map(Part::Node).collect();
+    }
+    let after = descendants(graph, together);
+    let others = |is_after: bool| {
+        let after = &after;
+        graph.ids().filter(move |id| !together[id.index()] && after[id.index()] == is_after).map(Part::Node)
+    };
+    others(false).chain([Part::Together]).chain(others(true)).collect()
+}
+
+/// The nodes that must run row by row together: a loop that runs row by row and saves stacks, whatever uses these, and
+/// all on the ways between.
+fn together(graph: &Graph, analysis: &Analysis) -> Vec<bool> {
+    let has_stack = |id: NodeId| graph.node(id).types().iter().any(|ty| ty.stack);
+    let mut marked: Vec<bool> = graph.ids().map(|id| analysis.is_row_by_row(id) && has_stack(id)).collect();
+    if !marked.contains(&true) {
+        return marked;
+    }
+    loop {
+        let before = marked.clone();
+        for id in graph.ids() {
+            for x in graph.operands(id) {
+                if graph.ty(x).stack && (marked[id.index()] || marked[x.node.index()]) {
+                    marked[id.index()] = true;
+                    marked[x.node.index()] = true;
+                }
+            }
+        }
+        let (below, above) = (descendants(graph, &marked), ancestors(graph, &marked));
+        marked.iter_mut().zip(below.iter().zip(above)).for_each(|(is, (&below, above))| *is |= below && above);
+        if marked == before {
+            return marked;
+        }
+    }
+}
+
+/// The nodes that depend on marked ones.
+fn descendants(graph: &Graph, marked: &[bool]) -> Vec<bool> {
+    let mut below = vec![false; marked.len()];
+    for id in graph.ids() {
+        below[id.index()] = graph.operands(id).into_iter().any(|x| marked[x.node.index()] || below[x.node.index()]);
+    }
+    below
+}
+
+/// The nodes on which marked ones depend.
+fn ancestors(graph: &Graph, marked: &[bool]) -> Vec<bool> {
+    let mut above = vec![false; marked.len()];
+    for id in graph.ids().rev() {
+        if marked[id.index()] || above[id.index()] {
+            graph.operands(id).into_iter().for_each(|x| above[x.node.index()] = true);
+        }
+    }
+    above
+}

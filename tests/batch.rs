@@ -1,0 +1,271 @@
+//! Batching, by the table of examples: every operation, every choice of operands that have rows, against the same
+//! operation row by row; with derivatives over it and under it; the interpreter against native code.
+
+pub mod common;
+
+use common::{Random, floats, graph_with};
+use retrograd::batch::batch;
+use retrograd::op::{Graph, Op};
+use retrograd::value::{Array, Scalar, Type};
+use retrograd::{Program, differentiate, interpret};
+
+/// A graph with inputs of which some have rows, and others are the same for each.
+struct Case<'g> {
+    what: &'g str,
+    graph: &'g Graph,
+    over: Vec<usize>,
+    n: usize,
+    inputs: Vec<Array>,
+}
+
+impl<'g> Case<'g> {
+    fn new(what: &'g str, graph: &'g Graph, over: Vec<usize>, n: usize, domains: &[(f64, f64)], seed: u64) -> Case<'g> {
+        let mut random = Random(seed);
+        let inputs = graph.inputs().iter().enumerate().map(|(k, input)| {
+            let ty = graph.ty(input.node.into());
+            let domain = domains.get(k).copied().unwrap_or((-1.0, 1.0));
+            random.array(&if over.contains(&k) { with_rows(ty, n) } else { ty.clone() }, domain)
+        });
+        Case { what, graph, n, inputs: inputs.collect(), over }
+    }
+
+    fn batched(&self) -> Graph {
+        batch(self.graph, &self.over, self.n).unwrap_or_else(|error| panic!("{}: {error}\n{}", self.what, self.graph))
+    }
+
+    /// The outputs of the graph for each row, one upon the other.
+    fn row_by_row(&self) -> Vec<Array> {
+        let rows: Vec<Vec<Array>> = (0..self.n)
+            .map(|row| {
+                let input = |(k, x): (usize, &Array)| {
+                    if self.over.contains(&k) { row_of(x, row) } else { x.clone() }
+                };
+                let inputs: Vec<Array> = self.inputs.iter().enumerate().map(input).collect();
+                interpret::run(self.graph, &inputs).unwrap()
+            })
+            .collect();
+        (0..self.graph.outputs().len())
+            .map(|k| {
+                let ty = with_rows(self.graph.ty(self.graph.outputs()[k].value), self.n);
+                Array::collect(&ty, rows.iter().flat_map(|row| row[k].elements().collect::<Vec<_>>()))
+            })
+            .collect()
+    }
+
+    /// Checks the batched graph against the graph on each row: to the bit, unless there are products.
+    fn check(&self) {
+        let batched = self.batched();
+        let got = both(self.what, &batched, &self.inputs);
+        let expected = self.row_by_row();
+        let exact = !has_products(self.graph);
+        for (k, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let agrees = if exact { got.same_bits(expected) } else { is_close(got, expected, 1e-13, 1e-5) };
+            assert!(
+                agrees,
+                "{}: over {:?}, output {k}\nbatched {got}\nrow by row {expected}\n{}{batched}\n{:?}",
+                self.what, self.over, self.graph, self.inputs
+            );
+        }
+    }
+}
+
+fn with_rows(ty: &Type, n: usize) -> Type {
+    ty.repeated(n)
+}
+
+fn row_of(x: &Array, row: usize) -> Array {
+    let (_, ty) = x.ty().row().unwrap();
+    Array::collect(&ty, x.elements().skip(row * ty.size()).take(ty.size()))
+}
+
+/// Whether products of matrices are among the operations, whose sums may have another order.
+fn has_products(graph: &Graph) -> bool {
+    graph.ids().any(|id| {
+        let node = graph.node(id);
+        matches!(node.op(), Some(Op::DotGeneral(_) | Op::StrongDot(_)))
+            || node.regions().iter().any(|r| has_products(r))
+    })
+}
+
+/// Relative to the largest element, for `f64` and `f32`.
+fn is_close(got: &Array, expected: &Array, tolerance: f64, narrow: f64) -> bool {
+    let tolerance = if matches!(got.elements().next(), Some(Scalar::F32(_))) { narrow } else { tolerance };
+    let (got, expected) = (floats(got), floats(expected));
+    let scale = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |scale, x| scale.max(x.abs()));
+    got.len() == expected.len()
+        && got
+            .iter()
+            .zip(&expected)
+            .all(|(x, y)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan() || (x - y).abs() <= tolerance * scale)
+}
+
+/// Interpreted and native outputs, whose bits must be equal.
+fn both(what: &str, graph: &Graph, inputs: &[Array]) -> Vec<Array> {
+    let expected = interpret::run(graph, inputs).unwrap();
+    let got = Program::compile(graph).unwrap().call(inputs).unwrap();
+    for (got, expected) in got.iter().zip(&expected) {
+        assert!(got.same_bits(expected), "{what}: native {got}\ninterpreted {expected}\n{graph}{inputs:?}");
+    }
+    expected
+}
+
+/// Every non-empty choice of that many operands.
+fn choices(n: usize) -> impl Iterator<Item = Vec<usize>> {
+    (1..1usize << n).map(move |mask| (0..n).filter(|k| mask >> k & 1 == 1).collect())
+}
+
+fn each_sample(mut check: impl FnMut(&str, &Op, Graph, &[Type], &[(f64, f64)])) {
+    for (name, _, examples) in Op::table() {
+        for sample in &examples.samples {
+            let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
+            let domains: Vec<(f64, f64)> = sample.operands.iter().map(|&(_, domain)| domain).collect();
+            check(name, &sample.op, graph_with(&sample.op, &sample.regions, &types), &types, &domains);
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_what_it_is_row_by_row() {
+    let mut n_checked = 0;
+    each_sample(|name, _, graph, types, domains| {
+        for over in choices(types.len()) {
+            Case::new(name, &graph, over, 3, domains, 1).check();
+            n_checked += 1;
+        }
+    });
+    assert!(n_checked > 1000, "{n_checked}");
+}
+
+#[test]
+fn no_row_and_one_row() {
+    each_sample(|name, _, graph, types, domains| {
+        let all: Vec<usize> = (0..types.len()).collect();
+        for n in [0, 1] {
+            if !all.is_empty() {
+                Case::new(name, &graph, all.clone(), n, domains, 2).check();
+            }
+        }
+    });
+}
+
+/// The known answers of operations on special values, as rows.
+#[test]
+fn known_answers_in_rows() {
+    for (name, _, examples) in Op::table() {
+        for answer in examples.answers.iter().filter(|answer| !answer.operands.is_empty()) {
+            let types: Vec<Type> = answer.operands.iter().map(Array::ty).collect();
+            let graph = graph_with(&answer.op, &answer.regions, &types);
+            for over in choices(types.len().min(4)) {
+                let repeated = |(k, x): (usize, &Array)| {
+                    if !over.contains(&k) {
+                        return x.clone();
+                    }
+                    Array::collect(&with_rows(&x.ty(), 2), x.elements().chain(x.elements()))
+                };
+                let inputs = answer.operands.iter().enumerate().map(repeated).collect();
+                Case { what: name, graph: &graph, over, n: 2, inputs }.check();
+            }
+        }
+    }
+}
+
+/// The positions of operands that have derivatives.
+fn float_inputs(graph: &Graph) -> Vec<usize> {
+    let is_float = |&k: &usize| graph.ty(graph.inputs()[k].node.into()).dtype.is_float();
+    (0..graph.inputs().len()).filter(is_float).collect()
+}
+
+/// Derivatives of a row, for each row.
+#[test]
+fn derivatives_of_rows() {
+    each_sample(|name, _, graph, types, domains| {
+        let wrt = float_inputs(&graph);
+        if wrt.is_empty() {
+            return;
+        }
+        for derive in [differentiate::vjp, differentiate::jvp] {
+            let Ok(derived) = derive(&graph, &wrt) else { continue };
+            for over in choices(types.len()) {
+                Case::new(name, &derived, over, 2, domains, 3).check();
+            }
+            let all: Vec<usize> = (0..derived.inputs().len()).collect();
+            Case::new(name, &derived, all, 2, domains, 4).check();
+            if let Ok(second) = differentiate::jvp(&derived, &wrt[..1]) {
+                Case::new(name, &second, wrt.clone(), 2, domains, 5).check();
+            }
+        }
+    });
+}
+
+/// Derivatives of what was batched: by operands with rows those of each row, by others their sums.
+#[test]
+fn derivatives_of_batches() {
+    each_sample(|name, _, graph, types, domains| {
+        let wrt = float_inputs(&graph);
+        let Ok(derived) = differentiate::vjp(&graph, &wrt) else { return };
+        let cts: Vec<usize> = (types.len()..derived.inputs().len()).collect();
+        if wrt.is_empty() || cts.is_empty() {
+            return;
+        }
+        for over in choices(types.len()) {
+            let case = Case::new(name, &graph, over.clone(), 3, domains, 6);
+            // An output that has no row of its own has a cotangent for each all the same: all outputs have rows.
+            let batched = differentiate::vjp(&case.batched(), &wrt).unwrap();
+            let rows = Case::new(name, &derived, [over.clone(), cts.clone()].concat(), 3, domains, 6);
+            let inputs = rows.inputs.clone();
+            let got = both(name, &batched, &inputs);
+            let expected = rows.row_by_row();
+            let first = graph.outputs().len();
+            for (k, &position) in wrt.iter().enumerate() {
+                let mut of_row = expected[first + k].clone();
+                if !over.contains(&position) {
+                    of_row = sum_of_rows(&of_row, &types[position]);
+                }
+                let got = &got[first + k];
+                assert!(
+                    is_close(got, &of_row, 1e-12, 1e-4),
+                    "{name}: over {over:?}, by {position}\nof the batch {got}\nof rows {of_row}\n{batched}\n{inputs:?}"
+                );
+            }
+        }
+    });
+}
+
+fn sum_of_rows(rows: &Array, ty: &Type) -> Array {
+    let rows = floats(rows);
+    let sum = |k: usize| rows.iter().skip(k).step_by(ty.size().max(1)).sum::<f64>();
+    Array::collect(ty, (0..ty.size()).map(|k| Scalar::F64(sum(k)).convert(ty.dtype)))
+}
+
+/// Rows of rows.
+#[test]
+fn batches_of_batches() {
+    each_sample(|name, _, graph, types, domains| {
+        let all: Vec<usize> = (0..types.len()).collect();
+        for over in [all.clone(), all.first().copied().into_iter().collect()] {
+            if over.is_empty() {
+                continue;
+            }
+            let inner = batch(&graph, &over, 2).unwrap();
+            for outer in choices(types.len()) {
+                Case::new(name, &inner, outer, 3, domains, 7).check();
+            }
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_batched_is_an_error() {
+    let graph = retrograd::trace(
+        |x: retrograd::Var, y: retrograd::Var| x + y,
+        (retrograd::value::DType::F64, retrograd::value::DType::F64),
+    )
+    .unwrap();
+    for (over, message) in [
+        (vec![], "batch: at least one input must have rows"),
+        (vec![2], "batch: there are 2 inputs, but input 2 was asked to have rows"),
+        (vec![0, 0], "batch: input 0 was named twice"),
+    ] {
+        assert_eq!(batch(&graph, &over, 3).unwrap_err().to_string(), message);
+    }
+}
