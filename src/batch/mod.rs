@@ -32,12 +32,14 @@
 
 mod analysis;
 mod control;
+mod pass;
 mod rows;
 
 use crate::error::{ArgumentError, Error};
 use crate::op::{Batched, Graph, Var, trace, with_rows};
 use crate::value::Type;
 
+pub(crate) use pass::Pass;
 use rows::Batcher;
 
 /// The graph applied to `n` rows: the inputs of `over` and all outputs get a leading axis of extent `n`. The other inputs

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::analysis::{Analyses, Analysis};
 use super::control::{self, Regions};
 use crate::error::OperationError;
-use crate::ir::{NodeId, Value};
+use crate::ir::{NodeId, Role, Value};
 use crate::op::{Batched, Batching, Graph, Op, Scan, Var, trace};
 use crate::value::{DType, Type};
 
@@ -48,6 +48,17 @@ impl Batcher {
     /// Appends the operations of the graph to the open trace; gives its outputs, or `None` after an error.
     #[track_caller]
     pub fn replay(&self, graph: &Graph, inputs: &[Batched]) -> Option<Vec<Batched>> {
+        self.replay_as(graph, inputs, &|_| None)
+    }
+
+    /// The same, where nodes bear a role in the open trace that the graph does not know.
+    #[track_caller]
+    pub fn replay_as(
+        &self,
+        graph: &Graph,
+        inputs: &[Batched],
+        role: &dyn Fn(NodeId) -> Option<Role>,
+    ) -> Option<Vec<Batched>> {
         let has_rows: Vec<bool> = inputs.iter().map(|x| x.has_rows).collect();
         let analysis = self.analysis(graph, &has_rows);
         let mut table = Table(vec![Vec::new(); graph.n_nodes()]);
@@ -57,7 +68,7 @@ impl Batcher {
         let together = together(graph, &analysis);
         for part in in_order(graph, &together) {
             match part {
-                Part::Node(id) => self.append(graph, id, &analysis, &mut table),
+                Part::Node(id) => self.append(graph, id, role(id), &analysis, &mut table),
                 Part::Together => self.append_row_by_row(graph, &together, &mut table),
             }
             if trace::has_failed() {
@@ -87,7 +98,7 @@ impl Batcher {
     }
 
     #[track_caller]
-    fn append(&self, graph: &Graph, id: NodeId, analysis: &Analysis, table: &mut Table) {
+    fn append(&self, graph: &Graph, id: NodeId, role: Option<Role>, analysis: &Analysis, table: &mut Table) {
         let node = graph.node(id);
         let Some(op) = node.op() else { return };
         if analysis.is_row_by_row(id) {
@@ -97,9 +108,9 @@ impl Batcher {
         }
         let operands: Vec<Batched> = graph.operands(id).into_iter().map(|x| table.get(x)).collect();
         if !operands.iter().any(|x| x.has_rows) {
-            return copy(graph, id, table);
+            return copy(graph, id, role, table);
         }
-        let results = in_scope_of(graph, id, table, || match op.batch() {
+        let results = in_scope_of(graph, id, role, table, || match op.batch() {
             Batching::Constant => unreachable!("bug: {} has no operands", op.name()),
             Batching::Elementwise => {
                 let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
@@ -146,7 +157,7 @@ impl Batcher {
                     own.insert(value, table.get(value));
                 }
                 for &id in &ids {
-                    copy(graph, id, &mut own);
+                    copy(graph, id, None, &mut own);
                     if trace::has_failed() {
                         return Vec::new();
                     }
@@ -207,11 +218,11 @@ impl Table {
 
 /// The node as it is, on what stands for its operands.
 #[track_caller]
-fn copy(graph: &Graph, id: NodeId, table: &mut Table) {
+fn copy(graph: &Graph, id: NodeId, role: Option<Role>, table: &mut Table) {
     let node = graph.node(id);
     let op: &Op = graph.op(id);
     let operands: Vec<Var> = graph.operands(id).into_iter().map(|x| table.get(x).var).collect();
-    let results = in_scope_of(graph, id, table, || {
+    let results = in_scope_of(graph, id, role, table, || {
         trace::apply_regions(op.clone(), &operands, node.regions().to_vec()).unwrap_or_default()
     });
     let results: Vec<Batched> = results.into_iter().map(|var| Batched { var, has_rows: false }).collect();
@@ -219,14 +230,14 @@ fn copy(graph: &Graph, id: NodeId, table: &mut Table) {
     table.set(id, results);
 }
 
-/// What the body appends bears the source line of the node, and its role.
-fn in_scope_of<T>(graph: &Graph, id: NodeId, table: &Table, body: impl FnOnce() -> T) -> T {
+/// What the body appends bears the source line of the node, and its role, or else that one.
+fn in_scope_of<T>(graph: &Graph, id: NodeId, role: Option<Role>, table: &Table, body: impl FnOnce() -> T) -> T {
     let provenance = graph.node(id).provenance();
-    let role = provenance.role.and_then(|role| {
+    let mapped = provenance.role.and_then(|role| {
         let primal = table.known(role.of())?;
         Some(role.with(trace::own_value(primal.var)?))
     });
-    trace::in_scope(provenance.at.clone(), role, body)
+    trace::in_scope(provenance.at.clone(), mapped.or(role), body)
 }
 
 fn name_like(graph: &Graph, id: NodeId, results: &[Batched]) {

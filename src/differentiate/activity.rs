@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use crate::ir::{Input, NodeId, Operands, Value};
 use crate::op::{Derivative, Graph, Op, Var, trace};
+use crate::value::Type;
 
 /// One node as derivative rules see it: its operation and operands, copied because the graph grows meanwhile.
 pub(super) struct Step {
@@ -97,6 +98,15 @@ impl Activity {
         trace::inspect(|graph| {
             let active = (0..self.active.len()).filter(|&index| self.active[index] && !self.stops[index]);
             active.map(|index| NodeId::from_index(self.first + index)).any(|id| trace::is_of_derivative(graph, id))
+        })
+    }
+
+    /// How many elements the largest value of active nodes has.
+    pub fn widest(&self) -> usize {
+        trace::inspect(|graph| {
+            let active = (0..self.active.len()).filter(|&index| self.active[index]);
+            let nodes = active.map(|index| graph.node(NodeId::from_index(self.first + index)));
+            nodes.flat_map(|node| node.types()).map(Type::size).max().unwrap_or(0)
         })
     }
 

@@ -1,19 +1,38 @@
+use super::activity::Activity;
 use super::{pullback, pushforward};
+use crate::batch::Pass;
 use crate::ir::{Role, Value};
-use crate::op::{Var, trace};
-use crate::value::{Array, DType, Scalar, Shape};
+use crate::op::trace::Region;
+use crate::op::{Alias, Scan, Var, trace};
+use crate::value::{Array, DType, Scalar, Shape, Type};
+
+/// The most passes for one leaf that are written out one after the other, if what they compute is small.
+const MAX_WRITTEN_OUT: usize = 16;
+
+/// How many elements each of its values may have for a pass to be written out.
+const MAX_SMALL: usize = 64;
+
+/// How many elements the largest value of a batched pass may have; more rows are taken in blocks, one after the other.
+const MAX_BLOCK: usize = 1 << 17;
+
+/// The least rows of a block, however large their values are.
+const MIN_ROWS: usize = 8;
 
 /// Appends the Jacobian of `y` by `x` to the open trace: a block for each pair, of shape `[y's shape…, x's shape…]`,
 /// ordered by output. It takes one pushforward for each element of `x`, or one pullback for each element of `y`.
 ///
-/// Each pass adds at least one node per block. If there are too many for the limit on nodes, the error comes before the
-/// first pass.
+/// The passes for one leaf are one pass on rows, the unit vectors, in blocks that fit into the cache; few small ones are
+/// written out, where what a single element does not reach is known to vanish.
+///
+/// Each leaf adds at least one node per block of the Jacobian. If there are too many for the limit on nodes, the error comes
+/// before the first pass.
 #[track_caller]
 pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
     let (passes, others) = if forward { (x, y) } else { (y, x) };
-    let n_passes = passes.iter().map(|x| x.ty().size()).fold(0, usize::saturating_add);
+    let n_passes = |leaf: &Var| if is_small(x, y, leaf.ty().size()) { leaf.ty().size() } else { 1 };
+    let n_passes = passes.iter().map(n_passes).fold(0, usize::saturating_add);
     trace::demand_nodes((n_passes as u64).saturating_mul(others.len() as u64));
-    if forward { columns(x, y) } else { rows(x, y) }
+    if forward { by_leaf(x, y) } else { by_output(x, y) }
 }
 
 /// Whether fewer pushforwards than pullbacks are necessary.
@@ -22,40 +41,132 @@ pub(crate) fn forward_is_cheaper(x: &[Var], y: &[Var]) -> bool {
     n_elements(x) <= n_elements(y)
 }
 
-/// The blocks of the Jacobian, ordered by output, from one pullback for each element of the outputs.
-fn rows(x: &[Var], y: &[Var]) -> Vec<Var> {
+/// Whether so many passes are few, and all that lies between is small.
+fn is_small(x: &[Var], y: &[Var], n: usize) -> bool {
+    let local = |vars: &[Var]| vars.iter().map(|&x| trace::local(x)).collect::<Option<Vec<Value>>>();
+    let (Some(x), Some(y)) = (local(x), local(y)) else { return true };
+    n <= MAX_WRITTEN_OUT && Activity::between(&x, &y).widest() <= MAX_SMALL
+}
+
+/// The blocks, ordered by output, from one pullback for each element of the outputs.
+fn by_output(x: &[Var], y: &[Var]) -> Vec<Var> {
     let mut blocks = Vec::new();
     for &output in y {
         let n = output.ty().size();
-        let mut rows: Vec<Vec<Option<Var>>> = vec![Vec::with_capacity(n); x.len()];
-        for position in 0..n {
-            let seed = seed(output, position, Role::Cotangent);
-            for (rows, ct) in rows.iter_mut().zip(pullback(x, &[output], &[seed])) {
-                rows.push(ct);
-            }
+        let pass = |ct: Var| pullback(x, &[output], &[ct]);
+        if is_small(x, &[output], n) {
+            let rows = written_out(output, Role::Cotangent, x.len(), pass);
+            blocks.extend(x.iter().zip(rows).map(|(&input, rows)| block(&rows, output, input, Along::Rows)));
+        } else {
+            let rows = on_rows(output, Role::Cotangent, pass);
+            blocks.extend(x.iter().zip(rows).map(|(&input, rows)| block_of_rows(rows, output, input, Along::Rows)));
         }
-        blocks.extend(x.iter().zip(rows).map(|(&input, rows)| block(&rows, output, input, Along::Rows)));
     }
     blocks
 }
 
-/// The blocks of the Jacobian, ordered by output, from one pushforward for each element of the inputs.
-fn columns(x: &[Var], y: &[Var]) -> Vec<Var> {
+/// The blocks, ordered by output, from one pushforward for each element of the inputs.
+fn by_leaf(x: &[Var], y: &[Var]) -> Vec<Var> {
     let mut blocks = vec![Var::poisoned(); x.len() * y.len()];
     for (k, &input) in x.iter().enumerate() {
         let n = input.ty().size();
-        let mut columns: Vec<Vec<Option<Var>>> = vec![Vec::with_capacity(n); y.len()];
-        for position in 0..n {
-            let seed = seed(input, position, Role::Tangent);
-            for (columns, t) in columns.iter_mut().zip(pushforward(&[input], &[seed], y)) {
-                columns.push(t);
-            }
-        }
-        for (j, (&output, columns)) in y.iter().zip(columns).enumerate() {
-            blocks[j * x.len() + k] = block(&columns, output, input, Along::Columns);
-        }
+        let pass = |t: Var| pushforward(&[input], &[t], y);
+        let column: Vec<Var> = if is_small(&[input], y, n) {
+            let columns = written_out(input, Role::Tangent, y.len(), pass);
+            y.iter().zip(columns).map(|(&output, columns)| block(&columns, output, input, Along::Columns)).collect()
+        } else {
+            let columns = on_rows(input, Role::Tangent, pass);
+            let of = |(&output, columns)| block_of_rows(columns, output, input, Along::Columns);
+            y.iter().zip(columns).map(of).collect()
+        };
+        column.into_iter().enumerate().for_each(|(j, block)| blocks[j * x.len() + k] = block);
     }
     blocks
+}
+
+/// The results of one pass for each element of `like`, by result.
+fn written_out(
+    like: Var,
+    role: fn(Value) -> Role,
+    n_results: usize,
+    pass: impl Fn(Var) -> Vec<Option<Var>>,
+) -> Vec<Vec<Option<Var>>> {
+    let n = like.ty().size();
+    let mut results: Vec<Vec<Option<Var>>> = vec![Vec::with_capacity(n); n_results];
+    for position in 0..n {
+        let seed = seed(like, position, role);
+        results.iter_mut().zip(pass(seed)).for_each(|(results, y)| results.push(y));
+    }
+    results
+}
+
+/// The results of the passes for all elements of `like`, each with a leading axis for these; `None` for one that is 0.
+fn on_rows(like: Var, role: fn(Value) -> Role, pass: impl FnOnce(Var) -> Vec<Option<Var>>) -> Vec<Option<Var>> {
+    if trace::has_failed() {
+        return pass(Var::poisoned());
+    }
+    let (ty, n) = (like.ty(), like.ty().size());
+    let primal = value(like);
+    // The pass on one vector, whatever it holds. Only what depends on nothing of it remains in use.
+    let vector = trace::in_role(role(primal), || trace::apply(Alias, &[like.full_like(0.0)]));
+    let results = pass(vector);
+    let Some(pass) = Pass::between(vector, &results) else { return results };
+    let all = |first: Var, n: usize| {
+        let rows = trace::in_role(role(primal), || unit_vectors(&ty, first, n));
+        pass.on_rows(rows, n)
+    };
+    let rows = (MAX_BLOCK / pass.widest().max(ty.size()).max(1)).max(MIN_ROWS);
+    if n <= rows || pass.takes_stacks() {
+        return all(Var::number(0.0, places(&ty)), n);
+    }
+    let mut parts = vec![in_blocks(&ty, n / rows, rows, &pass)];
+    if n % rows > 0 {
+        parts.push(all(Var::number((n - n % rows) as f64, places(&ty)), n % rows));
+    }
+    (0..results.len())
+        .map(|k| {
+            let parts: Option<Vec<Var>> = parts.iter().map(|part| part.get(k).copied().flatten()).collect();
+            parts.map(|parts| if let [only] = parts[..] { only } else { Var::concatenate(&parts, 0) })
+        })
+        .collect()
+}
+
+/// The pass on so many blocks of unit vectors, one after the other.
+fn in_blocks(ty: &Type, n_blocks: usize, rows: usize, pass: &Pass) -> Vec<Option<Var>> {
+    let mut known = Vec::new();
+    let region = trace::region("block", &[("i".to_string(), Type::scalar(DType::I64))], |x| {
+        let dtype = places(ty);
+        let first = x[0].convert(dtype) * Var::number(rows as f64, dtype);
+        let results = pass.on_rows(unit_vectors(ty, first, rows), rows);
+        known = results.iter().map(Option::is_some).collect();
+        results.iter().flatten().enumerate().map(|(k, &y)| (format!("y.{k}"), y)).collect()
+    });
+    let results = region.and_then(|Region { graph, captured }| {
+        let op = Scan { carry: 0, xs: 0, length: Some(n_blocks), reverse: false, checkpoint: None };
+        trace::apply_regions(op, &captured, vec![graph])
+    });
+    let mut results = results.unwrap_or_default().into_iter();
+    let joined = |y: Var| {
+        let shape = y.shape();
+        y.reshape(&[&[n_blocks * rows], &shape[2..]].concat())
+    };
+    known.into_iter().map(|is| if is { results.next().map(joined) } else { None }).collect()
+}
+
+/// As many arrays of that type as rows, in each of which one element is 1 and the others are 0: the first row's element has
+/// the number `first`.
+fn unit_vectors(ty: &Type, first: Var, n: usize) -> Var {
+    let (dtype, size) = (places(ty), ty.size());
+    let shape = [n, size];
+    let row = Var::iota(&shape, 0, dtype) + first;
+    let is_there = row.equal(Var::iota(&shape, 1, dtype));
+    is_there.convert(ty.dtype).reshape(&[&[n], &ty.shape[..]].concat())
+}
+
+/// The dtype in which places are compared. Floats are compared in lanes, and are exact up to their number of digits.
+fn places(ty: &Type) -> DType {
+    let exact = ty.dtype == DType::F64 || ty.size() <= 1 << f32::MANTISSA_DIGITS;
+    if exact { ty.dtype } else { DType::I64 }
 }
 
 /// An array like `like` with 1 at one position and 0 elsewhere.
@@ -81,21 +192,54 @@ fn block(parts: &[Option<Var>], output: Var, input: Var, along: Along) -> Var {
     if trace::has_failed() {
         return Var::poisoned();
     }
-    let (out, own) = (output.ty(), input.ty());
-    let shape: Shape = out.shape.iter().chain(own.shape.iter()).copied().collect();
-    let (role, axis, part, dtype) = match along {
-        Along::Rows => (Role::Cotangent(value(input)), 0, [1, own.size()], own.dtype),
-        Along::Columns => (Role::Tangent(value(output)), 1, [out.size(), 1], out.dtype),
+    let Place { shape, role, dtype } = Place::of(output, input, along);
+    let (axis, part) = match along {
+        Along::Rows => (0, [1, input.ty().size()]),
+        Along::Columns => (1, [output.ty().size(), 1]),
     };
     trace::in_role(role, || match parts {
-        _ if parts.iter().all(Option::is_none) => Var::number(0.0, out.dtype).broadcast_to(&shape),
-        &[Some(only)] if only.shape() == shape => to_dtype(only, out.dtype),
+        _ if parts.iter().all(Option::is_none) => Var::number(0.0, output.dtype()).broadcast_to(&shape),
+        &[Some(only)] if only.shape() == shape => to_dtype(only, output.dtype()),
         _ => {
             let zero = || Var::number(0.0, dtype).broadcast_to(&part);
             let parts: Vec<Var> = parts.iter().map(|x| x.map_or_else(zero, |x| x.reshape(&part))).collect();
-            to_dtype(Var::concatenate(&parts, axis).reshape(&shape), out.dtype)
+            to_dtype(Var::concatenate(&parts, axis).reshape(&shape), output.dtype())
         }
     })
+}
+
+/// The same from all rows or columns, along a leading axis.
+fn block_of_rows(rows: Option<Var>, output: Var, input: Var, along: Along) -> Var {
+    if trace::has_failed() {
+        return Var::poisoned();
+    }
+    let Place { shape, role, .. } = Place::of(output, input, along);
+    trace::in_role(role, || match (rows, along) {
+        (None, _) => Var::number(0.0, output.dtype()).broadcast_to(&shape),
+        (Some(rows), Along::Rows) => to_dtype(rows.reshape(&shape), output.dtype()),
+        (Some(columns), Along::Columns) => {
+            let sizes = [input.ty().size(), output.ty().size()];
+            to_dtype(columns.reshape(&sizes).t().reshape(&shape), output.dtype())
+        }
+    })
+}
+
+/// Where a block belongs.
+struct Place {
+    shape: Shape,
+    role: Role,
+    /// The dtype that the parts have before they have the output's.
+    dtype: DType,
+}
+
+impl Place {
+    fn of(output: Var, input: Var, along: Along) -> Place {
+        let shape = output.shape().iter().chain(input.shape().iter()).copied().collect();
+        match along {
+            Along::Rows => Place { shape, role: Role::Cotangent(value(input)), dtype: input.dtype() },
+            Along::Columns => Place { shape, role: Role::Tangent(value(output)), dtype: output.dtype() },
+        }
+    }
 }
 
 /// A block has the dtype of the output, even if its rows have that of the input.

@@ -322,6 +322,11 @@ impl<O: Operation> Graph<O> {
             return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
         }
         check_bytes(&ty, &name)?;
+        self.add_part_input(name, ty)
+    }
+
+    /// Appends an input of any type, stacks included, to a graph that stands for a part of another and is never run itself.
+    pub(crate) fn add_part_input(&mut self, name: Arc<str>, ty: Type) -> Result<Value, Error> {
         let provenance = Provenance { name: Some(Text::from(&*name)), ..Provenance::default() };
         let types = Results::One(ty);
         let node = self.push(Node { content: Content::Input, types, provenance, control: None })?;

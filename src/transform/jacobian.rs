@@ -1,17 +1,11 @@
 use std::marker::PhantomData;
 
-use super::control::Loop;
-use super::function::{Accepts, call_method, each_call, fresh, poisoned, require_floats, value, zeros_like};
+use super::function::{Accepts, call_method, each_call, fresh, poisoned, require_floats};
 use super::gradient::grad_at;
 use super::var_tree::leaves;
 use super::{Arg, Function, VarTree, Wrt};
-use crate::differentiate::{forward_is_cheaper, jacobian_blocks, pullback, pushforward};
-use crate::ir::{Role, Value};
-use crate::op::{Var, trace};
-use crate::value::DType;
-
-/// The most passes for one leaf that are written out.
-const MAX_WRITTEN_OUT: usize = 16;
+use crate::differentiate::{forward_is_cheaper, jacobian_blocks};
+use crate::op::Var;
 
 /// The Jacobian of a function; see [`jacobian`].
 #[derive(Debug)]
@@ -43,10 +37,10 @@ enum Mode {
 /// leaves of shape `[value's shape…, argument's shape…]`.
 ///
 /// It takes one pullback for each element of the value, or one pushforward for each element of the argument, whichever
-/// are fewer; [`Jacobian::reverse`] and [`Jacobian::forward`] choose. Up to 16 for one leaf are written out one after the
-/// other; more are a loop, whose body holds what changes from pass to pass, so that the graph does not grow with their
-/// number. A function of many scalars ([`Var`]s in a tuple, an array or a `Vec`) has as many leaves, whose passes are
-/// always written out: what one of them does not reach is known to vanish.
+/// are fewer; [`Jacobian::reverse`] and [`Jacobian::forward`] choose. Those for one leaf are one pass on rows, in blocks
+/// that fit into the cache, so that neither the graph nor its memory grows with their number; up to 16 on small arrays are
+/// written out one after the other. A function of many scalars ([`Var`]s in a tuple, an array or a `Vec`) has as many leaves,
+/// each with its own pass: what one of them does not reach is known to vanish.
 ///
 /// ```
 /// use ndarray::{Array1, Array2, array};
@@ -129,11 +123,7 @@ where
 
     fn apply(&self, args: Args) -> Self::Output {
         let selected = W::select(&args);
-        let again = || {
-            let args = fresh(args.clone());
-            (leaves(&W::select(&args)), leaves(&self.f.apply(args)))
-        };
-        derivative(self.mode, &selected, &self.f.apply(args.clone()), &again)
+        derivative(self.mode, &selected, &self.f.apply(args))
     }
 }
 
@@ -147,111 +137,21 @@ where
 
     fn apply(&self, args: Args) -> Self::Output {
         let selected = W::select(&args);
-        let again = || {
-            let args = fresh(args.clone());
-            (leaves(&W::select(&args)), leaves(&grad_at::<F, Args, W>(&self.f, args)))
-        };
-        derivative(Mode::Forward, &selected, &grad_at::<F, Args, W>(&self.f, args.clone()), &again)
+        derivative(Mode::Forward, &selected, &grad_at::<F, Args, W>(&self.f, args))
     }
 }
 
-/// The leaves of a selection and of the value, computed once more from fresh arguments.
-type Again<'a> = dyn Fn() -> (Vec<Var>, Vec<Var>) + 'a;
-
 /// The derivative of every output by every selected leaf, put where it belongs.
-fn derivative<S: VarTree, O: VarTree>(mode: Mode, selected: &S, output: &O, again: &Again<'_>) -> O::Replace<S> {
+fn derivative<S: VarTree, O: VarTree>(mode: Mode, selected: &S, output: &O) -> O::Replace<S> {
     let (x, y) = (leaves(selected), leaves(output));
     if !require_floats(&x) || !require_floats(&y) {
         return output.replace(&mut |_| poisoned(selected));
     }
-    trace::demand_nodes((x.len() as u64).saturating_mul(y.len() as u64));
     let forward = match mode {
         Mode::BySize => forward_is_cheaper(&x, &y),
         Mode::Forward => true,
         Mode::Reverse => false,
     };
-    let blocks = if forward { by_leaf(&x, &y, again) } else { by_output(&x, &y, again) };
-    let mut blocks = blocks.into_iter();
+    let mut blocks = jacobian_blocks(&x, &y, forward).into_iter();
     output.replace(&mut |_| selected.map(&mut |_| blocks.next().expect("bug: fewer blocks than pairs of leaves")))
-}
-
-/// The blocks, output by output, from pushforwards.
-fn by_leaf(x: &[Var], y: &[Var], again: &Again<'_>) -> Vec<Var> {
-    let mut blocks = vec![Var::poisoned(); x.len() * y.len()];
-    for (k, &input) in x.iter().enumerate() {
-        let columns = if is_long(input) { columns(k, input, y, again) } else { jacobian_blocks(&[input], y, true) };
-        columns.into_iter().enumerate().for_each(|(j, block)| blocks[j * x.len() + k] = block);
-    }
-    blocks
-}
-
-/// The blocks, output by output, from pullbacks.
-fn by_output(x: &[Var], y: &[Var], again: &Again<'_>) -> Vec<Var> {
-    let of = |(j, &output): (usize, &Var)| {
-        if is_long(output) { rows(j, output, x, again) } else { jacobian_blocks(x, &[output], false) }
-    };
-    y.iter().enumerate().flat_map(of).collect()
-}
-
-fn is_long(leaf: Var) -> bool {
-    !trace::has_failed() && leaf.ty().size() > MAX_WRITTEN_OUT
-}
-
-/// The derivatives of all outputs by one leaf, from a loop of pushforwards.
-fn columns(k: usize, input: Var, y: &[Var], again: &Again<'_>) -> Vec<Var> {
-    let n = input.ty().size();
-    let tangents = passes(n, y.len(), |i| {
-        let (x, y) = again();
-        let seed = one_hot(x[k], i, Role::Tangent);
-        let tangents = pushforward(&[x[k]], &[seed], &y);
-        y.iter().zip(tangents).map(|(&y, t)| t.unwrap_or_else(|| zeros_like(y, Role::Tangent))).collect()
-    });
-    let shaped = |(&output, t): (&Var, Var)| {
-        if trace::has_failed() {
-            return Var::poisoned();
-        }
-        let shape = [&output.shape()[..], &input.shape()[..]].concat();
-        t.reshape(&[n, output.ty().size()]).t().reshape(&shape)
-    };
-    y.iter().zip(tangents).map(shaped).collect()
-}
-
-/// The derivatives of one output by all leaves, from a loop of pullbacks.
-fn rows(j: usize, output: Var, x: &[Var], again: &Again<'_>) -> Vec<Var> {
-    let cts = passes(output.ty().size(), x.len(), |i| {
-        let (x, y) = again();
-        let seed = one_hot(y[j], i, Role::Cotangent);
-        let cts = pullback(&x, &[y[j]], &[seed]);
-        x.iter().zip(cts).map(|(&x, ct)| ct.unwrap_or_else(|| zeros_like(x, Role::Cotangent))).collect()
-    });
-    let shaped = |(&input, ct): (&Var, Var)| {
-        if trace::has_failed() {
-            return Var::poisoned();
-        }
-        ct.reshape(&[&output.shape()[..], &input.shape()[..]].concat())
-    };
-    x.iter().zip(cts).map(shaped).collect()
-}
-
-/// What the passes give, side by side along a new first axis. What does not depend on the number of the pass is moved out of
-/// the loop when the graph is optimized, and found to be what the value has computed already.
-fn passes(n: usize, n_results: usize, pass: impl FnOnce(Var) -> Vec<Var>) -> Vec<Var> {
-    let none = Vec::<Var>::new();
-    let results = Loop::new().run("jacobian", n, none.clone(), none, |i, carry, _| (carry, pass(i))).1;
-    if trace::has_failed() { vec![Var::poisoned(); n_results] } else { results }
-}
-
-/// 1 at the place with that number, 0 elsewhere.
-fn one_hot(like: Var, place: Var, role: fn(Value) -> Role) -> Var {
-    if trace::has_failed() {
-        return Var::poisoned();
-    }
-    let ty = like.ty();
-    // Floats are compared in lanes, and are exact up to this number.
-    let exact = ty.dtype == DType::F64 || ty.size() <= 1 << f32::MANTISSA_DIGITS;
-    let places = if exact { ty.dtype } else { DType::I64 };
-    trace::in_role(role(value(like)), || {
-        let is_there = Var::iota(&[ty.size()], 0, places).equal(place.convert(places));
-        is_there.convert(ty.dtype).reshape(&ty.shape)
-    })
 }
