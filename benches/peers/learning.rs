@@ -4,7 +4,7 @@ use std::array;
 use std::error::Error;
 
 use retrograd::value::{Array, Tree};
-use retrograd::{Var, scan};
+use retrograd::{Arg, Var, grad, scan, vmap};
 
 use crate::rig::{Case, Rig, What, types};
 
@@ -92,6 +92,34 @@ fn diagonal_lstm(main: Var, extra: Var, state: Var, text: Var) -> Var {
     let pairs = (text.slice_axis(0, 0, n - 1, 1), text.slice_axis(0, 1, n, 1));
     let (_, likelihoods) = scan(states, pairs, step);
     -likelihoods.sum() / (width * (n - 1)) as f64
+}
+
+/// Half the square of the error of a network with one hidden layer.
+fn squared_error((w1, b1, w2, b2): (Var, Var, Var, Var), x: Var, t: Var) -> Var {
+    let e = (x.dot(w1) + b1).tanh().dot(w2) + b2 - t;
+    0.5 * (e * e).sum()
+}
+
+/// Gradients for each example.
+pub fn measure_per_example(rig: &Rig) -> Result<(), Box<dyn Error>> {
+    if let Ok([_, _, _, _]) = rig.args::<4>() {
+        let (args, consts) = (rig.args::<4>()?, rig.consts::<2>()?);
+        let mut inputs = [&args[..], &consts].concat();
+        inputs[3] = inputs[3].reshape(&[].into()).ok_or("b2 must be a number")?;
+        let leaf = |array: &Array| Tree::Leaf(array.ty());
+        let types = Tree::Tuple(vec![types(&inputs[..4]), leaf(&inputs[4]), leaf(&inputs[5])]);
+        let mut case = Case::new(rig, "", inputs);
+        case.traced(What::Primal, squared_error, &types, 1)?;
+        let each = vmap(grad(squared_error)).over((Arg::<1>, Arg::<2>));
+        return case.traced(What::PerExample, each, &types, 0);
+    }
+    let ([w], [x, t]) = (rig.args()?, rig.consts()?);
+    let inputs = vec![w, x, t];
+    let types = types(&inputs);
+    let mut case = Case::new(rig, "", inputs);
+    case.traced(What::Primal, logistic_regression, &types, 1)?;
+    let each = vmap(grad(logistic_regression)).over((Arg::<1>, Arg::<2>));
+    case.traced(What::PerExample, each, &types, 0)
 }
 
 /// The rig measures second derivatives of the small problem.

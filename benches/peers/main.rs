@@ -60,6 +60,7 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "chain" => curves::measure_chain,
         "lv" => curves::measure_lotka_volterra,
         "logreg" => learning::measure_logistic_regression,
+        "pergrad" => learning::measure_per_example,
         "mlp" => learning::measure_mlp,
         "gmm" => learning::measure_mixture,
         "lstm" => learning::measure_lstm,

@@ -27,6 +27,8 @@ pub enum What {
     Hessian,
     /// The Hessian times a vector alone.
     Hvp,
+    /// The gradient of each row's loss alone.
+    PerExample,
 }
 
 impl What {
@@ -37,6 +39,7 @@ impl What {
             What::Jacobian => "jacobian",
             What::Hessian => "hessian",
             What::Hvp => "hvp",
+            What::PerExample => "per_example",
         }
     }
 }
@@ -156,8 +159,8 @@ impl<'a> Case<'a> {
         Case { rig, variant, inputs, value: None }
     }
 
-    /// Measures a scalar function, and derivatives of its traced graph by its first inputs. The Hessian, which is a
-    /// loop of passes for a long argument, is that of the function itself.
+    /// Measures a scalar function, and derivatives of its traced graph by its first inputs. The Hessian, which is
+    /// batched passes for a long argument, is that of the function itself.
     pub fn scalar<F, Args>(
         &mut self,
         f: F,
@@ -185,13 +188,13 @@ impl<'a> Case<'a> {
                 What::Primal => primal,
                 What::ValueAndGrad => differentiate::grad(&primal, 0, &wrt)?,
                 What::Jacobian => differentiate::jacobian(&primal, 0, &wrt)?,
-                What::Hessian => unreachable!("bug: measured before"),
+                What::Hessian | What::PerExample => unreachable!("bug: measured apart"),
                 What::Hvp => without_value(differentiate::hvp(&primal, 0, &wrt)?),
             };
             let differentiate_s = start.elapsed().as_secs_f64();
             let inputs = match what {
                 What::Hvp => [&self.inputs[..], &[self.rig.array("v.bin")?]].concat(),
-                What::Primal | What::ValueAndGrad | What::Jacobian | What::Hessian => self.inputs.clone(),
+                _ => self.inputs.clone(),
             };
             let n_values = usize::from(what != What::Hvp);
             self.finish(what, &graph, (trace_s, Some(differentiate_s)), &inputs, n_values)?;
@@ -251,7 +254,11 @@ impl<'a> Case<'a> {
         let outputs: Vec<&[f64]> = outputs.iter().map(floats).collect();
         let (values, derivatives) = outputs.split_at(n_values);
         let value = values.first().map(|value| value[0]).or(self.value).ok_or("the primal must be measured first")?;
-        let result = if derivatives.is_empty() { values.concat() } else { derivatives.concat() };
+        let result = match what {
+            What::PerExample => row_by_row(derivatives, inputs.last().map_or(1, |x| x.shape()[0])),
+            _ if derivatives.is_empty() => values.concat(),
+            _ => derivatives.concat(),
+        };
         self.value = Some(value);
         let measured = json!({
             "seconds": time.median, "seconds_min": time.min, "repeats": time.repeats, "inner": time.inner,
@@ -274,6 +281,11 @@ fn without_value(mut graph: Graph) -> Graph {
 
 pub fn floats(array: &Array) -> &[f64] {
     array.as_slice().expect("bug: all results are of f64")
+}
+
+/// The rows of several arrays side by side.
+fn row_by_row(arrays: &[&[f64]], n: usize) -> Vec<f64> {
+    (0..n).flat_map(|row| arrays.iter().flat_map(move |x| &x[row * (x.len() / n)..][..x.len() / n])).copied().collect()
 }
 
 fn checksum(result: &[f64]) -> f64 {

@@ -43,10 +43,21 @@ impl Pass {
         operations.flat_map(|id| self.graph.node(id).types()).map(|ty| ty.size()).max().unwrap_or(0)
     }
 
+    /// The results for all unit vectors, which `seeds` are, in order, in place of the value.
+    #[track_caller]
+    pub fn on_unit_vectors(&self, seeds: Var, n: usize) -> Vec<Option<Var>> {
+        self.replay(&Batcher::of_unit_vectors(n, &self.graph), seeds, n)
+    }
+
     /// The results for rows of the value, each with a leading axis of extent `n`; `None` for one that does not depend on
     /// it, and after an error. It may be asked for in a region of the trace that the pass was taken from.
     #[track_caller]
     pub fn on_rows(&self, seeds: Var, n: usize) -> Vec<Option<Var>> {
+        self.replay(&Batcher::new(n), seeds, n)
+    }
+
+    #[track_caller]
+    fn replay(&self, batcher: &Batcher, seeds: Var, n: usize) -> Vec<Option<Var>> {
         let first = Batched { var: seeds, has_rows: true };
         let captured = self.captured.iter().map(|&var| Batched { var, has_rows: false });
         let inputs: Vec<Batched> = std::iter::once(first).chain(captured).collect();
@@ -57,7 +68,7 @@ impl Pass {
             let role = self.roles[id.index()]?;
             if is_home { Some(role) } else { own.map(|own| role.with(own)) }
         };
-        let outputs = Batcher::new(n).replay_as(&self.graph, &inputs, &role).unwrap_or_default();
+        let outputs = batcher.replay_as(&self.graph, &inputs, &role).unwrap_or_default();
         let output = |k: &Option<usize>| outputs.get((*k)?).map(|y| y.rows(n));
         self.outputs.iter().map(output).collect()
     }

@@ -9,13 +9,15 @@ use super::analysis::{Analyses, Analysis};
 use super::control::{self, Regions};
 use crate::error::OperationError;
 use crate::ir::{NodeId, Role, Value};
-use crate::op::{Batched, Batching, Graph, Op, Scan, Var, trace};
+use crate::op::{Batched, Batching, Graph, Op, Scan, Var, of_unit_vectors, trace};
 use crate::value::{DType, Type};
 
 /// What one call of [`batch`](super::batch) knows.
 pub(super) struct Batcher {
     /// The number of rows.
     n: usize,
+    /// A graph whose first input has all unit vectors as rows, in order.
+    units: Option<*const Graph>,
     analyses: RefCell<Analyses>,
     /// The regions that were made, by region, and which inputs and outputs have rows.
     regions: RefCell<HashMap<RegionKey, Arc<Graph>>>,
@@ -42,7 +44,12 @@ impl Table {
 
 impl Batcher {
     pub fn new(n: usize) -> Batcher {
-        Batcher { n, analyses: RefCell::default(), regions: RefCell::default() }
+        Batcher { n, units: None, analyses: RefCell::default(), regions: RefCell::default() }
+    }
+
+    /// The same where the rows of the first input of this graph are all unit vectors, in order.
+    pub fn of_unit_vectors(n: usize, graph: &Graph) -> Batcher {
+        Batcher { units: Some(graph), ..Batcher::new(n) }
     }
 
     /// Appends the operations of the graph to the open trace; gives its outputs, or `None` after an error.
@@ -116,7 +123,10 @@ impl Batcher {
                 let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
                 vec![Batched { var: trace::apply(op.clone(), &operands), has_rows: true }]
             }
-            Batching::Rule(rule) => vec![Batched { var: rule.batch(&operands, self.n), has_rows: true }],
+            Batching::Rule(rule) => {
+                let known = self.by_unit_vectors(graph, id, &operands);
+                vec![Batched { var: known.unwrap_or_else(|| rule.batch(&operands, self.n)), has_rows: true }]
+            }
             Batching::Control => {
                 let how = analysis.how(id).expect("bug: control flow that was not analyzed");
                 control::on_rows(self, op, node.regions(), &operands, how).unwrap_or_default()
@@ -124,6 +134,14 @@ impl Batcher {
         });
         name_like(graph, id, &results);
         table.set(id, results);
+    }
+
+    /// What is known without a product where an operand is all unit vectors.
+    fn by_unit_vectors(&self, graph: &Graph, id: NodeId, operands: &[Batched]) -> Option<Var> {
+        let units = graph.inputs().first().filter(|_| self.units == Some(std::ptr::from_ref(graph)))?.node;
+        let slot = graph.operands(id).iter().position(|x| x.node == units)?;
+        let other = operands.get(1 - slot.min(1)).filter(|x| operands.len() == 2 && !x.has_rows)?;
+        of_unit_vectors(graph.op(id), slot, other.var, self.n)
     }
 
     /// The marked nodes, once for each row: a loop without a carry.

@@ -111,17 +111,16 @@ fn on_rows(like: Var, role: fn(Value) -> Role, pass: impl FnOnce(Var) -> Vec<Opt
     let vector = trace::in_role(role(primal), || trace::apply(Alias, &[like.full_like(0.0)]));
     let results = pass(vector);
     let Some(pass) = Pass::between(vector, &results) else { return results };
-    let all = |first: Var, n: usize| {
-        let rows = trace::in_role(role(primal), || unit_vectors(&ty, first, n));
-        pass.on_rows(rows, n)
+    let vectors = |first: usize, n: usize| {
+        trace::in_role(role(primal), || unit_vectors(&ty, Var::number(first as f64, places(&ty)), n))
     };
     let rows = (MAX_BLOCK / pass.widest().max(ty.size()).max(1)).max(MIN_ROWS);
     if n <= rows || pass.takes_stacks() {
-        return all(Var::number(0.0, places(&ty)), n);
+        return pass.on_unit_vectors(vectors(0, n), n);
     }
     let mut parts = vec![in_blocks(&ty, n / rows, rows, &pass)];
     if n % rows > 0 {
-        parts.push(all(Var::number((n - n % rows) as f64, places(&ty)), n % rows));
+        parts.push(pass.on_rows(vectors(n - n % rows, n % rows), n % rows));
     }
     (0..results.len())
         .map(|k| {

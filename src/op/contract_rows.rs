@@ -1,9 +1,9 @@
 //! Contractions of rows: the batch rules of [`DotGeneral`] and [`StrongDot`].
 
 use super::contract::is_identity;
-use super::rules::{Batch, Batched, shifted};
+use super::rules::{Batch, Batched, shifted, with_rows};
 use super::strong::StrongMul;
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::{BroadcastInDim, DotGeneral, Op, StrongDot, Var};
 use crate::value::Shape;
 
@@ -23,6 +23,33 @@ impl Batch for StrongDot {
         let product = |x: Var, y: Var| apply(StrongMul { zeros: self.zeros }, &[x, y]);
         batch(&plain, x, n, &|Contraction { op, is_swapped }| swapped(op, is_swapped).into(), &product)
     }
+}
+
+/// What a contraction gives for all unit vectors in the place of one operand: the other operand, its contracted axes first.
+///
+/// That is exact where zeros of the unit vectors annihilate, and where the other operand is finite, which derivative rules
+/// see to; only a zero may have another sign. `None` if the operation is another, or keeps axes of the vectors.
+pub(crate) fn of_unit_vectors(op: &Op, slot: usize, other: Var, n: usize) -> Option<Var> {
+    let (contract, batch) = match op {
+        Op::DotGeneral(op) => (&op.contract, &op.batch),
+        Op::StrongDot(op) => (&op.contract, &op.batch),
+        _ => return None,
+    };
+    let rank = trace::type_of(other)?.rank();
+    let mut partners: Vec<(usize, usize)> =
+        contract[slot].iter().copied().zip(contract[1 - slot].iter().copied()).collect();
+    partners.sort_unstable();
+    let keeps_none = partners.iter().enumerate().all(|(k, &(axis, _))| axis == k);
+    let size: usize = contract[1 - slot].iter().map(|&axis| other.shape()[axis]).product();
+    if !batch[slot].is_empty() || !keeps_none || size != n {
+        return None;
+    }
+    let first = partners.into_iter().map(|(_, axis)| axis);
+    let kept = (0..rank).filter(|axis| !contract[1 - slot].contains(axis));
+    let perm: Vec<usize> = first.chain(kept.clone()).collect();
+    let kept: Vec<usize> = kept.map(|axis| other.shape()[axis]).collect();
+    let y = if is_identity(&perm) { other } else { other.transpose(&perm) };
+    Some(y.reshape(&with_rows(&kept, n)))
 }
 
 /// A contraction of the operands, or of the operands the other way round.
