@@ -389,8 +389,9 @@ impl fmt::Display for TraceError {
             ),
             TraceError::BranchInRegion { at } => write!(
                 f,
-                "trace: a comparison of values that change from iteration to iteration cannot decide an `if`, or end a `while`, while \
-                 the body of a loop or a branch is traced; use `select`, `cond` or `while_loop`\n  at {at}"
+                "trace: a comparison of values that change from iteration to iteration, or from row to row, cannot decide an `if`, or \
+                 end a `while`, while the body of a loop or a branch or a function of rows is traced; use `select`, `cond` or \
+                 `while_loop`\n  at {at}"
             ),
             TraceError::Escaped { at } => {
                 write!(

@@ -1,6 +1,7 @@
-//! The command `retrograd`: shows, checks, differentiates, optimizes, compares and runs saved graphs.
+//! The command `retrograd`: shows, checks, differentiates, batches, optimizes, compares and runs saved graphs.
 
 // The verbs, one file each, and what they share.
+mod batch;
 mod bench;
 mod check;
 mod check_grad;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use batch::Batch;
 use bench::Bench;
 use check::Check;
 use check_grad::CheckGrad;
@@ -44,7 +46,7 @@ use pages::{Completions, Man};
 use run::Run;
 use show::Show;
 
-/// Shows, checks, differentiates, optimizes, compares, runs, measures and minimizes saved graphs.
+/// Shows, checks, differentiates, batches, optimizes, compares, runs, measures and minimizes saved graphs.
 ///
 /// A file holds one graph as JSON, as `Graph::save` writes it. `-` is the standard input, and as the value of --output the
 /// standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are strings.
@@ -64,6 +66,7 @@ enum Verb {
     Show(Show),
     Check(Check),
     Grad(Grad),
+    Batch(Batch),
     Optimize(Optimize),
     Diff(Diff),
     Run(Run),
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Show(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Grad(verb) => verb.run(),
+        Verb::Batch(verb) => verb.run(),
         Verb::Optimize(verb) => verb.run(),
         Verb::Diff(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),

@@ -381,42 +381,50 @@ fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     if x.len() < MIN_INTERLEAVED {
         return rows.map(|row| row.iter().zip(x).fold(T::ZERO, |sum, (&w, &x)| sum.plus(w.times(x))));
     }
-    let mut a = [[T::ZERO; ACCUMULATORS]; R];
-    let (chunks, rest) = x.as_chunks::<ACCUMULATORS>();
-    let (row_chunks, row_rests) =
-        (rows.map(|row| row.as_chunks::<ACCUMULATORS>().0), rows.map(|row| row.as_chunks::<ACCUMULATORS>().1));
-    for (c, x) in chunks.iter().enumerate() {
-        add_products(&mut a, std::array::from_fn(|r| row_chunks[r][c]), x);
+    // The accumulators in two halves, for all rows side by side, as registers hold them.
+    let (mut low, mut high) = ([[T::ZERO; HALF]; R], [[T::ZERO; HALF]; R]);
+    let rows = rows.map(|row| &row[..x.len()]);
+    let whole = x.len() / ACCUMULATORS * ACCUMULATORS;
+    for k in (0..whole).step_by(ACCUMULATORS) {
+        add_products(&mut low, rows, x, k);
+        add_products(&mut high, rows, x, k + HALF);
     }
-    if !rest.is_empty() {
-        // Sums that begin at 0 are never -0, so adding a product of zeros changes no bit.
-        add_products(&mut a, row_rests.map(padded), &padded(rest));
+    let has_half = x.len() - whole >= HALF;
+    let mut k = whole;
+    if has_half {
+        add_products(&mut low, rows, x, k);
+        k += HALF;
+    }
+    if k < x.len() {
+        let last = if has_half { &mut high } else { &mut low };
+        for lane in 0..x.len() - k {
+            for r in 0..R {
+                last[r][lane % HALF] = last[r][lane % HALF].plus(rows[r][k + lane].times(x[k + lane]));
+            }
+        }
     }
     // The order of `pairwise::combine_accumulators`, written out: it is inlined into code for wider registers, where a
     // function that is passed would be called.
-    a.map(|a| {
-        let pairs = [0, 1, 2, 3].map(|lane| a[lane].plus(a[lane + 4]));
+    std::array::from_fn(|r| {
+        let pairs: [T; HALF] = std::array::from_fn(|lane| low[r][lane].plus(high[r][lane]));
         pairs[0].plus(pairs[2]).plus(pairs[1].plus(pairs[3]))
     })
 }
 
+/// Half of the accumulators.
+const HALF: usize = ACCUMULATORS / 2;
+
+/// Adds the products of elements `k`, `k + 1`, … to half of the accumulators of each row.
 #[inline(always)]
-fn add_products<T: Number, const R: usize>(
-    a: &mut [[T; ACCUMULATORS]; R],
-    rows: [[T; ACCUMULATORS]; R],
-    x: &[T; ACCUMULATORS],
-) {
+fn add_products<T: Number, const R: usize>(a: &mut [[T; HALF]; R], rows: [&[T]; R], x: &[T], k: usize) {
+    let half = |elements: &[T]| -> [T; HALF] { elements[k..k + HALF].try_into().expect("bug: no half is left") };
+    let x = half(x);
     for r in 0..R {
-        for lane in 0..ACCUMULATORS {
-            a[r][lane] = a[r][lane].plus(rows[r][lane].times(x[lane]));
+        let row = half(rows[r]);
+        for lane in 0..HALF {
+            a[r][lane] = a[r][lane].plus(row[lane].times(x[lane]));
         }
     }
-}
-
-/// Fewer elements than accumulators, padded with zeros.
-#[inline(always)]
-fn padded<T: Number>(rest: &[T]) -> [T; ACCUMULATORS] {
-    std::array::from_fn(|lane| if lane < rest.len() { rest[lane] } else { T::ZERO })
 }
 
 /// Which rows of a matrix are added, and the state that is kept from one part of the rows to the next.

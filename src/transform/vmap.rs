@@ -7,12 +7,14 @@ use super::var_tree::leaves;
 use super::{AllArgs, Function, VarTree, Wrt};
 use crate::batch::rows_of;
 use crate::op::trace::{self, Region};
-use crate::op::{Batched, Var};
+use crate::op::{Alias, Batched, Var};
 
 /// A function of one row, applied to many; see [`vmap`].
 #[derive(Debug)]
 pub struct Vmap<F, Args, W = AllArgs> {
     f: F,
+    /// The line that asked for it.
+    at: &'static Location<'static>,
     by: PhantomData<fn(Args) -> W>,
 }
 
@@ -43,24 +45,25 @@ pub struct Vmap<F, Args, W = AllArgs> {
 /// # Errors
 /// When traced: if an argument with rows has no array, or one that is a scalar; if they differ in their numbers of rows;
 /// if the function decides an `if` of the host by what differs from row to row; and those of the function.
+#[track_caller]
 pub fn vmap<F, Args>(f: F) -> Vmap<F, Args>
 where
     F: Function<Args>,
     AllArgs: Wrt<Args>,
 {
-    Vmap { f, by: PhantomData }
+    Vmap { f, at: Location::caller(), by: PhantomData }
 }
 
 impl<F, Args, W> Vmap<F, Args, W> {
     /// The same, where only these arguments have rows: `Arg::<1>`, `(Arg::<0>, Arg::<2>)`.
     pub fn over<V: Wrt<Args>>(self, _: V) -> Vmap<F, Args, V> {
-        Vmap { f: self.f, by: PhantomData }
+        Vmap { f: self.f, at: self.at, by: PhantomData }
     }
 }
 
 impl<F: Clone, Args, W> Clone for Vmap<F, Args, W> {
     fn clone(&self) -> Self {
-        Vmap { f: self.f.clone(), by: PhantomData }
+        Vmap { f: self.f.clone(), at: self.at, by: PhantomData }
     }
 }
 
@@ -74,34 +77,36 @@ where
 {
     type Output = F::Output;
 
-    #[track_caller]
     fn apply(&self, args: Args) -> F::Output {
-        let at = Location::caller();
+        let at = self.at;
         let mapped: Vec<Var> = leaves(&W::select(&args));
         let inputs = Returned::of("x", args, at);
         let has_rows: Vec<bool> =
             inputs.leaves.iter().map(|(_, x, _)| mapped.iter().any(|&y| x.value() == y.value())).collect();
-        let n = n_rows(&inputs, &has_rows).unwrap_or_default();
-        let types: Vec<_> = inputs
-            .leaves
-            .iter()
-            .zip(&has_rows)
-            .map(|((name, _, ty), &has_rows)| {
-                let row = ty.row().filter(|_| has_rows).map(|(_, row)| row);
-                (name.to_string(), row.unwrap_or_else(|| ty.clone()))
-            })
-            .collect();
+        let n = n_rows(&inputs, &has_rows, at).unwrap_or_default();
+        let given: Vec<(Var, bool)> = inputs.leaves.iter().map(|&(_, x, _)| x).zip(has_rows).collect();
+        let types =
+            inputs.leaves.iter().zip(&given).filter(|(_, (_, has_rows))| *has_rows).map(|((name, _, ty), _)| {
+                // After an error there is no row; anything will do.
+                (name.clone(), ty.row().map_or_else(|| ty.clone(), |(_, row)| row))
+            });
         let mut output = None;
-        let region = trace::region_at(at, "row", &types, |x| {
-            let returned = Returned::of("out", self.f.apply(rebuilt(&inputs.tree, Some(x))), at);
+        let region = trace::region_at(at, "row", &types.collect::<Vec<_>>(), |rows| {
+            let mut rows = rows.iter().copied();
+            // What is the same for each row is captured, so that it can decide an `if`. A derivative by it is taken here.
+            let leaf = |&(x, has_rows): &(Var, bool)| {
+                if has_rows { rows.next().expect("bug: a row is missing") } else { trace::apply(Alias, &[x]) }
+            };
+            let leaves: Vec<Var> = given.iter().map(leaf).collect();
+            let returned = Returned::of("out", self.f.apply(rebuilt(&inputs.tree, Some(&leaves))), at);
             let named = returned.named();
             output = Some(returned.tree);
             named
         });
         let results = region.and_then(|Region { graph, captured }| {
-            let own = inputs.leaves.iter().zip(&has_rows).map(|(&(_, var, _), &has_rows)| Batched { var, has_rows });
+            let rows = given.iter().filter(|(_, has_rows)| *has_rows).map(|&(var, has_rows)| Batched { var, has_rows });
             let captured = captured.into_iter().map(|var| Batched { var, has_rows: false });
-            rows_of(&graph, &own.chain(captured).collect::<Vec<_>>(), n)
+            rows_of(&graph, &rows.chain(captured).collect::<Vec<_>>(), n)
         });
         let Some(output) = output else { trace::unwind() };
         let results: Option<Vec<Var>> = results.map(|results| results.into_iter().map(|y| y.rows(n)).collect());
@@ -112,27 +117,29 @@ where
 each_call!(call_method Vmap);
 
 /// The number of rows of all arrays that have some; an error is recorded if there is none, or more than one.
-#[track_caller]
-fn n_rows<T: VarTree>(inputs: &Returned<T>, has_rows: &[bool]) -> Option<usize> {
+fn n_rows<T: VarTree>(inputs: &Returned<T>, has_rows: &[bool], at: &'static Location<'static>) -> Option<usize> {
     if trace::has_failed() {
         return None;
     }
     let mut known: Option<(&str, usize)> = None;
     for ((name, _, ty), _) in inputs.leaves.iter().zip(has_rows).filter(|(_, has_rows)| **has_rows) {
         let Some((n, _)) = ty.row() else {
-            trace::fail_at(format!("vmap: {name} must have rows, but is a scalar, {ty}; use over to say which have"));
+            trace::fail_on(
+                format!("vmap: {name} must have rows, but is a scalar, {ty}; use over to say which have"),
+                at,
+            );
             return None;
         };
         match known {
             Some((first, rows)) if rows != n => {
-                trace::fail_at(format!("vmap: {first} has {rows} rows, but {name} has {n}"));
+                trace::fail_on(format!("vmap: {first} has {rows} rows, but {name} has {n}"), at);
                 return None;
             }
             _ => known = Some((name, n)),
         }
     }
     if known.is_none() {
-        trace::fail_at("vmap: no argument has rows".to_string());
+        trace::fail_on("vmap: no argument has rows".to_string(), at);
     }
     known.map(|(_, n)| n)
 }

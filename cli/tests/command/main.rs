@@ -1,5 +1,6 @@
 //! The command as a user runs it.
 
+mod batch;
 mod bench;
 mod check;
 mod check_grad;

@@ -1,0 +1,224 @@
+//! `vmap` on functions: compositions with derivatives and control flow, against the same row by row.
+
+use std::time::Instant;
+
+use ndarray::{Array1, Array2, Array3, Axis, array};
+use retrograd::{
+    AllArgs, Arg, Error, Loop, Var, checkpoint, cond, fori_loop, grad, hessian, hvp, jacobian, jit, jvp, map, scan,
+    switch, value_and_grad, vmap, while_loop,
+};
+
+/// A row's function with every kind of control flow, whose branch and whose number of iterations depend on the row.
+fn winding(x: Var) -> Var {
+    let start = cond(x.sum().greater(0.0), || x * 2.0, || x.sin());
+    let (y, _) = while_loop(
+        (start, x.sum() * 0.0),
+        |(y, k)| (y.norm_squared() + k).less(4.0),
+        |(y, k)| (y * 1.3 + 0.1, k + 0.5),
+    );
+    let (sum, parts) = scan(x.sum() * 0.0, y, |sum, y| (sum * 0.5 + y, sum * y));
+    let kind = (x.index(0) * 10.0).convert(retrograd::value::DType::I64);
+    let chosen = switch(kind, 3, |k| [sum, sum * sum, sum.exp()][k]);
+    let again = checkpoint(|p: Var| (p.cos() * p).sum()).call(parts);
+    chosen + again + fori_loop(3, sum, |_, s| s.sin())
+}
+
+fn points() -> Array2<f64> {
+    Array2::from_shape_fn((7, 3), |(i, j)| ((i * 5 + j * 3) % 11) as f64 * 0.13 - 0.55)
+}
+
+fn close(got: &[f64], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len());
+    for (k, (x, y)) in got.iter().zip(expected).enumerate() {
+        assert!((x - y).abs() <= 1e-12 * y.abs().max(1.0), "{k}: {x} is not {y}");
+    }
+}
+
+#[test]
+fn derivatives_of_control_flow_over_and_under() -> Result<(), Error> {
+    let x = points();
+    let value = jit(winding);
+    let slope = jit(grad(winding));
+    let bend = jit(hessian(winding));
+    let (mut values, mut slopes, mut bends) = (Vec::new(), Vec::new(), Vec::new());
+    for row in x.rows() {
+        let row = row.to_owned();
+        values.push(value.call::<f64>(&row)?);
+        slopes.extend(slope.call::<Array1<f64>>(&row)?);
+        bends.extend(bend.call::<Array2<f64>>(&row)?);
+    }
+    let all: Array1<f64> = jit(vmap(winding)).call(&x)?;
+    assert_eq!(all.to_vec(), values);
+    let each: Array2<f64> = jit(vmap(grad(winding))).call(&x)?;
+    close(each.as_slice().unwrap(), &slopes);
+    let of_sum: Array2<f64> = jit(grad(|x: Var| vmap(winding).call(x).sum())).call(&x)?;
+    close(of_sum.as_slice().unwrap(), &slopes);
+    let each: Array3<f64> = jit(vmap(hessian(winding))).call(&x)?;
+    close(each.as_slice().unwrap(), &bends);
+
+    // The Jacobian of all rows by all rows is made of the gradients.
+    let whole: ndarray::ArrayD<f64> = jit(jacobian(vmap(winding))).call(&x)?;
+    assert_eq!(whole.shape(), [7, 7, 3]);
+    for i in 0..7 {
+        for j in 0..7 {
+            for k in 0..3 {
+                let expected = if i == j { slopes[3 * i + k] } else { 0.0 };
+                assert!((whole[[i, j, k]] - expected).abs() < 1e-12);
+            }
+        }
+    }
+    let along: Array1<f64> = jit(|x: Var, t: Var| jvp(vmap(winding)).call(x, t).1).call(&x, &x)?;
+    let expected: Vec<f64> = (0..7).map(|i| (0..3).map(|k| slopes[3 * i + k] * x[[i, k]]).sum::<f64>()).collect();
+    close(along.as_slice().unwrap(), &expected);
+    let product: Array2<f64> = jit(vmap(hvp(winding))).call(&x, &x)?;
+    let expected: Vec<f64> = (0..7)
+        .flat_map(|i| (0..3).map(move |k| (i, k)))
+        .map(|(i, k)| (0..3).map(|l| bends[9 * i + 3 * k + l] * x[[i, l]]).sum())
+        .collect();
+    close(product.as_slice().unwrap(), &expected);
+    Ok(())
+}
+
+#[test]
+fn rows_of_rows_and_rows_in_loops() -> Result<(), Error> {
+    let f = |x: Var| cond(x.greater(0.0), || x.sqrt(), || while_loop(x, |y| y.less(1.0), |y| y + 0.3));
+    let x = array![[1.0, -2.0, 0.25], [-0.1, 4.0, 0.0]];
+    let each = |x: f64| {
+        if x > 0.0 { x.sqrt() } else { (0..).map(|k| (0..k).fold(x, |y, _| y + 0.3)).find(|y| *y >= 1.0).unwrap() }
+    };
+    let expected = x.mapv(each);
+    let twice: Array2<f64> = jit(vmap(vmap(f))).call(&x)?;
+    assert_eq!(twice, expected);
+    let in_map: Array2<f64> = jit(|x: Var| map(x, |row| vmap(f).call(row))).call(&x)?;
+    assert_eq!(in_map, expected);
+    let of_map: Array2<f64> = jit(vmap(|row: Var| map(row, f))).call(&x)?;
+    assert_eq!(of_map, expected);
+    let in_scan: Array1<f64> =
+        jit(|x: Var| scan(Var::zeros([3]), x, |sum, row| (sum + vmap(f).call(row), ())).0).call(&x)?;
+    assert_eq!(in_scan, expected.sum_axis(Axis(0)));
+    let in_branch: Array2<f64> = jit(|x: Var| cond(x.sum().greater(0.0), || vmap(vmap(f)).call(x), || x)).call(&x)?;
+    assert_eq!(in_branch, expected);
+    let in_while: Array1<f64> =
+        jit(|x: Var| while_loop(x, |y| y.sum().less(4.0), |y| vmap(f).call(y) + 1.0)).call(array![0.5, -1.0])?;
+    assert!(in_while.sum() >= 4.0);
+    let again: Array2<f64> = jit(|x: Var| checkpoint(vmap(vmap(f))).call(x)).call(&x)?;
+    assert_eq!(again, expected);
+    Ok(())
+}
+
+#[derive(Clone, Debug, PartialEq, retrograd::Tree)]
+struct Layer<T> {
+    w: T,
+    b: T,
+}
+
+#[test]
+fn trees_and_what_is_the_same_for_each_row() -> Result<(), Error> {
+    let f = |p: (Layer<Var>, Vec<Var>), x: [Var; 2]| {
+        let y = p.0.w.dot(x[0]) + p.0.b;
+        (Layer { w: y * x[1], b: p.1[0] * 2.0 }, vec![y.sum()])
+    };
+    let layer = Layer { w: array![[1.0, 2.0], [3.0, 4.0]].into_dyn(), b: array![0.5, -0.5].into_dyn() };
+    let args = (layer, vec![array![10.0].into_dyn()]);
+    let rows = [array![[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]].into_dyn(), array![1.0, 2.0, 3.0].into_dyn()];
+    type Out = (Layer<ndarray::ArrayD<f64>>, Vec<ndarray::ArrayD<f64>>);
+    let (y, sums): Out = jit(vmap(f).over(Arg::<1>)).call(args, rows)?;
+    assert_eq!(y.w, array![[1.5, 2.5], [5.0, 7.0], [10.5, 19.5]].into_dyn());
+    // What does not depend on the rows is repeated.
+    assert_eq!(y.b, array![[20.0], [20.0], [20.0]].into_dyn());
+    assert_eq!(sums[0], array![4.0, 6.0, 10.0].into_dyn());
+    Ok(())
+}
+
+#[test]
+fn captured_values_are_the_same_for_each_row() -> Result<(), Error> {
+    let f = |w: Var, x: Var| value_and_grad(|w: Var| vmap(|x: Var| (w * x).sin()).call(x).sum()).call(w);
+    let (value, slope): (f64, f64) = jit(f).call(0.5, array![1.0, 2.0, 3.0])?;
+    let terms = [1.0f64, 2.0, 3.0];
+    close(
+        &[value, slope],
+        &[terms.map(|x| (0.5 * x).sin()).iter().sum(), terms.map(|x| x * (0.5 * x).cos()).iter().sum()],
+    );
+    Ok(())
+}
+
+/// A branch that would not end, or fail, runs for no row that does not take it.
+#[test]
+fn branches_run_for_the_rows_that_take_them() -> Result<(), Error> {
+    let endless = |x: Var| while_loop(x, |y| y.greater_equal(0.0), |y| y + 1.0);
+    let guarded = |x: Var| cond(x.greater(0.0), || x * 2.0, || cond(x.less(-1.0), || endless(x), || -x));
+    let x = array![1.0, -2.0, -0.5, 3.0];
+    let y: Array1<f64> = jit(vmap(guarded)).call(&x)?;
+    assert_eq!(y, array![2.0, -2.0, 0.5, 6.0]);
+    let limited = |x: Var| Loop::new().max_trips(10).while_loop(x, |y| y.greater(0.0), |y| y + 1.0);
+    let guarded = move |x: Var| cond(x.greater(0.0), || x * 2.0, || limited(x));
+    let slopes: Array1<f64> = jit(vmap(grad(guarded))).call(&x)?;
+    assert_eq!(slopes, array![2.0, 1.0, 1.0, 2.0]);
+    // For a row that takes it, it is the error that it is alone.
+    let outcome = jit(vmap(limited)).call::<Array1<f64>>(array![-1.0, 1.0]);
+    assert!(matches!(outcome, Err(Error::Limit(_))), "{outcome:?}");
+    Ok(())
+}
+
+/// The time is that of the sum of the rows' iterations: one row of many does not make all the others wait.
+#[test]
+fn a_loop_takes_the_iterations_of_each_row() -> Result<(), Error> {
+    let count = |n: Var| while_loop((n, n * 0.0), |(n, _)| n.greater(0.5), |(n, s)| (n - 1.0, s + n)).1;
+    let f = jit(vmap(count));
+    let uneven = Array1::from_shape_fn(1000, |i| if i == 0 { 100_000.0 } else { 1.0 });
+    let total: Array1<f64> = f.call(&uneven)?;
+    assert_eq!((total[0], total[1]), (5_000_050_000.0, 1.0));
+    // If all rows ran as long as the longest, this would take a thousand times as long: 10⁸ iterations of all.
+    let start = Instant::now();
+    f.call::<Array1<f64>>(&uneven)?;
+    eprintln!("{:?} for 101,000 iterations", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn no_rows() -> Result<(), Error> {
+    let y: Array1<f64> = jit(vmap(winding)).call(Array2::<f64>::zeros((0, 3)))?;
+    assert_eq!(y.len(), 0);
+    let y: Array2<f64> = jit(vmap(grad(winding))).call(Array2::<f64>::zeros((0, 3)))?;
+    assert_eq!(y.dim(), (0, 3));
+    let y: Array2<f64> = jit(grad(|x: Var| vmap(winding).call(x).sum())).call(Array2::<f64>::zeros((0, 3)))?;
+    assert_eq!(y.dim(), (0, 3));
+    let y: Array1<f64> = jit(vmap(|x: Var, w: Var| x.dot(w)).over(Arg::<0>))
+        .call(Array2::<f64>::zeros((0, 3)), array![1.0, 2.0, 3.0])?;
+    assert_eq!(y.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_have_rows_is_an_error() {
+    let two = |x: Var, y: Var| x * y;
+    let message = |outcome: Result<Array1<f64>, Error>| outcome.unwrap_err().to_string();
+    let error = message(jit(vmap(two)).call(array![1.0, 2.0], array![1.0, 2.0, 3.0]));
+    assert!(error.contains("x.0 has 2 rows, but x.1 has 3") && error.contains("tests/vmap.rs"), "{error}");
+    let error = message(jit(vmap(two)).call(array![1.0, 2.0], 3.0));
+    assert!(error.contains("x.1 must have rows, but is a scalar") && error.contains("over"), "{error}");
+    let error = message(
+        jit(vmap(|p: Vec<Var>, x: Var| p.iter().fold(x, |x, p| x + *p)).over(Arg::<0>)).call(Vec::<f64>::new(), 1.0),
+    );
+    assert!(error.contains("no argument has rows"), "{error}");
+    let by_host = |x: Var| if x > 0.0 { x } else { -x };
+    let error = message(jit(vmap(by_host)).call(array![1.0, 2.0]));
+    assert!(error.contains("cond") && error.contains("tests/vmap.rs"), "{error}");
+    // What is the same for each row can still decide an `if`.
+    let f = |x: Var, a: Var| if a > 0.0 { x } else { -x };
+    let y: Array1<f64> = jit(vmap(f).over(Arg::<0>)).call(array![1.0, 2.0], -1.0).unwrap();
+    assert_eq!(y, array![-1.0, -2.0]);
+    let error = message(jit(vmap(|x: Var| x.dot(Var::from(array![1.0, 2.0])))).call(Array2::<f64>::zeros((4, 3))));
+    assert!(error.contains("dot") && error.contains('3') && error.contains('2'), "{error}");
+}
+
+#[test]
+fn all_arguments_by_default() -> Result<(), Error> {
+    let f = |x: Var, y: Var, z: Var| x * y + z;
+    let rows = array![1.0, 2.0];
+    let expected: Array1<f64> = array![2.0, 6.0];
+    assert_eq!(jit(vmap(f)).call::<Array1<f64>>(&rows, &rows, &rows)?, expected);
+    assert_eq!(jit(vmap(f).over(AllArgs)).call::<Array1<f64>>(&rows, &rows, &rows)?, expected);
+    assert_eq!(jit(vmap(f).over((Arg::<0>, Arg::<2>))).call::<Array1<f64>>(&rows, 2.0, &rows)?, array![3.0, 6.0]);
+    Ok(())
+}
