@@ -1,10 +1,11 @@
 //! The properties of all programs: interpreter, native code and optimized native code give the same bits, whatever was
-//! in the buffers before; saving and loading preserves a graph; and derivatives agree with differences and with each
-//! other.
+//! in the buffers before; saving and loading preserves a graph; derivatives agree with differences and with each other;
+//! and programs on rows do what they do row by row.
 
 mod derivatives;
 mod differences;
 mod points;
+mod rows;
 mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -114,6 +115,9 @@ impl Oracle {
         let agreed = self.agree("", &case.graph, &case.inputs, forms)?;
         if let Ok(agreed) = agreed {
             self.derivatives(case, &agreed)?;
+            if self.random.below(3) == 0 {
+                self.rows(case)?;
+            }
         }
         Ok(self.counts.get())
     }
