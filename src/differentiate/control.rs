@@ -8,6 +8,7 @@ use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{pullback, pushforward};
+use crate::batch::map_on_rows;
 use crate::ir::Value;
 use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
@@ -17,6 +18,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
     let _known = known::Scope::enter();
     let tangents = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
+        Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(push_through(x, t, &results)),
         Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
         Op::Revolve(op) => push_revolve(step, op, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
@@ -29,6 +31,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
     let _known = known::Scope::enter();
     let pulled = match &step.op {
         Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => pull_branches(step, x, cts, wanted),
+        Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(pull_through(x, cts, wanted, &results)),
         Op::While(_) | Op::Scan(_) => Loop::of(step, x).pull(step, x, cts, wanted),
         Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
@@ -157,10 +160,14 @@ fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], 
 }
 
 fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
-    let results = expanded(step, op, x)?;
+    Some(push_through(x, t, &expanded(step, op, x)?))
+}
+
+/// The tangents of results that were computed once more from the operands by what can be differentiated.
+fn push_through(x: &[Var], t: &[Option<Var>], results: &[Var]) -> Vec<Option<Var>> {
     let given = distinct(x).into_iter().filter_map(|k| Some((x[k], t[k]?)));
     let (from, tangents): (Vec<Var>, Vec<Var>) = given.unzip();
-    Some(pushforward(&from, &tangents, &results))
+    pushforward(&from, &tangents, results)
 }
 
 fn pull_revolve(
@@ -170,14 +177,30 @@ fn pull_revolve(
     cts: &[Option<Var>],
     wanted: &[bool],
 ) -> Option<Vec<Option<Var>>> {
-    let results = expanded(step, op, x)?;
+    Some(pull_through(x, cts, wanted, &expanded(step, op, x)?))
+}
+
+/// The cotangents of the wanted operands, as [`push_through`].
+fn pull_through(x: &[Var], cts: &[Option<Var>], wanted: &[bool], results: &[Var]) -> Vec<Option<Var>> {
     let given = (0..results.len()).filter_map(|k| Some((results[k], cts[k]?)));
     let (from, given): (Vec<Var>, Vec<Var>) = given.unzip();
     let asked: Vec<usize> = distinct(x).into_iter().filter(|&k| wanted[k]).collect();
     let to: Vec<Var> = asked.iter().map(|&k| x[k]).collect();
     let mut pulled = vec![None; x.len()];
     asked.into_iter().zip(pullback(&to, &from, &given)).for_each(|(k, ct)| pulled[k] = ct);
-    Some(pulled)
+    pulled
+}
+
+/// The results of a map, computed on all rows at once: what the optimizer makes of it, whose derivative needs no loop.
+fn map_on_all_rows(step: &Step, x: &[Var]) -> Option<Vec<Var>> {
+    let types: Vec<Type> = x.iter().map(|&x| x.ty()).collect();
+    match map_on_rows(&step.op, &step.regions[0], &types) {
+        Ok(rows) => trace::inline(&rows?, x),
+        Err(error) => {
+            trace::fail(error);
+            None
+        }
+    }
 }
 
 /// The first slot of each distinct operand. Its tangent or cotangent covers all its slots and must count once.

@@ -5,7 +5,7 @@ use super::rules::{Batch, Batched, shifted, with_rows};
 use super::strong::StrongMul;
 use super::trace::{self, apply};
 use super::{BroadcastInDim, DotGeneral, Op, StrongDot, Var};
-use crate::value::Shape;
+use crate::value::{Shape, Type};
 
 impl Batch for DotGeneral {
     fn batch(&self, x: &[Batched], n: usize) -> Var {
@@ -22,6 +22,25 @@ impl Batch for StrongDot {
         let plain = DotGeneral { contract: self.contract.clone(), batch: self.batch.clone() };
         let product = |x: Var, y: Var| apply(StrongMul { zeros: self.zeros }, &[x, y]);
         batch(&plain, x, n, &|Contraction { op, is_swapped }| swapped(op, is_swapped).into(), &product)
+    }
+}
+
+/// Whether the batch rule of an operation keeps the order of all sums, given the types of the operands of one row, and
+/// which have rows. Only contractions may not: where one operand is a matrix that is the same for each row, and where both
+/// are matrices.
+pub(crate) fn keeps_order(op: &Op, operands: &[(&Type, bool)]) -> bool {
+    let (contract, batch) = match op {
+        Op::DotGeneral(op) => (&op.contract, &op.batch),
+        Op::StrongDot(op) => (&op.contract, &op.batch),
+        _ => return true,
+    };
+    let size = |slot: usize, axes: &[usize]| axes.iter().map(|&axis| operands[slot].0.shape[axis]).product::<usize>();
+    let kept = |slot: usize| operands[slot].0.size() / (size(slot, &contract[slot]) * size(slot, &batch[slot])).max(1);
+    let rows = [operands[0].1, operands[1].1];
+    match rows {
+        [false, false] => true,
+        [true, true] => kept(0) <= 1 || kept(1) <= 1,
+        [true, false] | [false, true] => kept(0) <= 1 && kept(1) <= 1 && batch[0].is_empty(),
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
 pub use compare::*;
 pub use contract::*;
-pub(crate) use contract_rows::of_unit_vectors;
+pub(crate) use contract_rows::{keeps_order, of_unit_vectors};
 pub use control::{Checkpoint, Cond, Revolve, Scan, Schedule, Switch, While};
 pub use cost::*;
 pub use cumulative::*;

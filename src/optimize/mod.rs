@@ -65,7 +65,7 @@ pub const DEFAULT: [Pass; 2] = [
     },
     Pass {
         name: "loops",
-        summary: "moves invariant code out of loops, drops their unused results, and inlines branches whose choice is constant",
+        summary: "moves invariant code out of loops, drops their unused results, applies maps to all rows at once, and inlines branches whose choice is constant",
         keeps_bits: true,
         run: loops::run,
     },

@@ -1,0 +1,71 @@
+//! Maps, which are loops without a carry, applied to all rows at once.
+
+use super::analysis::{Analyses, Analysis};
+use super::rows::Batcher;
+use crate::error::Error;
+use crate::ir::NodeId;
+use crate::op::{Batched, Graph, Op, Scan, Var, keeps_order, trace};
+use crate::value::{DType, Type};
+
+/// A loop over fewer rows is left as it is.
+const MIN_ROWS: usize = 4;
+
+/// What all values of all rows may take, in bytes. More rows run one after the other.
+const MAX_BYTES: usize = 64 << 20;
+
+/// How many operations the body may have. Those of all rows are compiled to loops, which a long body would fill up.
+const MAX_OPERATIONS: usize = 2_000;
+
+/// The graph that applies the body of a map to all rows at once, on the operands of the map, where that gives the same bits
+/// and is faster; `None` for another operation, and where it does not.
+///
+/// It is not done if the result could have other bits, which products of matrices may have; if a row's own branch or loop
+/// would be left, which takes as long as before; and if all rows together would take much memory.
+pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type]) -> Result<Option<Graph>, Error> {
+    let Op::Scan(scan) = op else { return Ok(None) };
+    let Scan { carry: 0, xs, length: Some(n), checkpoint: None, .. } = **scan else { return Ok(None) };
+    if n < MIN_ROWS || operands.iter().any(|ty| ty.stack) || !pays(body, xs, n) {
+        return Ok(None);
+    }
+    let mut graph = Graph::new("map");
+    let mut inputs = Vec::new();
+    for (k, ty) in operands.iter().enumerate() {
+        inputs.push(graph.add_input(format!("x.{k}"), ty.clone())?);
+    }
+    let (mut graph, outputs) = trace::record(graph, trace::DEFAULT_MAX_NODES, None, || {
+        let index = Batched { var: Var::iota(&[n], 0, DType::I64), has_rows: true };
+        let operand = |(k, &x)| Batched { var: trace::variable(x), has_rows: k < xs };
+        let inputs: Vec<Batched> = std::iter::once(index).chain(inputs.iter().enumerate().map(operand)).collect();
+        let outputs = Batcher::new(n).replay(body, &inputs).unwrap_or_default();
+        outputs.into_iter().map(|y| y.rows(n)).collect::<Vec<Var>>()
+    })?;
+    for (output, y) in body.outputs().iter().zip(outputs) {
+        graph.add_output(output.name.clone(), y.value().expect("bug: a poisoned result of a trace without error"))?;
+    }
+    Ok(Some(graph))
+}
+
+/// Whether the body on `n` rows, of which the first inputs have one each, keeps its bits and is faster.
+fn pays(body: &Graph, xs: usize, n: usize) -> bool {
+    let has_rows: Vec<bool> = (0..body.inputs().len()).map(|k| k <= xs).collect();
+    let mut analyses = Analyses::default();
+    let needed = body.needed();
+    let mut bytes: usize = 0;
+    let analysis = analyses.of(body, &has_rows);
+    for id in body.ids().filter(|id| needed[id.index()] && body.node(*id).op().is_some()) {
+        let node = body.node(id);
+        // Loops within loops are compiled well, and may have any size.
+        if !node.regions().is_empty() || !keeps_order_of(body, id, &analysis) {
+            return false;
+        }
+        let own = node.types().iter().map(|ty| ty.checked_bytes().unwrap_or(usize::MAX));
+        bytes = own.fold(bytes, usize::saturating_add);
+    }
+    body.n_ops() <= MAX_OPERATIONS && bytes.saturating_mul(n) <= MAX_BYTES
+}
+
+fn keeps_order_of(body: &Graph, id: NodeId, analysis: &Analysis) -> bool {
+    let operands: Vec<(&Type, bool)> =
+        body.operands(id).into_iter().map(|x| (body.ty(x), analysis.has_rows(x))).collect();
+    keeps_order(body.op(id), &operands)
+}
