@@ -186,7 +186,7 @@ impl Evaluator {
                 let Some(Scalar::I64(index)) = x[0].array().get(0) else { unreachable!("bug: an index that is none") };
                 control.branch(index.clamp(0, last) as usize, &x[1..])
             }
-            Op::Checkpoint(_) => control.branch(0, &x),
+            Op::Checkpoint(_) | Op::Custom(_) => control.branch(0, &x),
             Op::While(op) => control.repeat(op, &x),
             Op::Scan(op) => control.scan(op, &roles, &x, node.types()),
             Op::Revolve(op) => control.revolve(op, &roles, &arrays(&x), node.types()),

@@ -199,9 +199,9 @@ pub use op::{Graph, Var};
 pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
-    AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
-    grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,
-    value_and_grad_with_aux, vjp, while_loop,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, check_grad, checkpoint, cond, custom_jvp, custom_vjp, elementwise_grad,
+    fori_loop, grad, grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with,
+    value_and_grad, value_and_grad_with_aux, vjp, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

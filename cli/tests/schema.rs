@@ -23,6 +23,7 @@ fn parameter(name: &str) -> Value {
         "starts" | "strides" => "#/$defs/lists_of_naturals",
         "contract" | "batch" => "#/$defs/pair_of_axes",
         "exponent" => return json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}),
+        "rule" => return json!({"enum": ["jvp", "vjp"]}),
         "reverse" => return json!({"type": "boolean"}),
         "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),
         "dtype" => return json!({"enum": DType::ALL.map(DType::name)}),

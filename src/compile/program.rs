@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_iterations, too_much_loop_memory};
 use crate::op::Graph;
+use crate::optimize::compiled_form;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
@@ -53,7 +55,8 @@ impl Program {
     /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ iterations, or regions that are used so
     /// often that there are more than ten million nodes.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, Mode::default())?.program)
+        let graph = compilable(graph)?;
+        Ok(Program::build(&graph, Mode::default())?.program)
     }
 
     /// Compiles a graph so that the first call can be made soon: code on scalars and small arrays is compiled in about half
@@ -80,8 +83,10 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
-        let graph = graph.into();
-        extents::check(&graph)?;
+        let mut graph = graph.into();
+        if let Cow::Owned(compilable) = compilable(&graph)? {
+            graph = Arc::new(compilable);
+        }
         let schedule = Schedule::new(&graph);
         if schedule.work_in_registers() < MIN_TIERED_WORK {
             return Ok(Program::build_planned(schedule, Mode::default())?.program);
@@ -101,9 +106,8 @@ impl Program {
         self.optimized.as_ref().is_none_or(OptimizedTier::is_decided)
     }
 
-    /// Compiles a graph.
+    /// Compiles a graph that [`compilable`] returned.
     pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        extents::check(graph)?;
         Program::build_planned(Schedule::new(graph), mode)
     }
 
@@ -444,6 +448,17 @@ impl Program {
             }
         }
     }
+}
+
+/// The form of a graph that is compiled, which asks for no more than what can be planned.
+pub(super) fn compilable(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
+    // First, as inlining copies a region at each use.
+    extents::check(graph)?;
+    let compiled = compiled_form(graph)?;
+    if let Cow::Owned(graph) = &compiled {
+        extents::check(graph)?;
+    }
+    Ok(compiled)
 }
 
 /// Requires that the working memory be no more than what a process can address: until then no offset has overflowed.

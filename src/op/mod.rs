@@ -21,6 +21,7 @@ mod contract;
 mod control;
 mod cost;
 mod cumulative;
+mod custom;
 mod elementary;
 mod error_function;
 mod evaluate;
@@ -64,6 +65,7 @@ pub use contract::*;
 pub use control::{Checkpoint, Cond, Revolve, Scan, Schedule, Switch, While};
 pub use cost::*;
 pub use cumulative::*;
+pub use custom::{Custom, CustomRule};
 pub use elementary::*;
 pub use error_function::*;
 pub use extreme::*;
@@ -438,6 +440,8 @@ operations! {
     While in Box,
     Scan in Box,
     Revolve in Box,
+    // custom
+    Custom,
     }
 }
 

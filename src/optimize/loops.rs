@@ -38,7 +38,8 @@ fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
         &runs.loops,
         |region| run_in(region, runs),
         |new, copy| {
-            if copy.regions.is_empty() {
+            // The signature of a function binds that of its rule.
+            if copy.regions.is_empty() || matches!(copy.op, Op::Custom(_)) {
                 return Ok(Rewrite::Keep);
             }
             let results = graph.node(copy.id).types().len();

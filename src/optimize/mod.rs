@@ -15,10 +15,13 @@
 //! ```
 
 mod cse;
+mod custom;
 mod fma;
 mod loops;
 mod rebuild;
 mod simplify;
+
+use std::borrow::Cow;
 
 use crate::error::{ArgumentError, Error};
 use crate::op::Graph;
@@ -132,6 +135,18 @@ pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
         return Ok(simple);
     }
     loops::run(&simple)
+}
+
+/// The form of a graph that is compiled. No derivative of machine code is taken, so that rules of derivatives have no
+/// use there: each [`Custom`](crate::op::Custom) is replaced by its function, and what results is optimized.
+///
+/// # Errors
+/// If that exceeds a limit of graphs.
+pub(crate) fn compiled_form(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
+    match custom::inline(graph)? {
+        None => Ok(Cow::Borrowed(graph)),
+        Some(inlined) => optimize(&inlined).map(Cow::Owned),
+    }
 }
 
 #[cfg(test)]
