@@ -174,6 +174,11 @@ impl Evaluator {
         let node = graph.node(id);
         let op = node.op().expect("bug: an input without a value");
         node.types().iter().filter(|ty| !ty.stack).try_for_each(|ty| self.budget.take(ty))?;
+        if let Op::External(op) = op {
+            let x: Vec<&Array> = x.iter().map(Datum::array).collect();
+            let results = op.call(&x, node.provenance().at.as_ref())?;
+            return Ok(results.into_iter().map(Datum::Array).collect());
+        }
         let Some(roles) = op.roles() else {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
             return Ok(op.eval_inferred(&x, node.types()).into_iter().map(Datum::Array).collect());

@@ -52,7 +52,7 @@ fn near(got: &[f64], expected: &[f64]) {
 
 /// The error that tracing a function of one number ends in.
 fn error_of<F: Function<(Var,)>>(f: F) -> String {
-    trace(f, (DType::F64,)).err().expect("this should not trace").to_string()
+    trace(f, (DType::F64,)).expect_err("this should not trace").to_string()
 }
 
 // Typical uses.
@@ -230,7 +230,7 @@ fn rules_are_used_in_every_region() {
         check(&|x| cond(x.greater(0.0), || f(x), || x), slope, bend);
         check(&|x| switch(x.convert(DType::I64), 2, |k| if k == 0 { f(x) } else { x }), slope, bend);
         check(&|x| checkpoint(|x: Var| f(x)).call(x), slope, bend);
-        check(&|x| map(x.broadcast_to(&[3]), |x| f(x)).sum(), 3.0 * slope, 3.0 * bend);
+        check(&|x| map(x.broadcast_to(&[3]), f).sum(), 3.0 * slope, 3.0 * bend);
         check(&|x| scan(x * 0.0, x.broadcast_to(&[3]), |sum, x| (sum + f(x), ())).0, 3.0 * slope, 3.0 * bend);
         let counted = |x: Var| {
             let counter = (Var::from(0i64), x * 0.0);

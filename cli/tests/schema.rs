@@ -23,6 +23,8 @@ fn parameter(name: &str) -> Value {
         "starts" | "strides" => "#/$defs/lists_of_naturals",
         "contract" | "batch" => "#/$defs/pair_of_axes",
         "exponent" => return json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}),
+        "function" => return json!({"type": "string"}),
+        "results" => return json!({"type": "array", "items": {"$ref": "#/$defs/type"}}),
         "rule" => return json!({"enum": ["jvp", "vjp"]}),
         "reverse" => return json!({"type": "boolean"}),
         "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),

@@ -7,7 +7,9 @@ use super::abi::{Entry, Line, Status};
 use super::codegen::{Emission, KernelCode, emit};
 use super::extents;
 use super::memory::{CheckLimits, MemoryPlan, allocate, check};
-use super::runtime::{Addresses, Buffers, Executable, Kept, Views, call_library, unfit_buffers, zeros};
+use super::runtime::{
+    Addresses, Buffers, Executable, Hosts, Kept, Views, call_library, take_failure, unfit_buffers, zeros,
+};
 use super::schedule::{Schedule, makes_stacks};
 use super::tier::OptimizedTier;
 use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
@@ -87,15 +89,17 @@ impl Program {
         if let Cow::Owned(compilable) = compilable(&graph)? {
             graph = Arc::new(compilable);
         }
+        // Both tiers call the same functions of the host.
+        let hosts = Hosts::of(&graph)?;
         let schedule = Schedule::new(&graph);
         if schedule.work_in_registers() < MIN_TIERED_WORK {
-            return Ok(Program::build_planned(schedule, Mode::default())?.program);
+            return Ok(Program::build_planned(schedule, Mode::default(), hosts)?.program);
         }
         let mode = Mode { quick: true, ..Mode::default() };
-        let quick = Program::build_planned(schedule, mode)?.program;
+        let quick = Program::build_planned(schedule, mode, hosts.clone())?.program;
         let better = move |abandoned: &AtomicBool| {
             let mode = Mode { background: Some(abandoned), ..Mode::default() };
-            Program::build(&graph, mode).ok().map(|built| built.program)
+            Program::build_planned(Schedule::new(&graph), mode, hosts).ok().map(|built| built.program)
         };
         Ok(Program { optimized: Some(OptimizedTier::start(better)), ..quick })
     }
@@ -108,10 +112,11 @@ impl Program {
 
     /// Compiles a graph that [`compilable`] returned.
     pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        Program::build_planned(Schedule::new(graph), mode)
+        let hosts = Hosts::of(graph)?;
+        Program::build_planned(Schedule::new(graph), mode, hosts)
     }
 
-    fn build_planned<'g>(schedule: Schedule<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+    fn build_planned<'g>(schedule: Schedule<'g>, mode: Mode<'_>, hosts: Hosts) -> Result<Built<'g>, Error> {
         let plan = allocate(&schedule, mode.background.is_none());
         check_memory(schedule.graph, &plan)?;
         if cfg!(debug_assertions)
@@ -119,7 +124,7 @@ impl Program {
         {
             panic!("bug: {fault}");
         }
-        Program::build_allocated(schedule, plan, mode)
+        Program::build_allocated(schedule, plan, mode, hosts)
     }
 
     /// Makes the code of a plan whose values have their places.
@@ -127,9 +132,10 @@ impl Program {
         schedule: Schedule<'g>,
         plan: MemoryPlan,
         mode: Mode<'_>,
+        hosts: Hosts,
     ) -> Result<Built<'g>, Error> {
         let graph = schedule.graph;
-        let mut kept = Kept::default();
+        let mut kept = Kept { hosts, ..Kept::default() };
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &schedule, &plan, &mut kept)?;
         let (code, functions) = module.finish()?;
@@ -433,6 +439,7 @@ impl Program {
         match Status::of(status) {
             Status::Done | Status::Unfit => unreachable!("bug: a call that did not fail"),
             Status::Panicked => panic!("bug: a library routine of {} panicked", self.name),
+            Status::Failed => take_failure().expect("bug: a failure without an error").into(),
             Status::TooMuch => too_much_loop_memory(self.loop_bytes as u64).into(),
             Status::NoMemory => {
                 let bytes = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;

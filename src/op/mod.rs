@@ -26,6 +26,7 @@ mod elementary;
 mod error_function;
 mod evaluate;
 mod example;
+mod external;
 mod extreme;
 mod gamma;
 mod generic;
@@ -68,6 +69,7 @@ pub use cumulative::*;
 pub use custom::{Custom, CustomRule};
 pub use elementary::*;
 pub use error_function::*;
+pub use external::External;
 pub use extreme::*;
 pub use gamma::*;
 pub use incomplete::*;
@@ -132,7 +134,8 @@ impl Op {
     /// ```
     ///
     /// # Errors
-    /// If the operation does not take operands of these types, or holds regions, which only a graph has.
+    /// If the operation does not take operands of these types, or holds regions, which only a graph has; and those of a
+    /// function of the host.
     pub fn eval(&self, operands: &[&Array]) -> Result<Vec<Array>, Error> {
         let fail = |mismatch: Mismatch| OperationError {
             op: self.name().to_string(),
@@ -147,6 +150,9 @@ impl Op {
         let results = self.infer(&types, &[]).map_err(fail)?;
         if let Some(ty) = results.iter().find(|ty| ty.checked_bytes().is_none()) {
             return Err(fail(mismatch!("the result {ty} is too large to be addressed")).into());
+        }
+        if let Lowering::External(op) = self.lower() {
+            return Ok(op.call(operands, None)?);
         }
         let operands: Vec<Array> = operands.iter().map(|&x| x.clone().into_row_major()).collect();
         Ok(self.eval_inferred(&operands.iter().collect::<Vec<_>>(), &results))
@@ -442,6 +448,8 @@ operations! {
     Revolve in Box,
     // custom
     Custom,
+    // external
+    External in Box,
     }
 }
 

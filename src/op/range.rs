@@ -563,7 +563,7 @@ impl Op {
             Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
-            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) => Range::ANY,
+            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
         }
     }

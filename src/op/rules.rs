@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use smallvec::SmallVec;
 
 use super::instructions::{Code, Instruction, Instructions, Single};
-use super::{DotGeneral, Graph, Op, ScatterSlices, Var};
+use super::{DotGeneral, External, Graph, Op, ScatterSlices, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -146,6 +146,8 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
+    /// A call of a function of the host, which may fail. It is looked up when a program is compiled.
+    External(&'a External),
     /// Control flow around the code of its regions; see `Op::roles`.
     Control,
 }
@@ -163,6 +165,7 @@ impl<'a> Lowering<'a> {
             | Lowering::Constant(_)
             | Lowering::View(_)
             | Lowering::Reduce { .. }
+            | Lowering::External(_)
             | Lowering::Control => None,
         }
     }

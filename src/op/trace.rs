@@ -698,6 +698,12 @@ pub(crate) fn type_at(x: Var, at: &'static Location<'static>) -> Option<Type> {
     })
 }
 
+/// The user's line for one at which something was asked for, as errors and nodes bear it.
+#[track_caller]
+pub(crate) fn line_at(at: &'static Location<'static>) -> SourceLine {
+    with_open(|trace| trace.line(at))
+}
+
 /// Records an error of the trace; what follows computes with poisoned variables.
 #[track_caller]
 pub(crate) fn fail(error: impl Into<Error>) {
