@@ -62,12 +62,13 @@ pub const IDENTITY: &str = "retrograd.identity";
 ///
 /// ```
 /// use retrograd::external;
+/// use retrograd::value::{ArrayMut, ArrayRef};
 ///
-/// let square = |operands: &[_], results: &mut [_]| square(operands, results).ok_or("takes and gives f64");
-/// fn square(operands: &[retrograd::value::ArrayRef<'_>], results: &mut [retrograd::value::ArrayMut<'_>]) -> Option<()> {
-///     let (x, y) = (operands[0].as_slice::<f64>()?, results[0].as_slice_mut::<f64>()?);
+/// fn square(operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) -> Result<(), &'static str> {
+///     let x = operands[0].as_slice::<f64>().ok_or("takes f64")?;
+///     let y = results[0].as_slice_mut::<f64>().ok_or("gives f64")?;
 ///     y.iter_mut().zip(x).for_each(|(y, x)| *y = x * x);
-///     Some(())
+///     Ok(())
 /// }
 /// external::register("square of the host", square)?;
 /// let error = external::register("square of the host", square).unwrap_err();
@@ -92,13 +93,12 @@ where
 ///
 /// ```
 /// use retrograd::value::{DType, Type};
-/// use retrograd::{external, trace, Var};
+/// use retrograd::{Var, external, trace};
 ///
-/// let number = Type::scalar(DType::F64);
-/// let constant = |_: &[_], results: &mut [retrograd::value::ArrayMut<'_>]| {
+/// let number = [Type::scalar(DType::F64)];
+/// external::register_typed("half", &number, &number, |_, results| {
 ///     results[0].as_slice_mut::<f64>().map(|y| y[0] = 0.5).ok_or("gives f64")
-/// };
-/// external::register_typed("half", &[number.clone()], &[number], constant)?;
+/// })?;
 /// let f = |x: Var| external("half", &[x], [x.ty()])[0];
 /// assert!(trace(f, (DType::F64,)).is_ok());
 /// let error = trace(f, (DType::F32,)).unwrap_err();
@@ -125,8 +125,8 @@ where
 /// ```
 /// use retrograd::external;
 ///
-/// let fails = |_: &[_], _: &mut [_]| Err("not measured yet");
-/// assert!(!external::replace("resistance", fails) && external::replace("resistance", fails));
+/// assert!(!external::replace("resistance", |_, _| Err("not measured yet")));
+/// assert!(external::replace("resistance", |_, _| Err("lost")));
 /// assert!(external::names().contains(&"resistance".to_string()));
 /// assert!(external::remove("resistance") && !external::remove("resistance"));
 /// ```
