@@ -48,6 +48,8 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use smallvec::SmallVec;
+
 use crate::error::{ExternalError, SourceLine};
 use crate::value::{Array, ArrayMut, ArrayRef, Type};
 
@@ -171,15 +173,8 @@ pub(crate) fn find(
 ) -> Result<Arc<Host>, ExternalError> {
     let host = read(|registered| registered.get(name).cloned());
     let host = host.ok_or_else(|| ExternalError::Unknown { name: name.to_string(), at: at.cloned() })?;
-    match &host.types {
-        Some([inputs, outputs]) if inputs != operands || outputs != results => Err(ExternalError::Signature {
-            name: name.to_string(),
-            expected: signature(inputs, outputs),
-            got: signature(operands, results),
-            at: at.cloned(),
-        }),
-        _ => Ok(host),
-    }
+    host.check(operands, results, at)?;
+    Ok(host)
 }
 
 impl Host {
@@ -195,6 +190,19 @@ impl Host {
         Host { name: name.to_string(), types, f: Box::new(f) }
     }
 
+    /// Requires that the function be for operands and results of these types.
+    pub fn check(&self, operands: &[Type], results: &[Type], at: Option<&SourceLine>) -> Result<(), ExternalError> {
+        match &self.types {
+            Some([inputs, outputs]) if inputs != operands || outputs != results => Err(ExternalError::Signature {
+                name: self.name.clone(),
+                expected: signature(inputs, outputs),
+                got: signature(operands, results),
+                at: at.cloned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Calls the function. Operands that are not in row-major order are copied; results are zeroed before.
     ///
     /// # Errors
@@ -205,19 +213,26 @@ impl Host {
         results: &mut [ArrayMut<'_>],
         at: Option<&SourceLine>,
     ) -> Result<(), ExternalError> {
-        let copies: Vec<Option<Array>> =
+        let copies: SmallVec<[Option<Array>; 3]> =
             operands.iter().map(|x| (!x.is_row_major()).then(|| x.to_array().into_row_major())).collect();
-        let operands: Vec<ArrayRef<'_>> = operands
+        let operands: SmallVec<[ArrayRef<'_>; 3]> = operands
             .iter()
             .zip(&copies)
             .map(|(x, copy)| copy.as_ref().map_or_else(|| x.reborrow(), Array::view))
             .collect();
         results.iter_mut().for_each(clear);
-        let (name, at) = (self.name.clone(), at.cloned());
+        // Only a failure takes memory.
+        let place = || (self.name.clone(), at.cloned());
         match panic::catch_unwind(AssertUnwindSafe(|| (self.f)(&operands, results))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(ExternalError::Failed { name, message: error.to_string(), at }),
-            Err(payload) => Err(ExternalError::Panicked { name, message: message_of(payload), at }),
+            Ok(Err(error)) => {
+                let (name, at) = place();
+                Err(ExternalError::Failed { name, message: error.to_string(), at })
+            }
+            Err(payload) => {
+                let (name, at) = place();
+                Err(ExternalError::Panicked { name, message: message_of(payload), at })
+            }
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
 ///
-/// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). A call allocates
+/// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). Only where a graph has
+/// functions with rules of their own for their derivatives, these are inlined and the result is optimized, since code has
+/// no derivative. A call allocates
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
     /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.

@@ -35,9 +35,12 @@ impl Hosts {
 
     fn add(&mut self, graph: &Graph, id: NodeId, op: &External) -> Result<(), ExternalError> {
         let types: Vec<Type> = graph.operands(id).iter().map(|&x| graph.ty(x).clone()).collect();
-        let host = op.find(&types, graph.node(id).provenance().at.as_ref())?;
+        let at = graph.node(id).provenance().at.as_ref();
         // One name is one function in the whole program, though it may be replaced meanwhile.
-        self.0.entry(op.function.clone()).or_insert(host);
+        if let Some(host) = self.0.get(&op.function) {
+            return host.check(&types, &op.results, at);
+        }
+        self.0.insert(op.function.clone(), op.find(&types, at)?);
         Ok(())
     }
 
