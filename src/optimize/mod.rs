@@ -137,12 +137,24 @@ pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
     loops::run(&simple)
 }
 
-/// The form of a graph that is compiled. No derivative of machine code is taken, so that rules of derivatives have no
-/// use there: each [`Custom`](crate::op::Custom) is replaced by its function, and what results is optimized.
+/// The form of a graph that is compiled, of which a [`Report`](crate::compile::Report) tells. No derivative of machine
+/// code is taken, so that rules of derivatives have no use there: each [`Custom`](crate::op::Custom) is replaced by its
+/// function, and what results is optimized. A graph without such functions is returned as it is.
+///
+/// ```
+/// use retrograd::value::DType;
+/// use retrograd::{Var, custom_vjp, optimize, trace};
+///
+/// let halved = custom_vjp(|x: Var| x * 0.5, |_: (Var,), _, ct: Var| (ct,));
+/// let graph = trace(halved, (DType::F64,))?;
+/// assert!(graph.to_string().contains("custom"));
+/// assert!(!optimize::compiled_form(&graph)?.to_string().contains("custom"));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// If that exceeds a limit of graphs.
-pub(crate) fn compiled_form(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
+pub fn compiled_form(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
     match custom::inline(graph)? {
         None => Ok(Cow::Borrowed(graph)),
         Some(inlined) => optimize(&inlined).map(Cow::Owned),
