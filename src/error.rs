@@ -96,6 +96,8 @@ pub enum Error {
     Compile(CompileError),
     /// The system gave no memory.
     Memory(MemoryError),
+    /// A function of the host could not be called, or did not give its results.
+    External(ExternalError),
     /// A file could not be read or written.
     Io(IoError),
 }
@@ -112,6 +114,64 @@ pub struct OperationError {
     pub operands: Vec<String>,
     /// The line that applied the operation.
     pub at: Option<SourceLine>,
+}
+
+/// A function of the host could not be called, or did not give its results; see [`external`](mod@crate::external).
+///
+/// ```
+/// use retrograd::error::ExternalError;
+/// use retrograd::value::Type;
+/// use retrograd::{Error, Var, external, jit};
+///
+/// external::register("broken sensor", |_, _| Err("no reading"))?;
+/// let error = jit(|x: Var| external("broken sensor", &[x], [x.ty()])[0]).call::<f64>(1.0).unwrap_err();
+/// assert!(matches!(error, Error::External(ExternalError::Failed { message, .. }) if message == "no reading"));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ExternalError {
+    /// No function is registered under that name.
+    Unknown {
+        /// The name.
+        name: String,
+        /// The line that applies it, if it is known.
+        at: Option<SourceLine>,
+    },
+    /// Another function is registered under that name.
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// The function is registered for other types.
+    Signature {
+        /// The name.
+        name: String,
+        /// The types for which it is registered: `f64[3] -> f64[]`.
+        expected: String,
+        /// The types to which it is applied.
+        got: String,
+        /// The line that applies it, if it is known.
+        at: Option<SourceLine>,
+    },
+    /// The function returned an error.
+    Failed {
+        /// The name.
+        name: String,
+        /// What the error says.
+        message: String,
+        /// The line that applies it, if it is known.
+        at: Option<SourceLine>,
+    },
+    /// The function panicked.
+    Panicked {
+        /// The name.
+        name: String,
+        /// What the panic says.
+        message: String,
+        /// The line that applies it, if it is known.
+        at: Option<SourceLine>,
+    },
 }
 
 /// A function could not be traced.
@@ -362,6 +422,7 @@ impl fmt::Display for Error {
             Error::Guard(e) => e.fmt(f),
             Error::Compile(e) => e.fmt(f),
             Error::Memory(e) => e.fmt(f),
+            Error::External(e) => e.fmt(f),
             Error::Io(e) => e.fmt(f),
         }
     }
@@ -595,6 +656,42 @@ impl fmt::Display for MemoryError {
     }
 }
 
+impl fmt::Display for ExternalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = match self {
+            ExternalError::Unknown { name, at } => {
+                write!(
+                    f,
+                    "external: this program has registered no function \"{}\"; retrograd::external::register does, \
+                     before the graph is traced, compiled or run, and the command registers none",
+                    OneLine(name)
+                )?;
+                at
+            }
+            ExternalError::Taken { name } => {
+                write!(f, "external: the name \"{}\" is taken; use another, or external::replace", OneLine(name))?;
+                &None
+            }
+            ExternalError::Signature { name, expected, got, at } => {
+                let name = OneLine(name);
+                write!(f, "external function \"{name}\": is registered for {expected}, but is applied to {got}")?;
+                at
+            }
+            ExternalError::Failed { name, message, at } => {
+                write!(f, "external function \"{}\": {message}", OneLine(name))?;
+                at
+            }
+            ExternalError::Panicked { name, message, at } => {
+                write!(f, "external function \"{}\": panicked: {message}", OneLine(name))?;
+                at
+            }
+        };
+        write_at(f, at.as_ref())
+    }
+}
+
+impl std::error::Error for ExternalError {}
+
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: {}", self.action, self.path, self.message)
@@ -627,6 +724,7 @@ from_stage!(
     Limit(LimitError),
     Guard(GuardMiss),
     Compile(CompileError),
+    External(ExternalError),
     Io(IoError),
 );
 

@@ -174,6 +174,11 @@ impl Evaluator {
         let node = graph.node(id);
         let op = node.op().expect("bug: an input without a value");
         node.types().iter().filter(|ty| !ty.stack).try_for_each(|ty| self.budget.take(ty))?;
+        if let Op::External(op) = op {
+            let x: Vec<&Array> = x.iter().map(Datum::array).collect();
+            let results = op.call(&x, node.provenance().at.as_ref())?;
+            return Ok(results.into_iter().map(Datum::Array).collect());
+        }
         let Some(roles) = op.roles() else {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
             return Ok(op.eval_inferred(&x, node.types()).into_iter().map(Datum::Array).collect());
@@ -186,7 +191,7 @@ impl Evaluator {
                 let Some(Scalar::I64(index)) = x[0].array().get(0) else { unreachable!("bug: an index that is none") };
                 control.branch(index.clamp(0, last) as usize, &x[1..])
             }
-            Op::Checkpoint(_) => control.branch(0, &x),
+            Op::Checkpoint(_) | Op::Custom(_) => control.branch(0, &x),
             Op::While(op) => control.repeat(op, &x),
             Op::Scan(op) => control.scan(op, &roles, &x, node.types()),
             Op::Revolve(op) => control.revolve(op, &roles, &arrays(&x), node.types()),

@@ -121,6 +121,7 @@ pub mod compile;
 pub mod differentiate;
 mod emit;
 pub mod error;
+pub mod external;
 pub mod guide;
 pub mod interpret;
 pub mod ir;
@@ -200,9 +201,9 @@ pub use op::{Graph, Var};
 pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
-    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
-    grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,
-    value_and_grad_with_aux, vjp, vmap, while_loop,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, custom_jvp, custom_vjp,
+    elementwise_grad, external, fori_loop, grad, grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch,
+    trace, trace_with, value_and_grad, value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

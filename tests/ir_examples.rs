@@ -151,6 +151,16 @@ fn bundle_adjustment(cameras: Var, points: Var, weights: Var, features: Var) -> 
     (errors.square().sum(), errors)
 }
 
+/// log ∑ exp x, with a rule for its derivative: the cotangent times softmax x.
+fn logsumexp(x: Var) -> Var {
+    let function = |x: Var| {
+        let largest = x.max_all().stop_gradient();
+        (x - largest).exp().sum().ln() + largest
+    };
+    let rule = |(x,): (Var,), y: Var, ct: Var| (ct * (x - y).exp(),);
+    retrograd::custom_vjp(function, rule).call(x)
+}
+
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -203,6 +213,8 @@ fn examples() -> Result<Vec<Example>, Error> {
     let adjustment = adjustment.arguments(["cameras", "points", "weights", "features"]);
     let adjustment = adjustment.graph(&cameras, &landmarks, &weights, &features)?;
 
+    let scores = array![0.5, 3.0, -1.0, 1000.0];
+
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -222,6 +234,7 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("rnn", rnn, &(&layer, &out, &steps, &targets)),
         example("rnn_grad", rnn_grad, &(&layer, &out, &steps, &targets)),
         example("bundle_adjustment", adjustment, &(&cameras, &landmarks, &weights, &features)),
+        example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])
 }
 

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 13] = [
+const FLOORS: [&str; 14] = [
     "value",
     "error",
     "math",
+    "external",
     "ir",
     "op",
     "interpret",
@@ -23,10 +24,11 @@ const FLOORS: [&str; 13] = [
 ];
 
 /// The floors that may use less than all above them.
-const NARROW: [(&str, &[&str]); 5] = [
+const NARROW: [(&str, &[&str]); 6] = [
     ("value", &["error"]),
     ("error", &["value"]),
     ("math", &["value"]),
+    ("external", &["value", "error"]),
     ("ir", &["value", "error"]),
     ("emit", &["value", "error", "math", "op"]),
 ];

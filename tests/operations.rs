@@ -383,9 +383,13 @@ fn wrong_operands_are_refused() {
         assert!(sample.op.infer(&types, &[]).is_ok(), "{name}");
         let refuses = |types: &[Type]| sample.op.infer(types, &[]).is_err();
         if let Some(first) = types.first() {
-            assert!(refuses(&[]), "{name} takes nothing");
             assert!(refuses(&[&[first.stacked()], &types[1..]].concat()), "{name} takes a stack");
         }
+        // A function of the host says itself what arrays it takes.
+        if name == "external" {
+            continue;
+        }
+        assert!(types.is_empty() || refuses(&[]), "{name} takes nothing");
         // One more that fits otherwise; but a concatenation takes any number of parts.
         let same = types.last().cloned().unwrap_or(Type::scalar(DType::F64));
         let more = if name == "concatenate" { Type::new(DType::Bool, [2, 3, 5, 7, 11]) } else { same };

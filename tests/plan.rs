@@ -598,6 +598,7 @@ fn every_operation_of_every_example_is_in_a_kernel() {
         for graph in [optimize::optimize(&graph).unwrap(), gradient(&graph)] {
             let inspection = Program::inspect(&graph).unwrap();
             let text = inspection.plan.to_string();
+            let graph = optimize::compiled_form(&graph).unwrap();
             let (n_lines, cost) = computed(&graph, &text);
             assert!(n_lines > 0, "{name}");
             if let Some(cost) = cost {

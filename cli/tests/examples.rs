@@ -33,6 +33,8 @@ fn every_example_has_a_test() {
 fn the_small_ones_run() {
     for (printed, line) in [
         (example("chain_rule", &[]), ""),
+        (example("define_gradient", &[]), "bytes gives the same gradient"),
+        (example("external", &[]), "J0 is 0 at 2.40482555769"),
         (example("taylor_sine", &[]), "derived by hand"),
         (example("rosenbrock", &[]), "; 7 of Newton's method on it"),
         (example("max_likelihood", &[]), "exponent 1.0246 ±"),

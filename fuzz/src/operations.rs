@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use retrograd::Graph;
 use retrograd::ir::{Operation, Value, results_of};
 use retrograd::op::{
-    Add, BroadcastInDim, Checkpoint, Concatenate, Cond, CumSum, DotGeneral, Lt, Op, Pad, ReduceMax, ReduceSum, Reshape,
-    Reverse, Scan, ScatterSlices, Schedule, Slice, Switch, Transpose, While,
+    Add, BroadcastInDim, Checkpoint, Concatenate, Cond, CumSum, Custom, CustomRule, DotGeneral, External, Lt, Mul, Op,
+    Pad, ReduceMax, ReduceSum, Reshape, Reverse, Scan, ScatterSlices, Schedule, Slice, Switch, Transpose, While,
 };
 use retrograd::value::{Array, DType, Shape, Type};
 
@@ -150,6 +150,11 @@ impl Builder<'_> {
         let op = self.choices.of(instances()).clone();
         let (y, z) = (self.companion(x), self.companion(x));
         let condition = self.pick();
+        if let Op::External(op) = &op {
+            // The function of the host that is always there gives what it takes.
+            let identity = External { results: self.types(&[x, y]), function: op.function.clone() };
+            return self.add(identity.into(), &[x, y]);
+        }
         for operands in [&[x] as &[Value], &[x, y], &[x, y, z], &[condition, x, y]] {
             if op.infer(&self.types(operands), &[]).is_ok_and(|results| results.iter().all(is_small)) {
                 return self.add(op, operands);
@@ -258,18 +263,32 @@ impl Builder<'_> {
 
     /// A region with these inputs and some random operations.
     fn region(&self, name: &str, inputs: &[Type], outputs: impl FnOnce(&mut Builder<'_>) -> Vec<Value>) -> Arc<Graph> {
+        self.region_with(name, inputs, &[], |inner, _| outputs(inner))
+    }
+
+    /// The same with further inputs, which no operation takes but those that make the outputs.
+    fn region_with(
+        &self,
+        name: &str,
+        inputs: &[Type],
+        further: &[Type],
+        outputs: impl FnOnce(&mut Builder<'_>, &[Value]) -> Vec<Value>,
+    ) -> Arc<Graph> {
         let graph = Graph::new(name);
         let mut inner = Builder { choices: self.choices, graph, values: Vec::new(), depth: self.depth + 1 };
         for (k, ty) in inputs.iter().enumerate() {
             let input = inner.graph.add_input(format!("x{k}"), ty.clone()).expect("a name that is new");
             inner.values.push(input);
         }
+        let add =
+            |(k, ty): (usize, &Type)| inner.graph.add_input(format!("t{k}"), ty.clone()).expect("a name that is new");
+        let further: Vec<Value> = further.iter().enumerate().map(add).collect();
         for _ in 0..inner.choices.below(9) {
             if !inner.values.is_empty() {
                 inner.step();
             }
         }
-        for (k, value) in outputs(&mut inner).into_iter().enumerate() {
+        for (k, value) in outputs(&mut inner, &further).into_iter().enumerate() {
             inner.graph.add_output(format!("y{k}"), value).expect("a name that is new");
         }
         inner.graph.into()
@@ -284,7 +303,7 @@ impl Builder<'_> {
     }
 
     fn control(&mut self) {
-        match self.choices.below(8) {
+        match self.choices.below(9) {
             0 => self.branch(2, DType::Bool),
             1 => self.branch(1 + self.choices.below(4), DType::I64),
             2 => {
@@ -293,8 +312,38 @@ impl Builder<'_> {
                 self.apply(Checkpoint, &operands, vec![body]);
             }
             3..=5 => self.repeat(),
-            _ => self.scan(),
+            6..=7 => self.scan(),
+            _ => self.custom(),
         }
+    }
+
+    /// A function with any rule that is linear in what derivatives give it.
+    fn custom(&mut self) {
+        let operands = self.some(3);
+        let inputs = self.types(&operands);
+        let function = self.region("function", &inputs, |g| g.some(3));
+        let results = function.signature().outputs;
+        let floats = |types: &[Type]| types.iter().filter(|ty| ty.dtype.is_float()).cloned().collect::<Vec<Type>>();
+        let (given, asked, rule) = match self.choices.below(2) {
+            0 => (floats(&inputs), floats(&results), CustomRule::Jvp),
+            _ => (floats(&results), floats(&inputs), CustomRule::Vjp),
+        };
+        let region = self.region_with("arbitrary rule", &[inputs, results].concat(), &given, |g, given| {
+            asked.iter().map(|ty| g.linear(ty, given)).collect()
+        });
+        self.apply(Custom { rule }, &operands, vec![function, region]);
+    }
+
+    /// A value of this type that is linear in one of those given; the type is one of those that there are.
+    fn linear(&mut self, ty: &Type, given: &[Value]) -> Value {
+        let factor = self.of_type(ty);
+        let same: Vec<Value> = given.iter().copied().filter(|&x| self.graph.ty(x) == ty).collect();
+        let x = match same.is_empty() {
+            true => self.constant(Array::zeros(ty)),
+            false => *self.choices.of(&same),
+        };
+        // Not among the values that others take: the product of two of these would not be linear.
+        self.graph.add(Mul.into(), &[factor, x], Default::default()).expect("two values of one type").into()
     }
 
     /// A `cond` or a `switch` on a value of the graph, if there is a suitable one.

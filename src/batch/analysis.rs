@@ -6,13 +6,13 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use crate::ir::{NodeId, Value};
-use crate::op::{Flow, Graph, Op};
+use crate::op::{Batching, Flow, Graph, Op};
 
 /// Which values of a graph have rows.
 pub(super) struct Analysis {
     /// For each result of each node.
     has_rows: Vec<SmallVec<[bool; 1]>>,
-    /// How the nodes with regions run, where an operand has rows.
+    /// How the nodes with regions run, and those that run row by row, where an operand has rows.
     control: HashMap<NodeId, How>,
 }
 
@@ -86,7 +86,9 @@ impl Analyses {
             let operands: Vec<bool> = graph.operands(id).into_iter().map(|x| analysis.has_rows(x)).collect();
             let any = operands.contains(&true);
             let mut results = SmallVec::from_elem(any, node.types().len());
-            if any && op.roles().is_some() {
+            if any && matches!(op.batch(), Batching::RowByRow) {
+                analysis.control.insert(id, How::RowByRow);
+            } else if any && op.roles().is_some() {
                 let how = self.control(op, node.regions().iter().map(|region| &**region).collect(), &operands);
                 if let How::OnRows(OnRows { results: own, .. }) = &how {
                     results = own.iter().copied().collect();
@@ -117,6 +119,11 @@ impl Analyses {
                     results.resize(outputs.len(), false);
                     results.iter_mut().zip(outputs).for_each(|(any, is)| *any |= is);
                 }
+                How::OnRows(OnRows { operands, results })
+            }
+            // The rule is for each row, whatever the function takes of it.
+            Flow::Custom => {
+                let results = vec![true; regions[0].outputs().len()];
                 How::OnRows(OnRows { operands, results })
             }
             Flow::While => {
@@ -181,7 +188,8 @@ fn are_cheap(regions: &[&Graph]) -> bool {
         for id in region.ids() {
             let node = region.node(id);
             let Some(op) = node.op() else { continue };
-            if op.roles().is_some() || !region.guards().is_empty() {
+            let fails = matches!(op.batch(), Batching::RowByRow);
+            if fails || op.roles().is_some() || !region.guards().is_empty() {
                 return false;
             }
             let operands = region.operands(id);

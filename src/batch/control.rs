@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::analysis::{How, OnRows};
-use crate::op::{Batched, BroadcastInDim, Flow, Graph, Op, Var, trace};
+use crate::op::{Batched, BroadcastInDim, CustomRule, Flow, Graph, Op, Var, trace};
 use crate::value::Shape;
 
 /// What rules for control flow need of those for all operations.
@@ -12,8 +12,23 @@ pub(super) trait Regions {
     fn n(&self) -> usize;
     /// The operations of the graph, appended to the open trace: its outputs, or `None` after an error.
     fn replay(&self, graph: &Graph, inputs: &[Batched]) -> Option<Vec<Batched>>;
-    /// The region on rows: which of its inputs have rows, and which of its outputs shall have.
-    fn region(&self, region: &Arc<Graph>, inputs: &[bool], outputs: &[bool]) -> Option<Arc<Graph>>;
+    /// The region on rows: which of its inputs have rows, and how its outputs are given.
+    fn region(&self, region: &Arc<Graph>, inputs: &[bool], outputs: &[Given]) -> Option<Arc<Graph>>;
+}
+
+/// How a region gives an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Given {
+    /// It has no rows.
+    AsItIs,
+    /// With rows, repeated if it is the same for each.
+    Rows,
+    /// The sum of the rows.
+    Sum,
+}
+
+fn given(has_rows: &[bool]) -> Vec<Given> {
+    has_rows.iter().map(|&has_rows| if has_rows { Given::Rows } else { Given::AsItIs }).collect()
 }
 
 /// The results of a node with regions, of which an operand has rows; `None` after an error.
@@ -41,8 +56,8 @@ fn regions_on_rows(
 ) -> Option<Vec<Batched>> {
     let roles = op.roles()?;
     let rows = roles.first_fixed() - roles.n_rows..roles.first_fixed();
-    let given = operands.iter().zip(&on_rows.operands).enumerate();
-    let given: Vec<Var> = given
+    let taken = operands.iter().zip(&on_rows.operands).enumerate();
+    let operands: Vec<Var> = taken
         .map(|(k, (x, &has_rows))| {
             let x = if has_rows { x.rows(batcher.n()) } else { x.var };
             if has_rows && rows.contains(&k) { swapped(x) } else { x }
@@ -50,21 +65,24 @@ fn regions_on_rows(
         .collect();
     let index = [false];
     let taken = &on_rows.operands[roles.n_choices..];
+    let results = given(&on_rows.results);
     let mut made = Vec::new();
     for (k, region) in regions.iter().enumerate() {
-        let own = |inputs: &[bool], outputs: &[bool]| batcher.region(region, inputs, outputs);
+        let own = |inputs: &[bool], outputs: &[Given]| batcher.region(region, inputs, outputs);
         made.push(match roles.flow {
-            Flow::Choice | Flow::Once => own(taken, &on_rows.results),
-            Flow::While if k == 0 => own(taken, &[false]),
-            Flow::While => own(taken, &on_rows.results),
+            Flow::Choice | Flow::Once => own(taken, &results),
+            Flow::Custom if k == 0 => own(taken, &results),
+            Flow::Custom => custom_rule(batcher, op, regions, taken),
+            Flow::While if k == 0 => own(taken, &[Given::AsItIs]),
+            Flow::While => own(taken, &results),
             Flow::Back(_) if k == 0 => {
                 let (state, _) = taken[roles.n_carry..].split_at(roles.n_state);
-                own(&[&index, &taken[roles.n_carry..]].concat(), state)
+                own(&[&index, &taken[roles.n_carry..]].concat(), &given(state))
             }
-            Flow::Rows(_) | Flow::Back(_) => own(&[&index, taken].concat(), &on_rows.results),
+            Flow::Rows(_) | Flow::Back(_) => own(&[&index, taken].concat(), &results),
         }?);
     }
-    let results = trace::apply_regions(op.clone(), &given, made)?;
+    let results = trace::apply_regions(op.clone(), &operands, made)?;
     let results = results.into_iter().zip(&on_rows.results).enumerate();
     Some(
         results
@@ -74,6 +92,27 @@ fn regions_on_rows(
             })
             .collect(),
     )
+}
+
+/// The rule of a custom derivative on rows. The function is applied once for each row, so the cotangent of an operand that is
+/// the same for each is the sum of what each row gives it.
+fn custom_rule(batcher: &dyn Regions, op: &Op, regions: &[Arc<Graph>], operands: &[bool]) -> Option<Arc<Graph>> {
+    let Op::Custom(custom) = op else { return None };
+    let (function, rule) = (&regions[0], &regions[1]);
+    let signature = function.signature();
+    let is_float = |ty: &&crate::value::Type| ty.dtype.is_float();
+    let of_operands: Vec<bool> =
+        signature.inputs.iter().zip(operands).filter(|(ty, _)| is_float(ty)).map(|(_, &has_rows)| has_rows).collect();
+    let results = vec![true; signature.outputs.len()];
+    let of_results = vec![true; signature.outputs.iter().filter(is_float).count()];
+    match custom.rule {
+        CustomRule::Jvp => batcher.region(rule, &[operands, &results, &of_operands].concat(), &given(&of_results)),
+        CustomRule::Vjp => {
+            let cts: Vec<Given> =
+                of_operands.iter().map(|&has_rows| if has_rows { Given::Rows } else { Given::Sum }).collect();
+            batcher.region(rule, &[operands, &results, &of_results].concat(), &cts)
+        }
+    }
 }
 
 /// The results of all branches, of which each row's is selected. An index is clamped to the numbers of the branches.

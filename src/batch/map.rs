@@ -55,7 +55,8 @@ fn pays(body: &Graph, xs: usize, n: usize) -> bool {
     for id in body.ids().filter(|id| needed[id.index()] && body.node(*id).op().is_some()) {
         let node = body.node(id);
         // Loops within loops are compiled well, and may have any size.
-        if !node.regions().is_empty() || !keeps_order_of(body, id, &analysis) {
+        let stays = !node.regions().is_empty() || analysis.is_row_by_row(id);
+        if stays || !keeps_order_of(body, id, &analysis) {
             return false;
         }
         let own = node.types().iter().map(|ty| ty.checked_bytes().unwrap_or(usize::MAX));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::analysis::{Analyses, Analysis};
-use super::control::{self, Regions};
+use super::control::{self, Given, Regions};
 use crate::error::OperationError;
 use crate::ir::{NodeId, Role, Value};
 use crate::op::{Batched, Batching, Graph, Op, Scan, Var, of_unit_vectors, trace};
@@ -23,7 +23,7 @@ pub(super) struct Batcher {
     regions: RefCell<HashMap<RegionKey, Arc<Graph>>>,
 }
 
-type RegionKey = (*const Graph, Vec<bool>, Vec<bool>);
+type RegionKey = (*const Graph, Vec<bool>, Vec<Given>);
 
 /// What stands for each result of each node, in the open trace.
 struct Table(Vec<Vec<Option<Batched>>>);
@@ -119,6 +119,7 @@ impl Batcher {
         }
         let results = in_scope_of(graph, id, role, table, || match op.batch() {
             Batching::Constant => unreachable!("bug: {} has no operands", op.name()),
+            Batching::RowByRow => unreachable!("bug: {} was not analyzed", op.name()),
             Batching::Elementwise => {
                 let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
                 vec![Batched { var: trace::apply(op.clone(), &operands), has_rows: true }]
@@ -201,7 +202,7 @@ impl Regions for Batcher {
         Batcher::replay(self, graph, inputs)
     }
 
-    fn region(&self, region: &Arc<Graph>, inputs: &[bool], outputs: &[bool]) -> Option<Arc<Graph>> {
+    fn region(&self, region: &Arc<Graph>, inputs: &[bool], outputs: &[Given]) -> Option<Arc<Graph>> {
         let key = (Arc::as_ptr(region), inputs.to_vec(), outputs.to_vec());
         if let Some(known) = self.regions.borrow().get(&key) {
             return Some(known.clone());
@@ -213,7 +214,11 @@ impl Regions for Batcher {
         let made = trace::region(region.name(), &types.collect::<Vec<_>>(), |x| {
             let x: Vec<Batched> = x.iter().zip(inputs).map(|(&var, &has_rows)| Batched { var, has_rows }).collect();
             let y = self.replay(region, &x).unwrap_or_default();
-            let vars = y.into_iter().zip(outputs).map(|(y, &has_rows)| if has_rows { y.rows(self.n) } else { y.var });
+            let vars = y.into_iter().zip(outputs).map(|(y, given)| match given {
+                Given::AsItIs => y.var,
+                Given::Rows => y.rows(self.n),
+                Given::Sum => y.rows(self.n).sum_axes(&[0]),
+            });
             region.outputs().iter().map(|output| output.name.to_string()).zip(vars).collect()
         })?;
         let made = Arc::new(made.graph);

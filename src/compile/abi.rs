@@ -63,6 +63,8 @@ pub enum Status {
     Unfit,
     /// The system gives no memory.
     NoMemory,
+    /// A function of the host failed; its error waits on the thread that made the call.
+    Failed,
     /// The loop that is the `k`-th with a limit goes beyond it.
     TooManyIterations(usize),
     /// The guard of that number does not hold.
@@ -81,6 +83,7 @@ impl Status {
             Status::TooMuch => -2,
             Status::Unfit => -3,
             Status::NoMemory => -4,
+            Status::Failed => -5,
             Status::TooManyIterations(limit) => TOO_MANY - short(limit),
             Status::Miss(guard) => 1 + short(guard),
         }
@@ -94,6 +97,7 @@ impl Status {
             -2 => Status::TooMuch,
             -3 => Status::Unfit,
             -4 => Status::NoMemory,
+            -5 => Status::Failed,
             1.. => Status::Miss(number.unsigned_abs() as usize - 1),
             ..=TOO_MANY => Status::TooManyIterations(number.abs_diff(TOO_MANY) as usize),
             other => unreachable!("bug: a status {other} that nothing returns"),
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn numbers_and_statuses_correspond() {
-        let simple = [Status::Done, Status::Panicked, Status::TooMuch, Status::Unfit, Status::NoMemory];
+        let simple = [Status::Done, Status::Panicked, Status::TooMuch, Status::Unfit, Status::NoMemory, Status::Failed];
         let numbered = [0, 1, 7, 1_000_000].into_iter().flat_map(|k| [Status::TooManyIterations(k), Status::Miss(k)]);
         for status in simple.into_iter().chain(numbered) {
             assert_eq!(Status::of(status.number()), status);

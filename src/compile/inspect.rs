@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Program;
 use super::codegen::KernelCode;
-use super::program::Built;
+use super::program::{Built, compilable};
 use super::report::Report;
 use crate::emit::{FunctionText, Mode};
 use crate::error::Error;
@@ -42,8 +42,9 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
+        let graph = compilable(graph)?;
         let Built { program, functions, schedule, plan, kernels } =
-            Program::build(graph, Mode { keeps_texts: true, ..Mode::default() })?;
+            Program::build(&graph, Mode { keeps_texts: true, ..Mode::default() })?;
         let plan = Report::new(&schedule, &plan, &kernels, &functions);
         Ok(Inspection { program, plan, functions, kernels })
     }

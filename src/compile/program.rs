@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,18 +7,23 @@ use super::abi::{Entry, Line, Status};
 use super::codegen::{Emission, KernelCode, emit};
 use super::extents;
 use super::memory::{CheckLimits, MemoryPlan, allocate, check};
-use super::runtime::{Addresses, Buffers, Executable, Kept, Views, call_library, unfit_buffers, zeros};
+use super::runtime::{
+    Addresses, Buffers, Executable, Hosts, Kept, Views, call_library, take_failure, unfit_buffers, zeros,
+};
 use super::schedule::{Schedule, makes_stacks};
 use super::tier::OptimizedTier;
 use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_iterations, too_much_loop_memory};
 use crate::op::Graph;
+use crate::optimize::compiled_form;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
 ///
-/// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). A call allocates
+/// Compilation does not optimize: give it the result of [`optimize`](crate::optimize::optimize). Only where a graph has
+/// functions with rules of their own for their derivatives, these are inlined and the result is optimized, since code has
+/// no derivative. A call allocates
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
     /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.
@@ -53,7 +59,8 @@ impl Program {
     /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ iterations, or regions that are used so
     /// often that there are more than ten million nodes.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        Ok(Program::build(graph, Mode::default())?.program)
+        let graph = compilable(graph)?;
+        Ok(Program::build(&graph, Mode::default())?.program)
     }
 
     /// Compiles a graph so that the first call can be made soon: code on scalars and small arrays is compiled in about half
@@ -80,17 +87,21 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
-        let graph = graph.into();
-        extents::check(&graph)?;
+        let mut graph = graph.into();
+        if let Cow::Owned(compilable) = compilable(&graph)? {
+            graph = Arc::new(compilable);
+        }
+        // Both tiers call the same functions of the host.
+        let hosts = Hosts::of(&graph)?;
         let schedule = Schedule::new(&graph);
         if schedule.work_in_registers() < MIN_TIERED_WORK {
-            return Ok(Program::build_planned(schedule, Mode::default())?.program);
+            return Ok(Program::build_planned(schedule, Mode::default(), hosts)?.program);
         }
         let mode = Mode { quick: true, ..Mode::default() };
-        let quick = Program::build_planned(schedule, mode)?.program;
+        let quick = Program::build_planned(schedule, mode, hosts.clone())?.program;
         let better = move |abandoned: &AtomicBool| {
             let mode = Mode { background: Some(abandoned), ..Mode::default() };
-            Program::build(&graph, mode).ok().map(|built| built.program)
+            Program::build_planned(Schedule::new(&graph), mode, hosts).ok().map(|built| built.program)
         };
         Ok(Program { optimized: Some(OptimizedTier::start(better)), ..quick })
     }
@@ -101,13 +112,13 @@ impl Program {
         self.optimized.as_ref().is_none_or(OptimizedTier::is_decided)
     }
 
-    /// Compiles a graph.
+    /// Compiles a graph that [`compilable`] returned.
     pub(super) fn build<'g>(graph: &'g Graph, mode: Mode<'_>) -> Result<Built<'g>, Error> {
-        extents::check(graph)?;
-        Program::build_planned(Schedule::new(graph), mode)
+        let hosts = Hosts::of(graph)?;
+        Program::build_planned(Schedule::new(graph), mode, hosts)
     }
 
-    fn build_planned<'g>(schedule: Schedule<'g>, mode: Mode<'_>) -> Result<Built<'g>, Error> {
+    fn build_planned<'g>(schedule: Schedule<'g>, mode: Mode<'_>, hosts: Hosts) -> Result<Built<'g>, Error> {
         let plan = allocate(&schedule, mode.background.is_none());
         check_memory(schedule.graph, &plan)?;
         if cfg!(debug_assertions)
@@ -115,7 +126,7 @@ impl Program {
         {
             panic!("bug: {fault}");
         }
-        Program::build_allocated(schedule, plan, mode)
+        Program::build_allocated(schedule, plan, mode, hosts)
     }
 
     /// Makes the code of a plan whose values have their places.
@@ -123,9 +134,10 @@ impl Program {
         schedule: Schedule<'g>,
         plan: MemoryPlan,
         mode: Mode<'_>,
+        hosts: Hosts,
     ) -> Result<Built<'g>, Error> {
         let graph = schedule.graph;
-        let mut kept = Kept::default();
+        let mut kept = Kept { hosts, ..Kept::default() };
         let mut module = Module::new(mode)?;
         let Emission { entry, libraries, kernels } = emit(&mut module, &schedule, &plan, &mut kept)?;
         let (code, functions) = module.finish()?;
@@ -429,6 +441,7 @@ impl Program {
         match Status::of(status) {
             Status::Done | Status::Unfit => unreachable!("bug: a call that did not fail"),
             Status::Panicked => panic!("bug: a library routine of {} panicked", self.name),
+            Status::Failed => take_failure().expect("bug: a failure without an error").into(),
             Status::TooMuch => too_much_loop_memory(self.loop_bytes as u64).into(),
             Status::NoMemory => {
                 let bytes = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;
@@ -444,6 +457,17 @@ impl Program {
             }
         }
     }
+}
+
+/// The form of a graph that is compiled, which asks for no more than what can be planned.
+pub(super) fn compilable(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
+    // First, as inlining copies a region at each use.
+    extents::check(graph)?;
+    let compiled = compiled_form(graph)?;
+    if let Cow::Owned(graph) = &compiled {
+        extents::check(graph)?;
+    }
+    Ok(compiled)
 }
 
 /// Requires that the working memory be no more than what a process can address: until then no offset has overflowed.

@@ -60,8 +60,7 @@ impl Activity {
                 continue;
             }
             let Some(op) = node.op() else { continue };
-            self.active[index] = !matches!(op.derivative(), Derivative::Zero)
-                && graph.operands(id).iter().any(|&x| self.carries(graph, x));
+            self.active[index] = passes(op) && graph.operands(id).iter().any(|&x| self.carries(graph, x));
         }
     }
 
@@ -135,6 +134,11 @@ impl Activity {
     }
 }
 
+/// Whether derivatives pass through an operation. What is stopped beforehand reaches no operation that has none.
+fn passes(op: &Op) -> bool {
+    !matches!(op.derivative(), Derivative::Zero) && !matches!(op, Op::StopGradient(_))
+}
+
 /// For each output of a region, whether it depends differentiably on a marked input.
 pub(super) fn reached(region: &Graph, inputs: &[bool]) -> Vec<bool> {
     let mut marked = vec![false; region.n_nodes()];
@@ -144,8 +148,7 @@ pub(super) fn reached(region: &Graph, inputs: &[bool]) -> Vec<bool> {
     let carries = |marked: &[bool], x: Value| marked[x.node.index()] && region.ty(x).dtype.is_float();
     for id in region.ids() {
         if let Some(op) = region.node(id).op() {
-            marked[id.index()] = !matches!(op.derivative(), Derivative::Zero)
-                && region.operands(id).iter().any(|&x| carries(&marked, x));
+            marked[id.index()] = passes(op) && region.operands(id).iter().any(|&x| carries(&marked, x));
         }
     }
     region.outputs().iter().map(|output| carries(&marked, output.value)).collect()
@@ -158,8 +161,7 @@ pub(super) fn reaching(region: &Graph, outputs: &[bool]) -> Vec<bool> {
         marked[output.value.node.index()] |= is && region.ty(output.value).dtype.is_float();
     }
     for id in region.ids().rev().filter(|id| region.node(*id).op().is_some()) {
-        let zero = region.node(id).op().is_some_and(|op| matches!(op.derivative(), Derivative::Zero));
-        if marked[id.index()] && !zero {
+        if marked[id.index()] && region.node(id).op().is_some_and(passes) {
             for x in region.operands(id) {
                 marked[x.node.index()] |= region.ty(x).dtype.is_float();
             }

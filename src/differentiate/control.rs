@@ -7,7 +7,7 @@ use super::activity::{Step, reached, reaching};
 use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
-use super::{pullback, pushforward};
+use super::{custom, pullback, pushforward};
 use crate::batch::map_on_rows;
 use crate::ir::Value;
 use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
@@ -21,6 +21,7 @@ pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>
         Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(push_through(x, t, &results)),
         Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
         Op::Revolve(op) => push_revolve(step, op, x, t),
+        Op::Custom(op) => custom::push(step, op.rule, x, t),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     tangents.unwrap_or_else(|| vec![None; step.n_results])
@@ -34,6 +35,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
         Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(pull_through(x, cts, wanted, &results)),
         Op::While(_) | Op::Scan(_) => Loop::of(step, x).pull(step, x, cts, wanted),
         Op::Revolve(op) => pull_revolve(step, op, x, cts, wanted),
+        Op::Custom(op) => custom::pull(step, op.rule, x, cts, wanted),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
     pulled.unwrap_or_else(|| vec![None; step.operands.len()])

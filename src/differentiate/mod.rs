@@ -32,6 +32,7 @@
 mod activity;
 mod blocks;
 mod control;
+mod custom;
 mod forward;
 mod graphs;
 #[cfg(test)]

@@ -764,6 +764,13 @@ impl<O: Operation> Graph<O> {
         self.dag[NodeIndex::new(id.index())].provenance.name = Some(name.into());
     }
 
+    /// Gives a role to every node from that index on which has none.
+    pub(crate) fn set_roles_from(&mut self, first: usize, role: Role) {
+        for index in first..self.n_nodes() {
+            self.dag[NodeIndex::new(index)].provenance.role.get_or_insert(role);
+        }
+    }
+
     /// Removes every source line, also from regions, for example before a file is published.
     pub fn strip_source_lines(&mut self) {
         self.strip(&mut HashMap::new());

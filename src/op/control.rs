@@ -321,19 +321,19 @@ fn branches(operands: &[Type], regions: &[Signature], choice: Type, name: &str) 
     Ok(regions[0].outputs.iter().cloned().collect())
 }
 
-fn expect_regions(regions: &[Signature], n: usize) -> Result<(), Mismatch> {
+pub(super) fn expect_regions(regions: &[Signature], n: usize) -> Result<(), Mismatch> {
     let plural = if n == 1 { "" } else { "s" };
     if regions.len() == n { Ok(()) } else { Err(mismatch!("takes {n} region{plural}, but got {}", regions.len())) }
 }
 
-fn expect_arrays(operands: &[Type]) -> Result<(), Mismatch> {
+pub(super) fn expect_arrays(operands: &[Type]) -> Result<(), Mismatch> {
     match operands.iter().find(|ty| ty.stack) {
         None => Ok(()),
         Some(ty) => Err(mismatch!("takes arrays here, but got {ty}")),
     }
 }
 
-fn expect_inputs(what: &str, region: &Signature, expected: &[Type]) -> Result<(), Mismatch> {
+pub(super) fn expect_inputs(what: &str, region: &Signature, expected: &[Type]) -> Result<(), Mismatch> {
     if region.inputs == expected {
         return Ok(());
     }
@@ -361,7 +361,7 @@ fn expect_carry_of<'r>(what: &str, carry: &[Type], body: &'r Signature) -> Resul
     }
 }
 
-fn listed(types: &[Type]) -> String {
+pub(super) fn listed(types: &[Type]) -> String {
     if types.is_empty() { "nothing".to_string() } else { list(types) }
 }
 
@@ -448,7 +448,7 @@ control_rules! {
 }
 
 /// A region of that name with these inputs, which gives what the body gives.
-fn region(name: &str, inputs: &[Type], body: impl FnOnce(&[Var]) -> Vec<Var>) -> std::sync::Arc<Graph> {
+pub(super) fn region(name: &str, inputs: &[Type], body: impl FnOnce(&[Var]) -> Vec<Var>) -> std::sync::Arc<Graph> {
     let mut graph = Graph::new(name);
     let names = (0..inputs.len()).map(|k| format!("x{k}"));
     let values: Vec<_> = names
@@ -465,21 +465,30 @@ fn region(name: &str, inputs: &[Type], body: impl FnOnce(&[Var]) -> Vec<Var>) ->
     graph.into()
 }
 
-fn f64s(x: impl IntoIterator<Item = f64>) -> Array {
+pub(super) fn f64s(x: impl IntoIterator<Item = f64>) -> Array {
     let x: Vec<f64> = x.into_iter().collect();
     Array::from_elements([x.len()], x).expect("bug: as many elements as there are")
 }
 
 /// An operation with regions, applied to operands with known results.
-fn answer(op: impl Into<Op>, regions: &[std::sync::Arc<Graph>], operands: Vec<Array>, results: Vec<Array>) -> Answer {
+pub(super) fn answer(
+    op: impl Into<Op>,
+    regions: &[std::sync::Arc<Graph>],
+    operands: Vec<Array>,
+    results: Vec<Array>,
+) -> Answer {
     Answer { op: op.into(), operands, results, ulps: 0, regions: regions.to_vec() }
 }
 
-fn sample(op: impl Into<Op>, regions: &[std::sync::Arc<Graph>], operands: Vec<(Type, (f64, f64))>) -> Sample {
+pub(super) fn sample(
+    op: impl Into<Op>,
+    regions: &[std::sync::Arc<Graph>],
+    operands: Vec<(Type, (f64, f64))>,
+) -> Sample {
     Sample { op: op.into(), operands, regions: regions.to_vec() }
 }
 
-const SCALAR: fn(DType) -> Type = Type::scalar;
+pub(super) const SCALAR: fn(DType) -> Type = Type::scalar;
 
 fn cond_examples() -> Examples {
     let both = |dtype: DType, shape: &[usize]| {

@@ -94,6 +94,8 @@ impl Op {
             }
             Lowering::Reduce { .. } => Cost::of(result.dtype, operands[0].size().saturating_sub(n)),
             Lowering::Constant(_) | Lowering::View(_) | Lowering::Control => Cost::default(),
+            // What it does is not known.
+            Lowering::External(_) => Cost { calls: 1, ..Cost::default() },
             kind @ (Lowering::Assemble(_)
             | Lowering::Scatter(_)
             | Lowering::Contract(_)
@@ -150,6 +152,7 @@ mod tests {
                         assert_eq!(cost.calls, results[0].size() as u64, "{name}")
                     }
                     Lowering::Constant(_) | Lowering::View(_) => assert_eq!(cost, Cost::default(), "{name}"),
+                    Lowering::External(_) => assert_eq!(cost.calls, 1, "{name}"),
                     Lowering::Elementwise | Lowering::Reduce { .. } | Lowering::Control => {}
                     kind => assert!(kind.routine().is_some(), "{name}"),
                 }

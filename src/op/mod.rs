@@ -22,10 +22,12 @@ mod contract_rows;
 mod control;
 mod cost;
 mod cumulative;
+mod custom;
 mod elementary;
 mod error_function;
 mod evaluate;
 mod example;
+mod external;
 mod extreme;
 mod gamma;
 mod generic;
@@ -66,8 +68,10 @@ pub(crate) use contract_rows::{keeps_order, of_unit_vectors};
 pub use control::{Checkpoint, Cond, Revolve, Scan, Schedule, Switch, While};
 pub use cost::*;
 pub use cumulative::*;
+pub use custom::{Custom, CustomRule};
 pub use elementary::*;
 pub use error_function::*;
+pub use external::External;
 pub use extreme::*;
 pub use gamma::*;
 pub use incomplete::*;
@@ -132,7 +136,8 @@ impl Op {
     /// ```
     ///
     /// # Errors
-    /// If the operation does not take operands of these types, or holds regions, which only a graph has.
+    /// If the operation does not take operands of these types, or holds regions, which only a graph has; and those of a
+    /// function of the host.
     pub fn eval(&self, operands: &[&Array]) -> Result<Vec<Array>, Error> {
         let fail = |mismatch: Mismatch| OperationError {
             op: self.name().to_string(),
@@ -147,6 +152,9 @@ impl Op {
         let results = self.infer(&types, &[]).map_err(fail)?;
         if let Some(ty) = results.iter().find(|ty| ty.checked_bytes().is_none()) {
             return Err(fail(mismatch!("the result {ty} is too large to be addressed")).into());
+        }
+        if let Lowering::External(op) = self.lower() {
+            return Ok(op.call(operands, None)?);
         }
         let operands: Vec<Array> = operands.iter().map(|&x| x.clone().into_row_major()).collect();
         Ok(self.eval_inferred(&operands.iter().collect::<Vec<_>>(), &results))
@@ -446,6 +454,10 @@ operations! {
     While in Box,
     Scan in Box,
     Revolve in Box,
+    // custom
+    Custom,
+    // external
+    External in Box,
     }
 }
 

@@ -563,7 +563,8 @@ impl Op {
             Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
-            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
+            Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
+            Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
         }
     }
 }
@@ -667,6 +668,11 @@ pub(crate) fn of_region_inputs(op: &Op, regions: &[&Graph], x: &[Range]) -> Vec<
             let body = regions.last().expect("bug: a loop without a body");
             vec![loop_inputs(body, &roles, x, &mut budget).0; regions.len()]
         }
+        Flow::Custom => {
+            let mut inputs = vec![x.to_vec()];
+            inputs.extend(regions[1..].iter().map(|rule| vec![Range::ANY; rule.inputs().len()]));
+            inputs
+        }
         Flow::Back(_) => regions.iter().map(|region| vec![Range::ANY; region.inputs().len()]).collect(),
     }
 }
@@ -683,6 +689,7 @@ fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, budget
             }
             results
         }
+        Flow::Custom => outputs(regions[0], x, budget),
         Flow::While | Flow::Rows(_) => {
             let body = regions.last().expect("bug: a loop without a body");
             loop_inputs(body, &roles, x, budget).1

@@ -25,6 +25,8 @@ pub(crate) enum Flow {
     Choice,
     /// The only one, once.
     Once,
+    /// The first, once. The second never runs: it is the rule of the derivative.
+    Custom,
     /// The last, as long as the first says so.
     While,
     /// The only one, for each row; `None`: for each array of stacks.
@@ -54,6 +56,7 @@ impl Op {
         match self {
             Op::Cond(_) | Op::Switch(_) => Some(Roles::new(Flow::Choice, [1, 0, 0, 0])),
             Op::Checkpoint(_) => Some(Roles::new(Flow::Once, [0, 0, 0, 0])),
+            Op::Custom(_) => Some(Roles::new(Flow::Custom, [0, 0, 0, 0])),
             Op::While(op) => Some(op.roles()),
             Op::Scan(op) => Some(op.roles()),
             Op::Revolve(op) => Some(op.roles()),
@@ -118,7 +121,7 @@ impl Roles {
     pub fn length(&self) -> Option<usize> {
         match self.flow {
             Flow::Choice | Flow::While => None,
-            Flow::Once => Some(1),
+            Flow::Once | Flow::Custom => Some(1),
             Flow::Rows(length) => length,
             Flow::Back(length) => Some(length),
         }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::instructions::{Code, Instruction, Instructions, Single};
 use super::trace::apply;
-use super::{BroadcastInDim, DotGeneral, Graph, Op, ScatterSlices, Var};
+use super::{BroadcastInDim, DotGeneral, External, Graph, Op, ScatterSlices, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -128,6 +128,8 @@ pub enum Batching<'a> {
     Elementwise,
     /// A rule of its own.
     Rule(&'a dyn Batch),
+    /// It runs once for each row.
+    RowByRow,
     /// That of its regions.
     Control,
 }
@@ -219,6 +221,8 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
+    /// A call of a function of the host, which may fail. It is looked up when a program is compiled.
+    External(&'a External),
     /// Control flow around the code of its regions; see `Op::roles`.
     Control,
 }
@@ -236,6 +240,7 @@ impl<'a> Lowering<'a> {
             | Lowering::Constant(_)
             | Lowering::View(_)
             | Lowering::Reduce { .. }
+            | Lowering::External(_)
             | Lowering::Control => None,
         }
     }

@@ -636,6 +636,19 @@ pub(crate) fn inline(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
     })
 }
 
+/// The same for a rule that is part of a derivative: what is appended has the role of the derivative rule that runs.
+#[track_caller]
+pub(crate) fn inline_in_role(graph: &Graph, inputs: &[Var]) -> Option<Vec<Var>> {
+    let first = inspect(Graph::n_nodes);
+    let outputs = inline(graph, inputs)?;
+    with_open(|trace| {
+        if let Some((_, Some(role))) = trace.scope {
+            trace.graph.set_roles_from(first, role);
+        }
+    });
+    Some(outputs)
+}
+
 /// Requires that the innermost trace have room for so many further nodes, before what takes long or much memory to make
 /// them. If it has not, the trace ends here with the error of that limit: where results are many, so are poisoned ones.
 #[track_caller]
@@ -683,6 +696,12 @@ pub(crate) fn type_at(x: Var, at: &'static Location<'static>) -> Option<Type> {
         }
         (_, None) => None,
     })
+}
+
+/// The user's line for one at which something was asked for, as errors and nodes bear it.
+#[track_caller]
+pub(crate) fn line_at(at: &'static Location<'static>) -> SourceLine {
+    with_open(|trace| trace.line(at))
 }
 
 /// Records an error of the trace; what follows computes with poisoned variables.

@@ -40,7 +40,8 @@ fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
         &runs.loops,
         |region| run_in(region, runs),
         |new, copy| {
-            if copy.regions.is_empty() {
+            // The signature of a function binds that of its rule.
+            if copy.regions.is_empty() || matches!(copy.op, Op::Custom(_)) {
                 return Ok(Rewrite::Keep);
             }
             let types: Vec<Type> = copy.operands.iter().map(|&x| new.ty(x).clone()).collect();
@@ -558,11 +559,12 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) 
     simplify::run_in(&new, run)
 }
 
-/// Whether a node is sure to terminate: it is no `while`, and its regions contain none.
+/// Whether a node is sure to terminate without an error: it is no `while` and no function of the host, and its regions
+/// contain none.
 fn surely_ends(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
-    let is_while = matches!(node.op(), Some(Op::While(_)));
-    !is_while && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
+    let may_fail = matches!(node.op(), Some(Op::While(_) | Op::External(_)));
+    !may_fail && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
 }
 
 /// A constant expression of up to this many elements is cheaper to compute in the region than to pass as an operand.

@@ -15,10 +15,13 @@
 //! ```
 
 mod cse;
+mod custom;
 mod fma;
 mod loops;
 mod rebuild;
 mod simplify;
+
+use std::borrow::Cow;
 
 use crate::error::{ArgumentError, Error};
 use crate::op::Graph;
@@ -132,6 +135,30 @@ pub fn optimize(graph: &Graph) -> Result<Graph, Error> {
         return Ok(simple);
     }
     loops::run(&simple)
+}
+
+/// The form of a graph that is compiled, of which a [`Report`](crate::compile::Report) tells. No derivative of machine
+/// code is taken, so that rules of derivatives have no use there: each [`Custom`](crate::op::Custom) is replaced by its
+/// function, and what results is optimized. A graph without such functions is returned as it is.
+///
+/// ```
+/// use retrograd::value::DType;
+/// use retrograd::{Var, custom_vjp, optimize, trace};
+///
+/// let halved = custom_vjp(|x: Var| x * 0.5, |_: (Var,), _, ct: Var| (ct,));
+/// let graph = trace(halved, (DType::F64,))?;
+/// assert!(graph.to_string().contains("custom"));
+/// assert!(!optimize::compiled_form(&graph)?.to_string().contains("custom"));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If that exceeds a limit of graphs.
+pub fn compiled_form(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
+    match custom::inline(graph)? {
+        None => Ok(Cow::Borrowed(graph)),
+        Some(inlined) => optimize(&inlined).map(Cow::Owned),
+    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,8 @@ fn identity(graph: &Graph, op: &Op, x: &Operands, numbers: &Numbers) -> Option<V
 /// The result as a constant, if all operands are constants. A broadcast constant stays a view.
 fn fold(new: &mut Builder<'_>, op: &Op, x: &Operands, run: &Run) -> Result<Option<Value>, Error> {
     let all_constant = x.iter().all(|&x| constant(new.graph, x).is_some());
-    if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_)) {
+    // A function of the host may be another when the graph runs.
+    if x.is_empty() || !all_constant || matches!(op, Op::BroadcastInDim(_) | Op::External(_)) {
         return Ok(None);
     }
     let constants: Vec<&Array> = x.iter().filter_map(|&x| constant(new.graph, x)).collect();

@@ -134,8 +134,13 @@ impl<T: VarTree> Returned<T> {
         self.leaves.iter().map(|(name, x, _)| (name.clone(), *x)).collect()
     }
 
-    fn types(&self) -> Vec<(String, Type)> {
+    pub fn types(&self) -> Vec<(String, Type)> {
         self.leaves.iter().map(|(name, _, ty)| (name.clone(), ty.clone())).collect()
+    }
+
+    /// How many leaves there are.
+    pub fn n_leaves(&self) -> usize {
+        self.leaves.len()
     }
 
     /// Records an error at that line where another tree has not the same leaves.
@@ -153,6 +158,42 @@ impl<T: VarTree> Returned<T> {
             let (own, other) = (self.leaves.len(), other.leaves.len());
             trace::fail_on(format!("{what}: returns {other} arrays, where {which} {own}"), at);
         }
+    }
+}
+
+/// What derivatives of custom rules take and give.
+impl<T: VarTree> Returned<T> {
+    /// The same structure with these in place of the leaves of floating point, and zeros in that of the others.
+    #[track_caller]
+    pub fn with_zeros(&self, floats: &[Var]) -> T {
+        let mut floats = floats.iter();
+        let mut all = Vec::with_capacity(self.leaves.len());
+        for (_, _, ty) in &self.leaves {
+            let next = if ty.dtype.is_float() { floats.next().copied() } else { None };
+            all.push(match next {
+                Some(x) => x,
+                None => Var::number(0.0, ty.dtype).broadcast_to(&ty.shape),
+            });
+        }
+        rebuilt(&self.tree, Some(&all))
+    }
+
+    /// Records an error at that line where another tree has not the same leaves, but for the types of those that are not
+    /// of floating point here.
+    pub fn expect_floats(&self, what: &str, which: &str, other: &Returned<T>, at: &'static Location<'static>) {
+        let mut other = Returned { tree: other.tree.clone(), leaves: other.leaves.clone() };
+        for ((_, _, own), (_, _, ty)) in self.leaves.iter().zip(&mut other.leaves) {
+            if !own.dtype.is_float() {
+                ty.clone_from(own);
+            }
+        }
+        self.expect(what, which, &other, at);
+    }
+
+    /// The leaves that are of floating point in a tree of the same structure.
+    pub fn named_floats(&self, like: &Returned<T>) -> Vec<(String, Var)> {
+        let leaves = like.leaves.iter().zip(self.named());
+        leaves.filter(|((_, _, ty), _)| ty.dtype.is_float()).map(|(_, leaf)| leaf).collect()
     }
 }
 

@@ -15,6 +15,8 @@ mod arena;
 mod check;
 mod check_graph;
 mod control;
+mod custom;
+mod external;
 mod function;
 mod gradient;
 mod jacobian;
@@ -28,6 +30,8 @@ mod vmap;
 pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
+pub use custom::{CustomJvp, CustomVjp, custom_jvp, custom_vjp};
+pub use external::external;
 pub use function::{Accepts, AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
 pub use gradient::{
     ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,

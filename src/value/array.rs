@@ -540,6 +540,19 @@ impl ArrayRef<'_> {
         }
     }
 
+    /// The elements in row-major order, if they are of this dtype and lie so without gaps.
+    ///
+    /// ```
+    /// use retrograd::value::Array;
+    ///
+    /// let x = Array::scalar(2.5);
+    /// assert_eq!(x.view().as_slice::<f64>(), Some(&[2.5][..]));
+    /// assert_eq!(x.view().as_slice::<f32>(), None);
+    /// ```
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        T::view(self)?.as_slice()
+    }
+
     /// A copy of the elements.
     pub fn to_array(&self) -> Array {
         each_variant!(ArrayRef, self, a => Array::from_ndarray(a.to_owned()))
@@ -566,6 +579,20 @@ impl<'a> ArrayRef<'a> {
 }
 
 impl<'a> ArrayMut<'a> {
+    /// The elements in row-major order, if they are of this dtype.
+    ///
+    /// ```
+    /// use retrograd::value::{Array, DType, Type};
+    ///
+    /// let mut x = Array::zeros(&Type::new(DType::F64, [2]));
+    /// x.view_mut().as_slice_mut::<f64>().unwrap()[1] = 1.5;
+    /// assert_eq!(x.as_slice::<f64>(), Some(&[0.0, 1.5][..]));
+    /// assert!(x.view_mut().as_slice_mut::<i64>().is_none());
+    /// ```
+    pub fn as_slice_mut<T: Element>(&mut self) -> Option<&mut [T]> {
+        T::view_mut(self)?.as_slice_mut()
+    }
+
     /// The dtype of the elements.
     pub fn dtype(&self) -> DType {
         match self {

@@ -223,3 +223,22 @@ fn unknown_extensions_are_refused() {
     folder.ok(&[&["run", "f.json", "-o", "out"], &VALUES[..]].concat());
     assert_eq!(folder.read("out"), "{\n \"y\": 4.25,\n \"k\": 7.0\n}\n");
 }
+
+/// The command has no functions of a host, but shows and optimizes graphs that apply some.
+#[test]
+fn unknown_functions_of_a_host_are_named() {
+    let folder = Folder::new();
+    let text = r#"{"format": "retrograd", "version": 1, "producer": "retrograd 0.1.0", "entry": "f", "graphs": {"f": {
+        "inputs": [{"id": "x", "type": "f64[]"}],
+        "nodes": [{"id": "n0", "op": "external", "in": ["x"], "type": "f64[]", "function": "wind tunnel", "results": ["f64[]"]}],
+        "outputs": [{"name": "y", "value": "n0"}]}}}"#;
+    folder.write("external.json", text);
+    assert!(folder.ok(&["show", "external.json"]).contains("external %x function=\"wind tunnel\""));
+    folder.ok(&["optimize", "external.json", "-o", "small.json"]);
+    for arguments in [&["run", "small.json", "x=1"][..], &["bench", "external.json", "x=1"]] {
+        let err = folder.fails(1, arguments);
+        assert!(err.contains("has registered no function \"wind tunnel\"; ") && err.contains("the command"), "{err}");
+    }
+    let err = folder.fails(1, &["grad", "external.json"]);
+    assert!(err.contains("external: has no derivative by its first operand"), "{err}");
+}

@@ -1,13 +1,13 @@
 use retrograd::op::Schedule;
 use retrograd::value::{DType, Type};
-use retrograd::{Loop, Var, checkpoint, cond, grad, jvp, map, switch};
+use retrograd::{AllArgs, Loop, Var, checkpoint, cond, custom_jvp, custom_vjp, grad, jvp, map, switch, vjp};
 
 use super::{Author, MAX_IN_LOOP};
 
 /// Loops, branches, and derivatives within the program.
 impl Author<'_> {
     pub(super) fn control(&mut self) {
-        let results = match self.choices.weighted(&[5, 3, 4, 4, 4, 2, 2, 3, 1]) {
+        let results = match self.choices.weighted(&[5, 3, 4, 4, 4, 2, 2, 3, 1, 2]) {
             0 => self.scan(),
             1 => self.map(),
             2 => self.counted(),
@@ -16,7 +16,8 @@ impl Author<'_> {
             5 => self.switch(),
             6 => self.checkpoint(),
             7 => vec![self.derivative()],
-            _ => self.compare(),
+            8 => self.compare(),
+            _ => self.custom(),
         };
         self.values.extend(results);
     }
@@ -165,6 +166,38 @@ impl Author<'_> {
     fn checkpoint(&mut self) -> Vec<Var> {
         let given = self.carry();
         checkpoint(|given: Vec<Var>| self.body(&given).next(&given)).call(given)
+    }
+
+    /// A function with a rule of its own, which is its derivative, written by hand or by the mode for which it is no rule.
+    fn custom(&mut self) -> Vec<Var> {
+        let Some(x) = self.pick_where(|ty| ty.dtype.is_float() && (1..=MAX_IN_LOOP).contains(&ty.size())) else {
+            return vec![self.pick()];
+        };
+        let w = self.pick_where(|ty| ty.dtype == x.dtype() && ty.rank() == 0).unwrap_or_else(|| x.sum().tanh());
+        let f = |x: Var, w: Var| ((x * w).tanh() + x, x.square().sum() * w.sin());
+        let (y, z) = match self.choices.below(4) {
+            0 => {
+                custom_vjp(f, |(x, w): (Var, Var), _: (Var, Var), ct: (Var, Var)| vjp(f).wrt(AllArgs).call(x, w, ct).1)
+                    .call(x, w)
+            }
+            1 => custom_jvp(f, |(x, w): (Var, Var), _: (Var, Var), t: (Var, Var)| jvp(f).wrt(AllArgs).call(x, w, t).1)
+                .call(x, w),
+            2 => {
+                let rule = |(x, w): (Var, Var), _: (Var, Var), (dy, dz): (Var, Var)| {
+                    let inner = dy * (x * w).tanh_derivative();
+                    (inner * w + dy + 2.0 * x * w.sin() * dz, (inner * x).sum() + x.square().sum() * w.cos() * dz)
+                };
+                custom_vjp(f, rule).call(x, w)
+            }
+            _ => {
+                let rule = |(x, w): (Var, Var), _: (Var, Var), (dx, dw): (Var, Var)| {
+                    let inner = (x * w).tanh_derivative() * (dx * w + x * dw);
+                    (inner + dx, 2.0 * (x * dx).sum() * w.sin() + x.square().sum() * w.cos() * dw)
+                };
+                custom_jvp(f, rule).call(x, w)
+            }
+        };
+        vec![y, z]
     }
 
     /// The derivative of a new function.

@@ -378,7 +378,9 @@ impl Nodes {
     fn visit_node(&mut self, graph: &Graph, id: NodeId) {
         let node = graph.node(id);
         self.has_f32 |= node.types().iter().any(|ty| ty.dtype == DType::F32);
-        self.stops |= matches!(node.op(), Some(Op::StopGradient(_)));
+        // Nor is a function that has a rule of its own what that is the derivative of.
+        let is_arbitrary = node.regions().iter().any(|region| region.name() == "arbitrary rule");
+        self.stops |= is_arbitrary || matches!(node.op(), Some(Op::StopGradient(_)));
         node.regions().iter().for_each(|region| self.visit(region));
     }
 }

@@ -177,7 +177,12 @@ fn linear_results(op: &Op, regions: &[Arc<Graph>], mut x: Vec<bool>) -> Vec<bool
     // The condition or the index precedes the operands of the branches, and the index of the row is not an operand.
     let skipped = usize::from(matches!(op, Op::Cond(_) | Op::Switch(_)));
     let added = usize::from(matches!(op, Op::Scan(_) | Op::Revolve(_)));
-    let chosen = if matches!(op, Op::While(_) | Op::Revolve(_)) { &regions[1..] } else { regions };
+    // Of a function with a rule for its derivative, the function alone runs.
+    let chosen = match op {
+        Op::While(_) | Op::Revolve(_) => &regions[1..],
+        Op::Custom(_) => &regions[..1],
+        _ => regions,
+    };
     loop {
         let inputs = [&vec![false; added][..], &x[skipped..]].concat();
         let each = chosen.iter().map(|region| linear_outputs(region, &inputs));
@@ -218,7 +223,7 @@ fn control(op: &Op, node: &Node<Op>, x: &[Datum], watch: &mut dyn FnMut(Step<'_>
             let Scalar::I64(index) = x[0].array()?.get(0)? else { return None };
             call(index.clamp(0, node.regions().len() as i64 - 1) as usize, x[1..].to_vec())
         }
-        Op::Checkpoint(_) => call(0, x.to_vec()),
+        Op::Checkpoint(_) | Op::Custom(_) => call(0, x.to_vec()),
         Op::While(op) => repeat(op, x, node.types().len(), &mut call),
         Op::Scan(op) => scan(op, x, node.types(), &mut call),
         Op::Revolve(op) => revolve(op, x, node.types(), &mut call),

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::control::{self, Case, Emitted};
 use super::{loops, scalar};
 use crate::compile::memory::{MemoryPlan, RegionMemory};
-use crate::compile::runtime::{Kept, LibraryCall, Slice, Step};
+use crate::compile::runtime::{Hosts, Kept, LibraryCall, Slice, Step};
 use crate::compile::schedule::{CHUNK, Kernel, Schedule, describe};
 use crate::emit::{Emitter, FunctionId, Module, position};
 use crate::error::Error;
@@ -60,7 +60,7 @@ pub fn emit<'j>(
             Kernel::Library(node) => {
                 let base = plan.first_library(schedule) + 2 * position(libraries.len());
                 code.steps.push(Step::Library { node: *node, base });
-                libraries.push(Arc::new(library_call(schedule, plan, *node)));
+                libraries.push(Arc::new(library_call(schedule, plan, *node, &kept.hosts)));
             }
             Kernel::Control(node) if schedule.controls[&k].in_registers => {
                 module.describe(|| describe::control(schedule, k, &[]));
@@ -179,7 +179,7 @@ fn entries(regions: &[Emitted]) -> Vec<String> {
 }
 
 /// The call of a routine, whose operands and results are where the plan says.
-fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId) -> LibraryCall {
+fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId, hosts: &Hosts) -> LibraryCall {
     let operands = schedule.graph.operands(node).into_iter().map(|x| {
         let access = schedule.access(x);
         Slice::new(plan.place(access.root), schedule.ty(x).dtype, access.layout)
@@ -189,5 +189,6 @@ fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId) -> Lib
         Slice::new(plan.place(schedule.id(y)), ty.dtype, Layout::row_major(&ty.shape))
     });
     let op = schedule.graph.op(node).clone();
-    LibraryCall::new(op, operands.collect(), results.collect())
+    let at = schedule.graph.node(node).provenance().at.as_ref();
+    LibraryCall::new(op, operands.collect(), results.collect(), hosts, at)
 }

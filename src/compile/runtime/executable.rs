@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::buffers::{Buffers, Slot};
+use super::hosts::Hosts;
 use super::library::{LibraryCall, call_library};
 use super::revolve::Driver;
 use super::stacks::Stacks;
@@ -30,6 +31,8 @@ pub struct Kept {
     pub constants: Vec<Array>,
     pub numbers: Vec<Vec<f64>>,
     pub libraries: Vec<Arc<LibraryCall>>,
+    /// The functions of the host that these call.
+    pub hosts: Hosts,
     pub drivers: Vec<Arc<Driver>>,
     /// The loops whose iterations are limited.
     pub limits: Vec<(While, Option<SourceLine>)>,

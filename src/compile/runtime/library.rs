@@ -1,11 +1,16 @@
 //! Calls of library routines from compiled code.
 
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 
 use ndarray::{ArrayView, ArrayViewD, ArrayViewMut, ArrayViewMutD, Axis, IxDyn, ShapeBuilder};
 use smallvec::SmallVec;
 
+use super::hosts::Hosts;
 use crate::compile::abi::{Address, Status};
+use crate::error::{ExternalError, SourceLine};
+use crate::external::Host;
 use crate::op::{Layout, Lowering, Op};
 use crate::value::{ArrayMut, ArrayRef, DType};
 
@@ -14,6 +19,8 @@ pub struct LibraryCall {
     op: Op,
     operands: Vec<Slice>,
     results: Vec<Slice>,
+    /// A function of the host, with the line that applies it.
+    host: Option<(Arc<Host>, Option<SourceLine>)>,
     /// The most bytes of memory that the routine takes for itself.
     pub scratch_bytes: usize,
 }
@@ -31,13 +38,28 @@ pub struct Slice {
 }
 
 impl LibraryCall {
-    pub fn new(op: Op, operands: Vec<Slice>, results: Vec<Slice>) -> LibraryCall {
-        // Products copy operands whose rows do not lie in one piece: views, which may be far larger than what they show.
-        let copied = operands.iter().filter(|slice| slice.layout.shape.rank() > 2 || !slice.layout.is_row_major());
-        let bytes = copied.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
-        let scratch_bytes =
-            if let Lowering::Contract(_) = op.lower() { bytes.fold(0, usize::saturating_add) } else { 0 };
-        LibraryCall { op, operands, results, scratch_bytes }
+    pub fn new(
+        op: Op,
+        operands: Vec<Slice>,
+        results: Vec<Slice>,
+        hosts: &Hosts,
+        at: Option<&SourceLine>,
+    ) -> LibraryCall {
+        // Products copy operands whose rows do not lie in one piece, and functions of the host get no others: views, which
+        // may be far larger than what they show.
+        let least_rank = match op.lower() {
+            Lowering::Contract(_) => Some(3),
+            Lowering::External(_) => Some(usize::MAX),
+            _ => None,
+        };
+        let is_copied = |slice: &&Slice| {
+            least_rank.is_some_and(|rank| slice.layout.shape.rank() >= rank || !slice.layout.is_row_major())
+        };
+        let bytes = operands.iter().filter(is_copied);
+        let bytes = bytes.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
+        let scratch_bytes = bytes.fold(0, usize::saturating_add);
+        let host = if let Op::External(op) = &op { Some((hosts.get(op), at.cloned())) } else { None };
+        LibraryCall { op, operands, results, host, scratch_bytes }
     }
 
     /// Whether the system has the memory that the routine takes for itself, whose own requests end the process if not.
@@ -47,7 +69,7 @@ impl LibraryCall {
 
     /// # Safety
     /// The base table must be that of the plan, with memory at each entry as large as planned.
-    unsafe fn run(&self, bases: *const *mut u8) {
+    unsafe fn run(&self, bases: *const *mut u8) -> Result<(), ExternalError> {
         // SAFETY: by this function's contract; the plan gives operands and results disjoint memory, so the views that
         // are written alias no other.
         let operands: SmallVec<[ArrayRef<'_>; 3]> =
@@ -55,10 +77,24 @@ impl LibraryCall {
         // SAFETY: as above.
         let mut results: SmallVec<[ArrayMut<'_>; 1]> =
             self.results.iter().map(|slice| unsafe { slice.view_mut(bases) }).collect();
+        if let Some((host, at)) = &self.host {
+            return host.call(&operands, &mut results, at.as_ref());
+        }
         let routine = self.op.lower().routine();
         let routine = routine.unwrap_or_else(|| unreachable!("bug: {} is no library routine", self.op.name()));
         routine.run(&operands, &mut results);
+        Ok(())
     }
+}
+
+thread_local! {
+    /// The error of the function of the host that ended the latest call of compiled code on this thread.
+    static FAILURE: RefCell<Option<ExternalError>> = const { RefCell::new(None) };
+}
+
+/// The error behind [`Status::Failed`], on the thread that made the call.
+pub fn take_failure() -> Option<ExternalError> {
+    FAILURE.take()
 }
 
 /// What compiled code calls.
@@ -69,15 +105,19 @@ pub unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *m
     // SAFETY: by this function's contract. A panic must not unwind through compiled code.
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| unsafe {
         let call = &*call;
-        let has_memory = call.has_memory();
-        if has_memory {
-            call.run(bases);
+        if !call.has_memory() {
+            return Status::NoMemory;
         }
-        has_memory
+        match call.run(bases) {
+            Ok(()) => Status::Done,
+            Err(error) => {
+                FAILURE.set(Some(error));
+                Status::Failed
+            }
+        }
     }));
     match outcome {
-        Ok(true) => 0,
-        Ok(false) => Status::NoMemory.number(),
+        Ok(status) => status.number(),
         Err(_) => Status::Panicked.number(),
     }
 }

@@ -208,7 +208,8 @@ impl<'g> Schedule<'g> {
             | Lowering::Scatter(_)
             | Lowering::Contract(_)
             | Lowering::Generate(_)
-            | Lowering::Library(_) => {
+            | Lowering::Library(_)
+            | Lowering::External(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
                 self.complete_after(node, kernel);
@@ -440,6 +441,7 @@ impl<'g> Schedule<'g> {
                     | Lowering::Contract(_)
                     | Lowering::Generate(_)
                     | Lowering::Library(_)
+                    | Lowering::External(_)
                     | Lowering::Control => true,
                     Lowering::Constant(_) | Lowering::View(_) => false,
                 });

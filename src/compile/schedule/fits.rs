@@ -86,6 +86,8 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
         }
         // It is a kernel of its own.
         Flow::Back(_) => return None,
+        // It has been inlined.
+        Flow::Custom => return None,
     };
     Some(work + 1)
 }

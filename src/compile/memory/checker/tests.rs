@@ -6,6 +6,7 @@ use super::super::plan::MemoryPlan;
 use super::{CheckLimits, PlanFault, check};
 use crate::Program;
 use crate::compile::abi::{ARENA, Address, FRAME};
+use crate::compile::runtime::Hosts;
 use crate::compile::schedule::{Item, Kernel, ScalarOp, Schedule};
 use crate::differentiate;
 use crate::emit::Mode;
@@ -90,7 +91,7 @@ fn passes(schedule: Schedule<'_>, plan: MemoryPlan, what: &str) -> bool {
         return false;
     }
     let (graph, inputs) = (schedule.graph, inputs(schedule.graph));
-    let program = Program::build_allocated(schedule, plan, Mode::default()).unwrap().program;
+    let program = Program::build_allocated(schedule, plan, Mode::default(), Hosts::default()).unwrap().program;
     let (got, expected) = (program.call(&inputs).unwrap(), interpret::run(graph, &inputs).unwrap());
     assert!(got.iter().zip(&expected).all(|(x, y)| x.same_bits(y)), "{what} passes, and is not harmless");
     true

@@ -1,0 +1,153 @@
+//! A function with a derivative of its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::control::{SCALAR, answer, expect_arrays, expect_inputs, expect_regions, f64s, listed, region, sample};
+use super::rules::{Batching, Derivative, Doc, Examples, Lowering, Rules};
+use crate::ir::{Mismatch, Signature, Types, mismatch};
+use crate::value::{Array, DType, Type};
+
+/// Runs the first region, the function; its derivative is what the second region, the rule, says.
+///
+/// Operands: what the function takes. Results: what it gives. The rule takes the operands, then the results, then
+///
+/// - of kind `jvp`: a tangent for each operand of floating point. It gives a tangent for each result of floating point.
+/// - of kind `vjp`: a cotangent for each result of floating point. It gives a cotangent for each operand of floating
+///   point.
+///
+/// # Constraints
+/// (C1) There are two regions. (C2) The function takes the types of the operands. (C3) The rule takes and gives the types
+/// above. (C4) Operands and results are arrays.
+///
+/// # Derivative
+/// That of the rule; the function is not differentiated. The mode for which there is no rule uses the transpose of the
+/// other: forward mode transposes a `vjp` in its cotangents, and reverse mode a `jvp` in its tangents, each at 0. For a
+/// rule that is linear in them, as a derivative is, both modes agree. Higher orders differentiate the rule. Nothing flows
+/// if all tangents or cotangents are known to be zero; otherwise the rule is used as it is written, with zeros in the
+/// places of those, so that a factor that is infinite or NaN makes NaN of a 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Custom {
+    /// Which derivative the second region is.
+    pub rule: CustomRule,
+}
+
+/// Which derivative the rule of a [`Custom`] is.
+///
+/// ```
+/// use retrograd::op::{CustomRule, Op};
+/// use retrograd::value::DType;
+/// use retrograd::{Var, custom_jvp, trace};
+///
+/// let f = |x: Var| custom_jvp(|x: Var| x.tanh(), |_, y: Var, (t,): (Var,)| t * (1.0 - y * y)).call(x);
+/// let graph = trace(f, (DType::F64,))?;
+/// let rule = graph.ids().find_map(|id| match graph.node(id).op() {
+///     Some(Op::Custom(custom)) => Some(custom.rule),
+///     _ => None,
+/// });
+/// assert_eq!(rule, Some(CustomRule::Jvp));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomRule {
+    /// Tangents of operands → tangents of results.
+    Jvp,
+    /// Cotangents of results → cotangents of operands.
+    Vjp,
+}
+
+impl Rules for Custom {
+    const NAME: &'static str = "custom";
+
+    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+        expect_regions(regions, 2)?;
+        expect_arrays(operands)?;
+        let (function, rule) = (&regions[0], &regions[1]);
+        expect_inputs("the function", function, operands)?;
+        let results = &function.outputs;
+        expect_arrays(results)?;
+        let (given, asked) = match self.rule {
+            CustomRule::Jvp => (floats(operands), floats(results)),
+            CustomRule::Vjp => (floats(results), floats(operands)),
+        };
+        expect_inputs("the rule", rule, &[operands, results, &given].concat())?;
+        if rule.outputs != asked {
+            return Err(mismatch!("the rule must give {}, but gives {}", listed(&asked), listed(&rule.outputs)));
+        }
+        Ok(results.iter().cloned().collect())
+    }
+
+    fn eval(&self, _: &[&Array], _: &[Type]) -> Vec<Array> {
+        unreachable!("bug: custom was evaluated without its regions")
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::Control
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Control
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::Control
+    }
+
+    fn doc() -> Doc {
+        Doc {
+            summary: "the first region, the function; the second is the rule of its derivative",
+            derivative: "that of the rule; the other mode uses the rule's transpose",
+            accuracy: "that of the region",
+        }
+    }
+
+    fn examples() -> Examples {
+        examples()
+    }
+}
+
+/// The types that have tangents and cotangents.
+fn floats(types: &[Type]) -> Vec<Type> {
+    types.iter().filter(|ty| ty.dtype.is_float()).cloned().collect()
+}
+
+fn examples() -> Examples {
+    let cases = [(DType::F64, vec![]), (DType::F64, vec![3, 5]), (DType::F32, vec![7])];
+    let mut samples = Vec::new();
+    for rule in [CustomRule::Jvp, CustomRule::Vjp] {
+        for (dtype, shape) in &cases {
+            let ty = Type::new(*dtype, shape.as_slice());
+            let operands =
+                vec![(ty.clone(), (-1.5, 1.5)), (SCALAR(DType::I64), (1.0, 4.0)), (SCALAR(*dtype), (0.5, 1.5))];
+            samples.push(sample(Custom { rule }, &waves(rule, &ty), operands));
+        }
+    }
+    let ty = Type::new(DType::F64, [2]);
+    let x = vec![f64s([0.0, 1.0]), Array::scalar(3i64), Array::scalar(2.0)];
+    let y = vec![f64s([0.0, 2.0]), Array::scalar(4i64), Array::scalar(2.0)];
+    let answers =
+        [CustomRule::Jvp, CustomRule::Vjp].map(|rule| answer(Custom { rule }, &waves(rule, &ty), x.clone(), y.clone()));
+    Examples { answers: answers.into(), samples }
+}
+
+/// The function x, n, a ↦ a x², n + 1, a (∑ x²)ᵏ with k = 1, and its rule. Operands and results that are not of floating
+/// point stand between those that are.
+fn waves(rule: CustomRule, ty: &Type) -> [std::sync::Arc<super::Graph>; 2] {
+    let (number, index) = (SCALAR(ty.dtype), SCALAR(DType::I64));
+    let operands = [ty.clone(), index.clone(), number.clone()];
+    let function = region("function", &operands, |x| vec![x[0].square() * x[2], x[1] + 1, x[0].square().sum() * x[2]]);
+    let results = [ty.clone(), index, number.clone()];
+    let inputs = [&operands[..], &results, &[ty.clone(), number]].concat();
+    let rule = match rule {
+        CustomRule::Jvp => region("rule", &inputs, |x| {
+            let [x, a, tx, ta] = [x[0], x[2], x[6], x[7]];
+            vec![2.0 * a * x * tx + x * x * ta, 2.0 * a * (x * tx).sum() + x.square().sum() * ta]
+        }),
+        CustomRule::Vjp => region("rule", &inputs, |x| {
+            let [x, a, cty, cts] = [x[0], x[2], x[6], x[7]];
+            vec![2.0 * a * x * (cty + cts), (x * x * cty).sum() + x.square().sum() * cts]
+        }),
+    };
+    [function, rule]
+}
