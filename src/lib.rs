@@ -200,8 +200,9 @@ pub use op::{Graph, Var};
 pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
-    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, elementwise_grad, fori_loop, grad,
-    grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch, trace, trace_with, value_and_grad,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, differential_operator,
+    elementwise_derivatives, elementwise_grad, fori_loop, ggnvp, grad, grad_with_aux, hessian, hvp, jacobian, jet, jit,
+    jvp, laplacian, laplacian_estimate, map, mixed_partial, scan, switch, taylor, trace, trace_with, value_and_grad,
     value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 

@@ -16,9 +16,12 @@ mod check;
 mod check_graph;
 mod control;
 mod function;
+mod gauss_newton;
 mod gradient;
 mod jacobian;
+mod jet;
 mod jit;
+mod operators;
 mod products;
 mod table;
 mod tracing;
@@ -29,12 +32,18 @@ pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};
 pub use function::{Accepts, AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
+pub use gauss_newton::{Ggnvp, HalfSquares, ggnvp};
 pub use gradient::{
     ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,
     value_and_grad, value_and_grad_with_aux,
 };
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
+pub use jet::{ElementwiseDerivatives, Jet, Taylor, elementwise_derivatives, jet, taylor};
 pub use jit::{Compiled, Erased, Jit, jit};
+pub use operators::{
+    DifferentialOperator, Laplacian, LaplacianEstimate, differential_operator, laplacian, laplacian_estimate,
+    mixed_partial,
+};
 pub use products::{Hvp, Jvp, Vjp, hvp, jvp, vjp};
 pub use tracing::{TypeTree, trace, trace_with};
 pub use var_tree::VarTree;
