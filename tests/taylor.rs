@@ -223,7 +223,7 @@ fn regions_of_every_kind() {
     check("fori_loop", |x| fori_loop(3, x, |_, y| (y * x).sin()), scalar(), one, 4);
     let doubled = |x: Var| while_loop(x, |y| y.abs().less(3.0), |y| y * 1.5 + x.sin());
     check("while_loop", doubled, scalar(), one, 5);
-    let in_cond = |x: Var| cond(x.less(9.0), || fori_loop(2, x, |_, y| map(y, |y| y.exp() * 0.1)), || x);
+    let in_cond = |x: Var| cond(x.index(0).less(9.0), || fori_loop(2, x, |_, y| map(y, |y| y.exp() * 0.1)), || x);
     check("a map in a loop in a cond", in_cond, vector(), points, 3);
 }
 
@@ -235,6 +235,12 @@ fn regions_of_gradients() {
     check("the slope of a while_loop", move |x| grad(doubled).call(x), scalar(), &[&[0.4]], 3);
     let twice = move |x: Var| grad(move |x: Var| grad(doubled).call(x)).call(x);
     check("the second derivative of a while_loop", twice, scalar(), &[&[0.4]], 3);
+    let pair = |x: Var| {
+        let step = |(y, z): (Var, Var)| (y * 1.5 + (x * z).sin(), z * y.cos() + 0.1 * x);
+        let (y, z) = while_loop((x, 2.0 * x), |(y, _)| y.abs().less(3.0), step);
+        y * z
+    };
+    check("the slope of a while_loop with two carries", move |x| grad(pair).call(x), scalar(), &[&[0.4]], 3);
     let schedules = [Schedule::Binomial(2), Schedule::Binomial(3)];
     for schedule in schedules {
         let orbit = move |x: Var| Loop::new().checkpoint(schedule).fori_loop(5, x, |_, y| (x + y.sin()).cos());
@@ -276,7 +282,13 @@ fn kinks_and_branches_not_taken() {
     assert_eq!(coefficients(Var::abs, 0.0, 3), [0.0; 4]);
     assert_eq!(coefficients(Var::abs, -2.0, 3), [2.0, -1.0, 0.0, 0.0]);
     assert_eq!(coefficients(|x| x.max(2.0), 2.0, 2), [2.0, 0.5, 0.0]);
-    // A factor that is exactly zero passes nothing on.
+    // A factor that is exactly zero passes nothing on, in any order.
+    assert_eq!(coefficients(|x| (x * 0.0).powf(x), 0.5, 3), [0.0; 4]);
+    assert_eq!(coefficients(|x| (1.0 + 0.0 * x) * x.sqrt(), 0.0, 2), [0.0, f64::INFINITY, f64::NEG_INFINITY]);
+    let dotted = |x: Var| Var::stack(&[1.0 + 0.0 * x, x], 0).dot(Var::stack(&[x.sqrt(), x], 0));
+    assert_eq!(coefficients(dotted, 0.0, 2), [0.0, f64::INFINITY, f64::NEG_INFINITY]);
+    let swapped = |x: Var| Var::stack(&[x.sqrt(), x], 0).dot(Var::stack(&[1.0 + 0.0 * x, x], 0));
+    assert_eq!(coefficients(swapped, 0.0, 2), [0.0, f64::INFINITY, f64::NEG_INFINITY]);
     assert_eq!(coefficients(|x| (x * 0.0).sqrt(), 1.0, 4), [0.0; 5]);
     assert!(coefficients(Var::sqrt, -1.0, 4).iter().all(|y| y.is_nan()));
     assert!(coefficients(|x| x.ln().max(0.0), -1.0, 3).iter().all(|y| y.is_nan()));

@@ -457,3 +457,43 @@ fn linear(rule: &dyn Linear, step: &Step, t: &[Option<Var>]) -> Option<Var> {
 fn sum(terms: impl IntoIterator<Item = Option<Var>>) -> Option<Var> {
     terms.into_iter().flatten().reduce(|sum, term| sum + term)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpret;
+    use crate::op::Graph;
+    use crate::transform::{cond, trace as trace_function};
+    use crate::value::{Array, DType};
+
+    /// The series of order 3 of a function with a branch, where the nodes from `end` on count as appended by rules, and how
+    /// many branches there are.
+    fn series(end: impl Fn(usize) -> usize) -> (Vec<Array>, usize) {
+        let f = |x: Var, t: Var| {
+            let y = cond(x.less(0.0), || x.sin(), || (x * x).exp()) * x;
+            let (x, value) = (trace::local(x).expect("a value"), trace::local(y).expect("a value"));
+            let activity = Activity::between(&[x], &[value]);
+            let mut table = Table::new(&activity, 3);
+            table.end = end(table.end);
+            table.set_input(x, vec![Some(t), None, None]);
+            trace::sharing(activity.first(), || table.demand(value, 3));
+            [1, 2, 3].map(|k| table.get(value, k).expect("a coefficient"))
+        };
+        let graph = trace_function(f, (DType::F64, DType::F64)).expect("a trace");
+        let outputs = interpret::run(&graph, &[0.5, 1.0].map(Array::scalar)).expect("a run");
+        (outputs, n_branches(&graph))
+    }
+
+    fn n_branches(graph: &Graph) -> usize {
+        graph.ids().filter(|&id| matches!(graph.node(id).op(), Some(Op::Cond(_)))).count()
+    }
+
+    /// A branch that a rule appended is asked for one order after the other, and gives the same.
+    #[test]
+    fn branches_give_all_orders_at_once_or_one_by_one() {
+        let (together, n) = series(|end| end);
+        assert_eq!(n, 2);
+        let (one_by_one, n) = series(|_| 0);
+        assert_eq!((one_by_one, n), (together, 4));
+    }
+}
