@@ -25,7 +25,8 @@
 //!
 //! [`grad`], [`value_and_grad`], [`elementwise_grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`] and [`hvp`] take a
 //! function and give a function, so they compose to any order: `jit(grad(grad(f)))`. Each takes its derivative by the
-//! first argument, and by others after [`.wrt(…)`](transform::Grad::wrt).
+//! first argument, and by others after [`.wrt(…)`](transform::Grad::wrt). For high orders there are power series
+//! ([`taylor`], [`jet`]), and on them [`elementwise_derivatives`], [`mixed_partial`] and [`laplacian`].
 //!
 //! # Arrays and trees
 //!

@@ -347,7 +347,7 @@ fn directions(orders: &[usize]) -> BTreeMap<Vec<i64>, f64> {
         if let Some(&first) = v.iter().find(|x| **x != 0) {
             let scale = scale * first.signum();
             let choices: f64 = orders.iter().zip(&k).map(|(&i, &k)| binomial(i, k)).product();
-            let sign = if k.iter().sum::<usize>() % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if k.iter().sum::<usize>().is_multiple_of(2) { 1.0 } else { -1.0 };
             // The power of the scale, over that of 2: together, so that neither overflows.
             let power: f64 = (0..order).map(|_| scale as f64 / 2.0).product();
             *weights.entry(v.iter().map(|x| x / scale).collect()).or_default() += sign * choices * power;
