@@ -3,9 +3,12 @@
 
 pub mod common;
 
+use std::fs;
+
 use ndarray::{Array1, Array2, array};
 use retrograd::op::{Op, Schedule};
 use retrograd::transform::HalfSquares;
+use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
     AllArgs, Arg, Error, Graph, Loop, Program, Var, checkpoint, cond, differential_operator, differentiate,
@@ -263,6 +266,14 @@ fn functions_of_several_arguments_and_results() {
     let f = |x: Var, a: Var, b: Var| ((a.dot(x) + b).tanh(), (x * b.index(0)).prod(), x.less(0.0));
     let types = (Type::new(DType::F64, [3]), Type::new(DType::F64, [2, 3]), Type::new(DType::F64, [2]));
     let graph = trace(f, types).expect("a trace");
+    // Products of a value with itself: one commutes, and one does not.
+    let matrix: &[&[f64]] = &[&[0.3, -0.4, 0.5, 0.9]];
+    check("squares", |x| x * x + x.square() * x, Type::new(DType::F64, [2, 2]), matrix, 4);
+    let itself = |x: Var| {
+        let y = x.sin();
+        y.dot(y)
+    };
+    check("a matrix times itself", itself, Type::new(DType::F64, [2, 2]), matrix, 4);
     check_graph("by one", &graph, &[0], &[&[0.4, -0.3, 1.2]], 4);
     check_graph("by all", &graph, &[0, 1, 2], &[&[0.4, -0.3, 1.2]], 4);
     check_graph("by the others", &graph, &[1, 2], &[&[0.4, -0.3, 1.2]], 4);
@@ -270,6 +281,32 @@ fn functions_of_several_arguments_and_results() {
     let names: Vec<&str> = series.outputs().iter().map(|output| &*output.name).collect();
     assert_eq!(names, ["out.0", "out.1", "out.2", "out.1.taylor.1", "out.1.taylor.2"]);
     assert_eq!(&*series.inputs()[3].name, "z.tangent");
+}
+
+/// Programs that people write, from files: networks, solvers, simulations, and their gradients.
+#[test]
+fn example_files_agree_with_nested_forward_mode() {
+    let folder = common::root().join("ir-examples");
+    let mut n_checked = 0;
+    for entry in fs::read_dir(&folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let Some(inputs) = path.to_str().and_then(|path| path.strip_suffix(".inputs.json")) else { continue };
+        let graph = Graph::load(format!("{inputs}.json")).expect("a graph");
+        let text = fs::read_to_string(&path).expect("inputs");
+        let values = Json::parse(&text).expect("inputs");
+        let values = values.as_object().expect("inputs").iter();
+        let types = graph.inputs().iter().map(|input| graph.ty(input.node.into()));
+        let inputs: Vec<Array> =
+            types.zip(values).map(|(ty, (_, value))| Array::from_json(value, ty).expect("an input")).collect();
+        let wrt: Vec<usize> = (0..inputs.len()).filter(|&k| inputs[k].dtype().is_float()).collect();
+        let mut random = common::Random(2);
+        let direction: Vec<Array> = wrt.iter().map(|&k| random.array(&inputs[k].ty(), (-0.1, 0.1))).collect();
+        let is_single = inputs.iter().any(|x| x.dtype() == DType::F32);
+        let tolerance = if is_single { 1e-4 } else { 1e-9 };
+        compare_with_nested(&path.display().to_string(), &graph, &wrt, 3, &inputs, &direction, tolerance);
+        n_checked += 1;
+    }
+    assert!(n_checked > 15, "only {n_checked} files were checked");
 }
 
 /// `select` leaves no NaN behind, and kinks have the derivatives of the first order's rules.

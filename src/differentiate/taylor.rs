@@ -279,8 +279,8 @@ impl Table {
             return linear;
         }
         let rest = match form {
-            Form::Product => self.products(step.operands[0], step.operands[1], k, &between),
-            Form::Square => self.products(step.operands[0], step.operands[0], k, &between),
+            Form::Product => self.products(step.operands[0], step.operands[1], k),
+            Form::Square => self.products(step.operands[0], step.operands[0], k),
             Form::Any | Form::Quotient => self.weighted(step, &partials, k).map(|sum| sum / k as f64),
         };
         sum([linear, rest])
@@ -301,22 +301,28 @@ impl Table {
         sum(terms)
     }
 
-    /// `Σⱼ x_j y_{k-j}` for `0 < j < k`.
-    fn products(&self, x: Value, y: Value, k: usize, product: &dyn Fn(Var, Var) -> Var) -> Option<Var> {
-        let term = |j: usize| Some(product(self.get(x, j)?, self.get(y, k - j)?));
+    /// `Σⱼ x_j y_{k-j}` for `0 < j < k`, elementwise.
+    fn products(&self, x: Value, y: Value, k: usize) -> Option<Var> {
         if x != y {
-            return sum((1..k).map(term));
+            return self.all_products(x, y, k, &between);
         }
+        // Each product but the middle one occurs twice.
+        let term = |j: usize| Some(between(self.get(x, j)?, self.get(x, k - j)?));
         let twice = sum((1..k.div_ceil(2)).map(term)).map(|sum| 2.0 * sum);
-        let middle = if k.is_multiple_of(2) { self.get(x, k / 2).map(|x| product(x, x)) } else { None };
+        let middle = if k.is_multiple_of(2) { self.get(x, k / 2).map(|x| x * x) } else { None };
         sum([twice, middle])
+    }
+
+    /// The same for any bilinear operation, which need not commute.
+    fn all_products(&self, x: Value, y: Value, k: usize, product: &dyn Fn(Var, Var) -> Var) -> Option<Var> {
+        sum((1..k).map(|j| Some(product(self.get(x, j)?, self.get(y, k - j)?))))
     }
 
     /// `(x_k - Σⱼ y_j q_{k-j}) / y_0`, where `q = x / y` and `0 < j ≤ k`.
     fn quotient(&self, step: &Step, partials: &[Option<Partial>], t: &[Option<Var>], k: usize) -> Option<Var> {
         let divisor = step.operands[1];
         let last = t[1].map(|t| strong_product(trace::variable(step.id.into()), t, Strong::Rhs));
-        let taken = sum([self.products(divisor, step.id.into(), k, &between), last]);
+        let taken = sum([self.products(divisor, step.id.into(), k), last]);
         let numerator = match (t[0], taken) {
             (Some(t), Some(taken)) => t - taken,
             (t, taken) => t.or(taken.map(|taken| -taken))?,
@@ -339,7 +345,7 @@ impl Table {
             if k == 1 {
                 return linear;
             }
-            return sum([linear, self.products(step.operands[0], step.operands[1], k, &between)]);
+            return sum([linear, self.all_products(step.operands[0], step.operands[1], k, &between)]);
         }
         self.append_derivative(step, rule);
         let y = self.derivative(step)?;
