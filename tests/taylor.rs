@@ -13,7 +13,7 @@ use retrograd::value::{Array, DType, Type};
 use retrograd::{
     AllArgs, Arg, Error, Graph, Loop, Program, Var, checkpoint, cond, differential_operator, differentiate,
     elementwise_derivatives, fori_loop, ggnvp, grad, hessian, hvp, interpret, jacobian, jet, jit, laplacian,
-    laplacian_estimate, map, mixed_partial, optimize, scan, switch, taylor, trace, value_and_grad, while_loop,
+    laplacian_estimate, map, mixed_partial, optimize, scan, switch, taylor, trace, value_and_grad, vmap, while_loop,
 };
 
 /// The coefficients of order 0 to `order` of a function of one variable, at a point in direction 1; from native code, which
@@ -402,6 +402,25 @@ fn functions_of_trees_within_traces() {
     let (y, slope): (f64, Vec<f64>) =
         jit(value_and_grad(move |x: Var| in_loops(x).sum())).call(vec![1.0, 2.0]).expect("rows");
     assert_eq!((y, slope), (72.0, vec![24.0, 24.0]));
+}
+
+/// Row by row, under and over a map of all rows at once.
+#[test]
+fn series_of_rows() {
+    let f = |x: Var, y: Var| cond(x.less(y), || (x * y).sin() * x, || fori_loop(3, x, |_, z| z.exp() * y));
+    let (x, y, t) = (array![0.3, 0.5, -0.2], array![0.4, 0.1, 0.2], array![1.0, -0.5, 0.25]);
+    let rows: Vec<Array1<f64>> = jit(vmap(taylor(f, 3))).call(&x, &y, &t).expect("rows");
+    let mapped: Vec<Array1<f64>> = jit(taylor(vmap(f), 3)).call(&x, &y, &t).expect("rows");
+    let single = jit(taylor(f, 3));
+    for row in 0..3 {
+        let expected: Vec<f64> = single.call(x[row], y[row], t[row]).expect("a series");
+        for k in 0..=3 {
+            assert_eq!((rows[k][row], mapped[k][row]), (expected[k], expected[k]), "row {row}, order {k}");
+        }
+    }
+    let energy = |x: Var| (x.square().sum()).square();
+    let y: Array1<f64> = jit(vmap(laplacian(energy))).call(array![[1.0, 2.0], [0.5, 3.0]]).expect("rows");
+    assert_eq!(y, array![16.0 * 5.0, 16.0 * 9.25]);
 }
 
 #[test]
