@@ -1,4 +1,4 @@
-//! The hyperbolic tangent and its first six derivatives, each the derivative of the one before, drawn as one SVG.
+//! The hyperbolic tangent and its first six derivatives, in one pass of Taylor mode, drawn as one SVG.
 //!
 //! `cargo run --release --example tanh_derivatives`
 //!
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use ndarray::Array1;
-use retrograd::{Var, elementwise_grad, jit};
+use retrograd::{Var, elementwise_derivatives, jit};
 use svg::{Curve, plot};
 use target::target;
 
@@ -31,23 +31,16 @@ struct Args {
 const N_CURVES: usize = 7;
 const N_POINTS: usize = 401;
 
-/// The value and six derivatives, in one graph.
-fn derivatives(x: Var) -> [Var; N_CURVES] {
-    let f = |x: Var| x.tanh();
-    let d1 = elementwise_grad(f);
-    let d2 = elementwise_grad(d1);
-    let d3 = elementwise_grad(d2);
-    let d4 = elementwise_grad(d3);
-    let d5 = elementwise_grad(d4);
-    let d6 = elementwise_grad(d5);
-    [f(x), d1.call(x), d2.call(x), d3.call(x), d4.call(x), d5.call(x), d6.call(x)]
+/// The value and six derivatives, in one pass.
+fn derivatives(x: Var) -> Vec<Var> {
+    elementwise_derivatives(Var::tanh, N_CURVES - 1).call(x)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let x = Array1::linspace(-4.0, 4.0, N_POINTS);
     let f = jit(derivatives);
-    let curves: [Array1<f64>; N_CURVES] = f.call(&x)?;
+    let curves: Vec<Array1<f64>> = f.call(&x)?;
     println!("{} operations traced for tanh and six derivatives", f.graph(&x)?.n_ops());
 
     println!("order    largest at    value    off the closed form by");

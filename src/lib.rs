@@ -25,7 +25,8 @@
 //!
 //! [`grad`], [`value_and_grad`], [`elementwise_grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`] and [`hvp`] take a
 //! function and give a function, so they compose to any order: `jit(grad(grad(f)))`. Each takes its derivative by the
-//! first argument, and by others after [`.wrt(…)`](transform::Grad::wrt).
+//! first argument, and by others after [`.wrt(…)`](transform::Grad::wrt). For high orders there are power series
+//! ([`taylor`], [`jet`]), and on them [`elementwise_derivatives`], [`mixed_partial`] and [`laplacian`].
 //!
 //! # Arrays and trees
 //!
@@ -202,7 +203,8 @@ pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
     AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, check_grad, checkpoint, cond, custom_jvp, custom_vjp,
-    elementwise_grad, external, fori_loop, grad, grad_with_aux, hessian, hvp, jacobian, jit, jvp, map, scan, switch,
+    differential_operator, elementwise_derivatives, elementwise_grad, external, fori_loop, ggnvp, grad, grad_with_aux,
+    hessian, hvp, jacobian, jet, jit, jvp, laplacian, laplacian_estimate, map, mixed_partial, scan, switch, taylor,
     trace, trace_with, value_and_grad, value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 

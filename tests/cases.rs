@@ -145,6 +145,7 @@ fn derived(graph: Graph, derivatives: &str) -> Result<Graph, Error> {
             "jacobian" => differentiate::jacobian(&graph, 0, &wrt),
             "hessian" => differentiate::hessian(&graph, 0, &wrt),
             "hvp" => differentiate::hvp(&graph, 0, &wrt),
+            "taylor" => differentiate::taylor(&graph, 2, &wrt),
             other => panic!("there is no derivative {other}"),
         }
     })
@@ -191,7 +192,7 @@ fn folder() -> PathBuf {
 /// from all existing ones, also in regions.
 #[test]
 fn every_composition_of_derivatives_verifies() {
-    const KINDS: [&str; 6] = ["grad", "jvp", "vjp", "jacobian", "hessian", "hvp"];
+    const KINDS: [&str; 7] = ["grad", "jvp", "vjp", "jacobian", "hessian", "hvp", "taylor"];
     let scalar = (DType::F64, DType::F64);
     let graphs = [
         trace(|x: Var, y: Var| (x * y).sin() + x, scalar),
@@ -201,8 +202,9 @@ fn every_composition_of_derivatives_verifies() {
         Graph::load(folder().join("vjp_of_vjp_names.json")),
     ];
     for graph in graphs.map(Result::unwrap) {
-        for number in 0..KINDS.len().pow(3) {
-            let [first, second, third] = [number / 36, number / 6 % 6, number % 6].map(|kind| KINDS[kind]);
+        let n = KINDS.len();
+        for number in 0..n.pow(3) {
+            let [first, second, third] = [number / (n * n), number / n % n, number % n].map(|kind| KINDS[kind]);
             let kinds = format!("{first} {second} {third}");
             let derived = derived(graph.clone(), &kinds).unwrap_or_else(|error| panic!("{kinds}: {error}"));
             derived.verify().unwrap_or_else(|error| panic!("{kinds}: {error}"));

@@ -3,14 +3,15 @@
 
 pub mod common;
 
+use ndarray::{Array1, array};
 use retrograd::ir::{Limits, NodeId};
 use retrograd::op::{Custom, CustomRule, Graph, Op};
 use retrograd::optimize::optimize;
 use retrograd::transform::Arguments;
 use retrograd::value::{Array, DType, ToTree, Type};
 use retrograd::{
-    AllArgs, Error, Function, Loop, Program, Var, checkpoint, cond, custom_jvp, custom_vjp, differentiate, grad,
-    interpret, jit, jvp, map, scan, switch, trace, trace_with, vjp, while_loop,
+    AllArgs, Arg, Error, Function, Loop, Program, Var, checkpoint, cond, custom_jvp, custom_vjp, differentiate,
+    fori_loop, grad, interpret, jit, jvp, map, scan, switch, taylor, trace, trace_with, vjp, vmap, while_loop,
 };
 
 /// The results of a function, checked to have the same bits from the interpreter and from native code, as traced and
@@ -489,4 +490,62 @@ fn functions_in_functions_in_functions_end_in_a_limit() {
         graph.add_output("y", x).unwrap();
     }
     assert!(matches!(Program::compile(&graph), Err(Error::Limit(_))));
+}
+
+/// The power series of a function with a rule, by either mode of the rule, and through a loop.
+#[test]
+fn series_of_any_order_follow_from_the_rule() -> Result<(), Error> {
+    let plain = |x: Var, y: Var| x.softplus() * y;
+    let forward = |x: Var, y: Var| {
+        let softplus = custom_jvp(|x: Var| x.softplus(), |(x,): (Var,), _: Var, (t,): (Var,)| t * x.sigmoid());
+        softplus.call(x) * y
+    };
+    let reverse = |x: Var, y: Var| {
+        let rule = |(x, y): (Var, Var), _: Var, ct: Var| (ct * x.sigmoid() * y, ct * x.softplus());
+        custom_vjp(|x: Var, y: Var| x.softplus() * y, rule).call(x, y)
+    };
+    let looped = |x: Var, y: Var| fori_loop(1, x * 0.0, |_, s| s + reverse(x, y));
+    let at = (0.3, 2.0);
+    let expected: Vec<f64> = jit(taylor(plain, 5).wrt(AllArgs)).call(at.0, at.1, (1.0, -0.5))?;
+    let got: [Vec<f64>; 3] = [
+        jit(taylor(forward, 5).wrt(AllArgs)).call(at.0, at.1, (1.0, -0.5))?,
+        jit(taylor(reverse, 5).wrt(AllArgs)).call(at.0, at.1, (1.0, -0.5))?,
+        jit(taylor(looped, 5).wrt(AllArgs)).call(at.0, at.1, (1.0, -0.5))?,
+    ];
+    for got in got {
+        assert_eq!(got.len(), 6);
+        for (x, y) in got.iter().zip(&expected) {
+            assert!((x - y).abs() < 1e-14, "{got:?} {expected:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Rows of a function with a rule: the rule is for each row, and what all rows share gets the sum.
+#[test]
+fn rules_on_rows() -> Result<(), Error> {
+    // The cotangent of each row is clipped, so that the order of clipping and summing shows.
+    let clipped = |w: Var, x: Var| {
+        let rule = |(w, x): (Var, Var), _: Var, ct: Var| ((ct * x).clamp(-1.0, 1.0), ct * w);
+        custom_vjp(|w: Var, x: Var| w * x, rule).call(w, x)
+    };
+    let x = array![0.5, 3.0, -2.0, -0.25];
+    let total = |w: Var, x: Var| vmap(clipped).over(Arg::<1>).call(w, x).sum();
+    let (by_w, by_x): (f64, Array1<f64>) = jit(grad(total).wrt(AllArgs)).call(2.0, &x)?;
+    assert_eq!((by_w, by_x), (0.5 + 1.0 - 1.0 - 0.25, array![2.0, 2.0, 2.0, 2.0]));
+    let each: Array1<f64> = jit(vmap(grad(clipped)).over(Arg::<1>)).call(2.0, &x)?;
+    assert_eq!(each, array![0.5, 1.0, -1.0, -0.25]);
+
+    // A rule that looks at no row is applied once for each all the same.
+    let counted =
+        |w: Var, x: Var| custom_vjp(|w: Var, x: Var| w * x, |(w, x): (Var, Var), _, _| (w * 0.0 + 1.0, x)).call(w, x);
+    let total = |w: Var, x: Var| vmap(counted).over(Arg::<1>).call(w, x).sum();
+    assert_eq!(jit(grad(total)).call::<f64>(2.0, &x)?, 4.0);
+
+    let third = |x: Var| custom_jvp(|x: Var| x * x * x, |(x,): (Var,), _: Var, (t,): (Var,)| 3.0 * x * x * t).call(x);
+    let second: Array1<f64> = jit(vmap(grad(grad(third)))).call(&x)?;
+    assert_eq!(second, &x * 6.0);
+    let second: Array1<f64> = jit(grad(|x: Var| vmap(grad(third)).call(x).sum())).call(&x)?;
+    assert_eq!(second, &x * 6.0);
+    Ok(())
 }

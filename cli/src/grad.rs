@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use retrograd::differentiate::{grad, hessian, hvp, jacobian, jvp_of, vjp_of};
+use retrograd::differentiate::{grad, hessian, hvp, jacobian, jvp_of, taylor_of, vjp_of};
 use retrograd::error::{ArgumentError, LimitError};
 use retrograd::value::Type;
 use retrograd::{Error, Graph};
@@ -23,6 +23,7 @@ The new graph has the inputs and outputs of the old one, followed by these, for 
   --jacobian                    y.x.jacobian       dy/dx, of shape [y's shape, x's shape]
   --hessian                     y.x.z.hessian      d²y/dx dz, of shape [x's shape, z's shape]; y is a scalar
   --hvp        x.tangent        x.hvp              the Hessian times the tangents; y is a scalar
+  --taylor K   x.tangent        y.taylor.1 … K     coefficients of sᵏ in y(x + s x.tangent): derivatives over k!
 
 If the name is taken, y.x.grad is used instead, and then y.x.grad.2. The result is a graph like any other, so it can be
 differentiated again. A result that exceeds the limits is not written, since it could not be read.
@@ -34,11 +35,12 @@ Examples:
   retrograd grad loss.json --value --wrt w,t | retrograd show -
   retrograd grad f.json | retrograd grad - --of x.grad | retrograd run - x=2      the second derivative at 2
   retrograd grad f.json --jvp | retrograd run - x=2 x.tangent=1                   the first, in forward mode
+  retrograd grad f.json --taylor 9 | retrograd run - x=2 x.tangent=1              the first nine, over their factorials
   retrograd grad loss.json --hessian --wrt w -o curvature.json"))]
 pub struct Grad {
     /// The file; `-` is the standard input.
     file: PathBuf,
-    /// The output to differentiate; with --jvp and --vjp also several [default: the first; with --jvp and --vjp every
+    /// The output to differentiate; with --jvp, --vjp and --taylor also several [default: the first; with these every
     /// floating-point output].
     #[arg(long, value_name = "OUTPUT")]
     of: Vec<String>,
@@ -76,11 +78,14 @@ struct Kind {
     /// Append the Hessian of a scalar output times tangents, which become inputs.
     #[arg(long, help_heading = "Derivative")]
     hvp: bool,
+    /// Append the Taylor coefficients of order 1 to K along tangents, which become inputs.
+    #[arg(long, value_name = "K", help_heading = "Derivative")]
+    taylor: Option<usize>,
 }
 
 impl Kind {
     fn takes_many_outputs(&self) -> bool {
-        self.jvp || self.vjp
+        self.jvp || self.vjp || self.taylor.is_some()
     }
 }
 
@@ -88,7 +93,7 @@ impl Grad {
     /// Does what the verb says, and reports what went wrong.
     pub fn run(&self) -> ExitCode {
         if self.of.len() > 1 && !self.kind.takes_many_outputs() {
-            usage_error::<Grad>("retrograd grad", "--of takes one output, except with --jvp or --vjp");
+            usage_error::<Grad>("retrograd grad", "--of takes one output, except with --jvp, --vjp or --taylor");
         }
         report(&self.file, self.work())
     }
@@ -105,6 +110,7 @@ impl Grad {
             Kind { jacobian: true, .. } => jacobian(&graph, of[0], &wrt)?,
             Kind { hessian: true, .. } => hessian(&graph, of[0], &wrt)?,
             Kind { hvp: true, .. } => hvp(&graph, of[0], &wrt)?,
+            Kind { taylor: Some(order), .. } => taylor_of(&graph, &of, order, &wrt)?,
             Kind { .. } => grad(&graph, of[0], &wrt)?,
         };
         let n_primal = graph.outputs().len();

@@ -14,6 +14,16 @@ pub(super) struct Step {
 }
 
 impl Step {
+    /// That of a node of the innermost trace, which is no input.
+    pub fn of(id: NodeId) -> Step {
+        trace::inspect(|graph| {
+            let node = graph.node(id);
+            let op = node.op().expect("bug: an input has no rules").clone();
+            let regions = node.regions().to_vec();
+            Step { id, op, operands: graph.operands(id), n_results: node.types().len(), regions }
+        })
+    }
+
     /// The results, as variables.
     pub fn results(&self) -> Vec<Var> {
         let results: Vec<Value> =
@@ -124,13 +134,8 @@ impl Activity {
         if !self.active[index] || self.stops[index] {
             return None;
         }
-        let id = NodeId::from_index(self.first + index);
-        trace::inspect(|graph| {
-            let node = graph.node(id);
-            let op = node.op()?.clone();
-            let regions = node.regions().to_vec();
-            Some(Step { id, op, operands: graph.operands(id), n_results: node.types().len(), regions })
-        })
+        // What is active and no input depends on one by an operation.
+        Some(Step::of(NodeId::from_index(self.first + index)))
     }
 }
 

@@ -7,24 +7,61 @@ use super::activity::{Step, reached, reaching};
 use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
-use super::{custom, pullback, pushforward};
+use super::{Series, custom, pullback, push_series};
 use crate::batch::map_on_rows;
 use crate::ir::Value;
 use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
 
-/// The tangents of an operation with regions. `None` is a zero.
-pub(super) fn push(step: &Step, x: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+/// The series of the results of an operation with regions, to the given order; those of order 1 are tangents. Results
+/// that do not depend on the operands with a series have none.
+pub(super) fn push(step: &Step, x: &[Var], t: &[Series], order: usize) -> Vec<Series> {
     let _known = known::Scope::enter();
-    let tangents = match &step.op {
-        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t),
-        Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(push_through(x, t, &results)),
-        Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t),
-        Op::Revolve(op) => push_revolve(step, op, x, t),
-        Op::Custom(op) => custom::push(step, op.rule, x, t),
+    let series = match &step.op {
+        Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) => push_branches(step, x, t, order),
+        Op::Scan(_) if let Some(results) = map_on_all_rows(step, x) => Some(push_through(x, t, &results, order)),
+        Op::While(_) | Op::Scan(_) => Loop::of(step, x).push(step, x, t, order),
+        Op::Revolve(op) => push_revolve(step, op, x, t, order),
+        Op::Custom(op) => custom::push(step, op.rule, x, t, order),
         other => unreachable!("bug: {} holds no regions", other.name()),
     };
-    tangents.unwrap_or_else(|| vec![None; step.n_results])
+    series.unwrap_or_else(|| vec![vec![None; order]; step.n_results])
+}
+
+/// Whether a value varies.
+fn is_some(series: &Series) -> bool {
+    series.iter().any(Option::is_some)
+}
+
+/// The orders of a series' coefficients that are not zero.
+fn orders(series: &Series) -> impl Iterator<Item = usize> + '_ {
+    (1..=series.len()).filter(|&k| series[k - 1].is_some())
+}
+
+/// The name of a coefficient, from that of its primal value.
+fn coefficient_name(name: &str, k: usize, order: usize) -> String {
+    if order == 1 { format!("{name}.tangent") } else { format!("{name}.taylor.{k}") }
+}
+
+/// The series of `y`, given some coefficients of `x` by position and order. The others are zero.
+fn push_gathered(x: &[Var], given: &[(usize, usize)], coefficients: &[Var], y: &[Var], order: usize) -> Vec<Series> {
+    let (mut inputs, mut series): (Vec<Var>, Vec<Series>) = (Vec::new(), Vec::new());
+    for (position, (&(at, k), &t)) in given.iter().zip(coefficients).enumerate() {
+        if position == 0 || given[position - 1].0 != at {
+            inputs.push(x[at]);
+            series.push(vec![None; order]);
+        }
+        series.last_mut().expect("bug: no series was begun")[k - 1] = Some(t);
+    }
+    push_series(&inputs, &series, y, order)
+}
+
+/// All coefficients of these values, one value after the other. What does not vary gets zeros.
+fn dense(y: &[Var], series: &[Series]) -> Vec<Var> {
+    let of = |(&y, series): (&Var, &Series)| -> Vec<Var> {
+        series.iter().map(|t| t.unwrap_or_else(|| y.full_like(0.0))).collect()
+    };
+    y.iter().zip(series).flat_map(of).collect()
 }
 
 /// The cotangents of the wanted operands of an operation with regions. `None` is a zero.
@@ -61,9 +98,9 @@ fn region_ranges(step: &Step, x: &[Var]) -> Vec<Vec<Range>> {
     of_region_inputs(&step.op, &step.regions.iter().map(|region| &**region).collect::<Vec<_>>(), &operands)
 }
 
-fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+fn push_branches(step: &Step, x: &[Var], t: &[Series], order: usize) -> Option<Vec<Series>> {
     let n = step.op.roles().map_or(0, |roles| roles.n_choices);
-    let varied: Vec<bool> = t[n..].iter().map(Option::is_some).collect();
+    let varied: Vec<bool> = t[n..].iter().map(is_some).collect();
     let mut moved = vec![false; step.n_results];
     for region in once_each(&step.regions) {
         moved.iter_mut().zip(reached(region, &varied)).for_each(|(any, is)| *any |= is);
@@ -71,14 +108,24 @@ fn push_branches(step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option
     if !moved.contains(&true) {
         return None;
     }
-    let given: Vec<Var> = t[n..].iter().copied().flatten().collect();
+    let given: Vec<(usize, usize)> = (0..t.len() - n).flat_map(|at| orders(&t[n + at]).map(move |k| (at, k))).collect();
+    let coefficients: Vec<Var> = t[n..].iter().flatten().copied().flatten().collect();
     let mut regions = Vec::new();
     for (region, ranges) in step.regions.iter().zip(region_ranges(step, x)) {
-        regions.push(forward_region(region, ranges, &varied, &moved)?);
+        regions.push(forward_region(region, ranges, &given, &moved, order)?);
     }
-    let operands = [x, &given].concat();
-    let tangents = trace::apply_regions(step.op.clone(), &operands, regions)?;
-    Some(spread(&moved, tangents))
+    let operands = [x, &coefficients].concat();
+    let results = trace::apply_regions(step.op.clone(), &operands, regions)?;
+    Some(spread_series(step.n_results, &positions(&moved), &results, order))
+}
+
+/// Distributes all coefficients of some results, one result after the other.
+fn spread_series(n: usize, moved: &[usize], coefficients: &[Var], order: usize) -> Vec<Series> {
+    let mut series = vec![vec![None; order]; n];
+    for (&at, coefficients) in moved.iter().zip(coefficients.chunks(order)) {
+        series[at] = coefficients.iter().copied().map(Some).collect();
+    }
+    series
 }
 
 /// The distinct regions: one that serves several branches is returned once.
@@ -93,26 +140,41 @@ fn spread(marked: &[bool], results: Vec<Var>) -> Vec<Option<Var>> {
     marked.iter().map(|&is| if is { results.next() } else { None }).collect()
 }
 
-/// A region that maps the region's inputs and the tangents of `varied` ones to the tangents of `moved` outputs.
-fn forward_region(region: &Arc<Graph>, mut ranges: Vec<Range>, varied: &[bool], moved: &[bool]) -> Option<Arc<Graph>> {
+/// A region that maps the region's inputs and the given coefficients of theirs, by position and order, to all
+/// coefficients of the `moved` outputs.
+fn forward_region(
+    region: &Arc<Graph>,
+    mut ranges: Vec<Range>,
+    given: &[(usize, usize)],
+    moved: &[bool],
+    order: usize,
+) -> Option<Arc<Graph>> {
     let mut inputs = named_inputs(region);
     let n = inputs.len();
     let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
-    for k in (0..n).filter(|&k| varied[k]) {
-        let name = names.give(&format!("{}.tangent", inputs[k].0));
-        inputs.push((name, inputs[k].1.clone()));
+    for &(at, k) in given {
+        let name = names.give(&coefficient_name(&inputs[at].0, k, order));
+        inputs.push((name, inputs[at].1.clone()));
     }
     ranges.resize(inputs.len(), Range::ANY);
-    let key = Key::new("forward branch", region, &inputs, &ranges, &[&positions(varied), &positions(moved)]);
+    let (at, of): (Vec<usize>, Vec<usize>) = given.iter().copied().unzip();
+    let key = Key::new("forward branch", region, &inputs, &ranges, &[&at, &of, &positions(moved), &[order]]);
     let body = |x: &[Var]| {
         let Some(y) = trace::inline(region, &x[..n]) else { return Vec::new() };
-        let from: Vec<Var> = (0..n).filter(|&k| varied[k]).map(|k| x[k]).collect();
-        let to: Vec<Var> = (0..y.len()).filter(|&k| moved[k]).map(|k| y[k]).collect();
-        let tangents = pushforward(&from, &x[n..], &to);
-        let tangents = to.iter().zip(tangents).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
-        tangents.enumerate().map(|(k, t)| (format!("tangent.{k}"), t)).collect()
+        let to: Vec<Var> = positions(moved).into_iter().map(|k| y[k]).collect();
+        let pushed = dense(&to, &push_gathered(&x[..n], given, &x[n..], &to, order));
+        pushed.into_iter().enumerate().map(|(k, t)| (output_name(k, order), t)).collect()
     };
     known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
+}
+
+/// The name of one of the coefficients that a region returns.
+fn output_name(position: usize, order: usize) -> String {
+    if order == 1 {
+        format!("tangent.{position}")
+    } else {
+        format!("taylor.{}.{}", position / order, position % order + 1)
+    }
 }
 
 /// The marked positions.
@@ -161,15 +223,15 @@ fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], 
     known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
-fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
-    Some(push_through(x, t, &expanded(step, op, x)?))
+fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Series], order: usize) -> Option<Vec<Series>> {
+    Some(push_through(x, t, &expanded(step, op, x)?, order))
 }
 
-/// The tangents of results that were computed once more from the operands by what can be differentiated.
-fn push_through(x: &[Var], t: &[Option<Var>], results: &[Var]) -> Vec<Option<Var>> {
-    let given = distinct(x).into_iter().filter_map(|k| Some((x[k], t[k]?)));
-    let (from, tangents): (Vec<Var>, Vec<Var>) = given.unzip();
-    pushforward(&from, &tangents, results)
+/// The series of results that were computed once more from the operands by what can be differentiated.
+fn push_through(x: &[Var], t: &[Series], results: &[Var], order: usize) -> Vec<Series> {
+    let given = distinct(x).into_iter().filter(|&k| is_some(&t[k])).map(|k| (x[k], t[k].clone()));
+    let (from, series): (Vec<Var>, Vec<Series>) = given.unzip();
+    push_series(&from, &series, results, order)
 }
 
 fn pull_revolve(
@@ -308,34 +370,40 @@ impl<'s> Loop<'s> {
         }
     }
 
-    /// The tangents of a loop, from one loop that carries primal values and tangents together.
-    fn push(&self, step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
-        let varied = self.varied(t.iter().map(Option::is_some));
+    /// The series of a loop's results, from one loop that carries primal values and coefficients together.
+    fn push(&self, step: &Step, x: &[Var], t: &[Series], order: usize) -> Option<Vec<Series>> {
+        let varied = self.varied(t.iter().map(is_some));
         let moved = reached(self.body, &varied);
         let n_index = self.n_index();
         let carries = |k: &usize| varied[n_index + k];
+        let given = |range: std::ops::Range<usize>| -> Vec<(usize, usize)> {
+            range.flat_map(|at| orders(&t[at]).map(move |k| (at, k))).collect()
+        };
         let collected: Vec<usize> = (self.carry..step.n_results).filter(|&k| moved[k]).collect();
         let carried: Vec<usize> = (0..self.carry).filter(carries).collect();
-        let rows: Vec<usize> = (self.carry..self.carry + self.xs).filter(carries).collect();
-        let fixed: Vec<usize> = (self.carry + self.xs..x.len()).filter(carries).collect();
+        let all_carried: Vec<(usize, usize)> =
+            carried.iter().flat_map(|&at| (1..=order).map(move |k| (at, k))).collect();
+        let rows = given(self.carry..self.carry + self.xs);
+        let fixed = given(self.carry + self.xs..x.len());
         if carried.is_empty() && collected.is_empty() {
             return None;
         }
         if self.condition.is_some() && step.n_results > self.carry {
-            return self.push_along(step, x, t, &Moved { carried: &carried, collected: &collected, fixed: &fixed });
+            let moved = Moved { carried: &all_carried, collected: &collected, fixed: &fixed, order };
+            return self.push_along(step, x, t, &moved);
         }
 
-        let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
+        let coefficient = |&(at, k): &(usize, usize)| t[at][k - 1].unwrap_or_else(|| x[at].full_like(0.0));
         let mut operands = Vec::new();
-        for (primal, moved) in self.groups(x).into_iter().zip([&carried, &rows, &fixed]) {
+        for (primal, moved) in self.groups(x).into_iter().zip([&all_carried, &rows, &fixed]) {
             operands.extend(primal);
-            operands.extend(moved.iter().map(tangent));
+            operands.extend(moved.iter().map(coefficient));
         }
         let mut names = Names::default();
         let own = named_inputs(self.body);
         let mut inputs: Vec<(String, Type)> = Vec::new();
-        // The positions of the body's own inputs and of the tangents among the new inputs.
-        let (mut primal_at, mut tangent_at) = (Vec::new(), Vec::new());
+        // The positions of the body's own inputs and of the coefficients among the new inputs.
+        let (mut primal_at, mut coefficient_at, mut of) = (Vec::new(), Vec::new(), Vec::new());
         let mut add = |inputs: &mut Vec<(String, Type)>, name: &str, ty: &Type| {
             inputs.push((names.give(name), ty.clone()));
             inputs.len() - 1
@@ -344,39 +412,39 @@ impl<'s> Loop<'s> {
             primal_at.push(add(&mut inputs, name, ty));
         }
         let ends = [self.carry, self.carry + self.xs, x.len()];
-        for (group, moved) in [&carried, &rows, &fixed].into_iter().enumerate() {
+        for (group, moved) in [&all_carried, &rows, &fixed].into_iter().enumerate() {
             let start = if group == 0 { 0 } else { ends[group - 1] };
             for (name, ty) in &own[n_index + start..n_index + ends[group]] {
                 primal_at.push(add(&mut inputs, name, ty));
             }
-            for &k in moved {
-                let (name, ty) = &own[n_index + k];
-                tangent_at.push((n_index + k, add(&mut inputs, &format!("{name}.tangent"), ty)));
+            for &(at, k) in moved {
+                let (name, ty) = &own[n_index + at];
+                of.push((n_index + at, k));
+                coefficient_at.push(add(&mut inputs, &coefficient_name(name, k, order), ty));
             }
         }
         let mut ranges = vec![Range::ANY; inputs.len()];
         primal_at.iter().zip(&self.ranges).for_each(|(&at, &range)| ranges[at] = range);
+        let (of_input, of_order): (Vec<usize>, Vec<usize>) = of.iter().copied().unzip();
         let key = Key::new(
             "forward",
             self.body,
             &inputs,
             &ranges,
-            &[&[self.carry], &primal_at, &carried, &collected, &rows, &fixed],
+            &[&[self.carry, order], &primal_at, &coefficient_at, &of_input, &of_order, &carried, &collected],
         );
         let iteration = |x: &[Var]| {
             let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
             let Some(y) = trace::inline(self.body, &primal) else { return Vec::new() };
-            let from: Vec<Var> = tangent_at.iter().map(|&(k, _)| primal[k]).collect();
-            let tangents: Vec<Var> = tangent_at.iter().map(|&(_, at)| x[at]).collect();
+            let coefficients: Vec<Var> = coefficient_at.iter().map(|&at| x[at]).collect();
             let to: Vec<Var> = carried.iter().chain(&collected).map(|&k| y[k]).collect();
-            let pushed = pushforward(&from, &tangents, &to);
-            let pushed = to.iter().zip(pushed).map(|(y, t)| t.unwrap_or_else(|| y.full_like(0.0)));
-            let outputs = y[..self.carry].iter().copied().chain(pushed);
+            let pushed = push_gathered(&primal, &of, &coefficients, &to, order);
+            let outputs = y[..self.carry].iter().copied().chain(dense(&to, &pushed));
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
         };
         let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
         let body = known::derivative(key, self.body, body)?;
-        let n_carry = self.carry + carried.len();
+        let n_carry = self.carry + all_carried.len();
         let mut regions: Vec<Arc<Graph>> = Vec::new();
         if let Some(condition) = self.condition {
             let traced = trace::region(condition.name(), &inputs, |x| {
@@ -394,17 +462,14 @@ impl<'s> Loop<'s> {
             Scan { carry: n_carry, xs: self.xs + rows.len(), length, reverse, checkpoint }.into()
         };
         let results = trace::apply_regions(op, &operands, regions)?;
-        let mut tangents = vec![None; step.n_results];
-        for (&k, &t) in carried.iter().chain(&collected).zip(&results[self.carry..]) {
-            tangents[k] = Some(t);
-        }
-        Some(tangents)
+        let moved = [carried, collected].concat();
+        Some(spread_series(step.n_results, &moved, &results[self.carry..], order))
     }
 
-    /// The tangents of a `while` that saves residuals. A reverse loop along its stacks needs the tangents of the
-    /// stacks, too, and one loop must determine the lengths of both. So the tangents are computed by a second loop
+    /// The series of a `while` that saves residuals. A reverse loop along its stacks needs the coefficients of the
+    /// stacks, too, and one loop must determine the lengths of both. So the coefficients are computed by a second loop
     /// after the first, along what the first saves for it.
-    fn push_along(&self, step: &Step, x: &[Var], t: &[Option<Var>], moved: &Moved<'_>) -> Option<Vec<Option<Var>>> {
+    fn push_along(&self, step: &Step, x: &[Var], t: &[Series], moved: &Moved<'_>) -> Option<Vec<Series>> {
         let joint = self.joint_forward(moved)?;
         let n_own = self.body.inputs().len();
         let mut kinds = vec![Kind::Carried; self.carry];
@@ -433,48 +498,47 @@ impl<'s> Loop<'s> {
         inputs.extend((n_carried..n_carried + moved.fixed.len()).map(seed));
         let second = or_fail(partition.second("forward", &inputs, usize::MAX))?;
 
-        let tangent = |&k: &usize| t[k].unwrap_or_else(|| x[k].full_like(0.0));
-        let mut operands: Vec<Var> = moved.carried.iter().map(tangent).collect();
+        let coefficient = |&(at, k): &(usize, usize)| t[at][k - 1].unwrap_or_else(|| x[at].full_like(0.0));
+        let mut operands: Vec<Var> = moved.carried.iter().map(coefficient).collect();
         operands.extend(&stacks);
         operands.extend(used.iter().map(|&k| x[k]));
-        operands.extend(moved.fixed.iter().map(tangent));
+        operands.extend(moved.fixed.iter().map(coefficient));
         let op = Scan { carry: n_carried, xs: stacks.len(), length: None, reverse: false, checkpoint: None };
         let results = trace::apply_regions(op, &operands, vec![second])?;
-        let mut tangents = vec![None; step.n_results];
-        for (&k, &t) in moved.carried.iter().chain(moved.collected).zip(&results) {
-            tangents[k] = Some(t);
-        }
-        Some(tangents)
+        let of = [moved.carries(), moved.collected.to_vec()].concat();
+        Some(spread_series(step.n_results, &of, &results, moved.order))
     }
 
-    /// An iteration and its tangents in one graph. Inputs: those of the body, then tangents. Outputs: those of the
-    /// body, then the tangents of the carry and of the collected values.
+    /// An iteration and its coefficients in one graph. Inputs: those of the body, then coefficients. Outputs: those of
+    /// the body, then the coefficients of the carry and of the collected values.
     fn joint_forward(&self, moved: &Moved<'_>) -> Option<Arc<Graph>> {
         let mut inputs = named_inputs(self.body);
         let n_own = inputs.len();
         let mut names = Names::of(inputs.iter().map(|(name, _)| name.as_str()));
-        for &k in moved.carried.iter().chain(moved.fixed) {
-            let (name, ty) = inputs[k].clone();
-            inputs.push((names.give(&format!("{name}.tangent")), ty));
+        let given = [moved.carried, moved.fixed].concat();
+        for &(at, k) in &given {
+            let (name, ty) = inputs[at].clone();
+            inputs.push((names.give(&coefficient_name(&name, k, moved.order)), ty));
         }
         let ranges = self.ranges_of(inputs.len());
+        let (at, of): (Vec<usize>, Vec<usize>) = given.iter().copied().unzip();
+        let carried = moved.carries();
         let key = Key::new(
             "iteration and tangents",
             self.body,
             &inputs,
             &ranges,
-            &[moved.carried, moved.collected, moved.fixed],
+            &[&at, &of, &carried, moved.collected, &[moved.order]],
         );
         let iteration = |x: &[Var]| {
             let Some(y) = trace::inline(self.body, &x[..n_own]) else { return Vec::new() };
-            let from: Vec<Var> = moved.carried.iter().chain(moved.fixed).map(|&k| x[k]).collect();
-            let to: Vec<Var> = moved.carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
-            let pushed = pushforward(&from, &x[n_own..], &to);
+            let to: Vec<Var> = carried.iter().chain(moved.collected).map(|&k| y[k]).collect();
+            let pushed = dense(&to, &push_gathered(&x[..n_own], &given, &x[n_own..], &to, moved.order));
             let own = self.body.outputs().iter().zip(&y);
             let mut outputs: Vec<(String, Var)> = own.map(|(output, &y)| (output.name.to_string(), y)).collect();
             let mut names = Names::of(outputs.iter().map(|(name, _)| name.as_str()));
-            for (k, (y, t)) in to.iter().zip(pushed).enumerate() {
-                outputs.push((names.give(&format!("tangent.{k}")), t.unwrap_or_else(|| y.full_like(0.0))));
+            for (k, t) in pushed.into_iter().enumerate() {
+                outputs.push((names.give(&output_name(k, moved.order)), t));
             }
             outputs
         };
@@ -733,12 +797,20 @@ struct Flow<'f> {
     fixed: &'f [usize],
 }
 
-/// What forward mode propagates through a loop: carries that vary, the collected values and fixed operands that vary.
-/// All are positions among operands or results.
+/// What forward mode propagates through a loop: the coefficients of the carries that vary and of the loop-invariant
+/// operands, by operand and order, and the collected values that vary, by their positions among the results.
 struct Moved<'m> {
-    carried: &'m [usize],
+    carried: &'m [(usize, usize)],
     collected: &'m [usize],
-    fixed: &'m [usize],
+    fixed: &'m [(usize, usize)],
+    order: usize,
+}
+
+impl Moved<'_> {
+    /// The positions of the carries that vary.
+    fn carries(&self) -> Vec<usize> {
+        self.carried.iter().step_by(self.order).map(|&(at, _)| at).collect()
+    }
 }
 
 /// The type of arrays without elements.

@@ -6,12 +6,56 @@
 //! rule's coefficients.
 
 use super::activity::Step;
-use super::pullback;
+use super::{Series, pullback, push_series};
 use crate::op::trace::{self, apply};
 use crate::op::{Alias, CustomRule, Var};
 
+/// The series of the results to the given order, given those of the operands. `None` is a zero.
+///
+/// With the rule `y' = R(x, y, x')` the coefficients follow one after the other: `k y_k` is the coefficient of order
+/// `k - 1` of what the rule gives, for which those of `y` to that order are enough.
+pub(super) fn push(step: &Step, rule: CustomRule, x: &[Var], series: &[Series], order: usize) -> Option<Vec<Series>> {
+    if order == 1 {
+        let t: Vec<Option<Var>> = series.iter().map(|series| series[0]).collect();
+        return Some(tangents(step, rule, x, &t)?.into_iter().map(|t| vec![t]).collect());
+    }
+    let y = step.results();
+    let derivatives: Vec<Option<Var>> = x.iter().zip(series).map(|(&x, series)| stand_in(x, series)).collect();
+    let slopes = tangents(step, rule, x, &derivatives)?;
+    let mut results: Vec<Series> = slopes.iter().map(|&slope| vec![slope]).collect();
+    for k in 1..order {
+        let (mut inputs, mut given) = (Vec::new(), Vec::new());
+        let mut add = |x: Var, series: Series| {
+            if series.iter().any(Option::is_some) {
+                inputs.push(x);
+                given.push(series);
+            }
+        };
+        x.iter().zip(series).for_each(|(&x, series)| add(x, series[..k].to_vec()));
+        y.iter().zip(&results).for_each(|(&y, series)| add(y, series.clone()));
+        for (t, series) in derivatives.iter().zip(series).filter_map(|(t, series)| Some(((*t)?, series))) {
+            add(t, (1..=k).map(|j| Some((j + 1) as f64 * series[j]?)).collect());
+        }
+        let outputs: Vec<Var> = slopes.iter().copied().flatten().collect();
+        let mut next = push_series(&inputs, &given, &outputs, k).into_iter().map(|series| series[k - 1]);
+        for (slope, series) in slopes.iter().zip(&mut results) {
+            let next = slope.and_then(|_| next.next().flatten());
+            series.push(next.map(|next| next / (k + 1) as f64));
+        }
+    }
+    Some(results)
+}
+
+/// A value of its own for the derivative of `x`, if that varies.
+fn stand_in(x: Var, series: &Series) -> Option<Var> {
+    if series.iter().all(Option::is_none) {
+        return None;
+    }
+    Some(apply(Alias, &[series[0].unwrap_or_else(|| x.full_like(0.0))]))
+}
+
 /// The tangents of the results, given those of the operands. `None` is a zero.
-pub(super) fn push(step: &Step, rule: CustomRule, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+fn tangents(step: &Step, rule: CustomRule, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
     let y = step.results();
     let (t, results) = (dense(x, t)?, floats(&y));
     let tangents = match rule {

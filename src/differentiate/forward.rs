@@ -1,6 +1,6 @@
 use super::activity::{Activity, Step, variables};
-use super::control;
 use super::reverse::values;
+use super::{Series, control};
 use crate::ir::{Role, Value};
 use crate::op::{Derivative, Partial, Partials, Strong, Var, strong_product, trace};
 
@@ -69,22 +69,33 @@ fn push_step(step: &Step, table: &Table) -> Vec<Option<Var>> {
         Derivative::Zero => vec![None],
         Derivative::Elementwise(rule) => vec![push_elementwise(rule, step, &x, &t)],
         Derivative::Linear(rule) => {
-            let dense: Vec<Var> = x.iter().zip(&t).map(|(x, t)| t.unwrap_or_else(|| x.full_like(0.0))).collect();
-            vec![Some(rule.apply(&dense))]
+            vec![Some(rule.apply(&push_dense(&x, &t)))]
         }
         Derivative::General(rule) => rule.jvp(&x, &step.results(), &t),
-        Derivative::Control => control::push(step, &x, &t),
+        Derivative::Control => {
+            let series: Vec<Series> = t.iter().map(|&t| vec![t]).collect();
+            control::push(step, &x, &series, 1).into_iter().map(|series| series[0]).collect()
+        }
     })
 }
 
-/// `Σ ∂y/∂xᵢ · tᵢ` over the operands that have a tangent.
+/// The tangents of `x`, with zeros where there are none.
+pub(super) fn push_dense(x: &[Var], t: &[Option<Var>]) -> Vec<Var> {
+    x.iter().zip(t).map(|(x, t)| t.unwrap_or_else(|| x.full_like(0.0))).collect()
+}
+
 fn push_elementwise(rule: &dyn Partials, step: &Step, x: &[Var], t: &[Option<Var>]) -> Option<Var> {
     let y = trace::variable(step.id.into());
+    push_partials(t, |slot| rule.partial(slot, x, y))
+}
+
+/// `Σ ∂y/∂xᵢ · tᵢ` over the operands that have a tangent.
+pub(super) fn push_partials(t: &[Option<Var>], partial: impl Fn(usize) -> Partial) -> Option<Var> {
     let mut sum: Option<Var> = None;
     let mut branches: Option<Branches> = None;
     for (slot, t) in t.iter().enumerate().filter_map(|(slot, t)| Some((slot, (*t)?))) {
         let mut add = |term: Var| sum = Some(sum.map_or(term, |sum| sum + term));
-        match rule.partial(slot, x, y) {
+        match partial(slot) {
             Partial::Zero => {}
             Partial::One => add(t),
             Partial::MinusOne => sum = Some(sum.map_or_else(|| -t, |sum| sum - t)),

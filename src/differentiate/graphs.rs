@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::{forward_is_cheaper, jacobian_blocks, pullback, pushforward};
+use super::{Series, forward_is_cheaper, jacobian_blocks, pullback, push_series, pushforward};
 use crate::error::{ArgumentError, DerivativeError, Error, LimitError};
 use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
@@ -161,6 +161,73 @@ pub fn hvp(graph: &Graph, of: usize, wrt: &[usize]) -> Result<Graph, Error> {
         let slope = gradient(&x, outputs[of]);
         names.into_iter().zip(tangents_of(&x, tangents, &slope)).collect()
     })
+}
+
+/// The graph with the Taylor coefficients of its outputs along a direction appended: further inputs `<input>.tangent`, the
+/// direction `t`, one for each input of `wrt`, and for each output `y` of floating point the further outputs
+/// `<output>.taylor.1` to `<output>.taylor.<order>`, of the output's type, such that `y(x + s t) = y + Σ y_k sᵏ + …`. The
+/// derivative of order `k` by `s` is `k! y_k`.
+///
+/// It is computed in Taylor mode: the size of the graph grows with the square of the order, where nested
+/// pushforwards double it with each. At kinks, and where values are infinite or NaN, the coefficients follow the rules of
+/// the first derivative. The coefficient of order 1 is the tangent of [`jvp`], to the bit.
+///
+/// ```
+/// use retrograd::value::{Array, DType};
+/// use retrograd::{Var, differentiate, interpret, trace};
+///
+/// let graph = trace(|x: Var| x.exp(), (DType::F64,))?;
+/// let series = differentiate::taylor(&graph, 3, &[0])?;
+/// let outputs = interpret::run(&series, &[0.0, 1.0].map(Array::scalar))?;
+/// assert_eq!(outputs, [1.0, 1.0, 0.5, 0.5 / 3.0].map(Array::scalar));
+/// assert_eq!(&*series.outputs()[3].name, "out.taylor.3");
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If an input of `wrt` is not of floating point or out of range, or the order exceeds 1,000.
+pub fn taylor(graph: &Graph, order: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    taylor_of(graph, &float_outputs(graph), order, wrt)
+}
+
+/// The graph with the Taylor coefficients of some outputs appended, as [`taylor`] does with all.
+///
+/// # Errors
+/// As [`taylor`], and if an output is not of floating point or out of range.
+pub fn taylor_of(graph: &Graph, of: &[usize], order: usize, wrt: &[usize]) -> Result<Graph, Error> {
+    check_order(order, graph.name())?;
+    let tangents = tangent_inputs(graph, wrt)?;
+    let mut taken = Names::of_outputs(graph);
+    let mut names = Vec::new();
+    for &position in of {
+        let name = &float_output(graph, position)?.name;
+        names.extend((1..=order).map(|k| taken.claim([format!("{name}.taylor.{k}")])));
+    }
+    extend(graph, &tangents, |inputs, outputs, tangents| {
+        let y = at(of, outputs);
+        let series: Vec<Series> = tangents.iter().map(|&t| along(t, order)).collect();
+        let pushed = push_series(&at(wrt, inputs), &series, &y, order);
+        let coefficients = y.iter().zip(pushed).flat_map(|(&y, series)| series.into_iter().map(move |t| (y, t)));
+        let coefficients = coefficients.map(|(y, t)| t.unwrap_or_else(|| constant_like(y, 0.0, Role::Tangent)));
+        names.into_iter().zip(coefficients.collect::<Vec<_>>()).collect()
+    })
+}
+
+/// The highest order of a Taylor series.
+const MAX_ORDER: usize = 1_000;
+
+/// Checks that Taylor series may be of this order.
+pub(crate) fn check_order(order: usize, place: &str) -> Result<(), LimitError> {
+    if order <= MAX_ORDER {
+        return Ok(());
+    }
+    let (limit, got) = (MAX_ORDER as u64, Some(order as u64));
+    Err(LimitError { what: "order of a Taylor series", limit, got, place: Some(place.to_string()) })
+}
+
+/// The coefficients of order 1, 2, … of `x + s t`.
+pub(crate) fn along(t: Var, order: usize) -> Series {
+    (1..=order).map(|k| (k == 1).then_some(t)).collect()
 }
 
 /// The cotangents of `x` for a cotangent 1 of the scalar `y`.

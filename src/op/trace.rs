@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::range::Ranges;
-use super::{Graph, Lowering, Op, Range, Var};
+use super::{Alias, Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
 use crate::value::Type;
@@ -45,6 +45,8 @@ struct Trace {
     user: &'static Location<'static>,
     /// A file whose lines were looked at before, and whether they are those of a dependency.
     file: (&'static str, bool),
+    /// While equal operations are appended once: those that exist.
+    shared: Option<HashMap<(Op, Operands), NodeId>>,
 }
 
 /// What a region uses of the trace around it: the values there, and the inputs that stand for them here.
@@ -101,6 +103,7 @@ pub(crate) fn record_at<T>(
         has_derived_inputs,
         user: at,
         file: (at.file(), false),
+        shared: None,
     };
     run(trace, body).map(|(trace, result)| (trace.graph, result))
 }
@@ -275,6 +278,7 @@ fn trace_region(
         has_derived_inputs: true,
         user,
         file,
+        shared: None,
     };
     run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
@@ -451,6 +455,14 @@ impl Trace {
         regions: Box<[Arc<Graph>]>,
         at: &'static Location<'static>,
     ) -> Option<NodeId> {
+        // An alias exists to be told from its operand.
+        let can_share = self.shared.is_some() && regions.is_empty() && op != Op::Alias(Alias);
+        let key = can_share.then(|| (op.clone(), Operands::from(operands)));
+        if let (Some(shared), Some(key)) = (&self.shared, &key)
+            && let Some(&node) = shared.get(key)
+        {
+            return Some(node);
+        }
         if self.graph.n_nodes() >= self.max_nodes {
             let place = Some(format!("at {}", self.line(at)));
             self.fail(LimitError { what: NODES_OF_A_TRACE, limit: self.max_nodes as u64, got: None, place });
@@ -461,7 +473,12 @@ impl Trace {
             Some((at, role)) => Provenance { at: at.clone(), name: None, role: *role },
         };
         match self.graph.add_with_regions(op, operands, regions, provenance) {
-            Ok(node) => Some(node),
+            Ok(node) => {
+                if let (Some(shared), Some(key)) = (&mut self.shared, key) {
+                    shared.insert(key, node);
+                }
+                Some(node)
+            }
             Err(error) => {
                 let error = self.in_words_of_the_user(error);
                 self.fail(error);
@@ -820,6 +837,25 @@ pub(crate) fn differentiating<T>(derived: bool, body: impl FnOnce() -> T) -> T {
     });
     let result = body();
     with_open(|trace| trace.is_derived = before);
+    result
+}
+
+/// Runs the body with equal operations on equal operands appended once, those from the given node on included. Regions
+/// that the body traces are not concerned.
+pub(crate) fn sharing<T>(from: usize, body: impl FnOnce() -> T) -> T {
+    let before = with_open(|trace| {
+        let graph = &trace.graph;
+        let ids = (from..graph.n_nodes()).map(NodeId::from_index);
+        let plain = ids.filter(|&id| graph.node(id).regions().is_empty());
+        let key = |id: NodeId| Some(((graph.node(id).op()?.clone(), graph.operands(id)), id));
+        let mut shared: HashMap<(Op, Operands), NodeId> = HashMap::new();
+        for (key, id) in plain.filter_map(key) {
+            shared.entry(key).or_insert(id);
+        }
+        trace.shared.replace(shared)
+    });
+    let result = body();
+    with_open(|trace| trace.shared = before);
     result
 }
 

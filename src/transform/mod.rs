@@ -18,9 +18,12 @@ mod control;
 mod custom;
 mod external;
 mod function;
+mod gauss_newton;
 mod gradient;
 mod jacobian;
+mod jet;
 mod jit;
+mod operators;
 mod products;
 mod table;
 mod tracing;
@@ -33,12 +36,18 @@ pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, sw
 pub use custom::{CustomJvp, CustomVjp, custom_jvp, custom_vjp};
 pub use external::external;
 pub use function::{Accepts, AllArgs, Append, Arg, Arguments, Component, Function, Wrt};
+pub use gauss_newton::{Ggnvp, HalfSquares, ggnvp};
 pub use gradient::{
     ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,
     value_and_grad, value_and_grad_with_aux,
 };
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
+pub use jet::{ElementwiseDerivatives, Jet, Taylor, elementwise_derivatives, jet, taylor};
 pub use jit::{Compiled, Erased, Jit, jit};
+pub use operators::{
+    DifferentialOperator, Laplacian, LaplacianEstimate, differential_operator, laplacian, laplacian_estimate,
+    mixed_partial,
+};
 pub use products::{Hvp, Jvp, Vjp, hvp, jvp, vjp};
 pub use tracing::{TypeTree, trace, trace_with};
 pub use var_tree::VarTree;

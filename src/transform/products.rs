@@ -233,7 +233,7 @@ pub(super) fn push<S: VarTree, O: VarTree>(selected: &S, t: &S, output: &O) -> O
 }
 
 /// Records an error unless a (co)tangent has the structure and types of its primal.
-fn require_alike<T: VarTree>(name: &str, primal: &T, dual: &T) -> bool {
+pub(super) fn require_alike<T: VarTree>(name: &str, primal: &T, dual: &T) -> bool {
     let (expected, got) = (primal.vars(), dual.vars());
     if !expected.matches(&got, &|_, _| true) {
         let types = |tree: &crate::value::Tree<Var>| tree.map(&mut |x| x.ty()).to_string();

@@ -113,6 +113,14 @@ fn every_derivative_of_one_function() {
         derive(&["--hvp", "--wrt", "x"], &["x.tangent=[1,10,100]"]),
         "{\n \"y\": 4.25,\n \"x.hvp\": [2.0, 40.0, 600.0]\n}\n"
     );
+    assert_eq!(
+        derive(&["--taylor", "3", "--wrt", "x"], &["x.tangent=[1,10,100]"]),
+        "{\n \"y\": 4.25,\n \"y.taylor.1\": -37.0,\n \"y.taylor.2\": 30201.0,\n \"y.taylor.3\": 0.0\n}\n"
+    );
+    assert_eq!(
+        folder.fails(1, &["grad", "f.json", "--taylor", "1001"]),
+        "error: f.json: f: limit of 1000 order of a Taylor series exceeded: got 1001\n"
+    );
 
     // Without a choice of outputs, --jvp and --vjp take all.
     folder.ok(&["grad", "f.json", "--vjp", "-o", "d.json"]);

@@ -41,7 +41,35 @@ impl Oracle {
         if let Some(loss) = case.loss {
             self.of_loss(case, &site, loss, primal)?;
         }
+        if self.random.below(6) == 0 {
+            self.series(&site, &tangents, primal, &jt)?;
+        }
         Ok(())
+    }
+
+    /// A power series along tangents, whose first coefficients are those of forward mode.
+    fn series(
+        &self,
+        site: &Site<'_>,
+        tangents: &[Array],
+        primal: &Agreed,
+        forward: &Derivative,
+    ) -> Result<(), Box<Finding>> {
+        const ORDER: usize = 3;
+        let by = |graph: &Graph| differentiate::taylor_of(graph, &site.of, ORDER, &site.wrt);
+        let Some(series) = self.transformed(site, "taylor", by)? else { return Ok(()) };
+        let inputs = [&site.case.inputs[..], tangents].concat();
+        let Some(series) = self.evaluate("taylor", series, &inputs, primal, ORDER * site.of.len())? else {
+            return Ok(());
+        };
+        let mut firsts = series.values.iter().step_by(ORDER).zip(&forward.values);
+        match firsts.find(|(first, tangent)| !first.same_bits(tangent)) {
+            None => Ok(()),
+            Some((first, tangent)) => {
+                let detail = format!("the coefficient {first}, the tangent {tangent}");
+                Err(site.finding("taylor", "the first coefficient is not the tangent", detail, &series.graph))
+            }
+        }
     }
 
     /// The gradient of a scalar, and a derivative of that gradient.
