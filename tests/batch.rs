@@ -5,9 +5,9 @@ pub mod common;
 
 use common::{Random, floats, graph_with};
 use retrograd::batch::batch;
-use retrograd::op::{Graph, Op};
-use retrograd::value::{Array, Scalar, Type};
-use retrograd::{Program, differentiate, interpret};
+use retrograd::op::{DotGeneral, Graph, Op};
+use retrograd::value::{Array, DType, Scalar, Type};
+use retrograd::{Program, Var, differentiate, interpret, map, trace};
 
 /// A graph with inputs of which some have rows, and others are the same for each.
 struct Case<'g> {
@@ -136,6 +136,57 @@ fn every_operation_is_what_it_is_row_by_row() {
     assert!(n_checked > 1000, "{n_checked}");
 }
 
+/// Products of vectors, and of vectors with matrices, where both have rows: sums keep their order, whichever axes are summed,
+/// and so they do where a vector of rows meets one without.
+#[test]
+fn products_of_vectors_keep_their_bits() {
+    let product = |contract: [&[usize]; 2], batch: [&[usize]; 2]| -> Op {
+        DotGeneral { contract: contract.map(<[usize]>::to_vec), batch: batch.map(<[usize]>::to_vec) }.into()
+    };
+    let mut n_checked = 0;
+    for k in [5, 37, 700] {
+        let cases: [(Op, [&[usize]; 2], bool); 6] = [
+            (product([&[0], &[0]], [&[], &[]]), [&[k], &[k]], true),
+            (product([&[1], &[0]], [&[], &[]]), [&[3, k], &[k]], false),
+            (product([&[0], &[0]], [&[], &[]]), [&[k, 3], &[k]], false),
+            (product([&[0], &[1]], [&[], &[]]), [&[k], &[3, k]], false),
+            (product([&[0], &[0]], [&[], &[]]), [&[k], &[k, 3]], false),
+            (product([&[1], &[2]], [&[0], &[0]]), [&[2, k], &[2, 3, k]], false),
+        ];
+        for (op, shapes, are_vectors) in cases {
+            for dtype in [DType::F64, DType::F32] {
+                let graph = graph_with(&op, &[], &shapes.map(|shape| Type::new(dtype, shape)));
+                for over in choices(2).filter(|over| are_vectors || over.len() == 2) {
+                    let case = Case::new("dot_general", &graph, over.clone(), 4, &[], k as u64);
+                    let got = both(case.what, &case.batched(), &case.inputs);
+                    let expected = case.row_by_row();
+                    assert!(got[0].same_bits(&expected[0]), "over {over:?}: {got:?} is not {expected:?}\n{graph}");
+                    n_checked += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(n_checked, 48);
+}
+
+/// The optimizer applies maps to all rows at once only where that keeps the bits.
+#[test]
+fn maps_keep_their_bits() {
+    let matrix = |rows: usize, columns: usize| Type::new(DType::F64, [rows, columns]);
+    let of_shared = |x: Var, m: Var| map(x, |x| m.dot(x).sin());
+    let of_rows = |x: Var, m: Var| map(x, |x| (x * m.sum_axes(&[1])).sin().sum());
+    for graph in [trace(of_shared, (matrix(16, 90), matrix(50, 90))), trace(of_rows, (matrix(16, 50), matrix(50, 90)))]
+    {
+        let graph = graph.unwrap();
+        let optimized = retrograd::optimize::optimize(&graph).unwrap();
+        let mut random = Random(8);
+        let inputs = graph.inputs().iter().map(|input| random.array(graph.ty(input.node.into()), (-1.0, 1.0)));
+        let inputs: Vec<Array> = inputs.collect();
+        let (got, expected) = (both("map", &optimized, &inputs), both("map", &graph, &inputs));
+        assert!(got[0].same_bits(&expected[0]), "{got:?} is not {expected:?}\n{optimized}");
+    }
+}
+
 #[test]
 fn no_row_and_one_row() {
     each_sample(|name, _, graph, types, domains| {
@@ -256,11 +307,7 @@ fn batches_of_batches() {
 
 #[test]
 fn what_cannot_be_batched_is_an_error() {
-    let graph = retrograd::trace(
-        |x: retrograd::Var, y: retrograd::Var| x + y,
-        (retrograd::value::DType::F64, retrograd::value::DType::F64),
-    )
-    .unwrap();
+    let graph = trace(|x: Var, y: Var| x + y, (DType::F64, DType::F64)).unwrap();
     for (over, message) in [
         (vec![], "batch: at least one input must have rows"),
         (vec![2], "batch: there are 2 inputs, but input 2 was asked to have rows"),

@@ -222,3 +222,140 @@ fn all_arguments_by_default() -> Result<(), Error> {
     assert_eq!(jit(vmap(f).over((Arg::<0>, Arg::<2>))).call::<Array1<f64>>(&rows, 2.0, &rows)?, array![3.0, 6.0]);
     Ok(())
 }
+
+/// What is carried may get rows in the second iteration only.
+#[test]
+fn rows_that_are_carried_on() -> Result<(), Error> {
+    // Three places, of which each takes what the one before it held.
+    let shift = |x: Var, a: Var| {
+        let first = a * 2.0;
+        let (_, _, last) = fori_loop(4, (first, first, first), |_, (p, q, _)| (x * p, p, q));
+        last
+    };
+    let until = |x: Var, a: Var| {
+        let first = a * 2.0;
+        let body = |(k, p, q): (Var, Var, Var)| (k + 1.0, x * q, p);
+        while_loop((a * 0.0, first, first), |(k, _, _)| k.less(3.0), body).2
+    };
+    let x = array![1.0, -2.0, 0.5];
+    let last: Array1<f64> = jit(vmap(shift).over(Arg::<0>)).call(&x, 3.0)?;
+    assert_eq!(last, x.mapv(|x| 6.0 * x * x));
+    let last: Array1<f64> = jit(vmap(until).over(Arg::<0>)).call(&x, 3.0)?;
+    assert_eq!(last, x.mapv(|x| 6.0 * x));
+    let slopes: Array1<f64> = jit(vmap(grad(shift)).over(Arg::<0>)).call(&x, 3.0)?;
+    assert_eq!(slopes, x.mapv(|x| 12.0 * x));
+    let slopes: Array1<f64> = jit(vmap(grad(until)).over(Arg::<0>)).call(&x, 3.0)?;
+    assert_eq!(slopes, array![6.0, 6.0, 6.0]);
+    let by_a: f64 = jit(grad(|a: Var, x: Var| vmap(shift).over(Arg::<0>).call(x, a).sum())).call(3.0, &x)?;
+    assert_eq!(by_a, 2.0 * x.mapv(|x| x * x).sum());
+    Ok(())
+}
+
+/// More passes than a block holds, and some that are left over, through all that may stand in a pass.
+#[test]
+fn jacobians_in_blocks() -> Result<(), Error> {
+    let n = 700;
+    let x = Array1::from_shape_fn(n, |k| (k as f64 * 0.37).sin());
+    let shape = |x: Var| x.square() * 0.5 + x.sum();
+    for j in [jit(jacobian(shape).forward()), jit(jacobian(shape).reverse())] {
+        let got: Array2<f64> = j.call(&x)?;
+        for ((k, l), &got) in got.indexed_iter() {
+            assert_eq!(got, if k == l { x[k] + 1.0 } else { 1.0 }, "{k}, {l}");
+        }
+    }
+
+    // A loop that saves what the way back takes, in iterations that the argument decides.
+    let x = x.mapv(|x| x + 1.2);
+    let doubled = |x: Var| while_loop(x, |y| y.norm_squared().less(20_000.0), |y| y * y * 0.5 + y);
+    let exact = jit(jacobian(doubled).forward());
+    let exact: Array2<f64> = exact.call(&x)?;
+    let got: Array2<f64> = jit(jacobian(doubled).reverse()).call(&x)?;
+    for ((place, got), exact) in got.indexed_iter().zip(&exact) {
+        assert!((got - exact).abs() <= 1e-12 * exact.abs(), "{place:?}: {got} is not {exact}");
+        assert!(place.0 == place.1 || *got == 0.0);
+    }
+    assert!(exact[[1, 1]] > 1.0);
+    Ok(())
+}
+
+/// A product with the unit vectors is the matrix itself; that with what is made of them, or within a branch, is none.
+#[test]
+fn jacobians_of_products() -> Result<(), Error> {
+    let constant = || Array2::from_shape_fn((20, 20), |(i, j)| ((3 * i + 7 * j) % 13) as f64 - 4.0);
+    let matrix = constant();
+    let x = Array1::from_shape_fn(20, |k| 0.25 * k as f64 - 2.0);
+    let of = |f: fn(Var, Var) -> Var, slope: &dyn Fn(usize) -> f64| -> Result<(), Error> {
+        for j in [jacobian(f).forward(), jacobian(f).reverse()] {
+            let got: Array2<f64> = jit(j).call(&x, &matrix)?;
+            for ((i, j), &got) in got.indexed_iter() {
+                assert_eq!(got, matrix[[i, j]] * slope(j), "{i}, {j}");
+            }
+        }
+        Ok(())
+    };
+    of(|x, m| m.dot(x), &|_| 1.0)?;
+    of(|x, m| x.dot(m.t()), &|_| 1.0)?;
+    of(|x, m| m.dot(x.square()), &|j| 2.0 * x[j])?;
+    of(|x, m| cond(m.index_axis(0, 0).sum().less(1e3), || m.dot(x.square()), || x), &|j| 2.0 * x[j])?;
+    of(|x, m| checkpoint(|y: Var| m.dot(y)).call(x.square()), &|j| 2.0 * x[j])?;
+    // A region that takes nothing but what has rows.
+    let within = |x: Var| checkpoint(|y: Var| Var::from(constant()).dot(y)).call(x.square());
+    let chosen = |x: Var| cond(x.sum().less(1e3), || Var::from(constant()).dot(x.square()), || x);
+    for got in [
+        jit(jacobian(within).forward()).call::<Array2<f64>>(&x)?,
+        jit(jacobian(within).reverse()).call(&x)?,
+        jit(jacobian(chosen).forward()).call(&x)?,
+        jit(jacobian(chosen).reverse()).call(&x)?,
+    ] {
+        assert_eq!(got, &matrix * &(2.0 * &x));
+    }
+
+    // Two axes at once, in the order of the argument's and the other way round.
+    let cube = Array3::from_shape_fn((3, 4, 5), |(i, j, k)| (20 * i + 5 * j + k) as f64);
+    let y = Array2::from_shape_fn((4, 5), |(j, k)| (j * k) as f64);
+    for j in [0, 1] {
+        let sums = |y: Var, c: Var| c.dot_general(y, [&[1, 2], &[0, 1]], [&[], &[]]);
+        let turned = |y: Var, c: Var| c.transpose(&[2, 0, 1]).dot_general(y, [&[2, 0], &[0, 1]], [&[], &[]]);
+        let got: Array3<f64> = match j {
+            0 => jit(jacobian(sums).forward()).call(&y, &cube)?,
+            _ => jit(jacobian(turned).forward()).call(&y, &cube)?,
+        };
+        assert_eq!(got, cube);
+    }
+    Ok(())
+}
+
+/// A derivative that is exactly zero passes nothing on, in rows and passes as alone: what it meets may be infinite.
+#[test]
+fn zeros_of_derivatives_stay_zeros() -> Result<(), Error> {
+    let kinks: [(&str, fn(Var) -> Var); 5] = [
+        ("clamped", |x| x.clamp(-1.0, 1.0).acos()),
+        ("selected", |x| x.greater(0.0).select(x.sqrt(), x)),
+        ("branch", |x| cond(x.greater(0.0), || x.sqrt(), || x)),
+        ("in a loop", |x| fori_loop(2, x, |_, y| y.clamp(-1.0, 1.0).acos() * 0.5)),
+        ("masked", |x| (x.max(0.0) * 0.0).powf(0.5) + x.square()),
+    ];
+    let x = Array1::from_shape_fn(24, |k| [0.0, -1.0, 1.0, 2.0, -3.0, 0.5][k % 6]);
+    for (name, f) in kinks {
+        let second = jit(grad(grad(f)));
+        let alone: Vec<f64> = x.iter().map(|&x| second.call::<f64>(x)).collect::<Result<_, _>>()?;
+        let same = |how: &str, got: &[f64]| {
+            for (k, (got, alone)) in got.iter().zip(&alone).enumerate() {
+                let agrees = got == alone || got.is_nan() && alone.is_nan();
+                assert!(agrees, "{name}, {how}, at {}: {got} is not {alone}", x[k]);
+            }
+        };
+        let rows: Array1<f64> = jit(vmap(grad(grad(f)))).call(&x)?;
+        same("under", rows.as_slice().unwrap());
+        let between: Array1<f64> = jit(grad(|x: Var| vmap(grad(f)).call(x).sum())).call(&x)?;
+        same("between", between.as_slice().unwrap());
+        let over: Array1<f64> = jit(grad(|x: Var| grad(|x: Var| vmap(f).call(x).sum()).call(x).sum())).call(&x)?;
+        same("over", over.as_slice().unwrap());
+        let slopes = |x: Var| grad(|x: Var| vmap(f).call(x).sum()).call(x);
+        for j in [jit(jacobian(slopes).forward()), jit(jacobian(slopes).reverse())] {
+            let j: Array2<f64> = j.call(&x)?;
+            same("in passes", &j.diag().to_vec());
+        }
+    }
+    Ok(())
+}
