@@ -192,6 +192,10 @@ fn examples() -> Result<Vec<Example>, Error> {
 
     let newton = jit(newton_sqrt).named("newton_sqrt").results(["root"]).graph(2.0)?;
     let newton_grad = differentiate::grad(&newton, 0, &[0])?;
+    // What `retrograd batch FILE --over x --rows 4` makes of both.
+    let rows_of = |graph: &Graph| retrograd::batch::batch(graph, &[0], 4);
+    let (newton_rows, newton_grad_rows) = (rows_of(&newton)?, rows_of(&newton_grad)?);
+    let numbers = array![2.0, 900.0, 0.001, 1.21];
     let bisection = jit(bisection).named("bisection").arguments(["p", "q"]).results(["root"]);
     let pushes = array![0.5, 0.5, 0.0, -0.5, 0.25, 0.0];
     let rk4 = jit(rk4).named("rk4").arguments(["angle", "speed", "damping", "pushes"]).results(["energy", "angles"]);
@@ -228,6 +232,8 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("signal", signal.graph(&samples, &filter)?, &(&samples, &filter)),
         example("newton_sqrt", newton, &2.0),
         example("newton_sqrt_grad", newton_grad, &2.0),
+        example("newton_sqrt_rows", newton_rows, &numbers),
+        example("newton_sqrt_grad_rows", newton_grad_rows, &numbers),
         example("bisection", bisection.graph(1.0, 3.0)?, &(1.0, 3.0)),
         example("rk4", rk4, &(0.3, -0.1, 0.2, &pushes)),
         example("rk4_grad", rk4_grad, &(0.3, -0.1, 0.2, &pushes)),
@@ -309,30 +315,38 @@ fn the_readme_quotes_files() {
     }
 }
 
-/// Reverse mode and forward mode agree on the gradient, and on the Hessian times a vector, which is symmetric.
+/// Reverse mode and forward mode agree on the gradient, and on the Hessian times a vector, which is symmetric. Where the
+/// first output is no number, the outputs are weighted by cotangents.
 #[test]
 fn files_differentiate_twice() {
     let random = &mut Random(11);
     for File { name, graph, inputs, .. } in files() {
         let wrt: Vec<usize> = (0..inputs.len()).filter(|&k| inputs[k].dtype().is_float()).collect();
         let v: Vec<Array> = wrt.iter().map(|&k| random.array(&inputs[k].ty(), (-1.0, 1.0))).collect();
-        let with_v = [inputs.clone(), v.clone()].concat();
         let (n_primal, single) = (graph.outputs().len(), inputs.iter().any(|x| x.dtype() == DType::F32));
         let tolerance = if single { 1e-5 } else { 1e-12 };
 
-        let first = reload(differentiate::grad(&graph, 0, &wrt).unwrap());
-        let gradient = run_everywhere(&name, &first, &inputs).split_off(n_primal);
-        let forward = run_everywhere(&name, &reload(differentiate::jvp(&graph, &wrt).unwrap()), &with_v);
-        close(&name, &[dot(&gradient, &v)], &floats(&forward[n_primal]), tolerance);
+        let is_number = graph.ty(graph.outputs()[0].value).rank() == 0;
+        let first = if is_number { differentiate::grad(&graph, 0, &wrt) } else { differentiate::vjp(&graph, &wrt) };
+        let first = reload(first.unwrap());
+        let weights = first.inputs()[inputs.len()..].iter().map(|input| first.ty(input.node.into()));
+        let weights: Vec<Array> = weights.map(|ty| random.array(ty, (-1.0, 1.0))).collect();
+        let given = [inputs.clone(), weights.clone()].concat();
+        let gradient = run_everywhere(&name, &first, &given).split_off(n_primal);
+        let forward = reload(differentiate::jvp(&graph, &wrt).unwrap());
+        let forward = run_everywhere(&name, &forward, &[inputs.clone(), v.clone()].concat()).split_off(n_primal);
+        let along = if is_number { floats(&forward[0]) } else { vec![dot(&weights, &forward)] };
+        close(&name, &[dot(&gradient, &v)], &along, tolerance);
 
         // Of the outputs, only the gradient gets a cotangent.
         let second = reload(differentiate::vjp(&first, &wrt).unwrap());
-        let cts = second.inputs()[inputs.len()..].iter().map(|input| Array::zeros(second.ty(input.node.into())));
+        let cts = second.inputs()[given.len()..].iter().map(|input| Array::zeros(second.ty(input.node.into())));
         let mut cts: Vec<Array> = cts.collect();
         let n_other = cts.len() - v.len();
         cts.splice(n_other.., v.clone());
-        let reverse = run_everywhere(&name, &second, &[inputs.clone(), cts].concat());
-        let forward = run_everywhere(&name, &reload(differentiate::jvp(&first, &wrt).unwrap()), &with_v);
+        let reverse = run_everywhere(&name, &second, &[given.clone(), cts].concat());
+        let forward = reload(differentiate::jvp(&first, &wrt).unwrap());
+        let forward = run_everywhere(&name, &forward, &[given, v.clone()].concat());
         let last =
             |outputs: &[Array]| -> Vec<f64> { outputs[outputs.len() - v.len()..].iter().flat_map(floats).collect() };
         close(&name, &last(&reverse), &last(&forward), tolerance);

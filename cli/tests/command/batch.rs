@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use super::Folder;
 
 /// `y = a · x² where x > 0, else 0`, chosen by an `if` of the host where `guarded`.
@@ -36,6 +39,18 @@ fn graphs_are_applied_to_rows() {
     let none = folder.ok(&["batch", "f.json", "--over", "x", "--rows", "0"]);
     let (_, out, err) = folder.run_with_input(&["run", "-", "a=2", "x=[]"], &none);
     assert_eq!(out, "{\n \"y\": []\n}\n", "{err}");
+}
+
+/// The saved loops on rows are what the command makes of those of one row.
+#[test]
+fn files_on_rows_are_made_by_the_command() {
+    let folder = Folder::new();
+    let saved = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../ir-examples").join(name);
+    for name in ["newton_sqrt", "newton_sqrt_grad"] {
+        let single = saved(&format!("{name}.json"));
+        let rows = folder.ok(&["batch", single.to_str().unwrap(), "--over", "x", "--rows", "4"]);
+        assert_eq!(rows, fs::read_to_string(saved(&format!("{name}_rows.json"))).unwrap());
+    }
 }
 
 #[test]

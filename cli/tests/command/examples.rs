@@ -98,7 +98,10 @@ fn every_file_is_differentiated_in_every_way() {
         let given = fs::read_to_string(inputs).unwrap();
         let expected = fs::read_to_string(path.replace(".json", ".outputs.json")).unwrap();
         let expected = expected.trim_end_matches("\n}\n");
-        for kind in ["", "--jvp", "--vjp", "--jacobian", "--hessian", "--hvp", "--taylor=3"] {
+        let graph = Graph::load(path).unwrap();
+        let is_number = graph.ty(graph.outputs()[0].value).shape.is_empty();
+        let of_numbers: &[&str] = if is_number { &["", "--hessian", "--hvp"] } else { &[] };
+        for kind in [&["--jvp", "--vjp", "--jacobian", "--taylor=3"], of_numbers].concat() {
             let arguments = ["grad", path, "-o", "derivative.json", kind];
             let n_arguments = if kind.is_empty() { 4 } else { 5 };
             assert_eq!(folder.ok(&arguments[..n_arguments]), "");
