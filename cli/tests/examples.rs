@@ -35,6 +35,7 @@ fn the_small_ones_run() {
         (example("chain_rule", &[]), ""),
         (example("define_gradient", &[]), "bytes gives the same gradient"),
         (example("external", &[]), "J0 is 0 at 2.40482555769"),
+        (example("per_example_gradients", &[]), "of single rows, clipped by hand, are the same"),
         (example("taylor_sine", &[]), "derived by hand"),
         (example("rosenbrock", &[]), "; 7 of Newton's method on it"),
         (example("max_likelihood", &[]), "exponent 1.0246 ±"),
