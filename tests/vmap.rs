@@ -339,12 +339,17 @@ fn zeros_of_derivatives_stay_zeros() -> Result<(), Error> {
     for (name, f) in kinks {
         let second = jit(grad(grad(f)));
         let alone: Vec<f64> = x.iter().map(|&x| second.call::<f64>(x)).collect::<Result<_, _>>()?;
-        let same = |how: &str, got: &[f64]| {
-            for (k, (got, alone)) in got.iter().zip(&alone).enumerate() {
-                let agrees = got == alone || got.is_nan() && alone.is_nan();
+        let third = jit(grad(grad(grad(f))));
+        let third: Vec<f64> = x.iter().map(|&x| third.call::<f64>(x)).collect::<Result<_, _>>()?;
+        let agree = |how: &str, got: &[f64], alone: &[f64]| {
+            for (k, (got, alone)) in got.iter().zip(alone).enumerate() {
+                // Sums of finite terms may have another order.
+                let is_close = (got - alone).abs() <= 1e-14 * alone.abs();
+                let agrees = got == alone || alone.is_finite() && is_close || got.is_nan() && alone.is_nan();
                 assert!(agrees, "{name}, {how}, at {}: {got} is not {alone}", x[k]);
             }
         };
+        let same = |how: &str, got: &[f64]| agree(how, got, &alone);
         let rows: Array1<f64> = jit(vmap(grad(grad(f)))).call(&x)?;
         same("under", rows.as_slice().unwrap());
         let between: Array1<f64> = jit(grad(|x: Var| vmap(grad(f)).call(x).sum())).call(&x)?;
@@ -355,6 +360,36 @@ fn zeros_of_derivatives_stay_zeros() -> Result<(), Error> {
         for j in [jit(jacobian(slopes).forward()), jit(jacobian(slopes).reverse())] {
             let j: Array2<f64> = j.call(&x)?;
             same("in passes", &j.diag().to_vec());
+        }
+        let by_columns = |x: Var| jacobian(slopes).forward().call(x).sum();
+        let by_rows = |x: Var| jacobian(slopes).reverse().call(x).sum();
+        for n in [24, 600] {
+            let x = Array1::from_shape_fn(n, |k| x[k % 24]);
+            let through: [Array1<f64>; 2] = [jit(grad(by_columns)).call(&x)?, jit(grad(by_rows)).call(&x)?];
+            for through in through {
+                through.as_slice().unwrap().chunks(24).for_each(|part| agree("third", part, &third));
+            }
+        }
+        // Forward mode gives the whole matrix; what is beside its diagonal is 0.
+        let columns = |x: Var| jvp(jacobian(slopes).forward()).call(x, x.full_like(1.0)).1;
+        let rows = |x: Var| jvp(jacobian(slopes).reverse()).call(x, x.full_like(1.0)).1;
+        let through: [Array2<f64>; 2] = [jit(columns).call(&x)?, jit(rows).call(&x)?];
+        for through in through {
+            agree("third, forward", &through.diag().to_vec(), &third);
+            let beside = through.indexed_iter().filter(|((i, j), _)| i != j);
+            beside.for_each(|(place, slope)| assert!(*slope == 0.0, "{name}, {place:?}: {slope}"));
+        }
+        // Through the passes of a Jacobian, in one block and in several: most elements of the unit vectors are zeros.
+        for n in [24, 600] {
+            let x = Array1::from_shape_fn(n, |k| x[k % 24]);
+            let by_columns = |x: Var| jacobian(vmap(f)).forward().call(x).sum();
+            let by_rows = |x: Var| jacobian(vmap(f)).reverse().call(x).sum();
+            let through: [Array1<f64>; 2] = [jit(grad(by_columns)).call(&x)?, jit(grad(by_rows)).call(&x)?];
+            for through in through {
+                for part in through.as_slice().unwrap().chunks(24) {
+                    same("through passes", part);
+                }
+            }
         }
     }
     Ok(())
