@@ -107,7 +107,7 @@ fn check_rows(rows: &[usize], parameters: &Parameters, x: &Array2<f64>, t: &Arra
     let (_, (dw, db)): (Array1<f64>, (Array2<f64>, Array1<f64>)) = all.call((w, *b), x, t)?;
     let single = jit(grad(loss));
     for (k, &row) in rows.iter().enumerate() {
-        let (own_w, own_b): Parameters = single.call((w, *b), &x.row(row).to_owned(), t[row])?;
+        let (own_w, own_b): Parameters = single.call((w, *b), x.row(row).to_owned(), t[row])?;
         let norm = (own_w.dot(&own_w) + own_b * own_b).sqrt();
         let scale = (MAX_NORM / norm).min(1.0);
         assert!(k > 0 || scale < 1.0, "row {row} was not clipped");
