@@ -13,18 +13,31 @@ const MIN_ROWS: usize = 4;
 /// What all values of all rows may take, in bytes. More rows run one after the other.
 const MAX_BYTES: usize = 64 << 20;
 
-/// How many operations the body may have. Those of all rows are compiled to loops, which a long body would fill up.
+/// How many operations the body may have.
 const MAX_OPERATIONS: usize = 2_000;
+
+/// How many operations on single numbers the body may have if it is to run. Straight-line code keeps as many in registers as
+/// there are; loops over the rows would write most of them to memory.
+const MAX_SCALARS: usize = 256;
+
+/// What the graph of all rows is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run in place of the map.
+    Run,
+    /// To be differentiated: the reverse of a loop costs more than all rows at once ever do.
+    Differentiate,
+}
 
 /// The graph that applies the body of a map to all rows at once, on the operands of the map, where that gives the same bits
 /// and is faster; `None` for another operation, and where it does not.
 ///
 /// It is not done if the result could have other bits, which products of matrices may have; if a row's own branch or loop
 /// would be left, which takes as long as before; and if all rows together would take much memory.
-pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type]) -> Result<Option<Graph>, Error> {
+pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type], purpose: Purpose) -> Result<Option<Graph>, Error> {
     let Op::Scan(scan) = op else { return Ok(None) };
     let Scan { carry: 0, xs, length: Some(n), checkpoint: None, .. } = **scan else { return Ok(None) };
-    if n < MIN_ROWS || operands.iter().any(|ty| ty.stack) || !pays(body, xs, n) {
+    if n < MIN_ROWS || operands.iter().any(|ty| ty.stack) || !pays(body, xs, n, purpose) {
         return Ok(None);
     }
     let mut graph = Graph::new("map");
@@ -46,11 +59,11 @@ pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type]) -> Result<Op
 }
 
 /// Whether the body on `n` rows, of which the first inputs have one each, keeps its bits and is faster.
-fn pays(body: &Graph, xs: usize, n: usize) -> bool {
+fn pays(body: &Graph, xs: usize, n: usize, purpose: Purpose) -> bool {
     let has_rows: Vec<bool> = (0..body.inputs().len()).map(|k| k <= xs).collect();
     let mut analyses = Analyses::default();
     let needed = body.needed();
-    let mut bytes: usize = 0;
+    let (mut bytes, mut n_scalars): (usize, usize) = (0, 0);
     let analysis = analyses.of(body, &has_rows);
     for id in body.ids().filter(|id| needed[id.index()] && body.node(*id).op().is_some()) {
         let node = body.node(id);
@@ -61,8 +74,10 @@ fn pays(body: &Graph, xs: usize, n: usize) -> bool {
         }
         let own = node.types().iter().map(|ty| ty.checked_bytes().unwrap_or(usize::MAX));
         bytes = own.fold(bytes, usize::saturating_add);
+        n_scalars += usize::from(node.types()[0].size() == 1 && body.op(id).is_elementwise());
     }
-    body.n_ops() <= MAX_OPERATIONS && bytes.saturating_mul(n) <= MAX_BYTES
+    let is_short = n_scalars <= MAX_SCALARS || purpose == Purpose::Differentiate;
+    is_short && body.n_ops() <= MAX_OPERATIONS && bytes.saturating_mul(n) <= MAX_BYTES
 }
 
 fn keeps_order_of(body: &Graph, id: NodeId, analysis: &Analysis) -> bool {

@@ -157,7 +157,8 @@ impl Batcher {
         };
         ids.iter().flat_map(|&id| graph.operands(id)).for_each(&mut used);
         let uses = graph.ids().filter(|id| !marked[id.index()]).flat_map(|id| graph.operands(id));
-        for value in uses.chain(graph.outputs().iter().map(|output| output.value)) {
+        let outputs = graph.outputs().iter().map(|output| output.value);
+        for value in uses.chain(outputs).chain(graph.guards().iter().map(|guard| guard.value)) {
             if marked[value.node.index()] && !given.contains(&value) {
                 given.push(value);
             }

@@ -43,9 +43,12 @@ pub(crate) fn forward_is_cheaper(x: &[Var], y: &[Var]) -> bool {
 
 /// Whether so many passes are few, and all that lies between is small.
 fn is_small(x: &[Var], y: &[Var], n: usize) -> bool {
+    if n <= 1 || n > MAX_WRITTEN_OUT {
+        return n <= 1;
+    }
     let local = |vars: &[Var]| vars.iter().map(|&x| trace::local(x)).collect::<Option<Vec<Value>>>();
     let (Some(x), Some(y)) = (local(x), local(y)) else { return true };
-    n <= MAX_WRITTEN_OUT && Activity::between(&x, &y).widest() <= MAX_SMALL
+    Activity::between(&x, &y).widest() <= MAX_SMALL
 }
 
 /// The blocks, ordered by output, from one pullback for each element of the outputs.

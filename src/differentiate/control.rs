@@ -8,7 +8,7 @@ use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{Series, custom, pullback, push_series};
-use crate::batch::map_on_rows;
+use crate::batch::{Purpose, map_on_rows};
 use crate::ir::Value;
 use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
@@ -258,7 +258,7 @@ fn pull_through(x: &[Var], cts: &[Option<Var>], wanted: &[bool], results: &[Var]
 /// The results of a map, computed on all rows at once: what the optimizer makes of it, whose derivative needs no loop.
 fn map_on_all_rows(step: &Step, x: &[Var]) -> Option<Vec<Var>> {
     let types: Vec<Type> = x.iter().map(|&x| x.ty()).collect();
-    match map_on_rows(&step.op, &step.regions[0], &types) {
+    match map_on_rows(&step.op, &step.regions[0], &types, Purpose::Differentiate) {
         Ok(rows) => trace::inline(&rows?, x),
         Err(error) => {
             trace::fail(error);

@@ -281,7 +281,7 @@ fn extend(
     for (name, var) in results {
         copy.add_output(name, var.value().expect("bug: a poisoned result of a trace without error"))?;
     }
-    Ok(copy)
+    Ok(copy.without_unneeded_derivatives())
 }
 
 /// The most nodes that a graph may have with its derivatives.

@@ -644,7 +644,21 @@ impl<O: Operation> Graph<O> {
 
     /// The graph without the operations that neither outputs nor guards depend on. Nodes are moved, not copied.
     pub(crate) fn without_unneeded(self) -> Graph<O> {
-        let mut needed = self.needed();
+        let needed = self.needed();
+        self.only(needed)
+    }
+
+    /// The graph without the operations of derivatives that nothing else depends on. What the user wrote stays.
+    pub(crate) fn without_unneeded_derivatives(self) -> Graph<O> {
+        let outputs = self.outputs.iter().map(|output| output.value);
+        let roots = outputs.chain(self.guards.iter().map(|guard| guard.value));
+        let own = self.ids().filter(|&id| self.node(id).provenance.role.is_none()).map(Value::from);
+        let needed = self.needed_for(roots.chain(own).collect::<Vec<Value>>());
+        self.only(needed)
+    }
+
+    /// The graph with its inputs and these operations alone, of which each has its operands.
+    fn only(self, mut needed: Vec<bool>) -> Graph<O> {
         self.inputs.iter().for_each(|input| needed[input.node.index()] = true);
         if needed.iter().all(|&needed| needed) {
             return self;

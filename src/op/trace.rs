@@ -300,7 +300,7 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
     for (name, value) in outputs {
         graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
     }
-    Ok((graph, trace.captures.expect("bug: a region without captures").outside))
+    Ok((graph.without_unneeded_derivatives(), trace.captures.expect("bug: a region without captures").outside))
 }
 
 /// Whether a file belongs to a crate that was downloaded, or to the standard library.

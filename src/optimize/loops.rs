@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::simplify;
 use super::simplify::number;
-use crate::batch::map_on_rows;
+use crate::batch::{Purpose, map_on_rows};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
 use crate::op::{BroadcastInDim, ByRole, Graph, Lowering, Op, Roles, Switch};
@@ -45,7 +45,7 @@ fn run_in(graph: &Graph, runs: &Runs) -> Result<Graph, Error> {
                 return Ok(Rewrite::Keep);
             }
             let types: Vec<Type> = copy.operands.iter().map(|&x| new.ty(x).clone()).collect();
-            if let Some(rows) = map_on_rows(copy.op, &copy.regions[0], &types)? {
+            if let Some(rows) = map_on_rows(copy.op, &copy.regions[0], &types, Purpose::Run)? {
                 let map = new.inline(&rows, copy.operands)?;
                 return Ok(Rewrite::Values(rows.outputs().iter().map(|y| map.get(y.value)).collect()));
             }

@@ -254,7 +254,7 @@ impl Settings {
             graph.add_output(name, x.value().expect("bug: a poisoned result of a trace without error"))?;
         }
         let outputs = outputs.map(&mut |x| graph.ty(x.value().expect("bug: a result lost its value")).clone());
-        Ok(Traced { graph, outputs })
+        Ok(Traced { graph: graph.without_unneeded_derivatives(), outputs })
     }
 
     /// The leaves of all arguments, named by their places. The tree's root is the tuple of the arguments.
