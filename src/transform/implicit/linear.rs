@@ -29,7 +29,7 @@ use crate::value::DType;
 /// let x: Array1<f64> = jit(smooth).call(1.0, array![0.0, 21.0, 0.0])?;
 /// assert!((x - array![3.0, 9.0, 3.0]).iter().all(|e| e.abs() < 1e-10));
 /// let slope: f64 = jit(grad(move |s: Var, b: Var| smooth(s, b).sum())).call(1.0, array![0.0, 21.0, 0.0])?;
-/// assert!((slope + 30.0 / 7.0).abs() < 1e-9);
+/// assert!((slope + 36.0 / 7.0).abs() < 1e-9);
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 ///
