@@ -29,7 +29,7 @@ impl Limits {
         absolute + relative * scale
     }
 
-    /// Repeats the body, at least once, until the error is within the bound; gives the last state, and whether that is so.
+    /// Repeats the body until the error is within the bound; gives the last state, and whether that is so.
     pub fn repeat<C: VarTree>(
         &self,
         max_iterations: u64,
@@ -91,15 +91,16 @@ macro_rules! limits {
         impl $name {
             #[doc = concat!("Converged is ", $measure, " of at most `absolute + relative · scale`. ", $default)]
             #[must_use]
-            pub fn tolerance(self, absolute: f64, relative: f64) -> $name {
-                let limits = Limits { tolerance: Some((absolute, relative)), ..self.limits };
-                $name { limits, ..self }
+            pub fn tolerance(mut self, absolute: f64, relative: f64) -> $name {
+                self.limits.tolerance = Some((absolute, relative));
+                self
             }
 
-            #[doc = concat!("The most iterations, ", $iterations, " by default. There is always a first one.")]
+            #[doc = concat!("The most iterations, ", $iterations, " by default.")]
             #[must_use]
-            pub fn max_iterations(self, n: u64) -> $name {
-                $name { limits: Limits { max_iterations: Some(n), ..self.limits }, ..self }
+            pub fn max_iterations(mut self, n: u64) -> $name {
+                self.limits.max_iterations = Some(n);
+                self
             }
         }
     };
