@@ -161,6 +161,11 @@ fn logsumexp(x: Var) -> Var {
     retrograd::custom_vjp(function, rule).call(x)
 }
 
+/// Kepler's equation: the eccentric anomaly for a mean anomaly and an eccentricity.
+fn kepler(mean: Var, eccentricity: Var) -> Var {
+    retrograd::root(|x| x - eccentricity * x.sin() - mean, mean)
+}
+
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -218,6 +223,7 @@ fn examples() -> Result<Vec<Example>, Error> {
     let adjustment = adjustment.graph(&cameras, &landmarks, &weights, &features)?;
 
     let scores = array![0.5, 3.0, -1.0, 1000.0];
+    let kepler = jit(kepler).named("kepler").arguments(["mean", "eccentricity"]).results(["eccentric"]);
 
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
@@ -240,6 +246,7 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("rnn", rnn, &(&layer, &out, &steps, &targets)),
         example("rnn_grad", rnn_grad, &(&layer, &out, &steps, &targets)),
         example("bundle_adjustment", adjustment, &(&cameras, &landmarks, &weights, &features)),
+        example("kepler", kepler.graph(1.0, 0.5)?, &(1.0, 0.5)),
         example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])
 }

@@ -34,6 +34,7 @@ fn the_small_ones_run() {
     for (printed, line) in [
         (example("chain_rule", &[]), ""),
         (example("define_gradient", &[]), "bytes gives the same gradient"),
+        (example("implicit", &[]), "an equilibrium of 12 numbers: pushed along its gradient"),
         (example("external", &[]), "J0 is 0 at 2.40482555769"),
         (example("per_example_gradients", &[]), "of single rows, clipped by hand, are the same"),
         (example("taylor_sine", &[]), "derived by hand"),

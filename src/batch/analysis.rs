@@ -6,7 +6,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use crate::ir::{NodeId, Value};
-use crate::op::{Batching, Flow, Graph, Op};
+use crate::op::{Batching, Custom, CustomRule, Flow, Graph, Op};
 
 /// Which values of a graph have rows.
 pub(super) struct Analysis {
@@ -124,6 +124,11 @@ impl Analyses {
             // The rule is for each row, whatever the function takes of it.
             Flow::Custom => {
                 let results = vec![true; regions[0].outputs().len()];
+                if matches!(op, Op::Custom(Custom { rule: CustomRule::Solve })) {
+                    // The right-hand side is of the solution's type.
+                    let first = operands.len() - results.len();
+                    operands[first..].fill(true);
+                }
                 How::OnRows(OnRows { operands, results })
             }
             Flow::While => {

@@ -72,7 +72,7 @@ fn regions_on_rows(
         made.push(match roles.flow {
             Flow::Choice | Flow::Once => own(taken, &results),
             Flow::Custom if k == 0 => own(taken, &results),
-            Flow::Custom => custom_rule(batcher, op, regions, taken),
+            Flow::Custom => custom_rule(batcher, op, k, regions, taken),
             Flow::While if k == 0 => own(taken, &[Given::AsItIs]),
             Flow::While => own(taken, &results),
             Flow::Back(_) if k == 0 => {
@@ -96,9 +96,15 @@ fn regions_on_rows(
 
 /// The rule of a custom derivative on rows. The function is applied once for each row, so the cotangent of an operand that is
 /// the same for each is the sum of what each row gives it.
-fn custom_rule(batcher: &dyn Regions, op: &Op, regions: &[Arc<Graph>], operands: &[bool]) -> Option<Arc<Graph>> {
+fn custom_rule(
+    batcher: &dyn Regions,
+    op: &Op,
+    k: usize,
+    regions: &[Arc<Graph>],
+    operands: &[bool],
+) -> Option<Arc<Graph>> {
     let Op::Custom(custom) = op else { return None };
-    let (function, rule) = (&regions[0], &regions[1]);
+    let (function, rule) = (&regions[0], &regions[k]);
     let signature = function.signature();
     let is_float = |ty: &&crate::value::Type| ty.dtype.is_float();
     let of_operands: Vec<bool> =
@@ -112,6 +118,7 @@ fn custom_rule(batcher: &dyn Regions, op: &Op, regions: &[Arc<Graph>], operands:
                 of_operands.iter().map(|&has_rows| if has_rows { Given::Rows } else { Given::Sum }).collect();
             batcher.region(rule, &[operands, &results, &of_results].concat(), &cts)
         }
+        CustomRule::Solve => batcher.region(rule, operands, &given(&results)),
     }
 }
 

@@ -6,9 +6,58 @@
 //! rule's coefficients.
 
 use super::activity::Step;
-use super::{Series, pullback, push_series};
+use super::{Series, pullback, push_series, pushforward};
 use crate::op::trace::{self, apply};
-use crate::op::{Alias, CustomRule, Var};
+use crate::op::{Alias, Custom, CustomRule, Var};
+
+/// The tangents of a linear system's solution: A dx = db - dA x.
+fn solved_tangents(step: &Step, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+    let n_parameters = x.len() - y.len();
+    let (parameters, _) = x.split_at(n_parameters);
+    let mut products = vec![None; y.len()];
+    if t[..n_parameters].iter().any(Option::is_some) {
+        // Parameters under another identity, of which the solution is independent.
+        let own: Vec<Var> = parameters.iter().map(|&p| apply(Alias, &[p])).collect();
+        let (varying, tangents): (Vec<Var>, Vec<Var>) =
+            own.iter().zip(t).filter_map(|(&p, t)| Some((p, (*t)?))).unzip();
+        let product = trace::inline(&step.regions[2], &[&own, y].concat())?;
+        products = pushforward(&varying, &tangents, &product);
+    }
+    let sides = y.iter().zip(&t[n_parameters..]).zip(products);
+    let sides: Vec<Var> = sides
+        .map(|((&y, t), product)| match (*t, product) {
+            (Some(t), Some(product)) => t - product,
+            (Some(t), None) => t,
+            (None, Some(product)) => -product,
+            (None, None) => y.full_like(0.0),
+        })
+        .collect();
+    Some(solved(step, [0, 1, 2, 3], parameters, &sides)?.into_iter().map(Some).collect())
+}
+
+/// The cotangents of a linear system's parameters and of its right-hand side: Aᵀ u = ct, and what -A x gives by u.
+fn solved_cotangents(step: &Step, x: &[Var], y: &[Var], cts: &[Var], wanted: &[bool]) -> Option<Vec<Option<Var>>> {
+    let n_parameters = x.len() - y.len();
+    let (parameters, _) = x.split_at(n_parameters);
+    let u = solved(step, [1, 0, 3, 2], parameters, cts)?;
+    let asked: Vec<usize> = (0..n_parameters).filter(|&k| wanted[k] && x[k].dtype().is_float()).collect();
+    let mut pulled = vec![None; n_parameters];
+    if !asked.is_empty() {
+        let own: Vec<Var> = parameters.iter().map(|&p| apply(Alias, &[p])).collect();
+        let product = trace::inline(&step.regions[2], &[&own, y].concat())?;
+        let to: Vec<Var> = asked.iter().map(|&k| own[k]).collect();
+        let negated: Vec<Var> = u.iter().map(|&u| -u).collect();
+        pulled = at(&asked, n_parameters, pullback(&to, &product, &negated));
+    }
+    pulled.extend(u.into_iter().map(Some));
+    Some(pulled)
+}
+
+/// The solution of the system with that right-hand side, or with these regions in place of its own.
+fn solved(step: &Step, regions: [usize; 4], parameters: &[Var], sides: &[Var]) -> Option<Vec<Var>> {
+    let regions = regions.map(|k| step.regions[k].clone()).to_vec();
+    trace::apply_regions(Custom { rule: CustomRule::Solve }, &[parameters, sides].concat(), regions)
+}
 
 /// The series of the results to the given order, given those of the operands. `None` is a zero.
 ///
@@ -55,9 +104,9 @@ fn stand_in(x: Var, series: &Series) -> Option<Var> {
 }
 
 /// The tangents of the results, given those of the operands. `None` is a zero.
-fn tangents(step: &Step, rule: CustomRule, x: &[Var], t: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
+fn tangents(step: &Step, rule: CustomRule, x: &[Var], given: &[Option<Var>]) -> Option<Vec<Option<Var>>> {
     let y = step.results();
-    let (t, results) = (dense(x, t)?, floats(&y));
+    let (t, results) = (dense(x, given)?, floats(&y));
     let tangents = match rule {
         CustomRule::Jvp => {
             let tangents = trace::inline_in_role(&step.regions[1], &[x, &y, &t].concat())?;
@@ -68,6 +117,7 @@ fn tangents(step: &Step, rule: CustomRule, x: &[Var], t: &[Option<Var>]) -> Opti
             let pulled = trace::inline(&step.regions[1], &[x, &y, &cts].concat())?;
             pullback(&cts, &pulled, &t)
         }
+        CustomRule::Solve => solved_tangents(step, x, &y, given)?,
     };
     Some(at(&results, y.len(), tangents))
 }
@@ -83,6 +133,7 @@ pub(super) fn pull(
     let y = step.results();
     let (cts, operands) = (dense(&y, cts)?, floats(x));
     let pulled = match rule {
+        CustomRule::Solve => return solved_cotangents(step, x, &y, &cts, wanted),
         CustomRule::Vjp => {
             let pulled = trace::inline_in_role(&step.regions[1], &[x, &y, &cts].concat())?;
             pulled.into_iter().map(Some).collect()

@@ -144,7 +144,7 @@ impl<T: VarTree> Returned<T> {
     }
 
     /// Records an error at that line where another tree has not the same leaves.
-    fn expect(&self, what: &str, which: &str, other: &Returned<T>, at: &'static Location<'static>) {
+    pub fn expect(&self, what: &str, which: &str, other: &Returned<T>, at: &'static Location<'static>) {
         let differs = |(own, other): (&(String, Var, Type), &(String, Var, Type))| {
             let [own_name, other_name] =
                 [&own.0, &other.0].map(|name| name.split_once('.').map_or("", |(_, rest)| rest));

@@ -20,6 +20,7 @@ mod external;
 mod function;
 mod gauss_newton;
 mod gradient;
+pub mod implicit;
 mod jacobian;
 mod jet;
 mod jit;
@@ -40,6 +41,9 @@ pub use gauss_newton::{Ggnvp, HalfSquares, ggnvp};
 pub use gradient::{
     ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,
     value_and_grad, value_and_grad_with_aux,
+};
+pub use implicit::{
+    Bracket, FixedPoint, LinearSolve, Minimize, Root, bracket, fixed_point, linear_solve, minimize, root,
 };
 pub use jacobian::{Hessian, Jacobian, hessian, jacobian};
 pub use jet::{ElementwiseDerivatives, Jet, Taylor, elementwise_derivatives, jet, taylor};
