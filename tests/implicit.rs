@@ -454,6 +454,18 @@ fn what_does_not_converge_is_a_typed_error_or_a_flag() {
 }
 
 #[test]
+fn all_operations_bear_lines_of_the_user() {
+    let f = |a: Var| {
+        let x = linear_solve(|x: Var| a * x, a.full_like(1.0));
+        let y = bracket(|y| y - x, a * 0.0, a);
+        let z = minimize(|z: Var| (z - y).square(), y);
+        root(|x| x * x - z, a) + fixed_point(|x| 0.5 * x + a, a)
+    };
+    let listing = trace(grad(f), (DType::F64,)).unwrap().to_string();
+    assert!(listing.contains("# tests/implicit.rs") && !listing.contains("src/transform/implicit"), "{listing}");
+}
+
+#[test]
 fn functions_that_do_not_fit_are_refused() {
     let error = |outcome: Result<Graph, Error>| outcome.expect_err("this should not trace").to_string();
     let one = (DType::F64,);

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::equation::{Equation, Form};
+use super::equation::{Equation, Form, on_line};
 use super::iterate::{Limits, Step, epsilon, limits};
 use super::linear::LinearSolve;
 use crate::op::{Var, trace};
@@ -12,7 +12,7 @@ use crate::op::{Var, trace};
 /// Chandrupatla's method (*A new hybrid quadratic/bisection algorithm for finding the zero of a nonlinear function without
 /// using derivatives*, 1997): inverse quadratic interpolation where it is to be trusted, and halving elsewhere. It needs no
 /// derivative of the function, and finds a root of every continuous one. Derivatives flow to all that the function captures,
-/// and none to `lo` and `hi`; see the [module](self).
+/// and none to `lo` and `hi`; see the [module](super).
 ///
 /// ```
 /// use retrograd::{Var, bracket, grad, jit};
@@ -91,7 +91,7 @@ impl Bracket {
             let dtype = equation.dtype();
             let tolerance = self.limits.tolerance.unwrap_or((epsilon(dtype).powi(2), 4.0 * epsilon(dtype)));
             let limits = Limits { tolerance: Some(tolerance), ..self.limits };
-            let ends = Var::stack(&[lo, hi], 0);
+            let ends = on_line(at, || Var::stack(&[lo, hi], 0));
             equation.solved(&limits, LinearSolve::new().dense(), ends, |p, ends| {
                 chandrupatla(&limits, ends.slice(0, ..1), ends.slice(0, 1..), |x| equation.residual(p, x))
             })

@@ -159,13 +159,12 @@ impl<T: VarTree> Equation<T> {
         guess: Var,
         solver: impl FnOnce(&[Var], Var) -> (Var, Var),
     ) -> Option<(T, Var)> {
-        let at = trace::line_at(self.at);
-        trace::in_scope(Some(at), None, || self.operation(limits, linear, guess, solver))
+        on_line(self.at, || self.operation(limits, linear, guess, solver))
     }
 
     /// The vector that the solver starts from.
     pub fn guess(&self) -> Var {
-        self.layout.packed(&leaves(&self.unknown.tree))
+        on_line(self.at, || self.layout.packed(&leaves(&self.unknown.tree)))
     }
 
     fn operation(
@@ -290,6 +289,12 @@ impl Layout {
         let flat = if sizes.len() == 1 { vec![x] } else { x.split(0, &sizes) };
         flat.into_iter().zip(&self.shapes).map(|(x, shape)| x.reshape(shape)).collect()
     }
+}
+
+/// Runs what appends operations that bear that line of the user's.
+pub(super) fn on_line<R>(at: &'static Location<'static>, body: impl FnOnce() -> R) -> R {
+    let at = trace::line_at(at);
+    trace::in_scope(Some(at), None, body)
 }
 
 /// What stands for a solution after an error.

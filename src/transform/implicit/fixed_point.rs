@@ -12,7 +12,7 @@ use crate::transform::VarTree;
 /// The x that the function maps to itself, by iteration from a guess: [`FixedPoint`] has a faster one.
 ///
 /// Derivatives flow to all that the function captures. They are those of the equation, to any order and in both modes.
-/// See the [module](self) for unknowns, and for what happens if there is no convergence.
+/// See the [module](super) for unknowns, and for what happens if there is no convergence.
 ///
 /// ```
 /// use ndarray::{Array1, Array2, array};

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::dense;
-use super::equation::{Equation, Form, failed};
+use super::equation::{Equation, Form, failed, on_line};
 use super::iterate::{Limits, Step, epsilon, limits};
 use crate::differentiate::jacobian_blocks;
 use crate::op::{Alias, Var, trace};
@@ -13,7 +13,7 @@ use crate::value::DType;
 /// The x of A x = b, where the function multiplies by A: [`LinearSolve::new`] says how.
 ///
 /// Derivatives flow to b and to all that the function captures; the transpose of A is derived from it. See the
-/// [module](self) for unknowns, and for what happens if there is no convergence.
+/// [module](super) for unknowns, and for what happens if there is no convergence.
 ///
 /// ```
 /// use ndarray::{Array1, array};
@@ -129,13 +129,13 @@ impl LinearSolve {
     }
 
     fn run<T: VarTree>(self, product: impl FnOnce(T) -> T, b: T, at: &'static Location<'static>) -> (T, Var) {
-        let guess = b.map(&mut |b| if b.is_poisoned() { b } else { b.full_like(0.0) });
+        let guess = on_line(at, || b.map(&mut |b| if b.is_poisoned() { b } else { b.full_like(0.0) }));
         let side = b.clone();
         let residual = |x: T| {
             let y = product(x);
             let matches = y.vars().matches(&side.vars(), &|y, b| y.is_poisoned() || y.ty() == b.ty());
             // What does not match is refused where it is returned.
-            if matches { y.zip(&side, &mut |y, b| y - b) } else { y }
+            if matches { on_line(at, || y.zip(&side, &mut |y, b| y - b)) } else { y }
         };
         let solved = Equation::of_tree("linear_solve", Form::Zero, guess, residual, at).and_then(|equation| {
             equation.solved(&self.limits, self, equation.guess(), |p, x0| {

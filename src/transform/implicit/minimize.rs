@@ -13,7 +13,7 @@ use crate::transform::{Loop, VarTree, scan};
 ///
 /// Derivatives flow to all that the function captures. They are those of the equation that its gradient vanishes, to any
 /// order and in both modes: a function that is differentiated n times here is differentiated n + 1 times. See the
-/// [module](self) for unknowns, and for what happens if there is no convergence. Any point whose gradient vanishes counts as
+/// [module](super) for unknowns, and for what happens if there is no convergence. Any point whose gradient vanishes counts as
 /// a minimum, though steps go downhill.
 ///
 /// ```

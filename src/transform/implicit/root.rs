@@ -12,7 +12,7 @@ use crate::transform::VarTree;
 /// The x where the function vanishes, by Newton's method from a guess; [`Root`] has others.
 ///
 /// Derivatives flow to all that the function captures. They are those of the equation, to any order and in both modes.
-/// See the [module](self) for unknowns, and for what happens if there is no convergence.
+/// See the [module](super) for unknowns, and for what happens if there is no convergence.
 ///
 /// ```
 /// use retrograd::{Var, grad, jit, root};
