@@ -450,8 +450,8 @@ impl fmt::Display for TraceError {
             ),
             TraceError::BranchInRegion { at } => write!(
                 f,
-                "trace: a comparison of values that change from iteration to iteration, or from row to row, cannot decide an `if`, or \
-                 end a `while`, while the body of a loop or a branch or a function of rows is traced; use `select`, `cond` or \
+                "trace: a comparison cannot decide an `if`, or end a `while`, in what is traced once for all of its runs: the body of \
+                 a loop or a branch, or a function given to vmap, checkpoint or a custom rule; use `select`, `cond` or \
                  `while_loop`\n  at {at}"
             ),
             TraceError::Escaped { at } => {

@@ -975,8 +975,8 @@ fn rows_that_do_not_fit() {
 
 #[test]
 fn an_if_within_a_body_is_an_error() {
-    let message = "trace: a comparison of values that change from iteration to iteration, or from row to row, cannot decide an `if`, \
-                   or end a `while`, while the body of a loop or a branch or a function of rows is traced; use `select`, `cond` or \
+    let message = "trace: a comparison cannot decide an `if`, or end a `while`, in what is traced once for all of its runs: the \
+                   body of a loop or a branch, or a function given to vmap, checkpoint or a custom rule; use `select`, `cond` or \
                    `while_loop`";
     let check = |line: u32, error: Error| {
         assert!(matches!(error, Error::Trace(TraceError::BranchInRegion { .. })), "{error}");

@@ -32,7 +32,7 @@ pub struct Batch {
     #[arg(long, value_name = "INPUT", num_args = 1.., required = true)]
     over: Vec<String>,
     /// How many rows; 0 is allowed.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     rows: usize,
     /// Where to write [default: the standard output].
     #[arg(short, long, value_name = "FILE")]

@@ -77,7 +77,8 @@ pub fn jvp_of(graph: &Graph, of: &[usize], wrt: &[usize]) -> Result<Graph, Error
 /// `wrt`, of shape `[output's shape…, input's shape…]`.
 ///
 /// It takes one pullback for each element of the output, or one pushforward for each element of the inputs, whichever
-/// are fewer. They are appended one after the other, so the size of the graph grows with their number.
+/// are fewer. Those for one input or output are one pass on rows, in blocks that fit into the cache, so that the graph does
+/// not grow with their number; up to 16 on small arrays are appended one after the other.
 ///
 /// ```
 /// use retrograd::value::{Array, DType, Type};

@@ -309,6 +309,14 @@ fn is_dependency(file: &str) -> bool {
         .iter()
         .any(|part| file.contains(part))
         || file.starts_with("/rustc/")
+        || is_own(file)
+}
+
+/// Whether a file is one of this crate's that append operations for the user, wherever the crate was compiled.
+fn is_own(file: &str) -> bool {
+    let root = file!().strip_suffix("op/trace.rs").expect("bug: this file has another name");
+    let floors = ["batch", "differentiate", "op", "transform"];
+    file.strip_prefix(root).is_some_and(|rest| floors.iter().any(|floor| rest.starts_with(floor)))
 }
 
 /// How a variable is shown: its name in listings, and its type, if its trace is open on this thread and not at work.

@@ -60,7 +60,8 @@ pub struct CustomJvp<F, R, Args> {
 ///
 /// # Errors
 /// When traced: if the function or the rule captures an array of the trace around it, which must be an argument instead
-/// (numbers are copied); or the rule gives another structure, dtype or shape than that of the arguments.
+/// (numbers are copied); if one of them decides an `if` of the host by what it takes, since both are traced once for all
+/// arguments; or if the rule gives another structure, dtype or shape than that of the arguments.
 pub fn custom_vjp<F, R, Args>(f: F, rule: R) -> CustomVjp<F, R, Args>
 where
     F: Function<Args>,

@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::function::{fresh, poisoned};
-use super::gradient::{grad_at, pull};
+use super::function::{fresh, poisoned, require_floats};
+use super::gradient::{gradient, pull};
 use super::jet::call_appended;
 use super::products::{push, require_alike};
 use super::var_tree::leaves;
@@ -105,12 +105,18 @@ where
         let (args, v) = Args::split(args);
         let selected = W::select(&args);
         let y = self.f.apply(args);
-        if !require_alike("v", &selected, &v) {
+        if !require_alike("v", &selected, &v) || !require_floats(&leaves(&y)) {
             return poisoned(&selected);
         }
         let t = push(&selected, &v, &y);
         let at = fresh(y.clone());
-        let slope = grad_at::<L, (F::Output,), Arg<0>>(&self.loss, (at.clone(),));
+        let value = self.loss.apply((at.clone(),));
+        if !trace::has_failed() && (value.rank() != 0 || !value.dtype().is_float()) {
+            let requirement =
+                format!("ggnvp: the loss must return a scalar of floating point, but returns {}", value.ty());
+            trace::fail_at(requirement);
+        }
+        let slope = gradient(&at, value);
         if trace::has_failed() {
             return poisoned(&selected);
         }

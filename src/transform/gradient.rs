@@ -267,7 +267,7 @@ where
 }
 
 /// The gradient of the sum of `y`.
-fn gradient<T: VarTree>(selected: &T, y: Var) -> T {
+pub(super) fn gradient<T: VarTree>(selected: &T, y: Var) -> T {
     if !require_floats(&leaves(selected)) || !require_floats(&[y]) {
         return poisoned(selected);
     }

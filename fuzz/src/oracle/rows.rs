@@ -41,7 +41,7 @@ impl Oracle {
         let stacked: Vec<Array> = (0..inputs.len())
             .map(|k| if over.contains(&k) { joined(&rows, k, n) } else { inputs[k].clone() })
             .collect();
-        let forms: &[Form] = *self.of(&[BOTH, &[Form::Optimized]]);
+        let forms = *self.of(&[BOTH, &[Form::Optimized][..]]);
         let got = self.agree("batch", &batched, &stacked, forms)?;
         let expected: Result<Vec<Vec<Array>>, Error> = rows.iter().map(|row| interpret::run(&graph, row)).collect();
         let run = Run::of("batch", &batched, &stacked);
