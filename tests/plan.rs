@@ -53,6 +53,10 @@ fn examples() -> Vec<(String, Graph, Vec<Array>)> {
         let path = entry.unwrap().path();
         let Some(stem) = path.to_str().unwrap().strip_suffix(".inputs.json") else { continue };
         let graph = Graph::load(format!("{stem}.json")).unwrap();
+        // What has rows alone has no gradient.
+        if graph.outputs().iter().all(|output| graph.ty(output.value).rank() > 0) {
+            continue;
+        }
         let given: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let inputs = graph.inputs().iter().map(|input| {
             let text = given[&*input.name].to_string();

@@ -51,6 +51,7 @@ mod shape;
 mod sign;
 mod sinc;
 mod slice;
+mod source;
 mod statistics;
 mod strong;
 pub(crate) mod trace;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::range::Ranges;
+use super::source::is_dependency;
 use super::{Alias, Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
@@ -301,22 +302,6 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
         graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
     }
     Ok((graph.without_unneeded_derivatives(), trace.captures.expect("bug: a region without captures").outside))
-}
-
-/// Whether a file belongs to a crate that was downloaded, or to the standard library.
-fn is_dependency(file: &str) -> bool {
-    ["/registry/src/", "\\registry\\src\\", "/git/checkouts/", "\\git\\checkouts\\"]
-        .iter()
-        .any(|part| file.contains(part))
-        || file.starts_with("/rustc/")
-        || is_own(file)
-}
-
-/// Whether a file is one of this crate's that append operations for the user, wherever the crate was compiled.
-fn is_own(file: &str) -> bool {
-    let root = file!().strip_suffix("op/trace.rs").expect("bug: this file has another name");
-    let floors = ["batch", "differentiate", "op", "transform"];
-    file.strip_prefix(root).is_some_and(|rest| floors.iter().any(|floor| rest.starts_with(floor)))
 }
 
 /// How a variable is shown: its name in listings, and its type, if its trace is open on this thread and not at work.
