@@ -2,6 +2,7 @@
 
 pub mod common;
 
+use common::everywhere::run_everywhere;
 use retrograd::error::LimitError;
 use retrograd::ir::Limits;
 use retrograd::op::{Graph, Op, Revolve, Scan, Schedule};
@@ -28,26 +29,6 @@ fn arrays(args: impl ToTree) -> Vec<Array> {
     let mut arrays = Vec::new();
     args.to_tree().for_each(&mut |leaf| arrays.push(leaf.to_array()));
     arrays
-}
-
-#[track_caller]
-fn run_everywhere(graph: &Graph, inputs: &[Array]) -> Vec<f64> {
-    let optimized = optimize(graph).unwrap();
-    let expected = interpret::run(graph, inputs).unwrap();
-    for (how, graph) in [("as traced", graph), ("optimized", &optimized)] {
-        graph.verify().unwrap_or_else(|error| panic!("{how}: {error}\n{graph}"));
-        let json = graph.to_json().unwrap();
-        let loaded = Graph::from_json(&json, &Limits::default()).unwrap();
-        assert_eq!(loaded.to_json().unwrap(), json, "{how}: saved and loaded");
-        for (by, got) in [
-            ("interpreter", interpret::run(&loaded, inputs).unwrap()),
-            ("native code", Program::compile(&loaded).unwrap().call(inputs).unwrap()),
-        ] {
-            let same = got.len() == expected.len() && got.iter().zip(&expected).all(|(x, y)| x.same_bits(y));
-            assert!(same, "{how}, {by}: {got:?} is not {expected:?}\n{graph}");
-        }
-    }
-    expected.iter().flat_map(common::floats).collect()
 }
 
 /// Checks that the gradient of a function by all its arguments is the same with every schedule as without one.

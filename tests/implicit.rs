@@ -3,46 +3,16 @@
 
 pub mod common;
 
+use common::everywhere::{everywhere, run_everywhere};
 use ndarray::{Array1, Array2, array};
 use retrograd::ir::Limits;
 use retrograd::op::Graph;
-use retrograd::optimize::optimize;
-use retrograd::transform::{Arguments, Bracket, FixedPoint, LinearSolve, Minimize, Root};
-use retrograd::value::{Array, DType, ToTree};
+use retrograd::transform::{Bracket, FixedPoint, LinearSolve, Minimize, Root};
+use retrograd::value::{Array, DType};
 use retrograd::{
-    AllArgs, Arg, Error, Function, Program, Var, bracket, cond, differentiate, fixed_point, fori_loop, grad, hessian,
-    interpret, jacobian, jit, jvp, linear_solve, minimize, root, scan, taylor, trace, trace_with, vmap, while_loop,
+    AllArgs, Arg, Error, Function, Var, bracket, cond, differentiate, fixed_point, fori_loop, grad, hessian, jacobian,
+    jit, jvp, linear_solve, minimize, root, scan, taylor, trace, vmap, while_loop,
 };
-
-/// The results of a function, checked to have the same bits from the interpreter and from native code, as traced and
-/// optimized, saved and loaded.
-#[track_caller]
-fn everywhere<F: Function<Args>, Args: Arguments>(f: F, args: impl ToTree) -> Vec<f64> {
-    let graph = trace_with(f, &args).unwrap_or_else(|error| panic!("{error}"));
-    let mut inputs = Vec::new();
-    args.to_tree().for_each(&mut |leaf| inputs.push(leaf.to_array()));
-    run_everywhere(&graph, &inputs)
-}
-
-#[track_caller]
-fn run_everywhere(graph: &Graph, inputs: &[Array]) -> Vec<f64> {
-    let optimized = optimize(graph).unwrap();
-    let expected = interpret::run(graph, inputs).unwrap();
-    for (how, graph) in [("as traced", graph), ("optimized", &optimized)] {
-        graph.verify().unwrap_or_else(|error| panic!("{how}: {error}\n{graph}"));
-        let json = graph.to_json().unwrap();
-        let loaded = Graph::from_json(&json, &Limits::default()).unwrap();
-        assert_eq!(loaded.to_json().unwrap(), json, "{how}: saved and loaded");
-        for (by, got) in [
-            ("interpreter", interpret::run(&loaded, inputs).unwrap()),
-            ("native code", Program::compile(&loaded).unwrap().call(inputs).unwrap()),
-        ] {
-            let same = got.len() == expected.len() && got.iter().zip(&expected).all(|(x, y)| x.same_bits(y));
-            assert!(same, "{how}, {by}: {got:?} is not {expected:?}");
-        }
-    }
-    expected.iter().flat_map(common::floats).collect()
-}
 
 #[track_caller]
 fn within(tolerance: f64, got: &[f64], expected: &[f64]) {

@@ -1,6 +1,8 @@
 //! Helpers of several tests: a seeded generator, graphs of one operation, comparison in units in the last place, runs
 //! of examples. They are public, since none of the tests uses all of them.
 
+pub mod everywhere;
+
 use std::env;
 use std::fmt::Write;
 use std::path::Path;
