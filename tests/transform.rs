@@ -247,6 +247,19 @@ fn hessian_of_a_long_array() -> Result<(), Error> {
     Ok(())
 }
 
+/// A mask of zeros annihilates the infinite slope beside it, in passes that are written out and in those on rows: what stands
+/// for the unit vectors while a pass is traced must not be taken for the zeros that it holds.
+#[test]
+fn masked_poles_in_hessians() -> Result<(), Error> {
+    let f = |x: Var, mask: Var| (mask * x.sqrt()).sum();
+    for n in [3, 30, 400] {
+        let (x, mask) = (Array1::<f64>::zeros(n), Array1::<f64>::zeros(n));
+        let h: Array2<f64> = jit(hessian(f)).call(&x, &mask)?;
+        assert_eq!(h, Array2::<f64>::zeros((n, n)), "{n}");
+    }
+    Ok(())
+}
+
 /// What cannot be traced in a pass is an error, as it is in the value.
 #[test]
 fn errors_within_passes_of_a_jacobian() {

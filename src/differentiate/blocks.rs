@@ -3,7 +3,7 @@ use super::{pullback, pushforward};
 use crate::batch::Pass;
 use crate::ir::{Role, Value};
 use crate::op::trace::Region;
-use crate::op::{Alias, Scan, Var, trace};
+use crate::op::{Scan, Var, trace};
 use crate::value::{Array, DType, Scalar, Shape, Type};
 
 /// The most passes for one leaf that are written out one after the other, if what they compute is small.
@@ -111,7 +111,7 @@ fn on_rows(like: Var, role: fn(Value) -> Role, pass: impl FnOnce(Var) -> Vec<Opt
     let (ty, n) = (like.ty(), like.ty().size());
     let primal = value(like);
     // The pass on one vector, whatever it holds. Only what depends on nothing of it remains in use.
-    let vector = trace::in_role(role(primal), || trace::apply(Alias, &[like.full_like(0.0)]));
+    let vector = trace::in_role(role(primal), || trace::placeholder(like));
     let results = pass(vector);
     let Some(pass) = Pass::between(vector, &results) else { return results };
     let vectors = |first: usize, n: usize| {

@@ -165,7 +165,7 @@ fn floats(x: &[Var]) -> Vec<usize> {
 
 /// Zeros by which what depends on them can be pulled back: nothing else is the same value.
 fn placeholders(x: &[Var], positions: &[usize]) -> Vec<Var> {
-    positions.iter().map(|&k| apply(Alias, &[x[k].full_like(0.0)])).collect()
+    positions.iter().map(|&k| trace::placeholder(x[k])).collect()
 }
 
 /// Puts these at the given ones of `n` positions.

@@ -576,8 +576,8 @@ const MAX_INNER_NODES: usize = 1 << 18;
 /// The ranges of the values of one growing graph.
 #[derive(Debug)]
 pub(crate) struct Ranges {
-    /// Those of the inputs, in the order in which they were given; others are finite.
-    inputs: HashMap<NodeId, Range>,
+    /// Those that were told: of inputs, of which others are finite, and of what stands for other numbers than it holds.
+    told: HashMap<NodeId, Range>,
     /// That of each node's first result.
     first: Vec<Range>,
     /// Those of further results.
@@ -588,14 +588,14 @@ pub(crate) struct Ranges {
 
 impl Default for Ranges {
     fn default() -> Ranges {
-        Ranges { inputs: HashMap::new(), first: Vec::new(), further: HashMap::new(), budget: MAX_INNER_NODES }
+        Ranges { told: HashMap::new(), first: Vec::new(), further: HashMap::new(), budget: MAX_INNER_NODES }
     }
 }
 
 impl Ranges {
-    /// Tells what an input holds, before anything is asked.
-    pub(crate) fn set_input(&mut self, input: Value, range: Range) {
-        self.inputs.insert(input.node, range);
+    /// Tells what the result of a node holds, or stands for, before anything is asked.
+    pub(crate) fn tell(&mut self, x: Value, range: Range) {
+        self.told.insert(x.node, range);
     }
 
     /// The range of a value of the graph, which may have grown since.
@@ -616,9 +616,9 @@ impl Ranges {
 
     fn visit(&mut self, graph: &Graph, id: NodeId) {
         let node = graph.node(id);
-        let Some(op) = node.op() else {
-            let range = self.inputs.get(&id).copied().unwrap_or(Range::FINITE);
-            self.first.push(range);
+        let told = self.told.get(&id).copied();
+        let Some(op) = node.op().filter(|_| told.is_none()) else {
+            self.first.push(told.unwrap_or(Range::FINITE));
             return;
         };
         let operands = graph.operands(id);
@@ -728,7 +728,7 @@ fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
     };
     let mut ranges = Ranges { budget: rest, ..Ranges::default() };
     for (input, &range) in region.inputs().iter().zip(inputs) {
-        ranges.set_input(input.node.into(), range);
+        ranges.tell(input.node.into(), range);
     }
     let outputs = region.outputs().iter().map(|output| ranges.get(region, output.value)).collect();
     *budget = ranges.budget;

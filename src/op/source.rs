@@ -1,4 +1,4 @@
-//! Which files of source are the user's.
+//! What stands in the user's source: which files are the user's, and how operations are written there.
 
 /// Whether a file belongs to a crate that was downloaded, or to the standard library.
 pub(super) fn is_dependency(file: &str) -> bool {
@@ -15,3 +15,31 @@ fn is_own(file: &str) -> bool {
     let floors = ["batch", "differentiate", "op", "transform"];
     file.strip_prefix(root).is_some_and(|rest| floors.iter().any(|floor| rest.starts_with(floor)))
 }
+
+/// The methods that are one operation of another name.
+pub(super) const METHODS: [(&str, &str); 24] = [
+    ("reduce_sum", "sum_axes"),
+    ("reduce_prod", "prod_axes"),
+    ("reduce_max", "max_axes"),
+    ("reduce_min", "min_axes"),
+    ("reduce_and", "all_axes"),
+    ("reduce_or", "any_axes"),
+    ("integer_pow", "powi"),
+    ("pow", "powf"),
+    ("reciprocal", "recip"),
+    ("fma", "mul_add"),
+    ("log", "ln"),
+    ("logistic", "sigmoid"),
+    ("log1p", "ln_1p"),
+    ("expm1", "exp_m1"),
+    ("eq", "equal"),
+    ("ne", "not_equal"),
+    ("lt", "less"),
+    ("le", "less_equal"),
+    ("gt", "greater"),
+    ("ge", "greater_equal"),
+    ("slice", "slice_axis"),
+    ("constant", "Var::constant"),
+    ("iota", "Var::iota"),
+    ("concatenate", "Var::concatenate"),
+];

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::range::Ranges;
-use super::source::is_dependency;
+use super::source::{METHODS, is_dependency};
 use super::{Alias, Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
@@ -260,7 +260,7 @@ fn trace_region(
         values.push(graph.add_input(name.as_str(), ty.clone())?);
     }
     let mut known = Ranges::default();
-    values.iter().zip(ranges).for_each(|(&input, &range)| known.set_input(input, range));
+    values.iter().zip(ranges).for_each(|(&input, &range)| known.tell(input, range));
     let captures = Some(Captures::default());
     let is_derived = with_open(|around| around.is_derived);
     let file = (user.file(), false);
@@ -386,7 +386,7 @@ fn capture(open: &mut [Trace], level: usize, outside: Value) -> Option<Value> {
     };
     match inside {
         Ok(inside) => {
-            region.ranges.set_input(inside, outer_range);
+            region.ranges.tell(inside, outer_range);
             captures.inside.insert(outside, inside);
             Some(inside)
         }
@@ -522,34 +522,6 @@ struct Method {
     name: &'static str,
     operands: SmallVec<[Var; 2]>,
 }
-
-/// The methods that are one operation of another name.
-const METHODS: [(&str, &str); 24] = [
-    ("reduce_sum", "sum_axes"),
-    ("reduce_prod", "prod_axes"),
-    ("reduce_max", "max_axes"),
-    ("reduce_min", "min_axes"),
-    ("reduce_and", "all_axes"),
-    ("reduce_or", "any_axes"),
-    ("integer_pow", "powi"),
-    ("pow", "powf"),
-    ("reciprocal", "recip"),
-    ("fma", "mul_add"),
-    ("log", "ln"),
-    ("logistic", "sigmoid"),
-    ("log1p", "ln_1p"),
-    ("expm1", "exp_m1"),
-    ("eq", "equal"),
-    ("ne", "not_equal"),
-    ("lt", "less"),
-    ("le", "less_equal"),
-    ("gt", "greater"),
-    ("ge", "greater_equal"),
-    ("slice", "slice_axis"),
-    ("constant", "Var::constant"),
-    ("iota", "Var::iota"),
-    ("concatenate", "Var::concatenate"),
-];
 
 /// Until what is returned is dropped, errors of the innermost trace speak of this method, and show these operands. Within
 /// another method it changes nothing.
@@ -875,6 +847,18 @@ pub(crate) fn in_scope<T>(at: Option<SourceLine>, role: Option<Role>, body: impl
     let result = body();
     with_open(|trace| trace.scope = before);
     result
+}
+
+/// A value like `x` that stands for any finite numbers, which take its place later: rules must not learn that it holds zeros.
+#[track_caller]
+pub(crate) fn placeholder(x: Var) -> Var {
+    let y = apply(Alias, &[x.full_like(0.0)]);
+    with_open(|trace| {
+        if let Some(value) = y.value() {
+            trace.ranges.tell(value, Range::FINITE);
+        }
+    });
+    y
 }
 
 /// The value of a variable that belongs to the innermost trace itself.
