@@ -280,7 +280,7 @@ fn derivatives_of_batches() {
                     let shared = got.ty() != expected.ty();
                     let expected = if shared { sum_of_rows(&expected, &got.ty()) } else { expected };
                     assert!(
-                        is_close(got, &expected, 1e-11, 1e-3),
+                        is_close(got, &expected, 1e-12, 1e-4),
                         "{name}: output {k}\nof the batch {got}\nof rows {expected}\n{batched}\n{:?}",
                         rows.inputs
                     );

@@ -1,6 +1,6 @@
 //! A part of the open trace on rows: what depends on one of its values.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::rows::Batcher;
 use crate::ir::{NodeId, Operands, Provenance, Role, Value, results_of};
@@ -24,12 +24,9 @@ impl Pass {
         if trace::has_failed() {
             return None;
         }
-        trace::inspect(|graph| Extraction::new(graph, seed).finish(graph, &results)).map(
-            |(graph, captured, roles, outputs)| {
-                let captured = captured.into_iter().map(trace::variable).collect();
-                Pass { graph, captured, roles, outputs }
-            },
-        )
+        let (graph, captured, roles, outputs) =
+            trace::inspect(|graph| Extraction::new(graph, seed).finish(graph, &results));
+        Some(Pass { graph, captured: captured.into_iter().map(trace::variable).collect(), roles, outputs })
     }
 
     /// Whether it uses what a loop has saved, which no region can take.
@@ -80,18 +77,18 @@ struct Extraction {
     part: Graph,
     /// The images of values that depend on the seed, and of what was captured.
     images: HashMap<Value, Value>,
-    depends: HashMap<Value, bool>,
+    depends: HashSet<Value>,
 }
 
 type Parts = (Graph, Vec<Value>, Vec<Option<Role>>, Vec<Option<usize>>);
 
 impl Extraction {
     fn new(graph: &Graph, seed: Value) -> Extraction {
-        let mut depends = HashMap::from([(seed, true)]);
+        let mut depends = HashSet::from([seed]);
         for index in seed.node.index() + 1..graph.n_nodes() {
             let id = NodeId::from_index(index);
-            if graph.operands(id).iter().any(|x| depends.contains_key(x)) {
-                depends.extend(results_of(graph, id).map(|result| (result, true)));
+            if graph.operands(id).iter().any(|x| depends.contains(x)) {
+                depends.extend(results_of(graph, id));
             }
         }
         let mut part = Graph::new("pass");
@@ -99,13 +96,13 @@ impl Extraction {
         Extraction { seed, part, images: HashMap::from([(seed, input)]), depends }
     }
 
-    fn finish(mut self, graph: &Graph, results: &[Option<Value>]) -> Option<Parts> {
-        let reached: Vec<Value> = results.iter().flatten().copied().filter(|y| self.depends.contains_key(y)).collect();
+    fn finish(mut self, graph: &Graph, results: &[Option<Value>]) -> Parts {
+        let reached: Vec<Value> = results.iter().flatten().copied().filter(|y| self.depends.contains(y)).collect();
         let needed = graph.needed_for(reached);
         let seed = self.seed;
         let ids: Vec<NodeId> = (seed.node.index() + 1..graph.n_nodes())
             .map(NodeId::from_index)
-            .filter(|id| needed[id.index()] && self.depends.contains_key(&Value::from(*id)))
+            .filter(|id| needed[id.index()] && self.depends.contains(&Value::from(*id)))
             .collect();
         let captured = self.capture(graph, &ids);
         let mut roles = vec![None; self.part.n_nodes()];
@@ -119,20 +116,20 @@ impl Extraction {
         }
         let mut outputs = Vec::new();
         for (k, y) in results.iter().enumerate() {
-            let image = y.filter(|y| self.depends.contains_key(y)).map(|y| self.images[&y]);
+            let image = y.filter(|y| self.depends.contains(y)).map(|y| self.images[&y]);
             outputs.push(image.map(|image| {
                 self.part.add_output(format!("y.{k}"), image).expect("bug: an output that does not exist");
                 self.part.outputs().len() - 1
             }));
         }
-        Some((self.part, captured, roles, outputs))
+        (self.part, captured, roles, outputs)
     }
 
     /// Adds an input for each value that the nodes use and that does not depend on the seed.
     fn capture(&mut self, graph: &Graph, ids: &[NodeId]) -> Vec<Value> {
         let mut captured = Vec::new();
         for x in ids.iter().flat_map(|&id| graph.operands(id)) {
-            if !self.depends.contains_key(&x) && !self.images.contains_key(&x) {
+            if !self.depends.contains(&x) && !self.images.contains_key(&x) {
                 let name = format!("x.{}", captured.len()).into();
                 let input = self.part.add_part_input(name, graph.ty(x).clone()).expect("bug: more values than nodes");
                 self.images.insert(x, input);

@@ -1,15 +1,15 @@
 //! The operations of a graph, one after the other, on rows.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::analysis::{Analyses, Analysis};
 use super::control::{self, Given, Regions};
 use crate::error::OperationError;
-use crate::ir::{NodeId, Role, Value};
-use crate::op::{Batched, Batching, Graph, Op, Scan, Var, of_unit_vectors, trace};
+use crate::ir::{NodeId, Role, Value, results_of};
+use crate::op::{Batched, Batching, Graph, Scan, Var, of_unit_vectors, trace};
 use crate::value::{DType, Type};
 
 /// What one call of [`batch`](super::batch) knows.
@@ -76,7 +76,10 @@ impl Batcher {
         for part in in_order(graph, &together) {
             match part {
                 Part::Node(id) => self.append(graph, id, role(id), &analysis, &mut table),
-                Part::Together => self.append_row_by_row(graph, &together, &mut table),
+                Part::Together => {
+                    let ids: Vec<NodeId> = graph.ids().filter(|id| together[id.index()]).collect();
+                    self.append_row_by_row(graph, &ids, &used(graph, &together), &mut table);
+                }
             }
             if trace::has_failed() {
                 return None;
@@ -109,13 +112,13 @@ impl Batcher {
         let node = graph.node(id);
         let Some(op) = node.op() else { return };
         if analysis.is_row_by_row(id) {
-            let mut only = vec![false; graph.n_nodes()];
-            only[id.index()] = true;
-            return self.append_row_by_row(graph, &only, table);
+            let results: Vec<Value> = results_of(graph, id).collect();
+            return self.append_row_by_row(graph, &[id], &results, table);
         }
         let operands: Vec<Batched> = graph.operands(id).into_iter().map(|x| table.get(x)).collect();
         if !operands.iter().any(|x| x.has_rows) {
-            return copy(graph, id, role, table);
+            let results = copy(graph, id, role, table);
+            return table.set(id, results.into_iter().map(|var| Batched { var, has_rows: false }));
         }
         let results = in_scope_of(graph, id, role, table, || match op.batch() {
             Batching::Constant => unreachable!("bug: {} has no operands", op.name()),
@@ -133,7 +136,7 @@ impl Batcher {
                 control::on_rows(self, op, node.regions(), &operands, how).unwrap_or_default()
             }
         });
-        name_like(graph, id, &results);
+        name_like(graph, id, results.first().map(|result| &result.var));
         table.set(id, results);
     }
 
@@ -145,44 +148,30 @@ impl Batcher {
         of_unit_vectors(graph.op(id), slot, other.var, self.n)
     }
 
-    /// The marked nodes, once for each row: a loop without a carry.
+    /// These nodes, once for each row: a loop without a carry, which gives these of their results.
     #[track_caller]
-    fn append_row_by_row(&self, graph: &Graph, marked: &[bool], table: &mut Table) {
-        let ids: Vec<NodeId> = graph.ids().filter(|id| marked[id.index()]).collect();
-        let (mut taken, mut given) = (Vec::new(), Vec::new());
-        let mut used = |value: Value| {
-            if !marked[value.node.index()] && !taken.contains(&value) {
-                taken.push(value);
-            }
-        };
-        ids.iter().flat_map(|&id| graph.operands(id)).for_each(&mut used);
-        let uses = graph.ids().filter(|id| !marked[id.index()]).flat_map(|id| graph.operands(id));
-        let outputs = graph.outputs().iter().map(|output| output.value);
-        for value in uses.chain(outputs).chain(graph.guards().iter().map(|guard| guard.value)) {
-            if marked[value.node.index()] && !given.contains(&value) {
-                given.push(value);
-            }
-        }
-        let (rows, same): (Vec<Value>, Vec<Value>) = taken.into_iter().partition(|&value| table.get(value).has_rows);
+    fn append_row_by_row(&self, graph: &Graph, ids: &[NodeId], given: &[Value], table: &mut Table) {
+        let own: HashSet<NodeId> = ids.iter().copied().collect();
+        let mut met = HashSet::new();
+        let operands = ids.iter().flat_map(|&id| graph.operands(id));
+        let taken = operands.filter(|x| !own.contains(&x.node) && met.insert(*x));
+        let (rows, same): (Vec<Value>, Vec<Value>) = taken.partition(|&value| table.get(value).has_rows);
         let mut inputs = vec![("i".to_string(), Type::scalar(DType::I64))];
         inputs.extend(rows.iter().enumerate().map(|(k, &value)| (format!("row.{k}"), graph.ty(value).clone())));
         let at = ids.first().and_then(|&id| graph.node(id).provenance().at.clone());
         let results = trace::in_scope(at, None, || {
             let region = trace::region("row", &inputs, |x| {
-                let mut own = Table(vec![Vec::new(); graph.n_nodes()]);
-                for (&value, &var) in rows.iter().zip(&x[1..]) {
-                    own.insert(value, Batched { var, has_rows: false });
-                }
-                for &value in &same {
-                    own.insert(value, table.get(value));
-                }
-                for &id in &ids {
-                    copy(graph, id, None, &mut own);
+                let own = rows.iter().copied().zip(x[1..].iter().copied());
+                let shared = same.iter().map(|&value| (value, table.get(value).var));
+                let mut row: HashMap<Value, Var> = own.chain(shared).collect();
+                for &id in ids {
+                    let results = copy(graph, id, None, &row);
                     if trace::has_failed() {
                         return Vec::new();
                     }
+                    row.extend(results_of(graph, id).zip(results));
                 }
-                given.iter().enumerate().map(|(k, &value)| (format!("y.{k}"), own.get(value).var)).collect()
+                given.iter().enumerate().map(|(k, value)| (format!("y.{k}"), row[value])).collect()
             })?;
             let op = Scan { carry: 0, xs: rows.len(), length: Some(self.n), reverse: false, checkpoint: None };
             let rows: Vec<Var> = rows.iter().map(|&value| table.get(value).var).collect();
@@ -192,6 +181,33 @@ impl Batcher {
             table.insert(value, Batched { var, has_rows: true });
         }
     }
+}
+
+/// Where what stands for a value in the open trace is found.
+trait Images {
+    fn image(&self, value: Value) -> Option<Var>;
+}
+
+impl Images for Table {
+    fn image(&self, value: Value) -> Option<Var> {
+        self.known(value).map(|x| x.var)
+    }
+}
+
+/// Of one row, for a few nodes.
+impl Images for HashMap<Value, Var> {
+    fn image(&self, value: Value) -> Option<Var> {
+        self.get(&value).copied()
+    }
+}
+
+/// The results of marked nodes that others, outputs or guards use.
+fn used(graph: &Graph, marked: &[bool]) -> Vec<Value> {
+    let uses = graph.ids().filter(|id| !marked[id.index()]).flat_map(|id| graph.operands(id));
+    let outputs = graph.outputs().iter().map(|output| output.value);
+    let guards = graph.guards().iter().map(|guard| guard.value);
+    let mut met = HashSet::new();
+    uses.chain(outputs).chain(guards).filter(|x| marked[x.node.index()] && met.insert(*x)).collect()
 }
 
 impl Regions for Batcher {
@@ -242,31 +258,30 @@ impl Table {
 
 /// The node as it is, on what stands for its operands.
 #[track_caller]
-fn copy(graph: &Graph, id: NodeId, role: Option<Role>, table: &mut Table) {
-    let node = graph.node(id);
-    let op: &Op = graph.op(id);
-    let operands: Vec<Var> = graph.operands(id).into_iter().map(|x| table.get(x).var).collect();
-    let results = in_scope_of(graph, id, role, table, || {
-        trace::apply_regions(op.clone(), &operands, node.regions().to_vec()).unwrap_or_default()
+fn copy(graph: &Graph, id: NodeId, role: Option<Role>, images: &dyn Images) -> Vec<Var> {
+    let operands = graph.operands(id).into_iter();
+    let operands: Vec<Var> = operands.map(|x| images.image(x).expect("bug: an operand after its use")).collect();
+    let regions = graph.node(id).regions().to_vec();
+    let results = in_scope_of(graph, id, role, images, || {
+        trace::apply_regions(graph.op(id).clone(), &operands, regions).unwrap_or_default()
     });
-    let results: Vec<Batched> = results.into_iter().map(|var| Batched { var, has_rows: false }).collect();
-    name_like(graph, id, &results);
-    table.set(id, results);
+    name_like(graph, id, results.first());
+    results
 }
 
 /// What the body appends bears the source line of the node, and its role, or else that one.
-fn in_scope_of<T>(graph: &Graph, id: NodeId, role: Option<Role>, table: &Table, body: impl FnOnce() -> T) -> T {
+fn in_scope_of<T>(graph: &Graph, id: NodeId, role: Option<Role>, images: &dyn Images, body: impl FnOnce() -> T) -> T {
     let provenance = graph.node(id).provenance();
     let mapped = provenance.role.and_then(|role| {
-        let primal = table.known(role.of())?;
-        Some(role.with(trace::own_value(primal.var)?))
+        let primal = images.image(role.of())?;
+        Some(role.with(trace::own_value(primal)?))
     });
     trace::in_scope(provenance.at.clone(), mapped.or(role), body)
 }
 
-fn name_like(graph: &Graph, id: NodeId, results: &[Batched]) {
-    if let (Some(name), Some(first)) = (&graph.node(id).provenance().name, results.first()) {
-        trace::set_name(first.var, name);
+fn name_like(graph: &Graph, id: NodeId, first: Option<&Var>) {
+    if let (Some(name), Some(&first)) = (&graph.node(id).provenance().name, first) {
+        trace::set_name(first, name);
     }
 }
 

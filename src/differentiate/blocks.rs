@@ -29,10 +29,15 @@ const MIN_ROWS: usize = 8;
 #[track_caller]
 pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
     let (passes, others) = if forward { (x, y) } else { (y, x) };
-    let n_passes = |leaf: &Var| if is_small(x, y, leaf.ty().size()) { leaf.ty().size() } else { 1 };
-    let n_passes = passes.iter().map(n_passes).fold(0, usize::saturating_add);
+    let is_small = all_is_small(x, y);
+    let is_written_out = |leaf: Var| {
+        let n = leaf.ty().size();
+        n <= 1 || is_small && n <= MAX_WRITTEN_OUT
+    };
+    let n_passes = passes.iter().map(|&leaf| if is_written_out(leaf) { leaf.ty().size() } else { 1 });
+    let n_passes = n_passes.fold(0, usize::saturating_add);
     trace::demand_nodes((n_passes as u64).saturating_mul(others.len() as u64));
-    if forward { by_leaf(x, y) } else { by_output(x, y) }
+    if forward { by_leaf(x, y, &is_written_out) } else { by_output(x, y, &is_written_out) }
 }
 
 /// Whether fewer pushforwards than pullbacks are necessary.
@@ -41,23 +46,19 @@ pub(crate) fn forward_is_cheaper(x: &[Var], y: &[Var]) -> bool {
     n_elements(x) <= n_elements(y)
 }
 
-/// Whether so many passes are few, and all that lies between is small.
-fn is_small(x: &[Var], y: &[Var], n: usize) -> bool {
-    if n <= 1 || n > MAX_WRITTEN_OUT {
-        return n <= 1;
-    }
+/// Whether all that lies between is small.
+fn all_is_small(x: &[Var], y: &[Var]) -> bool {
     let local = |vars: &[Var]| vars.iter().map(|&x| trace::local(x)).collect::<Option<Vec<Value>>>();
     let (Some(x), Some(y)) = (local(x), local(y)) else { return true };
     Activity::between(&x, &y).widest() <= MAX_SMALL
 }
 
 /// The blocks, ordered by output, from one pullback for each element of the outputs.
-fn by_output(x: &[Var], y: &[Var]) -> Vec<Var> {
+fn by_output(x: &[Var], y: &[Var], is_written_out: &dyn Fn(Var) -> bool) -> Vec<Var> {
     let mut blocks = Vec::new();
     for &output in y {
-        let n = output.ty().size();
         let pass = |ct: Var| pullback(x, &[output], &[ct]);
-        if is_small(x, &[output], n) {
+        if is_written_out(output) {
             let rows = written_out(output, Role::Cotangent, x.len(), pass);
             blocks.extend(x.iter().zip(rows).map(|(&input, rows)| block(&rows, output, input, Along::Rows)));
         } else {
@@ -69,12 +70,11 @@ fn by_output(x: &[Var], y: &[Var]) -> Vec<Var> {
 }
 
 /// The blocks, ordered by output, from one pushforward for each element of the inputs.
-fn by_leaf(x: &[Var], y: &[Var]) -> Vec<Var> {
+fn by_leaf(x: &[Var], y: &[Var], is_written_out: &dyn Fn(Var) -> bool) -> Vec<Var> {
     let mut blocks = vec![Var::poisoned(); x.len() * y.len()];
     for (k, &input) in x.iter().enumerate() {
-        let n = input.ty().size();
         let pass = |t: Var| pushforward(&[input], &[t], y);
-        let column: Vec<Var> = if is_small(&[input], y, n) {
+        let column: Vec<Var> = if is_written_out(input) {
             let columns = written_out(input, Role::Tangent, y.len(), pass);
             y.iter().zip(columns).map(|(&output, columns)| block(&columns, output, input, Along::Columns)).collect()
         } else {

@@ -348,12 +348,12 @@ impl Table {
             }
             return sum([linear, self.all_products(step.operands[0], step.operands[1], k, &between)]);
         }
-        self.append_derivative(step, rule);
-        let y = self.derivative(step)?;
+        // What stands for a tangent is never known to be zero, as a tangent may be.
         if k == 1 {
-            return Some(y);
+            return rule.jvp(&variables(&step.operands), &step.results(), t)[0];
         }
-        Some(self.get(trace::local(y)?, k - 1)? / k as f64)
+        self.append_derivative(step, rule);
+        Some(self.get(trace::local(self.derivative(step)?)?, k - 1)? / k as f64)
     }
 
     /// Appends the partial derivatives by the operands that vary.

@@ -402,6 +402,8 @@ macro_rules! control_rules {
     )*};
 }
 
+pub(super) use control_rules;
+
 control_rules! {
     Cond "cond" {
         Doc {

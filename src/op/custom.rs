@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::control::{SCALAR, answer, expect_arrays, expect_inputs, expect_regions, f64s, listed, region, sample};
+use super::control::{
+    SCALAR, answer, control_rules, expect_arrays, expect_inputs, expect_regions, f64s, listed, region, sample,
+};
 use super::rules::{Batching, Derivative, Doc, Examples, Lowering, Rules};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::value::{Array, DType, Type};
@@ -67,10 +69,18 @@ pub enum CustomRule {
     Solve,
 }
 
-impl Rules for Custom {
-    const NAME: &'static str = "custom";
+control_rules! {
+    Custom "custom" {
+        Doc {
+            summary: "the first region, the function; the others are the rule of its derivative",
+            derivative: "that of the rule; the other mode uses the rule's transpose",
+            accuracy: "that of the region",
+        }
+    } examples;
+}
 
-    fn infer(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
+impl Custom {
+    fn infer_with(&self, operands: &[Type], regions: &[Signature]) -> Result<Types, Mismatch> {
         if self.rule == CustomRule::Solve {
             return infer_solve(operands, regions);
         }
@@ -89,34 +99,6 @@ impl Rules for Custom {
             return Err(mismatch!("the rule must give {}, but gives {}", listed(&asked), listed(&rule.outputs)));
         }
         Ok(results.iter().cloned().collect())
-    }
-
-    fn eval(&self, _: &[&Array], _: &[Type]) -> Vec<Array> {
-        unreachable!("bug: custom was evaluated without its regions")
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::Control
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Control
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Control
-    }
-
-    fn doc() -> Doc {
-        Doc {
-            summary: "the first region, the function; the others are the rule of its derivative",
-            derivative: "that of the rule; the other mode uses the rule's transpose",
-            accuracy: "that of the region",
-        }
-    }
-
-    fn examples() -> Examples {
-        examples()
     }
 }
 

@@ -48,7 +48,7 @@ enum Normalization {
 /// The power series of `f` along a direction: takes the arguments of `f` and a direction `v` of the structure of the
 /// first, and gives the list `[y_0, …, y_order]` of values of the structure of the value of `f`, such that
 /// `f(x + s v) = y_0 + y_1 s + y_2 s² + … + O(s^(order + 1))`. So `y_0` is the value and `y_1` what [`jvp`](super::jvp) gives,
-/// to the bit but for the sign of a zero; the derivative of order `k` by `s` is `k! y_k`, which [`Taylor::derivatives`] asks for.
+/// to the bit; the derivative of order `k` by `s` is `k! y_k`, which [`Taylor::derivatives`] asks for.
 ///
 /// The work and the size of the graph grow with the square of the order (with its cube for powers `x^y` of traced
 /// exponents), where nested derivatives double them with each order. Operations with regions stay what they are: a loop

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::panic::Location;
 
@@ -6,6 +7,7 @@ use super::function::{Accepts, call_method, each_call, fresh};
 use super::var_tree::leaves;
 use super::{AllArgs, Function, VarTree, Wrt};
 use crate::batch::rows_of;
+use crate::ir::Value;
 use crate::op::trace::{self, Region};
 use crate::op::{Alias, Batched, Var};
 
@@ -79,10 +81,9 @@ where
 
     fn apply(&self, args: Args) -> F::Output {
         let at = self.at;
-        let mapped: Vec<Var> = leaves(&W::select(&args));
+        let mapped: HashSet<Option<Value>> = leaves(&W::select(&args)).into_iter().map(Var::value).collect();
         let inputs = Returned::of("x", args, at);
-        let has_rows: Vec<bool> =
-            inputs.leaves.iter().map(|(_, x, _)| mapped.iter().any(|&y| x.value() == y.value())).collect();
+        let has_rows: Vec<bool> = inputs.leaves.iter().map(|(_, x, _)| mapped.contains(&x.value())).collect();
         let n = n_rows(&inputs, &has_rows, at).unwrap_or_default();
         let given: Vec<(Var, bool)> = inputs.leaves.iter().map(|&(_, x, _)| x).zip(has_rows).collect();
         let types =
