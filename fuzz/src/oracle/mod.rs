@@ -117,6 +117,7 @@ impl Oracle {
             self.derivatives(case, &agreed)?;
             if self.random.below(3) == 0 {
                 self.rows(case)?;
+                self.passes(case)?;
             }
         }
         Ok(self.counts.get())

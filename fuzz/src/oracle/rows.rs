@@ -5,7 +5,7 @@ use retrograd::op::Op;
 use retrograd::value::{Array, DType, Scalar};
 use retrograd::{Error, Graph, differentiate, interpret};
 
-use super::{BOTH, Finding, Form, Oracle, Run, first_difference};
+use super::{BOTH, Finding, Form, Oracle, Run, first_difference, reals};
 use crate::case::Case;
 
 impl Oracle {
@@ -61,6 +61,45 @@ impl Oracle {
                 Ok(())
             }
         }
+    }
+}
+
+/// Longer inputs take long, and differ in nothing.
+const MAX_PASSES: usize = 200;
+
+impl Oracle {
+    /// Checks a column of a Jacobian by passes on rows against forward mode along a unit vector.
+    pub(super) fn passes(&self, case: &Case) -> Result<(), Box<Finding>> {
+        let (wrt, of) = (case.float_inputs(), case.float_outputs());
+        if wrt.is_empty() || of.is_empty() || has_products(&case.graph) {
+            return Ok(());
+        }
+        let (w, k) = (*self.of(&wrt), *self.of(&of));
+        let n = case.inputs[w].size();
+        let size = case.graph.ty(case.graph.outputs()[k].value).size();
+        // With fewer outputs than inputs it would be reverse mode, whose sums have another order.
+        if n > MAX_PASSES || n > size {
+            return Ok(());
+        }
+        let derived = (differentiate::jacobian(&case.graph, k, &[w]), differentiate::jvp_of(&case.graph, &[k], &[w]));
+        let (Ok(jacobian), Ok(jvp)) = derived else { return Ok(()) };
+        let Ok(agreed) = self.agree("jacobian", &jacobian, &case.inputs, &[Form::Optimized])? else { return Ok(()) };
+        let place = self.random.below(n);
+        let dtype = case.inputs[w].dtype();
+        let unit = (0..n).map(|at| Scalar::Bool(at == place).convert(dtype));
+        let unit = Array::collect(&case.inputs[w].ty(), unit);
+        let Ok(outputs) = interpret::run(&jvp, &[&case.inputs[..], &[unit]].concat()) else { return Ok(()) };
+        let (Some(whole), Some(column)) = (agreed.outputs.last(), outputs.last()) else { return Ok(()) };
+        let (whole, column) = (reals(whole), reals(column));
+        for (row, expected) in column.iter().enumerate() {
+            let got = whole[row * n + place];
+            // The sign of a zero may be that of zeros that were added.
+            if got != *expected && !(got.is_nan() && expected.is_nan()) {
+                let detail = format!("row {row}, column {place}: {got}, along the unit vector {expected}");
+                return Err(Run::of("jacobian", &jacobian, &case.inputs).finding("a column differs", detail));
+            }
+        }
+        Ok(())
     }
 }
 
