@@ -40,6 +40,24 @@ pub(crate) fn jacobian_blocks(x: &[Var], y: &[Var], forward: bool) -> Vec<Var> {
     if forward { by_leaf(x, y, &is_written_out) } else { by_output(x, y, &is_written_out) }
 }
 
+/// What a pass gives for each unit vector in the place of a tangent of `x`, by output, each with a leading axis for these;
+/// `None` for one that is 0. The pass need not be linear.
+#[track_caller]
+pub(crate) fn along_unit_vectors(x: Var, y: &[Var], pass: impl Fn(Var) -> Vec<Option<Var>>) -> Vec<Option<Var>> {
+    let n = x.ty().size();
+    if trace::has_failed() || !(n <= 1 || n <= MAX_WRITTEN_OUT && all_is_small(&[x], y)) {
+        return on_rows(x, Role::Tangent, pass);
+    }
+    let stacked = |(rows, y): (Vec<Option<Var>>, &Var)| {
+        if rows.iter().all(Option::is_none) {
+            return None;
+        }
+        let rows: Vec<Var> = rows.into_iter().map(|row| row.unwrap_or_else(|| y.full_like(0.0))).collect();
+        Some(Var::stack(&rows, 0))
+    };
+    written_out(x, Role::Tangent, y.len(), pass).into_iter().zip(y).map(stacked).collect()
+}
+
 /// Whether fewer pushforwards than pullbacks are necessary.
 pub(crate) fn forward_is_cheaper(x: &[Var], y: &[Var]) -> bool {
     let n_elements = |vars: &[Var]| vars.iter().map(|x| x.ty().size()).fold(0, usize::saturating_add);

@@ -44,7 +44,7 @@ mod products;
 mod reverse;
 mod taylor;
 
-pub(crate) use blocks::{forward_is_cheaper, jacobian_blocks};
+pub(crate) use blocks::{along_unit_vectors, forward_is_cheaper, jacobian_blocks};
 pub(crate) use forward::pushforward;
 pub(crate) use graphs::{along, check_order};
 pub use graphs::{grad, hessian, hvp, jacobian, jvp, jvp_of, taylor, taylor_of, vjp, vjp_of};

@@ -9,11 +9,10 @@ use super::jet::{call_appended, is_order, push_line, wrt_with_options};
 use super::products::require_alike;
 use super::var_tree::leaves;
 use super::{Accepts, Append, Arg, Function, VarTree, Wrt};
-use crate::differentiate::{along, push_series};
+use crate::differentiate::{along, along_unit_vectors, push_series};
 use crate::error::LimitError;
 use crate::ir::Role;
 use crate::op::{Var, trace};
-use crate::value::DType;
 
 /// A linear differential operator with constant coefficients; see [`differential_operator`] and [`mixed_partial`].
 #[derive(Debug)]
@@ -100,7 +99,7 @@ where
 /// has the structure of the value.
 ///
 /// It takes one power series to order 2 for each element of the argument, about three times the work of `f` each; no Hessian
-/// is built. Up to 16 for one leaf are written out; more are a loop. `laplacian(laplacian(f))` is the biharmonic
+/// is built. Those for one leaf are one pass on rows, in blocks, as for a [`jacobian`](super::jacobian()). `laplacian(laplacian(f))` is the biharmonic
 /// operator. [`laplacian_estimate`] is the cheaper estimate for many elements.
 ///
 /// ```
@@ -196,26 +195,29 @@ where
 
     fn apply(&self, args: Args) -> F::Output {
         let selected = W::select(&args);
-        let y = self.f.apply(args.clone());
+        let y = self.f.apply(args);
         if !require_floats(&leaves(&selected)) || !require_floats(&leaves(&y)) {
             return poisoned(&y);
         }
-        let mut sum = y.map(&mut |y| zeros_like(y, Role::Tangent));
-        for (leaf, x) in leaves(&selected).into_iter().enumerate() {
-            if trace::has_failed() {
-                break;
-            }
-            sum = if is_long(x) {
-                Loop::new().fori_loop(x.ty().size(), sum, |i, sum| {
-                    let args = fresh(args.clone());
-                    let x = leaves(&W::select(&args))[leaf];
-                    add_second(&sum, x, one_hot(x, i), &self.f.apply(args))
-                })
-            } else {
-                (0..x.ty().size()).fold(sum, |sum, place| add_second(&sum, x, one_hot(x, Var::from(place as i64)), &y))
+        let outputs = leaves(&y);
+        let mut sums = vec![None; outputs.len()];
+        for x in leaves(&selected) {
+            let second = |v: Var| -> Vec<Option<Var>> {
+                let series = push_series(&[x], &[along(v, 2)], &outputs, 2);
+                series.into_iter().map(|series| series[1]).collect()
             };
+            // The second derivative is twice the coefficient.
+            let rows = along_unit_vectors(x, &outputs, second).into_iter();
+            let twice = rows.map(|rows| rows.map(|rows| 2.0 * rows.sum_axes(&[0])));
+            for (sum, own) in sums.iter_mut().zip(twice) {
+                *sum = match (*sum, own) {
+                    (Some(sum), Some(own)) => Some(sum + own),
+                    (sum, own) => sum.or(own),
+                };
+            }
         }
-        sum
+        let mut sums = sums.into_iter();
+        y.map(&mut |y| sums.next().flatten().unwrap_or_else(|| zeros_like(y, Role::Tangent)))
     }
 }
 
@@ -254,35 +256,6 @@ where
         // The second derivative is twice the coefficient.
         sum.map(&mut |sum| sum * (2.0 / n as f64))
     }
-}
-
-/// Adds the second derivative of `y` along the direction `v` of the leaf `x`.
-fn add_second<O: VarTree>(sum: &O, x: Var, v: Var, y: &O) -> O {
-    let pushed = push_series(&[x], &[along(v, 2)], &leaves(y), 2);
-    let mut pushed = pushed.into_iter();
-    sum.map(&mut |sum| {
-        let series = pushed.next().expect("bug: fewer series than outputs");
-        series[1].map_or(sum, |second| sum + 2.0 * second)
-    })
-}
-
-/// The most series for one leaf that are written out.
-const MAX_WRITTEN_OUT: usize = 16;
-
-fn is_long(leaf: Var) -> bool {
-    !trace::has_failed() && leaf.ty().size() > MAX_WRITTEN_OUT
-}
-
-/// The direction that moves one element of a leaf, that with this number.
-fn one_hot(like: Var, place: Var) -> Var {
-    if trace::has_failed() {
-        return Var::poisoned();
-    }
-    let ty = like.ty();
-    trace::in_role(Role::Tangent(value(like)), || {
-        let is_there = Var::iota(&[ty.size()], 0, DType::I64).equal(place);
-        is_there.convert(ty.dtype).reshape(&ty.shape)
-    })
 }
 
 /// The direction that moves all elements of a leaf by its number.
