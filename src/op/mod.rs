@@ -94,7 +94,7 @@ pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use var::{Operand, Var};
 
-use crate::error::{Error, OperationError};
+use crate::error::{Error, IndexError, OperationError};
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
 use crate::value::{Array, Type};
 
@@ -158,7 +158,23 @@ impl Op {
             return Ok(op.call(operands, None)?);
         }
         let operands: Vec<Array> = operands.iter().map(|&x| x.clone().into_row_major()).collect();
-        Ok(self.eval_inferred(&operands.iter().collect::<Vec<_>>(), &results))
+        Ok(self.try_eval(&operands.iter().collect::<Vec<_>>(), &results)?)
+    }
+
+    /// Whether it may end in an error, whatever the types of its operands.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self.lower(), Lowering::Checked(_) | Lowering::External(_))
+    }
+
+    /// The reference semantics, on operands of the types from which these results were inferred.
+    ///
+    /// # Errors
+    /// If the operation refuses what the operands hold.
+    pub(crate) fn try_eval(&self, operands: &[&Array], results: &[Type]) -> Result<Vec<Array>, IndexError> {
+        match self.lower() {
+            Lowering::Checked(routine) => eval_checked(routine, operands, results),
+            _ => Ok(self.eval_inferred(operands, results)),
+        }
     }
 }
 
@@ -224,7 +240,7 @@ macro_rules! operations {
                 match self { $($(Op::$op(op) => <$op as Rules>::infer(op, operands, regions),)*)* }
             }
 
-            /// The reference semantics, on operands of the types from which these results were inferred.
+            /// The reference semantics of an operation that cannot fail.
             pub(crate) fn eval_inferred(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
                 match self { $($(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)*)* }
             }
