@@ -30,9 +30,12 @@ mod example;
 mod external;
 mod extreme;
 mod gamma;
+mod gather;
 mod generic;
 mod host;
 mod incomplete;
+mod indexing;
+mod indices;
 mod instructions;
 #[doc(hidden)]
 pub mod internals;
@@ -47,10 +50,12 @@ mod reduce;
 mod roles;
 mod rounding;
 mod rules;
+mod search;
 mod shape;
 mod sign;
 mod sinc;
 mod slice;
+mod sort;
 mod source;
 mod statistics;
 mod strong;
@@ -75,7 +80,10 @@ pub use error_function::*;
 pub use external::External;
 pub use extreme::*;
 pub use gamma::*;
+pub use gather::*;
 pub use incomplete::*;
+pub use indexing::*;
+pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
@@ -86,10 +94,12 @@ pub(crate) use roles::{ByRole, Flow, Roles};
 pub use rounding::*;
 pub(crate) use rules::*;
 pub use rules::{Answer, Doc, Examples, Sample};
+pub use search::*;
 pub use shape::*;
 pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
+pub use sort::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use var::{Operand, Var};
@@ -439,6 +449,9 @@ operations! {
     Slice in Box,
     Reverse in Box,
     ScatterSlices in Box,
+    // gather
+    Gather in Box,
+    Scatter in Box,
     // join
     Pad in Box,
     Concatenate,
@@ -453,6 +466,10 @@ operations! {
     // extreme
     ArgMax,
     ArgMin,
+    // sort
+    ArgSort in Box,
+    // search
+    SearchSorted in Box,
     // cumulative
     CumSum in Box,
     // contract

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::instructions::{Code, Instruction, Instructions, Single};
 use super::trace::apply;
-use crate::error::IndexError;
 use super::{BroadcastInDim, DotGeneral, External, Graph, Op, ScatterSlices, Var};
+use crate::error::IndexError;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -256,6 +256,10 @@ pub trait Library: Send + Sync {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]);
     /// How many additions, multiplications and the like it takes, if its result is of floating point.
     fn flops(&self, operands: &[&Type], result: &Type) -> usize;
+    /// How much memory it takes for itself.
+    fn scratch_bytes(&self, _operands: &[&Type]) -> usize {
+        0
+    }
 }
 
 /// A routine on whole arrays that may refuse what its operands hold.

@@ -13,7 +13,7 @@ use crate::error::{Error, SourceLine};
 use crate::external::Host;
 use crate::ir::NodeId;
 use crate::op::{Layout, Lowering, Op};
-use crate::value::{ArrayMut, ArrayRef, DType};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 /// A routine with its operands and results, as compiled code finds it through the base table.
 pub struct LibraryCall {
@@ -61,7 +61,10 @@ impl LibraryCall {
         };
         let bytes = operands.iter().filter(is_copied);
         let bytes = bytes.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
-        let scratch_bytes = bytes.fold(0, usize::saturating_add);
+        let types: SmallVec<[Type; 3]> =
+            operands.iter().map(|slice| Type::new(slice.dtype, slice.layout.shape.clone())).collect();
+        let own = op.lower().routine().map_or(0, |routine| routine.scratch_bytes(&types.iter().collect::<Vec<_>>()));
+        let scratch_bytes = bytes.fold(own, usize::saturating_add);
         let host = if let Op::External(op) = &op { Some(hosts.get(op)) } else { None };
         LibraryCall { op, operands, results, host, node, at: at.cloned(), scratch_bytes }
     }
