@@ -176,7 +176,7 @@ impl At {
         self.update(Update::Add, values)
     }
 
-    /// The array with these elements multiplied by values. There is no derivative by the values.
+    /// The array with these elements multiplied by values. Derivatives are exact where factors are zero.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -498,8 +498,7 @@ impl Var {
         self.segments("segment_sum", segments.indices(), n, 0.0, Update::Add)
     }
 
-    /// The products of the elements of each segment; 1 for one without elements. Otherwise as [`Var::segment_sum`]; there
-    /// is no derivative.
+    /// The products of the elements of each segment; 1 for one without elements. Otherwise as [`Var::segment_sum`].
     ///
     /// ```
     /// use ndarray::{Array1, array};

@@ -547,7 +547,7 @@ impl Quantile {
                 if index == index.floor() { index + 0.5 } else { index.floor() + 1.0 }
             }
             Quantile::ClosestObservation => {
-                jump(count * q - 1.5, &|share, before| share == 0.0 && before.rem_euclid(2.0) == 0.0)
+                jump(count * q - 1.5, &|share, before| share == 0.0 && before.rem_euclid(2.0) == 1.0)
             }
             Quantile::InterpolatedInvertedCdf => count * q - 1.0,
             Quantile::Hazen => plotting(0.5, 0.5),
