@@ -180,8 +180,8 @@ impl Var {
     /// use ndarray::{Array1, array};
     /// use retrograd::{Var, jit};
     ///
-    /// let table = |t: Var| t.interp(Var::constant(array![0.0, 1.0, 3.0].into()), Var::constant(array![5.0, 6.0, 2.0].into()));
-    /// let y: Array1<f64> = jit(table).call(array![-1.0, 0.5, 2.0, 7.0])?;
+    /// let table = jit(|t: Var, xs: Var, ys: Var| t.interp(xs, ys));
+    /// let y: Array1<f64> = table.call(array![-1.0, 0.5, 2.0, 7.0], array![0.0, 1.0, 3.0], array![5.0, 6.0, 2.0])?;
     /// assert_eq!(y, array![5.0, 5.5, 4.0, 2.0]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
