@@ -50,34 +50,31 @@ pub(crate) fn gather<T: Copy>(
 ) -> Result<(), Refused> {
     let walk = Walk::new(axes, Sides::of(array), indices, Sides::of_mut(slices));
     let (source, target) = (array.as_ptr(), slices.as_mut_ptr());
-    walk.run(beyond, |array, slice, window| {
-        // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-        window.lines(array, slice, |array, slice, line| unsafe {
-            let (source, target) = (source.offset(array), target.offset(slice));
-            if line.array == 1 && line.slices == 1 {
-                copy(source, target, line.extent);
-                return;
-            }
-            for i in 0..line.extent.cast_signed() {
-                *target.offset(i * line.slices) = *source.offset(i * line.array);
-            }
-        });
-    })
-    .map_err(|()| walk.first_refused(axes, indices))
+    let copy = |array: isize, slice: isize, window: &Loops| {
+        for ([array, _, slice], line) in window.lines([array, 0, slice]) {
+            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+            unsafe { copy_line(source.offset(array), target.offset(slice), line) };
+        }
+    };
+    walk.run(beyond, copy).map_err(|()| walk.first_refused(axes, indices))
 }
 
-/// Copies elements that lie side by side; few of them without a call.
+/// Copies elements; few of them that lie side by side without a call.
 ///
 /// # Safety
-/// As `copy_nonoverlapping`.
+/// Both pointers must be valid for the whole loop, and must not overlap.
 #[inline(always)]
-unsafe fn copy<T: Copy>(source: *const T, target: *mut T, n: usize) {
+unsafe fn copy_line<T: Copy>(source: *const T, target: *mut T, line: Loop) {
     // SAFETY: by this function's contract.
     unsafe {
-        if n == 1 {
-            *target = *source;
-        } else {
-            std::ptr::copy_nonoverlapping(source, target, n);
+        match line {
+            Loop { extent: 1, .. } => *target = *source,
+            Loop { extent, array: 1, slices: 1, .. } => std::ptr::copy_nonoverlapping(source, target, extent),
+            Loop { extent, array, slices, .. } => {
+                for i in 0..extent.cast_signed() {
+                    *target.offset(i * slices) = *source.offset(i * array);
+                }
+            }
         }
     }
 }
@@ -89,27 +86,72 @@ pub(crate) fn scatter<T: Copy>(
     array: &mut ArrayViewMutD<'_, T>,
     indices: &ArrayViewD<'_, i64>,
     slices: &ArrayViewD<'_, T>,
-    combine: impl Fn(T, T) -> T,
+    combine: impl Fn(T, T) -> T + Copy,
 ) -> Result<(), Refused> {
     let walk = Walk::new(axes, Sides::of_mut(array), indices, Sides::of(slices));
-    let (target, source) = (array.as_mut_ptr(), slices.as_ptr());
+    combine_all(&walk, beyond, array.as_mut_ptr(), slices.as_ptr(), combine)
+        .map_err(|()| walk.first_refused(axes, indices))
+}
+
+/// The loops of [`scatter`], in wide registers where there are any, which does not change a bit.
+fn combine_all<T: Copy>(
+    walk: &Walk,
+    beyond: Beyond,
+    target: *mut T,
+    source: *const T,
+    combine: impl Fn(T, T) -> T + Copy,
+) -> Result<(), ()> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        unsafe fn wide<T: Copy>(
+            walk: &Walk,
+            beyond: Beyond,
+            target: *mut T,
+            source: *const T,
+            combine: impl Fn(T, T) -> T + Copy,
+        ) -> Result<(), ()> {
+            combine_lines(walk, beyond, target, source, combine)
+        }
+        // SAFETY: the processor has the instructions.
+        return unsafe { wide(walk, beyond, target, source, combine) };
+    }
+    combine_lines(walk, beyond, target, source, combine)
+}
+
+#[inline(always)]
+fn combine_lines<T: Copy>(
+    walk: &Walk,
+    beyond: Beyond,
+    target: *mut T,
+    source: *const T,
+    combine: impl Fn(T, T) -> T + Copy,
+) -> Result<(), ()> {
     walk.run(beyond, |array, slice, window| {
-        // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-        window.lines(array, slice, |array, slice, line| unsafe {
-            let (target, source) = (target.offset(array), source.offset(slice));
-            if line.array == 1 && line.slices == 1 {
-                for i in 0..line.extent {
-                    *target.add(i) = combine(*target.add(i), *source.add(i));
-                }
-                return;
-            }
-            for i in 0..line.extent.cast_signed() {
-                let target = target.offset(i * line.array);
-                *target = combine(*target, *source.offset(i * line.slices));
-            }
-        });
+        for ([array, _, slice], line) in window.lines([array, 0, slice]) {
+            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+            unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
+        }
     })
-    .map_err(|()| walk.first_refused(axes, indices))
+}
+
+/// # Safety
+/// Both pointers must be valid for the whole loop, and must not overlap.
+#[inline(always)]
+unsafe fn combine_line<T: Copy>(target: *mut T, source: *const T, line: Loop, combine: impl Fn(T, T) -> T) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if line.array == 1 && line.slices == 1 {
+            for i in 0..line.extent {
+                *target.add(i) = combine(*target.add(i), *source.add(i));
+            }
+            return;
+        }
+        for i in 0..line.extent.cast_signed() {
+            let target = target.offset(i * line.array);
+            *target = combine(*target, *source.offset(i * line.slices));
+        }
+    }
 }
 
 /// Shape and strides of a view.
@@ -191,9 +233,9 @@ impl Walk {
     }
 
     /// Calls the function with the distances of the beginning of each slice in the array and among the slices.
+    #[inline(always)]
     fn run(&self, beyond: Beyond, mut f: impl FnMut(isize, isize, &Loops)) -> Result<(), ()> {
-        let mut outcome = Ok(());
-        self.places.lines_of_three([0; 3], &mut |[array, indices, slices], line| {
+        for ([array, indices, slices], line) in self.places.lines([0; 3]) {
             for i in 0..line.extent.cast_signed() {
                 // SAFETY: the place is one of the view's.
                 let vector = unsafe { self.indices.offset(indices + i * line.indices) };
@@ -201,15 +243,11 @@ impl Walk {
                 match unsafe { self.start(vector, beyond) } {
                     Some(start) => f(array + i * line.array + start, slices + i * line.slices, &self.window),
                     None if beyond == Beyond::Skip => {}
-                    None => {
-                        outcome = Err(());
-                        return false;
-                    }
+                    None => return Err(()),
                 }
             }
-            true
-        });
-        outcome
+        }
+        Ok(())
     }
 
     /// The distance of the beginning of a slice, by its index vector.
@@ -274,48 +312,50 @@ impl Loops {
         self.0.push(inner);
     }
 
-    /// Calls the function for each innermost loop, with the distances of its beginning.
+    /// The innermost loops, with the distances of their beginnings in the array, the indices and the slices.
     #[inline(always)]
-    fn lines(&self, array: isize, slices: isize, mut f: impl FnMut(isize, isize, Loop)) {
+    fn lines(&self, begin: [isize; 3]) -> Lines<'_> {
         const ONE: Loop = Loop { extent: 1, array: 1, indices: 1, slices: 1 };
-        match self.0[..] {
-            [] => f(array, slices, ONE),
-            [line] => f(array, slices, line),
-            _ => {
-                self.lines_of_three([array, 0, slices], &mut |[array, _, slices], line| {
-                    f(array, slices, line);
-                    true
-                });
-            }
-        }
+        let (line, outer) = self.0.split_last().map_or((ONE, &[][..]), |(&line, outer)| (line, outer));
+        let is_empty = outer.iter().any(|outer| outer.extent == 0);
+        let index = if outer.is_empty() { SmallVec::new() } else { SmallVec::from_elem(0, outer.len()) };
+        Lines { outer, line, index, next: (!is_empty).then_some(begin) }
     }
+}
 
-    /// As [`Loops::lines`], also with the distance among the indices, until the function returns `false`.
-    fn lines_of_three(&self, begin: [isize; 3], f: &mut dyn FnMut([isize; 3], Loop) -> bool) {
-        let Some((&line, outer)) = self.0.split_last() else {
-            f(begin, Loop { extent: 1, array: 0, indices: 0, slices: 0 });
-            return;
-        };
-        if outer.iter().any(|outer| outer.extent == 0) {
-            return;
-        }
-        let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
-        let [mut array, mut indices, mut slices] = begin;
-        while f([array, indices, slices], line) {
-            let mut level = outer.len();
-            loop {
-                let Some(next) = level.checked_sub(1) else { return };
-                level = next;
-                let Loop { extent, array: a, indices: i, slices: s } = outer[level];
-                index[level] += 1;
-                (array, indices, slices) = (array + a, indices + i, slices + s);
-                if index[level] < extent {
-                    break;
-                }
-                index[level] = 0;
-                let extent = extent.cast_signed();
-                (array, indices, slices) = (array - extent * a, indices - extent * i, slices - extent * s);
+/// See [`Loops::lines`].
+struct Lines<'a> {
+    outer: &'a [Loop],
+    line: Loop,
+    index: SmallVec<[usize; 4]>,
+    next: Option<[isize; 3]>,
+}
+
+impl Iterator for Lines<'_> {
+    type Item = ([isize; 3], Loop);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<([isize; 3], Loop)> {
+        let begin = self.next?;
+        self.next = if self.outer.is_empty() { None } else { self.advance(begin) };
+        Some((begin, self.line))
+    }
+}
+
+impl Lines<'_> {
+    fn advance(&mut self, [mut array, mut indices, mut slices]: [isize; 3]) -> Option<[isize; 3]> {
+        for (count, level) in self.index.iter_mut().zip(self.outer).rev() {
+            *count += 1;
+            (array, indices, slices) = (array + level.array, indices + level.indices, slices + level.slices);
+            if *count < level.extent {
+                return Some([array, indices, slices]);
             }
+            *count = 0;
+            let extent = level.extent.cast_signed();
+            array -= extent * level.array;
+            indices -= extent * level.indices;
+            slices -= extent * level.slices;
         }
+        None
     }
 }

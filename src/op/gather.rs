@@ -292,7 +292,7 @@ impl Scatter {
         array: &mut ArrayViewMutD<'_, T>,
         indices: &ArrayViewD<'_, i64>,
         slices: &ArrayViewD<'_, T>,
-        combine: impl Fn(T, T) -> T,
+        combine: impl Fn(T, T) -> T + Copy,
     ) -> Result<(), IndexError> {
         let axes = self.indexing.axes(array.ndim(), slices.ndim());
         indexing::scatter(&axes, self.out_of_bounds.beyond(), array, indices, slices, combine)
