@@ -256,3 +256,177 @@ fn segments_of_rows_in_a_vmap_are_those_of_each_row() {
     assert_eq!((sum[1], max[1], count), (0.0, f64::NEG_INFINITY, array![3i64, 0, 3]));
     assert!(mean[1].is_nan());
 }
+
+/// What indices mean, written down once more, element by element: the interpreter and native code share one routine.
+mod by_definition {
+    use retrograd::op::{Gather, Indexing, OutOfBounds, Scatter, Update};
+
+    /// Row-major indices of a shape.
+    fn places(shape: &[usize]) -> Vec<Vec<usize>> {
+        let mut places = vec![vec![]];
+        for &extent in shape {
+            places = places.into_iter().flat_map(|p| (0..extent).map(move |i| [&p[..], &[i]].concat())).collect();
+        }
+        places
+    }
+
+    fn position(shape: &[usize], place: &[usize]) -> usize {
+        shape.iter().zip(place).fold(0, |sum, (extent, i)| sum * extent + i)
+    }
+
+    pub struct Case {
+        pub indexing: Indexing,
+        pub sizes: Vec<usize>,
+        pub array: Vec<usize>,
+        pub indices: Vec<usize>,
+        pub slices: Vec<usize>,
+        pub vectors: Vec<i64>,
+    }
+
+    impl Case {
+        /// For each element of the slices in the order of the indices, where it is in the array; `None` where its slice
+        /// does not lie within. An error is the first index that does not.
+        fn elements(&self, out_of_bounds: OutOfBounds) -> Result<Vec<(usize, Option<usize>)>, i64> {
+            let Indexing { window, collapsed, batch, map } = &self.indexing;
+            let extended: Vec<usize> =
+                (0..self.array.len()).filter(|axis| !collapsed.contains(axis) && !batch[0].contains(axis)).collect();
+            let window_shape: Vec<usize> = extended.iter().map(|&axis| self.sizes[axis]).collect();
+            let mut elements = Vec::new();
+            for place in places(&self.indices[..self.indices.len() - 1]) {
+                let vector = &self.vectors[position(&self.indices, &place) * map.len()..][..map.len()];
+                let mut start = vec![0i64; self.array.len()];
+                let mut inside = true;
+                for (&axis, &index) in map.iter().zip(vector) {
+                    let limit = (self.array[axis] - self.sizes[axis]) as i64;
+                    if !(0..=limit).contains(&index) {
+                        if out_of_bounds == OutOfBounds::Error {
+                            return Err(index);
+                        }
+                        inside = false;
+                    }
+                    start[axis] = index.clamp(0, limit);
+                }
+                for (&axis, &with) in batch[0].iter().zip(&batch[1]) {
+                    start[axis] = place[with] as i64;
+                }
+                for offset in places(&window_shape) {
+                    let (mut at, mut offsets, mut rest) = (start.clone(), offset.iter(), place.iter());
+                    extended.iter().zip(&offset).for_each(|(&axis, &by)| at[axis] += by as i64);
+                    let slice: Vec<usize> = (0..self.slices.len())
+                        .map(|axis| if window.contains(&axis) { offsets.next() } else { rest.next() })
+                        .map(|i| *i.unwrap())
+                        .collect();
+                    let at: Vec<usize> = at.into_iter().map(|i| i as usize).collect();
+                    let meets = inside || out_of_bounds == OutOfBounds::Clamp;
+                    elements.push((position(&self.slices, &slice), meets.then(|| position(&self.array, &at))));
+                }
+            }
+            Ok(elements)
+        }
+
+        pub fn gather(&self, op: &Gather, array: &[f64]) -> Result<Vec<f64>, i64> {
+            let mut slices = vec![0.0; self.slices.iter().product()];
+            for (slice, at) in self.elements(op.out_of_bounds)? {
+                slices[slice] = at.map_or(0.0, |at| array[at]);
+            }
+            Ok(slices)
+        }
+
+        pub fn scatter(&self, op: &Scatter, array: &[f64], slices: &[f64]) -> Result<Vec<f64>, i64> {
+            let mut array = array.to_vec();
+            for (slice, at) in self.elements(op.out_of_bounds)? {
+                let Some(at) = at else { continue };
+                array[at] = match op.update {
+                    Update::Set => slices[slice],
+                    Update::Add => array[at] + slices[slice],
+                    Update::Mul => array[at] * slices[slice],
+                    Update::Min => array[at].min(slices[slice]),
+                    Update::Max => array[at].max(slices[slice]),
+                };
+            }
+            Ok(array)
+        }
+    }
+}
+
+/// Random ways to address slices, with indices within and far beyond, of views of any strides.
+#[test]
+fn indices_mean_what_is_written_down() {
+    use retrograd::op::{Gather, Indexing, OutOfBounds, Scatter, Update};
+    let random = &mut common::Random(17);
+    let (mut n_errors, mut n_results) = (0, 0);
+    for round in 0..3000 {
+        let array: Vec<usize> = (0..1 + random.below(3)).map(|_| 1 + random.below(4)).collect();
+        // For each axis of the array: indexed and collapsed, indexed and extended, batch, or extended from 0.
+        let kinds: Vec<usize> = array.iter().map(|_| random.below(4)).collect();
+        let of = |kind: &dyn Fn(usize) -> bool| (0..array.len()).filter(|&axis| kind(kinds[axis])).collect::<Vec<_>>();
+        let (collapsed, mut map, batch) = (of(&|kind| kind == 0), of(&|kind| kind < 2), of(&|kind| kind == 2));
+        if random.below(2) == 0 {
+            map.reverse();
+        }
+        let sizes: Vec<usize> = (0..array.len())
+            .map(|axis| if [0, 2].contains(&kinds[axis]) { 1 } else { 1 + random.below(array[axis]) })
+            .collect();
+        // Batch axes of the indices are the first, and further axes follow.
+        let more = random.below(3);
+        let mut indices: Vec<usize> = batch.iter().map(|&axis| array[axis]).collect();
+        indices.extend((0..more).map(|_| random.below(4)));
+        let n_places = indices.len();
+        indices.push(map.len());
+        let extended = of(&|kind| kind == 1 || kind == 3);
+        let mut axes: Vec<usize> = (0..n_places + extended.len()).collect();
+        while axes.len() > extended.len() {
+            axes.remove(random.below(axes.len()));
+        }
+        let n_batch = batch.len();
+        let indexing = Indexing { window: axes, collapsed, batch: [batch, (0..n_batch).collect()], map };
+        let mut slices = Vec::new();
+        let (mut windows, mut places) = (extended.iter(), indices[..n_places].iter());
+        for axis in 0..n_places + extended.len() {
+            let window = indexing.window.contains(&axis);
+            slices.push(if window { sizes[*windows.next().unwrap()] } else { *places.next().unwrap() });
+        }
+        let wild = [i64::MIN, i64::MAX, -1, 4, 1 << 40];
+        let strange = random.below(3) == 0;
+        let index = |random: &mut common::Random| match random.below(8) {
+            0 if strange => wild[random.below(5)],
+            _ => random.below(2) as i64 * i64::from(random.below(2) == 0),
+        };
+        let vectors: Vec<i64> = (0..indices.iter().product()).map(|_| index(random)).collect();
+        let case = by_definition::Case { indexing, sizes, array, indices, slices, vectors };
+
+        let out_of_bounds = [OutOfBounds::Error, OutOfBounds::Clamp, OutOfBounds::Drop][random.below(3)];
+        let gather = Gather { indexing: case.indexing.clone(), sizes: case.sizes.clone(), out_of_bounds };
+        let update = [Update::Set, Update::Add, Update::Mul, Update::Min, Update::Max][random.below(5)];
+        let scatter = Scatter { indexing: case.indexing.clone(), update, out_of_bounds };
+        let array = random.array(&Type::new(DType::F64, &case.array[..]), (-2.0, 2.0));
+        let slices = random.array(&Type::new(DType::F64, &case.slices[..]), (-2.0, 2.0));
+        let vectors = Array::from_elements(&case.indices[..], case.vectors.clone()).unwrap();
+
+        let mut graph = Graph::new("main");
+        let inputs = [("array", &array), ("vectors", &vectors), ("slices", &slices)]
+            .map(|(name, x)| graph.add_input(name, x.ty()).unwrap());
+        let reads = graph.add(gather.clone().into(), &inputs[..2], Default::default()).unwrap();
+        let writes = graph.add(scatter.clone().into(), &inputs, Default::default()).unwrap();
+        graph.add_output("y", if round % 2 == 0 { reads } else { writes }.into()).unwrap();
+        let expected = if round % 2 == 0 {
+            case.gather(&gather, &common::floats(&array))
+        } else {
+            case.scatter(&scatter, &common::floats(&array), &common::floats(&slices))
+        };
+        let arrays = [array, vectors, slices];
+        match (expected, Program::compile(&graph).unwrap().call(&arrays), interpret::run(&graph, &arrays)) {
+            (Ok(expected), native, interpreted) => {
+                n_results += 1;
+                assert_eq!(common::floats(&interpreted.unwrap()[0]), expected, "{graph}{arrays:?}");
+                assert_eq!(common::floats(&native.unwrap()[0]), expected, "{graph}{arrays:?}");
+            }
+            (Err(index), Err(Error::Index(native)), Err(Error::Index(interpreted))) => {
+                n_errors += 1;
+                assert_eq!((native.index, interpreted.index), (index, index), "{graph}{arrays:?}");
+            }
+            other => panic!("{other:?}\n{graph}{arrays:?}"),
+        }
+    }
+    assert!(n_errors > 100 && n_results > 2000, "{n_errors} errors, {n_results} results");
+}
