@@ -3,8 +3,8 @@
 pub mod common;
 
 use ndarray::{Array1, Array2, array};
-use retrograd::ir::Limits;
-use retrograd::op::{Graph, Quantile, Ties};
+use retrograd::ir::{Limits, Value};
+use retrograd::op::{Graph, Op, Quantile, Reverse, Ties, Transpose};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
     Arg, Error, Program, Var, batch, check_grad, cond, grad, hessian, interpret, jacobian, jit, map, scan, trace, vmap,
@@ -349,6 +349,33 @@ mod by_definition {
     }
 }
 
+/// An input, given as it is, or with its axes and elements in reverse order, which the graph reverses again by views.
+struct Given {
+    array: Array,
+    input: Value,
+    views: Vec<Op>,
+}
+
+fn add_input(graph: &mut Graph, name: &str, x: &Array, random: &mut common::Random) -> Given {
+    let axes: Vec<usize> = (0..x.shape().len()).collect();
+    let mut views: Vec<Op> = Vec::new();
+    if random.below(2) == 0 {
+        views.push(Transpose { perm: axes.iter().rev().copied().collect() }.into());
+    }
+    if random.below(2) == 0 {
+        views.push(Reverse { axes }.into());
+    }
+    let array = views.iter().rev().fold(x.clone(), |x, view| view.eval(&[&x]).unwrap().remove(0));
+    Given { input: graph.add_input(name, array.ty()).unwrap(), array, views }
+}
+
+impl Given {
+    fn value(&self, graph: &mut Graph) -> Value {
+        let view = |x, view: &Op| graph.add(view.clone(), &[x], Default::default()).unwrap().into();
+        self.views.iter().fold(self.input, view)
+    }
+}
+
 /// Random ways to address slices, with indices within and far beyond, of views of any strides.
 #[test]
 fn indices_mean_what_is_written_down() {
@@ -404,8 +431,10 @@ fn indices_mean_what_is_written_down() {
         let vectors = Array::from_elements(&case.indices[..], case.vectors.clone()).unwrap();
 
         let mut graph = Graph::new("main");
-        let inputs = [("array", &array), ("vectors", &vectors), ("slices", &slices)]
-            .map(|(name, x)| graph.add_input(name, x.ty()).unwrap());
+        let operands = [("array", &array), ("vectors", &vectors), ("slices", &slices)];
+        let given = operands.map(|(name, x)| add_input(&mut graph, name, x, random));
+        let inputs = given.each_ref().map(|given| given.value(&mut graph));
+        let arrays = given.map(|given| given.array);
         let reads = graph.add(gather.clone().into(), &inputs[..2], Default::default()).unwrap();
         let writes = graph.add(scatter.clone().into(), &inputs, Default::default()).unwrap();
         graph.add_output("y", if round % 2 == 0 { reads } else { writes }.into()).unwrap();
@@ -414,7 +443,6 @@ fn indices_mean_what_is_written_down() {
         } else {
             case.scatter(&scatter, &common::floats(&array), &common::floats(&slices))
         };
-        let arrays = [array, vectors, slices];
         match (expected, Program::compile(&graph).unwrap().call(&arrays), interpret::run(&graph, &arrays)) {
             (Ok(expected), native, interpreted) => {
                 n_results += 1;
