@@ -427,12 +427,19 @@ fn block_dots<T: Number, D: TileDots<T>, const R: usize>(rows: [&[T]; R], x: &[T
 impl<T: Number> TileDots<T> for Plain {
     #[inline(always)]
     fn tile_dots<const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+        let rows = rows.map(|row| &row[..x.len()]);
         if x.len() < MIN_INTERLEAVED {
-            return rows.map(|row| row.iter().zip(x).fold(T::ZERO, |sum, (&w, &x)| sum.plus(w.times(x))));
+            // The rows side by side: in each, an addition waits for the one before.
+            let mut sums = [T::ZERO; R];
+            for (k, &x) in x.iter().enumerate() {
+                for r in 0..R {
+                    sums[r] = sums[r].plus(rows[r][k].times(x));
+                }
+            }
+            return sums;
         }
         // The accumulators in two halves, for all rows side by side, as registers hold them.
         let (mut low, mut high) = ([[T::ZERO; HALF]; R], [[T::ZERO; HALF]; R]);
-        let rows = rows.map(|row| &row[..x.len()]);
         let whole = x.len() / ACCUMULATORS * ACCUMULATORS;
         for k in (0..whole).step_by(ACCUMULATORS) {
             add_products(&mut low, rows, x, k);
