@@ -22,6 +22,9 @@ use crate::value::DType;
 /// The most elements of a row that is short: where a row is long, it does not matter how its end is done.
 const MAX_SHORT_ROW: i64 = 64;
 
+/// The fewest rows that are worth the time to compile more than the body of a loop.
+const MIN_SHORT_ROWS: usize = 32;
+
 /// The most items that follow each other without a loop.
 const MAX_STRAIGHT: i64 = 32;
 
@@ -679,7 +682,8 @@ impl Body<'_, '_, '_, '_> {
     /// Whether all items, so many times, follow each other without a loop. Rows of a matrix may be short, and what begins and
     /// ends a loop then takes longer than what is in it.
     fn needs_no_loop(&self, n_times: i64) -> bool {
-        self.tile.n <= MAX_SHORT_ROW && n_times * signed(self.segment.len()) <= MAX_STRAIGHT
+        let is_short = self.tile.n <= MAX_SHORT_ROW && n_times * signed(self.segment.len()) <= MAX_STRAIGHT;
+        is_short && self.tile.nest.n_rows() >= MIN_SHORT_ROWS
     }
 
     /// The elements after the loop in lanes; where they need no loop, in lanes as far as these go. Reductions along the row
