@@ -98,6 +98,8 @@ pub enum Error {
     Memory(MemoryError),
     /// A function of the host could not be called, or did not give its results.
     External(ExternalError),
+    /// An index lies outside of an array.
+    Index(Box<IndexError>),
     /// A file could not be read or written.
     Io(IoError),
 }
@@ -375,6 +377,39 @@ pub struct GuardMiss {
     pub at: Option<SourceLine>,
 }
 
+/// An index that a program computed, or was given, lies outside of an array.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use retrograd::{Error, Var, jit};
+///
+/// let rows = jit(|x: Var, i: Var| x.take(i, 0));
+/// let error = rows.call::<Array1<f64>>(array![1.0, 2.0], array![1i64, 2, 0]).unwrap_err();
+/// let Error::Index(error) = error else { panic!("{error}") };
+/// assert_eq!((error.index, error.extent, &error.position[..]), (2, 2, &[1][..]));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct IndexError {
+    /// The operation's name.
+    pub op: &'static str,
+    /// The number of the node in its graph, or region.
+    pub node: Option<usize>,
+    /// The index.
+    pub index: i64,
+    /// Where it is among the indices: one number for each axis, but for that of index vectors.
+    pub position: Vec<usize>,
+    /// The axis to which it belongs.
+    pub axis: usize,
+    /// The extent of that axis.
+    pub extent: usize,
+    /// How many elements along the axis are taken or written from the index on.
+    pub size: usize,
+    /// The line that applies the operation, if it is known.
+    pub at: Option<SourceLine>,
+}
+
 /// Native code could not be made.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -423,6 +458,7 @@ impl fmt::Display for Error {
             Error::Compile(e) => e.fmt(f),
             Error::Memory(e) => e.fmt(f),
             Error::External(e) => e.fmt(f),
+            Error::Index(e) => e.fmt(f),
             Error::Io(e) => e.fmt(f),
         }
     }
@@ -692,6 +728,36 @@ impl fmt::Display for ExternalError {
 
 impl std::error::Error for ExternalError {}
 
+impl IndexError {
+    /// The error of a node of a graph.
+    pub(crate) fn located(mut self, node: usize, at: Option<&SourceLine>) -> IndexError {
+        self.node = Some(node);
+        self.at = at.cloned();
+        self
+    }
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: index {}", self.op, self.index)?;
+        if !self.position.is_empty() {
+            write!(f, " at {:?}", self.position)?;
+        }
+        let limit = (self.extent + 1).saturating_sub(self.size);
+        write!(f, " must lie within 0..{limit}, for ")?;
+        if self.size != 1 {
+            write!(f, "{} elements along ", self.size)?;
+        }
+        write!(f, "axis {} of extent {}", self.axis, self.extent)?;
+        if let Some(node) = self.node {
+            write!(f, ", in %{node}")?;
+        }
+        write_at(f, self.at.as_ref())
+    }
+}
+
+impl std::error::Error for IndexError {}
+
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {} {}: {}", self.action, self.path, self.message)
@@ -725,6 +791,7 @@ from_stage!(
     Guard(GuardMiss),
     Compile(CompileError),
     External(ExternalError),
+    Index(IndexError),
     Io(IoError),
 );
 

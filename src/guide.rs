@@ -3,6 +3,7 @@
 //! - [`tracing`]: how a function becomes a graph, and what happens at `if` and `while`.
 //! - [`control_flow`]: loops and branches that stay loops and branches.
 //! - [`derivatives`]: modes and orders, kinks, NaN, and how to check a gradient.
+//! - [`indexing`]: elements by computed indices, and their order.
 //! - [`rows`]: functions of one row, applied to many.
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
 //! - [`file`](mod@file): graphs on disk.
@@ -16,6 +17,9 @@ pub mod control_flow {}
 
 #[doc = include_str!("guide/derivatives.md")]
 pub mod derivatives {}
+
+#[doc = include_str!("guide/indexing.md")]
+pub mod indexing {}
 
 #[doc = include_str!("guide/rows.md")]
 pub mod rows {}

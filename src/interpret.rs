@@ -181,7 +181,11 @@ impl Evaluator {
         }
         let Some(roles) = op.roles() else {
             let x: Vec<&Array> = x.iter().map(Datum::array).collect();
-            return Ok(op.eval_inferred(&x, node.types()).into_iter().map(Datum::Array).collect());
+            let results = op.try_eval(&x, node.types()).map_err(|error| {
+                let at = node.provenance().at.as_ref();
+                error.located(id.index(), at)
+            })?;
+            return Ok(results.into_iter().map(Datum::Array).collect());
         };
         let mut control = Control { regions: node.regions(), at: node.provenance().at.as_ref(), evaluator: self };
         match op {

@@ -166,6 +166,28 @@ fn kepler(mean: Var, eccentricity: Var) -> Var {
     retrograd::root(|x| x - eccentricity * x.sin() - mean, mean)
 }
 
+/// Sentences as means of rows of a table, one for each word: their scores, and the loss of labels.
+fn embedding(table: Var, w: Var, words: Var, sentences: Var, labels: Var) -> (Var, Var) {
+    let means = table.take(words, 0).segment_mean(sentences, labels.shape()[0]).named("means");
+    let scores = means.dot(w);
+    let loss = (-(2.0 * labels - 1.0) * scores).exp().ln_1p().mean();
+    (loss, scores)
+}
+
+/// A convolution by 3×3 kernels, whose images are padded by zeros and have their channels last; the largest of each 2×2
+/// elements; a layer; and the cross-entropy.
+fn conv_net(kernel: Var, dense: Var, images: Var, labels: Var) -> Var {
+    let [n, height, width, channels] = [0, 1, 2, 3].map(|axis| images.shape()[axis]);
+    let padded = images.pad(0.0, &[0, 1, 1, 0], &[0, 1, 1, 0], &[0; 4]);
+    let part = |k: usize| padded.slice(1, k / 3..k / 3 + height).slice(2, k % 3..k % 3 + width);
+    let columns = Var::concatenate(&(0..9).map(part).collect::<Vec<_>>(), 3);
+    let features = kernel.shape()[3];
+    let hidden = columns.dot(kernel.reshape(&[9 * channels, features])).relu();
+    let pooled = hidden.reshape(&[n, height / 2, 2, width / 2, 2, features]).max_axes(&[2, 4]);
+    let logits = pooled.reshape(&[n, Var::REST]).dot(dense);
+    -logits.log_softmax(1).take_along_axis(labels.insert_axis(1), 1).mean()
+}
+
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -225,6 +247,16 @@ fn examples() -> Result<Vec<Example>, Error> {
     let scores = array![0.5, 3.0, -1.0, 1000.0];
     let kepler = jit(kepler).named("kepler").arguments(["mean", "eccentricity"]).results(["eccentric"]);
 
+    let (table, direction) = (draw(&[6, 2]), draw(&[2]));
+    let (words, sentences) = (array![4i64, 0, 5, 4, 1, 1], array![0i64, 0, 0, 1, 2, 2]);
+    let sentiments = array![1.0, 0.0, 1.0];
+    let embedding = jit(embedding).named("embedding").arguments(["table", "w", "words", "sentences", "labels"]);
+    let embedding = embedding.results(["loss", "scores"]);
+    let embedding = embedding.graph(&table, &direction, &words, &sentences, &sentiments)?;
+    let (kernel, dense, images, digits) = (draw(&[3, 3, 1, 2]), draw(&[8, 3]), draw(&[2, 4, 4, 1]), array![2i64, 0]);
+    let conv = jit(conv_net).named("conv_net").arguments(["kernel", "dense", "images", "labels"]).results(["loss"]);
+    let conv = conv.graph(&kernel, &dense, &images, &digits)?;
+
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -247,6 +279,8 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("rnn_grad", rnn_grad, &(&layer, &out, &steps, &targets)),
         example("bundle_adjustment", adjustment, &(&cameras, &landmarks, &weights, &features)),
         example("kepler", kepler.graph(1.0, 0.5)?, &(1.0, 0.5)),
+        example("embedding", embedding, &(&table, &direction, &words, &sentences, &sentiments)),
+        example("conv_net", conv, &(&kernel, &dense, &images, &digits)),
         example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])
 }

@@ -90,18 +90,15 @@ fn interpreter_and_native_agree_on_special_values() {
     for (name, _, examples) in Op::table() {
         for sample in &examples.samples {
             // Elementwise operations have free shapes: long enough for lanes, unrolling and a remainder.
-            let nasty = |ty: &Type, random: &mut Random| {
-                let domain = (-3.0, 3.0);
-                match ty.dtype {
-                    DType::F64 | DType::F32 => {
-                        let pick = |_| retrograd::value::Scalar::F64(NASTY[random.below(16)]).convert(ty.dtype);
-                        Array::collect(ty, (0..ty.size()).map(pick))
-                    }
-                    DType::I64 | DType::Bool => random.array(ty, domain),
+            let nasty = |(ty, domain): &(Type, (f64, f64)), random: &mut Random| match ty.dtype {
+                DType::F64 | DType::F32 => {
+                    let pick = |_| retrograd::value::Scalar::F64(NASTY[random.below(16)]).convert(ty.dtype);
+                    Array::collect(ty, (0..ty.size()).map(pick))
                 }
+                DType::I64 | DType::Bool => random.array(ty, *domain),
             };
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
-            let inputs: Vec<Array> = types.iter().map(|ty| nasty(ty, &mut random)).collect();
+            let inputs: Vec<Array> = sample.operands.iter().map(|operand| nasty(operand, &mut random)).collect();
             both(name, &graph_with(&sample.op, &sample.regions, &types), &inputs);
         }
     }
@@ -390,9 +387,10 @@ fn wrong_operands_are_refused() {
             continue;
         }
         assert!(types.is_empty() || refuses(&[]), "{name} takes nothing");
-        // One more that fits otherwise; but a concatenation takes any number of parts.
+        // One more that fits otherwise; but a concatenation takes any number of parts, and a sort of keys.
         let same = types.last().cloned().unwrap_or(Type::scalar(DType::F64));
-        let more = if name == "concatenate" { Type::new(DType::Bool, [2, 3, 5, 7, 11]) } else { same };
+        let more =
+            if ["concatenate", "argsort"].contains(&name) { Type::new(DType::Bool, [2, 3, 5, 7, 11]) } else { same };
         assert!(refuses(&[&types[..], &[more]].concat()), "{name} takes one operand more");
     }
 }

@@ -17,6 +17,7 @@
 //!   `differentiate_s` is null.
 //! - `result_value` and `result_checksum` reveal wrong results.
 
+mod arrays;
 mod curves;
 mod learning;
 mod rig;
@@ -67,6 +68,9 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "adlstm" => learning::measure_diagonal_lstm,
         "ba1" | "ba2" => vision::measure_bundle_adjustment,
         "hand1" | "hand6" => vision::measure_hand,
+        "conv" => arrays::measure_conv,
+        "embed" => arrays::measure_embedding,
+        "cvar" => arrays::measure_value_at_risk,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),

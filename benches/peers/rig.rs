@@ -84,12 +84,15 @@ impl Rig {
         let shape = integers(&entry["shape"]).ok_or(format!("{file}: the manifest gives no shape"))?;
         let path = self.folder.join(file);
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let (words, rest) = bytes.as_chunks::<8>();
+        let ((words, rest), (halves, half_rest)) = (bytes.as_chunks::<8>(), bytes.as_chunks::<4>());
         let array = match entry["dtype"].as_str() {
+            Some("<f4") if half_rest.is_empty() => {
+                Array::from_elements(shape, halves.iter().map(|&half| f32::from_le_bytes(half)).collect())
+            }
             _ if !rest.is_empty() => None,
             Some("<f8") => Array::from_elements(shape, words.iter().map(|&word| f64::from_le_bytes(word)).collect()),
             Some("<i8") => Array::from_elements(shape, words.iter().map(|&word| i64::from_le_bytes(word)).collect()),
-            other => return Err(format!("{file}: the dtype must be <f8 or <i8, but is {other:?}").into()),
+            other => return Err(format!("{file}: the dtype must be <f8, <f4 or <i8, but is {other:?}").into()),
         };
         array.ok_or_else(|| format!("{file}: {} bytes do not fill the shape of the manifest", bytes.len()).into())
     }
@@ -251,6 +254,8 @@ impl<'a> Case<'a> {
         });
         self.rig.line("compile", self.variant, compile);
         let (time, outputs) = time_calls(&program, inputs, self.rig.budget)?;
+        let outputs: Vec<Array> =
+            outputs.iter().map(|output| output.widen(DType::F64).unwrap_or(output.clone())).collect();
         let outputs: Vec<&[f64]> = outputs.iter().map(floats).collect();
         let (values, derivatives) = outputs.split_at(n_values);
         let value = values.first().map(|value| value[0]).or(self.value).ok_or("the primal must be measured first")?;

@@ -16,9 +16,11 @@ use serde_json::{Map, Value, json};
 /// What the parameters of operations are, by their names.
 fn parameter(name: &str) -> Value {
     let reference = match name {
-        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" => "#/$defs/natural",
+        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" | "batch_axes" => {
+            "#/$defs/natural"
+        }
         "checkpoint" | "schedule" => "#/$defs/schedule",
-        "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" => "#/$defs/naturals",
+        "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" | "sizes" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",
         "starts" | "strides" => "#/$defs/lists_of_naturals",
         "contract" | "batch" => "#/$defs/pair_of_axes",
@@ -26,7 +28,22 @@ fn parameter(name: &str) -> Value {
         "function" => return json!({"type": "string"}),
         "results" => return json!({"type": "array", "items": {"$ref": "#/$defs/type"}}),
         "rule" => return json!({"enum": ["jvp", "vjp", "solve"]}),
-        "reverse" => return json!({"type": "boolean"}),
+        "reverse" | "descending" | "right" => return json!({"type": "boolean"}),
+        "ranks" => {
+            let range = json!({"type": "array", "items": {"$ref": "#/$defs/natural"}, "minItems": 2, "maxItems": 2});
+            return json!({"type": "array", "items": range});
+        }
+        "indexing" => {
+            let (axes, pair) = (json!({"$ref": "#/$defs/naturals"}), json!({"$ref": "#/$defs/pair_of_axes"}));
+            return json!({
+                "type": "object",
+                "properties": {"window": axes, "collapsed": axes, "batch": pair, "map": axes},
+                "required": ["window", "collapsed", "batch", "map"],
+                "additionalProperties": false
+            });
+        }
+        "out_of_bounds" => return json!({"enum": ["error", "clamp", "drop"]}),
+        "update" => return json!({"enum": ["set", "add", "mul", "min", "max"]}),
         "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),
         "dtype" => return json!({"enum": DType::ALL.map(DType::name)}),
         other => panic!("the schema does not know what the parameter \"{other}\" is"),

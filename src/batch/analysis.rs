@@ -193,7 +193,7 @@ fn are_cheap(regions: &[&Graph]) -> bool {
         for id in region.ids() {
             let node = region.node(id);
             let Some(op) = node.op() else { continue };
-            let fails = matches!(op.batch(), Batching::RowByRow);
+            let fails = op.may_fail() || matches!(op.batch(), Batching::RowByRow);
             if fails || op.roles().is_some() || !region.guards().is_empty() {
                 return false;
             }

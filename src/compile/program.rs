@@ -441,7 +441,7 @@ impl Program {
         match Status::of(status) {
             Status::Done | Status::Unfit => unreachable!("bug: a call that did not fail"),
             Status::Panicked => panic!("bug: a library routine of {} panicked", self.name),
-            Status::Failed => take_failure().expect("bug: a failure without an error").into(),
+            Status::Failed => take_failure().expect("bug: a failure without an error"),
             Status::TooMuch => too_much_loop_memory(self.loop_bytes as u64).into(),
             Status::NoMemory => {
                 let bytes = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;

@@ -25,6 +25,8 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
 //! | `entry` | the entries made from them |
+//! | `indexing` | slices of arrays that begin where indices say |
+//! | `order` | sorting and searching |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 //! | `accumulators` | the sums of rows in registers of AVX2 |
 
@@ -41,6 +43,8 @@ mod gamma;
 mod hyperbolic;
 mod incomplete_beta;
 mod incomplete_gamma;
+#[cfg(not(elementary))]
+pub mod indexing;
 mod inverse_trig;
 mod lanes;
 // Not part of the standalone build by tools/math.
@@ -48,6 +52,8 @@ mod lanes;
 pub mod linear;
 mod log;
 mod log_sums;
+#[cfg(not(elementary))]
+pub mod order;
 mod pair;
 #[cfg(not(elementary))]
 pub mod pairwise;

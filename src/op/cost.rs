@@ -96,6 +96,7 @@ impl Op {
             Lowering::Constant(_) | Lowering::View(_) | Lowering::Control => Cost::default(),
             // What it does is not known.
             Lowering::External(_) => Cost { calls: 1, ..Cost::default() },
+            Lowering::Checked(routine) => Cost::of(result.dtype, routine.flops(operands, result)),
             kind @ (Lowering::Assemble(_)
             | Lowering::Scatter(_)
             | Lowering::Contract(_)
@@ -153,7 +154,7 @@ mod tests {
                     }
                     Lowering::Constant(_) | Lowering::View(_) => assert_eq!(cost, Cost::default(), "{name}"),
                     Lowering::External(_) => assert_eq!(cost.calls, 1, "{name}"),
-                    Lowering::Elementwise | Lowering::Reduce { .. } | Lowering::Control => {}
+                    Lowering::Elementwise | Lowering::Reduce { .. } | Lowering::Checked(_) | Lowering::Control => {}
                     kind => assert!(kind.routine().is_some(), "{name}"),
                 }
             }

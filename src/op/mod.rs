@@ -30,9 +30,12 @@ mod example;
 mod external;
 mod extreme;
 mod gamma;
+mod gather;
 mod generic;
 mod host;
 mod incomplete;
+mod indexing;
+mod indices;
 mod instructions;
 #[doc(hidden)]
 pub mod internals;
@@ -47,10 +50,12 @@ mod reduce;
 mod roles;
 mod rounding;
 mod rules;
+mod search;
 mod shape;
 mod sign;
 mod sinc;
 mod slice;
+mod sort;
 mod source;
 mod statistics;
 mod strong;
@@ -75,7 +80,10 @@ pub use error_function::*;
 pub use external::External;
 pub use extreme::*;
 pub use gamma::*;
+pub use gather::*;
 pub use incomplete::*;
+pub use indexing::*;
+pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
@@ -86,15 +94,17 @@ pub(crate) use roles::{ByRole, Flow, Roles};
 pub use rounding::*;
 pub(crate) use rules::*;
 pub use rules::{Answer, Doc, Examples, Sample};
+pub use search::*;
 pub use shape::*;
 pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
+pub use sort::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use var::{Operand, Var};
 
-use crate::error::{Error, OperationError};
+use crate::error::{Error, IndexError, OperationError};
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
 use crate::value::{Array, Type};
 
@@ -158,7 +168,23 @@ impl Op {
             return Ok(op.call(operands, None)?);
         }
         let operands: Vec<Array> = operands.iter().map(|&x| x.clone().into_row_major()).collect();
-        Ok(self.eval_inferred(&operands.iter().collect::<Vec<_>>(), &results))
+        Ok(self.try_eval(&operands.iter().collect::<Vec<_>>(), &results)?)
+    }
+
+    /// Whether it may end in an error, whatever the types of its operands.
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self.lower(), Lowering::Checked(_) | Lowering::External(_))
+    }
+
+    /// The reference semantics, on operands of the types from which these results were inferred.
+    ///
+    /// # Errors
+    /// If the operation refuses what the operands hold.
+    pub(crate) fn try_eval(&self, operands: &[&Array], results: &[Type]) -> Result<Vec<Array>, IndexError> {
+        match self.lower() {
+            Lowering::Checked(routine) => eval_checked(routine, operands, results),
+            _ => Ok(self.eval_inferred(operands, results)),
+        }
     }
 }
 
@@ -224,7 +250,7 @@ macro_rules! operations {
                 match self { $($(Op::$op(op) => <$op as Rules>::infer(op, operands, regions),)*)* }
             }
 
-            /// The reference semantics, on operands of the types from which these results were inferred.
+            /// The reference semantics of an operation that cannot fail.
             pub(crate) fn eval_inferred(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
                 match self { $($(Op::$op(op) => <$op as Rules>::eval(op, operands, results),)*)* }
             }
@@ -423,6 +449,9 @@ operations! {
     Slice in Box,
     Reverse in Box,
     ScatterSlices in Box,
+    // gather
+    Gather in Box,
+    Scatter in Box,
     // join
     Pad in Box,
     Concatenate,
@@ -437,6 +466,10 @@ operations! {
     // extreme
     ArgMax,
     ArgMin,
+    // sort
+    ArgSort in Box,
+    // search
+    SearchSorted in Box,
     // cumulative
     CumSum in Box,
     // contract

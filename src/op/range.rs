@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::{Flow, Graph, Monoid, Op, Roles};
+use super::{Flow, Graph, Monoid, Op, OutOfBounds, Roles, Update};
 use crate::ir::{NodeId, Value};
 use crate::value::{Array, Scalar, Type};
 
@@ -550,6 +550,13 @@ impl Op {
             }),
             Op::BroadcastInDim(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Reverse(_) => x[0],
             Op::ScatterSlices(_) => all().sums(),
+            Op::Gather(op) if op.out_of_bounds == OutOfBounds::Drop => x[0] | ZERO,
+            Op::Gather(_) => x[0],
+            Op::Scatter(op) => match op.update {
+                Update::Set | Update::Min | Update::Max => x[0] | x[2],
+                Update::Add => (x[0] | x[2]).sums(),
+                Update::Mul => Range::ANY,
+            },
             Op::Pad(_) | Op::Concatenate(_) => all(),
             Op::ReduceSum(_) => x[0].reduced(Monoid::Sum),
             Op::ReduceProd(_) => x[0].reduced(Monoid::Prod),
@@ -562,6 +569,7 @@ impl Op {
             Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
             Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
+            Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
             Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::instructions::{Code, Instruction, Instructions, Single};
 use super::trace::apply;
 use super::{BroadcastInDim, DotGeneral, External, Graph, Op, ScatterSlices, Var};
+use crate::error::IndexError;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
@@ -221,6 +222,8 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
+    /// A call of a routine that the interpreter calls, too, and which may refuse what its operands hold.
+    Checked(&'a dyn Checked),
     /// A call of a function of the host, which may fail. It is looked up when a program is compiled.
     External(&'a External),
     /// Control flow around the code of its regions; see `Op::roles`.
@@ -240,6 +243,7 @@ impl<'a> Lowering<'a> {
             | Lowering::Constant(_)
             | Lowering::View(_)
             | Lowering::Reduce { .. }
+            | Lowering::Checked(_)
             | Lowering::External(_)
             | Lowering::Control => None,
         }
@@ -250,6 +254,18 @@ impl<'a> Lowering<'a> {
 pub trait Library: Send + Sync {
     /// Writes the results. Operands may have any strides.
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]);
+    /// How many additions, multiplications and the like it takes, if its result is of floating point.
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize;
+    /// How much memory it takes for itself.
+    fn scratch_bytes(&self, _operands: &[&Type]) -> usize {
+        0
+    }
+}
+
+/// A routine on whole arrays that may refuse what its operands hold.
+pub trait Checked: Send + Sync {
+    /// Writes the results. Operands may have any strides. After an error the results hold anything.
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) -> Result<(), IndexError>;
     /// How many additions, multiplications and the like it takes, if its result is of floating point.
     fn flops(&self, operands: &[&Type], result: &Type) -> usize;
 }
@@ -322,6 +338,20 @@ pub(super) fn eval_library(library: &dyn Library, operands: &[&Array], results: 
     library.run(&operands, &mut views);
     drop(views);
     arrays
+}
+
+/// The reference semantics of a routine that may refuse its operands.
+pub(super) fn eval_checked(
+    routine: &dyn Checked,
+    operands: &[&Array],
+    results: &[Type],
+) -> Result<Vec<Array>, IndexError> {
+    let mut arrays: Vec<Array> = results.iter().map(Array::zeros).collect();
+    let operands: Vec<ArrayRef<'_>> = operands.iter().map(|array| array.view()).collect();
+    let mut views: Vec<ArrayMut<'_>> = arrays.iter_mut().map(Array::view_mut).collect();
+    routine.run(&operands, &mut views)?;
+    drop(views);
+    Ok(arrays)
 }
 
 /// What combines the elements of a reduction.

@@ -563,7 +563,7 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) 
 /// contain none.
 fn surely_ends(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
-    let may_fail = matches!(node.op(), Some(Op::While(_) | Op::External(_)));
+    let may_fail = node.op().is_some_and(|op| matches!(op, Op::While(_)) || op.may_fail());
     !may_fail && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
 }
 

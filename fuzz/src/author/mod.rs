@@ -3,6 +3,7 @@
 
 mod control;
 mod formulas;
+mod indexing;
 mod joins;
 mod views;
 
@@ -108,7 +109,7 @@ impl Author<'_> {
     /// Adds one more formula.
     fn step(&mut self) {
         let nests = usize::from(self.depth < MAX_DEPTH);
-        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4]) {
+        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4, 8]) {
             0 => self.elementwise(),
             1 => self.of_two_views(),
             2 => self.join(),
@@ -118,6 +119,7 @@ impl Author<'_> {
             6 => self.other_dtype(),
             7 => return self.control(),
             8 => self.in_scalars(),
+            10 => self.indexed(),
             _ => {
                 let x = self.pick();
                 self.reshaped(x)

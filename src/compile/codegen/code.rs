@@ -190,5 +190,5 @@ fn library_call(schedule: &Schedule<'_>, plan: &MemoryPlan, node: NodeId, hosts:
     });
     let op = schedule.graph.op(node).clone();
     let at = schedule.graph.node(node).provenance().at.as_ref();
-    LibraryCall::new(op, operands.collect(), results.collect(), hosts, at)
+    LibraryCall::new(op, operands.collect(), results.collect(), hosts, (node, at))
 }

@@ -225,6 +225,7 @@ impl Build<'_, '_> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Checked(_)
             | Lowering::External(_)
             | Lowering::Control => {
                 unreachable!("bug: {} as an item of a loop", op.name())

@@ -9,18 +9,22 @@ use smallvec::SmallVec;
 
 use super::hosts::Hosts;
 use crate::compile::abi::{Address, Status};
-use crate::error::{ExternalError, SourceLine};
+use crate::error::{Error, SourceLine};
 use crate::external::Host;
+use crate::ir::NodeId;
 use crate::op::{Layout, Lowering, Op};
-use crate::value::{ArrayMut, ArrayRef, DType};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 /// A routine with its operands and results, as compiled code finds it through the base table.
 pub struct LibraryCall {
     op: Op,
     operands: Vec<Slice>,
     results: Vec<Slice>,
-    /// A function of the host, with the line that applies it.
-    host: Option<(Arc<Host>, Option<SourceLine>)>,
+    /// A function of the host.
+    host: Option<Arc<Host>>,
+    /// The node that applies the operation, and its line.
+    node: NodeId,
+    at: Option<SourceLine>,
     /// The most bytes of memory that the routine takes for itself.
     pub scratch_bytes: usize,
 }
@@ -43,7 +47,7 @@ impl LibraryCall {
         operands: Vec<Slice>,
         results: Vec<Slice>,
         hosts: &Hosts,
-        at: Option<&SourceLine>,
+        (node, at): (NodeId, Option<&SourceLine>),
     ) -> LibraryCall {
         // Products copy operands whose rows do not lie in one piece, and functions of the host get no others: views, which
         // may be far larger than what they show.
@@ -57,9 +61,12 @@ impl LibraryCall {
         };
         let bytes = operands.iter().filter(is_copied);
         let bytes = bytes.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
-        let scratch_bytes = bytes.fold(0, usize::saturating_add);
-        let host = if let Op::External(op) = &op { Some((hosts.get(op), at.cloned())) } else { None };
-        LibraryCall { op, operands, results, host, scratch_bytes }
+        let types: SmallVec<[Type; 3]> =
+            operands.iter().map(|slice| Type::new(slice.dtype, slice.layout.shape.clone())).collect();
+        let own = op.lower().routine().map_or(0, |routine| routine.scratch_bytes(&types.iter().collect::<Vec<_>>()));
+        let scratch_bytes = bytes.fold(own, usize::saturating_add);
+        let host = if let Op::External(op) = &op { Some(hosts.get(op)) } else { None };
+        LibraryCall { op, operands, results, host, node, at: at.cloned(), scratch_bytes }
     }
 
     /// Whether the system has the memory that the routine takes for itself, whose own requests end the process if not.
@@ -69,7 +76,7 @@ impl LibraryCall {
 
     /// # Safety
     /// The base table must be that of the plan, with memory at each entry as large as planned.
-    unsafe fn run(&self, bases: *const *mut u8) -> Result<(), ExternalError> {
+    unsafe fn run(&self, bases: *const *mut u8) -> Result<(), Error> {
         // SAFETY: by this function's contract; the plan gives operands and results disjoint memory, so the views that
         // are written alias no other.
         let operands: SmallVec<[ArrayRef<'_>; 3]> =
@@ -77,8 +84,12 @@ impl LibraryCall {
         // SAFETY: as above.
         let mut results: SmallVec<[ArrayMut<'_>; 1]> =
             self.results.iter().map(|slice| unsafe { slice.view_mut(bases) }).collect();
-        if let Some((host, at)) = &self.host {
-            return host.call(&operands, &mut results, at.as_ref());
+        if let Some(host) = &self.host {
+            return Ok(host.call(&operands, &mut results, self.at.as_ref())?);
+        }
+        if let Lowering::Checked(routine) = self.op.lower() {
+            let outcome = routine.run(&operands, &mut results);
+            return Ok(outcome.map_err(|error| error.located(self.node.index(), self.at.as_ref()))?);
         }
         let routine = self.op.lower().routine();
         let routine = routine.unwrap_or_else(|| unreachable!("bug: {} is no library routine", self.op.name()));
@@ -88,12 +99,12 @@ impl LibraryCall {
 }
 
 thread_local! {
-    /// The error of the function of the host that ended the latest call of compiled code on this thread.
-    static FAILURE: RefCell<Option<ExternalError>> = const { RefCell::new(None) };
+    /// The error of the routine that ended the latest call of compiled code on this thread.
+    static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
 /// The error behind [`Status::Failed`], on the thread that made the call.
-pub fn take_failure() -> Option<ExternalError> {
+pub fn take_failure() -> Option<Error> {
     FAILURE.take()
 }
 

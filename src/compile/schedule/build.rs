@@ -209,6 +209,7 @@ impl<'g> Schedule<'g> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Checked(_)
             | Lowering::External(_) => {
                 let kernel = self.kernels.len();
                 self.kernels.push(Kernel::Library(node));
@@ -441,6 +442,7 @@ impl<'g> Schedule<'g> {
                     | Lowering::Contract(_)
                     | Lowering::Generate(_)
                     | Lowering::Library(_)
+                    | Lowering::Checked(_)
                     | Lowering::External(_)
                     | Lowering::Control => true,
                     Lowering::Constant(_) | Lowering::View(_) => false,

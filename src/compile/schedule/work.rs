@@ -13,7 +13,7 @@ pub fn of_elements(op: &Op, operands: &[&Type], result: &Type) -> Option<usize> 
         Lowering::Scatter(_) => Some(operands.iter().map(|ty| ty.size()).sum()),
         Lowering::Contract(dot) => work_of_dot(dot, operands[0], operands[1]),
         // Few routines on whole arrays are worth it.
-        Lowering::Library(_) | Lowering::External(_) | Lowering::Control => None,
+        Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => None,
     }
 }
 

@@ -1,0 +1,258 @@
+//! Indices that are computed: errors, rows, control flow, files, and orders of elements.
+
+pub mod common;
+
+use ndarray::{Array1, Array2, array};
+use retrograd::ir::Limits;
+use retrograd::op::{Graph, Quantile, Ties};
+use retrograd::value::{Array, DType, Type};
+use retrograd::{
+    Arg, Error, Program, Var, batch, check_grad, cond, grad, hessian, interpret, jacobian, jit, map, scan, trace, vmap,
+};
+
+/// The error of a call, which must be that of an index, from the interpreter and from native code alike.
+fn index_error(graph: &Graph, inputs: &[Array]) -> retrograd::error::IndexError {
+    let program = Program::compile(graph).unwrap();
+    let errors = [interpret::run(graph, inputs).unwrap_err(), program.call(inputs).unwrap_err()];
+    let [interpreted, native] = errors.map(|error| match error {
+        Error::Index(error) => *error,
+        other => panic!("{other}"),
+    });
+    assert_eq!(interpreted, native);
+    native
+}
+
+fn indices(shape: &[usize], indices: &[i64]) -> Array {
+    Array::from_elements(shape, indices.to_vec()).unwrap()
+}
+
+fn numbers(shape: &[usize]) -> Array {
+    let n = shape.iter().product::<usize>();
+    Array::from_elements(shape, (0..n).map(|i| i as f64).collect()).unwrap()
+}
+
+#[test]
+fn one_bad_index_among_a_million_is_named_and_the_program_goes_on() {
+    let n = 1_000_000;
+    let types = (Type::new(DType::F64, [100]), Type::new(DType::I64, [n]));
+    let graph = trace(|x: Var, i: Var| x.take(i, 0).sum(), types).unwrap();
+    let good: Vec<i64> = (0..n as i64).map(|i| i * 7919 % 100).collect();
+    let program = Program::compile(&graph).unwrap();
+    let x = numbers(&[100]);
+    let expected = program.call(&[x.clone(), indices(&[n], &good)]).unwrap();
+    for (place, index) in [(0, -1), (567_891, 100), (n - 1, i64::MIN), (3, i64::MAX)] {
+        let mut bad = good.clone();
+        bad[place] = index;
+        let Err(Error::Index(error)) = program.call(&[x.clone(), indices(&[n], &bad)]) else { panic!("no error") };
+        assert_eq!((error.index, error.position, error.axis, error.extent), (index, vec![place], 0, 100));
+        assert!(error.at.is_some_and(|at| at.to_string().contains("tests/indexing.rs")));
+        assert_eq!(program.call(&[x.clone(), indices(&[n], &good)]).unwrap(), expected);
+    }
+}
+
+#[test]
+fn errors_say_which_index_it_is() {
+    let types = (Type::new(DType::F64, [4, 3]), Type::new(DType::I64, [2, 2]));
+    let graph = trace(|x: Var, i: Var| x.take(i, 1), types.clone()).unwrap();
+    let error = index_error(&graph, &[numbers(&[4, 3]), indices(&[2, 2], &[0, 2, 3, 9])]);
+    let text = error.to_string();
+    assert!(text.starts_with("gather: index 3 at [1, 0] must lie within 0..3, for axis 1 of extent 3, in %"), "{text}");
+    assert!(text.contains("\n  at tests/indexing.rs:"), "{text}");
+
+    let write = trace(|x: Var, i: Var| x.at_indices(i, 0).add(1.0), types).unwrap();
+    let error = index_error(&write, &[numbers(&[4, 3]), indices(&[2, 2], &[0, 1, -5, 2])]);
+    assert_eq!((error.op, error.index, &error.position[..], error.extent), ("scatter", -5, &[1, 0][..], 4));
+
+    let types = (Type::new(DType::F64, [5, 4]), Type::scalar(DType::I64));
+    let window = |x: Var, i: Var| x.dynamic_slice(&[i, i], &[2, 3]);
+    let error = index_error(&trace(window, types).unwrap(), &[numbers(&[5, 4]), Array::scalar(2i64)]);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("gather: index 2 must lie within 0..2, for 3 elements along axis 1 of extent 4"),
+        "{text}"
+    );
+}
+
+#[test]
+fn indices_of_the_host_are_refused_where_they_are_written() {
+    let call = |f: fn(Var) -> Var| jit(f).call::<Array1<f64>>(array![1.0, 2.0, 3.0]).unwrap_err().to_string();
+    assert!(call(|x| x.take([0, 3], 0)).contains("index 3"));
+    assert!(call(|x| x.take(x, 0)).contains("takes indices of dtype i64, but got f64[3]; use convert"));
+    assert!(call(|x| x.take([0], 1)).contains("takes an axis below the rank 1, but got 1"));
+    assert!(call(|x| x.top_k(4, 0).0).contains("takes at most the 3 elements along axis 0, but got 4"));
+    assert!(call(|x| x.quantile(1.5, 0)).contains("takes a quantile from 0 to 1"));
+    assert!(call(|x| x.quantile(f64::NAN, 0)).contains("takes a quantile from 0 to 1"));
+    assert!(call(|x| x.slice(0, ..0).median(0)).contains("with elements along axis 0"));
+    assert!(call(|x| x.along([0], 0).get().sum().along([0], 0).get()).contains("takes an axis below the rank 0"));
+    assert!(call(|x| x.segment_sum([0, 1], 2)).contains("takes one segment of dtype i64 for each element"));
+    assert!(call(|x| x.at_points(&[]).get()).contains("takes from 1 to 1 coordinates, one an axis, but got 0"));
+    assert!(call(|x| x.dynamic_slice(&[], &[])).contains("takes a start and an extent for each of 1 axes"));
+    assert!(call(|x| x.slice(0, ..0).take([0], 0)).contains("a slice of 1 element"));
+    assert!(call(|x| x.interp(x, x.slice(0, 1..))).contains("two vectors of one extent"));
+}
+
+#[test]
+fn indices_are_checked_in_loops_branches_rows_and_files() {
+    let x = || array![1.0, 2.0, 3.0];
+    let in_map = jit(|x: Var, i: Var| map(i, |i: Var| x.at_indices(i, 0).get()));
+    let in_scan = jit(|x: Var, i: Var| scan(Var::from(0.0), i, |sum: Var, i: Var| (sum + x.take(i, 0), sum)).0);
+    let in_rows = jit(vmap(|x: Var, i: Var| x.take(i, 0)).over(Arg::<1>));
+    let untaken = jit(|x: Var, i: Var| cond(x.at(0).greater(0.0), || x.at(0), || x.take(i, 0).sum()));
+    let (good, bad) = (array![2i64, 0], array![2i64, 3]);
+    assert_eq!(in_map.call::<Array1<f64>>(x(), good.clone()).unwrap(), array![3.0, 1.0]);
+    assert_eq!(in_scan.call::<f64>(x(), good.clone()).unwrap(), 4.0);
+    assert_eq!(in_rows.call::<Array1<f64>>(x(), good.clone()).unwrap(), array![3.0, 1.0]);
+    for error in [
+        in_map.call::<Array1<f64>>(x(), bad.clone()).unwrap_err(),
+        in_scan.call::<f64>(x(), bad.clone()).unwrap_err(),
+        in_rows.call::<Array1<f64>>(x(), bad.clone()).unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Index(error) if error.index == 3), "{error}");
+    }
+    // A branch that is not taken checks nothing, nor do its rows.
+    assert_eq!(untaken.call::<f64>(x(), bad.clone()).unwrap(), 1.0);
+    let rows =
+        vmap(|p: Var, x: Var, i: Var| cond(p.greater(0.0), || x.at(0), || x.take(i, 0))).over((Arg::<0>, Arg::<2>));
+    let y: Array1<f64> = jit(rows).call(array![1.0, -1.0], x(), array![77i64, 1]).unwrap();
+    assert_eq!(y, array![1.0, 2.0]);
+
+    let types = (Type::new(DType::F64, [3]), Type::new(DType::I64, [2]));
+    let graph = trace(|x: Var, i: Var| x.take(i, 0).square().sum(), types).unwrap();
+    let loaded = Graph::from_json(&graph.to_json().unwrap(), &Limits::default()).unwrap();
+    let error = index_error(&loaded, &[numbers(&[3]), indices(&[2], &[0, 3])]);
+    assert_eq!(error.index, 3);
+    let rows = batch::batch(&loaded, &[1], 2).unwrap();
+    let error = index_error(&rows, &[numbers(&[3]), indices(&[2, 2], &[0, 1, 2, 3])]);
+    assert_eq!(error.index, 3);
+}
+
+#[test]
+fn derivatives_go_back_to_where_elements_came_from() {
+    let i = || Var::constant(indices(&[4], &[2, 0, 2, 1]));
+    let x = array![0.3, -1.2, 2.5];
+    let y = array![0.7, 1.1, -0.4, 0.9];
+    check_grad(|x: Var| x.take(i(), 0).powi(3).sum(), x.clone()).unwrap();
+    check_grad(|x: Var, y: Var| x.at_indices(i(), 0).set(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
+    check_grad(|x: Var, y: Var| x.at_indices(i(), 0).add(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
+    check_grad(|x: Var, y: Var| x.at_indices(i(), 0).max(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
+    check_grad(|x: Var, y: Var| x.at_indices(i(), 0).min(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
+    check_grad(|x: Var| x.at_indices(i(), 0).mul(2.0).powi(3).sum(), x.clone()).unwrap();
+    check_grad(|x: Var, y: Var| y.interp(x.sort(0), x.square()).powi(2).sum(), (x.clone(), y.clone())).unwrap();
+
+    // Of equal indices the last one stays.
+    let kept: Array1<f64> = jit(grad(|y: Var| Var::zeros(&[3]).at_indices(i(), 0).set(y).sum())).call(&y).unwrap();
+    assert_eq!(kept, array![0.0, 1.0, 1.0, 1.0]);
+    // Ties share evenly, the array's element included; a NaN gives NaN.
+    let ties = |x: Var, y: Var| x.at_indices([0usize, 0, 1], 0).max(y).sum();
+    let f = jit(jacobian(ties).wrt((Arg::<0>, Arg::<1>)));
+    let (dx, dy): (Array1<f64>, Array1<f64>) = f.call(array![1.0, f64::NAN], array![1.0, 1.0, 5.0]).unwrap();
+    assert!(dx[1].is_nan() && dy[2].is_nan());
+    assert_eq!((dx[0], dy[0], dy[1]), (1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0));
+    // Products are exact where factors are zero, in second order, too.
+    check_grad(|x: Var, y: Var| x.at_indices(i(), 0).mul(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
+    let product = |y: Var| Var::ones(&[3]).at_indices(i(), 0).mul(y).at(2);
+    let h: Array2<f64> = jit(hessian(product)).call(array![0.0, 2.0, 0.0, 3.0]).unwrap();
+    assert_eq!((h[[0, 2]], h[[2, 0]], h.sum()), (1.0, 1.0, 2.0));
+
+    let h: Array2<f64> = jit(hessian(|x: Var| x.take(i(), 0).powi(3).sum())).call(&x).unwrap();
+    assert_eq!(h.diag(), array![6.0 * 0.3, -6.0 * 1.2, 12.0 * 2.5]);
+}
+
+#[test]
+fn elements_that_are_skipped_have_no_derivative() {
+    let f = |x: Var| x.at_indices(Var::constant(indices(&[3], &[-1, 1, 7])), 0).skip().get().sum();
+    let slope: Array1<f64> = jit(grad(f)).call(array![f64::NAN, 2.0]).unwrap();
+    assert_eq!(slope, array![0.0, 1.0]);
+    let f = |x: Var| x.at_indices(Var::constant(indices(&[3], &[-1, 1, 7])), 0).get_or(9.0).sum();
+    let (y, slope): (f64, Array1<f64>) = jit(retrograd::value_and_grad(f)).call(array![f64::INFINITY, 2.0]).unwrap();
+    assert_eq!((y, slope), (20.0, array![0.0, 1.0]));
+    let f = |x: Var, y: Var| x.at_indices(Var::constant(indices(&[3], &[-1, 1, 7])), 0).skip().set(y).sum();
+    let slopes: (Array1<f64>, Array1<f64>) =
+        jit(grad(f).wrt((Arg::<0>, Arg::<1>))).call(array![1.0, 2.0], array![3.0, 4.0, 5.0]).unwrap();
+    assert_eq!(slopes, (array![1.0, 0.0], array![0.0, 1.0, 0.0]));
+}
+
+/// NumPy 2 and SciPy 1: `np.quantile(x, q, method=…)`, `scipy.stats.rankdata(x, method)`, of one and of an even number.
+#[test]
+fn quantiles_and_ranks_are_those_of_numpy_and_scipy() {
+    for line in include_str!("data/quantiles.csv").lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let method = match cells[0] {
+            "inverted_cdf" => Quantile::InvertedCdf,
+            "averaged_inverted_cdf" => Quantile::AveragedInvertedCdf,
+            "closest_observation" => Quantile::ClosestObservation,
+            "interpolated_inverted_cdf" => Quantile::InterpolatedInvertedCdf,
+            "hazen" => Quantile::Hazen,
+            "weibull" => Quantile::Weibull,
+            "linear" => Quantile::Linear,
+            "median_unbiased" => Quantile::MedianUnbiased,
+            "normal_unbiased" => Quantile::NormalUnbiased,
+            "lower" => Quantile::Lower,
+            "higher" => Quantile::Higher,
+            "midpoint" => Quantile::Midpoint,
+            "nearest" => Quantile::Nearest,
+            other => panic!("{other}"),
+        };
+        let q: f64 = cells[1].parse().unwrap();
+        let expected: f64 = cells[2].parse().unwrap();
+        let x: Array1<f64> = cells[3..].iter().map(|x| x.parse::<f64>().unwrap()).collect();
+        let got: f64 = jit(move |x: Var| x.quantile_by(q, 0, method)).call(&x).unwrap();
+        assert!((got - expected).abs() <= 1e-15 * expected.abs(), "{line}: {got}");
+    }
+    let x = array![2.0, 1.0, 2.0, -3.0, 2.0, 1.0];
+    for (ties, expected) in [
+        (Ties::Average, array![5.0, 2.5, 5.0, 1.0, 5.0, 2.5]),
+        (Ties::Min, array![4.0, 2.0, 4.0, 1.0, 4.0, 2.0]),
+        (Ties::Max, array![6.0, 3.0, 6.0, 1.0, 6.0, 3.0]),
+        (Ties::Dense, array![3.0, 2.0, 3.0, 1.0, 3.0, 2.0]),
+        (Ties::Ordinal, array![4.0, 2.0, 5.0, 1.0, 6.0, 3.0]),
+    ] {
+        assert_eq!(jit(move |x: Var| x.ranks(0, ties)).call::<Array1<f64>>(&x).unwrap(), expected, "{ties:?}");
+    }
+}
+
+#[test]
+fn nan_is_last_and_spoils_quantiles() {
+    let nan = f64::NAN;
+    let x = array![2.0, nan, -1.0, nan, 5.0];
+    let f = jit(|x: Var| (x.sort(0), x.sort_descending(0), x.median(0), x.top_k(2, 0).0));
+    let (up, down, median, top): (Array1<f64>, Array1<f64>, f64, Array1<f64>) = f.call(&x).unwrap();
+    assert_eq!(up.slice(ndarray::s![..3]), array![-1.0, 2.0, 5.0]);
+    assert_eq!(down.slice(ndarray::s![..3]), array![5.0, 2.0, -1.0]);
+    assert!(up[3].is_nan() && down[4].is_nan() && median.is_nan());
+    assert_eq!(top, array![5.0, 2.0]);
+    let slope: Array1<f64> = jit(grad(|x: Var| x.median(0))).call(&x).unwrap();
+    assert!(slope.iter().all(|x| x.is_nan() || *x == 0.0), "{slope}");
+}
+
+#[test]
+fn masks_of_known_count() {
+    let f = jit(|x: Var| x.compress(x.greater(0.0), 2, 0));
+    assert_eq!(f.call::<Array1<f64>>(array![3.0, -1.0, 2.0]).unwrap(), array![3.0, 2.0]);
+    for wrong in [array![3.0, 1.0, 2.0], array![-3.0, -1.0, 2.0]] {
+        assert!(matches!(f.call::<Array1<f64>>(wrong), Err(Error::Index(_))));
+    }
+    let none: Array1<f64> = jit(|x: Var| x.compress(x.greater(0.0), 0, 0)).call(array![-3.0]).unwrap();
+    assert_eq!(none.len(), 0);
+}
+
+#[test]
+fn segments_of_rows_in_a_vmap_are_those_of_each_row() {
+    let f = |x: Var, s: Var| (x.segment_sum(s, 3), x.segment_max(s, 3), x.segment_mean(s, 3), s.bincount(3));
+    let (x, s) = (Array2::from_shape_fn((4, 6), |(i, j)| (i * 7 + j * j) as f64 - 9.5), array![0i64, 2, 2, 0, 0, 2]);
+    type Rows = (Array2<f64>, Array2<f64>, Array2<f64>, Array2<i64>);
+    let s_rows = Array2::from_shape_fn((4, 6), |(i, j)| ((i + j) % 3) as i64);
+    let rows: Rows = jit(vmap(f)).call(&x, &s_rows).unwrap();
+    for row in 0..4 {
+        let one: (Array1<f64>, Array1<f64>, Array1<f64>, Array1<i64>) =
+            jit(f).call(x.row(row).to_owned(), s_rows.row(row).to_owned()).unwrap();
+        assert_eq!(
+            (rows.0.row(row), rows.1.row(row), rows.2.row(row), rows.3.row(row)),
+            (one.0.view(), one.1.view(), one.2.view(), one.3.view())
+        );
+    }
+    let (sum, max, mean, count): (Array1<f64>, Array1<f64>, Array1<f64>, Array1<i64>) =
+        jit(f).call(x.row(0).to_owned(), s).unwrap();
+    assert_eq!((sum[1], max[1], count), (0.0, f64::NEG_INFINITY, array![3i64, 0, 3]));
+    assert!(mean[1].is_nan());
+}
