@@ -749,3 +749,50 @@ fn the_last_use_of_an_array_frees_its_memory() {
     };
     compile(normalized);
 }
+
+/// How often code branches, which each loop does once.
+fn n_branches(graph: &Graph) -> usize {
+    let functions = Program::inspect(graph).unwrap().functions;
+    functions.iter().flat_map(|function| function.clif.lines()).filter(|line| line.contains("brif ")).count()
+}
+
+/// Around each row there is one loop. Within it, long rows take one, and one more for what is left after it.
+#[test]
+fn short_rows_take_no_loop_of_their_own() {
+    let scaled = |n: usize, m: usize| {
+        let scaled = |x: Var, y: Var| x.insert_axis(1).broadcast_to(&[n, m]) * y;
+        trace(scaled, (f64s(&[n]), f64s(&[n, m]))).unwrap()
+    };
+    let sums = |n: usize, m: usize| trace(|x: Var| x.sum_axes(&[1]), (f64s(&[n, m]),)).unwrap();
+    for m in [2, 7, 8, 20, 31] {
+        assert_eq!(n_branches(&scaled(40, m)), 1, "{m} columns");
+    }
+    for m in [10, 20, 31] {
+        assert_eq!(n_branches(&sums(32, m)), 1, "{m} columns");
+    }
+    assert_eq!(n_branches(&scaled(40, 207)), 3);
+    assert_eq!(n_branches(&sums(32, 207)), 2);
+    // Few rows are not worth more code.
+    assert_eq!(n_branches(&scaled(5, 20)), 3);
+    // So many operations at each element are a loop of few rather than many without one.
+    let long = |x: Var, y: Var| (0..20).fold(x.insert_axis(1).broadcast_to(&[40, 20]), |z, _| z * y + 1.0);
+    assert!(n_branches(&trace(long, (f64s(&[40]), f64s(&[40, 20]))).unwrap()) > 1);
+}
+
+#[test]
+fn rows_of_every_length_have_the_same_bits() {
+    for m in 1..=70 {
+        for (n, dtype) in [(40, DType::F64), (40, DType::F32), (5, DType::F64)] {
+            let rows = |shape: &[usize]| Type::new(dtype, shape);
+            let each = |x: Var, y: Var, k: Var| {
+                let z = x.insert_axis(1).broadcast_to(&[n, m]) * y;
+                let wide = (z + y.reverse(&[1])).square() - z;
+                // Other lanes, and none; sums and largest elements of rows; functions of tiles.
+                let mixed = z.greater(y).select(z, y) + k.convert(dtype);
+                (wide, mixed, wide.sum_axes(&[1]), mixed.max_axes(&[1]), (z * 0.1).tanh() + z, wide.sum_axes(&[0]))
+            };
+            let index = Type::new(DType::I64, [n, m]);
+            checked(&trace(each, (rows(&[n]), rows(&[n, m]), index)).unwrap());
+        }
+    }
+}

@@ -13,6 +13,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
+#[cfg(target_arch = "x86_64")]
+use super::accumulators::{Accumulators, Doubles, Singles};
 use super::pairwise::{self, Combine, Partials};
 use crate::value::{DType, Element};
 
@@ -29,7 +31,7 @@ pub const ACCUMULATORS: usize = 8;
 pub(crate) const MAX_PLAIN: usize = 512;
 
 /// The number of rows of a matrix that are processed together, which hides the latency of additions.
-const ROWS: usize = 4;
+pub(super) const ROWS: usize = 4;
 
 /// An element that can be added and multiplied.
 pub(crate) trait Number: Element {
@@ -47,6 +49,9 @@ pub(crate) trait Number: Element {
 
     /// The row-major product of matrices that are large enough for blocking.
     fn blocked_product(lhs: Matrix<'_, Self>, rhs: Matrix<'_, Self>, result: &mut [Self]);
+
+    /// [`rows_times_vector`], by the instructions of the running processor.
+    fn rows_times_vector(w: Rows<'_, Self>, x: &[Self], y: &mut [Self]);
 }
 
 /// Runs the body with `$t` as the Rust type of a numeric dtype.
@@ -72,7 +77,7 @@ macro_rules! with_number {
 pub(crate) use with_number;
 
 macro_rules! float {
-    ($($float:ty),*) => {$(
+    ($($float:ty, $accumulators:ident);*) => {$(
         impl Number for $float {
             const ZERO: $float = 0.0;
             const ONE: $float = 1.0;
@@ -92,10 +97,19 @@ macro_rules! float {
                 let result = MatMut::from_row_major_slice_mut(result, m, n);
                 matmul(result, Accum::Replace, lhs.faer(), rhs.faer(), 1.0, Par::Seq);
             }
+
+            fn rows_times_vector(w: Rows<'_, $float>, x: &[$float], y: &mut [$float]) {
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has just been checked to have the features of the function.
+                    return unsafe { rows_times_vector_in_registers::<$accumulators>(w, x, y) };
+                }
+                rows_times_vector_plain(w, x, y);
+            }
         }
     )*};
 }
-float!(f64, f32);
+float!(f64, Doubles; f32, Singles);
 
 impl Number for i64 {
     const ZERO: i64 = 0;
@@ -114,6 +128,10 @@ impl Number for i64 {
     /// Wrapping sums do not depend on their order; faer does not multiply integers.
     fn blocked_product(lhs: Matrix<'_, i64>, rhs: Matrix<'_, i64>, result: &mut [i64]) {
         product_by_rows(lhs, rhs, result);
+    }
+
+    fn rows_times_vector(w: Rows<'_, i64>, x: &[i64], y: &mut [i64]) {
+        rows_times_vector_widened(w, x, y);
     }
 }
 
@@ -207,14 +225,20 @@ macro_rules! widened {
     };
 }
 
+/// `y[i] = Σₖ w[i, k] · x[k]`.
+///
+/// The order is that of a reduction over the last axis: the products of a row are split into tiles of [`TILE`]. A
+/// tile shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
+/// accumulators, product `k` into accumulator `k mod 8`, added at the end as `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`,
+/// beginning at 0. The tiles' sums are added in the order of [`pairwise`].
+pub(crate) fn rows_times_vector<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
+    T::rows_times_vector(w, x, y);
+}
+
 widened! {
-    /// `y[i] = Σₖ w[i, k] · x[k]`.
-    ///
-    /// The order is that of a reduction over the last axis: the products of a row are split into tiles of [`TILE`]. A
-    /// tile shorter than [`MIN_INTERLEAVED`] is added from left to right; a longer one by [`ACCUMULATORS`] interleaved
-    /// accumulators, product `k` into accumulator `k mod 8`, added at the end as `((a₀+a₄)+(a₂+a₆))+((a₁+a₅)+(a₃+a₇))`,
-    /// beginning at 0. The tiles' sums are added in the order of [`pairwise`].
-    fn rows_times_vector / rows_times_vector_avx2 = rows_times_vector_body(w: Rows<'_, T>, x: &[T], y: &mut [T])
+    /// [`rows_times_vector`] as the compiler makes it.
+    fn rows_times_vector_widened / rows_times_vector_avx2 =
+        rows_times_vector_plain(w: Rows<'_, T>, x: &[T], y: &mut [T])
 }
 
 widened! {
@@ -327,33 +351,57 @@ impl<'a, T: Copy> Rows<'a, T> {
     }
 }
 
+/// How the products of a tile of several rows with a tile of a vector are computed, and each row's summed.
+trait TileDots<T> {
+    /// At most [`TILE`] elements of each row, and as many of the vector.
+    fn tile_dots<const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R];
+}
+
+/// As the compiler makes it.
+struct Plain;
+
 #[inline(always)]
-fn rows_times_vector_body<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
+fn rows_times_vector_plain<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
+    rows_times_vector_body::<T, Plain>(w, x, y);
+}
+
+#[inline(always)]
+fn rows_times_vector_body<T: Number, D: TileDots<T>>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
     assert!(w.n == y.len() && w.columns == x.len(), "bug: a matrix of other extents than the vectors");
     let mut i = 0;
     while i + ROWS <= y.len() {
-        y[i..i + ROWS].copy_from_slice(&dots::<T, ROWS>(w.rows(i), x));
+        y[i..i + ROWS].copy_from_slice(&dots::<T, D, ROWS>(w.rows(i), x));
         i += ROWS;
     }
     while i < y.len() {
-        [y[i]] = dots(w.rows(i), x);
+        [y[i]] = dots::<T, D, 1>(w.rows(i), x);
         i += 1;
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn rows_times_vector_in_registers<A: Accumulators<Element: Number>>(
+    w: Rows<'_, A::Element>,
+    x: &[A::Element],
+    y: &mut [A::Element],
+) {
+    rows_times_vector_body::<A::Element, InRegisters<A>>(w, x, y);
+}
+
 /// The products of several rows with one vector.
 #[inline(always)]
-fn dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+fn dots<T: Number, D: TileDots<T>, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     const BLOCK_OF_TILES: usize = pairwise::BLOCK * TILE;
     if x.len() <= BLOCK_OF_TILES {
-        return block_dots(rows, x);
+        return block_dots::<T, D, R>(rows, x);
     }
     let mut partials = [[T::ZERO; R]; pairwise::MAX_LEVELS];
     let n_blocks = x.len().div_ceil(BLOCK_OF_TILES);
     let mut sums = [T::ZERO; R];
     for block in 0..n_blocks {
         let (start, end) = (block * BLOCK_OF_TILES, x.len().min((block + 1) * BLOCK_OF_TILES));
-        sums = block_dots(rows.map(|row| &row[start..end]), &x[start..end]);
+        sums = block_dots::<T, D, R>(rows.map(|row| &row[start..end]), &x[start..end]);
         let partials = Partials { partials: partials.as_flattened_mut(), stride: R };
         pairwise::close_block(Combine::SUM, &mut sums, partials, block, block + 1 == n_blocks);
     }
@@ -362,12 +410,12 @@ fn dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
 
 /// The products of parts of several rows with the same part of a vector, a block of tiles.
 #[inline(always)]
-fn block_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+fn block_dots<T: Number, D: TileDots<T>, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     let mut sums = [T::ZERO; R];
     let mut start = 0;
     while start < x.len() {
         let end = x.len().min(start + TILE);
-        let tile = tile_dots(rows.map(|row| &row[start..end]), &x[start..end]);
+        let tile = D::tile_dots(rows.map(|row| &row[start..end]), &x[start..end]);
         for r in 0..R {
             sums[r] = sums[r].plus(tile[r]);
         }
@@ -376,39 +424,88 @@ fn block_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     sums
 }
 
-#[inline(always)]
-fn tile_dots<T: Number, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
-    if x.len() < MIN_INTERLEAVED {
-        return rows.map(|row| row.iter().zip(x).fold(T::ZERO, |sum, (&w, &x)| sum.plus(w.times(x))));
-    }
-    // The accumulators in two halves, for all rows side by side, as registers hold them.
-    let (mut low, mut high) = ([[T::ZERO; HALF]; R], [[T::ZERO; HALF]; R]);
-    let rows = rows.map(|row| &row[..x.len()]);
-    let whole = x.len() / ACCUMULATORS * ACCUMULATORS;
-    for k in (0..whole).step_by(ACCUMULATORS) {
-        add_products(&mut low, rows, x, k);
-        add_products(&mut high, rows, x, k + HALF);
-    }
-    let has_half = x.len() - whole >= HALF;
-    let mut k = whole;
-    if has_half {
-        add_products(&mut low, rows, x, k);
-        k += HALF;
-    }
-    if k < x.len() {
-        let last = if has_half { &mut high } else { &mut low };
-        for lane in 0..x.len() - k {
-            for r in 0..R {
-                last[r][lane % HALF] = last[r][lane % HALF].plus(rows[r][k + lane].times(x[k + lane]));
+impl<T: Number> TileDots<T> for Plain {
+    #[inline(always)]
+    fn tile_dots<const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+        let rows = rows.map(|row| &row[..x.len()]);
+        if x.len() < MIN_INTERLEAVED {
+            // The rows side by side: in each, an addition waits for the one before.
+            let mut sums = [T::ZERO; R];
+            for (k, &x) in x.iter().enumerate() {
+                for r in 0..R {
+                    sums[r] = sums[r].plus(rows[r][k].times(x));
+                }
+            }
+            return sums;
+        }
+        // The accumulators in two halves, for all rows side by side, as registers hold them.
+        let (mut low, mut high) = ([[T::ZERO; HALF]; R], [[T::ZERO; HALF]; R]);
+        let whole = x.len() / ACCUMULATORS * ACCUMULATORS;
+        for k in (0..whole).step_by(ACCUMULATORS) {
+            add_products(&mut low, rows, x, k);
+            add_products(&mut high, rows, x, k + HALF);
+        }
+        let has_half = x.len() - whole >= HALF;
+        let mut k = whole;
+        if has_half {
+            add_products(&mut low, rows, x, k);
+            k += HALF;
+        }
+        if k < x.len() {
+            let last = if has_half { &mut high } else { &mut low };
+            for lane in 0..x.len() - k {
+                for r in 0..R {
+                    last[r][lane % HALF] = last[r][lane % HALF].plus(rows[r][k + lane].times(x[k + lane]));
+                }
             }
         }
+        // The order of `pairwise::combine_accumulators`, written out: it is inlined into code for wider registers, where a
+        // function that is passed would be called.
+        std::array::from_fn(|r| {
+            let pairs: [T; HALF] = std::array::from_fn(|lane| low[r][lane].plus(high[r][lane]));
+            pairs[0].plus(pairs[2]).plus(pairs[1].plus(pairs[3]))
+        })
     }
-    // The order of `pairwise::combine_accumulators`, written out: it is inlined into code for wider registers, where a
-    // function that is passed would be called.
-    std::array::from_fn(|r| {
-        let pairs: [T; HALF] = std::array::from_fn(|lane| low[r][lane].plus(high[r][lane]));
-        pairs[0].plus(pairs[2]).plus(pairs[1].plus(pairs[3]))
-    })
+}
+
+/// With the accumulators of each row in registers of their own. Used by functions that have the features of `A` only.
+#[cfg(target_arch = "x86_64")]
+struct InRegisters<A>(PhantomData<A>);
+
+#[cfg(target_arch = "x86_64")]
+impl<A: Accumulators<Element: Number>> TileDots<A::Element> for InRegisters<A> {
+    #[inline(always)]
+    fn tile_dots<const R: usize>(rows: [&[A::Element]; R], x: &[A::Element]) -> [A::Element; R] {
+        if x.len() < MIN_INTERLEAVED {
+            return Plain::tile_dots(rows, x);
+        }
+        let (steps, rest) = x.as_chunks();
+        let rows = rows.map(|row| row[..x.len()].as_chunks());
+        // Loops over the rows: what a closure returns would not stay in registers, since it lacks the features.
+        let mut a = [A::zero(); R];
+        for (k, x) in steps.iter().enumerate() {
+            let x = A::load(x);
+            for r in 0..R {
+                a[r] = a[r].add_product(A::load(&rows[r].0[k]), x);
+            }
+        }
+        if !rest.is_empty() {
+            let x = A::load_part(rest);
+            for r in 0..R {
+                a[r] = a[r].add_product(A::load_part(rows[r].1), x);
+            }
+        }
+        let mut sums = [A::Element::ZERO; R];
+        match <&[A; ROWS]>::try_from(&a[..]) {
+            Ok(rows) => sums.copy_from_slice(&A::sums(rows)),
+            Err(_) => {
+                for r in 0..R {
+                    sums[r] = pairwise::combine_accumulators(a[r].elements(), &mut |x, y| x.plus(y));
+                }
+            }
+        }
+        sums
+    }
 }
 
 /// Half of the accumulators.
@@ -496,8 +593,54 @@ fn product_by_rows_body<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, resul
         let x = lhs.index_axis_move(Axis(0), i);
         match (rhs.by_columns, x.to_slice()) {
             (false, _) => vector_times_rows_body(x, w, y),
-            (true, Some(x)) => rows_times_vector_body(w, x, y),
-            (true, None) => rows_times_vector_body(w, &x.to_vec(), y),
+            (true, Some(x)) => rows_times_vector_plain(w, x, y),
+            (true, None) => rows_times_vector_plain(w, &x.to_vec(), y),
         }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    /// Numbers whose sums depend on the order, and a few that are none.
+    fn awkward<T: Number>(n: usize, seed: usize, of: fn(f64) -> T) -> Vec<T> {
+        let number = |k: usize| match k.wrapping_mul(2_654_435_761) >> 7 & 0xffff {
+            0 => f64::NAN,
+            1 => f64::INFINITY,
+            k if k % 8 == 0 => -0.0,
+            k if k % 8 == 1 => 1e-310,
+            k => (k as f64 - 3e4) * 1.1f64.powi(k as i32 % 60),
+        };
+        (0..n).map(|k| of(number(k + seed))).collect()
+    }
+
+    fn registers_keep_bits<A: Accumulators<Element: Number>>(
+        of: fn(f64) -> A::Element,
+        same: fn(A::Element, A::Element) -> bool,
+    ) {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        for columns in (0..70).chain([511, 512, 513, 530, 1_000, 1_024 + 17, 17_000, 40_003]) {
+            for (n, gap) in [(1, 0), (3, 1), (4, 3), (9, 0)] {
+                let (elements, x) = (awkward(n * (columns + gap), 3, of), awkward(columns, 70_000, of));
+                let w = || {
+                    let first = elements.as_ptr();
+                    Rows { first, stride: (columns + gap) as isize, n, columns, elements: PhantomData }
+                };
+                let (mut got, mut expected) = (vec![of(7.0); n], vec![of(8.0); n]);
+                // SAFETY: the processor has just been checked to have the features of the function.
+                unsafe { rows_times_vector_in_registers::<A>(w(), &x, &mut got) };
+                rows_times_vector_plain(w(), &x, &mut expected);
+                assert!(got.iter().zip(&expected).all(|(&x, &y)| same(x, y)), "{n} rows of {columns} columns");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_in_registers_have_the_documented_order() {
+        registers_keep_bits::<Doubles>(|x| x, |x, y| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan());
+        registers_keep_bits::<Singles>(|x| x as f32, |x, y| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan());
     }
 }

@@ -28,7 +28,11 @@
 //! | `indexing` | slices of arrays that begin where indices say |
 //! | `order` | sorting and searching |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
+//! | `accumulators` | the sums of rows in registers of AVX2 |
 
+// Not part of the standalone build by tools/math.
+#[cfg(all(not(elementary), target_arch = "x86_64"))]
+mod accumulators;
 mod bessel;
 mod beta;
 mod entry;

@@ -19,6 +19,15 @@ use crate::math::{self, linear};
 use crate::op::{ACCUMULATORS, MIN_INTERLEAVED, Monoid, TILE};
 use crate::value::DType;
 
+/// The most elements of a row that is short: where a row is long, it does not matter how its end is done.
+const MAX_SHORT_ROW: i64 = 64;
+
+/// The fewest rows that are worth the time to compile more than the body of a loop.
+const MIN_SHORT_ROWS: usize = 32;
+
+/// The most items that follow each other without a loop.
+const MAX_STRAIGHT: i64 = 32;
+
 /// Emits a loop kernel as one function.
 pub fn emit(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, kernel: usize, nest: &LoopKernel) {
     let nest = Nest::new(schedule, plan, kernel, nest);
@@ -344,21 +353,22 @@ impl Tile<'_, '_, '_> {
         let main = if short { 0 } else { self.n - self.n % step };
         let mut accumulators = body.identities(e, lanes, if short { 1 } else { unsigned(unroll) });
         let start = e.index(0);
-        if main > 0 {
+        let steps = |e: &mut Emitter<'_>, i: Pointer, n: i64, accumulators: &[Reg]| {
+            let mut next = accumulators.to_vec();
+            let cursors = body.cursors(e, i);
+            for u in 0..n {
+                body.once(e, &cursors, u * i64::from(lanes), lanes, |e, row, x, monoid| {
+                    let k = row * unsigned(unroll) + unsigned(u % unroll);
+                    next[k] = monoid.emit(e, next[k], x);
+                });
+            }
+            next
+        };
+        if body.needs_no_loop(main / i64::from(lanes)) {
+            accumulators = steps(e, start, main / i64::from(lanes), &accumulators);
+        } else if main > 0 {
             let end = e.index(main);
-            accumulators = e
-                .for_each(start, end, step, &accumulators, |e, i, carried| {
-                    let mut next = carried.to_vec();
-                    let cursors = body.cursors(e, i);
-                    for u in 0..unroll {
-                        body.once(e, &cursors, u * i64::from(lanes), lanes, |e, row, x, monoid| {
-                            let k = row * unsigned(unroll) + unsigned(u);
-                            next[k] = monoid.emit(e, next[k], x);
-                        });
-                    }
-                    next
-                })
-                .1;
+            accumulators = e.for_each(start, end, step, &accumulators, |e, i, carried| steps(e, i, unroll, carried)).1;
         }
         let rest = Rest { main, short, lanes, unroll: unsigned(unroll) };
         body.finish(e, rest, accumulators);
@@ -637,7 +647,7 @@ impl Body<'_, '_, '_, '_> {
     fn finish(&self, e: &mut Emitter<'_>, rest: Rest, accumulators: Vec<Reg>) {
         let n = self.tile.n;
         if rest.short || self.rows.is_empty() {
-            let sums = self.scalar_loop(e, rest.main, n, accumulators);
+            let sums = self.remainder(e, &rest, accumulators);
             for (row, sum) in sums.into_iter().enumerate() {
                 self.close(e, row, sum);
             }
@@ -667,6 +677,35 @@ impl Body<'_, '_, '_, '_> {
             let sum = combine_accumulators(a, &mut |x, y| monoid.emit(e, x, y));
             self.close(e, row, sum);
         }
+    }
+
+    /// Whether all items, so many times, follow each other without a loop. Rows of a matrix may be short, and what begins and
+    /// ends a loop then takes longer than what is in it.
+    fn needs_no_loop(&self, n_times: i64) -> bool {
+        let is_short = self.tile.n <= MAX_SHORT_ROW && n_times * signed(self.segment.len()) <= MAX_STRAIGHT;
+        is_short && self.tile.nest.n_rows() >= MIN_SHORT_ROWS
+    }
+
+    /// The elements after the loop in lanes; where they need no loop, in lanes as far as these go. Reductions along the row
+    /// go from left to right.
+    fn remainder(&self, e: &mut Emitter<'_>, rest: &Rest, mut sums: Vec<Reg>) -> Vec<Reg> {
+        let (start, end) = (rest.main, self.tile.n);
+        let lanes = if rest.short { 1 } else { rest.lanes };
+        let n_wide = (end - start) / i64::from(lanes);
+        let first_single = n_wide * i64::from(lanes);
+        if !self.needs_no_loop(n_wide + end - start - first_single) {
+            return self.scalar_loop(e, start, end, sums);
+        }
+        if start < end {
+            let first = e.index(start);
+            let cursors = self.cursors(e, first);
+            let mut once = |ahead: i64, lanes: u8| {
+                self.once(e, &cursors, ahead, lanes, |e, row, x, monoid| sums[row] = monoid.emit(e, sums[row], x));
+            };
+            (0..n_wide).for_each(|k| once(k * i64::from(lanes), lanes));
+            (first_single..end - start).for_each(|ahead| once(ahead, 1));
+        }
+        sums
     }
 
     /// Elements one by one, reductions along the row from left to right.

@@ -61,6 +61,12 @@ impl<'p, 'g> Nest<'p, 'g> {
         self.n_tiles * TILE_BYTES + Cascade::bytes_of_all(&self.cascades)
     }
 
+    /// The number of rows.
+    pub fn n_rows(&self) -> usize {
+        let n_axes = self.extents.len().saturating_sub(1);
+        self.extents[..n_axes].iter().product()
+    }
+
     /// The number of elements in a row.
     pub fn row(&self) -> i64 {
         signed(self.extents.last().copied().unwrap_or(1))
