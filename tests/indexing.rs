@@ -140,7 +140,7 @@ fn derivatives_go_back_to_where_elements_came_from() {
     check_grad(|x: Var, y: Var| y.interp(x.sort(0), x.square()).powi(2).sum(), (x.clone(), y.clone())).unwrap();
 
     // Of equal indices the last one stays.
-    let kept: Array1<f64> = jit(grad(|y: Var| Var::zeros(&[3]).at_indices(i(), 0).set(y).sum())).call(&y).unwrap();
+    let kept: Array1<f64> = jit(grad(|y: Var| Var::zeros([3]).at_indices(i(), 0).set(y).sum())).call(&y).unwrap();
     assert_eq!(kept, array![0.0, 1.0, 1.0, 1.0]);
     // Ties share evenly, the array's element included; a NaN gives NaN.
     let ties = |x: Var, y: Var| x.at_indices([0usize, 0, 1], 0).max(y).sum();
@@ -150,7 +150,7 @@ fn derivatives_go_back_to_where_elements_came_from() {
     assert_eq!((dx[0], dy[0], dy[1]), (1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0));
     // Products are exact where factors are zero, in second order, too.
     check_grad(|x: Var, y: Var| x.at_indices(i(), 0).mul(y).powi(3).sum(), (x.clone(), y.clone())).unwrap();
-    let product = |y: Var| Var::ones(&[3]).at_indices(i(), 0).mul(y).at(2);
+    let product = |y: Var| Var::ones([3]).at_indices(i(), 0).mul(y).at(2);
     let h: Array2<f64> = jit(hessian(product)).call(array![0.0, 2.0, 0.0, 3.0]).unwrap();
     assert_eq!((h[[0, 2]], h[[2, 0]], h.sum()), (1.0, 1.0, 2.0));
 

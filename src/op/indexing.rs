@@ -171,6 +171,7 @@ impl At {
     /// assert_eq!(y, array![1.0, 32.0]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
+    #[expect(clippy::should_implement_trait, reason = "NumPy's and JAX's name, beside `set`, `min` and `max`")]
     #[track_caller]
     pub fn add(self, values: impl Operand) -> Var {
         self.update(Update::Add, values)
@@ -186,6 +187,7 @@ impl At {
     /// assert_eq!(f.call::<Array1<f64>>(array![1.0, 2.0], array![1i64, 1])?, array![1.0, 200.0]);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
+    #[expect(clippy::should_implement_trait, reason = "NumPy's and JAX's name, beside `set`, `min` and `max`")]
     #[track_caller]
     pub fn mul(self, values: impl Operand) -> Var {
         self.update(Update::Mul, values)

@@ -107,11 +107,10 @@ impl Library for SearchSorted {
             if numbers.is_empty() {
                 return;
             }
-            let mut sorted = sorted.lanes(Axis(self.batch_axes)).into_iter();
             let mut counts = indices.view_mut().into_slice().expect("bug: a result in pieces").iter_mut();
             let per_lane = numbers.shape()[self.batch_axes..].iter().product::<usize>();
             let mut numbers = numbers.iter();
-            while let Some(sorted) = sorted.next() {
+            for sorted in sorted.lanes(Axis(self.batch_axes)) {
                 for (&x, count) in numbers.by_ref().zip(counts.by_ref()).take(per_lane) {
                     *count = order::search(sorted.len(), |i| sorted[i].key(false), x.key(false), self.right) as i64;
                 }

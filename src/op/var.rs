@@ -78,6 +78,19 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// [`split`](Var::split), [`unstack`](Var::unstack), [`reverse`](Var::reverse), [`concatenate`](Var::concatenate),
 /// [`stack`](Var::stack), [`pad`](Var::pad).
 ///
+/// **Elements by computed indices.** [`take`](Var::take), [`at_indices`](Var::at_indices),
+/// [`at_points`](Var::at_points), [`along`](Var::along), [`take_along_axis`](Var::take_along_axis),
+/// [`compress`](Var::compress), [`nonzero`](Var::nonzero), [`dynamic_slice`](Var::dynamic_slice),
+/// [`dynamic_update_slice`](Var::dynamic_update_slice), [`one_hot`](Var::one_hot), [`segment_sum`](Var::segment_sum),
+/// [`segment_prod`](Var::segment_prod), [`segment_max`](Var::segment_max), [`segment_min`](Var::segment_min),
+/// [`segment_mean`](Var::segment_mean), [`bincount`](Var::bincount), [`searchsorted`](Var::searchsorted),
+/// [`searchsorted_right`](Var::searchsorted_right), [`interp`](Var::interp).
+///
+/// **Order.** [`sort`](Var::sort), [`sort_descending`](Var::sort_descending), [`argsort`](Var::argsort),
+/// [`argsort_descending`](Var::argsort_descending), [`sort_by_keys`](Var::sort_by_keys), [`top_k`](Var::top_k),
+/// [`median`](Var::median), [`quantile`](Var::quantile), [`quantile_by`](Var::quantile_by),
+/// [`percentile`](Var::percentile), [`ranks`](Var::ranks).
+///
 /// **Reductions.** Each over all elements, over axes that vanish, and over axes that stay with extent 1:
 ///
 /// | all elements | axes vanish | axes stay |
