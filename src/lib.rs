@@ -127,6 +127,7 @@ pub mod guide;
 pub mod interpret;
 pub mod ir;
 mod math;
+pub mod numpy;
 pub mod op;
 pub mod optimize;
 pub mod transform;
