@@ -7,8 +7,11 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::{Array1, Array2, ArrayD, array};
+use retrograd::numpy as np;
+use retrograd::op::Op;
 use retrograd::value::{Array, DType, Scalar, Shape, Type};
-use retrograd::{Program, Var, check_grad, interpret, jit, optimize};
+use retrograd::{Program, Var, check_grad, grad, interpret, jit, optimize, vmap};
 use serde_json::Value;
 
 /// An expression of the table.
@@ -184,4 +187,149 @@ fn derivatives_agree_with_differences() {
         }
         check_grad(|x: Vec<Var>| expression.apply(&x), (case.operands.clone(),)).map_err(|error| error.to_string())
     });
+}
+
+/// The multiplications of the products in a graph: those of `dot_general`, and of products by elements.
+fn n_multiplications(f: impl Fn(Vec<Var>) -> Var, shapes: &[[usize; 2]]) -> usize {
+    let types: Vec<Array> = shapes.iter().map(|&shape| Array::zeros(&Type::new(DType::F64, shape))).collect();
+    let graph = jit(f).graph(types).unwrap();
+    let count = |id| {
+        let ty = |x| graph.ty(x).size();
+        match graph.node(id).op() {
+            Some(Op::DotGeneral(dot)) => {
+                let lhs = graph.ty(graph.operands(id)[0]);
+                ty(id.into()) * dot.contract[0].iter().map(|&axis| lhs.shape[axis]).product::<usize>()
+            }
+            Some(Op::Mul(_)) => ty(id.into()),
+            _ => 0,
+        }
+    };
+    graph.ids().map(count).sum()
+}
+
+#[test]
+fn einsum_takes_the_order_of_fewest_multiplications() {
+    let chain = |x: Vec<Var>| np::einsum("ab,bc,cd->ad", &x);
+    assert_eq!(n_multiplications(chain, &[[2, 30], [30, 40], [40, 50]]), 2 * 30 * 40 + 2 * 40 * 50);
+    assert_eq!(n_multiplications(chain, &[[50, 40], [40, 30], [30, 2]]), 40 * 30 * 2 + 50 * 40 * 2);
+    // The first and the last operand go first, which are no neighbors.
+    let ends = |x: Vec<Var>| np::einsum("ab,cd,da->bc", &x);
+    assert_eq!(n_multiplications(ends, &[[40, 2], [30, 20], [20, 40]]), 20 * 40 * 2 + 30 * 20 * 2);
+    // Beyond the operands that are searched, a vector goes through a chain of matrices from its own end.
+    let long = |x: Vec<Var>| np::einsum("ab,bc,cd,de,ef,fg,gh,hi,ij->aj", &x);
+    let mut shapes = [[9, 9]; 9];
+    shapes[8] = [9, 1];
+    assert_eq!(n_multiplications(long, &shapes), 8 * 81);
+    shapes[8] = [9, 9];
+    shapes[0] = [1, 9];
+    assert_eq!(n_multiplications(long, &shapes), 8 * 81);
+}
+
+#[test]
+fn einsum_of_many_operands_is_the_product() {
+    let matrix = array![[0.5, -1.0], [0.25, 0.75]];
+    let nine = |x: Var| np::einsum("ab,bc,cd,de,ef,fg,gh,hi,ij->aj", &[x; 9]);
+    let product: Array2<f64> = jit(nine).call(&matrix).unwrap();
+    let expected = (1..9).fold(matrix.clone(), |product, _| product.dot(&matrix));
+    assert!((product - expected).iter().all(|error| error.abs() < 1e-15));
+}
+
+/// Lines of this crate are no help to a user.
+#[test]
+fn nodes_bear_the_users_line() {
+    let first = line!();
+    let f = |x: Vec<Var>| {
+        let scanned = np::cumprod(np::einsum("ij,jk->ik", &[x[0], np::pad(x[0], 1, np::PadMode::Reflect)]), 0);
+        let pooled = np::reduce_window(scanned, np::Pool::Mean, &np::Windows::new(&[2, 2]).padding(&[(1, 0), (0, 1)]));
+        np::convolve(np::ravel(pooled), np::linspace(0.0, 1.0, 3), np::ConvolveMode::Same)
+    };
+    let last = line!();
+    let graph = jit(f).graph(vec![Array::zeros(&Type::new(DType::F64, [3, 5]))]).unwrap();
+    for id in graph.ids().filter(|&id| graph.node(id).op().is_some()) {
+        let at = graph.node(id).provenance().at.as_ref().unwrap().to_string();
+        let line: u32 = at.strip_prefix(concat!(file!(), ":")).and_then(|at| at.split(':').next()?.parse().ok()).unwrap();
+        assert!((first..=last).contains(&line), "{at}");
+    }
+}
+
+#[test]
+fn functions_of_rows_are_the_functions_of_each_row() {
+    let rows = Array::collect(&Type::new(DType::F64, [4, 6]), (0..24).map(|k| Scalar::F64((f64::from(k) * 0.7).sin())));
+    let functions: [fn(Var) -> Var; 8] = [
+        |x| np::einsum("i,j,i->j", &[x, x, x]),
+        |x| np::cumprod(x, 0),
+        |x| np::roll(x, 2, 0) * np::pad(x, 3, np::PadMode::Symmetric).slice(0, 2..8),
+        |x| np::convolve(x, x, np::ConvolveMode::Full),
+        |x| np::reduce_window(x, np::Pool::Max, &np::Windows::new(&[3]).strides(&[2])),
+        |x| np::gradient(x, 0.5, -1, 2),
+        |x| np::corrcoef(np::reshape(x, &[2, -1])),
+        |x| np::conv_general(x.reshape(&[1, 1, 2, 3]), x.slice(0, ..4).reshape(&[2, 1, 2, 1]), &np::Convolution::new()),
+    ];
+    for (k, f) in functions.into_iter().enumerate() {
+        let batched: ArrayD<f64> = jit(vmap(f)).call(rows.clone()).unwrap();
+        let mapped: ArrayD<f64> = jit(|x: Var| np::stack(&x.unstack(0).into_iter().map(f).collect::<Vec<Var>>(), 0))
+            .call(rows.clone())
+            .unwrap();
+        assert_eq!(batched.shape(), mapped.shape(), "{k}");
+        assert!((batched - mapped).iter().all(|error| error.abs() < 1e-14), "{k}");
+    }
+}
+
+/// In as many bits as there are.
+#[test]
+fn single_precision_stays_single() {
+    let x = Array::collect(&Type::new(DType::F32, [3, 4]), (0..12).map(|k| Scalar::F32((k as f32 * 0.7).sin())));
+    let functions: [fn(Var) -> Var; 16] = [
+        |x| np::einsum("ij,kj->ik", &[x, x]),
+        |x| np::var(x, -1, 1),
+        |x| np::average(x, 0, x.square().sum_axes(&[1])),
+        |x| np::nanmean(x, 0),
+        |x| np::nanstd(x, 0, 1),
+        |x| np::nanmax(x, 0),
+        |x| np::corrcoef(x),
+        |x| np::tril(x, 0),
+        |x| np::cumlogsumexp(x, 0),
+        |x| np::gradient(x, 0.5, 0, 2),
+        |x| np::mod_(x, 0.3),
+        |x| np::floor_divide(x, 0.3),
+        |x| np::nan_to_num(np::logaddexp2(x, 1.5)),
+        |x| np::heaviside(x, 0.5),
+        |x| np::reduce_window(x, np::Pool::Mean, &np::Windows::new(&[2, 2]).padding(&[(1, 1), (0, 0)])),
+        |x| np::linspace(x.index_axis(0, 0).index(0), 2.0, 3),
+    ];
+    for (k, f) in functions.into_iter().enumerate() {
+        let y: Array = jit(f).call(x.clone()).unwrap();
+        assert_eq!(y.dtype(), DType::F32, "{k}");
+        let wide: Array = jit(move |x: Var| f(x.convert(DType::F32))).call(x.widen(DType::F64).unwrap()).unwrap();
+        assert!(y.same_bits(&wide), "{k}");
+        check_grad(f, (x.clone(),)).unwrap_or_else(|error| panic!("{k}: {error}"));
+    }
+}
+
+/// The elements that tie for the greatest of a window share its cotangent evenly, also three of them.
+#[test]
+fn ties_of_a_window_share_evenly() {
+    let overlapping = |x: Var| np::reduce_window(x, np::Pool::Max, &np::Windows::new(&[3])).sum();
+    let slope: Array1<f64> = jit(grad(overlapping)).call(array![1.0, 1.0, 1.0, 0.0]).unwrap();
+    assert_eq!(slope, array![1.0 / 3.0, 1.0 / 3.0 + 0.5, 1.0 / 3.0 + 0.5, 0.0]);
+    let tiles = |x: Var| np::reduce_window(x, np::Pool::Min, &np::Windows::new(&[3]).strides(&[3])).sum();
+    let slope: Array1<f64> = jit(grad(tiles)).call(array![1.0, 1.0, 1.0, 0.0]).unwrap();
+    assert_eq!(slope, array![1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.0]);
+}
+
+/// What is cut off, replaced or passed over leaves no NaN behind.
+#[test]
+fn what_is_not_used_has_derivative_zero() {
+    let slope = |f: fn(Var) -> Var, x: Array1<f64>| -> Array1<f64> { jit(grad(move |x: Var| f(x).sum())).call(x).unwrap() };
+    let nan = f64::NAN;
+    assert_eq!(slope(|x| np::nansum(x, ()), array![1.0, nan]), array![1.0, 0.0]);
+    assert_eq!(slope(|x| np::nanmean(x, ()), array![1.0, nan, 3.0]), array![0.5, 0.0, 0.5]);
+    assert_eq!(slope(|x| np::nanmax(x, ()), array![1.0, nan, 3.0]), array![0.0, 0.0, 1.0]);
+    assert_eq!(slope(|x| np::nanvar(x, (), 0), array![1.0, nan, 3.0]), array![-1.0, 0.0, 1.0]);
+    assert_eq!(slope(|x| np::nanstd(x, (), 0), array![2.0, nan, 2.0]), array![0.0, 0.0, 0.0]);
+    assert_eq!(slope(np::nan_to_num, array![nan, f64::INFINITY, 1.0]), array![0.0, 0.0, 1.0]);
+    assert_eq!(slope(|x| np::fmax(x, 0.5), array![nan, 1.0, 0.0]), array![0.0, 1.0, 0.0]);
+    assert_eq!(slope(|x| np::fmin(0.5 * x, x), array![1.0, -1.0, 0.0]), array![0.5, 1.0, 0.75]);
+    let upper = |x: Var| np::triu(np::outer(x, x).sqrt(), 1);
+    assert_eq!(slope(upper, array![0.0, 4.0]).iter().filter(|x| x.is_nan()).count(), 0);
 }

@@ -209,15 +209,17 @@ impl Contraction<'_> {
     fn greedy_order(&self, mut sets: Vec<u128>) -> Vec<(usize, usize)> {
         let mut order = Vec::new();
         while sets.len() > 1 {
-            let mut found: Option<(f64, usize, usize, u128)> = None;
+            let mut found: Option<([f64; 2], usize, usize, u128)> = None;
             for b in 1..sets.len() {
                 for a in 0..b {
                     let others = (0..sets.len()).filter(|&k| k != a && k != b);
                     let needed = others.fold(set(self.output), |needed, k| needed | sets[k]);
                     let result = (sets[a] | sets[b]) & needed;
                     let growth = self.size(result) - self.size(sets[a]) - self.size(sets[b]);
-                    if found.is_none_or(|(least, ..)| growth < least) {
-                        found = Some((growth, a, b, result));
+                    // Of products that shrink the operands by as much, that of fewer multiplications.
+                    let cost = [growth, self.size(sets[a] | sets[b])];
+                    if found.is_none_or(|(least, ..)| cost < least) {
+                        found = Some((cost, a, b, result));
                     }
                 }
             }

@@ -340,6 +340,8 @@ fn periodic(period: Var, axis: usize, n: usize, before: usize, after: usize) -> 
         times[axis] = n_whole;
         parts.push(super::shapes::tile(period, &times));
     }
-    parts.push(period.slice(axis, ..rest));
+    if rest > 0 {
+        parts.push(period.slice(axis, ..rest));
+    }
     Var::concatenate(&parts, axis)
 }

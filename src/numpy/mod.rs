@@ -43,6 +43,11 @@
 //! [`argmin`], [`var`], [`std`], [`average`], [`cov`], [`corrcoef`], [`logsumexp`], [`norm`], [`nansum`], [`nanprod`],
 //! [`nanmean`], [`nanvar`], [`nanstd`], [`nanmax`], [`nanmin`].
 //!
+//! **Along an axis.** [`cumsum`], [`cumprod`], [`cummax`], [`cummin`], [`cumlogsumexp`], [`diff`], [`gradient`],
+//! [`trapezoid`], [`cumulative_trapezoid`]; [`associative_scan`](crate::associative_scan) for functions of one's own.
+//!
+//! **Windows.** [`convolve`], [`correlate`], [`conv_general`], [`reduce_window`], [`sliding_window_view`].
+//!
 //! **Shapes.** [`reshape`], [`ravel`], [`transpose`], [`swapaxes`], [`moveaxis`], [`expand_dims`], [`squeeze`],
 //! [`broadcast_to`], [`broadcast_arrays`], [`atleast_1d`], [`atleast_2d`], [`atleast_3d`], [`flip`], [`flipud`], [`fliplr`],
 //! [`rot90`], [`roll`], [`tile`], [`repeat`], [`slice()`], [`index`].
@@ -57,7 +62,9 @@
 
 mod axes;
 mod contraction;
+mod convolution;
 mod creation;
+mod cumulative;
 mod diagonals;
 mod einsum;
 mod einsum_spec;
@@ -66,9 +73,12 @@ mod joins;
 mod products;
 mod reductions;
 mod shapes;
+mod windows;
 
 pub use axes::{Axes, Keep, keep};
+pub use convolution::{Convolution, ConvolveMode, conv_general, convolve, correlate};
 pub use creation::*;
+pub use cumulative::*;
 pub use diagonals::{diag, diagflat, diagonal, trace, tril, triu};
 pub use einsum::einsum;
 pub use elementwise::*;
@@ -76,3 +86,4 @@ pub use joins::*;
 pub use products::*;
 pub use reductions::*;
 pub use shapes::*;
+pub use windows::{Pool, Windows, reduce_window, sliding_window_view};

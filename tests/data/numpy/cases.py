@@ -1,7 +1,14 @@
 """The cases of reference.py: an expression in Rust, the same in Python, the operands."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import scipy.integrate
 import scipy.special
+from jax import lax
+from numpy.lib.stride_tricks import sliding_window_view as sliding
+
+jax.config.update("jax_enable_x64", True)
 
 NAN, INF = float("nan"), float("inf")
 
@@ -78,6 +85,37 @@ INPUTS = {
     "s2": np.array(4.0),
     "near": np.array([1.0, 1.0, 1e-9, 0.0, 1e10]),
     "near2": np.array([1.00001, 1.0001, 0.0, 0.0, 1.00001e10]),
+    "zeros5": np.array([2.0, 0.0, -1.5, 0.0, 3.0]),
+    "t322": ramp(3, 2, 2, step=0.25),
+    "q3": np.array([0.0, 0.5, 2.0]),
+    "v70": np.sin(np.arange(70.0)),
+    "v90": np.cos(np.arange(90.0)),
+    "m2_70": np.sin(np.arange(140.0)).reshape(2, 70),
+    "m10_11": np.sin(np.arange(110.0)).reshape(10, 11),
+    "m43": ramp(4, 3),
+    "c2312": ramp(2, 3, 12, step=0.25),
+    "k233": ramp(2, 3, 3, start=0.25, step=0.5),
+    "c22_45": ramp(2, 2, 4, 5, step=0.125),
+    "c21_45": ramp(2, 1, 4, 5, step=0.125),
+    "c2345": ramp(2, 3, 4, 5, step=0.0625),
+    "c14_44": ramp(1, 4, 4, 4, step=0.125),
+    "c2_45_2": ramp(2, 4, 5, 2, step=0.125),
+    "c1_1_234": ramp(1, 1, 2, 3, 4),
+    "c11_10": np.sin(np.arange(110.0)).reshape(1, 1, 10, 11),
+    "k32_22": ramp(3, 2, 2, 2, start=0.25, step=0.5),
+    "k12_22": ramp(1, 2, 2, 2, start=0.25, step=0.5),
+    "k02_22": np.zeros((0, 2, 2, 2)),
+    "k11_23": ramp(1, 1, 2, 3, start=0.25),
+    "k43_11": ramp(4, 3, 1, 1, start=0.25),
+    "k2_1_122": ramp(2, 1, 1, 2, 2, start=0.25),
+    "k11_99": np.cos(np.arange(81.0)).reshape(1, 1, 9, 9),
+    "k61_22": ramp(6, 1, 2, 2, start=0.25),
+    "k21_22": ramp(2, 1, 2, 2, start=0.25),
+    "k62_23": ramp(6, 2, 2, 3, start=0.25, step=0.25),
+    "k81_23": ramp(8, 1, 2, 3, start=0.25, step=0.25),
+    "k4_1_23": ramp(4, 1, 2, 3, start=0.25, step=0.25),
+    "k22_23": ramp(2, 2, 2, 3, start=0.25, step=0.25),
+    "k3_4_2": ramp(3, 4, 2, start=0.25, step=0.25),
     "u5": np.array([0.25, 0.5, 0.75, 0.125, 0.9]),
 }
 
@@ -469,3 +507,146 @@ case("np::allclose(x, 2.0, 0.5, 0.0)", lambda x: np.allclose(x, 2.0, 0.5, 0.0), 
 case("np::array_equal(x, y)", np.array_equal, "v3", "v3")
 case("np::ldexp(x, y)", np.ldexp, "v5", "i5")
 case("np::ldexp(x, 4)", lambda x: np.ldexp(x, 4), "v5")
+
+# Along an axis
+
+for name, f, u in [
+    ("cumsum", np.cumsum, 4), ("cumprod", np.cumprod, 8), ("cummax", np.maximum.accumulate, 0),
+    ("cummin", np.minimum.accumulate, 0), ("cumlogsumexp", np.logaddexp.accumulate, 8),
+]:
+    case(f"np::{name}(x, 0)", lambda x, f=f: f(x, axis=0), "v7", ulps=u)
+    case(f"np::{name}(x, 0)", lambda x, f=f: f(x, axis=0), "v12", ulps=u)
+    case(f"np::{name}(x, 0)", lambda x, f=f: f(x, axis=0), "v2", ulps=u)
+    case(f"np::{name}(x, 0)", lambda x, f=f: f(x, axis=0), "v1", ulps=u)
+    case(f"np::{name}(x, 0)", lambda x, f=f: f(x, axis=0), "none", ulps=u)
+    case(f"np::{name}(x, -1)", lambda x, f=f: f(x, axis=-1), "t234", ulps=u)
+    case(f"np::{name}(x, 1)", lambda x, f=f: f(x, axis=1), "t345", ulps=u)
+    case(f"np::{name}(x, -1)", lambda x, f=f: f(x, axis=-1), "hole1", ulps=u, smooth=False)
+    if name != "cumlogsumexp":
+        case(f"np::{name}(x, -1)", lambda x, f=f: f(x, axis=-1), "i23")
+case("np::cumsum(x, 0)", lambda x: np.cumsum(x, 0), "b4")
+case("np::cumprod(x, 0)", lambda x: np.cumprod(x, 0), "zeros5", ulps=4)
+
+
+def recurrence(a, b):
+    y, last = [], 0.0
+    for k in range(len(a)):
+        last = a[k] * last + b[k]
+        y.append(last)
+    return np.array(y)
+
+
+SCAN = "retrograd::associative_scan(|(a, b): (Var, Var), (c, d): (Var, Var)| (a * c, b * c + d), (x, y), 0, {})"
+case(SCAN.format("false"), lambda x, y: [np.cumprod(x), recurrence(x, y)], "v5", "u5", ulps=8)
+case(SCAN.format("true"), lambda x, y: [np.cumprod(x[::-1])[::-1], recurrence(x[::-1], y[::-1])[::-1]], "v5", "u5", ulps=8)
+case("retrograd::associative_scan(|a: Var, b: Var| a.matmul(b), x, 0, false)",
+     lambda x: np.stack([x[0], x[0] @ x[1], x[0] @ x[1] @ x[2]]), "t322", ulps=8)
+
+case("np::diff(x, 1, 0)", np.diff, "v5")
+case("np::diff(x, 2, -1)", lambda x: np.diff(x, 2), "t234", ulps=2)
+case("np::diff(x, 1, -2)", lambda x: np.diff(x, 1, -2), "t234")
+case("np::diff(x, 0, 0)", lambda x: np.diff(x, 0), "v3")
+case("np::diff(x, 3, 0)", lambda x: np.diff(x, 3), "v3", smooth=False)
+case("np::diff(x, 9, 0)", lambda x: np.diff(x, 9), "v3", smooth=False)
+case("np::diff(x, 1, 0)", np.diff, "none", smooth=False)
+case("np::diff(x, 1, 0)", np.diff, "b4")
+case("np::diff(x, 2, 1)", lambda x: np.diff(x, 2, 1), "i23")
+case("np::gradient(x, 1.0, 0, 1)", lambda x: np.gradient(x), "v5", ulps=2)
+case("np::gradient(x, 0.5, 0, 2)", lambda x: np.gradient(x, 0.5, edge_order=2), "v5", ulps=4)
+case("np::gradient(x, y, 0, 1)", lambda x, y: np.gradient(x, y), "v5", "t5", ulps=4)
+case("np::gradient(x, y, 0, 2)", lambda x, y: np.gradient(x, y, edge_order=2), "v5", "t5", ulps=4)
+case("np::gradient(x, y, -1, 1)", lambda x, y: np.gradient(x, y, axis=-1), "m45", "t5", ulps=4)
+case("np::gradient(x, y, 0, 2)", lambda x, y: np.gradient(x, y, axis=0, edge_order=2), "m34", "q3", ulps=4)
+case("np::gradient(x, 2.0, 1, 2)", lambda x: np.gradient(x, 2.0, axis=1, edge_order=2), "t345", ulps=4)
+case("np::gradient(x, 1.0, 0, 1)", lambda x: np.gradient(x), "v2", ulps=2)
+case("np::gradient(x, 1.0, 0, 1)", lambda x: np.gradient(x), "i5", ulps=2)
+case("np::gradient(x, y, 0, 1)", lambda x, y: np.gradient(x, float(y)), "v5", "s", ulps=2)
+case("np::trapezoid(x, 1.0, 0)", np.trapezoid, "v5", ulps=4)
+case("np::trapezoid(x, y, 0)", np.trapezoid, "v5", "t5", ulps=4)
+case("np::trapezoid(x, y, -1)", np.trapezoid, "m45", "t5", ulps=4)
+case("np::trapezoid(x, 0.5, 1)", lambda x: np.trapezoid(x, dx=0.5, axis=1), "t234", ulps=4)
+case("np::trapezoid(x, 1.0, 0)", np.trapezoid, "v1", smooth=False)
+case("np::cumulative_trapezoid(x, y, 0)", scipy.integrate.cumulative_trapezoid, "v5", "t5", ulps=4)
+
+# Windows
+
+for name in ["convolve", "correlate"]:
+    f = getattr(np, name)
+    for mode in ["full", "same", "valid"]:
+        rust = f"np::{name}(x, y, np::ConvolveMode::{mode.capitalize()})"
+        for pair in [("v7", "v3"), ("v3", "v7"), ("v6", "v4"), ("v4", "v6"), ("v5", "v5"), ("v6", "v6"), ("v7", "v2"), ("v2", "v7"),
+                     ("v1", "v3"), ("v3", "v1"), ("i5", "i3")]:
+            case(rust, lambda x, y, f=f, mode=mode: f(x, y, mode), *pair, ulps=4)
+        # Derivatives of so many elements take long.
+        case(rust, lambda x, y, f=f, mode=mode: f(x, y, mode), "v90", "v70", ulps=16, smooth=rust.startswith("np::convolve(x, y, np::ConvolveMode::Same"))
+        case(rust, lambda x, y, f=f, mode=mode: f(x, y, mode), "v70", "v90", ulps=16, smooth=False)
+
+case("np::sliding_window_view(x, 3, 0)", lambda x: sliding(x, 3), "v7")
+case("np::sliding_window_view(x, 2, 0)", lambda x: sliding(x, 2, 0), "m34")
+case("np::sliding_window_view(x, 2, -2)", lambda x: sliding(x, 2, -2), "t234")
+case("np::sliding_window_view(x, 68, 0)", lambda x: sliding(x, 68, 0), "v70")
+case("np::sliding_window_view(x, 66, -1)", lambda x: sliding(x, 66, -1), "m2_70")
+
+
+def pooled(kind, x, sizes, strides=None, dilations=None, padding=None):
+    n, lead = len(sizes), x.ndim - len(sizes)
+    one = [1] * lead
+    whole = lambda given, default: one + list(given if given else [default] * n)
+    pads = [(0, 0)] * lead + list(padding if padding else [(0, 0)] * n)
+    reduce = lambda x, init, f: np.asarray(
+        lax.reduce_window(jnp.asarray(x), np.asarray(init, x.dtype), f, whole(sizes, 1), whole(strides, 1), pads, None, whole(dilations, 1)))
+    if kind == "Sum":
+        return reduce(x, 0, lax.add)
+    if kind == "Mean":
+        return reduce(x, 0, lax.add) / reduce(np.ones_like(x), 0, lax.add)
+    least = np.iinfo(np.int64).min if x.dtype == np.int64 else -INF
+    most = np.iinfo(np.int64).max if x.dtype == np.int64 else INF
+    return reduce(x, least, lax.max) if kind == "Max" else reduce(x, most, lax.min)
+
+
+for kind in ["Sum", "Max", "Min", "Mean"]:
+    u = 8 if kind in ("Sum", "Mean") else 0
+    for rust, options, name in [
+        ("&[3]", dict(sizes=[3]), "v7"),
+        ("&[2, 2]", dict(sizes=[2, 2]), "t345"),
+        ("&[2, 2]).strides(&[2, 2]", dict(sizes=[2, 2], strides=[2, 2]), "m45"),
+        ("&[1, 1]", dict(sizes=[1, 1]), "m23"),
+        ("&[2, 3]).strides(&[1, 2]).padding(&[(1, 0), (2, 1)]", dict(sizes=[2, 3], strides=[1, 2], padding=[(1, 0), (2, 1)]), "m45"),
+        ("&[2, 2]).dilations(&[2, 3])", dict(sizes=[2, 2], dilations=[2, 3]), "m45"),
+        ("&[2]).strides(&[2]).padding(&[(1, 1)]", dict(sizes=[2], strides=[2], padding=[(1, 1)]), "m34"),
+        ("&[66]", dict(sizes=[66]), "m2_70"),
+        ("&[66]).dilations(&[1]).strides(&[2]", dict(sizes=[66], strides=[2]), "v70"),
+        ("&[9, 9]", dict(sizes=[9, 9]), "m10_11"),
+        ("&[2]", dict(sizes=[2]), "i5"),
+    ]:
+        if kind == "Mean" and name == "i5":
+            continue
+        rust = rust.rstrip(")") if rust.endswith("])") else rust
+        case(f"np::reduce_window(x, np::Pool::{kind}, &np::Windows::new({rust}))",
+             lambda x, kind=kind, options=options: pooled(kind, x, **options), name, ulps=u,
+             smooth=not name.startswith(("m2_70", "m10")) or kind == "Max")
+
+
+def convolved(x, w, strides=None, padding=None, input_dilation=None, kernel_dilation=None, groups=1, axes=None):
+    n = x.ndim - 2
+    order = tuple(range(x.ndim))
+    numbers = lax.ConvDimensionNumbers(*[tuple(a) for a in axes]) if axes else lax.ConvDimensionNumbers(order, order, order)
+    return np.asarray(lax.conv_general_dilated(
+        jnp.asarray(x), jnp.asarray(w), strides or [1] * n, padding or [(0, 0)] * n, input_dilation or [1] * n,
+        kernel_dilation or [1] * n, numbers, groups))
+
+
+for rust, options, pairs in [
+    ("", {}, [("c2312", "k233"), ("c22_45", "k32_22"), ("c22_45", "k12_22"), ("c21_45", "k11_23"), ("c2345", "k43_11"), ("c1_1_234", "k2_1_122"),
+              ("m23", "m43"), ("c11_10", "k11_99"), ("c22_45", "k02_22")]),
+    (".strides(&[2, 1]).padding(&[(1, 1), (2, 0)])", dict(strides=[2, 1], padding=[(1, 1), (2, 0)]), [("c22_45", "k32_22"), ("c21_45", "k11_23")]),
+    (".padding(&[(-1, 1), (0, -2)])", dict(padding=[(-1, 1), (0, -2)]), [("c22_45", "k32_22")]),
+    (".input_dilation(&[2, 3]).padding(&[(1, 1), (1, 2)])", dict(input_dilation=[2, 3], padding=[(1, 1), (1, 2)]), [("c22_45", "k32_22")]),
+    (".kernel_dilation(&[3, 2])", dict(kernel_dilation=[3, 2]), [("c22_45", "k32_22"), ("c21_45", "k11_23")]),
+    (".groups(2)", dict(groups=2), [("c22_45", "k61_22"), ("c22_45", "k21_22"), ("c14_44", "k62_23")]),
+    (".groups(4).strides(&[2, 2])", dict(groups=4, strides=[2, 2]), [("c14_44", "k81_23"), ("c14_44", "k4_1_23")]),
+    (".axes(&[0, 3, 1, 2], &[3, 2, 0, 1], &[0, 3, 1, 2])", dict(axes=[(0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)]), [("c2_45_2", "k22_23")]),
+    (".axes(&[2, 0, 1], &[1, 2, 0], &[1, 2, 0])", dict(axes=[(2, 0, 1), (1, 2, 0), (1, 2, 0)]), [("t243", "k3_4_2")]),
+]:
+    for pair in pairs:
+        case(f"np::conv_general(x, y, &np::Convolution::new(){rust})", lambda x, w, options=options: convolved(x, w, **options), *pair, ulps=16)

@@ -5,7 +5,7 @@ A case is the expression in Rust, as it stands in the test, the same in Python, 
 what is only moved must be equal, what is summed in another order or computed by another library may differ. `smooth=False`
 leaves out derivatives: at kinks, and where a value is no smooth function.
 
-Written with NumPy 2.4.6 and SciPy 1.17.1: python reference.py
+Windows and convolutions of images are JAX's. Written with NumPy 2.4.6, SciPy 1.17.1 and JAX 0.10.2: python reference.py
 """
 
 import json
@@ -13,8 +13,6 @@ import pathlib
 import warnings
 
 import numpy as np
-import scipy.integrate
-import scipy.special
 
 from cases import CASES, INPUTS
 
