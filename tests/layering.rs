@@ -38,8 +38,7 @@ const NARROW: [(&str, &[&str]); 6] = [
 const ROOMS_OF_COMPILE: [&str; 5] = ["abi", "runtime", "schedule", "memory", "codegen"];
 
 /// The floors whose files form no circle.
-const WITHOUT_CIRCLES: [&str; 8] =
-    ["batch", "compile", "differentiate", "emit", "ir", "numpy", "op", "optimize"];
+const WITHOUT_CIRCLES: [&str; 8] = ["batch", "compile", "differentiate", "emit", "ir", "numpy", "op", "optimize"];
 
 /// What may be named on some floors only.
 const ROOMS: [(&str, &[&str]); 3] =

@@ -91,6 +91,16 @@ pub(super) fn enter(name: &'static str, operands: &[Var]) -> MethodScope {
     trace::method(name, operands)
 }
 
+/// Requires that the trace have room for so many further nodes, before a loop that makes them; where there is an error
+/// already, the trace ends here.
+#[track_caller]
+pub(super) fn demand_nodes(n: usize) {
+    if trace::has_failed() {
+        trace::unwind();
+    }
+    trace::demand_nodes(n as u64);
+}
+
 /// An axis of that rank, counted from the start; `None` if there is no such axis.
 pub(super) fn axis_within(axis: isize, rank: usize) -> Option<usize> {
     let axis = if axis < 0 { rank.checked_sub(axis.unsigned_abs())? } else { axis.unsigned_abs() };
@@ -190,4 +200,10 @@ fn order(dtype: DType) -> usize {
         DType::I64 => 1,
         DType::F32 | DType::F64 => 2,
     }
+}
+
+/// The elements, with a number in place of each NaN.
+#[track_caller]
+pub(super) fn without_nan(x: Var, number: f64) -> Var {
+    if x.dtype().is_float() { x.is_nan().select(number, x) } else { x }
 }

@@ -68,8 +68,7 @@ impl Labeled {
             return x;
         }
         let shape = x.shape();
-        let extent =
-            |label: &usize| own.iter().position(|other| other == label).map_or(1, |position| shape[position]);
+        let extent = |label: &usize| own.iter().position(|other| other == label).map_or(1, |position| shape[position]);
         x.reshape(&labels.iter().map(extent).collect::<Vec<usize>>())
     }
 

@@ -1,6 +1,6 @@
 //! Convolutions of vectors, and of images with several channels.
 
-use super::axes::{enter, promoted};
+use super::axes::{demand_nodes, enter, promoted};
 use super::windows::{MAX_SLICES, Sliding, check_window, elements_at, patches};
 use crate::op::{Var, trace};
 
@@ -82,12 +82,16 @@ fn shifted_products(x: Var, y: Var, mode: ConvolveMode, skipped: usize) -> Var {
     };
     // Sizes of arrays that exist are far below the greatest i64.
     let x = if low + high > 0 { x.pad(Var::number(0.0, x.dtype()), &[low as i64], &[high as i64], &[0]) } else { x };
+    if x.is_poisoned() {
+        return x;
+    }
     let count = m + low + high - (n - 1);
     if n <= MAX_SLICES {
         let term = |k: usize| x.slice(0, k..k + count) * y.slice(0, k..k + 1);
         return (1..n).fold(term(0), |sum, k| sum + term(k));
     }
     let size = (MAX_WINDOW_ELEMENTS / count).clamp(MAX_SLICES + 1, n);
+    demand_nodes(n.div_ceil(size));
     let mut sum: Option<Var> = None;
     for start in (0..n).step_by(size) {
         let size = size.min(n - start);
@@ -244,8 +248,7 @@ fn convolved(x: Var, kernel: Var, convolution: &Convolution) -> Option<Var> {
         ));
         return None;
     }
-    let [input, weights, output] =
-        [convolution.perm(0, rank)?, convolution.perm(1, rank)?, convolution.perm(2, rank)?];
+    let [input, weights, output] = [convolution.perm(0, rank)?, convolution.perm(1, rank)?, convolution.perm(2, rank)?];
     // Channels lead, so that what is copied is a matrix, and that of the next layer is had by the same transposition.
     let x = x.transpose(&[&[input[1], input[0]], &input[2..]].concat());
     let kernel = kernel.transpose(&weights);

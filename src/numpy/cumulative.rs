@@ -1,6 +1,6 @@
 //! Cumulative functions, differences and integrals along an axis.
 
-use super::axes::{enter, float, number, one_axis};
+use super::axes::{demand_nodes, enter, float, number, one_axis, without_nan};
 use crate::op::{Operand, Var, trace};
 use crate::transform::associative_scan;
 use crate::value::DType;
@@ -31,6 +31,20 @@ pub fn cumsum(x: Var, axis: isize) -> Var {
 pub fn cumprod(x: Var, axis: isize) -> Var {
     let _method = enter("cumprod", &[x]);
     scanned(number(x), axis, |x, y| x * y)
+}
+
+/// NumPy's `nancumsum`: [`cumsum`] where a NaN counts as 0. Its derivative by a NaN is 0.
+#[track_caller]
+pub fn nancumsum(x: Var, axis: isize) -> Var {
+    let _method = enter("nancumsum", &[x]);
+    cumsum(without_nan(x, 0.0), axis)
+}
+
+/// NumPy's `nancumprod`: [`cumprod`] where a NaN counts as 1. Its derivative by a NaN is 0.
+#[track_caller]
+pub fn nancumprod(x: Var, axis: isize) -> Var {
+    let _method = enter("nancumprod", &[x]);
+    cumprod(without_nan(x, 1.0), axis)
 }
 
 /// The greatest element so far: NumPy's `maximum.accumulate`, JAX's `cummax`. NaN from the first NaN on. It is an
@@ -92,7 +106,15 @@ pub fn diff(x: Var, n: usize, axis: isize) -> Var {
     if n >= extent && n > 0 {
         return x.slice_axis(axis, 0, 0, 1);
     }
+    demand_nodes(n);
     (0..n).fold(x, |x, _| steps(x, axis))
+}
+
+/// NumPy's `ediff1d`: [`diff`] of all elements in row-major order.
+#[track_caller]
+pub fn ediff1d(x: Var) -> Var {
+    let _method = enter("ediff1d", &[x]);
+    diff(x.flatten(), 1, 0)
 }
 
 /// Each element minus the one before it, of which there is one less, or none of none.

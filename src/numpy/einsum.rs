@@ -32,7 +32,7 @@ use crate::op::{Var, trace};
 /// assert_eq!(form, 0.0);
 ///
 /// let wrong = jit(|x: Var| np::einsum("ij->ik", &[x])).call::<Array2<f64>>(&x).unwrap_err().to_string();
-/// assert!(wrong.starts_with("einsum: 'k' of the output must be an axis of an operand\n  ij->ik\n      ^"));
+/// assert!(wrong.starts_with("einsum: 'k' of the output must be an axis of an operand\n  ij->ik\n       ^"));
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 ///

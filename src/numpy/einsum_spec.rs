@@ -66,7 +66,8 @@ fn items(text: &str, start: usize) -> Result<Vec<Item>, SpecError> {
                     return error(place, "takes one ellipsis in each operand".to_string());
                 }
                 items.push(Item::Ellipsis(place));
-                (rest.next(), rest.next());
+                // The other two points.
+                rest.nth(1);
             }
             '.' => return error(place, "an ellipsis must be three points in a row".to_string()),
             c => return error(place, format!("takes letters, commas, '...' and one '->', but got {c:?}")),
@@ -185,7 +186,9 @@ impl Axes {
             let known = own.unwrap_or(known);
             return error(
                 at,
-                format!("an axis of operand {slot} must have extent {known}, as the same axis before it, but has {extent}"),
+                format!(
+                    "an axis of operand {slot} must have extent {known}, as the same axis before it, but has {extent}"
+                ),
             );
         }
         if extent != 1 {

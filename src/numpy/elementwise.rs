@@ -3,7 +3,7 @@
 use std::f64::consts::{LN_2, PI};
 
 use super::axes::{enter, float, number, promoted, truth};
-use crate::op::{Operand, Var};
+use crate::op::{Operand, Var, trace};
 use crate::value::DType;
 
 /// Functions of one array that a method of `Var` computes. Where NumPy gives floating point for integers, so do these.
@@ -222,6 +222,33 @@ pub fn signbit(x: Var) -> Var {
 pub fn where_(condition: Var, x: impl Operand, y: impl Operand) -> Var {
     let _method = enter("where_", &[condition]);
     truth(condition).select(x, y)
+}
+
+/// NumPy's `select`: of several arrays the element of the first whose condition holds, and the default where none does. The
+/// gradient of what is not chosen is 0. All arrays have one dtype, and broadcast.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use retrograd::{Var, jit, numpy as np};
+///
+/// let steps = |x: Var| np::select(&[x.less(0), x.less(1)], &[-x, x * x], x);
+/// let y: Array1<f64> = jit(steps).call(array![-2.0, 0.5, 3.0])?;
+/// assert_eq!(y, array![2.0, 0.25, 3.0]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Lists of different lengths, two dtypes, shapes that do not broadcast.
+#[track_caller]
+pub fn select(conditions: &[Var], choices: &[Var], default: impl Operand) -> Var {
+    let _method = enter("select", choices);
+    let (n, m) = (conditions.len(), choices.len());
+    if n != m || n == 0 {
+        trace::fail_at(format!("takes as many choices as conditions, and at least one, but got {m} and {n}"));
+        return Var::poisoned();
+    }
+    let pairs = conditions.iter().zip(choices).rev();
+    pairs.fold(default.var(choices[0]), |others, (&condition, &x)| truth(condition).select(x, others))
 }
 
 /// NumPy's `clip`: elements brought into a range; see [`Var::clamp`]. The derivative at a bound is 1/2. For a range with one

@@ -1,6 +1,6 @@
 //! Arrays put together, taken apart, and continued beyond their ends.
 
-use super::axes::{enter, one_axis, one_axis_of};
+use super::axes::{demand_nodes, enter, one_axis, one_axis_of};
 use super::shapes::{atleast_1d, atleast_2d, atleast_3d, slice};
 use crate::op::{Var, trace};
 
@@ -192,12 +192,12 @@ fn parts(x: Var, cuts: impl Cuts, axis: isize, equal: bool) -> Vec<Var> {
             trace::fail_at("takes at least one part, but got 0".to_string());
             trace::unwind()
         }
-        Ok(n) if equal && extent % n != 0 => {
+        Ok(n) if equal && !extent.is_multiple_of(n) => {
             trace::fail_at(format!("axis {place} has extent {extent}, which cannot be split into {n} equal parts"));
             vec![Var::poisoned(); n]
         }
         Ok(n) => {
-            trace::demand_nodes(n as u64);
+            demand_nodes(n);
             let extents: Vec<usize> = (0..n).map(|k| extent / n + usize::from(k < extent % n)).collect();
             x.split(place, &extents)
         }

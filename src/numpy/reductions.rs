@@ -1,6 +1,6 @@
 //! Reductions over any axes.
 
-use super::axes::{Axes, enter, float, kept, named_axes, number, sorted_axes, truth, with_ones};
+use super::axes::{Axes, enter, float, kept, named_axes, number, sorted_axes, truth, with_ones, without_nan};
 use super::diagonals::diagonal_of;
 use crate::op::{Var, trace};
 use crate::value::{DType, Shape};
@@ -79,9 +79,13 @@ pub fn min(x: Var, axes: impl Axes) -> Var {
 #[track_caller]
 pub fn ptp(x: Var, axes: impl Axes) -> Var {
     let _method = enter("ptp", &[x]);
-    reduced(x, axes, |x, axes| {
-        if has_elements(x, axes) { x.max_axes(axes) - x.min_axes(axes) } else { Var::poisoned() }
-    })
+    reduced(
+        x,
+        axes,
+        |x, axes| {
+            if has_elements(x, axes) { x.max_axes(axes) - x.min_axes(axes) } else { Var::poisoned() }
+        },
+    )
 }
 
 /// NumPy's `all`: whether no element is 0, or `false`. True of nothing.
@@ -276,8 +280,12 @@ fn covariance(x: Var, ddof: usize) -> Var {
 pub fn corrcoef(x: Var) -> Var {
     let _method = enter("corrcoef", &[x]);
     let covariance = covariance(x, 1);
-    if covariance.is_poisoned() || covariance.rank() == 0 {
-        return covariance / covariance;
+    if covariance.is_poisoned() {
+        return covariance;
+    }
+    if covariance.rank() == 0 {
+        let variance = covariance;
+        return covariance / variance;
     }
     let deviation = diagonal_of(covariance, 0, 0, 1).sqrt();
     covariance / deviation.insert_axis(1) / deviation.insert_axis(0)
@@ -296,11 +304,6 @@ pub fn logsumexp(x: Var, axes: impl Axes) -> Var {
 pub fn norm(x: Var, axes: impl Axes) -> Var {
     let _method = enter("norm", &[x]);
     reduced(float(x), axes, |x, axes| x.norm_axes(axes))
-}
-
-/// The elements, with a number in place of each NaN.
-fn without_nan(x: Var, number: f64) -> Var {
-    if x.dtype().is_float() { x.is_nan().select(number, x) } else { x }
 }
 
 /// How many elements are no NaN, in the dtype of `x`.

@@ -384,13 +384,7 @@ pub fn repeat(x: Var, n: usize, axis: impl Axes) -> Var {
 /// # Errors
 /// An axis that does not exist, and a step of 0.
 #[track_caller]
-pub fn slice(
-    x: Var,
-    axis: isize,
-    start: impl Into<Option<isize>>,
-    stop: impl Into<Option<isize>>,
-    step: isize,
-) -> Var {
+pub fn slice(x: Var, axis: isize, start: impl Into<Option<isize>>, stop: impl Into<Option<isize>>, step: isize) -> Var {
     let _method = enter("slice", &[x]);
     let Some(axis) = one_axis(x, axis) else { return Var::poisoned() };
     if step == 0 {

@@ -217,7 +217,7 @@ pub fn reduce_window(x: Var, pool: Pool, windows: &Windows) -> Var {
         return Var::poisoned();
     }
     let first = shape.rank() - sliding.len();
-    let padded = padded(x, first, &windows.padding, identity(pool, dtype));
+    let padded = padded(x, first, &windows.padding, pool);
     if padded.is_poisoned() {
         return padded;
     }
@@ -246,7 +246,8 @@ fn identity(pool: Pool, dtype: DType) -> Var {
     }
 }
 
-fn padded(x: Var, first: usize, padding: &[(usize, usize)], value: Var) -> Var {
+/// The array with what changes no reduction around it.
+fn padded(x: Var, first: usize, padding: &[(usize, usize)], pool: Pool) -> Var {
     if padding.iter().all(|&widths| widths == (0, 0)) {
         return x;
     }
@@ -255,7 +256,7 @@ fn padded(x: Var, first: usize, padding: &[(usize, usize)], value: Var) -> Var {
     let (mut low, mut high) = (vec![0; first], vec![0; first]);
     low.extend(padding.iter().map(|&(before, _)| count(before)));
     high.extend(padding.iter().map(|&(_, after)| count(after)));
-    x.pad(value, &low, &high, &vec![0; low.len()])
+    x.pad(identity(pool, x.dtype()), &low, &high, &vec![0; low.len()])
 }
 
 /// Reduces windows that lie side by side, which are axes of the array under another shape.
@@ -308,7 +309,7 @@ fn n_elements(x: Var, first: usize, windows: &Windows, sliding: &[Sliding]) -> V
         row[0] = counts.len();
         let ty = Type::new(dtype, row);
         let counts = Array::collect(&ty, counts.into_iter().map(|n| Scalar::F64(n).convert(dtype)));
-        product = product * Var::constant(counts);
+        product *= Var::constant(counts);
     }
     product
 }

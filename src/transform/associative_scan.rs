@@ -1,8 +1,8 @@
 use std::panic::Location;
 
+use super::VarTree;
 use super::control::rebuilt;
 use super::var_tree::leaves;
-use super::VarTree;
 use crate::op::{Var, trace};
 use crate::value::Type;
 

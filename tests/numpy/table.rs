@@ -1,6 +1,5 @@
 //! The expressions of which `tests/data/numpy/reference.json` has what NumPy computes.
 
-
 use retrograd::Var;
 use retrograd::numpy as np;
 
@@ -591,5 +590,16 @@ pub fn expressions() -> Vec<Expression> {
         np::conv_general(x, y, &np::Convolution::new().groups(4).strides(&[2, 2])),
         np::conv_general(x, y, &np::Convolution::new().axes(&[0, 3, 1, 2], &[3, 2, 0, 1], &[0, 3, 1, 2])),
         np::conv_general(x, y, &np::Convolution::new().axes(&[2, 0, 1], &[1, 2, 0], &[1, 2, 0])),
+        np::polyval(x, y),
+        np::vander(x, 4, false),
+        np::vander(x, 3, true),
+        np::vander(x, 0, true),
+        np::vander(x, 3, false),
+        np::ediff1d(x),
+        np::nancumsum(x, -1),
+        np::nancumsum(x, 0),
+        np::nancumprod(x, 0),
+        np::select(&[x.less(0), x.less(1)], &[-x, x * y], 0.5),
+        np::select(&[x.less(2), x], &[x * y, y], y),
     }
 }

@@ -650,3 +650,20 @@ for rust, options, pairs in [
 ]:
     for pair in pairs:
         case(f"np::conv_general(x, y, &np::Convolution::new(){rust})", lambda x, w, options=options: convolved(x, w, **options), *pair, ulps=16)
+
+# Polynomials, and what has no other place
+
+case("np::polyval(x, y)", np.polyval, "v4", "v3", ulps=4)
+case("np::polyval(x, y)", np.polyval, "v3", "m23", ulps=4)
+case("np::polyval(x, y)", np.polyval, "none", "v3", smooth=False)
+case("np::polyval(x, y)", np.polyval, "i3", "i5")
+case("np::vander(x, 4, false)", lambda x: np.vander(x, 4), "v3", ulps=2)
+case("np::vander(x, 3, true)", lambda x: np.vander(x, 3, increasing=True), "v4", ulps=2)
+case("np::vander(x, 0, true)", lambda x: np.vander(x, 0, increasing=True), "v4", smooth=False)
+case("np::vander(x, 3, false)", lambda x: np.vander(x, 3), "i3")
+case("np::ediff1d(x)", np.ediff1d, "m23")
+case("np::nancumsum(x, -1)", lambda x: np.nancumsum(x, -1), "holes", smooth=False)
+case("np::nancumsum(x, 0)", lambda x: np.nancumsum(x, 0), "i5")
+case("np::nancumprod(x, 0)", lambda x: np.nancumprod(x, 0), "holes", ulps=2, smooth=False)
+case("np::select(&[x.less(0), x.less(1)], &[-x, x * y], 0.5)", lambda x, y: np.select([x < 0, x < 1], [-x, x * y], 0.5), "m23", "w3")
+case("np::select(&[x.less(2), x], &[x * y, y], y)", lambda x, y: np.select([x < 2, x != 0], [x * y, y], y), "i5", "j5")
