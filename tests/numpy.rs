@@ -340,3 +340,22 @@ fn what_is_not_used_has_derivative_zero() {
     let upper = |x: Var| np::triu(np::stack(&[x.sqrt(), x.sqrt()], 0), 1);
     assert_eq!(slope(upper, array![0.0, 4.0]), array![0.0, 0.25]);
 }
+
+/// Vectors so long that windows are copied, and in several parts: against sums in the host, and by the cotangent of a
+/// bilinear function, which is the function of the cotangent.
+#[test]
+fn long_vectors_are_convolved_in_parts() {
+    let wave = |n: usize, step: f64| -> Array1<f64> { (0..n).map(|k| (k as f64 * step).sin()).collect() };
+    let (x, y) = (wave(9000, 0.7), wave(600, 1.3));
+    let valid = |x: Var, y: Var| np::correlate(x, y, np::ConvolveMode::Valid);
+    let z: Array1<f64> = jit(valid).call(&x, &y).unwrap();
+    assert_eq!(z.len(), 8401);
+    let term = |k: usize| -> f64 { (0..600).map(|i| x[k + i] * y[i]).sum() };
+    assert!((0..8401).all(|k| (z[k] - term(k)).abs() < 1e-11));
+    // By the shorter one, the cotangent is correlated with the longer one.
+    let ct = wave(8401, 0.4);
+    let of = |y: Var, x: Var, ct: Var| (valid(x, y) * ct).sum();
+    let slope: Array1<f64> = jit(grad(of)).call(&y, &x, &ct).unwrap();
+    let expected = |i: usize| -> f64 { (0..8401).map(|k| x[k + i] * ct[k]).sum() };
+    assert!((0..600).all(|i| (slope[i] - expected(i)).abs() < 1e-10));
+}

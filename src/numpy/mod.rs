@@ -41,7 +41,7 @@
 //! **Matrices.** [`diagonal`], [`diag`], [`diagflat`], [`trace`], [`tril`], [`triu`].
 //!
 //! **Reductions.** [`sum`], [`prod`], [`mean`], [`max`], [`min`], [`ptp`], [`all`], [`any`], [`count_nonzero`], [`argmax`],
-//! [`argmin`], [`var`], [`std`], [`average`], [`cov`], [`corrcoef`], [`logsumexp`], [`norm`], [`nansum`], [`nanprod`],
+//! [`argmin`], [`var`], [`std()`], [`average`], [`cov`], [`corrcoef`], [`logsumexp`], [`norm`], [`nansum`], [`nanprod`],
 //! [`nanmean`], [`nanvar`], [`nanstd`], [`nanmax`], [`nanmin`].
 //!
 //! **Along an axis.** [`cumsum`], [`cumprod`], [`cummax`], [`cummin`], [`cumlogsumexp`], [`nancumsum`], [`nancumprod`],

@@ -189,8 +189,8 @@ pub enum Pool {
 /// Takes numbers; the mean takes floating point. NaN in a window is NaN in its result. The greatest of a window that lies
 /// outside of the array is -inf, or the least integer.
 ///
-/// Windows that lie side by side are reduced where they are. Sums go one axis after the other. For the extremes of windows
-/// that overlap, their elements are copied.
+/// Sums go one axis after the other. For extremes, the elements of all windows are copied, unless they lie side by side and
+/// have one element along the last axis (as images with channels last): these are reduced where they are.
 ///
 /// ```
 /// use ndarray::{Array2, array};
@@ -221,14 +221,10 @@ pub fn reduce_window(x: Var, pool: Pool, windows: &Windows) -> Var {
     if padded.is_poisoned() {
         return padded;
     }
-    let reduced = if sliding.iter().all(|window| window.dilation == 1 && window.stride == window.size) {
-        of_tiles(padded, first, &sliding, pool)
-    } else {
-        match pool {
-            Pool::Sum | Pool::Mean => sums(padded, first, &sliding),
-            Pool::Max => patches(padded, &sliding, first).max_axes(&[first]),
-            Pool::Min => patches(padded, &sliding, first).min_axes(&[first]),
-        }
+    let reduced = match pool {
+        Pool::Sum | Pool::Mean => sums(padded, first, &sliding),
+        Pool::Max | Pool::Min if are_tiles(&sliding) => extremes(tiles(padded, first, &sliding), pool),
+        Pool::Max | Pool::Min => extremes((patches(padded, &sliding, 0), vec![0]), pool),
     };
     if pool == Pool::Mean { reduced / n_elements(x, first, windows, &sliding) } else { reduced }
 }
@@ -259,8 +255,14 @@ fn padded(x: Var, first: usize, padding: &[(usize, usize)], pool: Pool) -> Var {
     x.pad(identity(pool, x.dtype()), &low, &high, &vec![0; low.len()])
 }
 
-/// Reduces windows that lie side by side, which are axes of the array under another shape.
-fn of_tiles(x: Var, first: usize, windows: &[Sliding], pool: Pool) -> Var {
+/// Whether windows lie side by side and leave the last axis alone, along which loops are fast.
+fn are_tiles(windows: &[Sliding]) -> bool {
+    windows.last().is_none_or(|last| last.size == 1)
+        && windows.iter().all(|window| window.dilation == 1 && window.stride == window.size)
+}
+
+/// Windows that lie side by side: the array under another shape, and the axes of the places in a window.
+fn tiles(x: Var, first: usize, windows: &[Sliding]) -> (Var, Vec<usize>) {
     let mut shape = x.shape()[..first].to_vec();
     let mut whole = x;
     let mut axes = Vec::new();
@@ -270,12 +272,11 @@ fn of_tiles(x: Var, first: usize, windows: &[Sliding], pool: Pool) -> Var {
         axes.push(shape.len() + 1);
         shape.extend([count, window.size]);
     }
-    let tiles = whole.reshape(&shape);
-    match pool {
-        Pool::Sum | Pool::Mean => tiles.sum_axes(&axes),
-        Pool::Max => tiles.max_axes(&axes),
-        Pool::Min => tiles.min_axes(&axes),
-    }
+    (whole.reshape(&shape), axes)
+}
+
+fn extremes((x, axes): (Var, Vec<usize>), pool: Pool) -> Var {
+    if pool == Pool::Max { x.max_axes(&axes) } else { x.min_axes(&axes) }
 }
 
 /// The sums over windows, along one axis after the other.
