@@ -217,8 +217,8 @@ fn for_each_axis<T: Copy>(name: &str, given: &[T], all: T, n: usize) -> Option<V
 /// convolution.
 ///
 /// The parts of the array are copied side by side (im2col), and one product of matrices does the rest, and so for both
-/// derivatives. With one or two output channels in a group, where copying would cost more than multiplying, and up to 64
-/// products for each result (as in a depthwise convolution), it is a sum of shifted products in one loop instead.
+/// derivatives. With one output channel, or up to two in each of several groups, copying would cost more than multiplying: if
+/// there are up to 64 products for each result (as in a depthwise convolution), it is a sum of shifted products in one loop.
 ///
 /// ```
 /// use ndarray::{Array4, array};
@@ -280,9 +280,6 @@ struct Layer {
     counts: Vec<usize>,
 }
 
-/// Up to how many output channels of a group products are shifted: to copy an element costs as much as about two products.
-const MAX_DIRECT_CHANNELS: usize = 2;
-
 impl Layer {
     #[track_caller]
     fn new(x: Var, kernel: Var, convolution: &Convolution) -> Option<Layer> {
@@ -336,7 +333,9 @@ impl Layer {
     fn is_direct(&self) -> bool {
         let (n_in, n_out) = self.channels;
         let n_terms = n_in.saturating_mul(self.n_places());
-        n_out <= MAX_DIRECT_CHANNELS && (1..=MAX_SLICES).contains(&n_terms)
+        // To copy an element costs as much as two products; a product of small matrices for each group costs more.
+        let most = if self.groups == 1 { 1 } else { 2 };
+        n_out <= most && (1..=MAX_SLICES).contains(&n_terms)
     }
 
     /// The extents of the result.
