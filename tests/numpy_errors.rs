@@ -139,7 +139,7 @@ fn a_scan_says_what_its_function_must_give() {
 #[test]
 fn huge_numbers_do_no_harm() {
     const HUGE: usize = usize::MAX;
-    let errors: [Wrong; 16] = [
+    let errors: [Wrong; 18] = [
         |x, _| np::tile(x, &[HUGE, HUGE]),
         |x, _| np::repeat(x, HUGE, ()),
         |x, _| np::pad(x, HUGE, PadMode::Constant(0.0)),
@@ -158,6 +158,9 @@ fn huge_numbers_do_no_harm() {
         },
         |x, _| np::conv_general(x.insert_axis(2), x.insert_axis(2), &Convolution::new().groups(HUGE)),
         |x, y| np::tensordot(x, y, isize::MAX),
+        // After an error, too.
+        |x, _| np::sum(x, 7) + np::array_split(x, HUGE, 0)[0],
+        |x, _| np::sum(x, 7) + np::vander(x.flatten(), HUGE, true),
     ];
     let types = (Type::new(DType::F64, [2, 3]), Type::new(DType::F64, [4]));
     for (k, wrong) in errors.into_iter().enumerate() {
