@@ -66,6 +66,8 @@ fn axes_and_shapes_are_named() {
         |x, y| np::average(x, 0, y) => "average: takes weights of the shape of the array, [2,3], or of the extents of its axes [0], but got [4]", XY;
         |x, _| np::cov(x.insert_axis(0), 1) => "cov: takes a vector or a matrix, but got f64[1,2,3]", "\n  %0: f64[1,2,3] = reshape %x shape=[1,2,3]";
         |x, _| np::reshape(x, &[-2, 3]) => "reshape: takes extents, or -1 for one of them, but got [-2, 3]", X;
+        |x, _| np::sort(x, [0, 1]) => "sort: takes one axis, or () for all elements, but got [0, 1]", X;
+        |x, _| np::median(x, 3) => "median: takes an axis within -2..2 of 2 axes, but got 3", X;
         |x, _| np::transpose(x, [0, 0]) => "transpose: takes each axis once, but got [0, 0] of 2 axes", X;
         |x, _| np::moveaxis(x, [0, 1], 0) => "moveaxis: takes as many axes as places, but got 2 and 1", X;
         |x, _| np::expand_dims(x, ()) => "expand_dims: takes the places of the new axes, but got ()", X;

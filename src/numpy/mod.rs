@@ -53,6 +53,9 @@
 //! [`broadcast_to`], [`broadcast_arrays`], [`atleast_1d`], [`atleast_2d`], [`atleast_3d`], [`flip`], [`flipud`], [`fliplr`],
 //! [`rot90`], [`roll`], [`tile`], [`repeat`], [`slice()`], [`index`].
 //!
+//! **Indices and order.** [`take`], [`take_along_axis`], [`sort`], [`argsort`], [`searchsorted`], [`interp`], [`bincount`],
+//! [`median`], [`quantile`], [`percentile`].
+//!
 //! **Joins.** [`concatenate`], [`append`], [`stack`], [`unstack`], [`hstack`], [`vstack`], [`dstack`], [`column_stack`],
 //! [`split`], [`array_split`], [`hsplit`], [`vsplit`], [`dsplit`], [`pad`].
 //!
@@ -70,6 +73,7 @@ mod diagonals;
 mod einsum;
 mod einsum_spec;
 mod elementwise;
+mod indexing;
 mod joins;
 mod polynomials;
 mod products;
@@ -84,6 +88,7 @@ pub use cumulative::*;
 pub use diagonals::{diag, diagflat, diagonal, trace, tril, triu};
 pub use einsum::einsum;
 pub use elementwise::*;
+pub use indexing::*;
 pub use joins::*;
 pub use polynomials::{polyval, vander};
 pub use products::*;

@@ -116,6 +116,9 @@ INPUTS = {
     "k4_1_23": ramp(4, 1, 2, 3, start=0.25, step=0.25),
     "k22_23": ramp(2, 2, 2, 3, start=0.25, step=0.25),
     "k3_4_2": ramp(3, 4, 2, start=0.25, step=0.25),
+    "i3w": np.array([0, -1, 2]),
+    "i22": np.array([[0, -1], [2, 1]]),
+    "i22p": np.array([[0, 3], [2, 3]]),
     "u5": np.array([0.25, 0.5, 0.75, 0.125, 0.9]),
 }
 
@@ -667,3 +670,28 @@ case("np::nancumsum(x, 0)", lambda x: np.nancumsum(x, 0), "i5")
 case("np::nancumprod(x, 0)", lambda x: np.nancumprod(x, 0), "holes", ulps=2, smooth=False)
 case("np::select(&[x.less(0), x.less(1)], &[-x, x * y], 0.5)", lambda x, y: np.select([x < 0, x < 1], [-x, x * y], 0.5), "m23", "w3")
 case("np::select(&[x.less(2), x], &[x * y, y], y)", lambda x, y: np.select([x < 2, x != 0], [x * y, y], y), "i5", "j5")
+
+# Indices and order
+
+case("np::take(x, y, 0)", lambda x, y: np.take(x, y, 0), "v5", "i3w")
+case("np::take(x, y, -1)", lambda x, y: np.take(x, y, -1), "m45", "i22")
+case("np::take(x, y, ())", np.take, "m23", "i3w")
+case("np::take_along_axis(x, y, 1)", lambda x, y: np.take_along_axis(x, y, 1), "m23", "i22")
+case("np::sort(x, -1)", lambda x: np.sort(x, -1), "t234")
+case("np::sort(x, ())", lambda x: np.sort(x, None), "m34")
+case("np::sort(x, 0)", lambda x: np.sort(x, 0), "i5")
+case("np::sort(x, 0)", lambda x: np.sort(x, 0), "hole1", smooth=False)
+case("np::argsort(x, -1)", lambda x: np.argsort(x, -1, stable=True), "t234")
+case("np::searchsorted(x, y, false)", np.searchsorted, "t5", "v4")
+case("np::searchsorted(x, y, true)", lambda x, y: np.searchsorted(x, y, "right"), "t5", "t5")
+case("np::interp(x, y, z)", np.interp, "u5", "t5", "v5", ulps=4, smooth=False)
+case("np::bincount(x, 4)", lambda x: np.bincount(x.ravel(), minlength=4), "i22p")
+for name in ["median", "quantile", "percentile"]:
+    q = {"median": None, "quantile": 0.3, "percentile": 85.0}[name]
+    rust = f"np::{name}(x, " if q is None else f"np::{name}(x, {q}, "
+    f = lambda x, name=name, q=q, **k: getattr(np, name)(x, **({} if q is None else {"q": q}), **k)
+    case(rust + "())", f, "m34", ulps=4)
+    case(rust + "-1)", lambda x, f=f: f(x, axis=-1), "t345", ulps=4)
+    case(rust + "np::keep([0, 2]))", lambda x, f=f: f(x, axis=(0, 2), keepdims=True), "t345", ulps=4)
+    case(rust + "0)", lambda x, f=f: f(x, axis=0), "i5", ulps=4)
+    case(rust + "1)", lambda x, f=f: f(x, axis=1), "holes", ulps=4, smooth=False)
