@@ -11,7 +11,8 @@ use crate::value::DType;
 /// use ndarray::{Array1, array};
 /// use retrograd::{Var, jit, numpy as np};
 ///
-/// let y: Array1<f64> = jit(|x: Var| np::take(x, [0, -1], 0)).call(array![1.0, 2.0, 3.0])?;
+/// let pick = |x: Var, i: Var| np::take(x, i, 0);
+/// let y: Array1<f64> = jit(pick).call(array![1.0, 2.0, 3.0], array![0i64, -1])?;
 /// assert_eq!(y, array![1.0, 3.0]);
 /// # Ok::<(), retrograd::Error>(())
 /// ```
