@@ -8,6 +8,7 @@
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
 //! - [`file`](mod@file): graphs on disk.
 //! - [`from_jax`]: what JAX and autograd call what this crate has.
+//! - [`from_numpy`]: what NumPy's and SciPy's functions are called here.
 
 #[doc = include_str!("guide/tracing.md")]
 pub mod tracing {}
@@ -32,3 +33,6 @@ pub mod file {}
 
 #[doc = include_str!("guide/from_jax.md")]
 pub mod from_jax {}
+
+#[doc = include_str!("guide/from_numpy.md")]
+pub mod from_numpy {}

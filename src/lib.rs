@@ -104,7 +104,8 @@
 //!
 //! [`guide`] has a page for each subject: [tracing and guards](guide::tracing), [control flow](guide::control_flow),
 //! [derivatives and kinks](guide::derivatives), [performance](guide::performance), [the file](mod@guide::file), and
-//! [from JAX and autograd](guide::from_jax). [`Var`] lists its methods by theme.
+//! [from JAX and autograd](guide::from_jax), and [from NumPy and SciPy](guide::from_numpy). [`Var`] lists its methods by theme;
+//! [`numpy`] has NumPy's functions by name.
 //!
 //! # Features
 //!
@@ -127,6 +128,7 @@ pub mod guide;
 pub mod interpret;
 pub mod ir;
 mod math;
+pub mod numpy;
 pub mod op;
 pub mod optimize;
 pub mod transform;
@@ -202,11 +204,11 @@ pub use op::{Graph, Var};
 pub use retrograd_derive::Tree;
 #[doc(inline)]
 pub use transform::{
-    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, bracket, check_grad, checkpoint, cond, custom_jvp, custom_vjp,
-    differential_operator, elementwise_derivatives, elementwise_grad, external, fixed_point, fori_loop, ggnvp, grad,
-    grad_with_aux, hessian, hvp, jacobian, jet, jit, jvp, laplacian, laplacian_estimate, linear_solve, map, minimize,
-    mixed_partial, root, scan, switch, taylor, trace, trace_with, value_and_grad, value_and_grad_with_aux, vjp, vmap,
-    while_loop,
+    AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, associative_scan, bracket, check_grad, checkpoint, cond,
+    custom_jvp, custom_vjp, differential_operator, elementwise_derivatives, elementwise_grad, external, fixed_point,
+    fori_loop, ggnvp, grad, grad_with_aux, hessian, hvp, jacobian, jet, jit, jvp, laplacian, laplacian_estimate,
+    linear_solve, map, minimize, mixed_partial, root, scan, switch, taylor, trace, trace_with, value_and_grad,
+    value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "value",
     "error",
     "math",
@@ -20,6 +20,7 @@ const FLOORS: [&str; 14] = [
     "emit",
     "compile",
     "transform",
+    "numpy",
     "lib",
 ];
 
@@ -37,7 +38,7 @@ const NARROW: [(&str, &[&str]); 6] = [
 const ROOMS_OF_COMPILE: [&str; 5] = ["abi", "runtime", "schedule", "memory", "codegen"];
 
 /// The floors whose files form no circle.
-const WITHOUT_CIRCLES: [&str; 7] = ["batch", "compile", "differentiate", "emit", "ir", "op", "optimize"];
+const WITHOUT_CIRCLES: [&str; 8] = ["batch", "compile", "differentiate", "emit", "ir", "numpy", "op", "optimize"];
 
 /// What may be named on some floors only.
 const ROOMS: [(&str, &[&str]); 3] =

@@ -12,6 +12,7 @@
 //! - A result that is not of floating point carries no derivative: its tangent is zero, and its cotangent is ignored.
 
 mod arena;
+mod associative_scan;
 mod check;
 mod check_graph;
 mod control;
@@ -31,6 +32,7 @@ mod tracing;
 mod var_tree;
 mod vmap;
 
+pub use associative_scan::associative_scan;
 pub use check::check_grad;
 pub use check_graph::{Agreement, GraphCheck, Worst, check_graph, check_graph_within};
 pub use control::{Checkpointed, Loop, checkpoint, cond, fori_loop, map, scan, switch, while_loop};

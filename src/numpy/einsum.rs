@@ -1,0 +1,66 @@
+//! Einstein's summation by a string, as NumPy's `einsum`: the string is read, an order of contraction is chosen, and each
+//! pair becomes one product.
+
+use super::axes::enter;
+use super::contraction::{Contraction, Labeled};
+use super::einsum_spec::{Spec, SpecError};
+use crate::op::{Var, trace};
+
+/// NumPy's `einsum`: sums of products whose axes are named by letters.
+///
+/// In `"ij,jk->ik"`, each operand has a letter for each of its axes, and the output lists those that remain; the others are
+/// summed over. Axes of one letter have one extent, or extent 1, which broadcasts. A letter twice in an operand is its
+/// diagonal. Without `->`, the output has the letters that occur once, in alphabetical order (capitals first). An ellipsis
+/// stands for the axes that have no letter, which broadcast from the last one on; the implicit output begins with them.
+/// Spaces do not count.
+///
+/// Takes arrays of one numeric dtype; integers wrap. Several operands are contracted in pairs, in the order that takes the
+/// fewest multiplications (found by dynamic programming over subsets up to 8 operands, beyond that greedily by the size of
+/// what results, as in opt_einsum: Smith and Gray 2018, *opt_einsum*). Each pair is a [`DotGeneral`](crate::op::DotGeneral),
+/// or a product by elements where nothing is summed. The derivative is that of the products: it is multilinear.
+///
+/// ```
+/// use ndarray::{Array1, Array2, array};
+/// use retrograd::{Var, jit, numpy as np};
+///
+/// let (x, y) = (array![[1.0, 2.0], [3.0, 4.0]], array![[0.0, 1.0], [1.0, 0.0]]);
+/// let product: Array2<f64> = jit(|x: Var, y: Var| np::einsum("ij,jk->ik", &[x, y])).call(&x, &y)?;
+/// assert_eq!(product, array![[2.0, 1.0], [4.0, 3.0]]);
+/// let diagonal: Array1<f64> = jit(|x: Var| np::einsum("ii->i", &[x])).call(&x)?;
+/// assert_eq!(diagonal, array![1.0, 4.0]);
+/// let form: f64 = jit(|x: Var, v: Var| np::einsum("i,ij,j", &[v, x, v])).call(&x, array![1.0, -1.0])?;
+/// assert_eq!(form, 0.0);
+///
+/// let wrong = jit(|x: Var| np::einsum("ij->ik", &[x])).call::<Array2<f64>>(&x).unwrap_err().to_string();
+/// assert!(wrong.starts_with("einsum: 'k' of the output must be an axis of an operand\n  ij->ik\n       ^"));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// A string that cannot be read, as many operands as it does not have, or an operand whose rank or extents do not fit: the
+/// message shows the place in the string. And what products report of dtypes.
+#[track_caller]
+pub fn einsum(spec: &str, operands: &[Var]) -> Var {
+    let _method = enter("einsum", operands);
+    if trace::has_failed() {
+        return Var::poisoned();
+    }
+    let shapes: Vec<_> = operands.iter().map(|x| x.shape()).collect();
+    let spec = match Spec::read(spec, &shapes) {
+        Ok(spec) => spec,
+        Err(SpecError { requirement, at }) => {
+            trace::fail_at(format!("{requirement}{}", shown(spec, at)));
+            return Var::poisoned();
+        }
+    };
+    let labeled = operands.iter().zip(&spec.operands).map(|(&x, labels)| Labeled::new(x, labels.clone()));
+    Contraction { extents: &spec.extents, output: &spec.output }.run(labeled.collect())
+}
+
+/// The string below the message, with a mark under the character at that byte.
+fn shown(spec: &str, at: Option<usize>) -> String {
+    let line: String = spec.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let Some(at) = at else { return format!("\n  {line}") };
+    let before = spec[..at].chars().count();
+    format!("\n  {line}\n  {}^", " ".repeat(before))
+}
