@@ -16,6 +16,7 @@
 mod arithmetic;
 mod assembly;
 mod bessel;
+mod bits;
 mod compare;
 mod contract;
 mod contract_rows;
@@ -68,6 +69,7 @@ use serde_json::Map;
 pub use arithmetic::*;
 pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
+pub use bits::*;
 pub use compare::*;
 pub use contract::*;
 pub(crate) use contract_rows::{keeps_order, of_unit_vectors};
@@ -432,11 +434,17 @@ operations! {
     And,
     Or,
     Not,
+    Xor,
     IsNan,
     IsFinite,
     Select,
     StopGradient,
     Convert,
+    // bits
+    ShiftLeft,
+    ShiftRightLogical,
+    ShiftRightArithmetic,
+    Popcount,
     }
     structured {
     // shape
@@ -533,7 +541,7 @@ impl Operation for Op {
     fn commutes(&self) -> bool {
         matches!(
             self,
-            Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_)
+            Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_) | Op::Xor(_)
         )
     }
 

@@ -567,7 +567,10 @@ impl Op {
             Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
             // They give no floating-point numbers, or are constants, or hold regions.
             Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
-            Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
+            Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
+            // `bool`s, or integers, which are finite.
+            Op::And(_) | Op::Or(_) | Op::Xor(_) | Op::Not(_) | Op::Popcount(_) => Range::FINITE,
+            Op::ShiftLeft(_) | Op::ShiftRightLogical(_) | Op::ShiftRightArithmetic(_) => Range::FINITE,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
