@@ -58,6 +58,8 @@ mod power;
 mod rem;
 mod rounding;
 mod sinc;
+#[cfg(not(elementary))]
+pub mod threefry;
 mod trig;
 mod trig_reduction;
 mod zeta;

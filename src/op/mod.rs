@@ -60,6 +60,7 @@ mod sort;
 mod source;
 mod statistics;
 mod strong;
+mod threefry;
 pub(crate) mod trace;
 mod var;
 
@@ -104,6 +105,7 @@ pub use slice::*;
 pub use sort::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
+pub use threefry::{Draw, Threefry};
 pub use var::{Operand, Var};
 
 use crate::error::{Error, IndexError, OperationError};
@@ -482,6 +484,8 @@ operations! {
     CumSum in Box,
     // contract
     DotGeneral in Box,
+    // threefry
+    Threefry in Box,
     }
     elementwise {
     // strong

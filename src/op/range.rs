@@ -573,6 +573,7 @@ impl Op {
             Op::ShiftLeft(_) | Op::ShiftRightLogical(_) | Op::ShiftRightArithmetic(_) => Range::FINITE,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
+            Op::Threefry(_) => ZERO | SMALL,
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
             Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
