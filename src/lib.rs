@@ -129,6 +129,7 @@ pub mod ir;
 mod math;
 pub mod op;
 pub mod optimize;
+pub mod random;
 pub mod transform;
 pub mod value;
 

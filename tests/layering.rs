@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "value",
     "error",
     "math",
@@ -20,6 +20,7 @@ const FLOORS: [&str; 14] = [
     "emit",
     "compile",
     "transform",
+    "random",
     "lib",
 ];
 

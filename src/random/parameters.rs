@@ -1,0 +1,85 @@
+//! What the functions of this module take, as values of one type.
+
+use crate::op::{Operand, Var, trace};
+use crate::value::{DType, Shape, Type};
+
+/// Whether it is a key; else an error is recorded.
+#[track_caller]
+pub(super) fn is_key(name: &'static str, key: Var) -> bool {
+    if key.is_poisoned() {
+        return false;
+    }
+    let ty = key.ty();
+    if ty == Type::new(DType::I64, [2]) {
+        return true;
+    }
+    let _method = trace::method(name, &[key]);
+    trace::fail_at(format!("takes a key, i64[2], as random::key makes it, but got {ty}"));
+    false
+}
+
+/// The type, if it is one of floating-point numbers; else an error is recorded.
+#[track_caller]
+pub(super) fn floats(name: &'static str, ty: impl Into<Type>) -> Option<Type> {
+    let ty = ty.into();
+    if ty.dtype.is_float() && !ty.stack {
+        return Some(ty);
+    }
+    let _method = trace::method(name, &[]);
+    trace::fail_at(format!("gives floating-point numbers, but was asked for {ty}"));
+    None
+}
+
+/// Parameters of a distribution, of one dtype of floating point and of that shape; else an error is recorded.
+#[track_caller]
+pub(super) fn broadcast<const N: usize>(
+    name: &'static str,
+    parameters: [&dyn Parameter; N],
+    shape: &Shape,
+) -> Option<[Var; N]> {
+    let traced: Vec<Var> = parameters.iter().filter_map(|parameter| parameter.traced()).collect();
+    if traced.iter().any(|x| x.is_poisoned()) {
+        return None;
+    }
+    let _method = trace::method(name, &traced);
+    let dtype = traced.first().map_or(DType::F64, |x| x.dtype());
+    if let Some(other) = traced.iter().map(|x| x.dtype()).find(|&other| other != dtype || !other.is_float()) {
+        trace::fail_at(if other.is_float() {
+            format!("parameters must have equal dtypes, but got {dtype} and {other}; use convert")
+        } else {
+            format!("takes parameters of floating point, but got {other}")
+        });
+        return None;
+    }
+    let all = parameters.map(|parameter| parameter.of(dtype).broadcast_to(shape));
+    (!all.iter().any(|x| x.is_poisoned())).then_some(all)
+}
+
+/// A number or a traced value.
+pub(super) trait Parameter {
+    /// The value, if it is traced.
+    fn traced(&self) -> Option<Var>;
+    /// The value; a number is made one of that dtype.
+    #[track_caller]
+    fn of(&self, dtype: DType) -> Var;
+}
+
+impl<T: Operand> Parameter for T {
+    fn traced(&self) -> Option<Var> {
+        Operand::traced(*self)
+    }
+
+    #[track_caller]
+    fn of(&self, dtype: DType) -> Var {
+        match Operand::traced(*self) {
+            Some(x) => x,
+            None => self.var(Var::number(0.0, dtype)),
+        }
+    }
+}
+
+/// The number, in both dtypes: twice rounded is not always rounded once.
+#[track_caller]
+pub(super) fn number(dtype: DType, wide: f64, narrow: f32) -> Var {
+    Var::number(if dtype == DType::F32 { narrow.into() } else { wide }, dtype)
+}
