@@ -545,7 +545,15 @@ impl Operation for Op {
     fn commutes(&self) -> bool {
         matches!(
             self,
-            Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_) | Op::Xor(_)
+            Op::Add(_)
+                | Op::Mul(_)
+                | Op::Max(_)
+                | Op::Min(_)
+                | Op::Eq(_)
+                | Op::Ne(_)
+                | Op::And(_)
+                | Op::Or(_)
+                | Op::Xor(_)
         )
     }
 

@@ -200,7 +200,12 @@ impl Library for Threefry {
 
 impl Threefry {
     /// Fills what each key gives, which lies one after the other in the result.
-    fn fill<T: Element>(&self, operands: &[ArrayRef<'_>], result: &mut ArrayViewMutD<'_, T>, of: impl Fn(u32, u32) -> T) {
+    fn fill<T: Element>(
+        &self,
+        operands: &[ArrayRef<'_>],
+        result: &mut ArrayViewMutD<'_, T>,
+        of: impl Fn(u32, u32) -> T,
+    ) {
         let n = self.shape.iter().product::<usize>();
         in_order(result, |elements| {
             for (index, (key, offset)) in keys(operands).into_iter().enumerate() {

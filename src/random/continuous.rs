@@ -4,7 +4,7 @@ use std::f64::consts;
 use std::ops::Range;
 
 use super::key::draw;
-use super::parameters::{broadcast, floats, number};
+use super::parameters::{broadcast, floats, number, on_line};
 use crate::op::{Draw, Operand, Var};
 use crate::value::{DType, Type};
 
@@ -101,6 +101,10 @@ pub fn truncated_normal(key: Var, lower: impl Operand, upper: impl Operand, ty: 
     }
     let (lower, upper) = (lower.var(unit), upper.var(unit));
     let Some([lower, upper]) = broadcast(name, [&lower, &upper], &ty.shape) else { return Var::poisoned() };
+    on_line(|| between(unit, lower, upper))
+}
+
+fn between(unit: Var, lower: Var, upper: Var) -> Var {
     // Φ keeps its digits on the left, so what lies on the right is mirrored.
     let mirrored = lower.greater(0.0);
     let mirror = |x: Var| mirrored.select(-x, x);
@@ -214,7 +218,7 @@ pub fn cauchy(key: Var, ty: impl Into<Type>) -> Var {
 fn of_unit(name: &'static str, key: Var, ty: impl Into<Type>, f: impl FnOnce(Var, DType) -> Var) -> Var {
     let Some(ty) = floats(name, ty) else { return Var::poisoned() };
     let unit = unit(name, key, &ty);
-    if unit.is_poisoned() { unit } else { f(unit, ty.dtype) }
+    if unit.is_poisoned() { unit } else { on_line(|| f(unit, ty.dtype)) }
 }
 
 /// Numbers in 0..1.

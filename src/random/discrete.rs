@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::continuous::{gumbel, unit};
 use super::key::{bits, keys, split};
-use super::parameters::{broadcast, is_key};
+use super::parameters::{given, is_key, on_line};
 use crate::op::trace;
 use crate::op::{Operand, Var};
 use crate::transform::{cond, map, while_loop};
@@ -26,9 +26,8 @@ use crate::value::{DType, Shape, Type};
 #[track_caller]
 pub fn bernoulli(key: Var, p: impl Operand, shape: impl Into<Shape>) -> Var {
     let (name, shape) = ("random::bernoulli", shape.into());
-    let Some([p]) = broadcast(name, [&p], &shape) else { return Var::poisoned() };
-    let u = unit(name, key, &Type::new(p.dtype(), shape));
-    if u.is_poisoned() { u } else { u.less(p) }
+    let Some([p]) = given(name, key, [&p], &shape) else { return Var::poisoned() };
+    unit(name, key, &Type::new(p.dtype(), shape)).less(p)
 }
 
 /// Indices with probabilities in proportion to exp(logits), along the last axis of `logits`: the largest of `logits +
@@ -62,9 +61,7 @@ pub fn categorical(key: Var, logits: Var, shape: impl Into<Shape>) -> Var {
         return Var::poisoned();
     };
     let all: Shape = shape.into().iter().copied().chain([n]).collect();
-    let Some([logits]) = broadcast(name, [&logits], &all).filter(|_| is_key(name, key)) else {
-        return Var::poisoned();
-    };
+    let Some([logits]) = given(name, key, [&logits], &all) else { return Var::poisoned() };
     let ty = Type::new(logits.dtype(), all);
     (gumbel(key, &ty) + logits).argmax(ty.rank() - 1)
 }
@@ -93,7 +90,8 @@ pub fn integers(key: Var, shape: impl Into<Shape>, range: Range<i64>) -> Var {
     let extent = range.end.wrapping_sub(range.start).cast_unsigned();
     let extent = if range.is_empty() { 1 } else { extent };
     let [for_high, for_low] = keys(key);
-    let [high, low] = [for_high, for_low].map(|key| unsigned_rem(bits(key, shape.clone()), extent));
+    let high = unsigned_rem(bits(for_high, shape.clone()), extent);
+    let low = unsigned_rem(bits(for_low, shape), extent);
     // What 2⁶⁴ leaves, by which the upper bits count.
     let half = (1u64 << 32) % extent;
     let weight = half.wrapping_mul(half) % extent;
@@ -135,9 +133,11 @@ fn unsigned_rem(x: Var, by: u64) -> Var {
 #[track_caller]
 pub fn poisson(key: Var, rate: impl Operand, shape: impl Into<Shape>) -> Var {
     let (name, shape) = ("random::poisson", shape.into());
-    let Some([rate]) = broadcast(name, [&rate], &shape).filter(|_| is_key(name, key)) else {
-        return Var::poisoned();
-    };
+    let Some([rate]) = given(name, key, [&rate], &shape) else { return Var::poisoned() };
+    on_line(|| each_poisson(key, rate, &shape))
+}
+
+fn each_poisson(key: Var, rate: Var, shape: &Shape) -> Var {
     let each = (split(key, shape.size()), rate.convert(DType::F64).reshape(&[shape.size()]));
     map(each, |(key, rate): (Var, Var)| {
         let is_valid = rate.greater_equal(0.0) & rate.less_equal(LARGEST_MEAN);
@@ -148,7 +148,7 @@ pub fn poisson(key: Var, rate: impl Operand, shape: impl Into<Shape>) -> Var {
         );
         is_valid.select(x, -1.0).convert(DType::I64)
     })
-    .reshape(&shape)
+    .reshape(shape)
 }
 
 /// Beyond, neighbors are hardly distinct in the logarithms that decide.
@@ -189,12 +189,7 @@ fn poisson_by_rejection(key: Var, rate: Var) -> Var {
 /// is at least 0.07 and v, another number in 0..1, at most `sure`; else if it is not outside of what has to be looked at,
 /// and `accepts`.
 #[track_caller]
-fn rejected(
-    key: Var,
-    sure: Var,
-    of: impl FnOnce(Var, Var) -> Var,
-    accepts: impl FnOnce(Var, Var, Var) -> Var,
-) -> Var {
+fn rejected(key: Var, sure: Var, of: impl FnOnce(Var, Var) -> Var, accepts: impl FnOnce(Var, Var, Var) -> Var) -> Var {
     let init = (key, Var::from(0.0), Var::from(false));
     let (_, k, _) = while_loop(
         init,
@@ -239,9 +234,11 @@ fn scalar_unit(key: Var) -> Var {
 #[track_caller]
 pub fn binomial(key: Var, n: impl Operand, p: impl Operand, shape: impl Into<Shape>) -> Var {
     let (name, shape) = ("random::binomial", shape.into());
-    let Some([n, p]) = broadcast(name, [&n, &p], &shape).filter(|_| is_key(name, key)) else {
-        return Var::poisoned();
-    };
+    let Some([n, p]) = given(name, key, [&n, &p], &shape) else { return Var::poisoned() };
+    on_line(|| each_binomial(key, n, p, &shape))
+}
+
+fn each_binomial(key: Var, n: Var, p: Var, shape: &Shape) -> Var {
     let [n, p] = [n, p].map(|x| x.convert(DType::F64).reshape(&[shape.size()]));
     let each = (split(key, shape.size()), n, p);
     map(each, |(key, n, p): (Var, Var, Var)| {
@@ -256,7 +253,7 @@ pub fn binomial(key: Var, n: impl Operand, p: impl Operand, shape: impl Into<Sha
         let x = is_rare.select(x, n - x);
         is_valid.select(x, -1.0).convert(DType::I64)
     })
-    .reshape(&shape)
+    .reshape(shape)
 }
 
 /// The least k whose distribution function is above a uniform number, by the ratio of neighboring probabilities.

@@ -2,7 +2,7 @@
 
 use super::continuous::{exponential, normal, unit};
 use super::key::{keys, split};
-use super::parameters::{broadcast, is_key, number};
+use super::parameters::{Parameter, given, number, on_line};
 use crate::op::trace::{self, apply};
 use crate::op::{GammaDensity, IgammaGradA, Operand, Var};
 use crate::transform::{custom_jvp, map, while_loop};
@@ -71,9 +71,7 @@ pub fn log_gamma(key: Var, a: impl Operand, shape: impl Into<Shape>) -> Var {
 #[track_caller]
 pub fn beta(key: Var, a: impl Operand, b: impl Operand, shape: impl Into<Shape>) -> Var {
     let (name, shape) = ("random::beta", shape.into());
-    let Some([a, b]) = broadcast(name, [&a, &b], &shape).filter(|_| is_key(name, key)) else {
-        return Var::poisoned();
-    };
+    let Some([a, b]) = given(name, key, [&a, &b], &shape) else { return Var::poisoned() };
     let [for_a, for_b] = keys(key);
     let x = sampled(name, for_a, &a, &shape, Scale::Logarithmic);
     let y = sampled(name, for_b, &b, &shape, Scale::Logarithmic);
@@ -122,8 +120,12 @@ enum Scale {
 
 /// Numbers of the gamma distribution, or their logarithms, with the derivative of an implicit reparameterization.
 #[track_caller]
-fn sampled(name: &'static str, key: Var, a: &dyn super::parameters::Parameter, shape: &Shape, scale: Scale) -> Var {
-    let Some([a]) = broadcast(name, [a], shape).filter(|_| is_key(name, key)) else { return Var::poisoned() };
+fn sampled(name: &'static str, key: Var, a: &dyn Parameter, shape: &Shape, scale: Scale) -> Var {
+    let Some([a]) = given(name, key, [a], shape) else { return Var::poisoned() };
+    on_line(|| with_derivative(key, a, shape, scale))
+}
+
+fn with_derivative(key: Var, a: Var, shape: &Shape, scale: Scale) -> Var {
     let n = shape.size();
     let is_valid = a.greater(0.0);
     // Any shape will do where there is no distribution.
@@ -131,11 +133,13 @@ fn sampled(name: &'static str, key: Var, a: &dyn super::parameters::Parameter, s
     let drawn = map(each, move |(key, a): (Var, Var)| one(key, a, scale)).reshape(shape);
     let drawn = is_valid.select(drawn, f64::NAN);
     // The loop itself is no function of `a` that could be differentiated: which number is accepted jumps.
-    let given = |_: Var, x: Var| x;
+    let identity = |_: Var, x: Var| x;
     match scale {
-        Scale::Plain => custom_jvp(given, |(a, _): (Var, Var), x: Var, (t, _): (Var, Var)| t * by_shape(a, x)).call(a, drawn),
+        Scale::Plain => {
+            custom_jvp(identity, |(a, _): (Var, Var), x: Var, (t, _): (Var, Var)| t * by_shape(a, x)).call(a, drawn)
+        }
         Scale::Logarithmic => {
-            custom_jvp(given, |(a, _): (Var, Var), y: Var, (t, _): (Var, Var)| t * log_by_shape(a, y)).call(a, drawn)
+            custom_jvp(identity, |(a, _): (Var, Var), y: Var, (t, _): (Var, Var)| t * log_by_shape(a, y)).call(a, drawn)
         }
     }
 }

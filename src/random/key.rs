@@ -1,6 +1,6 @@
 //! Keys, and the bits that they give.
 
-use super::parameters::is_key;
+use super::parameters::{is_key, on_line};
 use crate::op::trace::{self, apply};
 use crate::op::{Draw, Threefry, Var};
 use crate::value::{DType, Shape};
@@ -65,7 +65,10 @@ pub fn split(key: Var, n: usize) -> Var {
 #[track_caller]
 pub fn keys<const N: usize>(key: Var) -> [Var; N] {
     let all = split(key, N);
-    std::array::from_fn(|index| if all.is_poisoned() { all } else { all.at(index) })
+    if all.is_poisoned() {
+        return [all; N];
+    }
+    on_line(|| std::array::from_fn(|index| all.at(index)))
 }
 
 /// The key of another one and of a number, as that of an iteration or of a worker; its lower 32 bits count.
@@ -87,9 +90,10 @@ pub fn keys<const N: usize>(key: Var) -> [Var; N] {
 #[track_caller]
 pub fn fold_in(key: Var, number: impl Into<Var>) -> Var {
     let name = "random::fold_in";
-    let Some(number) = scalar(name, "number", number.into()).filter(|_| is_key(name, key)) else {
+    let Some(number) = scalar(name, "number", number.into()) else { return Var::poisoned() };
+    if !is_key(name, key) {
         return Var::poisoned();
-    };
+    }
     apply(Threefry { shape: vec![], draw: Draw::Words }, &[key, number & 0xffff_ffff])
 }
 

@@ -1,5 +1,7 @@
 //! What the functions of this module take, as values of one type.
 
+use std::panic::Location;
+
 use crate::op::{Operand, Var, trace};
 use crate::value::{DType, Shape, Type};
 
@@ -30,6 +32,24 @@ pub(super) fn floats(name: &'static str, ty: impl Into<Type>) -> Option<Type> {
     None
 }
 
+/// The parameters of a distribution that a key draws from; else an error is recorded. See [`broadcast`].
+#[track_caller]
+pub(super) fn given<const N: usize>(
+    name: &'static str,
+    key: Var,
+    parameters: [&dyn Parameter; N],
+    shape: &Shape,
+) -> Option<[Var; N]> {
+    if is_key(name, key) { broadcast(name, parameters, shape) } else { None }
+}
+
+/// Runs what appends operations, all of which bear the caller's line: closures do not know it.
+#[track_caller]
+pub(super) fn on_line<R>(body: impl FnOnce() -> R) -> R {
+    let at = trace::line_at(Location::caller());
+    trace::in_scope(Some(at), None, body)
+}
+
 /// Parameters of a distribution, of one dtype of floating point and of that shape; else an error is recorded.
 #[track_caller]
 pub(super) fn broadcast<const N: usize>(
@@ -51,8 +71,17 @@ pub(super) fn broadcast<const N: usize>(
         });
         return None;
     }
-    let all = parameters.map(|parameter| parameter.of(dtype).broadcast_to(shape));
-    (!all.iter().any(|x| x.is_poisoned())).then_some(all)
+    if let Some(other) = traced.iter().map(|x| x.shape()).find(|other| !broadcasts(other, shape)) {
+        trace::fail_at(format!("parameters must broadcast to the shape {shape}, but got {other}"));
+        return None;
+    }
+    Some(on_line(|| parameters.map(|parameter| parameter.of(dtype).broadcast_to(shape))))
+}
+
+/// Whether an array of that shape can be repeated to one of the other.
+fn broadcasts(from: &Shape, to: &Shape) -> bool {
+    let mut pairs = from.iter().rev().zip(to.iter().rev());
+    from.rank() <= to.rank() && pairs.all(|(&from, &to)| from == to || from == 1)
 }
 
 /// A number or a traced value.
