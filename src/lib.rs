@@ -130,6 +130,7 @@ mod math;
 pub mod op;
 pub mod optimize;
 pub mod random;
+pub mod stats;
 pub mod transform;
 pub mod value;
 

@@ -56,7 +56,7 @@ pub fn uniform(key: Var, ty: impl Into<Type>, range: Range<f64>) -> Var {
 /// use retrograd::{Var, grad, jit, random};
 ///
 /// // The standard deviation of 10,000 numbers, and its derivative by that of the distribution.
-/// let deviation = |s: Var| (2.0 + s * random::normal(random::key(1), [10_000])).std(1);
+/// let deviation = |s: Var| (2.0 + s * random::normal(random::key(1), [10_000])).std();
 /// let (value, slope): (f64, f64) = (jit(deviation).call(3.0)?, jit(grad(deviation)).call(3.0)?);
 /// assert!((value - 3.0).abs() < 0.1 && (slope - 1.0).abs() < 0.03);
 /// # Ok::<(), retrograd::Error>(())

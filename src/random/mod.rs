@@ -58,7 +58,7 @@ mod continuous;
 mod discrete;
 mod gamma;
 mod key;
-mod parameters;
+pub(crate) mod parameters;
 
 pub use continuous::{cauchy, exponential, gumbel, laplace, logistic, normal, truncated_normal, uniform};
 pub use discrete::{bernoulli, binomial, categorical, integers, poisson};

@@ -7,7 +7,7 @@ use crate::value::{DType, Shape, Type};
 
 /// Whether it is a key; else an error is recorded.
 #[track_caller]
-pub(super) fn is_key(name: &'static str, key: Var) -> bool {
+pub(crate) fn is_key(name: &'static str, key: Var) -> bool {
     if key.is_poisoned() {
         return false;
     }
@@ -22,7 +22,7 @@ pub(super) fn is_key(name: &'static str, key: Var) -> bool {
 
 /// The type, if it is one of floating-point numbers; else an error is recorded.
 #[track_caller]
-pub(super) fn floats(name: &'static str, ty: impl Into<Type>) -> Option<Type> {
+pub(crate) fn floats(name: &'static str, ty: impl Into<Type>) -> Option<Type> {
     let ty = ty.into();
     if ty.dtype.is_float() && !ty.stack {
         return Some(ty);
@@ -34,7 +34,7 @@ pub(super) fn floats(name: &'static str, ty: impl Into<Type>) -> Option<Type> {
 
 /// The parameters of a distribution that a key draws from; else an error is recorded. See [`broadcast`].
 #[track_caller]
-pub(super) fn given<const N: usize>(
+pub(crate) fn given<const N: usize>(
     name: &'static str,
     key: Var,
     parameters: [&dyn Parameter; N],
@@ -45,18 +45,31 @@ pub(super) fn given<const N: usize>(
 
 /// Runs what appends operations, all of which bear the caller's line: closures do not know it.
 #[track_caller]
-pub(super) fn on_line<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn on_line<R>(body: impl FnOnce() -> R) -> R {
     let at = trace::line_at(Location::caller());
     trace::in_scope(Some(at), None, body)
 }
 
 /// Parameters of a distribution, of one dtype of floating point and of that shape; else an error is recorded.
 #[track_caller]
-pub(super) fn broadcast<const N: usize>(
+pub(crate) fn broadcast<const N: usize>(
     name: &'static str,
     parameters: [&dyn Parameter; N],
     shape: &Shape,
 ) -> Option<[Var; N]> {
+    let all = typed(name, parameters)?;
+    if let Some(other) = all.iter().map(|x| x.shape()).find(|other| !broadcasts(other, shape)) {
+        let _method = trace::method(name, &all);
+        trace::fail_at(format!("parameters must broadcast to the shape {shape}, but got {other}"));
+        return None;
+    }
+    Some(on_line(|| all.map(|x| x.broadcast_to(shape))))
+}
+
+/// Parameters of a distribution, of one dtype of floating point; else an error is recorded. Numbers take the dtype of the
+/// first that is traced, or `f64`.
+#[track_caller]
+pub(crate) fn typed<const N: usize>(name: &'static str, parameters: [&dyn Parameter; N]) -> Option<[Var; N]> {
     let traced: Vec<Var> = parameters.iter().filter_map(|parameter| parameter.traced()).collect();
     if traced.iter().any(|x| x.is_poisoned()) {
         return None;
@@ -71,11 +84,7 @@ pub(super) fn broadcast<const N: usize>(
         });
         return None;
     }
-    if let Some(other) = traced.iter().map(|x| x.shape()).find(|other| !broadcasts(other, shape)) {
-        trace::fail_at(format!("parameters must broadcast to the shape {shape}, but got {other}"));
-        return None;
-    }
-    Some(on_line(|| parameters.map(|parameter| parameter.of(dtype).broadcast_to(shape))))
+    Some(on_line(|| parameters.map(|parameter| parameter.of(dtype))))
 }
 
 /// Whether an array of that shape can be repeated to one of the other.
@@ -85,7 +94,7 @@ fn broadcasts(from: &Shape, to: &Shape) -> bool {
 }
 
 /// A number or a traced value.
-pub(super) trait Parameter {
+pub(crate) trait Parameter {
     /// The value, if it is traced.
     fn traced(&self) -> Option<Var>;
     /// The value; a number is made one of that dtype.
@@ -109,6 +118,6 @@ impl<T: Operand> Parameter for T {
 
 /// The number, in both dtypes: twice rounded is not always rounded once.
 #[track_caller]
-pub(super) fn number(dtype: DType, wide: f64, narrow: f32) -> Var {
+pub(crate) fn number(dtype: DType, wide: f64, narrow: f32) -> Var {
     Var::number(if dtype == DType::F32 { narrow.into() } else { wide }, dtype)
 }
