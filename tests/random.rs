@@ -75,6 +75,11 @@ impl Case {
             "dirichlet" => random::dirichlet(key, Var::stack(&a(), 0), [shape[0]]),
             "categorical" => random::categorical(key, Var::stack(&a(), 0), shape),
             "bernoulli" => random::bernoulli(key, a()[0], shape),
+            "permutation" => random::permutation(key, shape[0]),
+            "choice" => random::choice(key, self.0["n"].as_u64().unwrap() as usize, shape),
+            "distinct" => random::distinct(key, self.0["n"].as_u64().unwrap() as usize, shape[0]),
+            "choice_weighted" => random::choice_weighted(key, Var::stack(&a(), 0), shape),
+            "distinct_weighted" => random::distinct_weighted(key, Var::stack(&a(), 0), shape[0]),
             other => panic!("no function {other}"),
         }
     }
@@ -86,8 +91,22 @@ fn cases() -> Vec<Case> {
 }
 
 /// What JAX gives to the bit, and what is made of it by functions that are rounded otherwise.
-const BITS: [&str; 9] =
-    ["key", "split", "fold_in", "bits", "bits32", "uniform", "integers", "categorical", "bernoulli"];
+const BITS: [&str; 14] = [
+    "key",
+    "split",
+    "fold_in",
+    "bits",
+    "bits32",
+    "uniform",
+    "integers",
+    "categorical",
+    "bernoulli",
+    "permutation",
+    "choice",
+    "distinct",
+    "choice_weighted",
+    "distinct_weighted",
+];
 
 /// A float as the integer of its bits, another element as an integer.
 fn as_integer(x: Scalar) -> i64 {
@@ -165,6 +184,11 @@ fn each_function() -> Vec<(&'static str, Box<dyn Fn(Var) -> Var>)> {
         ("dirichlet", Box::new(|key| random::dirichlet(key, Var::ones([2]), [3]))),
         ("bernoulli", Box::new(|key| random::bernoulli(key, 0.5, [3]))),
         ("categorical", Box::new(|key| random::categorical(key, Var::zeros([4]), [3]))),
+        ("permutation", Box::new(|key| random::permutation(key, 3))),
+        ("choice", Box::new(|key| random::choice(key, 5, [3]))),
+        ("distinct", Box::new(|key| random::distinct(key, 5, 3))),
+        ("choice_weighted", Box::new(|key| random::choice_weighted(key, Var::ones([4]), [3]))),
+        ("distinct_weighted", Box::new(|key| random::distinct_weighted(key, Var::ones([4]), 3))),
         ("poisson", Box::new(|key| random::poisson(key, Var::from(ndarray::array![0.5, 5.0, 50.0]), [3]))),
         ("binomial", Box::new(|key| random::binomial(key, 40.0, Var::from(ndarray::array![0.1, 0.4, 0.8]), [3]))),
     ]
@@ -380,6 +404,34 @@ fn integers_have_their_distributions() {
     }
 }
 
+/// Each of the 24 orders of four is as likely as any other, and so is each pair of distinct indices by weights.
+#[test]
+fn orders_are_equally_likely() {
+    const N: usize = 24_000;
+    let orders = |seed: Var| map(random::split(random::key(seed), N), |key: Var| random::permutation(key, 4));
+    let x: Array2<i64> = jit(orders).call(1).unwrap();
+    let mut counts = std::collections::HashMap::new();
+    x.outer_iter().for_each(|order| *counts.entry(order.to_vec()).or_insert(0.0) += 1.0);
+    assert_eq!(counts.len(), 24);
+    let counts: Vec<f64> = counts.into_values().collect();
+    assert!(chi_square(&counts, &[1000.0; 24]).abs() < 4.0, "{counts:?}");
+
+    // The second index of weights 1, 2, 3 after the first one: p₁ p₂/(1 - p₁).
+    let weights = Var::from;
+    let pairs = move |seed: Var| {
+        let draw = |key: Var| random::distinct_weighted(key, weights(ndarray::array![1.0, 2.0, 3.0]), 2);
+        map(random::split(random::key(seed), N), draw)
+    };
+    let x: Array2<i64> = jit(pairs).call(1).unwrap();
+    let p = [1.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0];
+    for (a, b) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+        let got = x.outer_iter().filter(|pair| pair[0] == a && pair[1] == b).count() as f64 / N as f64;
+        let (a, b) = (p[a as usize], p[b as usize]);
+        let expected = a * b / (1.0 - a);
+        assert!((got - expected).abs() < 4.5 * (expected / N as f64).sqrt(), "{got}, expected {expected}");
+    }
+}
+
 /// What is no distribution is NaN, or -1 among integers.
 #[test]
 fn parameters_without_a_distribution() {
@@ -396,6 +448,14 @@ fn parameters_without_a_distribution() {
     let p = ndarray::array![-0.1, 1.1, f64::NAN, 0.0, 1.0];
     let x = numbers(&run(0, |seed| random::binomial(random::key(seed), 7.0, Var::from(&p), [5])));
     assert_eq!(x, [-1.0, -1.0, -1.0, 0.0, 7.0]);
+    for weights in [[1.0, -1.0], [0.0, 0.0], [f64::NAN, 1.0], [f64::INFINITY, 1.0]] {
+        let weights = ndarray::Array1::from(weights.to_vec());
+        let x = numbers(&run(0, |seed| random::choice_weighted(random::key(seed), Var::from(&weights), [2])));
+        assert_eq!(x, [-1.0, -1.0], "{weights}");
+    }
+    let weights = ndarray::array![1.0, -1.0];
+    let x = numbers(&run(0, |seed| random::distinct_weighted(random::key(seed), Var::from(&weights), 1)));
+    assert_eq!(x, [-1.0]);
     let n = ndarray::array![-1.0, 2.5, f64::NAN, 0.0, 1e15];
     let x = numbers(&run(0, |seed| random::binomial(random::key(seed), Var::from(&n), 0.5, [5])));
     assert!(x[..4] == [-1.0, -1.0, -1.0, 0.0] && (x[4] / 5e14 - 1.0).abs() < 1e-6, "{x:?}");
@@ -424,6 +484,12 @@ fn wrong_keys_and_types_are_errors() {
     assert!(mixed.contains("parameters must have equal dtypes, but got f32 and f64"), "{mixed}");
     let empty = message(|x| random::categorical(random::key(x), Var::zeros([0]), [3]));
     assert!(empty.contains("at least one logit"), "{empty}");
+    let few = message(|x| random::distinct(random::key(x), 3, 4));
+    assert!(few.contains("random::distinct: cannot take 4 of 3"), "{few}");
+    let none = message(|x| random::choice(random::key(x), 0, [4]));
+    assert!(none.contains("random::choice: cannot take 1 of 0"), "{none}");
+    let matrix = message(|x| random::choice_weighted(random::key(x), Var::ones([2, 2]), [3]));
+    assert!(matrix.contains("random::choice_weighted: takes a vector of weights, but got f64[2,2]"), "{matrix}");
 }
 
 /// `x` with P(a, x) = p, by Newton's method on the smaller of P and 1 - P, from a point nearby.

@@ -58,9 +58,11 @@ mod continuous;
 mod discrete;
 mod gamma;
 mod key;
+mod order;
 pub(crate) mod parameters;
 
 pub use continuous::{cauchy, exponential, gumbel, laplace, logistic, normal, truncated_normal, uniform};
 pub use discrete::{bernoulli, binomial, categorical, integers, poisson};
 pub use gamma::{beta, dirichlet, gamma, log_gamma};
 pub use key::{bits, bits32, fold_in, key, keys, split};
+pub use order::{choice, choice_weighted, distinct, distinct_weighted, permutation};

@@ -77,6 +77,19 @@ for lo, hi in [(0, 6), (-5, 5), (0, 1), (3, 3), (-(2**62), 2**62 + 5), (-(2**63)
     x = RANDOM.randint(RANDOM.key(11), (20,), np.int64(lo), np.int64(hi), np.int64)
     case("integers", 11, numbers(x), (20,), range=[lo, hi])
 
+for n in [0, 1, 2, 5, 100, 3000]:
+    case("permutation", 12, numbers(RANDOM.permutation(RANDOM.key(12), n)), (n,))
+for n, k in [(1, 1), (10, 4), (100, 100)]:
+    case("distinct", 13, numbers(RANDOM.choice(RANDOM.key(13), n, (k,), replace=False)), (k,), n=n)
+    case("choice", 13, numbers(RANDOM.choice(RANDOM.key(13), n, (2, 5))), (2, 5), n=n)
+for dtype in [np.float64, np.float32]:
+    p = np.array([0.125, 0.0, 0.25, 0.5, 0.125], dtype)
+    name = np.dtype(dtype).name
+    weights = [float(x) for x in p]
+    case("choice_weighted", 14, numbers(RANDOM.choice(RANDOM.key(14), 5, (50,), p=p)), (50,), dtype=name, a=weights)
+    x = RANDOM.choice(RANDOM.key(14), 5, (4,), replace=False, p=p)
+    case("distinct_weighted", 14, numbers(x), (4,), dtype=name, a=weights)
+
 KEY = RANDOM.key(5)
 for dtype in [np.float64, np.float32]:
     name = np.dtype(dtype).name
