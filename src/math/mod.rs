@@ -27,6 +27,7 @@
 //! | `entry` | the entries made from them |
 //! | `indexing` | slices of arrays that begin where indices say |
 //! | `order` | sorting and searching |
+//! | `threefry`, `normal` | random bits, and normal numbers made of them |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 
 mod bessel;
@@ -48,6 +49,8 @@ mod lanes;
 pub mod linear;
 mod log;
 mod log_sums;
+#[cfg(not(elementary))]
+pub mod normal;
 #[cfg(not(elementary))]
 pub mod order;
 mod pair;

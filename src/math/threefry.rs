@@ -43,8 +43,9 @@ fn fill_avx2<T: Copy>(key: Key, start: u64, out: &mut [T], of: impl Fn(u32, u32)
     fill_body(key, start, out, of);
 }
 
+/// The same, compiled for the processor of the caller.
 #[inline(always)]
-fn fill_body<T: Copy>(key: Key, start: u64, out: &mut [T], of: impl Fn(u32, u32) -> T) {
+pub(super) fn fill_body<T: Copy>(key: Key, start: u64, out: &mut [T], of: impl Fn(u32, u32) -> T) {
     let mut at = start;
     let mut blocks = out.chunks_exact_mut(BLOCK);
     for block in &mut blocks {

@@ -10,6 +10,7 @@ use super::rules::{
 use super::trace::apply;
 use super::{Op, Var};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
+use crate::math::normal::{self, Normal};
 use crate::math::threefry::{self, Key};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Shape, Type};
 
@@ -61,6 +62,10 @@ pub enum Draw {
     UnitF64,
     /// An `f32` in `0..1`, which is a multiple of 2⁻²³: the upper 23 bits of [`Draw::Bits32`].
     UnitF32,
+    /// A normal number, √2 erf⁻¹(x) with `x = 2 u - 1 + 2⁻⁵³` for the `u` of [`Draw::UnitF64`].
+    NormalF64,
+    /// A normal number, √2 erf⁻¹(x) with `x = 2 u - 1 + 2⁻²⁴` for the `u` of [`Draw::UnitF32`].
+    NormalF32,
 }
 
 impl Draw {
@@ -68,8 +73,8 @@ impl Draw {
     fn dtype(self) -> DType {
         match self {
             Draw::Words | Draw::Bits32 | Draw::Bits64 => DType::I64,
-            Draw::UnitF64 => DType::F64,
-            Draw::UnitF32 => DType::F32,
+            Draw::UnitF64 | Draw::NormalF64 => DType::F64,
+            Draw::UnitF32 | Draw::NormalF32 => DType::F32,
         }
     }
 }
@@ -132,13 +137,14 @@ impl Rules for Threefry {
         Doc {
             summary: "random bits of a key and counters by Threefry 2x32, JAX's streams",
             derivative: "none",
-            accuracy: "exact",
+            accuracy: "exact; normal numbers 4 ulp",
         }
     }
 
     fn examples() -> Examples {
         let op = |shape: &[usize], draw: Draw| -> Op { Threefry { shape: shape.to_vec(), draw }.into() };
-        let draws = [Draw::Words, Draw::Bits32, Draw::Bits64, Draw::UnitF64, Draw::UnitF32];
+        let draws =
+            [Draw::Words, Draw::Bits32, Draw::Bits64, Draw::UnitF64, Draw::UnitF32, Draw::NormalF64, Draw::NormalF32];
         let shapes: [(&[usize], &[usize]); 4] = [(&[], &[]), (&[], &[7, 11]), (&[3], &[5]), (&[3], &[0])];
         let sample = |draw: Draw| {
             shapes.map(|(keys, shape)| {
@@ -151,7 +157,8 @@ impl Rules for Threefry {
     }
 }
 
-/// The words are those of Random123, the authors' implementation; the numbers made of them those of JAX.
+/// The words are those of Random123, the authors' implementation; the numbers made of them those of JAX, and normal ones
+/// by mpmath.
 fn known_answers() -> Vec<Answer> {
     let answer = |shape: &[usize], draw: Draw, key: [i64; 2], offset: i64, result: Array| Answer {
         op: Threefry { shape: shape.to_vec(), draw }.into(),
@@ -169,6 +176,8 @@ fn known_answers() -> Vec<Answer> {
         answer(&[], Draw::Bits32, pi, at, Array::scalar(0x8caf_cd3ci64)),
         answer(&[], Draw::Bits64, pi, at, Array::scalar(0xc492_3a9c_483d_f7a0u64.cast_signed())),
         answer(&[], Draw::UnitF64, pi, at, Array::scalar((0xc_4923_a9c4_83dfu64 as f64) / (1u64 << 52) as f64)),
+        Answer { ulps: 4, ..answer(&[], Draw::NormalF64, pi, at, Array::scalar(0.7318052459534772)) },
+        Answer { ulps: 1, ..answer(&[], Draw::NormalF32, pi, at, Array::scalar(0.12454339f32)) },
         answer(&[], Draw::UnitF32, pi, at, Array::scalar(0x46_57e6 as f32 / (1 << 23) as f32)),
     ]
 }
@@ -185,6 +194,8 @@ impl Library for Threefry {
         let result = &mut results[0];
         match self.draw {
             Draw::Words => self.fill_words(operands, result.typed::<i64>()),
+            Draw::NormalF64 => self.fill_normals(operands, result.typed::<f64>()),
+            Draw::NormalF32 => self.fill_normals(operands, result.typed::<f32>()),
             Draw::Bits32 => self.fill(operands, result.typed::<i64>(), |hi, lo| bits32(hi, lo).into()),
             Draw::Bits64 => self.fill(operands, result.typed::<i64>(), |hi, lo| bits64(hi, lo).cast_signed()),
             Draw::UnitF64 => self.fill(operands, result.typed::<f64>(), unit_f64),
@@ -192,7 +203,7 @@ impl Library for Threefry {
         }
     }
 
-    /// The subtraction that makes a number of bits.
+    /// The subtraction that makes a number of bits. The function in normal numbers is one of `math`, and none of them.
     fn flops(&self, _: &[&Type], result: &Type) -> usize {
         result.size()
     }
@@ -210,6 +221,15 @@ impl Threefry {
         in_order(result, |elements| {
             for (index, (key, offset)) in keys(operands).into_iter().enumerate() {
                 threefry::fill(key, offset, &mut elements[index * n..][..n], &of);
+            }
+        });
+    }
+
+    fn fill_normals<T: Element + Normal>(&self, operands: &[ArrayRef<'_>], result: &mut ArrayViewMutD<'_, T>) {
+        let n = self.shape.iter().product::<usize>();
+        in_order(result, |elements| {
+            for (index, (key, offset)) in keys(operands).into_iter().enumerate() {
+                normal::fill(key, offset, &mut elements[index * n..][..n]);
             }
         });
     }

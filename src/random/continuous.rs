@@ -46,7 +46,7 @@ pub fn uniform(key: Var, ty: impl Into<Type>, range: Range<f64>) -> Var {
 }
 
 /// Numbers of the normal distribution with mean 0 and variance 1: √2 erf⁻¹(u) for `u` uniform in -1..1, as in JAX, whose
-/// numbers they are up to rounding.
+/// numbers they are up to rounding: their error is 4 units in the last place, as numbers of `f32` half a unit.
 ///
 /// Takes a key and a type of floating point, or the shape of an array of `f64`; another key or dtype is an error. Numbers
 /// are within ±8.3, those of `f32` within ±5.5. Those of mean `m` and deviation `s` are `m + s * normal(key, shape)`, which
@@ -64,13 +64,8 @@ pub fn uniform(key: Var, ty: impl Into<Type>, range: Range<f64>) -> Var {
 #[track_caller]
 pub fn normal(key: Var, ty: impl Into<Type>) -> Var {
     let Some(ty) = floats("random::normal", ty) else { return Var::poisoned() };
-    let unit = unit("random::normal", key, &ty);
-    if unit.is_poisoned() {
-        return unit;
-    }
-    // From the number above -1 on, whose quantile is finite; the width rounds to 2.
-    let start = number(ty.dtype, -1.0 + f64::EPSILON / 2.0, -1.0 + f32::EPSILON / 2.0);
-    (unit * 2.0 + start).erf_inv() * number(ty.dtype, consts::SQRT_2, std::f32::consts::SQRT_2)
+    let how = if ty.dtype == DType::F32 { Draw::NormalF32 } else { Draw::NormalF64 };
+    draw("random::normal", key, ty.shape, how)
 }
 
 /// Numbers of the normal distribution with mean 0 and variance 1 between two bounds, by the quantile function of one uniform
