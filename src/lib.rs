@@ -131,6 +131,8 @@ mod math;
 pub mod numpy;
 pub mod op;
 pub mod optimize;
+pub mod random;
+pub mod stats;
 pub mod transform;
 pub mod value;
 

@@ -237,3 +237,19 @@ fn numbers_arrays_and_ranges_stand_beside_values() -> Result<(), Error> {
     assert!(message(|x| x.reshape(&[0, Var::REST])).starts_with(&format!("{open}[0,REST]\n")));
     Ok(())
 }
+
+/// A number by which all elements are shifted takes other instructions than an array does; both give the same bits.
+#[test]
+fn shifts_by_a_number_are_those_by_an_array() {
+    type Shift = fn(Var, Var) -> Var;
+    let shifts: [Shift; 3] =
+        [|x, y| x.shift_left(y), |x, y| x.shift_right_logical(y), |x, y| x.shift_right_arithmetic(y)];
+    let x: Array1<i64> = (0..37).map(|i: i64| (i - 18).wrapping_mul(0x0123_4567_89ab_cdef)).collect();
+    for shift in shifts {
+        for amount in [i64::MIN, -1, 0, 1, 31, 32, 63, 64, i64::MAX] {
+            let by_number: Array1<i64> = jit(move |x: Var| shift(x, Var::from(amount))).call(&x).unwrap();
+            let by_array: Array1<i64> = jit(shift).call(&x, Array1::from_elem(37, amount)).unwrap();
+            assert_eq!(by_number, by_array, "{amount}");
+        }
+    }
+}

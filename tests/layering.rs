@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 17] = [
     "value",
     "error",
     "math",
@@ -21,6 +21,8 @@ const FLOORS: [&str; 15] = [
     "compile",
     "transform",
     "numpy",
+    "random",
+    "stats",
     "lib",
 ];
 

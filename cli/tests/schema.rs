@@ -25,6 +25,9 @@ fn parameter(name: &str) -> Value {
         "starts" | "strides" => "#/$defs/lists_of_naturals",
         "contract" | "batch" => "#/$defs/pair_of_axes",
         "exponent" => return json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}),
+        "draw" => {
+            return json!({"enum": ["words", "bits32", "bits64", "unit_f64", "unit_f32", "normal_f64", "normal_f32"]});
+        }
         "function" => return json!({"type": "string"}),
         "results" => return json!({"type": "array", "items": {"$ref": "#/$defs/type"}}),
         "rule" => return json!({"enum": ["jvp", "vjp", "solve"]}),

@@ -1,5 +1,5 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{self, Endianness, InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::{self, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, types};
 
 use super::emitter::{Emitter, Mask, Reg};
 use super::target::{mask_type, register_type};
@@ -14,6 +14,14 @@ enum Comparison {
     Le,
     Gt,
     Ge,
+}
+
+/// Which way bits are moved, and what fills the place that they leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    Left,
+    RightLogical,
+    RightArithmetic,
 }
 
 impl Comparison {
@@ -244,21 +252,82 @@ impl<'f> Emitter<'f> {
         Reg { value, dtype: DType::Bool, lanes: x.lanes }
     }
 
-    /// `x & y` of bools.
+    /// `x & y` of bools or of bits.
     pub fn and(&mut self, x: Reg, y: Reg) -> Reg {
         Reg { value: self.builder.ins().band(x.value, y.value), ..x }
     }
 
-    /// `x | y` of bools.
+    /// `x | y` of bools or of bits.
     pub fn or(&mut self, x: Reg, y: Reg) -> Reg {
         Reg { value: self.builder.ins().bor(x.value, y.value), ..x }
     }
 
-    /// `!x` of a bool.
+    /// `x ^ y` of bools or of bits.
+    pub fn xor(&mut self, x: Reg, y: Reg) -> Reg {
+        Reg { value: self.builder.ins().bxor(x.value, y.value), ..x }
+    }
+
+    /// `!x` of a bool or of bits.
     pub fn not(&mut self, x: Reg) -> Reg {
-        let value =
-            if x.lanes == 1 { self.builder.ins().bxor_imm_s(x.value, 1) } else { self.builder.ins().bnot(x.value) };
+        // A lone bool is 0 or 1.
+        let value = if x.lanes == 1 && x.dtype == DType::Bool {
+            self.builder.ins().bxor_imm_s(x.value, 1)
+        } else {
+            self.builder.ins().bnot(x.value)
+        };
         Reg { value, ..x }
+    }
+
+    /// The bits of an integer moved by `y`; what StableHLO says where `y` is not in `0..64`.
+    pub fn shift(&mut self, shift: Shift, x: Reg, y: Reg) -> Reg {
+        // Lanes are moved together where one constant moves them all, as it mostly is.
+        match self.constant_in_all_lanes(y).filter(|amount| (0..64).contains(amount)) {
+            Some(amount) => {
+                let amount = self.builder.ins().iconst(types::I64, amount);
+                Reg { value: self.shift_in_range(shift, x.value, amount), ..x }
+            }
+            None => self.by_lane(&[x, y], |e, x| e.shift_lane(shift, x[0], x[1])),
+        }
+    }
+
+    /// The machine takes the amount modulo 64.
+    fn shift_lane(&mut self, shift: Shift, x: Reg, y: Reg) -> Reg {
+        let in_range = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, y.value, 64);
+        let value = if shift == Shift::RightArithmetic {
+            let all = self.builder.ins().iconst(types::I64, 63);
+            let amount = self.builder.ins().select(in_range, y.value, all);
+            self.shift_in_range(shift, x.value, amount)
+        } else {
+            let shifted = self.shift_in_range(shift, x.value, y.value);
+            let zero = self.builder.ins().iconst(types::I64, 0);
+            self.builder.ins().select(in_range, shifted, zero)
+        };
+        Reg { value, ..x }
+    }
+
+    fn shift_in_range(&mut self, shift: Shift, x: ir::Value, amount: ir::Value) -> ir::Value {
+        match shift {
+            Shift::Left => self.builder.ins().ishl(x, amount),
+            Shift::RightLogical => self.builder.ins().ushr(x, amount),
+            Shift::RightArithmetic => self.builder.ins().sshr(x, amount),
+        }
+    }
+
+    /// The integer that a register is known to hold in each of its lanes.
+    fn constant_in_all_lanes(&self, x: Reg) -> Option<i64> {
+        let made_by = |value: ir::Value| self.builder.func.dfg.value_def(value).inst();
+        let dfg = &self.builder.func.dfg;
+        let inst = made_by(x.value)?;
+        let inst = if dfg.insts[inst].opcode() == Opcode::Splat { made_by(dfg.inst_args(inst)[0])? } else { inst };
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits()),
+            _ => None,
+        }
+    }
+
+    /// How many bits of an integer are set.
+    pub fn popcount(&mut self, x: Reg) -> Reg {
+        self.by_lane(&[x], |e, x| Reg { value: e.builder.ins().popcnt(x[0].value), ..x[0] })
     }
 
     /// `x` where the condition holds, else `y`.

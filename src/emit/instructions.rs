@@ -1,5 +1,6 @@
 //! Instructions of operations as machine code.
 
+use super::arithmetic::Shift;
 use super::{Emitter, Reg};
 use crate::op::{Instruction, Instructions};
 use crate::value::DType;
@@ -42,7 +43,12 @@ impl Instructions for Emitter<'_> {
             (Instruction::Ge, &[x, y]) => self.ge(x, y),
             (Instruction::And, &[x, y]) => self.and(x, y),
             (Instruction::Or, &[x, y]) => self.or(x, y),
+            (Instruction::Xor, &[x, y]) => self.xor(x, y),
             (Instruction::Not, &[x]) => self.not(x),
+            (Instruction::ShiftLeft, &[x, y]) => self.shift(Shift::Left, x, y),
+            (Instruction::ShiftRightLogical, &[x, y]) => self.shift(Shift::RightLogical, x, y),
+            (Instruction::ShiftRightArithmetic, &[x, y]) => self.shift(Shift::RightArithmetic, x, y),
+            (Instruction::Popcount, &[x]) => self.popcount(x),
             (Instruction::Select, &[condition, x, y]) => self.select(condition, x, y),
             (Instruction::ZeroWhereZero, &[x, y]) => self.zero_where_zero(x, y),
             (Instruction::Convert(dtype), &[x]) => self.convert(x, dtype),

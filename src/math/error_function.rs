@@ -293,7 +293,7 @@ pub(super) fn ndtri<L: Lanes>(x: L) -> L {
 
 /// `y` with `erf y = x`.
 #[inline(never)]
-fn inverse_erf(x: f64) -> f64 {
+pub(super) fn inverse_erf(x: f64) -> f64 {
     let size = x.abs();
     if size.is_nan() || size > 1.0 {
         return f64::NAN;

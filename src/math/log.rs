@@ -94,6 +94,19 @@ pub(super) fn log<L: Lanes>(x: L) -> L {
     special(x, add_exponent(k, log).sum())
 }
 
+/// `ln x` for positive finite `x`, with an error of about 2⁻⁵³ times itself or one, whichever is larger: for what does not
+/// need its digits near one.
+#[cfg(not(elementary))]
+#[inline(always)]
+pub(super) fn log_absolute<L: Lanes>(x: L) -> L {
+    let (k, m) = split(x);
+    let f = m - L::splat(1.0);
+    let s = (f + f) / (f + L::splat(2.0));
+    let square = s * s;
+    let near_one = (s * square).fma(polynomial(square, LOG), s);
+    k.fma(L::splat(std::f64::consts::LN_2), near_one)
+}
+
 /// `log₂ x`.
 #[inline(always)]
 pub(super) fn log2<L: Lanes>(x: L) -> L {

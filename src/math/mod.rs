@@ -27,6 +27,7 @@
 //! | `entry` | the entries made from them |
 //! | `indexing` | slices of arrays that begin where indices say |
 //! | `order` | sorting and searching |
+//! | `threefry`, `normal` | random bits, and normal numbers made of them |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 //! | `accumulators` | the sums of rows in registers of AVX2 |
 
@@ -53,6 +54,8 @@ pub mod linear;
 mod log;
 mod log_sums;
 #[cfg(not(elementary))]
+pub mod normal;
+#[cfg(not(elementary))]
 pub mod order;
 mod pair;
 #[cfg(not(elementary))]
@@ -62,6 +65,8 @@ mod power;
 mod rem;
 mod rounding;
 mod sinc;
+#[cfg(not(elementary))]
+pub mod threefry;
 mod trig;
 mod trig_reduction;
 mod zeta;

@@ -106,10 +106,10 @@ comparison!(Ge, "ge", greater_equal, >=, ge, ">=",
     &[(&[1.0, 2.0], 0.0), (&[2.0, 2.0], 1.0), (&[3.0, 2.0], 1.0), (&[NAN, 1.0], 0.0)],
     &[(&[0, 1], 0), (&[1, 0], 1), (&[1, 1], 1)]);
 
-/// Joins `bool`s with Rust's operator.
+/// Joins `bool`s, or the bits of integers, with Rust's operator.
 macro_rules! logic {
     ($op:ident, $name:literal, $trait:ident, $method:ident, $operator:tt, $emit:ident, $symbol:literal, $integers:expr) => {
-        #[doc = concat!("`x ", $symbol, " y` of `bool`s, elementwise.")]
+        #[doc = concat!("`x ", $symbol, " y` of `bool`s, or of each bit of `i64`s, elementwise.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $op;
 
@@ -118,12 +118,13 @@ macro_rules! logic {
             const ARITY: usize = 2;
 
             fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
-                bools(operands)
+                bools_or_integers(operands)
             }
 
             fn eval(&self, x: &[Scalar]) -> Scalar {
                 match x {
                     [Scalar::Bool(a), Scalar::Bool(b)] => Scalar::Bool(a $operator b),
+                    [Scalar::I64(a), Scalar::I64(b)] => Scalar::I64(a $operator b),
                     other => unreachable!("bug: operands {other:?} passed inference"),
                 }
             }
@@ -141,7 +142,7 @@ macro_rules! logic {
                     doc: Doc { summary: concat!("x ", $symbol, " y"), derivative: "none", accuracy: "exact" },
                     floats: &[],
                     integers: $integers,
-                    domain: &[(0.0, 1.0), (0.0, 1.0)],
+                    domain: &[(-9.0, 9.0), (-7.0, 7.0)],
                     ulps: 0,
                 }
             }
@@ -151,6 +152,7 @@ macro_rules! logic {
             }
         }
 
+        #[doc = concat!("`x ", $symbol, " y` of `bool`s, or of each bit of `i64`s; see [`struct@", stringify!($op), "`].")]
         impl ops::$trait for Var {
             type Output = Var;
             #[track_caller]
@@ -158,18 +160,30 @@ macro_rules! logic {
                 apply_pair($op, self, y)
             }
         }
+
+        #[doc = concat!("`x ", $symbol, " y` with a number, as with an array of the dtype of `x`.")]
+        impl ops::$trait<i64> for Var {
+            type Output = Var;
+            #[track_caller]
+            fn $method(self, y: i64) -> Var {
+                apply_pair($op, self, y.var(self))
+            }
+        }
     };
 }
 
-logic!(And, "and", BitAnd, bitand, &, and, "&", &[(&[0, 0], 0), (&[0, 1], 0), (&[1, 0], 0), (&[1, 1], 1)]);
-logic!(Or, "or", BitOr, bitor, |, or, "|", &[(&[0, 0], 0), (&[0, 1], 1), (&[1, 0], 1), (&[1, 1], 1)]);
+logic!(And, "and", BitAnd, bitand, &, and, "&",
+    &[(&[0, 0], 0), (&[0, 1], 0), (&[1, 0], 0), (&[1, 1], 1), (&[12, 10], 8), (&[-1, i64::MIN], i64::MIN)]);
+logic!(Or, "or", BitOr, bitor, |, or, "|",
+    &[(&[0, 0], 0), (&[0, 1], 1), (&[1, 0], 1), (&[1, 1], 1), (&[12, 10], 14), (&[i64::MAX, i64::MIN], -1)]);
+logic!(Xor, "xor", BitXor, bitxor, ^, xor, "^",
+    &[(&[0, 0], 0), (&[0, 1], 1), (&[1, 0], 1), (&[1, 1], 0), (&[12, 10], 6), (&[-1, i64::MIN], i64::MAX)]);
 
-/// Operands of `bool`.
-fn bools(operands: &[DType]) -> Result<DType, Mismatch> {
-    same_dtype(operands, |dtype| dtype == DType::Bool, "bools")
+fn bools_or_integers(operands: &[DType]) -> Result<DType, Mismatch> {
+    same_dtype(operands, |dtype| matches!(dtype, DType::Bool | DType::I64), "bools or integers")
 }
 
-/// `!x` of `bool`s, elementwise.
+/// `!x` of `bool`s, or of each bit of `i64`s, elementwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Not;
 
@@ -178,11 +192,14 @@ impl Elementwise for Not {
     const ARITY: usize = 1;
 
     fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
-        bools(operands)
+        bools_or_integers(operands)
     }
 
     fn eval(&self, x: &[Scalar]) -> Scalar {
-        Scalar::Bool(x[0] == Scalar::Bool(false))
+        match x[0] {
+            Scalar::I64(a) => Scalar::I64(!a),
+            other => Scalar::Bool(other == Scalar::Bool(false)),
+        }
     }
 
     fn partial(&self, _: usize, _: &[Var], _: Var) -> Partial {
@@ -196,9 +213,9 @@ impl Elementwise for Not {
     fn facts() -> Facts {
         Facts {
             doc: Doc { summary: "!x", derivative: "none", accuracy: "exact" },
-            floats: &[],
-            integers: &[(&[0], 1), (&[1], 0)],
-            domain: &[(0.0, 1.0)],
+            floats: &[(&[0.0], 1.0), (&[1.0], 0.0)],
+            integers: &[(&[0], -1), (&[1], -2), (&[-6], 5), (&[i64::MIN], i64::MAX)],
+            domain: &[(-9.0, 9.0)],
             ulps: 0,
         }
     }
@@ -208,6 +225,7 @@ impl Elementwise for Not {
     }
 }
 
+/// `!x` of `bool`s, or of each bit of `i64`s; see [`struct@Not`].
 impl ops::Not for Var {
     type Output = Var;
     #[track_caller]

@@ -57,12 +57,22 @@ pub enum Instruction {
     Gt,
     /// `x >= y`.
     Ge,
-    /// `x & y` of bools.
+    /// `x & y` of bools, or of the bits of integers.
     And,
-    /// `x | y` of bools.
+    /// `x | y` of bools, or of the bits of integers.
     Or,
-    /// `!x` of a bool.
+    /// `x ^ y` of bools, or of the bits of integers.
+    Xor,
+    /// `!x` of a bool, or of the bits of an integer.
     Not,
+    /// `x << y` of integers; 0 unless `0 <= y < 64`.
+    ShiftLeft,
+    /// `x >> y` of integers, filled with 0; 0 unless `0 <= y < 64`.
+    ShiftRightLogical,
+    /// `x >> y` of integers, filled with the sign; all of it the sign unless `0 <= y < 64`.
+    ShiftRightArithmetic,
+    /// How many bits of an integer are set.
+    Popcount,
     /// The second operand where the first, a bool, holds, else the third.
     Select,
     /// `x` of a float, and +0 where `y` is 0.
@@ -200,12 +210,22 @@ pub trait Instructions {
         gt(x, y) Gt,
         /// `x >= y`.
         ge(x, y) Ge,
-        /// `x & y` of bools.
+        /// `x & y` of bools, or of the bits of integers.
         and(x, y) And,
-        /// `x | y` of bools.
+        /// `x | y` of bools, or of the bits of integers.
         or(x, y) Or,
-        /// `!x` of a bool.
+        /// `x ^ y` of bools, or of the bits of integers.
+        xor(x, y) Xor,
+        /// `!x` of a bool, or of the bits of an integer.
         not(x) Not,
+        /// `x << y` of integers.
+        shift_left(x, y) ShiftLeft,
+        /// `x >> y` of integers, filled with 0.
+        shift_right_logical(x, y) ShiftRightLogical,
+        /// `x >> y` of integers, filled with the sign.
+        shift_right_arithmetic(x, y) ShiftRightArithmetic,
+        /// How many bits of an integer are set.
+        popcount(x) Popcount,
         /// `y` where the condition `x` holds, else `z`.
         select(x, y, z) Select,
         /// `x` of a float, and +0 where `y` is 0.

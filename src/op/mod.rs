@@ -16,6 +16,7 @@
 mod arithmetic;
 mod assembly;
 mod bessel;
+mod bits;
 mod compare;
 mod contract;
 mod contract_rows;
@@ -59,6 +60,7 @@ mod sort;
 mod source;
 mod statistics;
 mod strong;
+mod threefry;
 pub(crate) mod trace;
 mod var;
 
@@ -68,6 +70,7 @@ use serde_json::Map;
 pub use arithmetic::*;
 pub(crate) use assembly::{Part, Rest};
 pub use bessel::*;
+pub use bits::*;
 pub use compare::*;
 pub use contract::*;
 pub(crate) use contract_rows::{keeps_order, of_unit_vectors};
@@ -102,6 +105,7 @@ pub use slice::*;
 pub use sort::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
+pub use threefry::{Draw, Threefry};
 pub use var::{Operand, Var};
 
 use crate::error::{Error, IndexError, OperationError};
@@ -432,11 +436,17 @@ operations! {
     And,
     Or,
     Not,
+    Xor,
     IsNan,
     IsFinite,
     Select,
     StopGradient,
     Convert,
+    // bits
+    ShiftLeft,
+    ShiftRightLogical,
+    ShiftRightArithmetic,
+    Popcount,
     }
     structured {
     // shape
@@ -474,6 +484,8 @@ operations! {
     CumSum in Box,
     // contract
     DotGeneral in Box,
+    // threefry
+    Threefry in Box,
     }
     elementwise {
     // strong
@@ -533,7 +545,15 @@ impl Operation for Op {
     fn commutes(&self) -> bool {
         matches!(
             self,
-            Op::Add(_) | Op::Mul(_) | Op::Max(_) | Op::Min(_) | Op::Eq(_) | Op::Ne(_) | Op::And(_) | Op::Or(_)
+            Op::Add(_)
+                | Op::Mul(_)
+                | Op::Max(_)
+                | Op::Min(_)
+                | Op::Eq(_)
+                | Op::Ne(_)
+                | Op::And(_)
+                | Op::Or(_)
+                | Op::Xor(_)
         )
     }
 

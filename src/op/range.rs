@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::{Flow, Graph, Monoid, Op, OutOfBounds, Roles, Update};
+use super::{Draw, Flow, Graph, Monoid, Op, OutOfBounds, Roles, Update};
 use crate::ir::{NodeId, Value};
 use crate::value::{Array, Scalar, Type};
 
@@ -567,9 +567,16 @@ impl Op {
             Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
             // They give no floating-point numbers, or are constants, or hold regions.
             Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
-            Op::And(_) | Op::Or(_) | Op::Not(_) | Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
+            Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
+            // `bool`s, or integers, which are finite.
+            Op::And(_) | Op::Or(_) | Op::Xor(_) | Op::Not(_) | Op::Popcount(_) => Range::FINITE,
+            Op::ShiftLeft(_) | Op::ShiftRightLogical(_) | Op::ShiftRightArithmetic(_) => Range::FINITE,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
+            Op::Threefry(op) => match op.draw {
+                Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
+                Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,
+            },
             Op::Constant(_) | Op::Iota(_) => Range::FINITE,
             Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,

@@ -431,7 +431,8 @@ pub trait Elementwise: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned 
 pub struct Facts {
     /// Documentation.
     pub doc: Doc,
-    /// Known answers in floating point (`bool`s are 0 and 1), for the first instance.
+    /// Known answers in floating point (`bool`s are 0 and 1), for the first instance. Of an operation that takes no
+    /// floating point, those in `bool`s, if they are others than those in integers.
     pub floats: &'static [(&'static [f64], f64)],
     /// Known answers in integers and `bool`s, for the first instance.
     pub integers: &'static [(&'static [i64], i64)],
@@ -535,7 +536,11 @@ fn accepted_dtypes<E: Elementwise>(op: &E) -> Vec<SmallVec<[DType; 3]>> {
 
 /// The literal rows as answers of the given dtypes: all rows of a kind together, as vectors.
 fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DType) -> Option<Answer> {
-    let floats = dtypes.iter().any(|dtype| dtype.is_float());
+    let of_bools = || {
+        let no_floats = op.result(&vec![DType::F64; E::ARITY]).is_err();
+        no_floats && !facts.floats.is_empty() && dtypes.iter().all(|&dtype| dtype == DType::Bool)
+    };
+    let floats = dtypes.iter().any(|dtype| dtype.is_float()) || of_bools();
     let n = if floats { facts.floats.len() } else { facts.integers.len() };
     let operand = |slot: usize, row: usize| {
         if floats { Scalar::F64(facts.floats[row].0[slot]) } else { Scalar::I64(facts.integers[row].0[slot]) }

@@ -68,8 +68,14 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// **Comparison and choice.** [`equal`](Var::equal), [`not_equal`](Var::not_equal), [`less`](Var::less),
 /// [`less_equal`](Var::less_equal), [`greater`](Var::greater), [`greater_equal`](Var::greater_equal),
 /// [`is_nan`](Var::is_nan), [`is_finite`](Var::is_finite), [`select`](Var::select), [`max`](Var::max),
-/// [`min`](Var::min), [`clamp`](Var::clamp); the operators `& | !` of `bool`s. Rust's `==`, `<`, … give a `bool` of the
+/// [`min`](Var::min), [`clamp`](Var::clamp); the operators `& | ^ !` of `bool`s. Rust's `==`, `<`, … give a `bool` of the
 /// host, with a guard: see [`jit`](crate::jit).
+///
+/// **Integers and their bits.** The operators `/ %` truncate; [`div_floor`](Var::div_floor),
+/// [`rem_floor`](Var::rem_floor), [`div_euclid`](Var::div_euclid), [`rem_euclid`](Var::rem_euclid). The operators
+/// `& | ^ !` on bits, [`shift_left`](Var::shift_left), [`shift_right_logical`](Var::shift_right_logical),
+/// [`shift_right_arithmetic`](Var::shift_right_arithmetic), [`popcount`](Var::popcount). Random numbers are in
+/// [`random`](crate::random).
 ///
 /// **Shape.** [`reshape`](Var::reshape), [`flatten`](Var::flatten), [`insert_axis`](Var::insert_axis),
 /// [`squeeze`](Var::squeeze), [`transpose`](Var::transpose), [`t`](Var::t), [`broadcast_to`](Var::broadcast_to).

@@ -79,6 +79,12 @@ def digamma_tail(w):
     return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) * x * x
 
 
+def normal_over_uniform(w):
+    """The normal quantile √2 erf⁻¹(x) over x, at the x with 1 - x² = exp(-w)."""
+    x = mp.sqrt(-mp.expm1(-w))
+    return mp.sqrt(2) * mp.erfinv(x) / x
+
+
 ROOT = mp.findroot(mp.digamma, 1.4616321449683623)
 
 if __name__ == "__main__":
@@ -106,3 +112,5 @@ if __name__ == "__main__":
     constant("SQRT_2", mp.sqrt(2))
     constant("EULER", mp.euler)
     constant("FRAC_2_PI", 2 / mp.pi)
+    middle = lambda t: normal_over_uniform(t + mpf(5) / 2)
+    show("NORMAL", middle, -2.5, 2.5, 21, middle)
