@@ -44,9 +44,9 @@ pub struct Threefry {
 /// use retrograd::value::Array;
 ///
 /// let op: Op = Threefry { shape: vec![], draw: Draw::Words }.into();
-/// let key = Array::from_elements([2], vec![0i64, 0])?;
+/// let key = Array::from_elements([2], vec![0i64, 0]).unwrap();
 /// let words = op.eval(&[&key, &Array::scalar(0i64)])?;
-/// assert_eq!(words, [Array::from_elements([2], vec![0x6b200159i64, 0x99ba4efe])?]);
+/// assert_eq!(words, [Array::from_elements([2], vec![0x6b200159i64, 0x99ba4efe]).unwrap()]);
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
