@@ -188,6 +188,14 @@ fn conv_net(kernel: Var, dense: Var, images: Var, labels: Var) -> Var {
     -logits.log_softmax(1).take_along_axis(labels.insert_axis(1), 1).mean()
 }
 
+/// An estimate of the mean of sin² over a normal distribution, from draws of the key, with the draws' standard error. The
+/// draws depend on mean and deviation, so that it has their derivatives.
+fn sampled_estimate(key: Var, mean: Var, deviation: Var) -> (Var, Var) {
+    let draws = retrograd::random::normal(key, [64]) * deviation + mean;
+    let values = draws.sin().square();
+    (values.mean(), values.std() / 8.0)
+}
+
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -257,6 +265,10 @@ fn examples() -> Result<Vec<Example>, Error> {
     let conv = jit(conv_net).named("conv_net").arguments(["kernel", "dense", "images", "labels"]).results(["loss"]);
     let conv = conv.graph(&kernel, &dense, &images, &digits)?;
 
+    let key = array![0i64, 42];
+    let estimate = jit(sampled_estimate).named("sampled_estimate").arguments(["key", "mean", "deviation"]);
+    let estimate = estimate.results(["estimate", "error"]).graph(&key, 0.5, 2.0)?;
+
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -280,6 +292,7 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("bundle_adjustment", adjustment, &(&cameras, &landmarks, &weights, &features)),
         example("kepler", kepler.graph(1.0, 0.5)?, &(1.0, 0.5)),
         example("embedding", embedding, &(&table, &direction, &words, &sentences, &sentiments)),
+        example("sampled_estimate", estimate, &(&key, 0.5, 2.0)),
         example("conv_net", conv, &(&kernel, &dense, &images, &digits)),
         example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])

@@ -12,7 +12,7 @@ pub(super) fn is_dependency(file: &str) -> bool {
 /// Whether a file is one of this crate's that append operations for the user, wherever the crate was compiled.
 fn is_own(file: &str) -> bool {
     let root = file!().strip_suffix("op/source.rs").expect("bug: this file has another name");
-    let floors = ["batch", "differentiate", "numpy", "op", "transform"];
+    let floors = ["batch", "differentiate", "numpy", "op", "random", "stats", "transform"];
     file.strip_prefix(root).is_some_and(|rest| floors.iter().any(|floor| rest.starts_with(floor)))
 }
 
