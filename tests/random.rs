@@ -212,6 +212,25 @@ fn bits_are_the_same_in_batches_maps_and_loops() {
     }
 }
 
+#[test]
+fn bits_are_the_same_on_any_number_of_threads() {
+    for (name, f) in each_function() {
+        let of_seed = |seed: Var| f(random::key(seed));
+        let expected = run(7, of_seed);
+        let program = Program::compile(&trace(of_seed, (Type::scalar(DType::I64),)).unwrap()).unwrap();
+        let call = |seed: i64| program.call(&[Array::scalar(seed)]).unwrap().remove(0);
+        for n_threads in [1, 2, 8] {
+            // Other numbers are drawn in between.
+            let draw = |k: i64| [call(k), call(7)][1].clone();
+            let same = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..n_threads).map(|k| scope.spawn(move || draw(k))).collect();
+                threads.into_iter().all(|thread| thread.join().unwrap().same_bits(&expected))
+            });
+            assert!(same, "{name}: {n_threads} threads");
+        }
+    }
+}
+
 /// Rows of a batch that share a key are the same; offsets of batches count for each row.
 #[test]
 fn a_key_that_all_rows_share_gives_each_the_same() {
