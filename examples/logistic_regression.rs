@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example logistic_regression`; an argument is the folder where graphs are written.
 
+#[path = "common/breast_cancer.rs"]
+pub mod breast_cancer;
 #[path = "common/random.rs"]
 pub mod random;
 
@@ -9,8 +11,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use ndarray::{Array1, Array2, Axis, Dimension, s};
-use random::Random;
+use breast_cancer::load_data;
+use ndarray::{Array1, Array2, Axis, Dimension};
 use retrograd::value::{Array, Type};
 use retrograd::{Graph, Program, Var, differentiate, jit, optimize, value_and_grad};
 
@@ -87,7 +89,6 @@ fn toy_loss_by_hand(w: &[f64; 3], x: &[[f64; 3]; 4], t: &[f64; 4]) -> (f64, [f64
 
 // The breast cancer data: 30 features of cell nuclei, malignant or benign.
 
-const N_COLUMNS: usize = 31;
 const N_FOLDS: usize = 5;
 const N_STEPS: usize = 400;
 const RATE: f64 = 0.1;
@@ -204,17 +205,6 @@ fn shown(path: &Path) -> String {
 
 fn array_of<D: Dimension>(x: &ndarray::Array<f64, D>) -> Array {
     Array::from_ndarray(x.clone().into_dyn())
-}
-
-/// The features, and the labels: 0 malignant, 1 benign. The rows are in an order drawn from a fixed seed.
-fn load_data() -> Result<(Array2<f64>, Array1<f64>), Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/breast_cancer.csv");
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let numbers = text.lines().skip(1).flat_map(|line| line.split(',')).map(str::parse);
-    let numbers = numbers.collect::<Result<Vec<f64>, _>>()?;
-    let table = Array2::from_shape_vec((numbers.len() / N_COLUMNS, N_COLUMNS), numbers)?;
-    let table = table.select(Axis(0), &Random(0).order(table.nrows()));
-    Ok((table.slice(s![.., ..N_COLUMNS - 1]).to_owned(), table.column(N_COLUMNS - 1).to_owned()))
 }
 
 /// What makes features have mean 0 and deviation 1. It is taken from the rows to train on, and applied to all.

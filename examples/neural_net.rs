@@ -10,6 +10,10 @@
 //!
 //! `cmp target/neural_net/predictions.json target/neural_net/again.json`
 
+#[path = "common/adam.rs"]
+pub mod adam;
+#[path = "common/digits.rs"]
+pub mod digits;
 #[path = "common/random.rs"]
 pub mod random;
 #[path = "common/target.rs"]
@@ -20,12 +24,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{env, fs};
 
+use adam::Adam;
 use clap::Parser;
+use digits::{Data, N_DIGITS, N_HELD_OUT, N_PIXELS, accuracy, load_data};
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{Array1, Array2, ArrayD, Axis, arr0};
+use ndarray::{Array1, Array2, ArrayD};
 use random::Random;
 use retrograd::value::{Array, ToTree};
-use retrograd::{Graph, Program, Tree, Var, VarTree, jit, optimize, value_and_grad};
+use retrograd::{Graph, Program, Tree, Var, jit, optimize, value_and_grad};
 use target::target;
 
 /// Trains a network on handwritten digits, and saves it with its predictions.
@@ -39,12 +45,9 @@ struct Args {
     out: PathBuf,
 }
 
-const N_PIXELS: usize = 64;
-const N_DIGITS: usize = 10;
-const SHADES: &str = "0123456789abcdefg";
 const EXTENTS: [usize; 3] = [N_PIXELS, 48, N_DIGITS];
-const N_HELD_OUT: usize = 360;
 const BATCH: usize = 32;
+const RATE: f64 = 0.003;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
@@ -121,41 +124,17 @@ fn predict(network: Network<Var>, x: Var) -> (Var, Var) {
     (logits.argmax(1), logits.softmax(1).reduce_max(&[1]))
 }
 
-// Adam, by Kingma and Ba.
-
-/// The parameters and what the optimizer remembers of their gradients.
-#[derive(Clone, Tree)]
-struct Adam<T> {
-    network: Network<T>,
-    mean: Network<T>,
-    square: Network<T>,
-    n_steps: T,
-}
-
-const RATE: f64 = 0.003;
-const MEAN_DECAY: f64 = 0.9;
-const SQUARE_DECAY: f64 = 0.999;
-
 /// One step on a batch, and the loss before it.
-fn step(adam: Adam<Var>, x: Var, labels: Var) -> (Adam<Var>, Var) {
-    let (loss, slope) = value_and_grad(loss).call(adam.network.clone(), x, labels);
-    let n_steps = adam.n_steps + 1.0;
-    let mean = adam.mean.zip(&slope, &mut |m, g| MEAN_DECAY * m + (1.0 - MEAN_DECAY) * g);
-    let square = adam.square.zip(&slope, &mut |v, g| SQUARE_DECAY * v + (1.0 - SQUARE_DECAY) * g * g);
-    // Both begin at zero, which is made up for.
-    let bias = |decay: f64| 1.0 - (n_steps * decay.ln()).exp();
-    let (rate, bias) = (RATE / bias(MEAN_DECAY), bias(SQUARE_DECAY));
-    let change = mean.zip(&square, &mut |m, v| rate * m / ((v / bias).sqrt() + 1e-8));
-    let network = adam.network.zip(&change, &mut |x, change| x - change);
-    (Adam { network, mean, square, n_steps }, loss)
+fn step(state: Adam<Network<Var>, Var>, x: Var, labels: Var) -> (Adam<Network<Var>, Var>, Var) {
+    let (loss, slope) = value_and_grad(loss).call(state.0.clone(), x, labels);
+    (adam::step(state, &slope, RATE), loss)
 }
 
 fn fit(data: &Data, n_epochs: usize, random: &mut Random) -> Result<Network<ArrayD<f64>>, Box<dyn Error>> {
     let step = jit(step);
     let n_batches = data.labels.len() / BATCH;
-    let zeros = || Network::filled(|_| 0.0);
     let network = Network::filled(|n| random.range(-1.0, 1.0) * (6.0 / n as f64).sqrt()); // He and others
-    let mut adam = Adam { network, mean: zeros(), square: zeros(), n_steps: arr0(0.0).into_dyn() };
+    let mut state: Adam<Network<ArrayD<f64>>, f64> = jit(adam::start::<Network<Var>>).call(&network)?;
     let bar = progress_bar(n_epochs);
     for epoch in 0..n_epochs {
         let order = random.order(data.labels.len());
@@ -163,7 +142,7 @@ fn fit(data: &Data, n_epochs: usize, random: &mut Random) -> Result<Network<Arra
         for batch in order.chunks_exact(BATCH) {
             let batch = data.rows(batch);
             let loss: f64;
-            (adam, loss) = step.call(&adam, &batch.images, batch.one_hot())?;
+            (state, loss) = step.call(&state, &batch.images, batch.one_hot())?;
             sum += loss;
         }
         let mean = sum / n_batches as f64;
@@ -174,7 +153,7 @@ fn fit(data: &Data, n_epochs: usize, random: &mut Random) -> Result<Network<Arra
             println!("loss after {n_epochs} epochs of {n_batches} steps  {mean:.4}");
         }
     }
-    Ok(adam.network)
+    Ok(state.0)
 }
 
 /// A bar on the standard error; none where that is not a terminal.
@@ -222,46 +201,4 @@ fn json_of(arrays: &[Named]) -> String {
 fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
-}
-
-// Data
-
-struct Data {
-    /// A row of pixels between 0 and 1 for each.
-    images: Array2<f64>,
-    labels: Vec<usize>,
-}
-
-impl Data {
-    fn rows(&self, rows: &[usize]) -> Data {
-        Data { images: self.images.select(Axis(0), rows), labels: rows.iter().map(|&row| self.labels[row]).collect() }
-    }
-
-    fn one_hot(&self) -> Array2<f64> {
-        Array2::from_shape_fn((self.labels.len(), N_DIGITS), |(row, digit)| f64::from(self.labels[row] == digit))
-    }
-}
-
-fn accuracy(digits: &Array1<i64>, labels: &[usize]) -> f64 {
-    let n_right = digits.iter().zip(labels).filter(|&(&digit, &label)| digit == label as i64).count();
-    n_right as f64 / labels.len() as f64
-}
-
-/// The images to train on, and those held out.
-fn load_data(random: &mut Random) -> Result<(Data, Data), Box<dyn Error>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits.txt");
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for (line, row) in text.lines().enumerate() {
-        let (image, label) = row.split_once(' ').ok_or_else(|| format!("line {}: has no label", line + 1))?;
-        for shade in image.chars() {
-            let shade = SHADES.find(shade).ok_or_else(|| format!("line {}: {shade:?} is no shade", line + 1))?;
-            pixels.push(shade as f64 / 16.0);
-        }
-        labels.push(label.parse()?);
-    }
-    let all = Data { images: Array2::from_shape_vec((labels.len(), N_PIXELS), pixels)?, labels };
-    let order = random.order(all.labels.len());
-    let (held_out, train) = order.split_at(N_HELD_OUT);
-    Ok((all.rows(train), all.rows(held_out)))
 }

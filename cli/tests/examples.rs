@@ -42,6 +42,47 @@ fn the_small_ones_run() {
         (example("max_likelihood", &[]), "exponent 1.0246 ±"),
         (example("robot_arm", &[]), "200 of 200 targets reached"),
         (example("rnn", &[]), "sequences ten times as long"),
+        (example("quantile_regression", &[]), "lie below the 90 % quantile"),
+        (example("rkhs", &[]), "off their closed form by"),
+        (example("neural_net_regression", &[]), "off the cosine"),
+        (example("ode_net", &["--steps", "1000"]), "between the times that were seen"),
+        (example("print_trace", &[]), "the function and its gradient"),
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+/// Those that take longer do less here: what they hold themselves to then is in their options.
+#[test]
+fn what_learns_by_indices_runs() {
+    for (printed, line) in [
+        (example("embedding", &["--epochs", "4"]), "nats a character"),
+        (example("lstm", &["--steps", "100"]), "memory "),
+        (example("hmm_em", &["--iterations", "40"]), "states need"),
+        (example("convnet", &["--epochs", "3", "--accuracy", "0.95"]), "held-out accuracy"),
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+#[test]
+fn what_is_inferred_by_draws_runs() {
+    for (printed, line) in [
+        (example("variational", &[]), "network of unknown frequencies"),
+        (example("black_box_svi", &[]), "in closed form"),
+        (example("natural_gradient_svi", &[]), "the best bound is"),
+        (example("mixture_vi", &["--steps", "600"]), "the integral of the target is"),
+        (example("vae", &["--epochs", "20"]), "where pixels are independent"),
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+#[test]
+fn fluids_run() {
+    for (printed, line) in [
+        (example("fluid_simulation", &["--steps", "60"]), "slope along a direction"),
+        (example("wing", &["--steps", "30"]), "its mirror image"),
     ] {
         assert!(printed.contains(line), "{printed}");
     }
@@ -50,12 +91,28 @@ fn the_small_ones_run() {
 #[test]
 fn derivatives_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
-    let drawing = folder.path().join("curves.svg");
-    example("tanh_derivatives", &["--out", drawing.to_str().unwrap()]);
-    let svg = fs::read_to_string(drawing).unwrap();
+    let file = folder.path().join("curves.svg");
+    let out = ["--out", file.to_str().unwrap()];
+    example("tanh_derivatives", &out);
+    check_drawing(&file, 7);
+    example("sinusoid", &out);
+    check_drawing(&file, 5);
+}
+
+fn check_drawing(file: &Path, n_curves: usize) {
+    let svg = fs::read_to_string(file).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-    assert_eq!(svg.matches("<polyline").count(), 7);
+    assert_eq!(svg.matches("<polyline").count(), n_curves);
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+}
+
+#[test]
+fn graphs_are_written_for_graphviz() {
+    let folder = tempfile::tempdir().unwrap();
+    example("dot_graph", &["--out", folder.path().to_str().unwrap()]);
+    let [function, gradient] =
+        ["function.dot", "gradient.dot"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
+    assert!(function.starts_with("digraph ") && gradient.lines().count() > function.lines().count());
 }
 
 #[test]
