@@ -195,6 +195,7 @@ fn growth(text: &str) -> fn(&[f64]) -> f64 {
     match text {
         "" => |_| 1.0,
         "1 + abs(ln x)" => |x| 1.0 + x[0].ln().abs(),
+        "1 + abs(ln y)" => |x| 1.0 + x[1].abs().ln().abs(),
         "1 + abs(x - y)" => |x| 1.0 + (x[0] - x[1]).abs(),
         other => panic!("\"{other}\" is not known to this test"),
     }
@@ -246,8 +247,16 @@ const REGIONS: [&str; 6] = ["checkpoint", "cond", "switch", "map", "scan", "whil
 
 /// Operations whose derivatives may differ in the last places within `map` and `scan`: there a formula adds three or
 /// more cotangents to one operand, and the reverse loop first adds those that depend on saved values.
-const OTHER_SUMS: [&str; 7] =
-    ["beta_density", "bessel_in", "bessel_jn", "erf_inv_derivative", "gamma", "gamma_density", "ndtri_derivative"];
+const OTHER_SUMS: [&str; 8] = [
+    "beta_density",
+    "bessel_in",
+    "bessel_jn",
+    "erf_inv_derivative",
+    "gamma",
+    "gamma_density",
+    "ndtri_derivative",
+    "rgamma",
+];
 
 /// The graph of an operation on vectors of `n` numbers, within a region of the given kind.
 fn within(kind: &str, op: &Op, n_operands: usize, n: usize) -> Graph {

@@ -130,10 +130,10 @@ fn compare_with_nested(
 const MAX_SIZE: usize = 400;
 
 /// The operands by which the operation can be differentiated several times: all of floating point, but for the parameters
-/// of regularized incomplete functions.
+/// of regularized incomplete functions and the order of the zeta function.
 fn differentiable(op: &Op, types: &[Type]) -> Vec<usize> {
     let n_parameters = match op {
-        Op::Igamma(_) | Op::Igammac(_) | Op::IgammaGradA(_) => 1,
+        Op::Igamma(_) | Op::Igammac(_) | Op::IgammaGradA(_) | Op::Zeta(_) => 1,
         Op::Betainc(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => 2,
         _ => 0,
     };

@@ -240,21 +240,42 @@ pub(super) fn lgamma<L: Lanes>(x: L) -> L {
 /// `Γ(x)`.
 #[inline(always)]
 pub(super) fn gamma<L: Lanes>(x: L) -> L {
-    let (zero, limit) = (L::splat(0.0), L::splat(750.0));
-    let infinity = L::splat(f64::INFINITY);
+    let (zero, infinity) = (L::splat(0.0), L::splat(f64::INFINITY));
     let (log, pole) = lgamma_anywhere(x);
+    let y = with_sign_of_gamma(x, exp_of_log(log));
+    let y = L::select(pole, L::select(x.eq(zero), infinity.bit_or(x.sign()), L::splat(f64::NAN)), y);
+    let y = L::select(x.eq(infinity), infinity, y);
+    L::select((-infinity).lt(x), y, L::splat(f64::NAN))
+}
+
+/// `1/Γ(x)`, an entire function: 0 where the gamma function has its poles.
+#[inline(always)]
+pub(super) fn rgamma<L: Lanes>(x: L) -> L {
+    let (zero, infinity) = (L::splat(0.0), L::splat(f64::INFINITY));
+    let (log, pole) = lgamma_anywhere(x);
+    let y = with_sign_of_gamma(x, exp_of_log(-log));
+    let y = L::select(pole, L::select(x.eq(zero), x, zero), y);
+    let y = L::select(x.eq(infinity), zero, y);
+    L::select((-infinity).lt(x), y, L::splat(f64::NAN))
+}
+
+/// `e` to a power.
+#[inline(always)]
+fn exp_of_log<L: Lanes>(log: Pair<L>) -> L {
+    let limit = L::splat(750.0);
     // Beyond the limits the result overflows or underflows in any case.
     let inside = log.hi.abs().lt(limit);
     let log = Pair::select(inside, log, Pair::single(log.hi.max(-limit).min(limit)));
     let (y, n) = exp_parts(log);
-    let y = scale(y.sum(), n);
-    // Between negative integers the sign alternates.
+    scale(y.sum(), n)
+}
+
+/// `y` with the sign of `Γ(x)`, which alternates between negative integers.
+#[inline(always)]
+fn with_sign_of_gamma<L: Lanes>(x: L, y: L) -> L {
     let half = x.trunc() * L::splat(0.5);
-    let negative = L::and(x.lt(zero), half.trunc().eq(half));
-    let y = L::select(negative, -y, y);
-    let y = L::select(pole, L::select(x.eq(zero), infinity.bit_or(x.sign()), L::splat(f64::NAN)), y);
-    let y = L::select(x.eq(infinity), infinity, y);
-    L::select((-infinity).lt(x), y, L::splat(f64::NAN))
+    let negative = L::and(x.lt(L::splat(0.0)), half.trunc().eq(half));
+    L::select(negative, -y, y)
 }
 
 /// `ψ(x) = (ln Γ)'(x)`.

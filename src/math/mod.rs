@@ -36,10 +36,12 @@
 mod accumulators;
 mod bessel;
 mod beta;
+mod divergence;
 mod entry;
 mod error_derivatives;
 mod error_function;
 mod exp;
+mod exponential_integral;
 mod gamma;
 mod hyperbolic;
 mod incomplete_beta;
@@ -65,6 +67,7 @@ mod power;
 mod rem;
 mod rounding;
 mod sinc;
+mod spence;
 #[cfg(not(elementary))]
 pub mod threefry;
 mod trig;
@@ -230,6 +233,14 @@ functions! {
     TanhDerivative = "tanh_derivative", hyperbolic::tanh_derivative;
     /// The derivative of the logistic function.
     LogisticDerivative = "logistic_derivative", exp::logistic_derivative;
+    /// The exponential integral E₁.
+    Exp1 = "exp1", exponential_integral::exp1;
+    /// The exponential integral Ei.
+    Expi = "expi", exponential_integral::expi;
+    /// Spence's function, the dilogarithm of 1 - x.
+    Spence = "spence", spence::spence;
+    /// The reciprocal of the gamma function.
+    Rgamma = "rgamma", gamma::rgamma;
 }
 
 functions! {
@@ -277,6 +288,16 @@ functions! {
     ErfcxDerivative = "erfcx_derivative", error_derivatives::erfcx_derivative;
     /// The derivative of order x of the logarithm of the normal distribution function, at y.
     LogNdtrDerivative = "log_ndtr_derivative", error_derivatives::log_ndtr_derivative;
+    /// The Hurwitz zeta function of order x, at y.
+    Zeta = "zeta", zeta::zeta;
+    /// The derivative of order x of Spence's function, at y.
+    SpenceDerivative = "spence_derivative", spence::spence_derivative;
+    /// ln(x/y).
+    LogRatio = "log_ratio", divergence::log_ratio;
+    /// x ln(x/y); 0 where x is 0, inf where an argument is negative.
+    RelEntr = "rel_entr", divergence::rel_entr;
+    /// x ln(x/y) - x + y; y where x is 0, inf where an argument is negative.
+    KlDiv = "kl_div", divergence::kl_div;
 }
 
 /// A function of three variables, without lanes: each element is computed separately.

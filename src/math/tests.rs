@@ -36,6 +36,7 @@ fn unary_reference(f: Unary) -> &'static str {
         Sech => "sech", Gaussian => "gaussian", NormalDensity => "normal_density", NormalHazard => "normal_hazard",
         ErfInvDerivative => "erf_inv_derivative", NdtriDerivative => "ndtri_derivative",
         TanhDerivative => "tanh_derivative", LogisticDerivative => "logistic_derivative",
+        Exp1 => "exp1", Expi => "expi", Spence => "spence", Rgamma => "rgamma",
     )
 }
 
@@ -49,6 +50,7 @@ fn binary_reference(f: Binary) -> &'static str {
         BesselJn => "bessel_jn", BesselIn => "bessel_in", BesselIne => "bessel_ine",
         DirectionCosine => "direction_cosine",
         ErfcxDerivative => "erfcx_derivative", LogNdtrDerivative => "log_ndtr_derivative",
+        Zeta => "zeta", SpenceDerivative => "spence_derivative", LogRatio => "log_ratio", RelEntr => "rel_entr", KlDiv => "kl_div",
     )
 }
 
@@ -77,8 +79,9 @@ fn documented_error(name: &str) -> f64 {
         "cbrt" | "hypot" | "gamma" => 1.0,
         "sech" | "gaussian" | "normal_density" | "normal_hazard" | "erf_inv_derivative" | "ndtri_derivative" => 1.0,
         "tanh_derivative" | "logistic_derivative" => 1.0,
+        "exp1" | "expi" | "spence" | "rgamma" | "zeta" | "log_ratio" | "kl_div" => 1.0,
         "polygamma_difference" => 8.0,
-        "erfcx_derivative" | "log_ndtr_derivative" => 4.0,
+        "erfcx_derivative" | "log_ndtr_derivative" | "spence_derivative" => 4.0,
         // Twice this near the zeros on the negative axis.
         "lgamma" | "digamma" => 2.0,
         _ => 2.0,
@@ -90,6 +93,7 @@ fn size(name: &str, x: &[f64]) -> f64 {
     match name {
         "lgamma" if x[0] < -2.0 => 1.0 / 128.0,
         "digamma" if x[0] < 0.0 => 1.0 / 128.0,
+        "zeta" if x[1] < 0.0 => (x[1] - x[1].round()).abs().powf(-x[0]) / 128.0,
         "bessel_y0" | "bessel_y1" if x[0] < 25.0 => 1e-6,
         "bessel_j0" | "bessel_j1" | "bessel_y0" | "bessel_y1" if x[0].abs() >= 25.0 => {
             (x[0].abs() * FRAC_PI_2).sqrt().recip()
@@ -239,6 +243,39 @@ fn special_values_of_one_variable() {
             LogisticDerivative,
             &[(0.0, 0.25), (-0.0, 0.25), (INF, 0.0), (-INF, 0.0), (TINY, 0.25), (745.1, TINY), (-746.0, 0.0)],
         ),
+        (Exp1, &[(0.0, INF), (-0.0, INF), (INF, 0.0), (-TINY, NAN), (-INF, NAN), (740.0, 0.0), (f64::MAX, 0.0)]),
+        (Expi, &[(0.0, -INF), (-0.0, -INF), (INF, INF), (-INF, -0.0), (-740.0, -0.0), (717.0, INF), (f64::MAX, INF)]),
+        (
+            Spence,
+            &[
+                (0.0, 1.6449340668482264),
+                (-0.0, 1.6449340668482264),
+                (1.0, 0.0),
+                (2.0, -0.8224670334241132),
+                (INF, -INF),
+                (-TINY, NAN),
+                (-INF, NAN),
+                (TINY, 1.6449340668482264),
+            ],
+        ),
+        (
+            Rgamma,
+            &[
+                (0.0, 0.0),
+                (-0.0, -0.0),
+                (1.0, 1.0),
+                (2.0, 1.0),
+                (-1.0, 0.0),
+                (-172.0, 0.0),
+                (-1e300, 0.0),
+                (INF, 0.0),
+                (-INF, NAN),
+                (TINY, TINY),
+                (-TINY, -TINY),
+                (180.0, 0.0),
+                (-180.5, -INF),
+            ],
+        ),
     ];
     assert!(table.iter().map(|row| row.0).eq(Unary::ALL.iter().copied()), "a row per function");
     for &(f, points) in table {
@@ -353,6 +390,32 @@ fn special_values_of_two_variables() {
         (LogNdtrDerivative, &[
             (2.0, INF, -0.0), (3.0, INF, 0.0), (2.0, -INF, -1.0), (3.0, -INF, 0.0), (2.0, f64::MIN, -1.0), (2.0, NAN, NAN),
             (1.0, 1.0, NAN), (5.0, 1.0, NAN), (2.5, 1.0, NAN),
+        ]),
+        (Zeta, &[
+            (1.0, 1.0, INF), (0.5, 1.0, NAN), (0.5, -1.0, NAN), (2.0, 0.0, INF), (2.5, -0.0, INF), (2.0, -1.0, INF),
+            (2.5, -0.5, NAN), (3.0, -0.5, 0.41439832211716), (2.0, INF, 0.0), (2.0, -INF, NAN), (INF, 1.0, 1.0), (INF, 2.0, 0.0),
+            (INF, 0.5, INF), (INF, -0.5, NAN), (NAN, 1.0, NAN), (2.0, NAN, NAN), (2.0, TINY, INF), (1e300, 2.0, 0.0),
+            (1e300, 0.5, INF), (1e300, 1.0, 1.0), (2.0, f64::MAX, 5.562684646268003e-309), (1e9, 4e8, 0.0),
+        ]),
+        (SpenceDerivative, &[
+            (1.0, 1.0, -1.0), (2.0, 1.0, 0.5), (1.0, 0.0, -INF), (2.0, 0.0, INF), (2.0, -0.0, INF), (1.0, INF, -0.0),
+            (2.0, INF, 0.0), (1.0, -TINY, NAN), (1.0, NAN, NAN), (0.0, 1.0, NAN), (26.0, 1.0, NAN), (1.5, 1.0, NAN),
+            (2.0, TINY, INF), (25.0, 1e300, -0.0),
+        ]),
+        (LogRatio, &[
+            (1.0, 1.0, 0.0), (0.0, 1.0, -INF), (-0.0, 1.0, -INF), (1.0, 0.0, INF), (0.0, 0.0, NAN), (INF, INF, NAN), (INF, 0.0, INF),
+            (0.0, INF, -INF), (1.0, INF, -INF), (INF, 1.0, INF), (-1.0, 1.0, NAN), (-1.0, -1.0, NAN), (1.0, -INF, NAN),
+            (NAN, 1.0, NAN), (1.0, NAN, NAN), (f64::MAX, f64::MAX, 0.0), (TINY, TINY, 0.0), (f64::MAX, TINY, 1454.2227848147652),
+        ]),
+        (RelEntr, &[
+            (0.0, 0.0, 0.0), (-0.0, 1.0, 0.0), (1.0, 0.0, INF), (-1.0, 1.0, INF), (1.0, -1.0, INF), (0.0, -1.0, INF),
+            (0.0, INF, 0.0), (INF, 1.0, INF), (1.0, INF, -INF), (INF, INF, NAN), (NAN, 1.0, NAN), (-1.0, NAN, NAN),
+            (1.0, 1.0, 0.0), (f64::MAX, f64::MAX, 0.0), (TINY, TINY, 0.0), (f64::MAX, TINY, INF),
+        ]),
+        (KlDiv, &[
+            (0.0, 0.0, 0.0), (-0.0, 1.0, 1.0), (0.0, -0.0, 0.0), (1.0, 0.0, INF), (-1.0, 1.0, INF), (1.0, -1.0, INF),
+            (0.0, -1.0, INF), (0.0, INF, INF), (INF, 1.0, INF), (1.0, INF, INF), (INF, INF, NAN), (NAN, 1.0, NAN),
+            (-1.0, NAN, NAN), (1.0, 1.0, 0.0), (f64::MAX, f64::MAX, 0.0), (TINY, TINY, 0.0), (TINY, f64::MAX, f64::MAX),
         ]),
     ];
     assert!(table.iter().map(|row| row.0).eq(Binary::ALL.iter().copied()), "a row per function");

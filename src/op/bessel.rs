@@ -63,14 +63,14 @@ elementary! {
       (&[NAN], NAN)]
 }
 elementary! {
-    BesselI0, "bessel_i0", bessel_i0, "I₀(x), the modified Bessel function of the first kind of order 0",
+    BesselI0, "bessel_i0", bessel_i0, alias "i0", "I₀(x), the modified Bessel function of the first kind of order 0",
     "I₁(x)", |x, _| x.bessel_i1(),
     (-2.0, 2.0), 2,
     &[(&[0.0], 1.0), (&[1.0], 1.2660658777520084), (&[-2.0], 2.2795853023360673), (&[30.0], 781672297823.9775),
       (&[100.0], 1.0737517071310738e42), (&[720.0], INF), (&[INF], INF), (&[-INF], INF), (&[NAN], NAN)]
 }
 elementary! {
-    BesselI1, "bessel_i1", bessel_i1, "I₁(x), the modified Bessel function of the first kind of order 1",
+    BesselI1, "bessel_i1", bessel_i1, alias "i1", "I₁(x), the modified Bessel function of the first kind of order 1",
     "(I₀(x) + I₂(x))/2", |x, _| 0.5 * (x.bessel_i0() + x.bessel_in(2)),
     (-2.0, 2.0), 2,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[1.0], 0.565159103992485), (&[-2.0], -1.590636854637329),
@@ -78,14 +78,14 @@ elementary! {
       (&[NAN], NAN)]
 }
 elementary! {
-    BesselI0e, "bessel_i0e", bessel_i0e, "e^-|x| I₀(x)",
+    BesselI0e, "bessel_i0e", bessel_i0e, alias "i0e", "e^-|x| I₀(x)",
     "e^-|x| I₁(x) - sign(x) y, by bessel_ine_derivative; 0 at 0", |x, _| scaled_slope(0, x),
     (0.2, 2.0), 2,
     &[(&[0.0], 1.0), (&[1.0], 0.46575960759364043), (&[-2.0], 0.30850832255367105), (&[30.0], 0.0731459464822373),
       (&[100.0], 0.03994437929909668), (&[INF], 0.0), (&[-INF], 0.0), (&[NAN], NAN)]
 }
 elementary! {
-    BesselI1e, "bessel_i1e", bessel_i1e, "e^-|x| I₁(x)",
+    BesselI1e, "bessel_i1e", bessel_i1e, alias "i1e", "e^-|x| I₁(x)",
     "e^-|x| (I₀(x) + I₂(x))/2 - sign(x) y, by bessel_ine_derivative", |x, _| scaled_slope(1, x),
     (0.2, 2.0), 2,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[1.0], 0.20791041534970844), (&[-2.0], -0.21526928924893765),

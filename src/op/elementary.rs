@@ -24,12 +24,13 @@ pub(super) fn where_it_holds(x: Var, inside: Var) -> Var {
     if trace::range(x).is_positive() { x } else { inside.select(x, x * NAN) }
 }
 
-/// A function of one variable from `math`, where it has the same name, with its derivative in terms of `x` and `y`.
+/// A function of one variable from `math`, where it has the same name, with its derivative in terms of `x` and `y`. Names in
+/// other libraries follow the method's.
 ///
 /// Rows at 2⁻⁷⁰ = 8.470329472543003e-22 are so near 0 that `f(x) = x` for any function with `f(0) = 0` and `f'(0) = 1`.
 macro_rules! elementary {
     (
-        $op:ident, $name:literal, $method:ident, $summary:literal,
+        $op:ident, $name:literal, $method:ident, $(alias $alias:literal,)* $summary:literal,
         $derivative:literal, |$x:pat_param, $y:pat_param| $partial:expr,
         $domain:expr, $ulps:literal $($beside:literal)?,
         &[$((&[$at:expr], $value:expr)),+ $(,)?]
@@ -81,6 +82,7 @@ macro_rules! elementary {
             #[doc = concat!("The derivative is `", $derivative, "`; the accuracy is ", $ulps, " ulp" $(, $beside)?, ".")]
             ///
             #[doc = super::example::example_of_floats!(concat!("x.", stringify!($method), "()"), $ulps, $(($at, $value)),+)]
+            $(#[doc(alias = $alias)])*
             #[track_caller]
             pub fn $method(self) -> Var {
                 apply($op, &[self])
@@ -106,7 +108,7 @@ elementary! {
       (&[1024.0], INF), (&[INF], INF), (&[-INF], 0.0), (&[NAN], NAN)]
 }
 elementary! {
-    Expm1, "expm1", exp_m1, "eˣ - 1, without cancellation near 0",
+    Expm1, "expm1", exp_m1, alias "expm1", "eˣ - 1, without cancellation near 0",
     "eˣ", |x, _| x.exp(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], 1.7182818284590453), (&[-1.0], -0.6321205588285577),
@@ -134,7 +136,7 @@ elementary! {
       (&[INF], INF), (&[NAN], NAN)]
 }
 elementary! {
-    Log1p, "log1p", ln_1p, "ln(1 + x), without cancellation near 0",
+    Log1p, "log1p", ln_1p, alias "log1p", "ln(1 + x), without cancellation near 0",
     "1/(1 + x)", |x, _| where_it_holds(1.0 + x, x.greater_equal(-1.0)).recip(),
     (-0.5, 2.0), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[8.470329472543003e-22], 8.470329472543003e-22), (&[1.0], LN_2), (&[9.0], LN_10), (&[0.5], 0.4054651081081644),
@@ -238,7 +240,7 @@ elementary! {
       (&[1.0], INF), (&[-1.0], -INF), (&[1.0000000000000002], NAN), (&[NAN], NAN)]
 }
 elementary! {
-    Logistic, "logistic", sigmoid, "1/(1 + e⁻ˣ)",
+    Logistic, "logistic", sigmoid, alias "expit", "1/(1 + e⁻ˣ)",
     "1/(4 cosh²(x/2))", |x, _| x.logistic_derivative(),
     (-2.0, 2.0), 1,
     &[(&[0.0], 0.5), (&[-0.0], 0.5), (&[2.0], 0.8807970779778824), (&[-2.0], 0.11920292202211756),

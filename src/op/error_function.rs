@@ -53,7 +53,7 @@ elementary! {
       (&[INF], 0.0), (&[-INF], INF), (&[NAN], NAN)]
 }
 elementary! {
-    ErfInv, "erf_inv", erf_inv, "y with erf y = x; infinite at -1 and 1, NaN beyond",
+    ErfInv, "erf_inv", erf_inv, alias "erfinv", "y with erf y = x; infinite at -1 and 1, NaN beyond",
     "√π/2 exp(y²)", |x, _| apply(ErfInvDerivative, &[x]),
     (-0.9, 0.9), 1,
     &[(&[0.0], 0.0), (&[-0.0], -0.0), (&[0.25], 0.2253120550121781), (&[0.5], 0.4769362762044699),
@@ -122,13 +122,36 @@ elementary! {
       (&[NAN], NAN)]
 }
 
+impl Var {
+    /// The inverse of `erfc`, elementwise, accurate next to 0: `erf_inv(1 - x)` would lose small arguments.
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. It is inf at 0, -inf at 2, and NaN
+    /// outside. It is computed as `-ndtri(x/2)/√2`, with an error of 2 ulp (more below 2⁻¹⁰²¹, where half of the argument is
+    /// rounded), and so is the derivative, `-√π/2 exp(erfc_inv(x)²)`.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let f = jit(|x: Var| x.erfc_inv());
+    /// let (far, middle): (f64, f64) = (f.call(1e-100)?, f.call(1.0)?);
+    /// assert!((far - 15.065574702593).abs() < 1e-12);
+    /// assert_eq!(middle, 0.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[doc(alias = "erfcinv")]
+    #[track_caller]
+    pub fn erfc_inv(self) -> Var {
+        -FRAC_1_SQRT_2 * (0.5 * self).ndtri()
+    }
+}
+
 /// The product with a function that vanishes faster than any power grows, also where the other factor is infinite.
 fn product(x: Var, vanishing: Var) -> Var {
     vanishing.equal(0.0).select(vanishing, x * vanishing)
 }
 
 /// Requires an order between bounds.
-fn check_order(order: u32, least: u32, most: u32) -> Result<(), Mismatch> {
+pub(super) fn check_order(order: u32, least: u32, most: u32) -> Result<(), Mismatch> {
     let allowed = (least..=most).contains(&order);
     if allowed { Ok(()) } else { Err(mismatch!("the order must be from {least} to {most}, but got {order}")) }
 }
@@ -154,7 +177,7 @@ macro_rules! derivative_of_order {
             const ARITY: usize = 1;
 
             fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
-                check_order(self.order, $least, $most)?;
+                super::error_function::check_order(self.order, $least, $most)?;
                 floats(operands)
             }
 
@@ -190,6 +213,7 @@ macro_rules! derivative_of_order {
         }
     };
 }
+pub(super) use derivative_of_order;
 
 derivative_of_order! {
     /// A derivative of the scaled complementary error function, elementwise: `erfcx⁽ⁿ⁾(x)`.

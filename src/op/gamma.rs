@@ -17,14 +17,14 @@ use std::f64::consts::{LN_2, PI};
 
 use serde::{Deserialize, Serialize};
 
-use super::elementary::elementary;
+use super::elementary::{elementary, where_it_holds};
 use super::evaluate::{eval_math1, eval_math2, nan_where_nan};
 use super::instructions::Instructions;
 use super::log_sums::elementary2;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
-use super::trace::apply;
+use super::trace::{self, apply};
 use super::var::apply_pair;
-use super::{Operand, Var};
+use super::{Operand, SincDerivative, Var};
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -42,7 +42,7 @@ elementary! {
       (&[NAN], NAN)]
 }
 elementary! {
-    Lgamma, "lgamma", lgamma, "ln|Γ(x)|; inf at 0, -1, -2, …",
+    Lgamma, "lgamma", lgamma, alias "gammaln", "ln|Γ(x)|; inf at 0, -1, -2, …",
     "ψ(x)", |x, _| x.digamma(),
     (0.5, 3.0), 1 "; below -2 where smaller than 2⁻⁶, 2⁻⁵⁸",
     &[(&[1.0], 0.0), (&[2.0], 0.0), (&[0.5], 0.5723649429247001), (&[3.0], LN_2), (&[10.0], 12.801827480081469),
@@ -51,13 +51,23 @@ elementary! {
       (&[INF], INF), (&[-INF], INF), (&[NAN], NAN)]
 }
 elementary! {
-    Digamma, "digamma", digamma, "ψ(x) = (ln Γ)'(x); ∓inf at ±0, NaN at negative integers",
+    Digamma, "digamma", digamma, alias "psi", "ψ(x) = (ln Γ)'(x); ∓inf at ±0, NaN at negative integers",
     "polygamma of order 1", |x, y| nan_where_nan(y, x.polygamma(1)),
     (0.5, 3.0), 1 "; below 0 where smaller than 2⁻⁶, 2⁻⁵⁸",
     &[(&[1.0], -0.5772156649015329), (&[0.5], -1.9635100260214235), (&[2.0], 0.42278433509846713),
       (&[10.0], 2.251752589066721), (&[-0.5], 0.03648997397857652), (&[1.4616321449683622], -9.241265521729427e-17),
       (&[1e10], 23.025850929890456), (&[8.673617379884035e-19], -1.152921504606847e18), (&[0.0], -INF), (&[-0.0], INF),
       (&[-1.0], NAN), (&[INF], INF), (&[-INF], NAN), (&[NAN], NAN)]
+}
+elementary! {
+    Rgamma, "rgamma", rgamma, "1/Γ(x), an entire function; 0 at 0, -1, -2, …",
+    "-ψ(x)/Γ(x), by reflection below 1/2", |x, y| slope_of_rgamma(x, y),
+    (0.5, 3.0), 1,
+    &[(&[1.0], 1.0), (&[0.5], 0.5641895835477563), (&[3.0], 0.5), (&[5.0], 0.041666666666666664),
+      (&[-0.5], -0.28209479177387814), (&[-1.5], 0.42314218766081724), (&[10.5], 8.823957200203801e-7),
+      (&[175.0], 1.5563171e-316), (&[-3.0000000001], 6.000000497195897e-10), (&[1e-300], 1e-300),
+      (&[-100.5], -2.9817894783078014e158), (&[0.0], 0.0), (&[-0.0], -0.0), (&[-1.0], 0.0), (&[-200.0], 0.0),
+      (&[INF], 0.0), (&[-INF], NAN), (&[NAN], NAN)]
 }
 elementary2! {
     /// The operands are positive; elsewhere it is NaN.
@@ -70,7 +80,7 @@ elementary2! {
 }
 elementary2! {
     /// The operands are positive; elsewhere it is NaN.
-    Lbeta, "lbeta", lbeta, "ln B(x, y) for positive x and y",
+    Lbeta, "lbeta", lbeta, alias "betaln", "ln B(x, y) for positive x and y",
     "ψ(x) - ψ(x + y), ψ(y) - ψ(x + y)", |a, b, _| digamma_difference(a, b), digamma_difference(b, a),
     &[(0.5, 3.0), (0.5, 2.0)], "2 ulp; near its zeros 2⁻⁵⁵", 2,
     &[(&[1.0, 1.0], 0.0), (&[2.0, 3.0], -2.4849066497880004), (&[0.5, 0.5], 1.1447298858494002),
@@ -94,6 +104,9 @@ pub struct Polygamma {
     /// The order of the derivative.
     pub order: u32,
 }
+
+/// ln π.
+const LN_PI: f64 = 1.1447298858494002;
 
 /// The greatest order of [`Polygamma`], whose factorial an `f64` still holds.
 const MAX_ORDER: u32 = 100;
@@ -234,6 +247,22 @@ impl Elementwise for PolygammaDifference {
     }
 }
 
+/// The derivative of `y = 1/Γ(x)`, also where the digamma function has its poles: below 1/2 it is that of `x/Γ(1 + x)`, and
+/// below -1/2 that of `-x² sinc(x) Γ(-x)`, in which nothing cancels at the poles.
+fn slope_of_rgamma(x: Var, y: Var) -> Var {
+    let next = 1.0 + x;
+    let middle = next.rgamma() * (1.0 - x * next.digamma());
+    let mirror = -x;
+    let sine = (2.0 - x * mirror.digamma()) * x.sinc() + x * sinc_slope(x);
+    let left = mirror * sine * mirror.gamma();
+    let right = -y * x.digamma();
+    x.less(-0.5).select(left, x.less(0.5).select(middle, right))
+}
+
+fn sinc_slope(x: Var) -> Var {
+    apply(SincDerivative { order: 1 }, &[x])
+}
+
 /// `ψ(x) - ψ(x + y)`.
 pub(super) fn digamma_difference(x: Var, y: Var) -> Var {
     apply(PolygammaDifference { order: 0 }, &[x, y])
@@ -256,5 +285,64 @@ impl Var {
     #[track_caller]
     pub fn polygamma(self, order: u32) -> Var {
         apply(Polygamma { order }, &[self])
+    }
+
+    /// The logarithm of the multivariate gamma function of dimension `p`, elementwise:
+    /// `p (p - 1)/4 ln π + Σ lnΓ(x - j/2)` over `j < p`. The density of the Wishart distribution has it.
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype, and the dimension 0, are an error. It is inf at
+    /// `x = (p - 1)/2` and NaN below. The derivative is `Σ ψ(x - j/2)`. The error is that of the sum of its terms.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let f = |x: Var| x.multigammaln(2);
+    /// let (y, slope): (f64, f64) = (jit(f).call(2.5)?, jit(grad(f)).call(2.5)?);
+    /// assert!((y - (std::f64::consts::PI * 0.75).ln()).abs() < 1e-15);
+    /// assert!((slope - 1.1259409757437103).abs() < 1e-15);
+    /// assert!(jit(f).call::<f64>(0.25)?.is_nan());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[doc(alias = "mvlgamma")]
+    #[doc(alias = "multivariate_gamma")]
+    #[track_caller]
+    pub fn multigammaln(self, p: usize) -> Var {
+        if p == 0 {
+            trace::fail_at("the dimension of the multivariate gamma function must be positive".to_string());
+        }
+        let least = 0.5 * (p.saturating_sub(1)) as f64;
+        let x = where_it_holds(self, self.greater_equal(least));
+        let axis = self.rank();
+        let halves = 0.5 * Var::iota(&[p], 0, DType::I64).convert(self.dtype());
+        let terms = (x.insert_axis(axis) - halves).lgamma().sum_axes(&[axis]);
+        terms + 0.5 * least * p as f64 * LN_PI
+    }
+
+    /// The sign of the gamma function, elementwise: 1 or -1.
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. At ±0 it is the sign of the zero,
+    /// as that of the infinite limit, and NaN at negative integers, -inf and NaN, where the gamma function is NaN, too.
+    /// The derivative is 0.
+    ///
+    /// ```
+    /// use retrograd::{Var, jit};
+    ///
+    /// let f = jit(|x: Var| x.gammasgn());
+    /// for (x, sign) in [(2.5, 1.0), (-0.5, -1.0), (-1.5, 1.0), (-200.5, -1.0), (0.0, 1.0), (-0.0, -1.0)] {
+    ///     assert_eq!(f.call::<f64>(x)?, sign);
+    /// }
+    /// assert!(f.call::<f64>(-2.0)?.is_nan());
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gammasgn(self) -> Var {
+        let x = self.stop_gradient();
+        let whole = x.floor();
+        let half = 0.5 * whole;
+        let of_parity = half.floor().equal(half).select(x.full_like(1.0), -1.0);
+        let pole = x.equal(whole) & x.less(0.0) | x.is_nan();
+        let below = pole.select(x * NAN, of_parity);
+        let at_zero = x.equal(0.0).select(x.signum(), below);
+        x.greater(0.0).select(x.full_like(1.0), at_zero)
     }
 }

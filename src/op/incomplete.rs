@@ -38,7 +38,7 @@ elementary2! {
     ///
     /// # Derivative
     /// By `y` the density [`GammaDensity`], and by `x` [`IgammaGradA`], which cannot be differentiated by `x` again.
-    Igamma, "igamma", igamma, "P(x, y) = ∫₀ʸ tˣ⁻¹ e⁻ᵗ dt / Γ(x), the regularized lower incomplete gamma function",
+    Igamma, "igamma", igamma, alias "gammainc", "P(x, y) = ∫₀ʸ tˣ⁻¹ e⁻ᵗ dt / Γ(x), the regularized lower incomplete gamma function",
     "igamma_grad_a, gamma_density", |a, x, _| apply(IgammaGradA, &[a, x]), apply(GammaDensity, &[a, x]),
     &[(0.5, 3.0), (0.5, 4.0)], "16 ulp for parameters up to 10⁶", 16,
     &[(&[1.0, 1.0], 0.6321205588285577), (&[2.0, 0.5], 0.09020401043104986), (&[0.5, 3.0], 0.9856941215645704),
@@ -53,7 +53,7 @@ elementary2! {
     /// # Derivative
     /// By `y` minus the density [`GammaDensity`], and by `x` minus [`IgammaGradA`], which cannot be differentiated by `x`
     /// again.
-    Igammac, "igammac", igammac, "Q(x, y) = 1 - P(x, y), the regularized upper incomplete gamma function",
+    Igammac, "igammac", igammac, alias "gammaincc", "Q(x, y) = 1 - P(x, y), the regularized upper incomplete gamma function",
     "-igamma_grad_a, -gamma_density", |a, x, _| -apply(IgammaGradA, &[a, x]), -apply(GammaDensity, &[a, x]),
     &[(0.5, 3.0), (0.5, 4.0)], "16 ulp for parameters up to 10⁶", 16,
     &[(&[1.0, 1.0], 0.36787944117144233), (&[2.0, 0.5], 0.9097959895689501), (&[0.5, 3.0], 0.01430587843542964),

@@ -63,11 +63,11 @@ elementary! {
 }
 
 /// A function of two variables from `math`, where it has the same name, with its derivatives in terms of the operands
-/// and the result.
+/// and the result. Names in other libraries follow the method's.
 macro_rules! elementary2 {
     (
         $(#[$doc:meta])*
-        $op:ident, $name:literal, $method:ident, $summary:literal,
+        $op:ident, $name:literal, $method:ident, $(alias $alias:literal,)* $summary:literal,
         $derivative:literal, |$x:pat_param, $y:pat_param, $z:pat_param| $by_x:expr, $by_y:expr,
         $domain:expr, $accuracy:literal, $ulps:literal,
         &[$((&[$first:expr, $second:expr], $value:expr)),+ $(,)?]
@@ -122,6 +122,7 @@ macro_rules! elementary2 {
             #[doc = concat!("The derivatives are `", $derivative, "`; the accuracy is ", $accuracy, ".")]
             ///
             #[doc = super::example::example_of_pairs!(concat!("x.", stringify!($method), "(y)"), $ulps, $(([$first, $second], $value)),+)]
+            $(#[doc(alias = $alias)])*
             #[track_caller]
             pub fn $method(self, y: impl Operand) -> Var {
                 apply_pair($op, self, y.var(self))
@@ -161,6 +162,26 @@ elementary2! {
     &[(&[1.0, 2.0], 2.313261687518223), (&[2.0, 1.0], 2.313261687518223), (&[0.0, 0.0], LN_2),
       (&[-1000.0, -1001.0], -999.6867383124818), (&[1000.0, -1000.0], 1000.0), (&[-INF, -INF], -INF), (&[INF, INF], INF),
       (&[INF, -INF], INF), (&[-INF, 3.0], 3.0), (&[NAN, INF], NAN), (&[-INF, NAN], NAN)]
+}
+
+impl Var {
+    /// The logarithm of the logistic function, elementwise: `-ln(1 + e⁻ˣ)`, without overflow or cancellation.
+    ///
+    /// Takes `f64` or `f32` of any shape and gives the same type; another dtype is an error. The derivative is `1/(1 + eˣ)`.
+    ///
+    /// ```
+    /// use retrograd::{Var, grad, jit};
+    ///
+    /// let f = |x: Var| x.log_sigmoid();
+    /// let (far, slope): (f64, f64) = (jit(f).call(-1000.0)?, jit(grad(f)).call(-1000.0)?);
+    /// assert_eq!((far, slope), (-1000.0, 1.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[doc(alias = "log_expit")]
+    #[track_caller]
+    pub fn log_sigmoid(self) -> Var {
+        -(-self).softplus()
+    }
 }
 
 /// `x / y`, and 0 for `0 / 0`: a wider mask would lose the derivatives of this derivative.

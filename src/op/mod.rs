@@ -24,10 +24,12 @@ mod control;
 mod cost;
 mod cumulative;
 mod custom;
+mod divergence;
 mod elementary;
 mod error_function;
 mod evaluate;
 mod example;
+mod exponential_integral;
 mod external;
 mod extreme;
 mod gamma;
@@ -58,11 +60,13 @@ mod sinc;
 mod slice;
 mod sort;
 mod source;
+mod spence;
 mod statistics;
 mod strong;
 mod threefry;
 pub(crate) mod trace;
 mod var;
+mod zeta;
 
 use serde::de::DeserializeOwned;
 use serde_json::Map;
@@ -78,8 +82,10 @@ pub use control::{Checkpoint, Cond, Revolve, Scan, Schedule, Switch, While};
 pub use cost::*;
 pub use cumulative::*;
 pub use custom::{Custom, CustomRule};
+pub use divergence::*;
 pub use elementary::*;
 pub use error_function::*;
+pub use exponential_integral::*;
 pub use external::External;
 pub use extreme::*;
 pub use gamma::*;
@@ -103,10 +109,12 @@ pub use sign::*;
 pub use sinc::*;
 pub use slice::*;
 pub use sort::*;
+pub use spence::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use threefry::{Draw, Threefry};
 pub use var::{Operand, Var};
+pub use zeta::*;
 
 use crate::error::{Error, IndexError, OperationError};
 use crate::ir::{Mismatch, Operation, Signature, Types, mismatch};
@@ -426,6 +434,16 @@ operations! {
     BesselIn,
     BesselIne,
     BesselIneDerivative,
+    // exponential_integral, spence, zeta, divergence
+    Exp1,
+    Expi,
+    Spence,
+    SpenceDerivative,
+    Rgamma,
+    Zeta,
+    LogRatio,
+    RelEntr,
+    KlDiv,
     // compare
     Eq,
     Ne,

@@ -541,6 +541,10 @@ impl Op {
             Op::Igamma(_) | Op::Igammac(_) | Op::GammaDensity(_) | Op::IgammaGradA(_) => Range::ANY,
             Op::Betainc(_) | Op::BetaDensity(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => Range::ANY,
             Op::BesselY0(_) | Op::BesselY1(_) | Op::BesselI0(_) | Op::BesselI1(_) | Op::BesselIn(_) => Range::ANY,
+            Op::Exp1(_) | Op::Expi(_) | Op::Spence(_) | Op::SpenceDerivative(_) | Op::Rgamma(_) | Op::Zeta(_) => {
+                Range::ANY
+            }
+            Op::LogRatio(_) | Op::RelEntr(_) | Op::KlDiv(_) => Range::ANY,
             Op::Select(_) => x[1] | x[2],
             Op::StopGradient(_) | Op::Alias(_) => x[0],
             Op::Convert(_) => x[0].odd(|x| match x {

@@ -42,7 +42,8 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 ///
 /// **Exponentials and logarithms.** [`exp`](Var::exp), [`exp2`](Var::exp2), [`exp_m1`](Var::exp_m1), [`ln`](Var::ln),
 /// [`ln_1p`](Var::ln_1p), [`log2`](Var::log2), [`log10`](Var::log10), [`log1mexp`](Var::log1mexp),
-/// [`logaddexp`](Var::logaddexp), [`xlogy`](Var::xlogy), [`xlog1py`](Var::xlog1py), [`entr`](Var::entr).
+/// [`logaddexp`](Var::logaddexp), [`xlogy`](Var::xlogy), [`xlog1py`](Var::xlog1py), [`entr`](Var::entr),
+/// [`log_ratio`](Var::log_ratio), [`rel_entr`](Var::rel_entr), [`kl_div`](Var::kl_div).
 ///
 /// **Trigonometric and hyperbolic functions.** [`sin`](Var::sin), [`cos`](Var::cos), [`sin_cos`](Var::sin_cos),
 /// [`tan`](Var::tan), [`asin`](Var::asin), [`acos`](Var::acos), [`atan`](Var::atan), [`atan2`](Var::atan2),
@@ -50,13 +51,16 @@ use crate::value::{Array, DType, Element, Scalar, Shape, Type};
 /// [`tanh_derivative`](Var::tanh_derivative), [`asinh`](Var::asinh), [`acosh`](Var::acosh), [`atanh`](Var::atanh).
 ///
 /// **Activations.** [`sigmoid`](Var::sigmoid), [`logistic_derivative`](Var::logistic_derivative),
-/// [`logit`](Var::logit), [`softplus`](Var::softplus), [`relu`](Var::relu), [`softmax`](Var::softmax),
+/// [`logit`](Var::logit), [`log_sigmoid`](Var::log_sigmoid), [`softplus`](Var::softplus), [`relu`](Var::relu), [`softmax`](Var::softmax),
 /// [`log_softmax`](Var::log_softmax).
 ///
 /// **Special functions.** Gamma and beta: [`gamma`](Var::gamma), [`lgamma`](Var::lgamma), [`digamma`](Var::digamma),
 /// [`polygamma`](Var::polygamma), [`beta`](Var::beta), [`lbeta`](Var::lbeta), [`igamma`](Var::igamma),
-/// [`igammac`](Var::igammac), [`gamma_density`](Var::gamma_density), [`betainc`](Var::betainc). Error function and
-/// normal distribution: [`erf`](Var::erf), [`erfc`](Var::erfc), [`erfcx`](Var::erfcx), [`erf_inv`](Var::erf_inv),
+/// [`igammac`](Var::igammac), [`gamma_density`](Var::gamma_density), [`betainc`](Var::betainc),
+/// [`rgamma`](Var::rgamma), [`gammasgn`](Var::gammasgn), [`multigammaln`](Var::multigammaln), [`zeta`](Var::zeta).
+/// Exponential integrals and dilogarithm: [`exp1`](Var::exp1), [`expi`](Var::expi), [`spence`](Var::spence). Error function
+/// and normal distribution: [`erf`](Var::erf), [`erfc`](Var::erfc), [`erfcx`](Var::erfcx), [`erf_inv`](Var::erf_inv),
+/// [`erfc_inv`](Var::erfc_inv),
 /// [`erf_inv_derivative`](Var::erf_inv_derivative), [`gaussian`](Var::gaussian), [`ndtr`](Var::ndtr),
 /// [`log_ndtr`](Var::log_ndtr), [`ndtri`](Var::ndtri), [`ndtri_derivative`](Var::ndtri_derivative),
 /// [`normal_density`](Var::normal_density), [`normal_hazard`](Var::normal_hazard). Bessel functions:

@@ -180,6 +180,55 @@ def lbeta(a, b):
     return mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b)
 
 
+def exponential_integral(function, rate):
+    """Of the function whose derivative is `rate e^(rate x)/x`: the derivatives by Leibniz' rule."""
+
+    def formula(d, x):
+        if d[0] == 0:
+            return function(x)
+        m = d[0] - 1
+        terms = ((-1) ** j * math.comb(m, j) * mpf(rate) ** (m - j) * mp.fac(j) / x ** (j + 1) for j in range(m + 1))
+        return rate * mp.exp(rate * x) * sum(terms)
+
+    return formula
+
+
+def dilogarithm(x):
+    return -mp.log(x) ** 2 / 2 - dilogarithm(1 / x) if x > 2 else mp.polylog(2, 1 - x)
+
+
+def derivative_of_spence(order):
+    """By Leibniz' rule from (1 - x) f' = ln x."""
+
+    def formula(d, x):
+        n = order + d[0]
+        if n == 0:
+            return dilogarithm(x)
+        if x == 1:
+            return (-1) ** n * mp.fac(n - 1) / n
+        with mp.workprec(8 * mp.prec):
+            y = mp.log(x) / (1 - x)
+            for k in range(1, n):
+                y = (k * y + (-1) ** (k - 1) * mp.fac(k - 1) / x**k) / (1 - x)
+            return y
+
+    return formula
+
+
+def zeta(s, q):
+    if q > 10**6:
+        terms = (mp.bernoulli(2 * k) / mp.fac(2 * k) * mp.rf(s, 2 * k - 1) / q ** (2 * k) for k in range(1, 20))
+        return q ** (1 - s) * (1 / (s - 1) + 1 / (2 * q) + sum(terms))
+    m = max(0, int(mp.ceil(-q)))
+    # mpmath's own is precise next to one.
+    with mp.workprec(int(mp.prec + s * max(mp.log(q + m, 2), 0))):
+        return mp.zeta(s, q + m) + sum((q + k) ** -int(s) for k in range(m))
+
+
+def derivative_of_zeta(d, s, q):
+    return (-1) ** d[1] * mp.rf(s, d[1]) * zeta(s + d[1], q)
+
+
 def clamp(lo, x, hi):
     return min(max(lo, x), hi)
 
@@ -197,6 +246,7 @@ PARAMETERS = [(0.5, 0.01), (0.5, 0.7), (0.5, 4.0), (1.0, 0.5), (1.0, 2.5), (2.5,
               (7.3, 20.0), (20.3, 15.0), (20.3, 37.0), (0.01, 1e-5), (0.01, 2.0)]
 TRIPLES = [(0.5, 0.5, 0.125), (1.0, 1.0, 0.25), (2.5, 3.5, 0.3), (2.5, 3.5, 0.9), (7.3, 0.7, 0.6), (7.3, 0.7, 0.99), (0.3, 5.5, 0.01),
            (10.0, 2.5, 0.75), (10.5, 20.5, 0.3), (2.0, 3.0, 0.5), (1.5, 1.5, 1e-8)]
+ENTROPIES = pairs([1.1e-70, 1.3e-20, 1e-5, 0.29, 1.0, 2.5, 37.0, 1.1e8, 1.3e40], [1.1e-30, 1.1e-5, 0.3, 0.7, 1.3, 2.6, 3.1, 36.0, 1.9e30]) + [(1.0, 1.0 + 2.0**-k) for k in (52, 40, 20, 5)] + [(1.0 + 2.0**-30, 1.0)]
 POSITIVE_PAIRS = pairs([1e-300, 1.3e-20, 1e-5, 0.29, 1.0, 2.5, 9.0, 37.0, 1100.3, 1.1e8, 1.3e16], [1.7e-10, 0.011, 0.7, 1.0, 3.1, 15.0, 260.5, 1.9e6, 1e12])
 
 TABLES = {
@@ -307,6 +357,20 @@ TABLES = {
     "beta_density": binary(beta_density, TRIPLES, edges=[[], [], [0, 1]]),
     "betainc_grad_a": binary(betainc, TRIPLES, edges=[[], [], [0, 1]], offset=(1, 0, 0), orders=(0, 0, 3)),
     "betainc_grad_b": binary(betainc, TRIPLES, edges=[[], [], [0, 1]], offset=(0, 1, 0), orders=(0, 0, 3)),
+    # exponential_integral, spence, zeta, divergence
+    "exp1": unary(None, POSITIVE[:-13], [(0.0, [INF, -INF, INF, -INF]), (INF, 0), (-1.0, NAN)], edges=[0], formula=exponential_integral(mp.e1, -1)),
+    "expi": unary(None, [x for x in both(UP_TO_OVERFLOW) if x < 720] + near(0.37250741078136663), [(0.0, [-INF, INF, -INF, INF]), (INF, INF), (-INF, 0)],
+                  edges=[0], formula=exponential_integral(mp.ei, 1)),
+    "spence": unary(None, POSITIVE + near(0.5, 1.0, 4.0), [(0.0, [math.pi**2 / 6, -INF, INF, -INF]), (INF, [-INF]), (-1.0, NAN)],
+                    edges=[0], formula=derivative_of_spence(0)),
+    "rgamma": unary(mp.rgamma, TINY + UNIT + near(ROOT_OF_DIGAMMA, -1.0, -5.0) + [15.3, 37.0, 100.0, 140.5, 170.3, 171.5] + [-1e-100, -1e-5, -0.29, -0.5, -1.5, -2.0 - 2.0**-30, -3.3, -10.5, -50.1, -120.3, -150.5]
+                    + [-0.0, -1.0, -2.0, -3.0, -10.0, -60.0]),
+    "zeta": binary(None, pairs([1.0000001, 1.3, 2.0, 3.0, 4.7, 20.3], [1e-70, 1e-5, 0.29, 1.0, 2.5, 9.0, 37.0, 1100.3, 1.1e8, 1.3e16]) + [(2.0, -0.5), (3.0, -0.3), (4.0, -2.7), (5.0, -10.25)],
+                   edges=[[1], [ints_below]], orders=(0, 3), formula=derivative_of_zeta),
+    "log_ratio": binary(lambda x, y: mp.log(x / y), ENTROPIES, [((1.0, 1.0), [0, 1, -1, -1, 0, 1, 2, 0, 0, -2])], edges=[[0], [0]]),
+    "rel_entr": binary(lambda x, y: x * mp.log(x / y), ENTROPIES, [((0.0, 2.0), [0, -INF, 0] + [None] * 7), ((-1.0, 2.0), [INF, NAN, NAN] + [None] * 7)], edges=[[0], [0]]),
+    "kl_div": binary(lambda x, y: x * mp.log(x / y) - x + y, ENTROPIES, [((0.0, 2.0), [2, -INF, 1] + [None] * 7), ((1.0, 1.0), [0, 0, 0, 1, -1, 1, -1, 0, 1, -2]), ((-1.0, 2.0), [INF, NAN, NAN] + [None] * 7)],
+                     edges=[[0], [0]]),
     # sinc, bessel
     "sinc": unary(sinc, both([1e-160, 1e-16, 1e-9, 1e-5] + UNIT[:-1] + [15.3, 37.5, 100.25, 1e5 + 0.3, 1e12 + 0.25, 1e100]), [(0.0, [1, 0, -(math.pi**2) / 3, 0]), (INF, 0)]),
     "bessel_j0": unary(lambda x: mp.besselj(0, x), both(BESSEL), [(0.0, [1, 0, -0.5, 0]), (INF, 0)]),
@@ -342,3 +406,6 @@ for n in (2, 0, 1, 3):
 # At 0, where e^-|x| has a corner, they are means of both sides.
 for n, k in ((0, 1), (1, 1), (0, 2), (2, 3)):
     TABLES[f"bessel_ine_derivative_{n}_{k}"] = unary(scaled(lambda x, n=n: mp.besseli(n, x)), both(BESSEL), [(INF, 0)], edges=[0], offset=(k,))
+for n in (1, 2, 3):
+    TABLES[f"spence_derivative_{n}"] = unary(None, [x for x in POSITIVE if 1e-60 < x < 1e60] + near(0.5, 1.0, 4.0), [(0.0, ([INF, -INF] * 3)[n % 2 : n % 2 + 4]), (INF, 0), (-1.0, NAN)],
+                                             edges=[0], formula=derivative_of_spence(n))

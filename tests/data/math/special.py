@@ -148,6 +148,31 @@ def log(x):
     return mp.log(x) if x > 0 else mpf("nan")
 
 
+def zeta(s, q):
+    """With as many terms at negative arguments as lead to a positive one; for huge ones by the asymptotic expansion."""
+    if q > 1e6:
+        terms = (mp.bernoulli(2 * k) / mp.fac(2 * k) * mp.rf(s, 2 * k - 1) / q ** (2 * k) for k in range(1, 30))
+        return q ** (1 - s) * (1 / (s - 1) + 1 / (2 * q) + sum(terms)) if s < 1e3 else None
+    m = max(0, int(mp.ceil(-q)))
+    # mpmath's own is precise next to one.
+    with mp.workprec(int(mp.prec + s * max(mp.log(q + m, 2), 0))):
+        return mp.zeta(s, q + m) + sum((q + k) ** -int(s) for k in range(m))
+
+
+def spence_derivative(n, x):
+    """By Leibniz' rule from (1 - x) f' = ln x, whose cancellation the precision allows."""
+    if x == 1:
+        return None
+    y = mp.log(x) / (1 - x)
+    for k in range(1, int(n)):
+        y = (k * y + (-1) ** (k - 1) * mp.fac(k - 1) / x**k) / (1 - x)
+    return y
+
+
+def dilogarithm(x):
+    return mp.polylog(2, 1 - x) if x < 1e6 else -mp.log(x) ** 2 / 2 - mp.pi**2 / 6 + mp.log(x) * -mp.log1p(-1 / x) + mp.polylog(2, 1 / x)
+
+
 UNARY = {
     "erf": mp.erf,
     "erfc": erfc,
@@ -179,6 +204,10 @@ UNARY = {
     "normal_density": lambda x: mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi) if abs(x) < 2000 else mpf(0),
     "erf_inv_derivative": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(mp.erfinv(x) ** 2),
     "normal_hazard": lambda x: log_ndtr_derivative(1, x),
+    "exp1": lambda x: mp.e1(x) if x < 800 else mpf(0),
+    "expi": lambda x: mp.ei(x) if abs(x) < 800 else mpf(0 if x < 0 else "inf"),
+    "spence": dilogarithm,
+    "rgamma": lambda x: mp.rgamma(x) if abs(x) < 300 else mpf(0),
 }
 BINARY = {
     "xlogy": lambda x, y: x * log(y),
@@ -198,6 +227,11 @@ BINARY = {
     "direction_cosine": lambda x, y: x / mp.sqrt(x * x + y * y),
     "erfcx_derivative": erfcx_derivative,
     "log_ndtr_derivative": log_ndtr_derivative,
+    "zeta": zeta,
+    "spence_derivative": spence_derivative,
+    "log_ratio": lambda x, y: mp.log(x / y),
+    "rel_entr": lambda x, y: x * mp.log(x / y),
+    "kl_div": lambda x, y: x * mp.log(x / y) - x + y,
 }
 TERNARY = {
     "betainc": betainc,
@@ -227,6 +261,10 @@ CENTERS = {
     "gaussian": [0.5, 1.0, 3.0, 26.6, 27.2],
     "normal_density": [0.5, 1.0, 3.0, 37.6, 38.5],
     "normal_hazard": [0.70710678, -0.70710678, -1.0, 8.0, 37.7, -1000.0],
+    "exp1": [0.5, 1.0, 4.0, 8.0, 700.0, 738.0],
+    "expi": [0.37250741078136663, 0.37250741078136663, 0.2475, 0.4975, 1.0, 40.0, -4.0, -1.0, 716.0, -700.0, -738.0],
+    "spence": [0.5, 1.0, 1.0, 2.0, 1e20, 1e-20],
+    "rgamma": [0.5, 1.0, 1.5, 2.0, 2.5, 7.5, 170.0, 171.6, 177.0, -0.5, -1.0, -1.5, -2.0, -10.0, -170.5],
 }
 
 
@@ -253,7 +291,7 @@ def unary_points(name, rng):
             yield sign(rng.uniform(-710, 710))
             yield near(rng, rng.choice([2.404825557695773, 3.8317059702075125, 0.8935769662791675, 2.197141326031017]))
         else:
-            sign = abs if name in ("entr", "log1mexp") else float
+            sign = abs if name in ("entr", "log1mexp", "exp1", "spence") else float
             yield sign(near(rng, rng.choice(CENTERS[name])))
             yield sign(any_number(rng))
             yield sign(any_number(rng, 1 << 52))
@@ -295,6 +333,25 @@ def binary_points(name, rng):
             yield 0.0, rng.uniform(0, 20)
         elif name == "direction_cosine":
             yield from itertools.islice(reference.binary_points("hypot", rng), 5)
+        elif name == "zeta":
+            s = rng.choice([1 + 2.0 ** rng.uniform(-52, 0), 1 + 2.0 ** rng.uniform(-4, 6), float(rng.randrange(2, 9)), 2.0 ** rng.uniform(0.1, 9)])
+            yield s, rng.uniform(0, 20)
+            yield s, 2.0 ** rng.uniform(-30, 30)
+            yield s, abs(any_number(rng))
+            yield float(rng.randrange(2, 30)), rng.uniform(-10, 0)
+        elif name == "spence_derivative":
+            n = float(rng.choice([1, 1, 2, 2, 3, 3, 4, 7, 12, 25]))
+            yield n, rng.uniform(0, 6)
+            yield n, near(rng, rng.choice([0.5, 1.0, 1.0, 4.0]))
+            yield n, 2.0 ** rng.uniform(-40, 40)
+            yield n, abs(any_number(rng))
+        elif name in ("log_ratio", "rel_entr", "kl_div"):
+            x = abs(any_number(rng))
+            yield x, abs(any_number(rng))
+            yield x, near(rng, x)
+            yield x, x * rng.uniform(0.3, 3)
+            yield rng.uniform(0, 8), rng.uniform(0, 8)
+            yield abs(any_number(rng, 1 << 53)), abs(any_number(rng, 1 << 53))
         elif name == "erfcx_derivative":
             n = float(rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 7, 12, 24]))
             yield n, rng.uniform(-4, 8)
@@ -376,7 +433,8 @@ if __name__ == "__main__":
             reference.write(name, f, unary_points(name, random.Random(name)), 300)
     for name, f in BINARY.items():
         if writes(name):
-            mp.prec = 2400 if name in ("xlog1py", "logaddexp", "beta", "lbeta") else 1000
+            mp.prec = 2400 if name in ("xlog1py", "logaddexp", "beta", "lbeta", "log_ratio", "rel_entr", "kl_div") else 1000
+            mp.prec = {"zeta": 300, "spence_derivative": 4000}.get(name, mp.prec)
             mp.prec = 1400 if "gamma" in name and name != "polygamma" else mp.prec
             reference.write(name, f, binary_points(name, random.Random(name)), 300)
     for name, f in TERNARY.items():

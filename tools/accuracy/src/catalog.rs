@@ -187,6 +187,14 @@ pub const CASES: &[Case] = &[
     two(Binary::Atan2, Float::atan2_mut, 2.0, Pairs::Plane),
     two(Binary::Hypot, Float::hypot_mut, 1.0, Pairs::Plane),
     two(Binary::Rem, |x, y| *x %= y, 0.0, Pairs::Plane),
+    one(Unary::Rgamma, |x| { x.gamma_mut(); x.recip_mut(); }, 1.0, &[(-4.0, 4.0), (0.5, 2.5), (-40.0, 178.0), (-180.0, -160.0)]).within(-200.0, 180.0)
+        .next_to(&[0.5, 1.0, 1.5, 2.0, 7.5, 171.6, -0.5, -1.0, -2.0, -10.0, -170.5]),
+    one(Unary::Expi, |x| { x.eint_mut(); }, 1.0, &[(0.3, 0.45), (-4.0, 4.0), (-40.0, 40.0), (-745.0, 717.0)])
+        .next_to(&[0.37250741078136663, 0.2475, 0.4975, 40.0, -4.0, -708.0]),
+    one(Unary::Exp1, |x| { *x *= -1; x.eint_mut(); *x *= -1; }, 1.0, &[(0.0, 4.0), (0.0, 40.0), (0.0, 745.0)]).within(0.0, 800.0)
+        .next_to(&[1.0, 4.0, 700.0]),
+    one(Unary::Spence, |x| { *x -= 1; *x *= -1; x.li2_mut(); }, 1.0, &[(0.0, 1.0), (0.5, 2.0), (0.0, 100.0)]).positive()
+        .next_to(&[0.5, 1.0, 2.0]),
     one(Unary::Softplus, softplus, 1.0, &[(-1.0, 1.0), (-40.0, 40.0), (-750.0, 40.0)]).next_to(&[36.7, -36.7, -708.396, -745.133]),
     one(Unary::Logit, logit, 1.0, &[(0.0, 1.0), (0.4, 0.6), (0.99, 1.0)]).within(0.0, 1.0).next_to(&[0.5, 1.0, 0.25, 0.75]),
     one(Unary::Ndtr, ndtr, 2.0, &[(-1.0, 1.0), (-8.0, 8.0), (-38.6, 0.0)]).next_to(&[SQRT_2 / 2.0, -SQRT_2 / 2.0, -37.5, -38.4]),
