@@ -87,7 +87,9 @@ fn indices_of_the_host_are_refused_where_they_are_written() {
     assert!(call(|x| x.segment_sum([0, 1], 2)).contains("takes one segment of dtype i64 for each element"));
     assert!(call(|x| x.at_points(&[]).get()).contains("takes from 1 to 1 coordinates, one an axis, but got 0"));
     assert!(call(|x| x.dynamic_slice(&[], &[])).contains("takes a start and an extent for each of 1 axes"));
-    assert!(call(|x| x.slice(0, ..0).take([0], 0)).contains("a slice of 1 element"));
+    assert!(
+        call(|x| x.slice(0, ..0).take([0], 0)).contains("a slice that extends over 1 does not fit axis 0 of extent 0")
+    );
     assert!(call(|x| x.interp(x, x.slice(0, 1..))).contains("two vectors of one extent"));
 }
 
@@ -255,6 +257,59 @@ fn segments_of_rows_in_a_vmap_are_those_of_each_row() {
         jit(f).call(x.row(0).to_owned(), s).unwrap();
     assert_eq!((sum[1], max[1], count), (0.0, f64::NEG_INFINITY, array![3i64, 0, 3]));
     assert!(mean[1].is_nan());
+}
+
+/// `numpy.interp`, also at points of the table, at infinite ones, and where points are equal.
+#[test]
+fn interpolation_is_that_of_numpy() {
+    let inf = f64::INFINITY;
+    let cases = [
+        (
+            vec![0.0, 1.0, -5.0, 1e9, f64::NAN],
+            vec![-inf, 1.0, inf],
+            vec![5.0, 6.0, 2.0],
+            vec![6.0, 6.0, 6.0, 6.0, f64::NAN],
+        ),
+        (vec![1.0, 0.5, 3.0, 9.0], vec![0.0, 1.0, 1.0, 3.0], vec![5.0, 1.0, 2.0, 8.0], vec![2.0, 3.0, 8.0, 8.0]),
+        (vec![1.0, 0.0], vec![0.0, 1.0, 2.0], vec![0.0, 7.0, inf], vec![7.0, 0.0]),
+        (vec![-1.0, 2.0, 5.0], vec![2.0], vec![3.0], vec![3.0, 3.0, 3.0]),
+    ];
+    for (t, xs, ys, expected) in cases {
+        let f = jit(|t: Var, xs: Var, ys: Var| t.interp(xs, ys));
+        let got: Array1<f64> = f.call(&t, &xs, &ys).unwrap();
+        let same = |(x, y): (&f64, &f64)| x == y || x.is_nan() && y.is_nan();
+        assert!(got.iter().zip(&expected).all(same), "{t:?} in {xs:?}, {ys:?}: {got}, not {expected:?}");
+    }
+    // At an inner point the slope is that of the piece to the right.
+    let slope = jit(grad(|t: Var| t.interp(Var::from(array![0.0, 1.0, 3.0]), Var::from(array![5.0, 6.0, 2.0]))));
+    assert_eq!([0.5, 1.0, 3.0, 4.0].map(|t| slope.call::<f64>(t).unwrap()), [1.0, -2.0, 0.0, 0.0]);
+}
+
+/// Arrays without elements, and modes that leave nothing beyond the array.
+#[test]
+fn nothing_to_index() {
+    let empty = Array2::<f64>::zeros((0, 3));
+    let sorted: Array2<f64> = jit(|x: Var| x.sort(0)).call(&empty).unwrap();
+    assert_eq!(sorted.shape(), [0, 3]);
+    let (count, taken): (Array1<i64>, Array2<f64>) =
+        jit(|i: Var, x: Var| (i.bincount(0), x.take(i, 0))).call(Array1::<i64>::zeros(0), &empty).unwrap();
+    assert_eq!((count.len(), taken.shape()), (0, &[0, 3][..]));
+    let slope: Array2<f64> =
+        jit(grad(|x: Var| x.sort(0).sum() + x.take(Var::zeros(Type::new(DType::I64, [0])), 0).sum()))
+            .call(&empty)
+            .unwrap();
+    assert_eq!(slope.shape(), [0, 3]);
+    let x = array![1.0, 2.0, 3.0];
+    let i = array![i64::MIN, -1, 3, 1];
+    let wrapped: Array1<f64> = jit(|x: Var, i: Var| x.at_indices(i, 0).wrap().get_or(9.0)).call(&x, &i).unwrap();
+    let clamped: Array1<f64> = jit(|x: Var, i: Var| x.at_indices(i, 0).clamp().get_or(9.0)).call(&x, &i).unwrap();
+    let filled: Array1<f64> = jit(|x: Var, i: Var| x.at_indices(i, 0).skip().get_or(9.0)).call(&x, &i).unwrap();
+    // -2⁶³ is 1 modulo 3.
+    assert_eq!((wrapped, clamped), (array![2.0, 3.0, 1.0, 2.0], array![1.0, 1.0, 3.0, 2.0]));
+    assert_eq!(filled, array![9.0, 9.0, 9.0, 2.0]);
+    let error =
+        jit(|x: Var, i: Var| retrograd::numpy::take(x, i, 0)).call::<Array1<f64>>(&x, array![-3i64, -7]).unwrap_err();
+    assert!(error.to_string().contains("index -7 at [1]"), "{error}");
 }
 
 /// What indices mean, written down once more, element by element: the interpreter and native code share one routine.

@@ -520,6 +520,29 @@ fn quantile(a: f64, p: &Array1<f64>, q: &Array1<f64>, start: &Array1<f64>) -> Ar
     (0..6).fold(start.clone(), |x, _| step.call(a, &x, p, q).unwrap())
 }
 
+/// In tails where densities underflow, to second order: x solves Φ(x) - Φ(a) = u (Φ(b) - Φ(a)).
+#[test]
+fn truncated_numbers_follow_their_bounds_in_tails() {
+    for (lower, upper) in [(-1.0, 1.0), (30.0, 31.0), (-32.0, -30.5), (5.0, f64::INFINITY), (-0.5, 4.0)] {
+        let draw = |lower: Var, upper: Var| random::truncated_normal(random::key(5), lower, upper, [4]);
+        let of_bounds =
+            |f: &dyn Fn(f64, f64) -> Array1<f64>, a: f64, b: f64, h: f64| (f(a + h, b) - f(a - h, b)) / (2.0 * h);
+        let value = jit(draw);
+        let slope = jit(retrograd::jacobian(draw));
+        let bend = jit(retrograd::jacobian(retrograd::jacobian(draw)));
+        let (value, slope) = (
+            |a: f64, b: f64| value.call::<Array1<f64>>(a, b).unwrap(),
+            |a: f64, b: f64| slope.call::<Array1<f64>>(a, b).unwrap(),
+        );
+        let bend: Array1<f64> = bend.call(lower, upper).unwrap();
+        let by_values = of_bounds(&value, lower, upper, 1e-5);
+        let by_slopes = of_bounds(&slope, lower, upper, 1e-5);
+        let near = |x: &Array1<f64>, y: &Array1<f64>| (x - y).iter().all(|d| d.abs() < 2e-5 * (1.0 + y.sum().abs()));
+        assert!(near(&slope(lower, upper), &by_values), "{lower} {upper}: {} {by_values}", slope(lower, upper));
+        assert!(near(&bend, &by_slopes), "{lower} {upper}: {bend} {by_slopes}");
+    }
+}
+
 #[test]
 fn gamma_moves_along_its_quantiles() {
     const N: usize = 200;

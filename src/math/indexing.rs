@@ -219,13 +219,16 @@ impl Walk {
         let mut window = Loops::default();
         for &(axis, slice) in &axes.window {
             let extent = slices.shape[slice];
-            assert!(extent <= array.shape[axis], "bug: a slice beyond its array");
+            let is_empty = indices.shape()[..n_places].contains(&0);
+            assert!(extent <= array.shape[axis] || is_empty, "bug: a slice beyond its array");
             window.push(Loop { extent, array: array.strides[axis], indices: 0, slices: slices.strides[slice] });
         }
         let components = axes.indexed.iter().map(|&axis| {
             assert!(axes.batch.iter().all(|&(batch, _)| batch != axis), "bug: an index along a batch axis");
             let limit = array.shape[axis].checked_sub(size(axes, axis, slices.shape));
-            let limit = limit.expect("bug: a slice beyond its array");
+            // Without places nothing is reached.
+            assert!(limit.is_some() || indices.shape()[..n_places].contains(&0), "bug: a slice beyond its array");
+            let limit = limit.unwrap_or(0);
             Component { stride: array.strides[axis], limit: i64::try_from(limit).unwrap_or(i64::MAX) }
         });
         let component = indices.strides()[n_places];

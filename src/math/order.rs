@@ -89,15 +89,9 @@ fn elements_around(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<
     before
 }
 
-/// How many of the sorted elements come before a number: those that are less, or, from the right, those that are not greater.
-pub(crate) fn search(n: usize, sorted: impl Fn(usize) -> u64, key: u64, right: bool) -> usize {
-    let (mut low, mut high) = (0, n);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let other = sorted(middle);
-        if other < key || right && other == key { low = middle + 1 } else { high = middle }
-    }
-    low
+/// How many of the sorted keys come before one: those that are less, or, from the right, those that are not greater.
+pub(crate) fn search(sorted: &[u64], key: u64, right: bool) -> usize {
+    if right { sorted.partition_point(|&other| other <= key) } else { sorted.partition_point(|&other| other < key) }
 }
 
 #[cfg(test)]

@@ -356,7 +356,10 @@ pub fn floor_divide(x: Var, y: impl Operand) -> Var {
         let differ = rest.less(0).not_equal(y.less(0)) & rest.not_equal(0) & y.not_equal(0);
         return differ.select(x / y - 1, x / y);
     }
-    let quotient = (x - modulo(x, y)) / y;
+    // Beside an infinite divisor the quotient is 0, or just below.
+    let infinite = !y.is_finite() & !y.is_nan() & x.is_finite();
+    let below = (x.less(0).not_equal(y.less(0)) & x.not_equal(0)).select(x.full_like(-1.0), x / y);
+    let quotient = infinite.select(below, (x - modulo(x, y)) / y);
     let down = quotient.floor();
     // The quotient is an integer but for rounding, which may have put it just below.
     let nearest = (quotient - down).greater(0.5).select(down + 1.0, down);

@@ -41,7 +41,9 @@ fn from_start(indices: Var, x: Var, axis: usize) -> Var {
         return indices;
     }
     let extent = x.shape().get(axis).copied().unwrap_or(0);
-    indices.less(0).select(indices + i64::try_from(extent).unwrap_or(i64::MAX), indices)
+    let extent = i64::try_from(extent).unwrap_or(i64::MAX);
+    let counts_back = indices.less(0) & indices.greater_equal(-extent);
+    counts_back.select(indices + extent, indices)
 }
 
 /// The array and one of its axes, or all elements along one; `None` after an error.

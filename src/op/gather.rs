@@ -93,8 +93,8 @@ impl Rules for Gather {
                 return Err(mismatch!("sizes must be 1 along the collapsed or batch axis {axis}, but got {size}"));
             }
             // Along batch axes without elements there is no slice.
-            if size > extent && !self.indexing.batch[0].contains(&axis) {
-                return Err(mismatch!("a slice of {size} elements does not fit axis {axis} of extent {extent}"));
+            if size > extent && !self.indexing.batch[0].contains(&axis) && has_places(indices) {
+                return Err(mismatch!("a slice that extends over {size} does not fit axis {axis} of extent {extent}"));
             }
         }
         Ok(smallvec::smallvec![self.result(array, indices)])
@@ -183,6 +183,11 @@ impl Rules for Gather {
         };
         Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
     }
+}
+
+/// Whether there are any slices.
+fn has_places(indices: &Type) -> bool {
+    !indices.shape[..indices.rank() - 1].contains(&0)
 }
 
 impl Checked for Gather {
@@ -390,8 +395,9 @@ impl Rules for Scatter {
                 return Err(mismatch!("slices of {slices} do not fit axis {axis} of {array}"));
             }
         }
-        if let Some(axis) = self.indexing.collapsed.iter().find(|&&axis| array.shape[axis] == 0) {
-            return Err(mismatch!("a slice of 1 element does not fit axis {axis} of extent 0"));
+        let empty = self.indexing.collapsed.iter().find(|&&axis| array.shape[axis] == 0);
+        if let Some(axis) = empty.filter(|_| has_places(indices)) {
+            return Err(mismatch!("a slice that extends over 1 does not fit axis {axis} of extent 0"));
         }
         Ok(smallvec::smallvec![array.clone()])
     }

@@ -122,7 +122,7 @@ impl At {
         apply(gather, &[self.array, indices])
     }
 
-    /// The elements, and a number of the array's dtype for those beyond it.
+    /// The elements, and a number of the array's dtype for those beyond it: none are after [`At::clamp`] or [`At::wrap`].
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -135,7 +135,10 @@ impl At {
     #[track_caller]
     pub fn get_or(self, fill: impl Operand) -> Var {
         let _method = trace::method("get_or", &[self.array, self.indices]);
-        let at = At { out_of_bounds: OutOfBounds::Clamp, wraps: false, ..self };
+        if self.out_of_bounds == OutOfBounds::Clamp {
+            return self.get();
+        }
+        let at = At { out_of_bounds: OutOfBounds::Clamp, ..self };
         let (array, indices, indexing) = (at.array, at.indices, at.indexing.clone());
         let elements = at.get();
         if elements.is_poisoned() {
@@ -614,8 +617,8 @@ impl Var {
         empty.broadcast_to(&result).at_indices(segments, 0).update(update, self)
     }
 
-    /// The indices of the elements of a vector that are `true`, of which there must be `n`: another number is an error of
-    /// the call where the indices are used. The vector is of dtype `bool`.
+    /// The indices of the elements of a vector that are `true`, of which there must be `n`: if there are not, all indices
+    /// are the extent, which is an error of the call where they are used. The vector is of dtype `bool`.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -643,7 +646,7 @@ impl Var {
     }
 
     /// The elements along an axis where a mask holds, which must do so at `n` places: another number is an error of the
-    /// call. The mask is a vector of dtype `bool` with the extent of the axis. The derivative of other elements is 0.
+    /// call, which says that the extent is no index; but if `n` is 0, nothing is read, and nothing is checked. The mask is a vector of dtype `bool` with the extent of the axis. The derivative of other elements is 0.
     ///
     /// ```
     /// use ndarray::{Array1, array};

@@ -144,7 +144,8 @@ impl Indexing {
         let size = |axis: usize| {
             axes.window.iter().find(|&&(window, _)| window == axis).map_or(1, |&(_, slice)| slices[slice])
         };
-        let limits: Vec<i64> = self.map.iter().map(|&axis| (array.shape[axis] - size(axis)) as i64).collect();
+        let limits: Vec<i64> =
+            self.map.iter().map(|&axis| array.shape[axis].saturating_sub(size(axis)) as i64).collect();
         let limits = Var::constant(literal([limits.len()], limits));
         let inside = indices.greater_equal(0) & indices.less_equal(limits);
         let inside = inside.all_axes(&[indices.rank() - 1]);

@@ -110,9 +110,12 @@ impl Library for SearchSorted {
             let mut counts = indices.view_mut().into_slice().expect("bug: a result in pieces").iter_mut();
             let per_lane = numbers.shape()[self.batch_axes..].iter().product::<usize>();
             let mut numbers = numbers.iter();
+            let mut keys: Vec<u64> = Vec::new();
             for sorted in sorted.lanes(Axis(self.batch_axes)) {
+                keys.clear();
+                keys.extend(sorted.iter().map(|x| x.key(false)));
                 for (&x, count) in numbers.by_ref().zip(counts.by_ref()).take(per_lane) {
-                    *count = order::search(sorted.len(), |i| sorted[i].key(false), x.key(false), self.right) as i64;
+                    *count = order::search(&keys, x.key(false), self.right) as i64;
                 }
             }
         });
@@ -120,6 +123,10 @@ impl Library for SearchSorted {
 
     fn flops(&self, _: &[&Type], _: &Type) -> usize {
         0
+    }
+
+    fn scratch_bytes(&self, operands: &[&Type]) -> usize {
+        operands[0].shape[self.batch_axes].saturating_mul(size_of::<u64>())
     }
 }
 
@@ -171,9 +178,9 @@ impl Var {
     /// Linear interpolation between the points of a table, at `self`; beyond its ends, the value there.
     ///
     /// `xs` are at least one sorted points, `ys` the values at them; `self` has any shape. All are of one floating-point
-    /// dtype. A NaN gives NaN. The derivative by `self` is the slope of the piece to the left at an inner point, and 0
-    /// beyond the ends; those by `xs` and `ys` are exact, too. As `numpy.interp`, whose table must ascend, too: this is not
-    /// checked, and equal points give the value of one of them.
+    /// dtype. A NaN gives NaN. The derivative by `self` is the slope of the piece to the right at an inner point, and 0 at
+    /// the last one and beyond the ends; those by `xs` and `ys` are exact, too. The bits are those of `numpy.interp`, whose
+    /// table must ascend, too: this is not checked. Of equal points the last one counts.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -198,15 +205,19 @@ impl Var {
             return Var::poisoned();
         }
         let n = shape[0] as i64;
-        let right = xs.searchsorted(self);
+        let right = xs.searchsorted_right(self);
         let (low, high) = ((right - 1).max(0), right.min(n - 1));
         let [x0, x1] = [low, high].map(|i| xs.at_indices(i, 0).clamp().get());
         let [y0, y1] = [low, high].map(|i| ys.at_indices(i, 0).clamp().get());
-        let width = x1 - x0;
-        // Beyond the ends both points are one.
-        let flat = width.equal(0);
-        let share = (self - x0) / flat.select(width.full_like(1.0), width);
-        let inner = y0 + (y1 - y0) * share;
+        // At the last point and beyond the ends both points are one.
+        let flat = low.equal(high);
+        let width = flat.select(x1.full_like(1.0), x1 - x0);
+        let slope = (y1 - y0) / width;
+        // As in NumPy: from the other end where the point to the left is infinite, and the value itself at a point, or where
+        // both are equal.
+        let [from_left, from_right] = [slope * (self - x0) + y0, slope * (self - x1) + y1];
+        let inner = from_left.is_nan().select(from_right, from_left);
+        let inner = (inner.is_nan() & (y0.equal(y1) | self.equal(x0))).select(y0, inner);
         self.is_nan().select(self + y0, flat.select(y0, inner))
     }
 }

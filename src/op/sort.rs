@@ -454,11 +454,14 @@ impl Var {
             return Var::poisoned();
         }
         let n = self.shape()[axis];
-        if !self.dtype().is_float() || n == 0 || !(0.0..=1.0).contains(&q) {
-            trace::fail_at(format!(
-                "takes a quantile from 0 to 1, of floating-point numbers with elements along axis {axis}, but got {q:?} of {}",
-                self.ty()
-            ));
+        if !(0.0..=1.0).contains(&q) {
+            trace::fail_at(format!("takes a quantile from 0 to 1, but got {q:?}"));
+            return Var::poisoned();
+        }
+        if !self.dtype().is_float() || n == 0 {
+            let requirement =
+                format!("takes floating-point numbers with elements along axis {axis}, but got {}", self.ty());
+            trace::fail_at(requirement);
             return Var::poisoned();
         }
         let Between { low, high, share } = method.place(q, n);

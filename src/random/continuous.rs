@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::key::draw;
 use super::parameters::{broadcast, floats, number, on_line};
 use crate::op::{Draw, Operand, Var};
+use crate::transform::custom_jvp;
 use crate::value::{DType, Type};
 
 /// Numbers that are uniform in a range, whose end is not among them but for rounding: with JAX's bits.
@@ -73,8 +74,8 @@ pub fn normal(key: Var, ty: impl Into<Type>) -> Var {
 ///
 /// Takes a key, bounds that broadcast to the shape, which are numbers or traced values, and a type of floating point, or the
 /// shape of an array of `f64`. Other keys, dtypes and shapes are an error. A bound that is NaN gives NaN. Numbers are
-/// differentiable by the bounds; where a number was rounded onto a bound, it follows it by half. Both bounds beyond 37
-/// deviations on one side give one of the bounds.
+/// differentiable by the bounds: at the probability u, dx/dlower is (1 - u) φ(lower)/φ(x), and dx/dupper u φ(upper)/φ(x).
+/// Where Φ of both bounds underflows, beyond 38 deviations on one side, there are few numbers to choose from, or one.
 ///
 /// ```
 /// use ndarray::Array1;
@@ -96,7 +97,12 @@ pub fn truncated_normal(key: Var, lower: impl Operand, upper: impl Operand, ty: 
     }
     let (lower, upper) = (lower.var(unit), upper.var(unit));
     let Some([lower, upper]) = broadcast(name, [&lower, &upper], &ty.shape) else { return Var::poisoned() };
-    on_line(|| between(unit, lower, upper))
+    let rule = |(unit, lower, upper): (Var, Var, Var), x: Var, (_, to_lower, to_upper): (Var, Var, Var)| {
+        // φ(bound)/φ(x), which neither underflow of the densities spoils.
+        let ratio = |bound: Var| ((x - bound) * 0.5 * (x + bound)).exp();
+        to_lower * (1.0 - unit) * ratio(lower) + to_upper * unit * ratio(upper)
+    };
+    on_line(|| custom_jvp(between, rule).call(unit, lower, upper))
 }
 
 fn between(unit: Var, lower: Var, upper: Var) -> Var {
