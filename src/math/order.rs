@@ -91,7 +91,13 @@ fn elements_around(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<
 
 /// How many of the sorted keys come before one: those that are less, or, from the right, those that are not greater.
 pub(crate) fn search(sorted: &[u64], key: u64, right: bool) -> usize {
-    if right { sorted.partition_point(|&other| other <= key) } else { sorted.partition_point(|&other| other < key) }
+    // Written out, since what is found among keys that are not sorted must not change, either.
+    let (mut low, mut high) = (0, sorted.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if sorted[middle] < key || right && sorted[middle] == key { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 #[cfg(test)]
