@@ -51,6 +51,11 @@ pub(crate) fn gather<T: Copy>(
     let walk = Walk::new(axes, Sides::of(array), indices, Sides::of_mut(slices));
     let (source, target) = (array.as_ptr(), slices.as_mut_ptr());
     let copy = |array: isize, slice: isize, window: &Loops| {
+        if let Some(line) = window.single() {
+            // SAFETY: as below.
+            unsafe { copy_line(source.offset(array), target.offset(slice), line) };
+            return;
+        }
         for ([array, _, slice], line) in window.lines([array, 0, slice]) {
             // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
             unsafe { copy_line(source.offset(array), target.offset(slice), line) };
@@ -128,6 +133,11 @@ fn combine_lines<T: Copy>(
     combine: impl Fn(T, T) -> T + Copy,
 ) -> Result<(), ()> {
     walk.run(beyond, |array, slice, window| {
+        if let Some(line) = window.single() {
+            // SAFETY: as below.
+            unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
+            return;
+        }
         for ([array, _, slice], line) in window.lines([array, 0, slice]) {
             // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
             unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
@@ -178,6 +188,10 @@ struct Loop {
     array: isize,
     indices: isize,
     slices: isize,
+}
+
+impl Loop {
+    const ONE: Loop = Loop { extent: 1, array: 1, indices: 1, slices: 1 };
 }
 
 /// One entry of an index vector.
@@ -315,11 +329,20 @@ impl Loops {
         self.0.push(inner);
     }
 
+    /// The loop, if there is but one, or none: then it has one element.
+    #[inline(always)]
+    fn single(&self) -> Option<Loop> {
+        match self.0[..] {
+            [] => Some(Loop::ONE),
+            [line] => Some(line),
+            _ => None,
+        }
+    }
+
     /// The innermost loops, with the distances of their beginnings in the array, the indices and the slices.
     #[inline(always)]
     fn lines(&self, begin: [isize; 3]) -> Lines<'_> {
-        const ONE: Loop = Loop { extent: 1, array: 1, indices: 1, slices: 1 };
-        let (line, outer) = self.0.split_last().map_or((ONE, &[][..]), |(&line, outer)| (line, outer));
+        let (line, outer) = self.0.split_last().map_or((Loop::ONE, &[][..]), |(&line, outer)| (line, outer));
         let is_empty = outer.iter().any(|outer| outer.extent == 0);
         let index = if outer.is_empty() { SmallVec::new() } else { SmallVec::from_elem(0, outer.len()) };
         Lines { outer, line, index, next: (!is_empty).then_some(begin) }
