@@ -8,6 +8,7 @@ use retrograd::op::{Graph, Op, Quantile, Reverse, Ties, Transpose};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
     Arg, Error, Program, Var, batch, check_grad, cond, grad, hessian, interpret, jacobian, jit, map, scan, trace, vmap,
+    while_loop,
 };
 
 /// The error of a call, which must be that of an index, from the interpreter and from native code alike.
@@ -117,6 +118,17 @@ fn indices_are_checked_in_loops_branches_rows_and_files() {
         vmap(|p: Var, x: Var, i: Var| cond(p.greater(0.0), || x.at(0), || x.take(i, 0))).over((Arg::<0>, Arg::<2>));
     let y: Array1<f64> = jit(rows).call(array![1.0, -1.0], x(), array![77i64, 1]).unwrap();
     assert_eq!(y, array![1.0, 2.0]);
+
+    // What is the same in all iterations is not read before a loop that runs none; and a bad index that is known when a
+    // program is compiled is an error of the calls that get there.
+    let none = jit(|x: Var, i: Var, n: Var| {
+        while_loop((n, x.at(0)), |(n, _)| n.greater(0.0), |(n, y)| (n - 1.0, y + x.take(i, 0).sum())).1
+    });
+    assert_eq!(none.call::<f64>(x(), bad.clone(), 0.0).unwrap(), 1.0);
+    assert!(matches!(none.call::<f64>(x(), bad.clone(), 2.0), Err(Error::Index(_))));
+    let known = jit(|x: Var| cond(x.at(0).greater(0.0), || x.at(0), || Var::from(array![1.0, 2.0]).take([9], 0).sum()));
+    assert_eq!(known.call::<f64>(x()).unwrap(), 1.0);
+    assert!(matches!(known.call::<f64>(-x()), Err(Error::Index(error)) if error.index == 9));
 
     let types = (Type::new(DType::F64, [3]), Type::new(DType::I64, [2]));
     let graph = trace(|x: Var, i: Var| x.take(i, 0).square().sum(), types).unwrap();

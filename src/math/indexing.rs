@@ -19,6 +19,13 @@ pub(crate) struct Axes {
     pub indexed: SmallVec<[usize; 4]>,
 }
 
+impl Axes {
+    /// How far a slice extends along an axis of the array, given the shape of the slices.
+    pub fn size(&self, axis: usize, slices: &[usize]) -> usize {
+        self.window.iter().find(|&&(window, _)| window == axis).map_or(1, |&(_, slice)| slices[slice])
+    }
+}
+
 /// What is done with a slice that does not lie within the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beyond {
@@ -219,6 +226,8 @@ impl Walk {
         let n_places = indices.ndim() - 1;
         assert!(axes.places.len() == n_places && indices.shape()[n_places] == axes.indexed.len(), "bug: index vectors");
         assert_eq!(axes.window.len() + n_places, slices.shape.len(), "bug: axes of slices");
+        // Without places nothing is reached.
+        let is_empty = indices.shape()[..n_places].contains(&0);
         let mut places = Loops::default();
         for (place, &slice) in axes.places.iter().enumerate() {
             let extent = indices.shape()[place];
@@ -233,15 +242,13 @@ impl Walk {
         let mut window = Loops::default();
         for &(axis, slice) in &axes.window {
             let extent = slices.shape[slice];
-            let is_empty = indices.shape()[..n_places].contains(&0);
             assert!(extent <= array.shape[axis] || is_empty, "bug: a slice beyond its array");
             window.push(Loop { extent, array: array.strides[axis], indices: 0, slices: slices.strides[slice] });
         }
         let components = axes.indexed.iter().map(|&axis| {
             assert!(axes.batch.iter().all(|&(batch, _)| batch != axis), "bug: an index along a batch axis");
-            let limit = array.shape[axis].checked_sub(size(axes, axis, slices.shape));
-            // Without places nothing is reached.
-            assert!(limit.is_some() || indices.shape()[..n_places].contains(&0), "bug: a slice beyond its array");
+            let limit = array.shape[axis].checked_sub(axes.size(axis, slices.shape));
+            assert!(limit.is_some() || is_empty, "bug: a slice beyond its array");
             let limit = limit.unwrap_or(0);
             Component { stride: array.strides[axis], limit: i64::try_from(limit).unwrap_or(i64::MAX) }
         });
@@ -298,11 +305,6 @@ impl Walk {
         let (&component, place) = vector.split_last().expect("bug: an index vector without an axis");
         Refused { index: *index, position: place.to_vec(), axis: axes.indexed[component] }
     }
-}
-
-/// How far a slice extends along an axis of the array.
-fn size(axes: &Axes, axis: usize, slices: &[usize]) -> usize {
-    axes.window.iter().find(|&&(window, _)| window == axis).map_or(1, |&(_, slice)| slices[slice])
 }
 
 /// Nested loops, the outermost first.

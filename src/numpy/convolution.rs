@@ -254,7 +254,7 @@ fn convolved(x: Var, kernel: Var, convolution: &Convolution) -> Option<Var> {
         return None;
     }
     let [input, weights, output] = [convolution.perm(0, rank)?, convolution.perm(1, rank)?, convolution.perm(2, rank)?];
-    // Channels lead, so that what is copied is a matrix, and that of the next layer is had by the same transposition.
+    // Channels lead, so that what is copied is a matrix, and that of the next layer follows by the same transposition.
     let x = x.transpose(&[&[input[1], input[0]], &input[2..]].concat());
     let kernel = kernel.transpose(&weights);
     let layer = Layer::new(x, kernel, convolution)?;

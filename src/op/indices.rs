@@ -133,19 +133,15 @@ impl Indexing {
     /// The error behind an index that was refused.
     pub(super) fn refusal(&self, op: &'static str, refused: Refused, array: &[usize], slices: &[usize]) -> IndexError {
         let Refused { index, position, axis } = refused;
-        let mut extended = self.extended(array.len()).zip(&self.window);
-        let size = extended.find(|&(extended, _)| extended == axis).map_or(1, |(_, &slice)| slices[slice]);
+        let size = self.axes(array.len(), slices.len()).size(axis, slices);
         IndexError { op, node: None, index, position, axis, extent: array[axis], size, at: None }
     }
 
     /// For each place of the indices, whether its slice lies within the array: the mask for slices of that shape.
     pub(super) fn within(&self, array: &Type, indices: Var, slices: &Shape) -> Var {
         let axes = self.axes(array.rank(), slices.rank());
-        let size = |axis: usize| {
-            axes.window.iter().find(|&&(window, _)| window == axis).map_or(1, |&(_, slice)| slices[slice])
-        };
-        let limits: Vec<i64> =
-            self.map.iter().map(|&axis| array.shape[axis].saturating_sub(size(axis)) as i64).collect();
+        let limit = |&axis: &usize| array.shape[axis].saturating_sub(axes.size(axis, slices)) as i64;
+        let limits: Vec<i64> = self.map.iter().map(limit).collect();
         let limits = Var::constant(literal([limits.len()], limits));
         let inside = indices.greater_equal(0) & indices.less_equal(limits);
         let inside = inside.all_axes(&[indices.rank() - 1]);

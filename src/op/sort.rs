@@ -409,7 +409,7 @@ impl Var {
         // Where a new number begins among the sorted ones.
         let sorted = self.ordered(order, axis);
         let before = sorted.along((places - 1).max(0), axis).clamp().get();
-        let begins = sorted.not_equal(before) & !(sorted.is_nan_or_false() & before.is_nan_or_false());
+        let begins = sorted.not_equal(before) & !(sorted.is_any_nan() & before.is_any_nan());
         let group = begins.convert(DType::I64).cumsum(axis);
         let sizes = Var::zeros(group.ty()).along(group, axis).clamp().add(Var::from(1i64));
         let of_group = |x: Var| x.along(group, axis).clamp().get();
@@ -443,8 +443,9 @@ impl Var {
         self.along(order, axis).clamp().get()
     }
 
+    /// Where the elements are NaN, which integers never are.
     #[track_caller]
-    fn is_nan_or_false(self) -> Var {
+    fn is_any_nan(self) -> Var {
         if self.dtype().is_float() { self.is_nan() } else { Var::zeros(self.ty().with_dtype(DType::Bool)) }
     }
 
