@@ -127,6 +127,7 @@ pub mod external;
 pub mod guide;
 pub mod interpret;
 pub mod ir;
+pub mod linalg;
 mod math;
 pub mod numpy;
 pub mod op;

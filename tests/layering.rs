@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 17] = [
+const FLOORS: [&str; 18] = [
     "value",
     "error",
     "math",
@@ -21,6 +21,7 @@ const FLOORS: [&str; 17] = [
     "compile",
     "transform",
     "numpy",
+    "linalg",
     "random",
     "stats",
     "lib",

@@ -127,6 +127,11 @@ impl Batcher {
                 let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
                 vec![Batched { var: trace::apply(op.clone(), &operands), has_rows: true }]
             }
+            Batching::Stack => {
+                let operands: Vec<Var> = operands.iter().map(|x| x.rows(self.n)).collect();
+                let results = trace::apply_regions(op.clone(), &operands, Vec::<Arc<Graph>>::new());
+                results.unwrap_or_default().into_iter().map(|var| Batched { var, has_rows: true }).collect()
+            }
             Batching::Rule(rule) => {
                 let known = self.by_unit_vectors(graph, id, &operands);
                 vec![Batched { var: known.unwrap_or_else(|| rule.batch(&operands, self.n)), has_rows: true }]

@@ -191,7 +191,7 @@ pub(crate) fn product<T: Number>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, result:
 /// Clears the upper halves of wide registers, as compilers do at the end of code that uses them. The kernels of matrix
 /// products do not, and compiled loops, which use the lower halves only, would then have a false dependency on the
 /// upper halves in each step.
-fn clear_upper_halves() {
+pub(crate) fn clear_upper_halves() {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx") {
         #[target_feature(enable = "avx")]

@@ -28,6 +28,7 @@
 //! | `indexing` | slices of arrays that begin where indices say |
 //! | `order` | sorting and searching |
 //! | `threefry`, `normal` | random bits, and normal numbers made of them |
+//! | `matrix` | linear algebra: factors, solutions, eigenvalues |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 //! | `accumulators` | the sums of rows in registers of AVX2 |
 
@@ -55,6 +56,8 @@ mod lanes;
 pub mod linear;
 mod log;
 mod log_sums;
+#[cfg(not(elementary))]
+pub(crate) mod matrix;
 #[cfg(not(elementary))]
 pub mod normal;
 #[cfg(not(elementary))]

@@ -45,6 +45,7 @@ pub mod internals;
 mod join;
 mod keep_axes;
 mod log_sums;
+mod matrix;
 #[cfg(feature = "nalgebra")]
 mod nalgebra;
 mod power;

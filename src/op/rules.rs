@@ -127,6 +127,8 @@ pub enum Batching<'a> {
     Constant,
     /// It is elementwise: the same operation on operands that all have rows.
     Elementwise,
+    /// It is applied to stacks, along any leading axes: the same operation on operands that all have rows.
+    Stack,
     /// A rule of its own.
     Rule(&'a dyn Batch),
     /// It runs once for each row.

@@ -12,6 +12,7 @@ use crate::compile::abi::{Address, Status};
 use crate::error::{Error, SourceLine};
 use crate::external::Host;
 use crate::ir::NodeId;
+use crate::math::linear::clear_upper_halves;
 use crate::op::{Layout, Lowering, Op};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
@@ -127,6 +128,8 @@ pub unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *m
             }
         }
     }));
+    // Some kernels leave the upper halves of wide registers in use, which slows down compiled loops.
+    clear_upper_halves();
     match outcome {
         Ok(status) => status.number(),
         Err(_) => Status::Panicked.number(),

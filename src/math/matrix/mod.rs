@@ -1,0 +1,90 @@
+//! Linear algebra on matrices, by faer, one at a time; and on stacks of them.
+//!
+//! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
+//! what does not exist is NaN, in all elements of the result.
+
+use std::borrow::Cow;
+
+use faer::{MatMut, MatRef};
+
+use super::linear::Number;
+use crate::value::{ArrayMut, ArrayRef};
+
+/// An element that kernels of linear algebra compute with.
+pub(crate) trait Real: Number + faer::traits::RealField + num_traits::Float {}
+
+impl Real for f64 {}
+impl Real for f32 {}
+
+/// Runs the body with `$t` as the Rust type of a dtype of floating point.
+macro_rules! with_real {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::value::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::value::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::value::DType::I64 | $crate::value::DType::Bool => {
+                unreachable!("bug: no floating point passed inference where it is needed")
+            }
+        }
+    };
+}
+pub(crate) use with_real;
+
+/// The matrices of an operand, which has any leading axes; copied if they do not lie in row-major order.
+pub(crate) struct Stack<'a, T: Clone> {
+    elements: Cow<'a, [T]>,
+    /// The extents of a matrix.
+    pub rows: usize,
+    /// The extents of a matrix.
+    pub columns: usize,
+}
+
+impl<'a, T: Real> Stack<'a, T> {
+    /// An operand with at least two axes.
+    pub fn new(operand: &'a ArrayRef<'_>) -> Stack<'a, T> {
+        let view = operand.typed::<T>();
+        let rank = view.ndim();
+        let elements = match view.as_slice() {
+            Some(elements) => Cow::Borrowed(elements),
+            None => Cow::Owned(view.iter().copied().collect()),
+        };
+        Stack { elements, rows: view.shape()[rank - 2], columns: view.shape()[rank - 1] }
+    }
+
+    /// The number of elements of a matrix.
+    pub fn size(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// One matrix after the other; none if they have no elements.
+    pub fn matrices(&self) -> impl Iterator<Item = &[T]> {
+        self.elements.chunks_exact(self.size().max(1))
+    }
+}
+
+/// The elements of a result, by parts of that size; none if that is 0.
+pub(crate) fn parts<'a, T: Real>(result: &'a mut ArrayMut<'_>, size: usize) -> std::slice::ChunksExactMut<'a, T> {
+    let elements = result.typed::<T>().as_slice_mut().expect("bug: a result in pieces");
+    elements.chunks_exact_mut(size.max(1))
+}
+
+/// The matrix as faer takes it.
+pub(crate) fn faer<T>(elements: &[T], rows: usize, columns: usize) -> MatRef<'_, T> {
+    MatRef::from_row_major_slice(elements, rows, columns)
+}
+
+/// The matrix as faer writes it.
+pub(crate) fn faer_mut<T>(elements: &mut [T], rows: usize, columns: usize) -> MatMut<'_, T> {
+    MatMut::from_row_major_slice_mut(elements, rows, columns)
+}
+
+/// Whether no element is infinite or NaN.
+pub(crate) fn is_finite<T: Real>(elements: &[T]) -> bool {
+    elements.iter().all(|&x| num_traits::Float::is_finite(x))
+}
