@@ -97,6 +97,7 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
+pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -505,6 +506,13 @@ operations! {
     DotGeneral in Box,
     // threefry
     Threefry in Box,
+    // matrix
+    Cholesky,
+    CholeskyPullback,
+    TriangularSolve,
+    Lu,
+    Solve,
+    Inverse,
     }
     elementwise {
     // strong
