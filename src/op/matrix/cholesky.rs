@@ -232,8 +232,8 @@ impl Rules for CholeskyPullback {
             },
             Answer {
                 op: op(),
-                operands: vec![literal([2, 2], [1.0, 9.0, 0.5, 1.0]), literal([2, 2], [0.0, 9.0, 1.0, 2.0])],
-                results: vec![literal([2, 2], [-0.125, 0.0, 0.0, 1.0])],
+                operands: vec![literal([2, 2], [1.0, 9.0, 0.5, 1.0]), literal([2, 2], [0.0, 9.0, 1.0, 4.0])],
+                results: vec![literal([2, 2], [0.25, -0.5, -0.5, 2.0])],
                 ulps: 0,
                 regions: vec![],
             },
