@@ -21,6 +21,7 @@ use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use cholesky::{Cholesky, CholeskyPullback};
 pub use lu::Lu;
+pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
 pub use solve::{Factors, Inverse, Solve};
 pub use triangular::TriangularSolve;
