@@ -97,6 +97,8 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
+pub use matrix::{Eigh, Svd};
+pub(crate) use matrix::{eigh_of, svd_of};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -505,6 +507,10 @@ operations! {
     DotGeneral in Box,
     // threefry
     Threefry in Box,
+    // matrix
+    // eigh, svd
+    Eigh,
+    Svd,
     }
     elementwise {
     // strong

@@ -3,12 +3,22 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+mod eigh;
+mod gauge;
+mod qr;
+mod scale;
+mod svd;
+
 use std::borrow::Cow;
 
 use faer::{MatMut, MatRef};
 
 use super::linear::Number;
 use crate::value::{ArrayMut, ArrayRef};
+
+pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use qr::{qr, qr_bytes};
+pub(crate) use svd::{svd, svd_bytes};
 
 /// An element that kernels of linear algebra compute with.
 pub(crate) trait Real: Number + faer::traits::RealField + num_traits::Float {}

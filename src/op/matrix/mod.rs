@@ -1,12 +1,19 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+mod eigh;
 mod parts;
+mod products;
+mod svd;
 
 use super::rules::{expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
 use crate::value::{DType, Type};
 
+pub use eigh::Eigh;
+pub(crate) use eigh::eigh_of;
+pub use svd::Svd;
+pub(crate) use svd::svd_of;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
 
 /// The dtype and the extents of the matrices of the only operand.
@@ -42,4 +49,10 @@ fn square(ty: &Type) -> Result<usize, Mismatch> {
 fn stacked(ty: &Type, own: &[usize]) -> Type {
     let leading = &ty.shape[..ty.rank() - 2];
     Type::new(ty.dtype, leading.iter().chain(own).copied().collect::<crate::value::Shape>())
+}
+
+/// The bytes that a routine takes for a matrix of these extents; none if there are no matrices with elements, whose
+/// extents may then be of any size.
+fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
+    if ty.size() == 0 { 0 } else { extents(ty).map_or(0, bytes) }
 }

@@ -1,0 +1,94 @@
+//! Products of stacks of matrices in which rules are written.
+
+use super::super::contract::contraction;
+use super::super::{DotGeneral, Strong, Var, strong_product};
+use crate::value::DType;
+
+/// `X · Y`, where zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn times(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [1, 0], zeros)
+}
+
+/// `Xᵀ · Y`, where zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn transposed_times(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [0, 0], zeros)
+}
+
+/// `X · Yᵀ`, where zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn times_transposed(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [1, 1], zeros)
+}
+
+/// The product that sums over that axis of the matrices of either operand.
+#[track_caller]
+fn product(x: [Var; 2], summed: [usize; 2], zeros: Strong) -> Var {
+    if x.iter().any(|x| x.is_poisoned()) {
+        return Var::poisoned();
+    }
+    let leading = x[0].rank() - 2;
+    let stack: Vec<usize> = (0..leading).collect();
+    let contract = summed.map(|axis| vec![leading + axis]);
+    contraction(DotGeneral { contract, batch: [stack.clone(), stack] }, x, zeros)
+}
+
+/// Columns of the matrices times numbers, one for each; zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn scaled_columns(x: Var, factors: Var, zeros: Strong) -> Var {
+    strong_product(x, spread(along_rows(factors), x), zeros)
+}
+
+/// Rows of the matrices times numbers, one for each; zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn scaled_rows(x: Var, factors: Var, zeros: Strong) -> Var {
+    strong_product(x, spread(along_columns(factors), x), zeros)
+}
+
+/// `x` with the shape of another.
+#[track_caller]
+fn spread(x: Var, like: Var) -> Var {
+    if x.is_poisoned() || like.is_poisoned() { Var::poisoned() } else { x.broadcast_to(&like.shape()) }
+}
+
+/// Each vector as a matrix of one row.
+#[track_caller]
+pub(crate) fn along_rows(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.insert_axis(x.rank() - 1) }
+}
+
+/// Each vector as a matrix of one column.
+#[track_caller]
+pub(crate) fn along_columns(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.insert_axis(x.rank()) }
+}
+
+/// The sums of the products of the elements of columns at the same place: the diagonal of `Xᵀ · Y`.
+#[track_caller]
+pub(crate) fn column_products(x: Var, y: Var, zeros: Strong) -> Var {
+    let product = strong_product(x, y, zeros);
+    if product.is_poisoned() { product } else { product.sum_axes(&[product.rank() - 2]) }
+}
+
+/// The matrices with other numbers on their diagonals.
+#[track_caller]
+pub(crate) fn with_diagonal(x: Var, diagonal: Var) -> Var {
+    if x.is_poisoned() || diagonal.is_poisoned() {
+        return Var::poisoned();
+    }
+    let shape = x.shape();
+    let extents = &shape[shape.rank() - 2..];
+    let [row, column] = [0, 1].map(|axis| Var::iota(extents, axis, DType::I64));
+    row.equal(column).select(along_columns(diagonal), x)
+}
+
+/// `1 / x`, and 0 where `x` is 0, with a derivative of 0 there.
+#[track_caller]
+pub(crate) fn reciprocal_or_zero(x: Var) -> Var {
+    if x.is_poisoned() {
+        return x;
+    }
+    let is_zero = x.equal(0.0);
+    is_zero.select(0.0, is_zero.select(1.0, x).recip())
+}
