@@ -98,7 +98,7 @@ pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
 pub use matrix::{Eigh, Svd};
-pub(crate) use matrix::{eigh_of, svd_of};
+pub(crate) use matrix::{eigh_of, products as matrix_products, svd_of, symmetric_part, transposed};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;

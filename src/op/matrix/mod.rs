@@ -3,9 +3,10 @@
 
 mod eigh;
 mod parts;
-mod products;
+pub(crate) mod products;
 mod svd;
 
+use super::Op;
 use super::rules::{expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
 use crate::value::{DType, Type};
@@ -15,6 +16,27 @@ pub(crate) use eigh::eigh_of;
 pub use svd::Svd;
 pub(crate) use svd::svd_of;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
+
+impl Op {
+    /// The operation that gives, on the same operands and to the same bits, only one of the results for less, and which of
+    /// them.
+    pub(crate) fn narrower(&self) -> Option<(Op, u16)> {
+        match self {
+            Op::Eigh(Eigh { vectors: true }) => Some((Eigh { vectors: false }.into(), 0)),
+            Op::Svd(Svd { vectors: true }) => Some((Svd { vectors: false }.into(), 1)),
+            _ => None,
+        }
+    }
+
+    /// The operation of which that is the narrower one, and which of its results this gives.
+    pub(crate) fn wider(&self) -> Option<(Op, u16)> {
+        match self {
+            Op::Eigh(Eigh { vectors: false }) => Some((Eigh { vectors: true }.into(), 0)),
+            Op::Svd(Svd { vectors: false }) => Some((Svd { vectors: true }.into(), 1)),
+            _ => None,
+        }
+    }
+}
 
 /// The dtype and the extents of the matrices of the only operand.
 fn one_matrix(operands: &[Type]) -> Result<(DType, [usize; 2]), Mismatch> {
