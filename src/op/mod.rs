@@ -99,6 +99,7 @@ pub use join::*;
 pub use log_sums::*;
 pub use matrix::{Eigh, Svd};
 pub(crate) use matrix::{eigh_of, products as matrix_products, svd_of, symmetric_part, transposed};
+pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -511,6 +512,12 @@ operations! {
     // eigh, svd
     Eigh,
     Svd,
+    Cholesky,
+    CholeskyPullback,
+    TriangularSolve,
+    Lu,
+    Solve,
+    Inverse,
     }
     elementwise {
     // strong

@@ -8,6 +8,9 @@ mod gauge;
 mod qr;
 mod scale;
 mod svd;
+pub(crate) mod cholesky;
+pub(crate) mod lu;
+pub(crate) mod triangular;
 
 use std::borrow::Cow;
 
@@ -70,6 +73,13 @@ impl<'a, T: Real> Stack<'a, T> {
     /// The number of elements of a matrix.
     pub fn size(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// The elements of `n` matrices from the `first` on, side by side; the last one stands for what there is not.
+    pub fn lanes<const LANES: usize>(&self, first: usize, n: usize) -> Vec<[T; LANES]> {
+        let size = self.size();
+        let own = &self.elements[first * size..(first + n) * size];
+        (0..size).map(|k| std::array::from_fn(|lane| own[lane.min(n - 1) * size + k])).collect()
     }
 
     /// One matrix after the other; none if they have no elements.

@@ -1,42 +1,37 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+mod cholesky;
 mod eigh;
+mod lanes;
+mod lu;
+mod narrower;
 mod parts;
 pub(crate) mod products;
+mod small;
+mod solve;
 mod svd;
+mod triangular;
 
-use super::Op;
-use super::rules::{expect_arity, floats};
+use smallvec::SmallVec;
+
+use lanes::{LANES, Lanes};
+
+use super::instructions::Instructions;
+use super::rules::{Library, expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
-use crate::value::{DType, Type};
+use crate::math::matrix::{Real, Stack};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use eigh::Eigh;
 pub(crate) use eigh::eigh_of;
 pub use svd::Svd;
 pub(crate) use svd::svd_of;
+pub use cholesky::{Cholesky, CholeskyPullback};
+pub use lu::Lu;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
-
-impl Op {
-    /// The operation that gives, on the same operands and to the same bits, only one of the results for less, and which of
-    /// them.
-    pub(crate) fn narrower(&self) -> Option<(Op, u16)> {
-        match self {
-            Op::Eigh(Eigh { vectors: true }) => Some((Eigh { vectors: false }.into(), 0)),
-            Op::Svd(Svd { vectors: true }) => Some((Svd { vectors: false }.into(), 1)),
-            _ => None,
-        }
-    }
-
-    /// The operation of which that is the narrower one, and which of its results this gives.
-    pub(crate) fn wider(&self) -> Option<(Op, u16)> {
-        match self {
-            Op::Eigh(Eigh { vectors: false }) => Some((Eigh { vectors: true }.into(), 0)),
-            Op::Svd(Svd { vectors: false }) => Some((Svd { vectors: true }.into(), 1)),
-            _ => None,
-        }
-    }
-}
+pub use solve::{Factors, Inverse, Solve};
+pub use triangular::TriangularSolve;
 
 /// The dtype and the extents of the matrices of the only operand.
 fn one_matrix(operands: &[Type]) -> Result<(DType, [usize; 2]), Mismatch> {
@@ -77,4 +72,91 @@ fn stacked(ty: &Type, own: &[usize]) -> Type {
 /// extents may then be of any size.
 fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
     if ty.size() == 0 { 0 } else { extents(ty).map_or(0, bytes) }
+}
+
+/// A routine on matrices, of which the code for small ones is written once as instructions.
+///
+/// The algorithm is that of small matrices whenever they are small, in registers and in memory, so that the bits are the
+/// same.
+pub(crate) trait SmallMatrices: Library {
+    /// How many instructions one matrix takes, about; `None` if matrices are not small.
+    fn work(&self, operands: &[&Type]) -> Option<usize>;
+    /// The elements of the result of one matrix, from those of the operands, all in row-major order. The types are those of
+    /// the operands, of which the last two axes count.
+    fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg>;
+}
+
+macro_rules! small_matrices {
+    ($($op:ident),*) => {
+        /// An operation with [`SmallMatrices`].
+        #[derive(Clone, Copy)]
+        pub enum MatrixRoutine<'a> {
+            $(
+                #[doc = concat!("See [`struct@", stringify!($op), "`].")]
+                $op(&'a $op),
+            )*
+        }
+
+        impl<'a> MatrixRoutine<'a> {
+            /// The routine on whole arrays.
+            pub fn routine(self) -> &'a dyn Library {
+                match self { $(MatrixRoutine::$op(op) => op,)* }
+            }
+
+            /// How many instructions straight-line code takes, about; `None` if matrices are not small.
+            pub(crate) fn work(self, operands: &[&Type]) -> Option<usize> {
+                let each = match self { $(MatrixRoutine::$op(op) => op.work(operands),)* };
+                each?.checked_mul(n_matrices(operands[0]))
+            }
+
+            fn code_of_one<I: Instructions>(self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
+                match self { $(MatrixRoutine::$op(op) => op.code(i, x, operands),)* }
+            }
+        }
+    };
+}
+small_matrices!(Cholesky, CholeskyPullback, TriangularSolve, Lu, Solve, Inverse);
+
+impl MatrixRoutine<'_> {
+    /// The elements of the result from those of the operands, one matrix after the other.
+    pub(crate) fn code<I: Instructions>(self, i: &mut I, x: &[Vec<I::Reg>], operands: &[&Type]) -> Vec<I::Reg> {
+        let one = |i: &mut I, k: usize| {
+            let own: Vec<&[I::Reg]> = x.iter().zip(operands).map(|(x, ty)| &x[k * size(ty)..][..size(ty)]).collect();
+            self.code_of_one(i, &own, operands)
+        };
+        (0..n_matrices(operands[0])).flat_map(|k| one(i, k)).collect()
+    }
+}
+
+/// The number of elements of a matrix of an operand.
+fn size(ty: &Type) -> usize {
+    ty.shape[ty.rank() - 2..].iter().product()
+}
+
+/// The number of matrices of an operand.
+fn n_matrices(ty: &Type) -> usize {
+    ty.shape[..ty.rank() - 2].iter().product()
+}
+
+/// Runs the code for small matrices on stacks in memory.
+fn run_small<T: Real>(op: &impl SmallMatrices, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+    let types: SmallVec<[Type; 3]> = operands.iter().map(|x| Type::new(x.dtype(), x.shape())).collect();
+    let types: SmallVec<[&Type; 3]> = types.iter().collect();
+    let stacks: SmallVec<[Stack<'_, T>; 3]> = operands.iter().map(Stack::new).collect();
+    let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result in pieces");
+    let n = n_matrices(types[0]);
+    if result.is_empty() || n == 0 {
+        return;
+    }
+    let each = result.len() / n;
+    for (block, result) in result.chunks_mut(each * LANES).enumerate() {
+        let n_here = result.len() / each;
+        let x: SmallVec<[Vec<[T; LANES]>; 3]> = stacks.iter().map(|stack| stack.lanes(block * LANES, n_here)).collect();
+        let x: SmallVec<[&[[T; LANES]]; 3]> = x.iter().map(|x| &x[..]).collect();
+        for (k, y) in op.code(&mut Lanes::new(), &x, &types).into_iter().enumerate() {
+            for lane in 0..n_here {
+                result[lane * each + k] = y[lane];
+            }
+        }
+    }
 }
