@@ -97,8 +97,8 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
-pub use matrix::{Eigh, Svd};
-pub(crate) use matrix::{eigh_of, products as matrix_products, svd_of, symmetric_part, transposed};
+pub use matrix::{Eigh, Qr, Svd};
+pub(crate) use matrix::{eigh_of, products as matrix_products, qr_of, svd_of, symmetric_part, transposed};
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
@@ -509,9 +509,10 @@ operations! {
     // threefry
     Threefry in Box,
     // matrix
-    // eigh, svd
+    // eigh, svd, qr
     Eigh,
     Svd,
+    Qr,
     Cholesky,
     CholeskyPullback,
     TriangularSolve,

@@ -8,6 +8,7 @@ mod lu;
 mod narrower;
 mod parts;
 pub(crate) mod products;
+mod qr;
 mod small;
 mod solve;
 mod svd;
@@ -25,6 +26,8 @@ use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use eigh::Eigh;
 pub(crate) use eigh::eigh_of;
+pub use qr::Qr;
+pub(crate) use qr::qr_of;
 pub use svd::Svd;
 pub(crate) use svd::svd_of;
 pub use cholesky::{Cholesky, CholeskyPullback};
