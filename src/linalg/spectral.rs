@@ -1,10 +1,9 @@
 //! Functions of symmetric matrices by their eigenvalues, with derivatives that do not depend on how the eigenvalues are
 //! spread.
 
-use std::panic::Location;
-
+use super::arguments::{enter, square};
 use crate::op::matrix_products::{scaled_columns, times, times_transposed, transposed_times};
-use crate::op::{Strong, Var, eigh_of, strong_product, symmetric_part, trace};
+use crate::op::{Strong, Var, eigh_of, strong_product, symmetric_part};
 use crate::transform::{custom_jvp, jvp};
 use crate::value::DType;
 
@@ -42,6 +41,7 @@ use crate::value::DType;
 #[track_caller]
 pub fn spectral_sum(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let _method = enter("spectral_sum", &[a]);
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
     let (value, slope) = (f.clone(), derivative(f));
     let sum = move |a: Var| {
         let [w, _] = eigh_of(a);
@@ -79,7 +79,7 @@ pub fn spectral_sum(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
 #[track_caller]
 pub fn funm_symmetric(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let _method = enter("funm_symmetric", &[a]);
-    matrix_function(a, f)
+    square(a).map_or(Var::poisoned(), |(a, _)| matrix_function(a, f))
 }
 
 #[track_caller]
@@ -141,11 +141,4 @@ fn sum_of_last(x: Var, n: usize) -> Var {
     }
     let rank = x.rank();
     x.sum_axes(&(rank.saturating_sub(n)..rank).collect::<Vec<_>>())
-}
-
-/// Until what is returned is dropped, errors speak of this function and show these operands, at the caller's line.
-#[track_caller]
-pub(super) fn enter(name: &'static str, operands: &[Var]) -> trace::MethodScope {
-    trace::line_at(Location::caller());
-    trace::method(name, operands)
 }

@@ -97,9 +97,12 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
-pub use matrix::{Eigh, Qr, Svd};
-pub(crate) use matrix::{eigh_of, products as matrix_products, qr_of, svd_of, symmetric_part, transposed};
+pub use matrix::{Eigh, NullSpace, Pinv, Qr, Svd};
+pub(crate) use matrix::{
+    default_fraction, eigh_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of, symmetric_part,
+};
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
+pub(crate) use matrix::{lower_part, permutation, transposed, upper_part};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -117,6 +120,7 @@ pub use spence::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use threefry::{Draw, Threefry};
+pub(crate) use var::broadcast_shape;
 pub use var::{Operand, Var};
 pub use zeta::*;
 
@@ -509,10 +513,12 @@ operations! {
     // threefry
     Threefry in Box,
     // matrix
-    // eigh, svd, qr
+    // eigh, svd, qr, pinv
     Eigh,
     Svd,
     Qr,
+    Pinv,
+    NullSpace,
     Cholesky,
     CholeskyPullback,
     TriangularSolve,

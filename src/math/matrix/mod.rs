@@ -5,6 +5,7 @@
 
 mod eigh;
 mod gauge;
+mod pinv;
 mod qr;
 mod scale;
 mod svd;
@@ -20,6 +21,7 @@ use super::linear::Number;
 use crate::value::{ArrayMut, ArrayRef};
 
 pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use pinv::{null_space, pinv, pinv_bytes};
 pub(crate) use qr::{qr, qr_bytes};
 pub(crate) use svd::{svd, svd_bytes};
 

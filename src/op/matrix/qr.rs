@@ -7,7 +7,7 @@ use super::super::rules::{
     Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
 };
 use super::super::trace::{apply, apply_regions};
-use super::super::{Graph, Op, Strong, Var};
+use super::super::{Graph, Strong, Var};
 use super::parts::{lower_part, transposed, upper_part};
 use super::products::{times, times_transposed, transposed_times};
 use super::{TriangularSolve, bytes_of, extents, one_matrix, stacked};
