@@ -34,7 +34,7 @@
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
-//! **Spectra.** [`eigh`], [`eigvalsh`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
+//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
 //! functions of eigenvalues with exact derivatives at repeated ones.
 //!
 //! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
@@ -49,7 +49,7 @@ mod systems;
 pub use determinants::{det, logdet, slogdet};
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
 pub use spectra::{
-    MatrixNorm, cond, eigh, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd, svdvals,
+    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd, svdvals,
 };
 pub use spectral::{funm_symmetric, spectral_sum};
 pub use systems::{Triangle, cho_solve, inv, lu_solve, solve, solve_positive, solve_triangular};

@@ -4,7 +4,7 @@ use super::arguments::{enter, matrices, square};
 use super::systems::inv;
 use crate::op::trace;
 use crate::op::{
-    Var, default_fraction, eigh_of, null_space_of, pinv_of, qr_of, svd_of, symmetric_part, transposed,
+    Var, default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, qr_of, svd_of, symmetric_part, transposed,
 };
 use crate::value::DType;
 
@@ -411,4 +411,67 @@ pub fn orth(a: Var, rank: usize) -> Var {
 pub fn null_space(a: Var, rank: usize) -> Var {
     let _method = enter("null_space", &[a]);
     matrices(a).map_or(Var::poisoned(), |(a, _)| null_space_of(a, rank))
+}
+
+/// NumPy's `eig`: the eigenvalues and eigenvectors of square matrices, `A · V = V · diag(w)`, as the four arrays `re w`,
+/// `im w`, `re V` and `im V`.
+///
+/// Takes a stack of square matrices, `[…, n, n]`, and gives `[…, n]` twice and `[…, n, n]` twice. Conjugate pairs are
+/// neighbors, that with the positive imaginary part first; otherwise eigenvalues come in no particular order, the same for
+/// the same bits.
+///
+/// An eigenvector has length 1, and the first of its elements that is at least half as large as its largest one is real and
+/// positive. (In NumPy the phase is another.)
+///
+/// Derivatives: Giles 2008, section 3.1, within the gauge. At equal eigenvalues of a matrix that is not defective those of
+/// vectors are taken as finite, as for [`eigh`]. Where the vectors are linearly dependent to working precision, as those of
+/// a defective matrix are, there is no derivative, and it is NaN.
+///
+/// A matrix with an element that is infinite or NaN has NaN in all results.
+///
+/// ```
+/// use ndarray::{Array1, Array2, array};
+/// use retrograd::{Var, grad, jit, linalg};
+///
+/// // A rotation by a right angle: the eigenvalues are i and -i.
+/// let a = array![[0.0, -1.0], [1.0, 0.0]];
+/// let (re, im): (Array1<f64>, Array1<f64>) = jit(linalg::eigvals).call(&a)?;
+/// assert!(re.iter().all(|x| x.abs() < 1e-15));
+/// assert!((im - array![1.0, -1.0]).iter().all(|x| x.abs() < 1e-15));
+///
+/// // How fast it turns depends on the elements off the diagonal.
+/// let angle = |a: Var| linalg::eig(a).1.at(0);
+/// let slope: Array2<f64> = jit(grad(angle)).call(&a)?;
+/// assert!((slope - array![[0.0, -0.5], [0.5, 0.0]]).iter().all(|x| x.abs() < 1e-15));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// No stack of square matrices.
+#[track_caller]
+pub fn eig(a: Var) -> (Var, Var, Var, Var) {
+    let _method = enter("eig", &[a]);
+    let [re, im, v_re, v_im] = square(a).map_or([Var::poisoned(); 4], |(a, _)| eig_of(a));
+    (re, im, v_re, v_im)
+}
+
+/// NumPy's `eigvals`: the real and the imaginary parts of the eigenvalues of square matrices; see [`eig`]. Their last bits
+/// may differ from those that come with vectors; a gradient decomposes once more, with vectors.
+///
+/// ```
+/// use ndarray::{Array1, array};
+/// use retrograd::{jit, linalg};
+///
+/// let (re, im): (Array1<f64>, Array1<f64>) = jit(linalg::eigvals).call(array![[1.0, 5.0], [0.0, 2.0]])?;
+/// assert_eq!((re, im), (array![1.0, 2.0], array![0.0, 0.0]));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// No stack of square matrices.
+#[track_caller]
+pub fn eigvals(a: Var) -> (Var, Var) {
+    let _method = enter("eigvals", &[a]);
+    let [re, im] = square(a).map_or([Var::poisoned(); 2], |(a, _)| eigvals_of(a));
+    (re, im)
 }

@@ -31,7 +31,7 @@ use crate::value::DType;
 /// let slope: Array2<f64> = jit(grad(cubes)).call(&one)?;
 /// assert!((slope - 3.0 * &one).iter().all(|x| x.abs() < 1e-14));
 /// let bend: Array2<f64> = jit(hvp(cubes)).call(&one, &v)?;
-/// assert!((bend - 6.0 * &v).iter().all(|x| x.abs() < 1e-13));
+/// assert!(bend.iter().zip(&v).all(|(x, v)| (x - 6.0 * v).abs() < 1e-13));
 /// # Ok::<(), retrograd::Error>(())
 /// ```
 ///

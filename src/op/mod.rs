@@ -97,9 +97,9 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
-pub use matrix::{Eigh, NullSpace, Pinv, Qr, Svd};
+pub use matrix::{Eig, Eigh, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{
-    default_fraction, eigh_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of, symmetric_part,
+    default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of, symmetric_part,
 };
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub(crate) use matrix::{lower_part, permutation, transposed, upper_part};
@@ -513,7 +513,8 @@ operations! {
     // threefry
     Threefry in Box,
     // matrix
-    // eigh, svd, qr, pinv
+    // eig, eigh, svd, qr, pinv
+    Eig,
     Eigh,
     Svd,
     Qr,

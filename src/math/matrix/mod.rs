@@ -3,6 +3,7 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+mod eig;
 mod eigh;
 mod gauge;
 mod pinv;
@@ -20,6 +21,7 @@ use faer::{MatMut, MatRef};
 use super::linear::Number;
 use crate::value::{ArrayMut, ArrayRef};
 
+pub(crate) use eig::{eig, eig_bytes};
 pub(crate) use eigh::{eigh, eigh_bytes};
 pub(crate) use pinv::{null_space, pinv, pinv_bytes};
 pub(crate) use qr::{qr, qr_bytes};

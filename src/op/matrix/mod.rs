@@ -2,6 +2,7 @@
 //! them are a stack.
 
 mod cholesky;
+mod eig;
 mod eigh;
 mod lanes;
 mod lu;
@@ -25,6 +26,8 @@ use crate::ir::{Mismatch, mismatch};
 use crate::math::matrix::{Real, Stack};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
+pub use eig::Eig;
+pub(crate) use eig::{eig_of, eigvals_of};
 pub use eigh::Eigh;
 pub(crate) use eigh::eigh_of;
 pub use pinv::{NullSpace, Pinv};

@@ -83,6 +83,17 @@ pub(crate) fn with_diagonal(x: Var, diagonal: Var) -> Var {
     row.equal(column).select(along_columns(diagonal), x)
 }
 
+/// The diagonals of square matrices.
+#[track_caller]
+pub(crate) fn diagonal(x: Var) -> Var {
+    if x.is_poisoned() {
+        return x;
+    }
+    let (rank, shape) = (x.rank(), x.shape());
+    let [row, column] = [0, 1].map(|axis| Var::iota(&shape[rank - 2..], axis, DType::I64));
+    row.equal(column).select(x, 0.0).sum_axes(&[rank - 1])
+}
+
 /// `1 / x`, and 0 where `x` is 0, with a derivative of 0 there.
 #[track_caller]
 pub(crate) fn reciprocal_or_zero(x: Var) -> Var {
