@@ -4,7 +4,8 @@ use super::arguments::{enter, matrices, square};
 use super::systems::inv;
 use crate::op::trace;
 use crate::op::{
-    Var, default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, qr_of, svd_of, symmetric_part, transposed,
+    Var, default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, qr_of, svd_of, symmetric_part,
+    transposed,
 };
 use crate::value::DType;
 
@@ -19,8 +20,9 @@ use crate::value::DType;
 ///
 /// Derivatives: Giles 2008, section 3.1. Those of functions of the eigenvalues are exact in first order even at repeated
 /// ones; see [`spectral_sum`](super::spectral_sum) for second order. Vectors of a repeated eigenvalue have no derivative:
-/// their share, `1 / (w[j] - w[i])`, is taken as 0 where the two are equal to the bit, so that nothing is infinite. It is
-/// large where they are close: what depends on vectors within a cluster has no meaning, also not its derivative.
+/// their share, `1 / (w[j] - w[i])`, is taken as 0 where the two are equal but for rounding (by `2 n ε` times the largest),
+/// so that nothing is infinite. It is large where they are close: what depends on single vectors within a cluster has no
+/// meaning, also not its derivative.
 ///
 /// A matrix with an element that is infinite or NaN has NaN in all results.
 ///
@@ -78,8 +80,8 @@ pub fn eigvalsh(a: Var) -> Var {
 /// The first element of a column of `U` that is at least half as large as its largest one is positive; `Vᵀ` follows.
 ///
 /// Derivatives: Giles 2008, section 3.2; Seeger et al. 2017. Those of functions of the values, and of `U · Vᵀ`, are exact in
-/// first order even at repeated values. What is infinite is taken as 0: the share `1 / (s[j] - s[i])` of vectors where two
-/// values are equal to the bit, and `1 / s` at zeros. A value that is 0 passes nothing on, as `abs` at 0, so that the
+/// first order even at repeated values. What is infinite but for rounding (by `2 k ε` times the largest value) is taken as 0:
+/// the share `1 / (s[j] - s[i])` of vectors at equal values, and `1 / s` at zeros. A value that is 0 passes nothing on, as `abs` at 0, so that the
 /// gradient of the nuclear norm is the subgradient of least norm. (Where rounding makes such a value not quite 0, it is
 /// another subgradient.)
 ///
@@ -343,9 +345,7 @@ pub fn cond(a: Var, kind: MatrixNorm) -> Var {
     let value = match kind {
         MatrixNorm::Spectral => norm_of(a, [m, n], largest) / norm_of(a, [m, n], least),
         MatrixNorm::LeastSingular => norm_of(a, [m, n], least) / norm_of(a, [m, n], largest),
-        _ => square(a).map_or(Var::poisoned(), |(a, n)| {
-            norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind)
-        }),
+        _ => square(a).map_or(Var::poisoned(), |(a, n)| norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind)),
     };
     if value.is_poisoned() {
         return value;

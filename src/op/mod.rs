@@ -97,11 +97,12 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
+pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub use matrix::{Eig, Eigh, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{
-    default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of, symmetric_part,
+    default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of,
+    symmetric_part,
 };
-pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub(crate) use matrix::{lower_part, permutation, transposed, upper_part};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};

@@ -3,15 +3,15 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+pub(crate) mod cholesky;
 mod eig;
 mod eigh;
 mod gauge;
+pub(crate) mod lu;
 mod pinv;
 mod qr;
 mod scale;
 mod svd;
-pub(crate) mod cholesky;
-pub(crate) mod lu;
 pub(crate) mod triangular;
 
 use std::borrow::Cow;

@@ -9,8 +9,8 @@ use super::super::rules::{
 use super::super::trace::{apply, apply_regions};
 use super::super::{Graph, Op, Strong, Var, strong_product};
 use super::products::{
-    along_columns, along_rows, column_products, diagonal, scaled_columns, times, times_transposed, transposed_times,
-    with_diagonal,
+    along_columns, along_rows, column_products, diagonal, rounding_of, scaled_columns, times, times_transposed,
+    transposed_times, with_diagonal,
 };
 use super::{Factors, Inverse, Lu, bytes_of, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
@@ -30,8 +30,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 ///
 /// # Derivative
 /// With `K = V⁻¹ · dA · V` and `F[i, j] = 1 / (w[j] - w[i])`, `dw = diag(K)` and `dV = V · (F ∘ K)` (Giles 2008, section 3.1),
-/// to which the multiple of each column is added that keeps it within the gauge. `F` is 0 where two eigenvalues are equal to
-/// the bit. Where the vectors are linearly dependent to working precision, as those of a defective matrix are, there is no
+/// to which the multiple of each column is added that keeps it within the gauge. `F` is 0 where two eigenvalues are equal but
+/// for rounding (they differ by no more than `2 n ε` times the largest). Where the vectors are linearly dependent to working precision, as those of a defective matrix are, there is no
 /// derivative, and it is NaN.
 ///
 /// # NaN
@@ -83,7 +83,8 @@ impl Rules for Eig {
 
     fn examples() -> Examples {
         let op = |vectors| -> Op { Eig { vectors }.into() };
-        let answer = |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
+        let answer =
+            |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
         let (nan, half) = (f64::NAN, std::f64::consts::FRAC_1_SQRT_2);
         let answers = vec![
             answer(
@@ -150,7 +151,7 @@ impl Library for Eig {
 
 impl General for Eig {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = t[0] else { return vec![None; y.len()] };
+        let Some(t) = t[0].filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
         let (w, v) = self.full(x[0], y);
         let moved = v.map(|part| times(t, part, Strong::Lhs));
         let k = inverse(v).times(moved, Strong::Rhs);
@@ -170,7 +171,7 @@ impl General for Eig {
     }
 
     fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
-        if !wanted[0] || ct.iter().all(Option::is_none) {
+        if !wanted[0] || ct.iter().all(Option::is_none) || !has_elements(x[0]) {
             return vec![None];
         }
         let (w, v) = self.full(x[0], y);
@@ -218,6 +219,11 @@ pub(crate) fn eig_of(x: Var) -> [Var; 4] {
 pub(crate) fn eigvals_of(x: Var) -> [Var; 2] {
     let results = apply_regions(Eig { vectors: false }, &[x], Vec::<Graph>::new());
     results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+}
+
+/// Without elements nothing flows.
+fn has_elements(x: Var) -> bool {
+    x.is_poisoned() || x.shape().size() > 0
 }
 
 /// Complex numbers.
@@ -297,23 +303,21 @@ fn inverse(v: Pair) -> Pair {
     let inverse = apply(Inverse { factors: Factors::Lu }, &[real, apply(Lu, &[real])]);
     let first = inverse.slice_axis(rank - 1, 0, n, 1);
     let epsilon = if v.re.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    if n == 0 {
-        return v;
-    }
     let largest = first.abs().max_axes(&[rank - 2, rank - 1]).insert_axis(rank - 2).insert_axis(rank - 1);
     let exists = largest.less(1.0 / (16.0 * epsilon)).broadcast_to(&first.shape());
     let first = exists.select(first, f64::NAN);
     Pair { re: first.slice_axis(rank - 2, 0, n, 1), im: first.slice_axis(rank - 2, n, 2 * n, 1) }
 }
 
-/// `1 / (w[j] - w[i])`, and 0 where they are equal.
+/// `1 / (w[j] - w[i])`, and 0 where the two are equal but for rounding.
 #[track_caller]
 fn inverse_gaps(w: Pair) -> Pair {
     let gap = w.map(|part| along_rows(part) - along_columns(part));
     if gap.re.is_poisoned() || gap.im.is_poisoned() {
         return gap;
     }
-    let are_equal = gap.re.equal(0.0) & gap.im.equal(0.0);
+    let noise = along_columns(along_columns(rounding_of(w.re.hypot(w.im)))).broadcast_to(&gap.re.shape());
+    let are_equal = gap.re.hypot(gap.im).less_equal(noise);
     let safe = are_equal.select(1.0, gap.re);
     let size = safe.hypot(gap.im);
     let quotient = |part: Var| are_equal.select(0.0, part / size / size);
@@ -323,7 +327,7 @@ fn inverse_gaps(w: Pair) -> Pair {
 /// Where the elements of columns lie that are real and positive by the gauge, and how large they are.
 #[track_caller]
 fn pivots(v: Pair) -> (Var, Var) {
-    if v.re.is_poisoned() || v.im.is_poisoned() || v.re.shape().size() == 0 {
+    if v.re.is_poisoned() || v.im.is_poisoned() {
         return (v.re, v.re);
     }
     let (rank, shape) = (v.re.rank(), v.re.shape());
@@ -344,9 +348,6 @@ fn pivot_of(pivot: Var, x: Var) -> Var {
     if pivot.is_poisoned() || x.is_poisoned() {
         return Var::poisoned();
     }
-    if x.shape().size() == 0 {
-        return diagonal(x);
-    }
     pivot.select(x, 0.0).sum_axes(&[x.rank() - 2])
 }
 
@@ -359,7 +360,7 @@ fn within_gauge(v: Pair, ct: Pair) -> Pair {
     let along = |part: Var| scaled_columns(part, re, Strong::Rhs);
     let by_phase = along_rows(strong_product(im, size.recip(), Strong::Lhs));
     let of_im = ct.im - along(v.im);
-    if pivot.is_poisoned() || of_im.is_poisoned() || of_im.shape().size() == 0 {
+    if pivot.is_poisoned() || of_im.is_poisoned() {
         return ct;
     }
     let at_pivot = pivot.select(by_phase.broadcast_to(&of_im.shape()), 0.0);

@@ -10,8 +10,7 @@ use super::super::trace::apply_regions;
 use super::super::{Graph, Op, Strong, Var, strong_product};
 use super::parts::symmetric_part;
 use super::products::{
-    along_columns, along_rows, column_products, reciprocal_or_zero, scaled_columns, times, times_transposed,
-    transposed_times, with_diagonal,
+    column_products, inverse_gaps, scaled_columns, times, times_transposed, transposed_times, with_diagonal,
 };
 use super::{bytes_of, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
@@ -31,8 +30,9 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// # Derivative
 /// With `K = Vᵀ · dA · V` and `F[i, j] = 1 / (w[j] - w[i])`: `dw = diag(K)`, and `dV = V · (F ∘ K)`; the cotangent of A is
 /// the symmetric part of `V · (diag(w̄) + F ∘ (Vᵀ · V̄)) · Vᵀ` (Giles 2008, "An extended collection of matrix derivative
-/// results", section 3.1). `F` is 0 where two eigenvalues are equal, where vectors have no derivative: what flows to `A` is
-/// then exact for functions of eigenvalues, in first order, and finite always.
+/// results", section 3.1). `F` is 0 where two eigenvalues are equal but for rounding (they differ by no more
+/// than `2 n ε` times the largest), where vectors have no derivative: what flows to `A` is then exact for functions of
+/// eigenvalues, in first order, and finite always.
 ///
 /// # NaN
 /// A matrix with an element that is infinite or NaN has NaN in all results.
@@ -79,7 +79,8 @@ impl Rules for Eigh {
     fn examples() -> Examples {
         let op = |vectors| -> Op { Eigh { vectors }.into() };
         let half = std::f64::consts::FRAC_1_SQRT_2;
-        let answer = |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
+        let answer =
+            |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
         let nan = f64::NAN;
         let answers = vec![
             answer(
@@ -93,11 +94,7 @@ impl Rules for Eigh {
                 literal([2, 1, 1], [-3.0, f64::INFINITY]),
                 vec![literal([2, 1], [-3.0, nan]), literal([2, 1, 1], [1.0, nan])],
             ),
-            answer(
-                op(true),
-                literal::<f64>([0, 0], []),
-                vec![literal::<f64>([0], []), literal::<f64>([0, 0], [])],
-            ),
+            answer(op(true), literal::<f64>([0, 0], []), vec![literal::<f64>([0], []), literal::<f64>([0, 0], [])]),
         ];
         let sample = |(dtype, vectors, shape): (DType, bool, &[usize])| Sample {
             op: op(vectors),
@@ -157,9 +154,7 @@ impl General for Eigh {
         let inner = match (ct[0], ct.get(1).copied().flatten()) {
             (Some(of_values), None) => scaled_columns(v, of_values, Strong::Rhs),
             (None, Some(of_vectors)) => times(v, rotated(of_vectors), Strong::Rhs),
-            (Some(of_values), Some(of_vectors)) => {
-                times(v, with_diagonal(rotated(of_vectors), of_values), Strong::Rhs)
-            }
+            (Some(of_values), Some(of_vectors)) => times(v, with_diagonal(rotated(of_vectors), of_values), Strong::Rhs),
             (None, None) => unreachable!("bug: no cotangent was excluded"),
         };
         vec![Some(symmetric_part(times_transposed(inner, v, Strong::Lhs)))]
@@ -181,10 +176,4 @@ impl Eigh {
 pub(crate) fn eigh_of(x: Var) -> [Var; 2] {
     let results = apply_regions(Eigh { vectors: true }, &[x], Vec::<Graph>::new());
     results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
-}
-
-/// `1 / (w[j] - w[i])`, and 0 where they are equal.
-#[track_caller]
-fn inverse_gaps(w: Var) -> Var {
-    reciprocal_or_zero(along_rows(w) - along_columns(w))
 }

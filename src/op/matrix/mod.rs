@@ -26,21 +26,21 @@ use crate::ir::{Mismatch, mismatch};
 use crate::math::matrix::{Real, Stack};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
+pub use cholesky::{Cholesky, CholeskyPullback};
 pub use eig::Eig;
 pub(crate) use eig::{eig_of, eigvals_of};
 pub use eigh::Eigh;
 pub(crate) use eigh::eigh_of;
+pub use lu::Lu;
+pub(crate) use lu::permutation;
+pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
 pub use pinv::{NullSpace, Pinv};
 pub(crate) use pinv::{default_fraction, null_space_of, pinv_of};
 pub use qr::Qr;
 pub(crate) use qr::qr_of;
+pub use solve::{Factors, Inverse, Solve};
 pub use svd::Svd;
 pub(crate) use svd::svd_of;
-pub use cholesky::{Cholesky, CholeskyPullback};
-pub use lu::Lu;
-pub(crate) use lu::permutation;
-pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
-pub use solve::{Factors, Inverse, Solve};
 pub use triangular::TriangularSolve;
 
 /// The dtype and the extents of the matrices of the only operand.

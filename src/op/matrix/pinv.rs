@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
 use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library,
-    expect_arity, floats, literal, same_dtype,
+    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
+    floats, literal, same_dtype,
 };
 use super::super::trace::apply;
 use super::super::{Op, Strong, Var};

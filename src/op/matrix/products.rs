@@ -94,12 +94,41 @@ pub(crate) fn diagonal(x: Var) -> Var {
     row.equal(column).select(x, 0.0).sum_axes(&[rank - 1])
 }
 
-/// `1 / x`, and 0 where `x` is 0, with a derivative of 0 there.
+/// `1 / (x[j] - x[i])`, and 0 where the two are equal but for rounding, with a derivative of 0 there.
 #[track_caller]
-pub(crate) fn reciprocal_or_zero(x: Var) -> Var {
-    if x.is_poisoned() {
+pub(crate) fn inverse_gaps(x: Var) -> Var {
+    reciprocal_or_zero(along_rows(x) - along_columns(x), x)
+}
+
+/// `1 / (x[j] + x[i])`, and 0 where the sum is 0 but for rounding.
+#[track_caller]
+pub(crate) fn inverse_sums(x: Var) -> Var {
+    reciprocal_or_zero(along_rows(x) + along_columns(x), x)
+}
+
+/// `1 / x`, and 0 where that is 0 but for rounding.
+#[track_caller]
+pub(crate) fn inverses(x: Var) -> Var {
+    reciprocal_or_zero(x, x)
+}
+
+/// `1 / x`, and 0 where `x` is what rounding may leave of 0.
+#[track_caller]
+fn reciprocal_or_zero(x: Var, values: Var) -> Var {
+    if x.is_poisoned() || values.is_poisoned() || values.shape().size() == 0 {
         return x;
     }
-    let is_zero = x.equal(0.0);
+    let noise = rounding_of(values);
+    let noise = (noise.rank()..x.rank()).fold(noise, |noise, axis| noise.insert_axis(axis));
+    let is_zero = x.abs().less_equal(noise.broadcast_to(&x.shape()));
     is_zero.select(0.0, is_zero.select(1.0, x).recip())
+}
+
+/// By how much rounding may move eigenvalues or singular values, for each list of them: two units in the last place of the
+/// largest, times their number.
+#[track_caller]
+pub(crate) fn rounding_of(values: Var) -> Var {
+    let last = values.rank() - 1;
+    let epsilon = if values.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    values.abs().max_axes(&[last]) * (2.0 * epsilon * values.shape()[last] as f64)
 }

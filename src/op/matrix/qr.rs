@@ -84,11 +84,7 @@ impl Rules for Qr {
                 literal([2, 2], [0.6, 0.8, -0.8, 0.6]),
                 literal([2, 2], [5.0, -5.0, 0.0, 5.0]),
             ),
-            answer(
-                literal([1, 2], [-2.0f32, 3.0]),
-                literal([1, 1], [-1.0f32]),
-                literal([1, 2], [2.0f32, -3.0]),
-            ),
+            answer(literal([1, 2], [-2.0f32, 3.0]), literal([1, 1], [-1.0f32]), literal([1, 2], [2.0f32, -3.0])),
             answer(
                 literal([2, 2, 1], [0.0, -2.0, nan, 1.0]),
                 literal([2, 2, 1], [0.0, -1.0, nan, nan]),

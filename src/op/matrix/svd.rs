@@ -10,8 +10,8 @@ use super::super::trace::apply_regions;
 use super::super::{Graph, Op, Strong, Var, strong_product};
 use super::parts::{symmetric_part, transposed};
 use super::products::{
-    along_columns, along_rows, column_products, reciprocal_or_zero, scaled_columns, scaled_rows, times,
-    times_transposed, transposed_times, with_diagonal,
+    column_products, inverse_gaps, inverse_sums, inverses, scaled_columns, scaled_rows, times, times_transposed,
+    transposed_times, with_diagonal,
 };
 use super::{bytes_of, extents, one_matrix, stacked};
 use crate::ir::{Mismatch, Signature, Types};
@@ -33,8 +33,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// With `P = Uᵀ · dA · V`, its symmetric part `Y` and its skew part `Z`, `E[i, j] = 1 / (s[j] - s[i])` and
 /// `G[i, j] = 1 / (s[j] + s[i])`: `ds = diag(P)`, `dU = U · (E ∘ Y + G ∘ Z) + (I - U · Uᵀ) · dA · V / s`, and
 /// `dV = V · (E ∘ Y - G ∘ Z) + (I - V · Vᵀ) · dAᵀ · U / s` (Giles 2008, section 3.2, and Seeger et al. 2017, in partial
-/// fractions, which do not cancel). `E`, `G` and `1 / s` are 0 where they would be infinite: at equal values, where vectors
-/// have no derivative, and at zeros. What flows is then exact for functions of the values and for `U · Vᵀ`, and finite
+/// fractions, which do not cancel). `E`, `G` and `1 / s` are 0 where they would be infinite but for rounding (up to `2 k ε`
+/// times the largest value): at equal values, where vectors have no derivative, and at zeros. What flows is then exact for functions of the values and for `U · Vᵀ`, and finite
 /// always. A value that is 0 passes nothing on, as `abs` at 0.
 ///
 /// # NaN
@@ -82,7 +82,8 @@ impl Rules for Svd {
 
     fn examples() -> Examples {
         let op = |vectors| -> Op { Svd { vectors }.into() };
-        let answer = |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
+        let answer =
+            |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
         let nan = f64::NAN;
         let answers = vec![
             answer(
@@ -163,18 +164,19 @@ impl General for Svd {
             return vec![Some(of_values)];
         }
         let p = transposed_times(u, moved, Strong::Rhs);
-        let [e, g] = reciprocals(s);
-        let (even, odd) = (strong_product(symmetric_part(p), e, Strong::Lhs), strong_product(skew_part(p), g, Strong::Lhs));
+        let [e, g] = [inverse_gaps(s), inverse_sums(s)];
+        let (even, odd) =
+            (strong_product(symmetric_part(p), e, Strong::Lhs), strong_product(skew_part(p), g, Strong::Lhs));
         let [m, n, k] = extents_of(u, vt);
         let mut of_u = times(u, even + odd, Strong::Rhs);
         if m > k {
             let outside = moved - times(u, p, Strong::Rhs);
-            of_u = of_u + scaled_columns(outside, reciprocal_or_zero(s), Strong::Lhs);
+            of_u = of_u + scaled_columns(outside, inverses(s), Strong::Lhs);
         }
         let mut of_vt = times(odd - even, vt, Strong::Lhs);
         if n > k {
             let outside = transposed_times(u, t, Strong::Rhs) - times(p, vt, Strong::Lhs);
-            of_vt = of_vt + scaled_rows(outside, reciprocal_or_zero(s), Strong::Lhs);
+            of_vt = of_vt + scaled_rows(outside, inverses(s), Strong::Lhs);
         }
         vec![Some(of_u), Some(of_values), Some(of_vt)]
     }
@@ -198,7 +200,7 @@ impl General for Svd {
             (None, Some(b)) => [b, -b],
             (None, None) => unreachable!("bug: cotangents of vectors were excluded"),
         };
-        let [e, g] = reciprocals(s);
+        let [e, g] = [inverse_gaps(s), inverse_sums(s)];
         let even = symmetric_part(strong_product(sum, e, Strong::Lhs));
         let odd = skew_part(strong_product(difference, g, Strong::Lhs));
         let inner = ct_s.map_or(even + odd, |ct| with_diagonal(even + odd, ct));
@@ -208,14 +210,14 @@ impl General for Svd {
             && m > k
         {
             let outside = ct - times(u, inside, Strong::Rhs);
-            of_left = of_left + scaled_columns(outside, reciprocal_or_zero(s), Strong::Lhs);
+            of_left = of_left + scaled_columns(outside, inverses(s), Strong::Lhs);
         }
         let mut of_x = times(of_left, vt, Strong::Lhs);
         if let (Some(ct), Some(inside)) = (ct_vt, in_v)
             && n > k
         {
             let outside = ct - transposed_times(inside, vt, Strong::Lhs);
-            of_x = of_x + times(u, scaled_rows(outside, reciprocal_or_zero(s), Strong::Lhs), Strong::Rhs);
+            of_x = of_x + times(u, scaled_rows(outside, inverses(s), Strong::Lhs), Strong::Rhs);
         }
         vec![Some(of_x)]
     }
@@ -242,13 +244,6 @@ pub(crate) fn svd_of(x: Var) -> [Var; 3] {
 #[track_caller]
 fn skew_part(x: Var) -> Var {
     (x - transposed(x)) * 0.5
-}
-
-/// `1 / (s[j] - s[i])` and `1 / (s[j] + s[i])`, and 0 instead of infinity.
-#[track_caller]
-fn reciprocals(s: Var) -> [Var; 2] {
-    let (row, column) = (along_rows(s), along_columns(s));
-    [reciprocal_or_zero(row - column), reciprocal_or_zero(row + column)]
 }
 
 /// What flows by a singular value, which is 0 where that is.
