@@ -33,12 +33,24 @@
 //! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`].
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
+//!
+//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
+//! functions of eigenvalues with exact derivatives at repeated ones.
+//!
+//! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
 
 mod arguments;
 mod determinants;
 mod factors;
+mod spectra;
+mod spectral;
 mod systems;
 
 pub use determinants::{det, logdet, slogdet};
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
+pub use spectra::{
+    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd,
+    svdvals,
+};
+pub use spectral::{funm_symmetric, spectral_sum};
 pub use systems::{Triangle, cho_solve, inv, lu_solve, solve, solve_positive, solve_triangular};

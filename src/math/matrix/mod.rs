@@ -4,7 +4,14 @@
 //! what does not exist is NaN, in all elements of the result.
 
 pub(crate) mod cholesky;
+mod eig;
+mod eigh;
+mod gauge;
 pub(crate) mod lu;
+mod pinv;
+mod qr;
+mod scale;
+mod svd;
 pub(crate) mod triangular;
 
 use std::borrow::Cow;
@@ -13,6 +20,12 @@ use faer::{MatMut, MatRef};
 
 use super::linear::Number;
 use crate::value::{ArrayMut, ArrayRef};
+
+pub(crate) use eig::{eig, eig_bytes};
+pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use pinv::{null_space, pinv, pinv_bytes};
+pub(crate) use qr::{qr, qr_bytes};
+pub(crate) use svd::{svd, svd_bytes};
 
 /// An element that kernels of linear algebra compute with.
 pub(crate) trait Real: Number + faer::traits::RealField + num_traits::Float {}

@@ -2,11 +2,18 @@
 //! them are a stack.
 
 mod cholesky;
+mod eig;
+mod eigh;
 mod lanes;
 mod lu;
+mod narrower;
 mod parts;
+mod pinv;
+pub(crate) mod products;
+mod qr;
 mod small;
 mod solve;
+mod svd;
 mod triangular;
 
 use smallvec::SmallVec;
@@ -20,10 +27,20 @@ use crate::math::matrix::{Real, Stack};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use cholesky::{Cholesky, CholeskyPullback};
+pub use eig::Eig;
+pub(crate) use eig::{eig_of, eigvals_of};
+pub use eigh::Eigh;
+pub(crate) use eigh::eigh_of;
 pub use lu::Lu;
 pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
+pub use pinv::{NullSpace, Pinv};
+pub(crate) use pinv::{default_fraction, null_space_of, pinv_of};
+pub use qr::Qr;
+pub(crate) use qr::qr_of;
 pub use solve::{Factors, Inverse, Solve};
+pub use svd::Svd;
+pub(crate) use svd::svd_of;
 pub use triangular::TriangularSolve;
 
 /// The dtype and the extents of the matrices of the only operand.
@@ -59,6 +76,12 @@ fn square(ty: &Type) -> Result<usize, Mismatch> {
 fn stacked(ty: &Type, own: &[usize]) -> Type {
     let leading = &ty.shape[..ty.rank() - 2];
     Type::new(ty.dtype, leading.iter().chain(own).copied().collect::<crate::value::Shape>())
+}
+
+/// The bytes that a routine takes for a matrix of these extents; none if there are no matrices with elements, whose
+/// extents may then be of any size.
+fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
+    if ty.size() == 0 { 0 } else { extents(ty).map_or(0, bytes) }
 }
 
 /// A routine on matrices, of which the code for small ones is written once as instructions.
