@@ -97,6 +97,7 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
+pub use matrix::*;
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -505,6 +506,11 @@ operations! {
     DotGeneral in Box,
     // threefry
     Threefry in Box,
+    // matrix
+    //   exponential
+    Expm,
+    ExpmFrechet,
+    ExpmMultiply,
     }
     elementwise {
     // strong

@@ -577,6 +577,7 @@ impl Op {
             Op::ShiftLeft(_) | Op::ShiftRightLogical(_) | Op::ShiftRightArithmetic(_) => Range::FINITE,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
+            Op::Expm(_) | Op::ExpmFrechet(_) | Op::ExpmMultiply(_) => Range::ANY,
             Op::Threefry(op) => match op.draw {
                 Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
                 Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,

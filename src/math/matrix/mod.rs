@@ -3,6 +3,9 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+mod dense;
+pub(crate) mod exponential;
+
 use std::borrow::Cow;
 
 use faer::{MatMut, MatRef};

@@ -1,12 +1,15 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+mod exponential;
 mod parts;
+mod products;
 
 use super::rules::{expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
 use crate::value::{DType, Type};
 
+pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
 
 /// The dtype and the extents of the matrices of the only operand.
