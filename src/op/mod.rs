@@ -511,6 +511,19 @@ operations! {
     Expm,
     ExpmFrechet,
     ExpmMultiply,
+    //   equations
+    SolveSylvester,
+    SolveStein,
+    //   functions
+    Sqrtm,
+    Logm,
+    LogmFrechet,
+    //   riccati
+    SolveContinuousAre,
+    SolveDiscreteAre,
+    //   banded
+    TridiagonalSolve,
+    BandedSolve in Box,
     }
     elementwise {
     // strong

@@ -578,6 +578,10 @@ impl Op {
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
             Op::Expm(_) | Op::ExpmFrechet(_) | Op::ExpmMultiply(_) => Range::ANY,
+            Op::SolveSylvester(_) | Op::SolveStein(_) => Range::ANY,
+            Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => Range::ANY,
+            Op::TridiagonalSolve(_) | Op::BandedSolve(_) => Range::ANY,
+            Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => Range::ANY,
             Op::Threefry(op) => match op.draw {
                 Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
                 Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,

@@ -3,8 +3,13 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+pub(crate) mod banded;
 mod dense;
+pub(crate) mod equations;
 pub(crate) mod exponential;
+pub(crate) mod riccati;
+pub(crate) mod roots;
+mod schur;
 
 use std::borrow::Cow;
 

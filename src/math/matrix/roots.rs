@@ -52,8 +52,8 @@ fn log_frechet(a: &Dense, e: &Dense) -> Option<Dense> {
     }
     let n = a.rows();
     let schur = Schur::new(a)?;
-    // The derivative is linear in its direction.
-    let exponent = binary_exponent(e.max_abs());
+    // The derivative is linear in its direction, which is scaled to the size of the matrix.
+    let exponent = binary_exponent(e.max_abs()) - binary_exponent(a.max_abs());
     let e = e.clone().map(|x| times_power_of_two(x, -exponent));
     let mut both = Dense::zeros(2 * n, 2 * n);
     both.set_block(0, 0, &schur.t);

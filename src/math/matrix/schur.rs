@@ -29,11 +29,6 @@ impl Schur {
         iterate(&mut t, &mut u)?;
         Some(Schur { u, t: t.map(|x| times_power_of_two(x, exponent)) })
     }
-
-    /// The blocks of the diagonal: the first row of each, and whether it has two rows.
-    pub fn blocks(&self) -> Vec<Block> {
-        blocks(&self.t)
-    }
 }
 
 /// A block on the diagonal of a quasi-triangular matrix.
@@ -84,7 +79,7 @@ fn hessenberg(a: &mut Dense) -> Dense {
 }
 
 /// The reflection `I - τ v vᵀ` with `v₀ = 1` that maps x to `(β, 0, …)`; `None` if it is the identity.
-fn reflection(x: &[f64]) -> Option<(f64, f64, Vec<f64>)> {
+pub(crate) fn reflection(x: &[f64]) -> Option<(f64, f64, Vec<f64>)> {
     let largest = x[1..].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
     if largest == 0.0 {
         return None;
@@ -100,7 +95,7 @@ fn reflection(x: &[f64]) -> Option<(f64, f64, Vec<f64>)> {
 }
 
 /// Applies a reflection of rows from `row` on to these columns.
-fn reflect_rows(a: &mut Dense, row: usize, columns: std::ops::Range<usize>, v: &[f64], tau: f64) {
+pub(crate) fn reflect_rows(a: &mut Dense, row: usize, columns: std::ops::Range<usize>, v: &[f64], tau: f64) {
     let mut sums = vec![0.0; columns.len()];
     for (i, v) in v.iter().enumerate() {
         let source = &a.row(row + i)[columns.clone()];

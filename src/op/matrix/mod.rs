@@ -1,16 +1,24 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+mod banded;
+mod equations;
 mod exponential;
+mod functions;
 mod parts;
 mod products;
+mod riccati;
 
 use super::rules::{expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
 use crate::value::{DType, Type};
 
+pub use banded::{BandedSolve, TridiagonalSolve};
+pub use equations::{SolveStein, SolveSylvester};
 pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
+pub use functions::{Logm, LogmFrechet, Sqrtm};
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
+pub use riccati::{SolveContinuousAre, SolveDiscreteAre};
 
 /// The dtype and the extents of the matrices of the only operand.
 fn one_matrix(operands: &[Type]) -> Result<(DType, [usize; 2]), Mismatch> {
