@@ -3,7 +3,7 @@
 
 pub mod common;
 
-use common::{Random, floats, graph_with};
+use common::{Random, floats, graph_with, sample_graph};
 use retrograd::batch::batch;
 use retrograd::op::{DotGeneral, Graph, Op};
 use retrograd::value::{Array, DType, Scalar, Type};
@@ -119,7 +119,7 @@ fn each_sample(mut check: impl FnMut(&str, &Op, Graph, &[Type], &[(f64, f64)])) 
         for sample in &examples.samples {
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
             let domains: Vec<(f64, f64)> = sample.operands.iter().map(|&(_, domain)| domain).collect();
-            check(name, &sample.op, graph_with(&sample.op, &sample.regions, &types), &types, &domains);
+            check(name, &sample.op, sample_graph(&sample.op, &sample.regions, &types), &types, &domains);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod common;
 
-use common::{Random, floats, graph_with, ulps};
+use common::{Random, floats, graph_with, sample_graph, ulps};
 use retrograd::op::{Graph, Op, Sample};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{Program, differentiate, interpret};
@@ -60,7 +60,7 @@ fn each_sample(mut check: impl FnMut(&str, &Sample, &[Type], &[Array], &mut Rand
 #[test]
 fn interpreter_and_native_agree() {
     each_sample(|name, sample, types, inputs, _| {
-        both(name, &graph_with(&sample.op, &sample.regions, types), inputs);
+        both(name, &sample_graph(&sample.op, &sample.regions, types), inputs);
     });
 }
 
@@ -99,7 +99,7 @@ fn interpreter_and_native_agree_on_special_values() {
             };
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
             let inputs: Vec<Array> = sample.operands.iter().map(|operand| nasty(operand, &mut random)).collect();
-            both(name, &graph_with(&sample.op, &sample.regions, &types), &inputs);
+            both(name, &sample_graph(&sample.op, &sample.regions, &types), &inputs);
         }
     }
 }
@@ -128,7 +128,7 @@ fn differentiable(op: &Op, types: &[Type], order: usize) -> Vec<usize> {
 fn second_derivatives_by_parameters_are_errors() {
     let mut n_ended = 0;
     each_sample(|name, sample, types, _, _| {
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         for k in float_operands(types) {
             if differentiable(&sample.op, types, 2).contains(&k) {
                 continue;
@@ -163,7 +163,7 @@ fn forward_mode_agrees_with_differences() {
             return;
         }
         let wrt = differentiable(&sample.op, types, 1);
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         let float_output = graph.outputs().iter().all(|output| graph.ty(output.value).dtype == DType::F64);
         if wrt.is_empty() || !float_output || types.iter().any(|ty| ty.dtype == DType::F32) {
             return;
@@ -204,7 +204,7 @@ fn forward_mode_agrees_with_differences() {
 fn reverse_mode_agrees_with_forward_mode() {
     each_sample(|name, sample, types, inputs, random| {
         let wrt = differentiable(&sample.op, types, 1);
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
             return;
@@ -230,7 +230,7 @@ fn reverse_mode_agrees_with_forward_mode() {
 fn second_order_is_symmetric_and_modes_agree() {
     each_sample(|name, sample, types, inputs, random| {
         let wrt = differentiable(&sample.op, types, 2);
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         let double = types.iter().chain(&outputs).all(|ty| ty.dtype != DType::F32);
         if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
@@ -279,7 +279,7 @@ fn third_order_through_regions_is_symmetric_and_modes_agree() {
         if sample.regions.is_empty() || types.iter().any(|ty| ty.dtype == DType::F32) {
             return;
         }
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         let outputs: Vec<Type> = graph.outputs().iter().map(|output| graph.ty(output.value).clone()).collect();
         if wrt.is_empty() || !outputs.iter().all(|ty| ty.dtype.is_float()) {
             return;
@@ -329,7 +329,7 @@ fn derivatives_in_single_precision_follow_those_in_double() {
             .map(|x| Array::collect(&widened(&x.ty()), x.elements().map(|e| e.convert(widened(&x.ty()).dtype))))
             .collect();
         let run = |types: &[Type], inputs: &[Array]| {
-            both(name, &differentiate::jvp(&graph_with(&sample.op, &sample.regions, types), &wrt).unwrap(), inputs)
+            both(name, &differentiate::jvp(&sample_graph(&sample.op, &sample.regions, types), &wrt).unwrap(), inputs)
         };
         for (single, double) in run(types, &inputs).iter().zip(run(&wide, &wide_inputs)) {
             if !single.dtype().is_float() {
@@ -340,7 +340,7 @@ fn derivatives_in_single_precision_follow_those_in_double() {
                 assert!(
                     (a - b).abs() <= 2e-5 * size,
                     "{name}: {a} in f32, {b} in f64\n{}",
-                    graph_with(&sample.op, &sample.regions, types)
+                    sample_graph(&sample.op, &sample.regions, types)
                 );
             }
         }
@@ -353,7 +353,7 @@ fn nothing_flows_through_operations_without_a_derivative() {
     let mut n_tried = 0;
     each_sample(|name, sample, types, inputs, random| {
         let kind = sample.op.derivative().kind();
-        let graph = graph_with(&sample.op, &sample.regions, types);
+        let graph = sample_graph(&sample.op, &sample.regions, types);
         let is_float = |ty: &Type| ty.dtype.is_float();
         let float_result = graph.outputs().iter().any(|output| is_float(graph.ty(output.value)));
         let wrt: Vec<usize> = (0..types.len()).filter(|&k| is_float(&types[k])).collect();

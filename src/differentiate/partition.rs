@@ -282,6 +282,7 @@ impl Choice<'_> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Matrix(_)
             | Lowering::Checked(_)
             | Lowering::External(_)
             | Lowering::Control => false,

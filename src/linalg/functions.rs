@@ -1,7 +1,11 @@
 //! Functions of matrices.
 
-use super::axes::{column, enter};
-use crate::op::{Expm, ExpmFrechet, ExpmMultiply, Var, trace};
+use super::arguments::{Sides, enter, square};
+use super::stacks::stacks;
+use super::systems::inv;
+use crate::op::trace::{self, apply};
+use crate::op::{Expm, ExpmFrechet, ExpmMultiply, Logm, Sqrtm, Var};
+use crate::value::DType;
 
 /// SciPy's `expm`: the exponential of square matrices, `Σ aᵏ / k!`.
 ///
@@ -30,7 +34,7 @@ use crate::op::{Expm, ExpmFrechet, ExpmMultiply, Var, trace};
 #[track_caller]
 pub fn expm(a: Var) -> Var {
     let _method = enter("expm", &[a]);
-    trace::apply(Expm, &[a])
+    function(a, Expm)
 }
 
 /// SciPy's `expm_frechet`: the derivative of [`expm`] at `a` in direction `e`.
@@ -55,7 +59,7 @@ pub fn expm(a: Var) -> Var {
 #[track_caller]
 pub fn expm_frechet(a: Var, e: Var) -> Var {
     let _method = enter("expm_frechet", &[a, e]);
-    trace::apply(ExpmFrechet, &[a, e])
+    stacks([a, e]).map_or(Var::poisoned(), |both| apply(ExpmFrechet, &both))
 }
 
 /// SciPy's `expm_multiply`: `expm(a) · b`, without forming the exponential where that takes longer.
@@ -82,5 +86,115 @@ pub fn expm_frechet(a: Var, e: Var) -> Var {
 #[track_caller]
 pub fn expm_multiply(a: Var, b: Var) -> Var {
     let _method = enter("expm_multiply", &[a, b]);
-    column(b, |b| trace::apply(ExpmMultiply { strong: false }, &[a, b]))
+    let Some((a, sides)) = Sides::of(a, b) else { return Var::poisoned() };
+    sides.restore(apply(ExpmMultiply { strong: false }, &[a, sides.columns]))
+}
+
+/// SciPy's `sqrtm`: the principal square root of square matrices, of which no eigenvalue has a negative real part.
+///
+/// Takes `[…, n, n]`. By real Schur forms: Higham, "Computing real square roots of a real matrix", Linear Algebra Appl. 88/89
+/// (1987). SciPy answers with complex numbers where no real root exists; here all elements are NaN: for a matrix with a
+/// negative eigenvalue, with a Jordan block of the eigenvalue 0, with an infinite element or a NaN. Of a singular matrix,
+/// rounding decides whether an eigenvalue is negative: for symmetric ones without negative eigenvalues use the
+/// eigenvalues.
+///
+/// The derivative Y' at Y solves `Y Y' + Y' Y = A'`, a Sylvester equation (Higham, "Functions of Matrices", 2008); it is
+/// infinite or NaN where the root is singular.
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use retrograd::{Var, jit, linalg};
+///
+/// let root: Array2<f64> = jit(|a: Var| linalg::sqrtm(a)).call(array![[4.0, 5.0], [0.0, 9.0]])?;
+/// assert_eq!(root, array![[2.0, 1.0], [0.0, 3.0]]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Fewer than two axes, matrices that are not square.
+#[track_caller]
+pub fn sqrtm(a: Var) -> Var {
+    let _method = enter("sqrtm", &[a]);
+    function(a, Sqrtm)
+}
+
+/// SciPy's `logm`: the principal logarithm of square matrices, of which the eigenvalues have imaginary parts within (-π, π).
+///
+/// Takes `[…, n, n]`. By inverse scaling and squaring of real Schur forms: Al-Mohy, Higham and Relton, "Computing the Fréchet
+/// derivative of the matrix logarithm and estimating the condition number", SIAM J. Sci. Comput. 35 (2013). SciPy answers
+/// with complex numbers where no real logarithm exists; here all elements are NaN: for a matrix with an eigenvalue that is
+/// negative or 0, with an infinite element or a NaN.
+///
+/// The derivative is the block above the diagonal of `log([[a, e], [0, a]])`, of any order.
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use retrograd::{Var, jit, linalg};
+///
+/// let log: Array2<f64> = jit(|a: Var| linalg::logm(a)).call(array![[1.0, 3.0], [0.0, 1.0]])?;
+/// assert_eq!(log, array![[0.0, 3.0], [0.0, 0.0]]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Fewer than two axes, matrices that are not square.
+#[track_caller]
+pub fn logm(a: Var) -> Var {
+    let _method = enter("logm", &[a]);
+    function(a, Logm)
+}
+
+/// A function of square matrices.
+#[track_caller]
+fn function(a: Var, op: impl Into<crate::op::Op>) -> Var {
+    square(a).map_or(Var::poisoned(), |(a, _)| apply(op, &[a]))
+}
+
+/// NumPy's `matrix_power`: square matrices multiplied with themselves; the power 0 is the identity, and those of negative
+/// exponents are powers of the inverse.
+///
+/// By squarings, about `2 log₂ |exponent|` products, of which the derivative is that of products.
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use retrograd::{Var, jit, linalg};
+///
+/// let fibonacci: Array2<f64> = jit(|a: Var| linalg::matrix_power(a, 10)).call(array![[1.0, 1.0], [1.0, 0.0]])?;
+/// assert_eq!(fibonacci, array![[89.0, 55.0], [55.0, 34.0]]);
+/// let back: Array2<f64> = jit(|a: Var| linalg::matrix_power(a, -2)).call(array![[2.0, 0.0], [0.0, 4.0]])?;
+/// assert_eq!(back, array![[0.25, 0.0], [0.0, 0.0625]]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Fewer than two axes, matrices that are not square.
+#[track_caller]
+pub fn matrix_power(a: Var, exponent: i64) -> Var {
+    let _method = enter("matrix_power", &[a]);
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    let mut power = if exponent < 0 { inv(a) } else { a };
+    let mut rest = exponent.unsigned_abs();
+    let mut result: Option<Var> = None;
+    while rest > 0 && !trace::has_failed() {
+        if rest & 1 == 1 {
+            result = Some(result.map_or(power, |result| result.matmul(power)));
+        }
+        rest >>= 1;
+        if rest > 0 {
+            power = power.matmul(power);
+        }
+    }
+    result.unwrap_or_else(|| unit(a))
+}
+
+/// The identity, for each matrix of a stack.
+#[track_caller]
+fn unit(a: Var) -> Var {
+    if a.is_poisoned() {
+        return a;
+    }
+    let shape = a.shape();
+    let own = &shape[shape.rank() - 2..];
+    let [row, column] = [0, 1].map(|axis| Var::iota(own, axis, DType::I64));
+    row.equal(column).convert(a.dtype()).broadcast_to(&shape)
 }

@@ -101,7 +101,8 @@ impl Op {
             | Lowering::Scatter(_)
             | Lowering::Contract(_)
             | Lowering::Generate(_)
-            | Lowering::Library(_)) => {
+            | Lowering::Library(_)
+            | Lowering::Matrix(_)) => {
                 Cost::of(result.dtype, kind.routine().map_or(0, |routine| routine.flops(operands, result)))
             }
         }

@@ -97,7 +97,12 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
-pub use matrix::*;
+pub use matrix::{
+    BandedSolve, Expm, ExpmFrechet, ExpmMultiply, Logm, LogmFrechet, SolveContinuousAre, SolveDiscreteAre, SolveStein,
+    SolveSylvester, Sqrtm, TridiagonalSolve,
+};
+pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
+pub(crate) use matrix::{lower_part, permutation, transposed, upper_part};
 pub use power::*;
 pub(crate) use range::{Range, of_region_inputs};
 pub use reduce::*;
@@ -115,6 +120,7 @@ pub use spence::*;
 pub(crate) use strong::strong_product;
 pub use strong::{Strong, StrongMul};
 pub use threefry::{Draw, Threefry};
+pub(crate) use var::broadcast_shape;
 pub use var::{Operand, Var};
 pub use zeta::*;
 
@@ -507,6 +513,12 @@ operations! {
     // threefry
     Threefry in Box,
     // matrix
+    Cholesky,
+    CholeskyPullback,
+    TriangularSolve,
+    Lu,
+    Solve,
+    Inverse,
     //   exponential
     Expm,
     ExpmFrechet,

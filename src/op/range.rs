@@ -582,6 +582,8 @@ impl Op {
             Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => Range::ANY,
             Op::TridiagonalSolve(_) | Op::BandedSolve(_) => Range::ANY,
             Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => Range::ANY,
+            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::TriangularSolve(_) => Range::ANY,
+            Op::Lu(_) | Op::Solve(_) | Op::Inverse(_) => Range::ANY,
             Op::Threefry(op) => match op.draw {
                 Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
                 Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::instructions::{Code, Instruction, Instructions, Single};
 use super::trace::apply;
-use super::{BroadcastInDim, DotGeneral, External, Graph, Op, ScatterSlices, Var};
+use super::{BroadcastInDim, DotGeneral, External, Graph, MatrixRoutine, Op, ScatterSlices, Var};
 use crate::error::IndexError;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
@@ -224,6 +224,8 @@ pub enum Lowering<'a> {
     Generate(&'a dyn Library),
     /// A call of a routine that the interpreter calls, too.
     Library(&'a dyn Library),
+    /// Such a call, too, or the instructions of its algorithm where matrices are small.
+    Matrix(MatrixRoutine<'a>),
     /// A call of a routine that the interpreter calls, too, and which may refuse what its operands hold.
     Checked(&'a dyn Checked),
     /// A call of a function of the host, which may fail. It is looked up when a program is compiled.
@@ -239,6 +241,7 @@ impl<'a> Lowering<'a> {
             Lowering::Assemble(routine) | Lowering::Generate(routine) | Lowering::Library(routine) => Some(routine),
             Lowering::Scatter(scatter) => Some(scatter),
             Lowering::Contract(dot) => Some(dot),
+            Lowering::Matrix(matrix) => Some(matrix.routine()),
             Lowering::Elementwise
             | Lowering::Math1(_)
             | Lowering::Math2(_)

@@ -10,7 +10,8 @@ use std::process::Command;
 
 use std::sync::Arc;
 
-use retrograd::op::{Graph, Op};
+use retrograd::ir::{Operation, Value};
+use retrograd::op::{Cholesky, Factors, Graph, Inverse, Lu, Op, Solve};
 use retrograd::value::json::write_text;
 use retrograd::value::{Array, DType, Scalar, Type};
 
@@ -58,10 +59,52 @@ pub fn graph_of(op: &Op, types: &[Type]) -> Graph {
 
 /// The graph that applies one operation with these regions to inputs `x0`, `x1`, … of these types.
 pub fn graph_with(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
+    applied(op, regions, types, |_, inputs| inputs.to_vec())
+}
+
+/// The same for inputs of any numbers: what the operation asks of its operands, they get. Matrices that are factored or solved
+/// with have a diagonal that exceeds all else, and factors are those of their matrix.
+pub fn sample_graph(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
+    applied(op, regions, types, |graph, inputs| {
+        let mut operands = inputs.to_vec();
+        match op {
+            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) => operands[0] = dominated(graph, operands[0]),
+            Op::Solve(Solve { factors, .. }) | Op::Inverse(Inverse { factors }) => {
+                operands[0] = dominated(graph, operands[0]);
+                let factor: Op = match factors {
+                    Factors::Lu => Lu.into(),
+                    Factors::Cholesky => Cholesky.into(),
+                };
+                operands[1] = graph.add(factor, &[operands[0]], Default::default()).unwrap().into();
+            }
+            _ => {}
+        }
+        operands
+    })
+}
+
+/// A stack of square matrices with their extent added to their diagonals.
+fn dominated(graph: &mut Graph, x: Value) -> Value {
+    let ty = graph.ty(x).clone();
+    let n = ty.shape[ty.rank() - 1];
+    let element = |k: usize| if k % n == k / n % n { n as f64 } else { 0.0 };
+    let numbers = (0..ty.size()).map(|k| Scalar::F64(element(k)).convert(ty.dtype));
+    let diagonal =
+        graph.add(<Op as Operation>::from_constant(Array::collect(&ty, numbers)), &[], Default::default()).unwrap();
+    graph.add(retrograd::op::Add.into(), &[x, diagonal.into()], Default::default()).unwrap().into()
+}
+
+fn applied(
+    op: &Op,
+    regions: &[Arc<Graph>],
+    types: &[Type],
+    operands: impl FnOnce(&mut Graph, &[Value]) -> Vec<Value>,
+) -> Graph {
     let mut graph = Graph::new("main");
-    let inputs: Vec<_> =
+    let inputs: Vec<Value> =
         types.iter().enumerate().map(|(k, ty)| graph.add_input(format!("x{k}"), ty.clone()).unwrap()).collect();
-    let node = graph.add_with_regions(op.clone(), &inputs, regions.into(), Default::default()).unwrap();
+    let operands = operands(&mut graph, &inputs);
+    let node = graph.add_with_regions(op.clone(), &operands, regions.into(), Default::default()).unwrap();
     for result in retrograd::ir::results_of(&graph, node) {
         graph.add_output(format!("y{}", result.result), result).unwrap();
     }

@@ -48,6 +48,7 @@ pub fn compute(e: &mut Emitter<'_>, op: &Op, x: &[Vec<Reg>], operands: &[&Type],
             let zero = e.constant(Scalar::F64(0.0).convert(result.dtype), lanes);
             dot(e, op, x, operands, zero)
         }
+        Lowering::Matrix(matrix) => matrix.code(e, x, operands),
         Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => {
             unreachable!("bug: {} in registers", op.name())
         }

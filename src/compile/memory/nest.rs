@@ -225,6 +225,7 @@ impl Build<'_, '_> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Matrix(_)
             | Lowering::Checked(_)
             | Lowering::External(_)
             | Lowering::Control => {

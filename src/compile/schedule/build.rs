@@ -32,6 +32,12 @@ const MAX_UNROLLED: usize = 12;
 /// The most operations on elements that one operation of straight-line code takes.
 const MAX_SMALL_WORK: usize = 256;
 
+/// The most elements of a matrix, or of its factors, that is factored or solved with in straight-line code.
+const MAX_MATRIX: usize = 42;
+
+/// The most instructions of one such operation: a call of the routine takes as long as some hundred.
+const MAX_MATRIX_WORK: usize = 480;
+
 impl<'g> Schedule<'g> {
     /// Plans the kernels of a graph.
     pub fn new(graph: &'g Graph) -> Schedule<'g> {
@@ -193,6 +199,7 @@ impl<'g> Schedule<'g> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Matrix(_)
                 if self.is_small(node, &operands) =>
             {
                 self.push_scalar(ScalarOp::Node(node), &operands);
@@ -209,6 +216,7 @@ impl<'g> Schedule<'g> {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Matrix(_)
             | Lowering::Checked(_)
             | Lowering::External(_) => {
                 let kernel = self.kernels.len();
@@ -241,11 +249,12 @@ impl<'g> Schedule<'g> {
         if largest == 1 && operands.len() <= MAX_UNROLLED {
             return self.element_work(node).is_some();
         }
-        let max = match self.graph.node(node).op().map(|op| op.lower()) {
-            Some(kind) if matches!(kind, Lowering::View(_)) || kind.routine().is_some() => MAX_SMALL,
-            _ => MAX_UNROLLED,
+        let (max, max_work) = match self.graph.node(node).op().map(|op| op.lower()) {
+            Some(Lowering::Matrix(_)) => (MAX_MATRIX, MAX_MATRIX_WORK),
+            Some(kind) if matches!(kind, Lowering::View(_)) || kind.routine().is_some() => (MAX_SMALL, MAX_SMALL_WORK),
+            _ => (MAX_UNROLLED, MAX_SMALL_WORK),
         };
-        largest <= max && self.element_work(node).is_some_and(|n| n <= MAX_SMALL_WORK)
+        largest <= max && self.element_work(node).is_some_and(|n| n <= max_work)
     }
 
     /// The operations on elements that a node takes, or `None` if it is not made element by element.
@@ -442,6 +451,7 @@ impl<'g> Schedule<'g> {
                     | Lowering::Contract(_)
                     | Lowering::Generate(_)
                     | Lowering::Library(_)
+                    | Lowering::Matrix(_)
                     | Lowering::Checked(_)
                     | Lowering::External(_)
                     | Lowering::Control => true,

@@ -12,6 +12,7 @@ pub fn of_elements(op: &Op, operands: &[&Type], result: &Type) -> Option<usize> 
         Lowering::Assemble(_) | Lowering::Generate(_) => Some(0),
         Lowering::Scatter(_) => Some(operands.iter().map(|ty| ty.size()).sum()),
         Lowering::Contract(dot) => work_of_dot(dot, operands[0], operands[1]),
+        Lowering::Matrix(matrix) => matrix.work(operands),
         // Few routines on whole arrays are worth it.
         Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => None,
     }

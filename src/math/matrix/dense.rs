@@ -214,7 +214,11 @@ impl Factors {
         }
         let n = matrix.rows;
         let mut new = Factors { factors: matrix.clone(), order: (0..n).collect(), inverse: (0..n).collect() };
-        if n < MIN_BLOCKED { new.eliminate() } else { new.factor_blocked() }
+        if n < MIN_BLOCKED {
+            new.eliminate()
+        } else {
+            new.factor_blocked()
+        }
         (0..n).all(|k| new.factors[(k, k)] != 0.0).then_some(new)
     }
 
@@ -240,7 +244,8 @@ impl Factors {
 
     fn factor_blocked(&mut self) {
         let n = self.factors.rows;
-        let mut room = MemBuffer::new(lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
+        let mut room =
+            MemBuffer::new(lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
         lu::factor::lu_in_place(
             faer_mut(&mut self.factors.elements, n, n),
             &mut self.order,

@@ -89,13 +89,14 @@ fn right_side(equation: Equation, t: &Dense, s: &Dense, f: &Dense, y: &Dense, co
 /// Takes from the right side of a block what the rows below it give.
 fn subtract_known(equation: Equation, t: &Dense, s: &Dense, y: &Dense, (row, column): (Block, Block), rhs: &mut Dense) {
     for i in row.start..row.end() {
-        let products: Vec<f64> = (0..column.size)
-            .map(|c| dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..]))
-            .collect();
+        let products: Vec<f64> =
+            (0..column.size).map(|c| dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..])).collect();
         for c in 0..column.size {
             rhs[(c, i)] += match equation {
                 Equation::Sylvester => -products[c],
-                Equation::Stein => (0..column.size).map(|k| products[k] * s[(column.start + k, column.start + c)]).sum(),
+                Equation::Stein => {
+                    (0..column.size).map(|k| products[k] * s[(column.start + k, column.start + c)]).sum()
+                }
             };
         }
     }

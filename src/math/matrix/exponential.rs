@@ -155,18 +155,8 @@ struct Powers {
 const DEGREE_3: [f64; 4] = [120.0, 60.0, 12.0, 1.0];
 const DEGREE_5: [f64; 6] = [30240.0, 15120.0, 3360.0, 420.0, 30.0, 1.0];
 const DEGREE_7: [f64; 8] = [17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0];
-const DEGREE_9: [f64; 10] = [
-    17643225600.0,
-    8821612800.0,
-    2075673600.0,
-    302702400.0,
-    30270240.0,
-    2162160.0,
-    110880.0,
-    3960.0,
-    90.0,
-    1.0,
-];
+const DEGREE_9: [f64; 10] =
+    [17643225600.0, 8821612800.0, 2075673600.0, 302702400.0, 30270240.0, 2162160.0, 110880.0, 3960.0, 90.0, 1.0];
 const DEGREE_13: [f64; 14] = [
     64764752532480000.0,
     32382376266240000.0,
@@ -244,8 +234,10 @@ impl Powers {
         let [x, x2, x4, x6] =
             [scaled(self.first, 1), scaled(self.second, 2), scaled(self.fourth, 4), scaled(self.sixth, 6)];
         let low = |b: &[f64]| {
-            let odd = Dual::sum(&[(b[3], &x2), (*b.get(5).unwrap_or(&0.0), &x4), (*b.get(7).unwrap_or(&0.0), &x6)], b[1]);
-            let even = Dual::sum(&[(b[2], &x2), (*b.get(4).unwrap_or(&0.0), &x4), (*b.get(6).unwrap_or(&0.0), &x6)], b[0]);
+            let odd =
+                Dual::sum(&[(b[3], &x2), (*b.get(5).unwrap_or(&0.0), &x4), (*b.get(7).unwrap_or(&0.0), &x6)], b[1]);
+            let even =
+                Dual::sum(&[(b[2], &x2), (*b.get(4).unwrap_or(&0.0), &x4), (*b.get(6).unwrap_or(&0.0), &x6)], b[0]);
             (odd, even)
         };
         let (odd, even) = match degree {

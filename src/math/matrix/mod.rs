@@ -4,12 +4,15 @@
 //! what does not exist is NaN, in all elements of the result.
 
 pub(crate) mod banded;
+pub(crate) mod cholesky;
 mod dense;
 pub(crate) mod equations;
 pub(crate) mod exponential;
+pub(crate) mod lu;
 pub(crate) mod riccati;
 pub(crate) mod roots;
 mod schur;
+pub(crate) mod triangular;
 
 use std::borrow::Cow;
 
@@ -68,6 +71,13 @@ impl<'a, T: Real> Stack<'a, T> {
     /// The number of elements of a matrix.
     pub fn size(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// The elements of `n` matrices from the `first` on, side by side; the last one stands for what there is not.
+    pub fn lanes<const LANES: usize>(&self, first: usize, n: usize) -> Vec<[T; LANES]> {
+        let size = self.size();
+        let own = &self.elements[first * size..(first + n) * size];
+        (0..size).map(|k| std::array::from_fn(|lane| own[lane.min(n - 1) * size + k])).collect()
     }
 
     /// One matrix after the other; none if they have no elements.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extents;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
+use crate::math::linear::Number;
 use crate::math::matrix::{Real, banded, parts, with_real};
 use crate::op::rules::{
     Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
@@ -316,8 +317,7 @@ impl Rules for BandedSolve {
                 let ty = |own: [usize; 2]| Type::new(dtype, [leading, &own].concat());
                 let op: Op = BandedSolve { lower, upper, transposed, strong: columns == 2 }.into();
                 // Generic, not dominated by its diagonal.
-                let operands =
-                    vec![(ty([lower + upper + 1, 5]), (0.5, 1.5)), (ty([5, columns]), (-1.0, 1.0))];
+                let operands = vec![(ty([lower + upper + 1, 5]), (0.5, 1.5)), (ty([5, columns]), (-1.0, 1.0))];
                 Sample { op, operands, regions: vec![] }
             })
         };
@@ -404,7 +404,13 @@ impl Library for BandedSolve {
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
         let width = self.lower.max(self.upper).saturating_mul(3).saturating_add(1);
-        operands[1].shape.iter().rev().nth(1).map_or(0, |n| n.saturating_mul(width)).saturating_mul(2 * size_of::<f64>())
+        operands[1]
+            .shape
+            .iter()
+            .rev()
+            .nth(1)
+            .map_or(0, |n| n.saturating_mul(width))
+            .saturating_mul(2 * size_of::<f64>())
     }
 }
 

@@ -3,16 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::exponential::{order, room};
-use super::products::{Kernel, over_stack, product, stacks, sum};
-use super::{square, transposed};
+use super::parts::{product, transposed};
+use super::products::{Kernel, over_stack, stacks, sum};
+use super::square;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{Real, equations::{self, Equation}};
+use crate::math::matrix::{
+    Real,
+    equations::{self, Equation},
+};
+use crate::op::Var;
 use crate::op::rules::{
     Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
 };
 use crate::op::strong::Strong;
 use crate::op::trace::apply;
-use crate::op::Var;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The solution X of `A X + X B = Q`.
@@ -88,11 +92,8 @@ impl Rules for SolveSylvester {
 
 impl General for SolveSylvester {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let rhs = sum([
-            t[2],
-            t[0].map(|t| -product(t, y[0], Strong::Lhs)),
-            t[1].map(|t| -product(y[0], t, Strong::Rhs)),
-        ]);
+        let rhs =
+            sum([t[2], t[0].map(|t| -product(t, y[0], Strong::Lhs)), t[1].map(|t| -product(y[0], t, Strong::Rhs))]);
         vec![rhs.map(|rhs| apply(SolveSylvester { strong: true }, &[x[0], x[1], rhs]))]
     }
 

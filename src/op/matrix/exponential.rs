@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::{product, transposed};
 use super::products::{Kernel, block, block_upper, guarded, over_stack, square_pair, stacks, sum};
-use super::{one_square, square, transposed};
+use super::{one_square, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{Real, exponential};
 use crate::op::rules::{
@@ -295,7 +296,11 @@ impl Rules for ExpmMultiply {
         let [[n, _], [rows, _]] = stacks::<2>(operands)?;
         square(&operands[0])?;
         if n != rows {
-            return Err(mismatch!("takes matrices that can be multiplied, but got {} and {}", operands[0], operands[1]));
+            return Err(mismatch!(
+                "takes matrices that can be multiplied, but got {} and {}",
+                operands[0],
+                operands[1]
+            ));
         }
         Ok(smallvec::smallvec![operands[1].clone()])
     }
@@ -375,7 +380,7 @@ impl General for ExpmMultiply {
     fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
         let Some(ct) = ct[0] else { return vec![None, None] };
         let a = transposed(x[0]);
-        let of_a = || apply(ExpmFrechet, &[a, super::products::product(ct, transposed(x[1]), Strong::Lhs)]);
+        let of_a = || apply(ExpmFrechet, &[a, product(ct, transposed(x[1]), Strong::Lhs)]);
         let of_b = || apply(ExpmMultiply { strong: true }, &[a, ct]);
         vec![wanted[0].then(of_a), wanted[1].then(of_b)]
     }

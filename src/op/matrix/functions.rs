@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::exponential::{frechet_jvp, frechet_vjp, order, room};
+use super::parts::transposed;
 use super::products::{Kernel, over_stack, square_pair};
-use super::{SolveSylvester, one_square, transposed};
+use super::{SolveSylvester, one_square};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Real, roots};
+use crate::op::Var;
 use crate::op::rules::{
     Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
 };
 use crate::op::trace::apply;
-use crate::op::Var;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The principal square root of square matrices: that of which no eigenvalue has a negative real part.

@@ -2,23 +2,40 @@
 //! them are a stack.
 
 mod banded;
+mod cholesky;
 mod equations;
 mod exponential;
 mod functions;
+mod lanes;
+mod lu;
 mod parts;
 mod products;
 mod riccati;
+mod small;
+mod solve;
+mod triangular;
 
-use super::rules::{expect_arity, floats};
+use smallvec::SmallVec;
+
+use lanes::{LANES, Lanes};
+
+use super::instructions::Instructions;
+use super::rules::{Library, expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
-use crate::value::{DType, Type};
+use crate::math::matrix::{Real, Stack};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
+pub use cholesky::{Cholesky, CholeskyPullback};
 pub use equations::{SolveStein, SolveSylvester};
 pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
 pub use functions::{Logm, LogmFrechet, Sqrtm};
+pub use lu::Lu;
+pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
 pub use riccati::{SolveContinuousAre, SolveDiscreteAre};
+pub use solve::{Factors, Inverse, Solve};
+pub use triangular::TriangularSolve;
 
 /// The dtype and the extents of the matrices of the only operand.
 fn one_matrix(operands: &[Type]) -> Result<(DType, [usize; 2]), Mismatch> {
@@ -53,4 +70,91 @@ fn square(ty: &Type) -> Result<usize, Mismatch> {
 fn stacked(ty: &Type, own: &[usize]) -> Type {
     let leading = &ty.shape[..ty.rank() - 2];
     Type::new(ty.dtype, leading.iter().chain(own).copied().collect::<crate::value::Shape>())
+}
+
+/// A routine on matrices, of which the code for small ones is written once as instructions.
+///
+/// The algorithm is that of small matrices whenever they are small, in registers and in memory, so that the bits are the
+/// same.
+pub(crate) trait SmallMatrices: Library {
+    /// How many instructions one matrix takes, about; `None` if matrices are not small.
+    fn work(&self, operands: &[&Type]) -> Option<usize>;
+    /// The elements of the result of one matrix, from those of the operands, all in row-major order. The types are those of
+    /// the operands, of which the last two axes count.
+    fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg>;
+}
+
+macro_rules! small_matrices {
+    ($($op:ident),*) => {
+        /// An operation with [`SmallMatrices`].
+        #[derive(Clone, Copy)]
+        pub enum MatrixRoutine<'a> {
+            $(
+                #[doc = concat!("See [`struct@", stringify!($op), "`].")]
+                $op(&'a $op),
+            )*
+        }
+
+        impl<'a> MatrixRoutine<'a> {
+            /// The routine on whole arrays.
+            pub fn routine(self) -> &'a dyn Library {
+                match self { $(MatrixRoutine::$op(op) => op,)* }
+            }
+
+            /// How many instructions straight-line code takes, about; `None` if matrices are not small.
+            pub(crate) fn work(self, operands: &[&Type]) -> Option<usize> {
+                let each = match self { $(MatrixRoutine::$op(op) => op.work(operands),)* };
+                each?.checked_mul(n_matrices(operands[0]))
+            }
+
+            fn code_of_one<I: Instructions>(self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
+                match self { $(MatrixRoutine::$op(op) => op.code(i, x, operands),)* }
+            }
+        }
+    };
+}
+small_matrices!(Cholesky, CholeskyPullback, TriangularSolve, Lu, Solve, Inverse);
+
+impl MatrixRoutine<'_> {
+    /// The elements of the result from those of the operands, one matrix after the other.
+    pub(crate) fn code<I: Instructions>(self, i: &mut I, x: &[Vec<I::Reg>], operands: &[&Type]) -> Vec<I::Reg> {
+        let one = |i: &mut I, k: usize| {
+            let own: Vec<&[I::Reg]> = x.iter().zip(operands).map(|(x, ty)| &x[k * size(ty)..][..size(ty)]).collect();
+            self.code_of_one(i, &own, operands)
+        };
+        (0..n_matrices(operands[0])).flat_map(|k| one(i, k)).collect()
+    }
+}
+
+/// The number of elements of a matrix of an operand.
+fn size(ty: &Type) -> usize {
+    ty.shape[ty.rank() - 2..].iter().product()
+}
+
+/// The number of matrices of an operand.
+fn n_matrices(ty: &Type) -> usize {
+    ty.shape[..ty.rank() - 2].iter().product()
+}
+
+/// Runs the code for small matrices on stacks in memory.
+fn run_small<T: Real>(op: &impl SmallMatrices, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+    let types: SmallVec<[Type; 3]> = operands.iter().map(|x| Type::new(x.dtype(), x.shape())).collect();
+    let types: SmallVec<[&Type; 3]> = types.iter().collect();
+    let stacks: SmallVec<[Stack<'_, T>; 3]> = operands.iter().map(Stack::new).collect();
+    let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result in pieces");
+    let n = n_matrices(types[0]);
+    if result.is_empty() || n == 0 {
+        return;
+    }
+    let each = result.len() / n;
+    for (block, result) in result.chunks_mut(each * LANES).enumerate() {
+        let n_here = result.len() / each;
+        let x: SmallVec<[Vec<[T; LANES]>; 3]> = stacks.iter().map(|stack| stack.lanes(block * LANES, n_here)).collect();
+        let x: SmallVec<[&[[T; LANES]]; 3]> = x.iter().map(|x| &x[..]).collect();
+        for (k, y) in op.code(&mut Lanes::new(), &x, &types).into_iter().enumerate() {
+            for lane in 0..n_here {
+                result[lane * each + k] = y[lane];
+            }
+        }
+    }
 }

@@ -3,23 +3,9 @@
 use super::{extents, square};
 use crate::ir::{Mismatch, mismatch};
 use crate::math::matrix::{Real, Stack, parts, with_real};
-use crate::op::contract::contraction;
+use crate::op::Var;
 use crate::op::rules::{expect_arity, floats};
-use crate::op::strong::Strong;
-use crate::op::{DotGeneral, Var};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
-
-/// Products of the matrices of two stacks, in which zeros of an operand annihilate.
-#[track_caller]
-pub(super) fn product(x: Var, y: Var, zeros: Strong) -> Var {
-    if x.is_poisoned() || y.is_poisoned() {
-        return Var::poisoned();
-    }
-    let rank = x.rank();
-    let batch: Vec<usize> = (0..rank - 2).collect();
-    let op = DotGeneral { contract: [vec![rank - 1], vec![rank - 2]], batch: [batch.clone(), batch] };
-    contraction(op, [x, y], zeros)
-}
 
 /// The matrices `[[a, b], [0, a]]`: a function of one holds the derivative of the function at `a` in direction `b`.
 #[track_caller]

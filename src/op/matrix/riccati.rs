@@ -3,16 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::exponential::{order, room};
-use super::products::{Kernel, over_stack, product, stacks, sum};
-use super::{SolveStein, SolveSylvester, square, symmetric_part, transposed};
+use super::parts::{product, symmetric_part, transposed};
+use super::products::{Kernel, over_stack, stacks, sum};
+use super::{Factors, Lu, Solve, SolveStein, SolveSylvester, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{Real, riccati::{self, Time}};
+use crate::math::matrix::{
+    Real,
+    riccati::{self, Time},
+};
+use crate::op::Var;
 use crate::op::rules::{
     Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
 };
 use crate::op::strong::Strong;
 use crate::op::trace::apply;
-use crate::op::Var;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The stabilizing solution X of `Aᵀ X + X A - X B R⁻¹ Bᵀ X + Q = 0`.
@@ -270,13 +274,8 @@ impl Library for SolveDiscreteAre {
 /// The Y of `r · Y = b`.
 #[track_caller]
 fn linear_solve(r: Var, b: Var) -> Var {
-    if b.is_poisoned() {
-        return b;
-    }
-    let shape = b.shape();
-    let n = shape[shape.rank() - 1];
-    let own = [&shape[..shape.rank() - 2], &[n, n]].concat();
-    apply(SolveSylvester { strong: true }, &[r, Var::zeros(Type::new(b.dtype(), own)), b])
+    let factors = apply(Lu, &[r]);
+    apply(Solve { factors: Factors::Lu, transposed: false, strong: true }, &[r, factors, b])
 }
 
 /// A product in which what is exactly 0 counts only as such.

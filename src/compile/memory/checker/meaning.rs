@@ -167,6 +167,7 @@ impl Meaning {
             | Lowering::Contract(_)
             | Lowering::Generate(_)
             | Lowering::Library(_)
+            | Lowering::Matrix(_)
             | Lowering::Checked(_)
             | Lowering::External(_)
             | Lowering::Control => None,

@@ -1,0 +1,198 @@
+//! Determinants.
+
+use super::arguments::{enter, square};
+use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
+use crate::op::trace::apply;
+use crate::op::{Factors, Inverse, Strong, StrongMul, Var, transposed};
+use crate::transform::custom_vjp;
+use crate::value::DType;
+
+/// The determinants of square matrices.
+///
+/// Up to 3×3 they are the polynomial in the elements, with all its derivatives; of larger ones the product of the pivots of
+/// [`lu`](super::lu), which may overflow or vanish where [`slogdet`] does not. That of a matrix of extent 0 is 1.
+///
+/// Derivative: `det(A) tr(A⁻¹ Ȧ)` (Jacobi's formula; Giles 2008).
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use retrograd::{Var, grad, jit, linalg};
+///
+/// let a = array![[1.0, 2.0], [2.0, 4.0]];
+/// assert_eq!(jit(|a: Var| linalg::det(a)).call::<f64>(&a)?, 0.0);
+/// let cofactors: Array2<f64> = jit(grad(|a: Var| linalg::det(a))).call(&a)?;
+/// assert_eq!(cofactors, array![[4.0, -2.0], [-2.0, 1.0]]);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// What is no stack of square matrices.
+#[track_caller]
+pub fn det(a: Var) -> Var {
+    let _function = enter("det", &[a]);
+    let Some((a, n)) = square(a) else { return Var::poisoned() };
+    if n <= 3 {
+        return small_determinant(a, n);
+    }
+    lu_factor_of(a).map_or(Var::poisoned(), LuFactor::determinant)
+}
+
+/// The sign of the determinants of square matrices, and the logarithm of their magnitude: 0 and -inf of a singular one.
+///
+/// Derivative of the logarithm: `tr(A⁻¹ Ȧ)` (Giles 2008), infinite or NaN where the matrix is singular. The sign has none.
+///
+/// ```
+/// use ndarray::array;
+/// use retrograd::{Var, jit, linalg};
+///
+/// let (sign, log): (f64, f64) = jit(|a: Var| linalg::slogdet(a)).call(array![[0.0, 2.0], [3.0, 0.0]])?;
+/// assert_eq!(sign, -1.0);
+/// assert!((log - 6f64.ln()).abs() < 1e-15);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// What is no stack of square matrices.
+#[track_caller]
+pub fn slogdet(a: Var) -> (Var, Var) {
+    let _function = enter("slogdet", &[a]);
+    lu_factor_of(a).map_or((Var::poisoned(), Var::poisoned()), LuFactor::sign_and_logarithm)
+}
+
+/// The logarithm of the determinant of symmetric positive definite matrices; NaN for others.
+///
+/// `A` counts as its symmetric part; see [`cholesky`](super::cholesky). Derivative: `tr(A⁻¹ Ȧ)` (Giles 2008); the inverse takes
+/// the factor that the value has.
+///
+/// ```
+/// use ndarray::array;
+/// use retrograd::{Var, jit, linalg};
+///
+/// let y: f64 = jit(|a: Var| linalg::logdet(a)).call(array![[4.0, 2.0], [2.0, 10.0]])?;
+/// assert!((y - 36f64.ln()).abs() < 1e-15);
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// What is no stack of square matrices.
+#[track_caller]
+pub fn logdet(a: Var) -> Var {
+    let _function = enter("logdet", &[a]);
+    cho_factor_of(a).map_or(Var::poisoned(), CholeskyFactor::logarithm)
+}
+
+impl CholeskyFactor {
+    /// The logarithm of the determinant; see [`logdet`].
+    #[track_caller]
+    pub fn logdet(self) -> Var {
+        let _function = enter("logdet", &[self.matrix()]);
+        self.logarithm()
+    }
+
+    #[track_caller]
+    fn logarithm(self) -> Var {
+        let value = |_: Var, l: Var| sum_last(diagonal(l).ln()) * 2.0;
+        let rule = |(a, l): (Var, Var), _: Var, ct: Var| {
+            let inverse = apply(Inverse { factors: Factors::Cholesky }, &[a, l]);
+            (scaled(ct, inverse), Var::zeros(l.ty()))
+        };
+        custom_vjp(value, rule).call(self.matrix(), self.l())
+    }
+}
+
+impl LuFactor {
+    /// The determinant, as the product of the pivots; see [`det`].
+    #[track_caller]
+    pub fn det(self) -> Var {
+        let _function = enter("det", &[self.matrix()]);
+        self.determinant()
+    }
+
+    /// The sign of the determinant, and the logarithm of its magnitude; see [`slogdet`].
+    #[track_caller]
+    pub fn slogdet(self) -> (Var, Var) {
+        let _function = enter("slogdet", &[self.matrix()]);
+        self.sign_and_logarithm()
+    }
+
+    #[track_caller]
+    fn determinant(self) -> Var {
+        let value = |_: Var, f: Var| parity(f) * product_last(diagonal(f));
+        let rule = |(a, f): (Var, Var), y: Var, ct: Var| {
+            let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
+            (scaled(apply(StrongMul { zeros: Strong::Lhs }, &[ct, y]), transposed(inverse)), Var::zeros(f.ty()))
+        };
+        custom_vjp(value, rule).call(self.matrix(), self.factors())
+    }
+
+    #[track_caller]
+    fn sign_and_logarithm(self) -> (Var, Var) {
+        let factors = self.factors();
+        let sign = parity(factors) * product_last(diagonal(factors.stop_gradient()).sign());
+        let value = |_: Var, f: Var| sum_last(diagonal(f).abs().ln());
+        let rule = |(a, f): (Var, Var), _: Var, ct: Var| {
+            let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
+            (scaled(ct, transposed(inverse)), Var::zeros(f.ty()))
+        };
+        (sign, custom_vjp(value, rule).call(self.matrix(), factors))
+    }
+}
+
+/// Matrices, each times its number.
+#[track_caller]
+fn scaled(numbers: Var, matrices: Var) -> Var {
+    if numbers.is_poisoned() || matrices.is_poisoned() {
+        return Var::poisoned();
+    }
+    let shape = numbers.shape();
+    let numbers = numbers.reshape(&[&shape[..], &[1, 1]].concat()).broadcast_to(&matrices.shape());
+    apply(StrongMul { zeros: Strong::Lhs }, &[numbers, matrices])
+}
+
+/// The diagonals of matrices, of which there may be more columns than rows, along a last axis.
+#[track_caller]
+fn diagonal(x: Var) -> Var {
+    crate::numpy::diagonal(x, 0, -2, -1)
+}
+
+#[track_caller]
+fn sum_last(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.sum_axes(&[x.rank() - 1]) }
+}
+
+#[track_caller]
+fn product_last(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.prod_axes(&[x.rank() - 1]) }
+}
+
+/// 1 or -1: whether the rows took an even number of exchanges. Each pair of rows in another order counts.
+#[track_caller]
+fn parity(factors: Var) -> Var {
+    if factors.is_poisoned() {
+        return factors;
+    }
+    let (rank, shape) = (factors.rank(), factors.shape());
+    let n = shape[rank - 2];
+    let rows = factors.stop_gradient().slice_axis(rank - 1, n, n + 1, 1);
+    let [from, to] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
+    let columns = crate::op::transposed(rows);
+    let is_exchanged = rows.greater(columns) & from.less(to);
+    let signs = is_exchanged.select(Var::number(-1.0, factors.dtype()), Var::number(1.0, factors.dtype()));
+    signs.prod_axes(&[rank - 2, rank - 1])
+}
+
+/// The polynomial in the elements.
+#[track_caller]
+fn small_determinant(a: Var, n: usize) -> Var {
+    let (rank, shape) = (a.rank(), a.shape());
+    let leading = &shape[..rank - 2];
+    let at =
+        |i: usize, j: usize| a.slice_axis(rank - 2, i, i + 1, 1).slice_axis(rank - 1, j, j + 1, 1).reshape(leading);
+    let minor = |i: [usize; 2], j: [usize; 2]| at(i[0], j[0]) * at(i[1], j[1]) - at(i[0], j[1]) * at(i[1], j[0]);
+    match n {
+        0 => Var::number(1.0, a.dtype()).broadcast_to(leading),
+        1 => at(0, 0),
+        2 => minor([0, 1], [0, 1]),
+        _ => at(0, 0) * minor([1, 2], [1, 2]) - at(0, 1) * minor([1, 2], [0, 2]) + at(0, 2) * minor([1, 2], [0, 1]),
+    }
+}
