@@ -66,10 +66,6 @@ impl Dense {
         &mut self.elements[i * self.columns..][..self.columns]
     }
 
-    pub fn elements(&self) -> &[f64] {
-        &self.elements
-    }
-
     pub fn transposed(&self) -> Dense {
         Dense::from_fn(self.columns, self.rows, |i, k| self[(k, i)])
     }
