@@ -40,7 +40,7 @@ use crate::error::{ArgumentError, Error};
 use crate::op::{Batched, Graph, Var, trace, with_rows};
 use crate::value::Type;
 
-pub(crate) use map::{Purpose, map_on_rows};
+pub(crate) use map::{Purpose, map_on_rows, stays_in_registers};
 pub(crate) use pass::Pass;
 use rows::Batcher;
 
