@@ -20,8 +20,8 @@ pub(crate) fn tridiagonal<T: Real>([lower, diagonal, upper, b]: [&[T]; 4], colum
                 return x.fill(num_traits::Float::nan());
             }
             let factor = below / d[i];
-            d[i + 1] = d[i + 1] - factor * above[i];
-            next.iter_mut().zip(&*first).for_each(|(x, &y)| *x = *x - factor * y);
+            d[i + 1] -= factor * above[i];
+            next.iter_mut().zip(&*first).for_each(|(x, &y)| *x -= factor * y);
         } else {
             let factor = d[i] / below;
             d[i] = below;
@@ -44,10 +44,10 @@ pub(crate) fn tridiagonal<T: Real>([lower, diagonal, upper, b]: [&[T]; 4], colum
         for column in 0..columns {
             let mut sum = x[i * columns + column];
             if i + 1 < n {
-                sum = sum - above[i] * x[(i + 1) * columns + column];
+                sum -= above[i] * x[(i + 1) * columns + column];
             }
             if i + 2 < n {
-                sum = sum - second[i] * x[(i + 2) * columns + column];
+                sum -= second[i] * x[(i + 2) * columns + column];
             }
             x[i * columns + column] = sum / d[i];
         }
@@ -92,10 +92,12 @@ pub(crate) fn banded<T: Real>(
         for i in k + 1..end {
             let factor = rows[place(i, k)] / rows[place(k, k)];
             for column in k + 1..last {
-                rows[place(i, column)] = rows[place(i, column)] - factor * rows[place(k, column)];
+                let above = rows[place(k, column)];
+                rows[place(i, column)] -= factor * above;
             }
             for column in 0..columns {
-                x[i * columns + column] = x[i * columns + column] - factor * x[k * columns + column];
+                let above = x[k * columns + column];
+                x[i * columns + column] -= factor * above;
             }
         }
     }
@@ -104,7 +106,7 @@ pub(crate) fn banded<T: Real>(
         for column in 0..columns {
             let mut sum = x[i * columns + column];
             for k in i + 1..last {
-                sum = sum - rows[place(i, k)] * x[k * columns + column];
+                sum -= rows[place(i, k)] * x[k * columns + column];
             }
             x[i * columns + column] = sum / rows[place(i, i)];
         }

@@ -50,7 +50,7 @@ impl Problem {
         if ![&self.a, &self.b, &self.q, &self.r].into_iter().all(Dense::is_finite) {
             return None;
         }
-        let mut x = self.from_subspace()?;
+        let mut x = self.subspace_solution()?;
         let mut best = self.residual(&x)?;
         for _ in 0..MAX_REFINEMENTS {
             let Some(step) = self.newton(&best) else { break };
@@ -111,7 +111,7 @@ impl Problem {
         }
     }
 
-    fn from_subspace(&self) -> Option<Dense> {
+    fn subspace_solution(&self) -> Option<Dense> {
         let n = self.a.rows();
         // With X scaled so that the blocks of the matrix are of one size.
         let weight = self.weight()?;

@@ -213,12 +213,12 @@ impl Library for Logm {
     }
 }
 
-/// Samples with so many operands. No range of elements keeps eigenvalues of larger matrices positive.
+/// Samples with so many operands; what samples the operation adds to the diagonal of the first.
 fn samples(op: impl Into<crate::op::Op> + Copy, arity: usize) -> Vec<Sample> {
     let sample = |dtype: DType| {
-        [vec![1, 1], vec![3, 1, 1]].map(|shape| Sample {
+        [vec![3, 3], vec![2, 1, 1], vec![2, 4, 4]].map(|shape| Sample {
             op: op.into(),
-            operands: vec![(Type::new(dtype, shape), (0.5, 2.0)); arity],
+            operands: vec![(Type::new(dtype, shape), (-1.0, 1.0)); arity],
             regions: vec![],
         })
     };

@@ -313,18 +313,13 @@ fn answer(op: impl Into<crate::op::Op>, operands: [Array; 4], result: Array) -> 
     Answer { op: op.into(), operands: operands.into(), results: vec![result], ulps: 4, regions: vec![] }
 }
 
+/// Samples; what samples the operation adds to the diagonals of the weights.
 fn samples(op: crate::op::Op) -> Vec<Sample> {
     let sample = |dtype: DType| {
-        // Weights of costs that no range makes definite, but for small extents.
-        let leading: [(&[usize], usize); 2] = [(&[], 2), (&[2], 1)];
-        leading.map(|(leading, n)| {
-            let ty = |own: [usize; 2]| Type::new(dtype, [leading, &own].concat());
-            let operands = vec![
-                (ty([n, n]), (-0.7, 0.7)),
-                (ty([n, 1]), (0.5, 1.0)),
-                (ty([n, n]), (0.9, 1.0)),
-                (ty([1, 1]), (0.5, 1.0)),
-            ];
+        let cases: [(&[usize], [usize; 2]); 2] = [(&[], [3, 2]), (&[2], [2, 1])];
+        cases.map(|(leading, [n, m])| {
+            let operand = |own: [usize; 2]| (Type::new(dtype, [leading, &own].concat()), (-1.0, 1.0));
+            let operands = vec![operand([n, n]), operand([n, m]), operand([n, n]), operand([m, m])];
             Sample { op: op.clone(), operands, regions: vec![] }
         })
     };
