@@ -86,16 +86,17 @@ impl Problem {
         let closed = self.a.clone().minus(&self.b.times(&gain));
         let cost = gain.transposed_times(&self.r.times(&gain));
         let (sum, size) = match self.time {
-            // AᵀX + XA - XGX = CᵀX + XC + KᵀRK for C = A - BK.
+            // AᵀX + XA - KᵀRK + Q: with a cheap input, the closed loop and the gain are large, and XB is small.
             Time::Continuous => {
-                let half = x.times(&closed);
+                let half = x.times(&self.a);
                 let size = 2.0 * half.norm1();
-                (half.transposed().plus(&half), size)
+                (half.transposed().plus(&half).minus(&cost), size)
             }
-            Time::Discrete => (closed.transposed_times(&x.times(&closed)).minus(x), x.norm1()),
+            // CᵀXC - X + KᵀRK + Q with C = A - BK, of which all but one term are positive.
+            Time::Discrete => (closed.transposed_times(&x.times(&closed)).minus(x).plus(&cost), x.norm1()),
         };
         let size = size + self.q.norm1() + cost.norm1();
-        let residual = sum.plus(&self.q).plus(&cost).symmetric_part();
+        let residual = sum.plus(&self.q).symmetric_part();
         let relative = if size == 0.0 { 0.0 } else { residual.norm1() / size };
         relative.is_finite().then_some(Residual { closed, residual, relative })
     }
