@@ -60,6 +60,7 @@ mod special;
 mod spectra;
 mod spectral;
 mod stacks;
+mod structure;
 mod systems;
 
 pub use banded::{solve_banded, solveh_banded, tridiagonal_solve};
