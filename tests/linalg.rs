@@ -306,3 +306,25 @@ fn triangles_from_either_side() {
         }
     }
 }
+
+#[test]
+fn least_squares_solve_the_normal_equations() {
+    let mut random = Random(21);
+    for (m, n) in [(1, 1), (3, 2), (9, 4), (30, 12), (2, 3), (4, 9), (12, 30)] {
+        let a = Array2::from_shape_fn((m, n), |_| random.range(-1.0, 1.0));
+        let b = Array1::from_shape_fn(m, |_| random.range(-1.0, 1.0));
+        let by_factors = |a: Var, b: Var| linalg::lstsq(a, b);
+        let by_values = |a: Var, b: Var| linalg::lstsq_by_values(a, b, None);
+        let x: Array1<f64> = jit(by_factors).call(&a, &b).unwrap();
+        assert!(a.t().dot(&(a.dot(&x) - &b)).iter().all(|x| x.abs() < 1e-13), "{m} {n}");
+        let y: Array1<f64> = jit(by_values).call(&a, &b).unwrap();
+        assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() < 1e-11 * (1.0 + y.abs())), "{m} {n}: {x} {y}");
+        let slopes = |by: fn(Var, Var) -> Var| -> (Array2<f64>, Array1<f64>) {
+            jit(grad(move |a: Var, b: Var| by(a, b).sin().sum()).wrt(AllArgs)).call(&a, &b).unwrap()
+        };
+        let (one, other) = (slopes(by_factors), slopes(by_values));
+        let near = |(x, y): (&f64, &f64)| (x - y).abs() < 1e-9 * (1.0 + y.abs());
+        assert!(one.0.iter().zip(&other.0).all(near), "{m} {n}");
+        assert!(one.1.iter().zip(&other.1).all(near), "{m} {n}");
+    }
+}

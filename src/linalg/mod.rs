@@ -30,7 +30,8 @@
 //!
 //! **Factors.** [`cholesky`], [`cho_factor`], [`lu`], [`lu_factor`].
 //!
-//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`].
+//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`],
+//! [`solve_low_rank`]; least squares: [`lstsq`], [`lstsq_by_values`].
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
@@ -56,6 +57,7 @@ mod determinants;
 mod equations;
 mod factors;
 mod functions;
+mod least_squares;
 mod special;
 mod spectra;
 mod spectral;
@@ -71,6 +73,7 @@ pub use equations::{
 };
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
 pub use functions::{expm, expm_frechet, expm_multiply, logm, matrix_power, sqrtm};
+pub use least_squares::{lstsq, lstsq_by_values, solve_low_rank};
 pub use special::{
     block_diag, circulant, companion, hankel, hilbert, khatri_rao, matmul_toeplitz, multi_dot, solve_circulant,
     solve_toeplitz, toeplitz,

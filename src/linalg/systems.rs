@@ -210,7 +210,7 @@ pub fn solve_triangular(t: Var, b: Var, triangle: Triangle) -> Var {
 }
 
 #[track_caller]
-fn triangular(t: Var, b: Var, triangle: Triangle) -> Var {
+pub(super) fn triangular(t: Var, b: Var, triangle: Triangle) -> Var {
     let Triangle { lower, transposed: is_transposed, unit, right } = triangle;
     let op = TriangularSolve { lower, transposed: is_transposed != right, unit, strong: false };
     if right && !b.is_poisoned() && b.rank() < 2 {
