@@ -17,6 +17,9 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! [`guide::linear_algebra`](crate::guide::linear_algebra) tells how factors are shared, what is fixed of a result, and what happens
+//! at equal eigenvalues.
+//!
 //! # Conventions
 //! - Operands are `f64` or `f32`; integers and truth values count as `f64`, and `f32` beside `f64` is an error.
 //! - Wrong shapes are errors, which [`jit`](fn@crate::jit) returns: they name the function, the operands and the caller's line.
