@@ -11,9 +11,9 @@ use arm::{Hand, N_JOINTS, READY, hand, jacobian_by_hand};
 use criterion::Criterion;
 use retrograd::ir::Limits;
 use retrograd::optimize::optimize;
-use retrograd::transform::{Arguments, Function, TypeTree};
+use retrograd::transform::{AllArgs, Arguments, Function, TypeTree};
 use retrograd::value::{Array, ArrayMut, ArrayRef, DType, Type};
-use retrograd::{Graph, Program, Var, grad, jacobian, jit, trace, value_and_grad};
+use retrograd::{Graph, Program, Var, grad, jacobian, jit, linalg, map, trace, value_and_grad, vmap};
 
 /// The best time of one call: compiled, and by hand.
 struct Line {
@@ -125,7 +125,8 @@ fn logistic_regression(criterion: &mut Criterion, lines: &mut Vec<Line>) {
         let p = x.dot(w).sigmoid();
         -(target * p.ln() + (1.0 - target) * (1.0 - p).ln()).sum()
     };
-    let (w, x) = (numbers(COLUMNS), numbers(ROWS * COLUMNS));
+    // Probabilities that are not so close to 1 that 1 - p has no digits left.
+    let (w, x) = (numbers(COLUMNS).iter().map(|w| 0.1 * w).collect::<Vec<f64>>(), numbers(ROWS * COLUMNS));
     let target: Vec<f64> = numbers(ROWS).iter().map(|x| f64::from(u8::from(*x > 0.0))).collect();
     let plain = |gradient: &mut [f64]| {
         gradient.fill(0.0);
@@ -251,9 +252,86 @@ fn loading(criterion: &mut Criterion, lines: &mut Vec<Line>, n: usize) {
     compare(criterion, lines, &format!("load {} nodes, beside serde_json", graph.n_ops()), load, parse);
 }
 
+/// The gradient, by matrices and right-hand sides, of the sum of squares of the solutions of many systems of 3 unknowns.
+fn small_systems(criterion: &mut Criterion, lines: &mut Vec<Line>) {
+    const N: usize = 100_000;
+    let one = |a: Var, b: Var| {
+        let x = linalg::solve(a, b);
+        x.dot(x)
+    };
+    let by_map = move |a: Var, b: Var| map((a, b), move |(a, b)| one(a, b)).sum();
+    let by_stacks = |a: Var, b: Var| linalg::solve(a, b.reshape(&[N, 3, 1])).square().sum();
+    // Elements that follow no rule, which a row is exchanged for in every other matrix.
+    let element = |k: usize| (0.37 * (k * k) as f64).sin() + f64::from(u8::from(k % 9 % 4 == 0));
+    let (a, b) = ((0..9 * N).map(element).collect::<Vec<f64>>(), numbers(3 * N));
+    let plain = |gradient: &mut [f64]| {
+        let (of_a, of_b) = gradient.split_at_mut(9 * N);
+        for k in 0..N {
+            let a: &[f64; 9] = a[9 * k..][..9].try_into().expect("a matrix");
+            let b: &[f64; 3] = b[3 * k..][..3].try_into().expect("a vector");
+            let [slope_a, slope_b] = gradient_of_system(a, b);
+            of_a[9 * k..][..9].copy_from_slice(&slope_a);
+            of_b[3 * k..][..3].copy_from_slice(&slope_b[..3]);
+        }
+    };
+    let mut gradient = vec![0.0; 12 * N];
+    plain(&mut gradient);
+    let types = (Type::new(DType::F64, [N, 3, 3]), Type::new(DType::F64, [N, 3]));
+    let vmapped = move |a: Var, b: Var| vmap(one).call(a, b).sum();
+    let mut ways = [
+        ("map", Ready::new(grad(by_map).wrt(AllArgs), types.clone(), &[&a, &b])),
+        ("vmap", Ready::new(grad(vmapped).wrt(AllArgs), types.clone(), &[&a, &b])),
+        ("stacks", Ready::new(grad(by_stacks).wrt(AllArgs), types, &[&a, &b])),
+    ];
+    for (way, compiled) in &mut ways {
+        compiled.check(0, &gradient[..9 * N]);
+        compiled.check(1, &gradient[9 * N..]);
+        let by_hand = || {
+            plain(black_box(&mut gradient));
+            black_box(&gradient);
+        };
+        compare(criterion, lines, &format!("gradient of {N} systems of 3, {way}"), || compiled.call(), by_hand);
+    }
+}
+
+/// By elimination with row exchanges: the gradients by the matrix and by the right-hand side.
+fn gradient_of_system(a: &[f64; 9], b: &[f64; 3]) -> [[f64; 9]; 2] {
+    let mut u = *a;
+    let mut rows = [0, 1, 2];
+    for k in 0..2 {
+        let size = |i: usize| u[3 * i + k].abs();
+        let pivot = (k..3).fold(k, |best, i| if size(i) > size(best) { i } else { best });
+        if pivot != k {
+            (0..3).for_each(|j| u.swap(3 * k + j, 3 * pivot + j));
+            rows.swap(k, pivot);
+        }
+        for i in k + 1..3 {
+            u[3 * i + k] /= u[3 * k + k];
+            (k + 1..3).for_each(|j| u[3 * i + j] -= u[3 * i + k] * u[3 * k + j]);
+        }
+    }
+    let mut x = rows.map(|row| b[row]);
+    x[1] -= u[3] * x[0];
+    x[2] -= u[6] * x[0] + u[7] * x[1];
+    x[2] /= u[8];
+    x[1] = (x[1] - u[5] * x[2]) / u[4];
+    x[0] = (x[0] - u[1] * x[1] - u[2] * x[2]) / u[0];
+    let mut y = x.map(|x| 2.0 * x);
+    y[0] /= u[0];
+    y[1] = (y[1] - u[1] * y[0]) / u[4];
+    y[2] = (y[2] - u[2] * y[0] - u[5] * y[1]) / u[8];
+    y[1] -= u[7] * y[2];
+    y[0] -= u[3] * y[1] + u[6] * y[2];
+    let mut slopes = [[0.0; 9]; 2];
+    rows.into_iter().zip(y).for_each(|(row, y)| slopes[1][row] = y);
+    (0..9).for_each(|k| slopes[0][k] = -slopes[1][k / 3] * x[k % 3]);
+    slopes
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();
+    small_systems(&mut criterion, &mut lines);
     calls(&mut criterion, &mut lines);
     rosenbrock(&mut criterion, &mut lines, 10);
     rosenbrock(&mut criterion, &mut lines, 1_000);

@@ -20,6 +20,7 @@
 mod arrays;
 mod curves;
 mod learning;
+mod matrices;
 mod rig;
 mod robot;
 mod vision;
@@ -71,6 +72,7 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "conv" => arrays::measure_conv,
         "embed" => arrays::measure_embedding,
         "cvar" => arrays::measure_value_at_risk,
+        "gp" => matrices::measure_gaussian_process,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),

@@ -4,7 +4,7 @@ use super::analysis::{Analyses, Analysis};
 use super::rows::Batcher;
 use crate::error::Error;
 use crate::ir::NodeId;
-use crate::op::{Batched, Graph, Op, Scan, Var, keeps_order, trace};
+use crate::op::{Batched, Graph, Library, Lowering, Op, Scan, Var, keeps_order, trace};
 use crate::value::{DType, Type};
 
 /// A loop over fewer rows is left as it is.
@@ -58,9 +58,78 @@ pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type], purpose: Pur
     Ok(Some(graph))
 }
 
+/// The most elements of an array of a body that stays in registers, and the most instructions on them: its derivative takes a
+/// few times as many, and should stay there, too.
+const MAX_ELEMENTS: usize = 42;
+const MAX_WORK: usize = 700;
+
+/// Whether the body of a map factors or solves with small matrices and stays in registers. Its rows go side by side in lanes,
+/// and to compute it again costs less than to store what it knows.
+pub(crate) fn stays_in_registers(body: &Graph) -> bool {
+    let (mut work, mut has_matrices) = (0usize, false);
+    for id in body.ids() {
+        let node = body.node(id);
+        if !node.regions().is_empty() || node.types().iter().any(|ty| ty.stack) {
+            return false;
+        }
+        let Some(op) = node.op() else { continue };
+        let is_large = node.types().iter().any(|ty| ty.size() > MAX_ELEMENTS);
+        let operands: Vec<&Type> = body.operands(id).into_iter().map(|x| body.ty(x)).collect();
+        match op.lower() {
+            Lowering::View(_) | Lowering::Constant(_) => continue,
+            _ if is_large => return false,
+            Lowering::Matrix(matrix) => {
+                let Some(own) = matrix.work(&operands) else { return false };
+                has_matrices = true;
+                work = work.saturating_add(own);
+            }
+            Lowering::Elementwise
+            | Lowering::Math1(_)
+            | Lowering::Math2(_)
+            | Lowering::Assemble(_)
+            | Lowering::Generate(_) => work += node.types()[0].size(),
+            Lowering::Reduce { .. } | Lowering::Scatter(_) => {
+                work += operands.iter().map(|ty| ty.size()).sum::<usize>()
+            }
+            Lowering::Contract(dot) => work = work.saturating_add(Library::flops(dot, &operands, &node.types()[0])),
+            Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => return false,
+        }
+    }
+    has_matrices && work <= MAX_WORK
+}
+
+/// What the graph gives for rows by a map of it, where that stays in registers: a loop in lanes, appended to the open trace.
+/// The inner `None` after an error.
+#[track_caller]
+pub(super) fn map_in_lanes(graph: &Graph, inputs: &[Batched], n: usize) -> Option<Option<Vec<Batched>>> {
+    let depends = inputs.iter().any(|x| x.has_rows);
+    if n < MIN_ROWS || !depends || !graph.guards().is_empty() || !stays_in_registers(graph) {
+        return None;
+    }
+    let rows: Vec<Var> = inputs.iter().filter(|x| x.has_rows).map(|x| x.var).collect();
+    let mut types = vec![("i".to_string(), Type::scalar(DType::I64))];
+    let own = graph.inputs().iter().zip(inputs).filter(|(_, x)| x.has_rows);
+    types.extend(own.enumerate().map(|(k, (input, _))| (format!("row.{k}"), graph.ty(input.node.into()).clone())));
+    let region = trace::region("row", &types, |x| {
+        let mut own = x[1..].iter().copied();
+        let given = |x: &Batched| if x.has_rows { own.next().expect("bug: a row is missing") } else { x.var };
+        let given: Vec<Var> = inputs.iter().map(given).collect();
+        let outputs = trace::inline(graph, &given).unwrap_or_default();
+        outputs.into_iter().enumerate().map(|(k, y)| (format!("y.{k}"), y)).collect()
+    });
+    let results = region.and_then(|region| {
+        let op = Scan { carry: 0, xs: rows.len(), length: Some(n), reverse: false, checkpoint: None };
+        trace::apply_regions(op, &[rows, region.captured].concat(), vec![region.graph])
+    });
+    Some(results.map(|results| results.into_iter().map(|var| Batched { var, has_rows: true }).collect()))
+}
+
 /// Whether the body on `n` rows, of which the first inputs have one each, keeps its bits and is faster.
 fn pays(body: &Graph, xs: usize, n: usize, purpose: Purpose) -> bool {
     let has_rows: Vec<bool> = (0..body.inputs().len()).map(|k| k <= xs).collect();
+    if stays_in_registers(body) {
+        return false;
+    }
     let mut analyses = Analyses::default();
     let needed = body.needed();
     let (mut bytes, mut n_scalars): (usize, usize) = (0, 0);

@@ -8,7 +8,7 @@ use super::known::{self, Key};
 use super::partition::{Kind, Names, Partition, Source, named_inputs};
 use super::products::{self, Factor, Product};
 use super::{Series, custom, pullback, push_series};
-use crate::batch::{Purpose, map_on_rows};
+use crate::batch::{Purpose, map_on_rows, stays_in_registers};
 use crate::ir::Value;
 use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
 use crate::value::{DType, Type};
@@ -585,7 +585,11 @@ impl<'s> Loop<'s> {
         let (products, collects) = self.take_products(&mut joint, &flow, &kinds);
         let carried: Vec<usize> =
             (0..fixed.len()).filter(|&sum| products.iter().all(|product| product.sum != sum)).collect();
-        let partition = Partition::new(&joint, &kinds, self.body.outputs().len());
+        let partition = if self.carry == 0 && self.length.is_some() && stays_in_registers(self.body) {
+            Partition::without_saving(&joint, self.body.outputs().len())
+        } else {
+            Partition::new(&joint, &kinds, self.body.outputs().len())
+        };
         let mut first = or_fail(partition.first(n_own))?;
         if self.length.is_none() && self.xs == 0 && partition.saved.is_empty() {
             // Only the number of iterations is needed, which is the length of a stack of empty arrays.

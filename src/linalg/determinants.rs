@@ -96,7 +96,7 @@ impl CholeskyFactor {
             let inverse = apply(Inverse { factors: Factors::Cholesky }, &[a, l]);
             (scaled(ct, inverse), Var::zeros(l.ty()))
         };
-        custom_vjp(value, rule).call(self.matrix(), self.l())
+        custom_vjp(value, rule).call(self.matrix(), self.l().stop_gradient())
     }
 }
 
@@ -122,7 +122,7 @@ impl LuFactor {
             let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
             (scaled(apply(StrongMul { zeros: Strong::Lhs }, &[ct, y]), transposed(inverse)), Var::zeros(f.ty()))
         };
-        custom_vjp(value, rule).call(self.matrix(), self.factors())
+        custom_vjp(value, rule).call(self.matrix(), self.factors().stop_gradient())
     }
 
     #[track_caller]
@@ -134,7 +134,7 @@ impl LuFactor {
             let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
             (scaled(ct, transposed(inverse)), Var::zeros(f.ty()))
         };
-        (sign, custom_vjp(value, rule).call(self.matrix(), factors))
+        (sign, custom_vjp(value, rule).call(self.matrix(), factors.stop_gradient()))
     }
 }
 

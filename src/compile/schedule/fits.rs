@@ -8,7 +8,7 @@ use crate::op::{ByRole, Flow, Graph, Layout, Lowering};
 use crate::value::Type;
 
 /// The most elements of an array in registers.
-const MAX_ELEMENTS: usize = 36;
+const MAX_ELEMENTS: usize = 42;
 
 /// The most elements of a carry: each is alive in every iteration.
 const MAX_CARRY: usize = 48;

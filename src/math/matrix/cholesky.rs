@@ -59,13 +59,12 @@ pub(crate) fn solve<T: Real>(l: &[T], n: usize, x: &mut [T], k: usize) {
     Triangle { transposed: true, ..triangle }.solve(x, k);
 }
 
-/// The inverse of `l·lᵀ`.
+/// The inverse of `l·lᵀ`: the derivative of the logarithm of its determinant, `2 Σ ln lᵢᵢ`, which takes no more arithmetic than
+/// the inverse itself, nearly all of it in products of blocks.
 pub(crate) fn inverse<T: Real>(l: &[T], n: usize, inverse: &mut [T]) {
-    let mut memory = MemBuffer::new(llt::inverse::inverse_scratch::<T>(n, Par::Seq));
-    // The result is symmetric, so its rows may be taken for columns: the lower triangle is written as faer writes fastest.
-    let out = MatMut::from_column_major_slice_mut(inverse, n, n);
-    llt::inverse::inverse(out, faer(l, n, n), Par::Seq, MemStack::new(&mut memory));
-    for_each_below(n, |i, j| inverse[i * n + j] = inverse[j * n + i]);
+    let mut l_bar = vec![T::ZERO; n * n];
+    (0..n * n).step_by(n + 1).for_each(|k| l_bar[k] = (T::ONE + T::ONE) / l[k]);
+    pullback(l, &l_bar, n, inverse);
 }
 
 /// The cotangent of `a` behind that of its factor `l`, symmetric; of `l_bar` the lower triangle counts.
@@ -119,35 +118,58 @@ fn pull_block<T: Real>(l: MatRef<'_, T>, bar: MatMut<'_, T>, start: usize, end: 
     }
 }
 
-/// [`pullback`] of one block, column by column (section 4.1); gives the sum of the result and its transpose.
+/// [`pullback`] of one block; gives the sum of the result and its transpose.
 fn pull_diagonal<T: Real>(l: MatRef<'_, T>, mut bar: MatMut<'_, T>) -> Vec<T> {
     let n = l.nrows();
-    let own: Vec<T> = (0..n * n).map(|k| l[(k / n, k % n)]).collect();
-    let mut own_bar: Vec<T> = (0..n * n).map(|k| if k % n <= k / n { bar[(k / n, k % n)] } else { T::ZERO }).collect();
-    for j in (0..n).rev() {
-        let pivot = own[j * n + j];
-        let below = (j + 1..n).fold(T::ZERO, |sum, i| sum + own[i * n + j] * own_bar[i * n + j]);
-        let pivot_bar = (own_bar[j * n + j] - below / pivot) / pivot;
-        let (before, after) = own_bar.split_at_mut((j + 1) * n);
-        let row_bar = &mut before[j * n..];
-        let row = &own[j * n..j * n + j];
-        for (bar, &x) in row_bar.iter_mut().zip(row) {
-            *bar = *bar - pivot_bar * x;
+    let (mut own, mut own_bar) = (vec![T::ZERO; n * n], vec![T::ZERO; n * n]);
+    for i in 0..n {
+        for j in 0..=i {
+            (own[i * n + j], own_bar[i * n + j]) = (l[(i, j)], bar[(i, j)]);
         }
-        for (i, other_bar) in (j + 1..n).zip(after.chunks_exact_mut(n)) {
-            let factor = other_bar[j] / pivot;
-            other_bar[j] = factor;
-            for k in 0..j {
-                row_bar[k] = row_bar[k] - factor * own[i * n + k];
-                other_bar[k] = other_bar[k] - factor * row[k];
-            }
-        }
-        row_bar[j] = pivot_bar / (T::ONE + T::ONE);
     }
+    pull_columns(&own, n, &mut own_bar);
     for i in 0..n {
         for j in 0..=i {
             bar[(i, j)] = own_bar[i * n + j];
         }
     }
     (0..n * n).map(|k| own_bar[k] + own_bar[k % n * n + k / n]).collect()
+}
+
+/// [`pullback`] column by column (section 4.1), by the instructions of the running processor.
+fn pull_columns<T: Real>(own: &[T], n: usize, own_bar: &mut [T]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide<T: Real>(own: &[T], n: usize, own_bar: &mut [T]) {
+            pull_columns_plain(own, n, own_bar);
+        }
+        // SAFETY: the processor has just been checked to have the features of the function.
+        return unsafe { wide(own, n, own_bar) };
+    }
+    pull_columns_plain(own, n, own_bar);
+}
+
+#[inline(always)]
+fn pull_columns_plain<T: Real>(own: &[T], n: usize, own_bar: &mut [T]) {
+    for j in (0..n).rev() {
+        let pivot = own[j * n + j];
+        let below = (j + 1..n).fold(T::ZERO, |sum, i| sum + own[i * n + j] * own_bar[i * n + j]);
+        let pivot_bar = (own_bar[j * n + j] - below / pivot) / pivot;
+        let (before, after) = own_bar.split_at_mut((j + 1) * n);
+        let (row_bar, row) = (&mut before[j * n..=j * n + j], &own[j * n..j * n + j]);
+        for (bar, &x) in row_bar.iter_mut().zip(row) {
+            *bar = *bar - pivot_bar * x;
+        }
+        for (other, other_bar) in own[(j + 1) * n..].chunks_exact(n).zip(after.chunks_exact_mut(n)) {
+            let factor = other_bar[j] / pivot;
+            other_bar[j] = factor;
+            let bars = row_bar[..j].iter_mut().zip(&mut other_bar[..j]);
+            for ((bar, other_bar), (&x, &other)) in bars.zip(row.iter().zip(&other[..j])) {
+                *bar = *bar - factor * other;
+                *other_bar = *other_bar - factor * x;
+            }
+        }
+        row_bar[j] = pivot_bar / (T::ONE + T::ONE);
+    }
 }
