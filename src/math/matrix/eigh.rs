@@ -26,8 +26,9 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, w: &mut [T], mut v: Option<&mut [
 
 /// How many bytes it takes.
 pub(crate) fn eigh_bytes<T: Real>(n: usize, vectors: bool) -> usize {
-    let matrices = if vectors { 3 } else { 2 };
-    matrices * n * n * size_of::<T>() + stack_of::<T>(n).unaligned_bytes_required()
+    let matrices: usize = if vectors { 4 } else { 3 };
+    let elements = matrices.saturating_mul(n).saturating_mul(n);
+    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>(n).unaligned_bytes_required())
 }
 
 fn params<T: Real>() -> Spec<SelfAdjointEvdParams, T> {
