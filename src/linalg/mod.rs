@@ -38,16 +38,42 @@
 //! functions of eigenvalues with exact derivatives at repeated ones.
 //!
 //! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
+//! **Functions of matrices.** [`expm`], [`expm_frechet`], [`expm_multiply`], [`sqrtm`], [`logm`], [`matrix_power`].
+//!
+//! **Equations.** [`solve_sylvester`], [`solve_continuous_lyapunov`], [`solve_lyapunov`], [`solve_discrete_lyapunov`],
+//! [`solve_continuous_are`], [`solve_discrete_are`].
+//!
+//! **Banded systems.** [`tridiagonal_solve`], [`solve_banded`], [`solveh_banded`].
+//!
+//! **Special matrices.** [`toeplitz`], [`circulant`], [`hankel`], [`companion`], [`hilbert`], [`block_diag`],
+//! [`matmul_toeplitz`], [`solve_toeplitz`], [`solve_circulant`].
+//!
+//! **Products.** [`multi_dot`], [`khatri_rao`].
 
 mod arguments;
+mod banded;
 mod determinants;
+mod equations;
 mod factors;
+mod functions;
+mod special;
 mod spectra;
 mod spectral;
+mod stacks;
 mod systems;
 
+pub use banded::{solve_banded, solveh_banded, tridiagonal_solve};
 pub use determinants::{det, logdet, slogdet};
+pub use equations::{
+    solve_continuous_are, solve_continuous_lyapunov, solve_discrete_are, solve_discrete_lyapunov, solve_lyapunov,
+    solve_sylvester,
+};
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
+pub use functions::{expm, expm_frechet, expm_multiply, logm, matrix_power, sqrtm};
+pub use special::{
+    block_diag, circulant, companion, hankel, hilbert, khatri_rao, matmul_toeplitz, multi_dot, solve_circulant,
+    solve_toeplitz, toeplitz,
+};
 pub use spectra::{
     MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd,
     svdvals,

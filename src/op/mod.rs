@@ -97,6 +97,10 @@ pub use indices::{Indexing, OutOfBounds};
 pub(crate) use instructions::{Code, Instruction, Instructions};
 pub use join::*;
 pub use log_sums::*;
+pub use matrix::{
+    BandedSolve, Expm, ExpmFrechet, ExpmMultiply, Logm, LogmFrechet, SolveContinuousAre, SolveDiscreteAre, SolveStein,
+    SolveSylvester, Sqrtm, TridiagonalSolve,
+};
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
 pub use matrix::{Eig, Eigh, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{
@@ -527,6 +531,23 @@ operations! {
     Lu,
     Solve,
     Inverse,
+    //   exponential
+    Expm,
+    ExpmFrechet,
+    ExpmMultiply,
+    //   equations
+    SolveSylvester,
+    SolveStein,
+    //   functions
+    Sqrtm,
+    Logm,
+    LogmFrechet,
+    //   riccati
+    SolveContinuousAre,
+    SolveDiscreteAre,
+    //   banded
+    TridiagonalSolve,
+    BandedSolve in Box,
     }
     elementwise {
     // strong

@@ -579,6 +579,11 @@ impl Op {
             Op::ShiftLeft(_) | Op::ShiftRightLogical(_) | Op::ShiftRightArithmetic(_) => Range::FINITE,
             Op::ReduceAnd(_) | Op::ReduceOr(_) | Op::ArgMax(_) | Op::ArgMin(_) => Range::ANY,
             Op::ArgSort(_) | Op::SearchSorted(_) => Range::ANY,
+            Op::Expm(_) | Op::ExpmFrechet(_) | Op::ExpmMultiply(_) => Range::ANY,
+            Op::SolveSylvester(_) | Op::SolveStein(_) => Range::ANY,
+            Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => Range::ANY,
+            Op::TridiagonalSolve(_) | Op::BandedSolve(_) => Range::ANY,
+            Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => Range::ANY,
             Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::TriangularSolve(_) => Range::ANY,
             Op::Lu(_) | Op::Solve(_) | Op::Inverse(_) => Range::ANY,
             Op::Threefry(op) => match op.draw {

@@ -63,12 +63,17 @@ pub fn graph_with(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
 }
 
 /// The same for inputs of any numbers: what the operation asks of its operands, they get. Matrices that are factored or solved
-/// with have a diagonal that exceeds all else, and factors are those of their matrix.
+/// with, or have a root or a logarithm, or weigh costs, have a diagonal that exceeds all else, and factors are those of their matrix.
 pub fn sample_graph(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
     applied(op, regions, types, |graph, inputs| {
         let mut operands = inputs.to_vec();
         match op {
             Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) => operands[0] = dominated(graph, operands[0]),
+            Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => operands[0] = dominated(graph, operands[0]),
+            Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => {
+                operands[2] = dominated(graph, operands[2]);
+                operands[3] = dominated(graph, operands[3]);
+            }
             Op::Solve(Solve { factors, .. }) | Op::Inverse(Inverse { factors }) => {
                 operands[0] = dominated(graph, operands[0]);
                 let factor: Op = match factors {

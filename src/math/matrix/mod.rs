@@ -3,14 +3,21 @@
 //! Every kernel takes and gives matrices in row-major order without gaps, and runs on the calling thread. None panics:
 //! what does not exist is NaN, in all elements of the result.
 
+pub(crate) mod banded;
 pub(crate) mod cholesky;
+mod dense;
 mod eig;
 mod eigh;
+pub(crate) mod equations;
+pub(crate) mod exponential;
 mod gauge;
 pub(crate) mod lu;
 mod pinv;
 mod qr;
+pub(crate) mod riccati;
+pub(crate) mod roots;
 mod scale;
+mod schur;
 mod svd;
 pub(crate) mod triangular;
 

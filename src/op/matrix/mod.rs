@@ -1,9 +1,13 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+mod banded;
 mod cholesky;
 mod eig;
 mod eigh;
+mod equations;
+mod exponential;
+mod functions;
 mod lanes;
 mod lu;
 mod narrower;
@@ -11,8 +15,10 @@ mod parts;
 mod pinv;
 pub(crate) mod products;
 mod qr;
+mod riccati;
 mod small;
 mod solve;
+mod stacks;
 mod svd;
 mod triangular;
 
@@ -26,11 +32,15 @@ use crate::ir::{Mismatch, mismatch};
 use crate::math::matrix::{Real, Stack};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
+pub use banded::{BandedSolve, TridiagonalSolve};
 pub use cholesky::{Cholesky, CholeskyPullback};
 pub use eig::Eig;
 pub(crate) use eig::{eig_of, eigvals_of};
 pub use eigh::Eigh;
 pub(crate) use eigh::eigh_of;
+pub use equations::{SolveStein, SolveSylvester};
+pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
+pub use functions::{Logm, LogmFrechet, Sqrtm};
 pub use lu::Lu;
 pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
@@ -38,6 +48,7 @@ pub use pinv::{NullSpace, Pinv};
 pub(crate) use pinv::{default_fraction, null_space_of, pinv_of};
 pub use qr::Qr;
 pub(crate) use qr::qr_of;
+pub use riccati::{SolveContinuousAre, SolveDiscreteAre};
 pub use solve::{Factors, Inverse, Solve};
 pub use svd::Svd;
 pub(crate) use svd::svd_of;

@@ -1,0 +1,353 @@
+//! The real Schur form `A = U T Uᵀ`: U orthogonal, T upper quasi-triangular.
+//!
+//! Householder reduction to a Hessenberg matrix, then the implicitly double-shifted QR algorithm (Francis) with the
+//! deflation criterion of Ahues and Tisseur, as in LAPACK's `dlahqr`; the blocks of two rows are standardized as by its
+//! `dlanv2`: equal elements on the diagonal, and elements of two signs beside it.
+
+use super::dense::{Dense, binary_exponent, times_power_of_two};
+
+/// A real Schur form.
+#[derive(Clone, Debug)]
+pub(crate) struct Schur {
+    /// The orthogonal factor.
+    pub u: Dense,
+    /// The quasi-triangular factor; what is below its blocks is exactly 0.
+    pub t: Dense,
+}
+
+impl Schur {
+    /// `None` where an element is infinite or NaN, and where the iteration does not converge, which it does but for
+    /// matrices that no one has found.
+    pub fn new(a: &Dense) -> Option<Schur> {
+        if !a.is_finite() {
+            return None;
+        }
+        // Scaled so that no product overflows.
+        let exponent = binary_exponent(a.max_abs());
+        let mut t = a.clone().map(|x| times_power_of_two(x, -exponent));
+        let mut u = hessenberg(&mut t);
+        iterate(&mut t, &mut u)?;
+        Some(Schur { u, t: t.map(|x| times_power_of_two(x, exponent)) })
+    }
+}
+
+/// A block on the diagonal of a quasi-triangular matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The first row.
+    pub start: usize,
+    /// The number of rows, 1 or 2.
+    pub size: usize,
+}
+
+impl Block {
+    /// The row behind it.
+    pub fn end(self) -> usize {
+        self.start + self.size
+    }
+}
+
+/// The blocks of the diagonal of a quasi-triangular matrix, from the first row on.
+pub(crate) fn blocks(t: &Dense) -> Vec<Block> {
+    let n = t.rows();
+    let mut blocks = Vec::with_capacity(n);
+    let mut start = 0;
+    while start < n {
+        let size = if start + 1 < n && t[(start + 1, start)] != 0.0 { 2 } else { 1 };
+        blocks.push(Block { start, size });
+        start += size;
+    }
+    blocks
+}
+
+/// Reduces to upper Hessenberg form by reflections, and gives their product.
+fn hessenberg(a: &mut Dense) -> Dense {
+    let n = a.rows();
+    let mut u = Dense::identity(n);
+    for k in 0..n.saturating_sub(2) {
+        let column: Vec<f64> = (k + 1..n).map(|i| a[(i, k)]).collect();
+        let Some((beta, tau, v)) = reflection(&column) else { continue };
+        a[(k + 1, k)] = beta;
+        for i in k + 2..n {
+            a[(i, k)] = 0.0;
+        }
+        reflect_rows(a, k + 1, k + 1..n, &v, tau);
+        reflect_columns(a, k + 1, 0..n, &v, tau);
+        reflect_columns(&mut u, k + 1, 0..n, &v, tau);
+    }
+    u
+}
+
+/// The reflection `I - τ v vᵀ` with `v₀ = 1` that maps x to `(β, 0, …)`; `None` if it is the identity.
+pub(crate) fn reflection(x: &[f64]) -> Option<(f64, f64, Vec<f64>)> {
+    let largest = x[1..].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+    if largest == 0.0 {
+        return None;
+    }
+    // Scaled, since squares and inverses of subnormal numbers leave the range.
+    let scale = largest.max(x[0].abs());
+    let norm = x.iter().map(|x| (x / scale) * (x / scale)).sum::<f64>().sqrt();
+    let first = x[0] / scale;
+    let beta = -norm.copysign(first);
+    let mut v: Vec<f64> = x.iter().map(|x| x / scale / (first - beta)).collect();
+    v[0] = 1.0;
+    Some((beta * scale, (beta - first) / beta, v))
+}
+
+/// Applies a reflection of rows from `row` on to these columns.
+pub(crate) fn reflect_rows(a: &mut Dense, row: usize, columns: std::ops::Range<usize>, v: &[f64], tau: f64) {
+    let mut sums = vec![0.0; columns.len()];
+    for (i, v) in v.iter().enumerate() {
+        let source = &a.row(row + i)[columns.clone()];
+        sums.iter_mut().zip(source).for_each(|(sum, x)| *sum += v * x);
+    }
+    for (i, v) in v.iter().enumerate() {
+        let factor = tau * v;
+        let target = &mut a.row_mut(row + i)[columns.clone()];
+        target.iter_mut().zip(&sums).for_each(|(x, sum)| *x -= factor * sum);
+    }
+}
+
+/// Applies a reflection of columns from `column` on to these rows.
+fn reflect_columns(a: &mut Dense, column: usize, rows: std::ops::Range<usize>, v: &[f64], tau: f64) {
+    for i in rows {
+        let part = &mut a.row_mut(i)[column..][..v.len()];
+        let sum = tau * part.iter().zip(v).map(|(x, v)| x * v).sum::<f64>();
+        part.iter_mut().zip(v).for_each(|(x, v)| *x -= sum * v);
+    }
+}
+
+/// The steps without deflation after which a shift is replaced.
+const EXCEPTIONAL: usize = 10;
+
+/// Reduces a Hessenberg matrix to quasi-triangular form; `None` without convergence.
+fn iterate(h: &mut Dense, u: &mut Dense) -> Option<()> {
+    let n = h.rows();
+    let mut end = n;
+    let mut steps = 0;
+    let limit = 30 * n.max(10);
+    while end > 0 {
+        let last = end - 1;
+        let mut n_since_deflation = 0;
+        let start = loop {
+            let start = deflate(h, last);
+            if start + 1 >= last {
+                break start;
+            }
+            steps += 1;
+            n_since_deflation += 1;
+            if steps > limit {
+                return None;
+            }
+            let shifts = Shifts::choose(h, start, last, n_since_deflation);
+            sweep(h, u, start, last, shifts);
+        };
+        if start + 1 == last {
+            standardize(h, u, start);
+        }
+        end = start;
+    }
+    Some(())
+}
+
+/// The first row of the last block that is unreduced; the element before it becomes 0.
+fn deflate(h: &mut Dense, last: usize) -> usize {
+    for k in (1..=last).rev() {
+        let below = h[(k, k - 1)].abs();
+        if is_negligible(h, k, below) {
+            h[(k, k - 1)] = 0.0;
+            return k;
+        }
+    }
+    0
+}
+
+/// Whether the element before the diagonal of row k counts as 0.
+fn is_negligible(h: &Dense, k: usize, below: f64) -> bool {
+    let n = h.rows();
+    let smallest = f64::MIN_POSITIVE * (n as f64 / f64::EPSILON);
+    if below <= smallest {
+        return true;
+    }
+    let (before, here) = (h[(k - 1, k - 1)], h[(k, k)]);
+    let mut size = before.abs() + here.abs();
+    if size == 0.0 {
+        size += if k >= 2 { h[(k - 1, k - 2)].abs() } else { 0.0 };
+        size += if k + 1 < n { h[(k + 1, k)].abs() } else { 0.0 };
+    }
+    if below > f64::EPSILON * size {
+        return false;
+    }
+    let above = h[(k - 1, k)].abs();
+    let (high, low) = (below.max(above), below.min(above));
+    let apart = (before - here).abs();
+    let (aa, bb) = (here.abs().max(apart), here.abs().min(apart));
+    let sum = aa + high;
+    low * (high / sum) <= smallest.max(f64::EPSILON * (bb * (aa / sum)))
+}
+
+/// A pair of shifts: both real, or conjugate.
+#[derive(Clone, Copy)]
+struct Shifts {
+    real: [f64; 2],
+    imaginary: f64,
+}
+
+impl Shifts {
+    fn choose(h: &Dense, start: usize, last: usize, n_since_deflation: usize) -> Shifts {
+        let exceptional = |size: f64, corner: f64| {
+            let x = 0.75 * size + corner;
+            [x, -0.4375 * size, size, x]
+        };
+        let block = if n_since_deflation.is_multiple_of(2 * EXCEPTIONAL) {
+            exceptional(h[(last, last - 1)].abs() + h[(last - 1, last - 2)].abs(), h[(last, last)])
+        } else if n_since_deflation.is_multiple_of(EXCEPTIONAL) {
+            exceptional(h[(start + 1, start)].abs() + h[(start + 2, start + 1)].abs(), h[(start, start)])
+        } else {
+            [h[(last - 1, last - 1)], h[(last - 1, last)], h[(last, last - 1)], h[(last, last)]]
+        };
+        Shifts::of(block)
+    }
+
+    /// The eigenvalues of a block; of two real ones twice that which is nearer to the last element.
+    fn of([a, b, c, d]: [f64; 4]) -> Shifts {
+        let size = a.abs() + b.abs() + c.abs() + d.abs();
+        if size == 0.0 {
+            return Shifts { real: [0.0; 2], imaginary: 0.0 };
+        }
+        let [a, b, c, d] = [a, b, c, d].map(|x| x / size);
+        let mean = 0.5 * (a + d);
+        let determinant = (a - mean) * (d - mean) - b * c;
+        let root = determinant.abs().sqrt();
+        if determinant >= 0.0 {
+            return Shifts { real: [mean * size; 2], imaginary: root * size };
+        }
+        let [x, y] = [mean + root, mean - root];
+        let nearer = if (x - d).abs() <= (y - d).abs() { x } else { y };
+        Shifts { real: [nearer * size; 2], imaginary: 0.0 }
+    }
+
+    /// The first column of `(H - s₁)(H - s₂)` of the block that begins at row m, up to a factor.
+    fn first_column(self, h: &Dense, m: usize) -> [f64; 3] {
+        let Shifts { real: [s, t], imaginary } = self;
+        let (a, b, c, d) = (h[(m, m)], h[(m, m + 1)], h[(m + 1, m)], h[(m + 1, m + 1)]);
+        let size = (a - t).abs() + imaginary.abs() + c.abs();
+        let c = c / size;
+        let v = [
+            c * b + (a - s) * ((a - t) / size) + imaginary * (imaginary / size),
+            c * (a + d - s - t),
+            c * h[(m + 2, m + 1)],
+        ];
+        let size = v.iter().map(|x| x.abs()).sum::<f64>();
+        v.map(|x| x / size)
+    }
+}
+
+/// One double-shifted QR step on rows from `start` to `last`.
+fn sweep(h: &mut Dense, u: &mut Dense, start: usize, last: usize, shifts: Shifts) {
+    let n = h.rows();
+    let mut m = last - 2;
+    let mut v = shifts.first_column(h, m);
+    while m > start {
+        let around = h[(m - 1, m - 1)].abs() + h[(m, m)].abs() + h[(m + 1, m + 1)].abs();
+        if h[(m, m - 1)].abs() * (v[1].abs() + v[2].abs()) <= f64::EPSILON * v[0].abs() * around {
+            break;
+        }
+        m -= 1;
+        v = shifts.first_column(h, m);
+    }
+    for k in m..last {
+        let size = (last - k + 1).min(3);
+        let x: Vec<f64> = if k > m { (0..size).map(|i| h[(k + i, k - 1)]).collect() } else { v[..size].to_vec() };
+        let found = reflection(&x);
+        if k > m {
+            if let Some((beta, ..)) = found {
+                h[(k, k - 1)] = beta;
+            }
+            for i in 1..size {
+                h[(k + i, k - 1)] = 0.0;
+            }
+        } else if let (true, Some((_, tau, _))) = (m > start, &found) {
+            h[(k, k - 1)] *= 1.0 - tau;
+        }
+        if let Some((_, tau, v)) = found {
+            reflect_rows(h, k, k..n, &v, tau);
+            reflect_columns(h, k, 0..(k + 4).min(last + 1), &v, tau);
+            reflect_columns(u, k, 0..n, &v, tau);
+        }
+    }
+}
+
+/// Brings the block at rows `i` and `i + 1` to standard form: triangular, or with equal elements on the diagonal and
+/// elements of two signs beside it.
+fn standardize(h: &mut Dense, u: &mut Dense, i: usize) {
+    let n = h.rows();
+    let (block, [cs, sn]) = standard([h[(i, i)], h[(i, i + 1)], h[(i + 1, i)], h[(i + 1, i + 1)]]);
+    for k in i + 2..n {
+        let (x, y) = (h[(i, k)], h[(i + 1, k)]);
+        h[(i, k)] = cs * x + sn * y;
+        h[(i + 1, k)] = cs * y - sn * x;
+    }
+    let rotate = |a: &mut Dense, rows: usize| {
+        for k in 0..rows {
+            let (x, y) = (a[(k, i)], a[(k, i + 1)]);
+            a[(k, i)] = cs * x + sn * y;
+            a[(k, i + 1)] = cs * y - sn * x;
+        }
+    };
+    rotate(h, i);
+    rotate(u, n);
+    [h[(i, i)], h[(i, i + 1)], h[(i + 1, i)], h[(i + 1, i + 1)]] = block;
+}
+
+/// A block of two rows in standard form, and the rotation that makes it (`dlanv2`).
+fn standard([a, b, c, d]: [f64; 4]) -> ([f64; 4], [f64; 2]) {
+    if c == 0.0 {
+        return ([a, b, c, d], [1.0, 0.0]);
+    }
+    if b == 0.0 {
+        return ([d, -c, 0.0, a], [0.0, 1.0]);
+    }
+    let apart = a - d;
+    if apart == 0.0 && b.is_sign_negative() != c.is_sign_negative() {
+        return ([a, b, c, d], [1.0, 0.0]);
+    }
+    let p = 0.5 * apart;
+    let larger = b.abs().max(c.abs());
+    let smaller = b.abs().min(c.abs()) * 1f64.copysign(b) * 1f64.copysign(c);
+    let scale = p.abs().max(larger);
+    let z = p / scale * p + larger / scale * smaller;
+    if z >= 4.0 * f64::EPSILON {
+        // Two real eigenvalues.
+        let z = p + (scale.sqrt() * z.sqrt()).copysign(p);
+        let length = hypotenuse(c, z);
+        return ([d + z, b - c, 0.0, d - larger / z * smaller], [z / length, c / length]);
+    }
+    // Conjugate eigenvalues, or two real ones that are almost equal: equal elements on the diagonal.
+    let sigma = b + c;
+    let length = hypotenuse(sigma, apart);
+    let cs = (0.5 * (1.0 + sigma.abs() / length)).sqrt();
+    let sn = -(p / (length * cs)) * 1f64.copysign(sigma);
+    let [aa, bb, cc, dd] = [a * cs + b * sn, -a * sn + b * cs, c * cs + d * sn, -c * sn + d * cs];
+    let [a, b, c, d] = [aa * cs + cc * sn, bb * cs + dd * sn, -aa * sn + cc * cs, -bb * sn + dd * cs];
+    let mean = 0.5 * (a + d);
+    if c == 0.0 {
+        return ([mean, b, c, mean], [cs, sn]);
+    }
+    if b == 0.0 {
+        return ([mean, -c, 0.0, mean], [-sn, cs]);
+    }
+    if b.is_sign_negative() != c.is_sign_negative() {
+        return ([mean, b, c, mean], [cs, sn]);
+    }
+    let [root_b, root_c] = [b.abs().sqrt(), c.abs().sqrt()];
+    let p = (root_b * root_c).copysign(c);
+    let tau = 1.0 / (b + c).abs().sqrt();
+    let [cs1, sn1] = [root_b * tau, root_c * tau];
+    ([mean + p, b - c, 0.0, mean - p], [cs * cs1 - sn * sn1, cs * sn1 + sn * cs1])
+}
+
+fn hypotenuse(x: f64, y: f64) -> f64 {
+    let (low, high) = (x.abs().min(y.abs()), x.abs().max(y.abs()));
+    if high == 0.0 { 0.0 } else { high * (1.0 + (low / high) * (low / high)).sqrt() }
+}
