@@ -89,10 +89,8 @@ fn right_side(equation: Equation, t: &Dense, s: &Dense, f: &Dense, y: &Dense, co
 /// Takes from the right side of a block what the rows below it give.
 fn subtract_known(equation: Equation, t: &Dense, s: &Dense, y: &Dense, (row, column): (Block, Block), rhs: &mut Dense) {
     for i in row.start..row.end() {
-        let mut products = [0.0; 2];
-        for c in 0..column.size {
-            products[c] = dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..]);
-        }
+        let product = |c: usize| dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..]);
+        let products = [product(0), if column.size == 2 { product(1) } else { 0.0 }];
         for c in 0..column.size {
             rhs[(c, i)] += match equation {
                 Equation::Sylvester => -products[c],

@@ -409,3 +409,73 @@ fn hypotenuse(x: f64, y: f64) -> f64 {
     let (low, high) = (x.abs().min(y.abs()), x.abs().max(y.abs()));
     if high == 0.0 { 0.0 } else { high * (1.0 + (low / high) * (low / high)).sqrt() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers in (-1, 1).
+    fn random(n: usize, seed: u64) -> Dense {
+        let mut state = seed;
+        Dense::from_fn(n, n, |_, _| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        })
+    }
+
+    /// Matrices that are random, defective, graded, periodic, symmetric, orthogonal, huge and tiny.
+    fn matrices() -> Vec<Dense> {
+        let mut all: Vec<Dense> = [1, 2, 3, 4, 5, 8, 13, 40].into_iter().map(|n| random(n, n as u64)).collect();
+        let of = |n: usize, f: &dyn Fn(usize, usize) -> f64| Dense::from_fn(n, n, f);
+        all.push(Dense::zeros(4, 4));
+        all.push(Dense::identity(5));
+        // A Jordan block, a cycle, of which a shift of the last block makes no progress, and a companion matrix.
+        all.push(of(9, &|i, k| if i == k { 2.0 } else { f64::from(u8::from(k == i + 1)) }));
+        all.push(of(9, &|i, k| f64::from(u8::from((i + 1) % 9 == k))));
+        all.push(of(8, &|i, k| if i == 0 { -1.0 } else { f64::from(u8::from(k + 1 == i)) }));
+        let x = random(10, 77);
+        all.push(of(10, &|i, k| x[(i, k)] * 10f64.powi(-(i as i32) - k as i32)));
+        all.push(of(10, &|i, k| x[(i, k)] + x[(k, i)]));
+        all.push(of(10, &|i, k| x[(i, k)] - x[(k, i)]));
+        all.push(x.clone().map(|x| x * 1e306));
+        all.push(x.clone().map(|x| x * 1e-310));
+        all.push(of(6, &|i, k| if i > k { 1e-300 } else { 1.0 }));
+        all.push(of(3, &|_, _| f64::MAX / 16.0));
+        all
+    }
+
+    #[test]
+    fn forms_are_quasi_triangular_and_similar() {
+        for a in matrices() {
+            let n = a.rows();
+            let Schur { u, t } = Schur::new(&a).expect("convergence");
+            let off = u.transposed_times(&u).minus(&Dense::identity(n)).max_abs();
+            assert!(off <= 1e-15 * (4 * n) as f64, "not orthogonal by {off:e}: {a:?}");
+            // Scaled, so that products of huge elements exist.
+            let exponent = binary_exponent(a.max_abs());
+            let [a, t] = [a, t].map(|x| x.map(|x| times_power_of_two(x, -exponent)));
+            let error = u.times(&t).times_transposed(&u).minus(&a).max_abs();
+            assert!(error <= 1e-15 * (8 * n) as f64 * a.max_abs(), "{error:e}: {a:?}");
+            let blocks = blocks(&t);
+            for block in &blocks {
+                for (i, k) in (block.start..block.end()).flat_map(|i| (0..block.start).map(move |k| (i, k))) {
+                    assert_eq!(t[(i, k)], 0.0, "{t:?}");
+                }
+                if block.size == 2 {
+                    let i = block.start;
+                    assert_eq!(t[(i, i)], t[(i + 1, i + 1)], "{t:?}");
+                    assert!(t[(i, i + 1)] * t[(i + 1, i)] < 0.0, "{t:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_has_none() {
+        for x in [f64::NAN, f64::INFINITY] {
+            let mut a = random(5, 3);
+            a[(2, 1)] = x;
+            assert!(Schur::new(&a).is_none());
+        }
+    }
+}
