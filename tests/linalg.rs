@@ -8,7 +8,7 @@ use retrograd::linalg::{self, Triangle};
 use retrograd::optimize::optimize;
 use retrograd::transform::AllArgs;
 use retrograd::value::{DType, Type};
-use retrograd::{Graph, Program, Var, grad, jit, map, scan, trace, value_and_grad};
+use retrograd::{Graph, Program, Var, grad, jit, map, scan, trace, value_and_grad, vmap};
 
 fn matrices(shape: &[usize]) -> Type {
     Type::new(DType::F64, shape)
@@ -40,11 +40,16 @@ fn calls_routines(kernels: &[KernelReport]) -> bool {
 
 #[test]
 fn small_systems_of_a_map_and_their_gradient_take_no_call() {
-    let f = |a: Var, b: Var| map((a, b), |(a, b)| linalg::solve(a, b).square().sum()).sum();
+    let one = |a: Var, b: Var| linalg::solve(a, b).square().sum();
+    let mapped = move |a: Var, b: Var| map((a, b), move |(a, b)| one(a, b)).sum();
+    let batched = move |a: Var, b: Var| vmap(one).call(a, b).sum();
     for n in [2, 3, 4] {
-        let types = (matrices(&[1000, n, n]), matrices(&[1000, n]));
-        let gradient = trace(value_and_grad(f).wrt(AllArgs), types).unwrap();
-        let plan = plan_of(&gradient);
+        let types = || (matrices(&[1000, n, n]), matrices(&[1000, n]));
+        check(&trace(value_and_grad(mapped).wrt(AllArgs), types()).unwrap());
+        check(&trace(value_and_grad(batched).wrt(AllArgs), types()).unwrap());
+    }
+    fn check(gradient: &Graph) {
+        let plan = plan_of(gradient);
         assert!(!calls_routines(&plan.kernels), "{plan}");
         assert!(plan.kernels.iter().all(|kernel| kernel.kind != KernelKind::Control), "{plan}");
         assert!(!plan.makes_stacks, "{plan}");

@@ -98,6 +98,32 @@ pub(crate) fn stays_in_registers(body: &Graph) -> bool {
     has_matrices && work <= MAX_WORK
 }
 
+/// What the graph gives for rows by a map of it, where that stays in registers: a loop in lanes, appended to the open trace.
+/// The inner `None` after an error.
+#[track_caller]
+pub(super) fn map_in_lanes(graph: &Graph, inputs: &[Batched], n: usize) -> Option<Option<Vec<Batched>>> {
+    let depends = inputs.iter().any(|x| x.has_rows);
+    if n < MIN_ROWS || !depends || !graph.guards().is_empty() || !stays_in_registers(graph) {
+        return None;
+    }
+    let rows: Vec<Var> = inputs.iter().filter(|x| x.has_rows).map(|x| x.var).collect();
+    let mut types = vec![("i".to_string(), Type::scalar(DType::I64))];
+    let own = graph.inputs().iter().zip(inputs).filter(|(_, x)| x.has_rows);
+    types.extend(own.enumerate().map(|(k, (input, _))| (format!("row.{k}"), graph.ty(input.node.into()).clone())));
+    let region = trace::region("row", &types, |x| {
+        let mut own = x[1..].iter().copied();
+        let given = |x: &Batched| if x.has_rows { own.next().expect("bug: a row is missing") } else { x.var };
+        let given: Vec<Var> = inputs.iter().map(given).collect();
+        let outputs = trace::inline(graph, &given).unwrap_or_default();
+        outputs.into_iter().enumerate().map(|(k, y)| (format!("y.{k}"), y)).collect()
+    });
+    let results = region.and_then(|region| {
+        let op = Scan { carry: 0, xs: rows.len(), length: Some(n), reverse: false, checkpoint: None };
+        trace::apply_regions(op, &[rows, region.captured].concat(), vec![region.graph])
+    });
+    Some(results.map(|results| results.into_iter().map(|var| Batched { var, has_rows: true }).collect()))
+}
+
 /// Whether the body on `n` rows, of which the first inputs have one each, keeps its bits and is faster.
 fn pays(body: &Graph, xs: usize, n: usize, purpose: Purpose) -> bool {
     let has_rows: Vec<bool> = (0..body.inputs().len()).map(|k| k <= xs).collect();

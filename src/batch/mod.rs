@@ -40,6 +40,7 @@ use crate::error::{ArgumentError, Error};
 use crate::op::{Batched, Graph, Var, trace, with_rows};
 use crate::value::Type;
 
+use map::map_in_lanes;
 pub(crate) use map::{Purpose, map_on_rows, stays_in_registers};
 pub(crate) use pass::Pass;
 use rows::Batcher;
@@ -78,7 +79,10 @@ pub fn batch(graph: &Graph, over: &[usize], n: usize) -> Result<Graph, Error> {
 /// What the graph gives for these inputs, appended to the open trace; `None` after an error, which is recorded there.
 #[track_caller]
 pub(crate) fn rows_of(graph: &Graph, inputs: &[Batched], n: usize) -> Option<Vec<Batched>> {
-    Batcher::new(n).replay(graph, inputs)
+    match map_in_lanes(graph, inputs, n) {
+        Some(results) => results,
+        None => Batcher::new(n).replay(graph, inputs),
+    }
 }
 
 /// The type with a leading axis of rows; of a stack, each of its arrays.

@@ -34,6 +34,10 @@
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
+//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
+//! functions of eigenvalues with exact derivatives at repeated ones.
+//!
+//! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
 //! **Functions of matrices.** [`expm`], [`expm_frechet`], [`expm_multiply`], [`sqrtm`], [`logm`], [`matrix_power`].
 //!
 //! **Equations.** [`solve_sylvester`], [`solve_continuous_lyapunov`], [`solve_lyapunov`], [`solve_discrete_lyapunov`],
@@ -53,6 +57,8 @@ mod equations;
 mod factors;
 mod functions;
 mod special;
+mod spectra;
+mod spectral;
 mod stacks;
 mod systems;
 
@@ -68,4 +74,9 @@ pub use special::{
     block_diag, circulant, companion, hankel, hilbert, khatri_rao, matmul_toeplitz, multi_dot, solve_circulant,
     solve_toeplitz, toeplitz,
 };
+pub use spectra::{
+    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd,
+    svdvals,
+};
+pub use spectral::{funm_symmetric, spectral_sum};
 pub use systems::{Triangle, cho_solve, inv, lu_solve, solve, solve_positive, solve_triangular};

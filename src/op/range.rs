@@ -569,6 +569,8 @@ impl Op {
             Op::CumSum(_) => x[0].sums(),
             Op::DotGeneral(_) => x[0].mul(x[1]).sums(),
             Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
+            // Of all results: they are finite if the matrix is.
+            Op::Eig(_) | Op::Eigh(_) | Op::Svd(_) | Op::Qr(_) | Op::NullSpace(_) | Op::Pinv(_) => x[0].finite(),
             // They give no floating-point numbers, or are constants, or hold regions.
             Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
             Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,
@@ -663,6 +665,9 @@ impl Ranges {
                 None => op.range(&x, ty),
             };
             self.first.push(node.types().first().map_or(Range::ANY, of_op));
+            if node.types().len() > 1 {
+                self.further.insert(id, node.types()[1..].iter().map(of_op).collect());
+            }
             return;
         }
         let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();

@@ -18,6 +18,7 @@ mod cse;
 mod custom;
 mod fma;
 mod loops;
+mod narrow;
 mod rebuild;
 mod simplify;
 

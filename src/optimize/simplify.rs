@@ -5,6 +5,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::cse::{Builder, Known};
+use super::narrow::{Fitted, fitted};
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
@@ -23,9 +24,23 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
 pub(super) fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let mut known = Known::new(graph.n_nodes());
     let pass = |region: &Graph| run_in(region, run);
-    let simple = rebuild(graph, run, pass, |new, copy| rewrite(&mut known.builder(new, copy.provenance), copy, run))?;
+    let fitted = fitted(graph);
+    let simple = rebuild(graph, run, pass, |new, copy| {
+        let mut new = known.builder(new, copy.provenance);
+        match fitted.get(&copy.id) {
+            Some(fitted) => fit(&mut new, copy, fitted),
+            None => rewrite(&mut new, copy, run),
+        }
+    })?;
     // An identity may leave operands without uses.
     Ok(simple.without_unneeded())
+}
+
+/// The operation that gives the used results for the least.
+fn fit(new: &mut Builder<'_>, copy: &Copy<'_>, fitted: &Fitted) -> Result<Rewrite, Error> {
+    let first = new.add(fitted.op.clone(), copy.operands)?;
+    let place = |place: &Option<u16>| place.map(|result| Value { result, ..first });
+    Ok(Rewrite::Values(fitted.places.iter().map(place).collect()))
 }
 
 fn rewrite(new: &mut Builder<'_>, copy: &Copy<'_>, run: &Run) -> Result<Rewrite, Error> {

@@ -6,12 +6,19 @@
 pub(crate) mod banded;
 pub(crate) mod cholesky;
 mod dense;
+mod eig;
+mod eigh;
 pub(crate) mod equations;
 pub(crate) mod exponential;
+mod gauge;
 pub(crate) mod lu;
+mod pinv;
+mod qr;
 pub(crate) mod riccati;
 pub(crate) mod roots;
+mod scale;
 mod schur;
+mod svd;
 pub(crate) mod triangular;
 
 use std::borrow::Cow;
@@ -20,6 +27,12 @@ use faer::{MatMut, MatRef};
 
 use super::linear::Number;
 use crate::value::{ArrayMut, ArrayRef};
+
+pub(crate) use eig::{eig, eig_bytes};
+pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use pinv::{null_space, pinv, pinv_bytes};
+pub(crate) use qr::{qr, qr_bytes};
+pub(crate) use svd::{svd, svd_bytes};
 
 /// An element that kernels of linear algebra compute with.
 pub(crate) trait Real: Number + faer::traits::RealField + num_traits::Float {}

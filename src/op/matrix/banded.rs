@@ -253,7 +253,7 @@ impl Rules for BandedSolve {
     const NAME: &'static str = "banded_solve";
 
     fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
-        let [[n_bands, length], [n, _]] = super::products::stacks::<2>(operands)?;
+        let [[n_bands, length], [n, _]] = super::stacks::stacks::<2>(operands)?;
         let expected = self.lower.checked_add(self.upper).and_then(|sum| sum.checked_add(1));
         if expected != Some(n_bands) || length != n {
             return Err(mismatch!(

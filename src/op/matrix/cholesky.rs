@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::TriangularSolve;
 use super::{MatrixRoutine, SmallMatrices, one_square, parts, run_small, square, symmetric_part, transposed};
@@ -117,7 +118,7 @@ impl General for Cholesky {
 /// `L Φ(L⁻¹ T L⁻ᵀ)`: the tangent of the factor behind a symmetric `T`.
 #[track_caller]
 fn pushforward(l: Var, t: Var) -> Var {
-    parts::product(l, half_lower(congruence(l, t)), Strong::Rhs)
+    times(l, half_lower(congruence(l, t)), Strong::Rhs)
 }
 
 /// `L⁻¹ T L⁻ᵀ` for a symmetric `T`.
@@ -263,13 +264,13 @@ impl General for CholeskyPullback {
         let by_c = t[1].map(|t| apply(CholeskyPullback, &[l, t]));
         let by_l = t[0].map(|t| {
             let t = parts::lower_part(t, 0);
-            let phi = half_lower(parts::product(transposed(t), c, Strong::Either));
+            let phi = half_lower(times(transposed(t), c, Strong::Either));
             let back = TriangularSolve { lower: true, transposed: true, unit: false, strong: true };
             // L⁻ᵀ Φ L⁻¹ = L⁻ᵀ (L⁻ᵀ Φᵀ)ᵀ.
             let inner = transposed(apply(back, &[l, transposed(phi)]));
             let first = symmetric_part(apply(back, &[l, inner]));
             // S K = S L̇ L⁻¹ = (L⁻ᵀ (S L̇)ᵀ)ᵀ; its transpose is Kᵀ S.
-            let k = apply(back, &[l, transposed(parts::product(s, t, Strong::Either))]);
+            let k = apply(back, &[l, transposed(times(s, t, Strong::Either))]);
             first - (k + transposed(k))
         });
         vec![match (by_l, by_c) {
@@ -284,13 +285,13 @@ impl General for CholeskyPullback {
         let q = symmetric_part(ct);
         let w = half_lower(congruence(l, q));
         let by_l = || {
-            let first = parts::product(c, transposed(w), Strong::Either);
+            let first = times(c, transposed(w), Strong::Either);
             // 2 S Q L⁻ᵀ = 2 (L⁻¹ (S Q)ᵀ)ᵀ.
             let solve = TriangularSolve { lower: true, transposed: false, unit: false, strong: true };
-            let second = apply(solve, &[l, transposed(parts::product(s, q, Strong::Either))]);
+            let second = apply(solve, &[l, transposed(times(s, q, Strong::Either))]);
             parts::lower_part(first - transposed(second) * 2.0, 0)
         };
-        let by_c = || parts::product(parts::lower_part(l, 0), w, Strong::Rhs);
+        let by_c = || times(parts::lower_part(l, 0), w, Strong::Rhs);
         vec![wanted[0].then(by_l), wanted[1].then(by_c)]
     }
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::exponential::{order, room};
-use super::parts::{product, transposed};
-use super::products::{Kernel, over_stack, stacks, sum};
+use super::parts::transposed;
+use super::products::times;
 use super::square;
+use super::stacks::{Kernel, over_stack, stacks, sum};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{
     Real,
@@ -92,8 +93,7 @@ impl Rules for SolveSylvester {
 
 impl General for SolveSylvester {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let rhs =
-            sum([t[2], t[0].map(|t| -product(t, y[0], Strong::Lhs)), t[1].map(|t| -product(y[0], t, Strong::Rhs))]);
+        let rhs = sum([t[2], t[0].map(|t| -times(t, y[0], Strong::Lhs)), t[1].map(|t| -times(y[0], t, Strong::Rhs))]);
         vec![rhs.map(|rhs| apply(SolveSylvester { strong: true }, &[x[0], x[1], rhs]))]
     }
 
@@ -101,8 +101,8 @@ impl General for SolveSylvester {
         let Some(ct) = ct[0] else { return vec![None; 3] };
         let [a, b, y] = [x[0], x[1], y[0]].map(transposed);
         let of_q = apply(SolveSylvester { strong: true }, &[a, b, ct]);
-        let of_a = || -product(of_q, y, Strong::Lhs);
-        let of_b = || -product(y, of_q, Strong::Rhs);
+        let of_a = || -times(of_q, y, Strong::Lhs);
+        let of_b = || -times(y, of_q, Strong::Rhs);
         vec![wanted[0].then(of_a), wanted[1].then(of_b), wanted[2].then_some(of_q)]
     }
 }
@@ -198,8 +198,8 @@ impl General for SolveStein {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
         let rhs = sum([
             t[2],
-            t[0].map(|t| product(t, product(y[0], x[1], Strong::Either), Strong::Lhs)),
-            t[1].map(|t| product(product(x[0], y[0], Strong::Either), t, Strong::Rhs)),
+            t[0].map(|t| times(t, times(y[0], x[1], Strong::Either), Strong::Lhs)),
+            t[1].map(|t| times(times(x[0], y[0], Strong::Either), t, Strong::Rhs)),
         ]);
         vec![rhs.map(|rhs| apply(SolveStein { strong: true }, &[x[0], x[1], rhs]))]
     }
@@ -208,8 +208,8 @@ impl General for SolveStein {
         let Some(ct) = ct[0] else { return vec![None; 3] };
         let [a, b, y] = [x[0], x[1], y[0]].map(transposed);
         let of_q = apply(SolveStein { strong: true }, &[a, b, ct]);
-        let of_a = || product(of_q, product(b, y, Strong::Either), Strong::Lhs);
-        let of_b = || product(product(y, a, Strong::Either), of_q, Strong::Rhs);
+        let of_a = || times(of_q, times(b, y, Strong::Either), Strong::Lhs);
+        let of_b = || times(times(y, a, Strong::Either), of_q, Strong::Rhs);
         vec![wanted[0].then(of_a), wanted[1].then(of_b), wanted[2].then_some(of_q)]
     }
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{product, transposed};
-use super::products::{Kernel, block, block_upper, guarded, over_stack, square_pair, stacks, sum};
+use super::parts::transposed;
+use super::products::times;
+use super::stacks::{Kernel, block, block_upper, guarded, over_stack, square_pair, stacks, sum};
 use super::{one_square, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{Real, exponential};
@@ -380,7 +381,7 @@ impl General for ExpmMultiply {
     fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
         let Some(ct) = ct[0] else { return vec![None, None] };
         let a = transposed(x[0]);
-        let of_a = || apply(ExpmFrechet, &[a, product(ct, transposed(x[1]), Strong::Lhs)]);
+        let of_a = || apply(ExpmFrechet, &[a, times(ct, transposed(x[1]), Strong::Lhs)]);
         let of_b = || apply(ExpmMultiply { strong: true }, &[a, ct]);
         vec![wanted[0].then(of_a), wanted[1].then(of_b)]
     }

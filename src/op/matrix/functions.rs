@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exponential::{frechet_jvp, frechet_vjp, order, room};
 use super::parts::transposed;
-use super::products::{Kernel, over_stack, square_pair};
+use super::stacks::{Kernel, over_stack, square_pair};
 use super::{SolveSylvester, one_square};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Real, roots};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{lower_part, product, transposed, upper_part};
+use super::parts::{lower_part, transposed, upper_part};
+use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::TriangularSolve;
 use super::{MatrixRoutine, SmallMatrices, one_square, run_small, square, stacked};
@@ -123,13 +124,13 @@ impl General for Lu {
     fn jvp(&self, _: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
         let Some(t) = t[0] else { return vec![None] };
         let both = triangles(y[0]);
-        let moved = product(permutation(y[0]), t, Strong::Rhs);
+        let moved = times(permutation(y[0]), t, Strong::Rhs);
         let inner = apply(LOWER, &[both, moved]);
         // X U⁻¹ = (U⁻ᵀ Xᵀ)ᵀ.
         let f = transposed(apply(TriangularSolve { transposed: true, ..UPPER }, &[both, transposed(inner)]));
         let below = lower_part(f, -1);
-        let l_dot = product(lower_part(both, -1), below, Strong::Rhs) + below;
-        let u_dot = product(upper_part(f, 0), upper_part(both, 0), Strong::Lhs);
+        let l_dot = times(lower_part(both, -1), below, Strong::Rhs) + below;
+        let u_dot = times(upper_part(f, 0), upper_part(both, 0), Strong::Lhs);
         vec![Some(with_column(l_dot + u_dot))]
     }
 
@@ -138,12 +139,12 @@ impl General for Lu {
         let (both, ct) = (triangles(y[0]), triangles(ct));
         let below = lower_part(ct, -1);
         // Lᵀ L̄, of which L̄ has no diagonal.
-        let by_l = lower_part(product(transposed(lower_part(both, -1)), below, Strong::Rhs) + below, -1);
-        let by_u = upper_part(product(upper_part(ct, 0), transposed(upper_part(both, 0)), Strong::Lhs), 0);
+        let by_l = lower_part(times(transposed(lower_part(both, -1)), below, Strong::Rhs) + below, -1);
+        let by_u = upper_part(times(upper_part(ct, 0), transposed(upper_part(both, 0)), Strong::Lhs), 0);
         let inner = apply(TriangularSolve { transposed: true, ..LOWER }, &[both, by_l + by_u]);
         // X U⁻ᵀ = (U⁻¹ Xᵀ)ᵀ.
         let moved = transposed(apply(UPPER, &[both, transposed(inner)]));
-        vec![Some(product(transposed(permutation(y[0])), moved, Strong::Rhs))]
+        vec![Some(times(transposed(permutation(y[0])), moved, Strong::Rhs))]
     }
 }
 

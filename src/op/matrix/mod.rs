@@ -3,16 +3,23 @@
 
 mod banded;
 mod cholesky;
+mod eig;
+mod eigh;
 mod equations;
 mod exponential;
 mod functions;
 mod lanes;
 mod lu;
+mod narrower;
 mod parts;
-mod products;
+mod pinv;
+pub(crate) mod products;
+mod qr;
 mod riccati;
 mod small;
 mod solve;
+mod stacks;
+mod svd;
 mod triangular;
 
 use smallvec::SmallVec;
@@ -27,14 +34,24 @@ use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
 pub use cholesky::{Cholesky, CholeskyPullback};
+pub use eig::Eig;
+pub(crate) use eig::{eig_of, eigvals_of};
+pub use eigh::Eigh;
+pub(crate) use eigh::eigh_of;
 pub use equations::{SolveStein, SolveSylvester};
 pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
 pub use functions::{Logm, LogmFrechet, Sqrtm};
 pub use lu::Lu;
 pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
+pub use pinv::{NullSpace, Pinv};
+pub(crate) use pinv::{default_fraction, null_space_of, pinv_of};
+pub use qr::Qr;
+pub(crate) use qr::qr_of;
 pub use riccati::{SolveContinuousAre, SolveDiscreteAre};
 pub use solve::{Factors, Inverse, Solve};
+pub use svd::Svd;
+pub(crate) use svd::svd_of;
 pub use triangular::TriangularSolve;
 
 /// The dtype and the extents of the matrices of the only operand.
@@ -70,6 +87,12 @@ fn square(ty: &Type) -> Result<usize, Mismatch> {
 fn stacked(ty: &Type, own: &[usize]) -> Type {
     let leading = &ty.shape[..ty.rank() - 2];
     Type::new(ty.dtype, leading.iter().chain(own).copied().collect::<crate::value::Shape>())
+}
+
+/// The bytes that a routine takes for a matrix of these extents; none if there are no matrices with elements, whose
+/// extents may then be of any size.
+fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
+    if ty.size() == 0 { 0 } else { extents(ty).map_or(0, bytes) }
 }
 
 /// A routine on matrices, of which the code for small ones is written once as instructions.

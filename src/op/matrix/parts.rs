@@ -1,7 +1,6 @@
 //! Parts of matrices in which rules are written.
 
-use crate::op::contract::contraction;
-use crate::op::{DotGeneral, Strong, Var};
+use crate::op::Var;
 use crate::value::DType;
 
 /// The matrices with rows and columns exchanged.
@@ -43,15 +42,4 @@ fn triangle(x: Var, keeps: impl FnOnce(Var, Var) -> Var) -> Var {
     let extents = &shape[shape.rank() - 2..];
     let [row, column] = [0, 1].map(|axis| Var::iota(extents, axis, DType::I64));
     keeps(row, column).select(x, Var::number(0.0, x.dtype()))
-}
-
-/// The products of the matrices of two stacks, in which a product counts as 0 where a factor that annihilates is 0.
-#[track_caller]
-pub(crate) fn product(x: Var, y: Var, zeros: Strong) -> Var {
-    if x.is_poisoned() || y.is_poisoned() {
-        return Var::poisoned();
-    }
-    let rank = x.rank();
-    let batch: Vec<usize> = (0..rank - 2).collect();
-    contraction(DotGeneral { contract: [vec![rank - 1], vec![rank - 2]], batch: [batch.clone(), batch] }, [x, y], zeros)
 }

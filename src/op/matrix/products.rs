@@ -1,100 +1,134 @@
-//! What several rules are written in: products with strong zeros, blocks, checks of operands, runs over stacks.
+//! Products of stacks of matrices in which rules are written.
 
-use super::{extents, square};
-use crate::ir::{Mismatch, mismatch};
-use crate::math::matrix::{Real, Stack, parts, with_real};
-use crate::op::Var;
-use crate::op::rules::{expect_arity, floats};
-use crate::value::{ArrayMut, ArrayRef, DType, Type};
+use super::super::contract::contraction;
+use super::super::{DotGeneral, Strong, Var, strong_product};
+use crate::value::DType;
 
-/// The matrices `[[a, b], [0, a]]`: a function of one holds the derivative of the function at `a` in direction `b`.
+/// `X · Y`, where zeros of an operand annihilate.
 #[track_caller]
-pub(super) fn block_upper(a: Var, b: Var) -> Var {
-    if a.is_poisoned() || b.is_poisoned() {
-        return Var::poisoned();
-    }
-    let rank = a.rank();
-    let zero = Var::zeros(a.ty());
-    let above = Var::concatenate(&[a, b], rank - 1);
-    let below = Var::concatenate(&[zero, a], rank - 1);
-    Var::concatenate(&[above, below], rank - 2)
+pub(crate) fn times(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [1, 0], zeros)
 }
 
-/// The block of rows and columns of matrices of twice the extent: 0 for the first half, 1 for the second.
+/// `Xᵀ · Y`, where zeros of an operand annihilate.
 #[track_caller]
-pub(super) fn block(x: Var, row: usize, column: usize) -> Var {
+pub(crate) fn transposed_times(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [0, 0], zeros)
+}
+
+/// `X · Yᵀ`, where zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn times_transposed(x: Var, y: Var, zeros: Strong) -> Var {
+    product([x, y], [1, 1], zeros)
+}
+
+/// The product that sums over that axis of the matrices of either operand.
+#[track_caller]
+fn product(x: [Var; 2], summed: [usize; 2], zeros: Strong) -> Var {
+    if x.iter().any(|x| x.is_poisoned()) {
+        return Var::poisoned();
+    }
+    let leading = x[0].rank() - 2;
+    let stack: Vec<usize> = (0..leading).collect();
+    let contract = summed.map(|axis| vec![leading + axis]);
+    contraction(DotGeneral { contract, batch: [stack.clone(), stack] }, x, zeros)
+}
+
+/// Columns of the matrices times numbers, one for each; zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn scaled_columns(x: Var, factors: Var, zeros: Strong) -> Var {
+    strong_product(x, spread(along_rows(factors), x), zeros)
+}
+
+/// Rows of the matrices times numbers, one for each; zeros of an operand annihilate.
+#[track_caller]
+pub(crate) fn scaled_rows(x: Var, factors: Var, zeros: Strong) -> Var {
+    strong_product(x, spread(along_columns(factors), x), zeros)
+}
+
+/// `x` with the shape of another.
+#[track_caller]
+fn spread(x: Var, like: Var) -> Var {
+    if x.is_poisoned() || like.is_poisoned() { Var::poisoned() } else { x.broadcast_to(&like.shape()) }
+}
+
+/// Each vector as a matrix of one row.
+#[track_caller]
+pub(crate) fn along_rows(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.insert_axis(x.rank() - 1) }
+}
+
+/// Each vector as a matrix of one column.
+#[track_caller]
+pub(crate) fn along_columns(x: Var) -> Var {
+    if x.is_poisoned() { x } else { x.insert_axis(x.rank()) }
+}
+
+/// The sums of the products of the elements of columns at the same place: the diagonal of `Xᵀ · Y`.
+#[track_caller]
+pub(crate) fn column_products(x: Var, y: Var, zeros: Strong) -> Var {
+    let product = strong_product(x, y, zeros);
+    if product.is_poisoned() { product } else { product.sum_axes(&[product.rank() - 2]) }
+}
+
+/// The matrices with other numbers on their diagonals.
+#[track_caller]
+pub(crate) fn with_diagonal(x: Var, diagonal: Var) -> Var {
+    if x.is_poisoned() || diagonal.is_poisoned() {
+        return Var::poisoned();
+    }
+    let shape = x.shape();
+    let extents = &shape[shape.rank() - 2..];
+    let [row, column] = [0, 1].map(|axis| Var::iota(extents, axis, DType::I64));
+    row.equal(column).select(along_columns(diagonal), x)
+}
+
+/// The diagonals of square matrices.
+#[track_caller]
+pub(crate) fn diagonal(x: Var) -> Var {
     if x.is_poisoned() {
         return x;
     }
-    let rank = x.rank();
-    let n = x.shape()[rank - 2] / 2;
-    let rows = x.slice_axis(rank - 2, row * n, (row + 1) * n, 1);
-    rows.slice_axis(rank - 1, column * n, (column + 1) * n, 1)
+    let (rank, shape) = (x.rank(), x.shape());
+    let [row, column] = [0, 1].map(|axis| Var::iota(&shape[rank - 2..], axis, DType::I64));
+    row.equal(column).select(x, 0.0).sum_axes(&[rank - 1])
 }
 
-/// What a direction gives, and zeros for matrices of which the direction is exactly 0, whatever it gave.
+/// `1 / (x[j] - x[i])`, and 0 where the two are equal but for rounding, with a derivative of 0 there.
 #[track_caller]
-pub(super) fn guarded(direction: Var, result: Var) -> Var {
-    if direction.is_poisoned() || result.is_poisoned() {
-        return Var::poisoned();
+pub(crate) fn inverse_gaps(x: Var) -> Var {
+    reciprocal_or_zero(along_rows(x) - along_columns(x), x)
+}
+
+/// `1 / (x[j] + x[i])`, and 0 where the sum is 0 but for rounding.
+#[track_caller]
+pub(crate) fn inverse_sums(x: Var) -> Var {
+    reciprocal_or_zero(along_rows(x) + along_columns(x), x)
+}
+
+/// `1 / x`, and 0 where that is 0 but for rounding.
+#[track_caller]
+pub(crate) fn inverses(x: Var) -> Var {
+    reciprocal_or_zero(x, x)
+}
+
+/// `1 / x`, and 0 where `x` is what rounding may leave of 0.
+#[track_caller]
+fn reciprocal_or_zero(x: Var, values: Var) -> Var {
+    if x.is_poisoned() || values.is_poisoned() || values.shape().size() == 0 {
+        return x;
     }
-    let rank = direction.rank();
-    let shape = result.shape();
-    let counts = direction.not_equal(0.0).any_axes(&[rank - 2, rank - 1]);
-    let extended = [&shape[..rank - 2], &[1, 1]].concat();
-    counts.reshape(&extended).broadcast_to(&shape).select(result, 0.0)
+    let noise = rounding_of(values);
+    let noise = (noise.rank()..x.rank()).fold(noise, |noise, axis| noise.insert_axis(axis));
+    let is_zero = x.abs().less_equal(noise.broadcast_to(&x.shape()));
+    is_zero.select(0.0, is_zero.select(1.0, x).recip())
 }
 
-/// The sum of what is not known to be 0.
-pub(super) fn sum(parts: impl IntoIterator<Item = Option<Var>>) -> Option<Var> {
-    parts.into_iter().flatten().reduce(|x, y| x + y)
-}
-
-/// The dtype and extents of operands with the same leading axes: `N` stacks of matrices.
-pub(super) fn stacks<const N: usize>(operands: &[Type]) -> Result<[[usize; 2]; N], Mismatch> {
-    expect_arity(operands, N)?;
-    let dtypes: Vec<DType> = operands.iter().map(|ty| ty.dtype).collect();
-    floats(&dtypes)?;
-    let mut all = [[0; 2]; N];
-    for (own, ty) in all.iter_mut().zip(operands) {
-        *own = extents(ty)?;
-    }
-    let leading = |ty: &Type| ty.shape[..ty.rank() - 2].to_vec();
-    if let Some(other) = operands.iter().find(|ty| leading(ty) != leading(&operands[0])) {
-        return Err(mismatch!("takes matrices with the same leading axes, but got {} and {other}", operands[0]));
-    }
-    Ok(all)
-}
-
-/// Two stacks of square matrices of one shape.
-pub(super) fn square_pair(operands: &[Type]) -> Result<(), Mismatch> {
-    stacks::<2>(operands)?;
-    square(&operands[0])?;
-    if operands[0] != operands[1] {
-        return Err(mismatch!("takes matrices of equal shapes, but got {} and {}", operands[0], operands[1]));
-    }
-    Ok(())
-}
-
-/// A computation on matrices of either dtype: their elements in row-major order, their extents, and the result.
-pub(super) trait Kernel<const N: usize> {
-    fn run<T: Real>(&self, operands: [&[T]; N], extents: [[usize; 2]; N], result: &mut [T]);
-}
-
-/// Runs it for each matrix of stacks with the same leading axes; the one result is a stack of matrices, too.
-pub(super) fn over_stack<const N: usize>(
-    kernel: &impl Kernel<N>,
-    operands: &[ArrayRef<'_>],
-    results: &mut [ArrayMut<'_>],
-) {
-    with_real!(operands[0].dtype(), T => {
-        let stacks: [Stack<'_, T>; N] = std::array::from_fn(|slot| Stack::new(&operands[slot]));
-        let extents = stacks.each_ref().map(|stack| [stack.rows, stack.columns]);
-        let mut matrices = stacks.each_ref().map(|stack| stack.matrices());
-        let size = results[0].typed::<T>().shape().iter().rev().take(2).product();
-        for result in parts::<T>(&mut results[0], size) {
-            let own = matrices.each_mut().map(|next| next.next().unwrap_or(&[]));
-            kernel.run(own, extents, result);
-        }
-    });
+/// By how much rounding may move eigenvalues or singular values, for each list of them: two units in the last place of the
+/// largest, times their number.
+#[track_caller]
+pub(crate) fn rounding_of(values: Var) -> Var {
+    let last = values.rank() - 1;
+    let epsilon = if values.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    values.abs().max_axes(&[last]) * (2.0 * epsilon * values.shape()[last] as f64)
 }

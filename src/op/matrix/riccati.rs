@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::exponential::{order, room};
-use super::parts::{product, symmetric_part, transposed};
-use super::products::{Kernel, over_stack, stacks, sum};
+use super::parts::{symmetric_part, transposed};
+use super::products::times;
+use super::stacks::{Kernel, over_stack, stacks, sum};
 use super::{Factors, Lu, Solve, SolveStein, SolveSylvester, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{
@@ -101,10 +102,10 @@ impl General for SolveContinuousAre {
         let (gain, closed) = SolveContinuousAre::closed_loop(x, y[0]);
         let xs = y[0];
         let half = sum([
-            t[0].map(|t| product(xs, t, Strong::Rhs)),
-            t[1].map(|t| -product(xs, product(t, gain, Strong::Lhs), Strong::Rhs)),
+            t[0].map(|t| times(xs, t, Strong::Rhs)),
+            t[1].map(|t| -times(xs, times(t, gain, Strong::Lhs), Strong::Rhs)),
             t[2].map(|t| t * 0.5),
-            t[3].map(|t| product(transposed(gain), product(t * 0.5, gain, Strong::Lhs), Strong::Rhs)),
+            t[3].map(|t| times(transposed(gain), times(t * 0.5, gain, Strong::Lhs), Strong::Rhs)),
         ]);
         let result = |half: Var| {
             let rhs = half + transposed(half);
@@ -119,9 +120,9 @@ impl General for SolveContinuousAre {
         let ct = symmetric_part(ct);
         let s = apply(SolveSylvester { strong: true }, &[closed, transposed(closed), -ct]);
         let xs = transposed(y[0]);
-        let of_a = product(xs, s, Strong::Rhs) * 2.0;
-        let of_b = || -product(of_a, transposed(gain), Strong::Lhs);
-        let of_r = || product(gain, product(s, transposed(gain), Strong::Lhs), Strong::Rhs);
+        let of_a = times(xs, s, Strong::Rhs) * 2.0;
+        let of_b = || -times(of_a, transposed(gain), Strong::Lhs);
+        let of_r = || times(gain, times(s, transposed(gain), Strong::Lhs), Strong::Rhs);
         vec![wanted[0].then_some(of_a), wanted[1].then(of_b), wanted[2].then_some(s), wanted[3].then(of_r)]
     }
 }
@@ -226,10 +227,10 @@ impl General for SolveDiscreteAre {
         let (gain, closed) = SolveDiscreteAre::closed_loop(x, y[0]);
         let xs = plain(transposed(closed), y[0]);
         let half = sum([
-            t[0].map(|t| product(xs, t, Strong::Rhs)),
-            t[1].map(|t| -product(xs, product(t, gain, Strong::Lhs), Strong::Rhs)),
+            t[0].map(|t| times(xs, t, Strong::Rhs)),
+            t[1].map(|t| -times(xs, times(t, gain, Strong::Lhs), Strong::Rhs)),
             t[2].map(|t| t * 0.5),
-            t[3].map(|t| product(transposed(gain), product(t * 0.5, gain, Strong::Lhs), Strong::Rhs)),
+            t[3].map(|t| times(transposed(gain), times(t * 0.5, gain, Strong::Lhs), Strong::Rhs)),
         ]);
         let result = |half: Var| {
             let rhs = half + transposed(half);
@@ -244,9 +245,9 @@ impl General for SolveDiscreteAre {
         let ct = symmetric_part(ct);
         let s = apply(SolveStein { strong: true }, &[closed, transposed(closed), ct]);
         let xs = transposed(plain(transposed(closed), y[0]));
-        let of_a = product(xs, s, Strong::Rhs) * 2.0;
-        let of_b = || -product(of_a, transposed(gain), Strong::Lhs);
-        let of_r = || product(gain, product(s, transposed(gain), Strong::Lhs), Strong::Rhs);
+        let of_a = times(xs, s, Strong::Rhs) * 2.0;
+        let of_b = || -times(of_a, transposed(gain), Strong::Lhs);
+        let of_r = || times(gain, times(s, transposed(gain), Strong::Lhs), Strong::Rhs);
         vec![wanted[0].then_some(of_a), wanted[1].then(of_b), wanted[2].then_some(s), wanted[3].then(of_r)]
     }
 }
@@ -281,7 +282,7 @@ fn linear_solve(r: Var, b: Var) -> Var {
 /// A product in which what is exactly 0 counts only as such.
 #[track_caller]
 fn plain(x: Var, y: Var) -> Var {
-    product(x, y, Strong::Either)
+    times(x, y, Strong::Either)
 }
 
 fn infer(operands: &[Type]) -> Result<Types, Mismatch> {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{product, symmetric_part, transposed};
+use super::parts::{symmetric_part, transposed};
+use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::check_sides;
 use super::{MatrixRoutine, SmallMatrices, run_small, square, stacked};
@@ -158,7 +159,7 @@ impl Solve {
     #[track_caller]
     fn times(&self, t: Var, x: Var) -> Var {
         let t = self.factors.part(t);
-        product(if self.transposed { transposed(t) } else { t }, x, Strong::Lhs)
+        times(if self.transposed { transposed(t) } else { t }, x, Strong::Lhs)
     }
 }
 
@@ -178,9 +179,9 @@ impl General for Solve {
         let by_b = apply(back, &[x[0], x[1], ct]);
         let by_a = wanted[0].then(|| {
             let whole = if self.transposed {
-                product(y[0], transposed(by_b), Strong::Rhs)
+                times(y[0], transposed(by_b), Strong::Rhs)
             } else {
-                product(by_b, transposed(y[0]), Strong::Lhs)
+                times(by_b, transposed(y[0]), Strong::Lhs)
             };
             -self.factors.part(whole)
         });
@@ -335,14 +336,14 @@ impl Rules for Inverse {
 
 impl General for Inverse {
     fn jvp(&self, _: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let by_a = |t: Var| -product(product(y[0], self.factors.part(t), Strong::Rhs), y[0], Strong::Lhs);
+        let by_a = |t: Var| -times(times(y[0], self.factors.part(t), Strong::Rhs), y[0], Strong::Lhs);
         vec![t[0].map(by_a)]
     }
 
     fn vjp(&self, _: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
         let by_a = |ct: Var| {
             let back = transposed(y[0]);
-            -self.factors.part(product(product(back, ct, Strong::Rhs), back, Strong::Lhs))
+            -self.factors.part(times(times(back, ct, Strong::Rhs), back, Strong::Lhs))
         };
         vec![ct[0].filter(|_| wanted[0]).map(by_a), None]
     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{lower_part, product, transposed, upper_part};
+use super::parts::{lower_part, transposed, upper_part};
+use super::products::times;
 use super::small::{self, MAX_EXTENT, zero_where_zero};
 use super::{MatrixRoutine, SmallMatrices, extents, run_small, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
@@ -137,7 +138,7 @@ impl General for TriangularSolve {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
         let by_t = t[0].map(|t| {
             let t = self.triangle(t);
-            -product(if self.transposed { transposed(t) } else { t }, y[0], Strong::Lhs)
+            -times(if self.transposed { transposed(t) } else { t }, y[0], Strong::Lhs)
         });
         let side = match (t[1], by_t) {
             (Some(a), Some(b)) => Some(a + b),
@@ -152,9 +153,9 @@ impl General for TriangularSolve {
         let by_b = apply(back, &[x[0], ct]);
         let by_t = wanted[0].then(|| {
             let whole = if self.transposed {
-                product(y[0], transposed(by_b), Strong::Rhs)
+                times(y[0], transposed(by_b), Strong::Rhs)
             } else {
-                product(by_b, transposed(y[0]), Strong::Lhs)
+                times(by_b, transposed(y[0]), Strong::Lhs)
             };
             -self.triangle(whole)
         });

@@ -1,0 +1,96 @@
+//! Eigenvalues and eigenvectors of symmetric matrices.
+
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
+use faer::linalg::evd::{
+    ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
+};
+use faer::linalg::householder;
+use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
+use faer::prelude::ReborrowMut;
+use faer::{Auto, Conj, Mat, Par, Spec};
+
+use super::gauge::{negated, signed};
+use super::scale::{scaled, unscale};
+use super::{Real, is_finite};
+
+/// The eigenvalues of the symmetric part of a square matrix, in ascending order, and its eigenvectors, as columns, if
+/// asked for; NaN where an element is not finite. The eigenvalues have the same bits with vectors and without.
+pub(crate) fn eigh<T: Real>(a: &[T], n: usize, w: &mut [T], mut v: Option<&mut [T]>) {
+    let done = is_finite(a) && decompose(a, n, w, v.as_deref_mut()).is_ok();
+    if !done {
+        w.fill(num_traits::Float::nan());
+        v.into_iter().for_each(|v| v.fill(num_traits::Float::nan()));
+    }
+}
+
+/// How many bytes it takes.
+pub(crate) fn eigh_bytes<T: Real>(n: usize, vectors: bool) -> usize {
+    let matrices = if vectors { 3 } else { 2 };
+    matrices * n * n * size_of::<T>() + stack_of::<T>(n).unaligned_bytes_required()
+}
+
+fn params<T: Real>() -> Spec<SelfAdjointEvdParams, T> {
+    Spec::new(<SelfAdjointEvdParams as Auto<T>>::auto())
+}
+
+fn stack_of<T: Real>(n: usize) -> StackReq {
+    let evd = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, params::<T>());
+    evd.or(tridiag_in_place_scratch::<T>(n, Par::Seq, Default::default()))
+}
+
+fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Result<(), EvdError> {
+    let (a, undo) = scaled(a);
+    let half = T::ONE / (T::ONE + T::ONE);
+    let mut reduced = Mat::from_fn(n, n, |i, j| if i < j { T::ZERO } else { (a[i * n + j] + a[j * n + i]) * half });
+    let mut reflections = Mat::zeros(recommended_block_size::<T>(n, n), n.saturating_sub(1));
+    let mut buffer = MemBuffer::new(stack_of::<T>(n));
+    let stack = MemStack::new(&mut buffer);
+    tridiag_in_place(reduced.as_mut(), reflections.as_mut(), Par::Seq, stack, Default::default());
+    let diagonal: Vec<T> = (0..n).map(|i| reduced[(i, i)]).collect();
+    let below: Vec<T> = (0..n).map(|i| if i + 1 < n { reduced[(i + 1, i)] } else { T::ZERO }).collect();
+    let [diagonal, below] = [&diagonal, &below].map(|x| faer::ColRef::from_slice(x).as_diagonal());
+
+    if let Some(v) = v {
+        let mut vectors = Mat::<T>::zeros(n, n);
+        let values = faer::diag::DiagMut::from_slice_mut(w);
+        tridiagonal_self_adjoint_evd(diagonal, below, values, Some(vectors.as_mut()), Par::Seq, stack, params::<T>())?;
+        let rest = n - 1;
+        householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+            reduced.as_ref().submatrix(1, 0, rest, rest),
+            reflections.as_ref(),
+            Conj::No,
+            vectors.as_mut().rb_mut().subrows_mut(1, rest),
+            Par::Seq,
+            stack,
+        );
+        let negated = negated(vectors.as_ref());
+        for (row, v) in v.chunks_exact_mut(n).enumerate() {
+            v.iter_mut().enumerate().for_each(|(column, v)| *v = signed(vectors[(row, column)], negated[column]));
+        }
+    }
+    // From the threshold on, vectors come from another algorithm (divide and conquer), whose values differ in the last
+    // bits from those that this one finds, in a time that is short compared with the reduction.
+    let values = faer::diag::DiagMut::from_slice_mut(w);
+    tridiagonal_self_adjoint_evd(diagonal, below, values, None, Par::Seq, stack, params::<T>())?;
+    unscale(w, undo);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the pass that drops unused vectors relies on.
+    #[test]
+    fn values_have_the_same_bits_with_vectors_and_without() {
+        for n in [1, 2, 3, 5, 8, 17, 64, 127, 128, 140, 200] {
+            let a: Vec<f64> = (0..n * n).map(|k| (0.7 * (k * k % 1013) as f64).sin()).collect();
+            let [mut w, mut alone] = [(); 2].map(|()| vec![0.0; n]);
+            let mut v = vec![0.0; n * n];
+            eigh(&a, n, &mut alone, None);
+            eigh(&a, n, &mut w, Some(&mut v));
+            assert_eq!(w, alone, "{n}");
+        }
+    }
+}

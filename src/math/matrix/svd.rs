@@ -1,0 +1,86 @@
+//! Singular values and vectors.
+
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::svd::{ComputeSvdVectors, SvdError, SvdParams, svd as faer_svd, svd_scratch};
+use faer::{Auto, Mat, Par, Spec};
+
+use super::gauge::{negated, signed};
+use super::scale::{scaled, unscale};
+use super::{Real, faer as matrix, is_finite};
+
+/// The singular values of an m×n matrix, in descending order, and its left singular vectors, as columns, and right ones,
+/// as rows, if asked for; NaN where an element is not finite. The values have the same bits with vectors and without.
+pub(crate) fn svd<T: Real>(a: &[T], [m, n]: [usize; 2], s: &mut [T], mut vectors: Option<[&mut [T]; 2]>) {
+    let done = is_finite(a) && decompose(a, [m, n], s, vectors.as_mut()).is_ok();
+    if !done {
+        let vectors = vectors.into_iter().flatten();
+        vectors.chain([s]).for_each(|result| result.fill(num_traits::Float::nan()));
+    }
+}
+
+/// How many bytes it takes.
+pub(crate) fn svd_bytes<T: Real>([m, n]: [usize; 2], vectors: bool) -> usize {
+    let k = m.min(n);
+    let elements = m * n + if vectors { (m + n) * k } else { 0 };
+    elements * size_of::<T>() + stack_of::<T>([m, n], vectors).unaligned_bytes_required()
+}
+
+fn params<T: Real>() -> Spec<SvdParams, T> {
+    Spec::new(<SvdParams as Auto<T>>::auto())
+}
+
+fn stack_of<T: Real>([m, n]: [usize; 2], vectors: bool) -> StackReq {
+    let which = if vectors { ComputeSvdVectors::Thin } else { ComputeSvdVectors::No };
+    svd_scratch::<T>(m, n, which, which, Par::Seq, params::<T>())
+}
+
+fn decompose<T: Real>(
+    a: &[T],
+    [m, n]: [usize; 2],
+    s: &mut [T],
+    vectors: Option<&mut [&mut [T]; 2]>,
+) -> Result<(), SvdError> {
+    let k = m.min(n);
+    let (a, undo) = scaled(a);
+    let a = matrix(&a, m, n);
+    let mut buffer = MemBuffer::new(stack_of::<T>([m, n], vectors.is_some()));
+    let stack = MemStack::new(&mut buffer);
+    let values = faer::diag::DiagMut::from_slice_mut(s);
+    match vectors {
+        None => faer_svd(a, values, None, None, Par::Seq, stack, params::<T>())?,
+        Some([u, vt]) => {
+            let [mut left, mut right] = [m, n].map(|rows| Mat::<T>::zeros(rows, k));
+            let places = [&mut left, &mut right].map(|x| Some(x.as_mut()));
+            let [of_left, of_right] = places;
+            faer_svd(a, values, of_left, of_right, Par::Seq, stack, params::<T>())?;
+            let negated = negated(left.as_ref());
+            for (row, u) in u.chunks_exact_mut(k).enumerate() {
+                u.iter_mut().enumerate().for_each(|(column, u)| *u = signed(left[(row, column)], negated[column]));
+            }
+            for (row, vt) in vt.chunks_exact_mut(n).enumerate() {
+                vt.iter_mut().enumerate().for_each(|(column, vt)| *vt = signed(right[(column, row)], negated[row]));
+            }
+        }
+    }
+    unscale(s, undo);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the pass that drops unused vectors relies on.
+    #[test]
+    fn values_have_the_same_bits_with_vectors_and_without() {
+        for [m, n] in [[1, 1], [3, 2], [2, 5], [17, 17], [48, 32], [127, 127], [128, 130], [200, 140], [300, 129]] {
+            let a: Vec<f64> = (0..m * n).map(|k| (0.7 * (k * k % 1013) as f64).sin()).collect();
+            let k = m.min(n);
+            let [mut s, mut alone] = [(); 2].map(|()| vec![0.0; k]);
+            let (mut u, mut vt) = (vec![0.0; m * k], vec![0.0; k * n]);
+            svd(&a, [m, n], &mut alone, None);
+            svd(&a, [m, n], &mut s, Some([&mut u, &mut vt]));
+            assert_eq!(s, alone, "{m} {n}");
+        }
+    }
+}

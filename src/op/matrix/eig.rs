@@ -1,0 +1,368 @@
+//! Eigenvalues and eigenvectors of matrices that need not be symmetric. Complex numbers are pairs of reals.
+
+use serde::{Deserialize, Serialize};
+use smallvec::smallvec;
+
+use super::super::rules::{
+    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
+};
+use super::super::trace::{apply, apply_regions};
+use super::super::{Graph, Op, Strong, Var, strong_product};
+use super::products::{
+    along_columns, along_rows, column_products, diagonal, rounding_of, scaled_columns, times, times_transposed,
+    transposed_times, with_diagonal,
+};
+use super::{Factors, Inverse, Lu, bytes_of, one_square, stacked};
+use crate::ir::{Mismatch, Signature, Types};
+use crate::math::matrix::{Stack, eig, eig_bytes, parts, with_real};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
+
+/// The eigenvalues of square matrices, as their real and imaginary parts, and with `vectors` also the eigenvectors, as the
+/// columns of two matrices, the real and the imaginary part: four results.
+///
+/// The operand is a stack of square matrices. They are reduced to Hessenberg and to Schur form (faer). Conjugate pairs are
+/// neighbors, that with the positive imaginary part first; otherwise eigenvalues come in no particular order, the same for
+/// the same bits. The last bits of values may differ with vectors and without.
+///
+/// # Gauge
+/// An eigenvector has length 1, and the first of its elements that is at least half as large as its largest one is real and
+/// positive.
+///
+/// # Derivative
+/// With `K = V⁻¹ · dA · V` and `F[i, j] = 1 / (w[j] - w[i])`, `dw = diag(K)` and `dV = V · (F ∘ K)` (Giles 2008, section 3.1),
+/// to which the multiple of each column is added that keeps it within the gauge. `F` is 0 where two eigenvalues are equal but
+/// for rounding (they differ by no more than `2 n ε` times the largest). Where the vectors are linearly dependent to working precision, as those of a defective matrix are, there is no
+/// derivative, and it is NaN.
+///
+/// # NaN
+/// A matrix with an element that is infinite or NaN has NaN in all results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eig {
+    /// Whether eigenvectors are further results.
+    pub vectors: bool,
+}
+
+impl Rules for Eig {
+    const NAME: &'static str = "eig";
+
+    fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
+        let (_, n) = one_square(operands)?;
+        let values = stacked(&operands[0], &[n]);
+        let vectors = &operands[0];
+        Ok(if self.vectors {
+            smallvec![values.clone(), values, vectors.clone(), vectors.clone()]
+        } else {
+            smallvec![values.clone(), values]
+        })
+    }
+
+    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
+        eval_library(self, operands, results)
+    }
+
+    fn derivative(&self) -> Derivative<'_> {
+        Derivative::General(self)
+    }
+
+    fn batch(&self) -> Batching<'_> {
+        Batching::Stack
+    }
+
+    fn lower(&self) -> Lowering<'_> {
+        Lowering::Library(self)
+    }
+
+    fn doc() -> Doc {
+        Doc {
+            summary: "eigenvalues of square matrices, and eigenvectors as columns, as real and imaginary parts",
+            derivative: "dw = diag(K), dV = V (F ∘ K) within the gauge, K = V⁻¹ dA V; NaN for defective matrices",
+            accuracy: "backward stable: a few ulp times n, of the largest element",
+        }
+    }
+
+    fn examples() -> Examples {
+        let op = |vectors| -> Op { Eig { vectors }.into() };
+        let answer =
+            |op: Op, x: Array, results: Vec<Array>| Answer { op, operands: vec![x], results, ulps: 4, regions: vec![] };
+        let (nan, half) = (f64::NAN, std::f64::consts::FRAC_1_SQRT_2);
+        let answers = vec![
+            answer(
+                op(true),
+                literal([2, 2], [1.0, -2.0, 2.0, 1.0]),
+                vec![
+                    literal([2], [1.0, 1.0]),
+                    literal([2], [2.0, -2.0]),
+                    literal([2, 2], [half, half, 0.0, 0.0]),
+                    literal([2, 2], [0.0, 0.0, -half, half]),
+                ],
+            ),
+            answer(
+                op(false),
+                literal([2, 1, 1], [-3.0f32, f32::INFINITY]),
+                vec![literal([2, 1], [-3.0f32, f32::NAN]), literal([2, 1], [0.0f32, f32::NAN])],
+            ),
+            answer(
+                op(true),
+                literal([1, 1], [nan]),
+                vec![literal([1], [nan]), literal([1], [nan]), literal([1, 1], [nan]), literal([1, 1], [nan])],
+            ),
+            answer(op(false), literal::<f64>([0, 0], []), vec![literal::<f64>([0], []), literal::<f64>([0], [])]),
+        ];
+        let sample = |(dtype, vectors, shape): (DType, bool, &[usize])| Sample {
+            op: op(vectors),
+            operands: vec![(Type::new(dtype, shape), (-6.0, 6.0))],
+            regions: vec![],
+        };
+        let of = |dtype| [(dtype, true, &[4, 4][..]), (dtype, false, &[3, 3]), (dtype, true, &[2, 3, 3])].map(sample);
+        Examples { answers, samples: [DType::F64, DType::F32].into_iter().flat_map(of).collect() }
+    }
+}
+
+impl Library for Eig {
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+        with_real!(operands[0].dtype(), T => {
+            let stack = Stack::<T>::new(&operands[0]);
+            let n = stack.rows;
+            let (values, vectors) = results.split_at_mut(2);
+            let [re, im] = values else { unreachable!("bug: results that were not inferred") };
+            let mut values = parts::<T>(re, n).zip(parts::<T>(im, n));
+            let mut vectors = match vectors {
+                [re, im] => Some(parts::<T>(re, n * n).zip(parts::<T>(im, n * n))),
+                _ => None,
+            };
+            for (a, (re, im)) in stack.matrices().zip(&mut values) {
+                let vectors = vectors.as_mut().and_then(Iterator::next).map(|(x, y)| [x, y]);
+                eig(a, n, [re, im], vectors);
+            }
+        });
+    }
+
+    fn flops(&self, operands: &[&Type], _: &Type) -> usize {
+        // Golub and Van Loan, "Matrix Computations", 4th edition, section 7.5.
+        let n = operands[0].shape[operands[0].rank() - 1];
+        operands[0].size().saturating_mul(n).saturating_mul(if self.vectors { 25 } else { 10 })
+    }
+
+    fn scratch_bytes(&self, operands: &[&Type]) -> usize {
+        bytes_of(operands[0], |[n, _]| with_real!(operands[0].dtype, T => eig_bytes::<T>(n, self.vectors)))
+    }
+}
+
+impl General for Eig {
+    fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
+        let Some(t) = t[0].filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
+        let (w, v) = self.full(x[0], y);
+        let moved = v.map(|part| times(t, part, Strong::Lhs));
+        let k = inverse(v).times(moved, Strong::Rhs);
+        let of_values = k.map(diagonal);
+        if !self.vectors {
+            return vec![Some(of_values.re), Some(of_values.im)];
+        }
+        let free = v.times(inverse_gaps(w).elementwise(k, Strong::Rhs), Strong::Rhs);
+        let (pivot, size) = pivots(v);
+        // Each column moves by a multiple of itself, so that neither its length nor the phase of the pivot changes.
+        let re = -(column_products(v.re, free.re, Strong::Rhs) + column_products(v.im, free.im, Strong::Rhs));
+        let im = -strong_product(pivot_of(pivot, free.im), size.recip(), Strong::Lhs);
+        let along = |part: Var, factor: Var| scaled_columns(part, factor, Strong::Rhs);
+        let of_re = free.re + along(v.re, re) - along(v.im, im);
+        let of_im = free.im + along(v.re, im) + along(v.im, re);
+        vec![Some(of_values.re), Some(of_values.im), Some(of_re), Some(of_im)]
+    }
+
+    fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
+        if !wanted[0] || ct.iter().all(Option::is_none) || !has_elements(x[0]) {
+            return vec![None];
+        }
+        let (w, v) = self.full(x[0], y);
+        let of_values = Pair::of(ct[0], ct[1], w.re);
+        let of_vectors = if self.vectors && (ct[2].is_some() || ct[3].is_some()) {
+            Some(Pair::of(ct[2], ct[3], v.re))
+        } else {
+            None
+        };
+        let inner = match of_vectors {
+            None => v.map(|part| part.full_like(0.0)),
+            Some(ct) => {
+                let free = within_gauge(v, ct);
+                inverse_gaps(w).conjugate().elementwise(v.conjugate_transposed_times(free, Strong::Rhs), Strong::Rhs)
+            }
+        };
+        let k = Pair { re: with_diagonal(inner.re, of_values.re), im: with_diagonal(inner.im, of_values.im) };
+        let right = k.times_conjugate_transposed(v, Strong::Lhs);
+        let left = inverse(v);
+        let of_x = transposed_times(left.re, right.re, Strong::Rhs) + transposed_times(left.im, right.im, Strong::Rhs);
+        vec![Some(of_x)]
+    }
+}
+
+impl Eig {
+    /// Values and vectors: the results, or those of the full operation.
+    fn full(self, x: Var, y: &[Var]) -> (Pair, Pair) {
+        let [a, b, c, d] = match *y {
+            [a, b, c, d] => [a, b, c, d],
+            _ => eig_of(x),
+        };
+        (Pair { re: a, im: b }, Pair { re: c, im: d })
+    }
+}
+
+/// The real and imaginary parts of eigenvalues and eigenvectors; see [`Eig`].
+#[track_caller]
+pub(crate) fn eig_of(x: Var) -> [Var; 4] {
+    let results = apply_regions(Eig { vectors: true }, &[x], Vec::<Graph>::new());
+    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 4])
+}
+
+/// The real and imaginary parts of eigenvalues alone; see [`Eig`].
+#[track_caller]
+pub(crate) fn eigvals_of(x: Var) -> [Var; 2] {
+    let results = apply_regions(Eig { vectors: false }, &[x], Vec::<Graph>::new());
+    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+}
+
+/// Without elements nothing flows.
+fn has_elements(x: Var) -> bool {
+    x.is_poisoned() || x.shape().size() > 0
+}
+
+/// Complex numbers.
+#[derive(Clone, Copy)]
+struct Pair {
+    re: Var,
+    im: Var,
+}
+
+impl Pair {
+    /// Cotangents, of which one that is missing is 0.
+    #[track_caller]
+    fn of(re: Option<Var>, im: Option<Var>, like: Var) -> Pair {
+        let zero = || if like.is_poisoned() { like } else { like.full_like(0.0) };
+        Pair { re: re.unwrap_or_else(zero), im: im.unwrap_or_else(zero) }
+    }
+
+    #[track_caller]
+    fn map(self, f: impl Fn(Var) -> Var) -> Pair {
+        Pair { re: f(self.re), im: f(self.im) }
+    }
+
+    #[track_caller]
+    fn conjugate(self) -> Pair {
+        Pair { re: self.re, im: -self.im }
+    }
+
+    /// `X · Y`.
+    #[track_caller]
+    fn times(self, y: Pair, zeros: Strong) -> Pair {
+        Pair {
+            re: times(self.re, y.re, zeros) - times(self.im, y.im, zeros),
+            im: times(self.re, y.im, zeros) + times(self.im, y.re, zeros),
+        }
+    }
+
+    /// `Xᴴ · Y`.
+    #[track_caller]
+    fn conjugate_transposed_times(self, y: Pair, zeros: Strong) -> Pair {
+        Pair {
+            re: transposed_times(self.re, y.re, zeros) + transposed_times(self.im, y.im, zeros),
+            im: transposed_times(self.re, y.im, zeros) - transposed_times(self.im, y.re, zeros),
+        }
+    }
+
+    /// `X · Yᴴ`.
+    #[track_caller]
+    fn times_conjugate_transposed(self, y: Pair, zeros: Strong) -> Pair {
+        Pair {
+            re: times_transposed(self.re, y.re, zeros) + times_transposed(self.im, y.im, zeros),
+            im: times_transposed(self.im, y.re, zeros) - times_transposed(self.re, y.im, zeros),
+        }
+    }
+
+    /// The products of elements at the same place.
+    #[track_caller]
+    fn elementwise(self, y: Pair, zeros: Strong) -> Pair {
+        let product = |x: Var, y: Var| strong_product(x, y, zeros);
+        Pair {
+            re: product(self.re, y.re) - product(self.im, y.im),
+            im: product(self.re, y.im) + product(self.im, y.re),
+        }
+    }
+}
+
+/// The inverse of a complex matrix; NaN if that is singular to working precision.
+#[track_caller]
+fn inverse(v: Pair) -> Pair {
+    if v.re.is_poisoned() || v.im.is_poisoned() {
+        return v;
+    }
+    // Complex matrices multiply as the real ones [[re, -im], [im, re]] do.
+    let (rank, n) = (v.re.rank(), v.re.shape()[v.re.rank() - 1]);
+    let upper = Var::concatenate(&[v.re, -v.im], rank - 1);
+    let lower = Var::concatenate(&[v.im, v.re], rank - 1);
+    let real = Var::concatenate(&[upper, lower], rank - 2);
+    let inverse = apply(Inverse { factors: Factors::Lu }, &[real, apply(Lu, &[real])]);
+    let first = inverse.slice_axis(rank - 1, 0, n, 1);
+    let epsilon = if v.re.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let largest = first.abs().max_axes(&[rank - 2, rank - 1]).insert_axis(rank - 2).insert_axis(rank - 1);
+    let exists = largest.less(1.0 / (16.0 * epsilon)).broadcast_to(&first.shape());
+    let first = exists.select(first, f64::NAN);
+    Pair { re: first.slice_axis(rank - 2, 0, n, 1), im: first.slice_axis(rank - 2, n, 2 * n, 1) }
+}
+
+/// `1 / (w[j] - w[i])`, and 0 where the two are equal but for rounding.
+#[track_caller]
+fn inverse_gaps(w: Pair) -> Pair {
+    let gap = w.map(|part| along_rows(part) - along_columns(part));
+    if gap.re.is_poisoned() || gap.im.is_poisoned() {
+        return gap;
+    }
+    let noise = along_columns(along_columns(rounding_of(w.re.hypot(w.im)))).broadcast_to(&gap.re.shape());
+    let are_equal = gap.re.hypot(gap.im).less_equal(noise);
+    let safe = are_equal.select(1.0, gap.re);
+    let size = safe.hypot(gap.im);
+    let quotient = |part: Var| are_equal.select(0.0, part / size / size);
+    Pair { re: quotient(safe), im: quotient(-gap.im) }
+}
+
+/// Where the elements of columns lie that are real and positive by the gauge, and how large they are.
+#[track_caller]
+fn pivots(v: Pair) -> (Var, Var) {
+    if v.re.is_poisoned() || v.im.is_poisoned() {
+        return (v.re, v.re);
+    }
+    let (rank, shape) = (v.re.rank(), v.re.shape());
+    let n = shape[rank - 1];
+    let size = v.re.square() + v.im.square();
+    let largest = size.max_axes(&[rank - 2]).insert_axis(rank - 2);
+    // A little less than a quarter, since squares are rounded.
+    let leads = v.im.equal(0.0) & v.re.greater(0.0) & size.greater_equal(largest * 0.2499);
+    let row = Var::iota(&shape, rank - 2, DType::I64);
+    let first = leads.select(row, n as i64).min_axes(&[rank - 2]).insert_axis(rank - 2);
+    let is_first = row.equal(first.broadcast_to(&shape));
+    (is_first, pivot_of(is_first, v.re))
+}
+
+/// The elements at pivots, one for each column.
+#[track_caller]
+fn pivot_of(pivot: Var, x: Var) -> Var {
+    if pivot.is_poisoned() || x.is_poisoned() {
+        return Var::poisoned();
+    }
+    pivot.select(x, 0.0).sum_axes(&[x.rank() - 2])
+}
+
+/// What passes through the multiples of the columns that keep the gauge.
+#[track_caller]
+fn within_gauge(v: Pair, ct: Pair) -> Pair {
+    let (pivot, size) = pivots(v);
+    let re = column_products(ct.re, v.re, Strong::Lhs) + column_products(ct.im, v.im, Strong::Lhs);
+    let im = column_products(ct.re, v.im, Strong::Lhs) - column_products(ct.im, v.re, Strong::Lhs);
+    let along = |part: Var| scaled_columns(part, re, Strong::Rhs);
+    let by_phase = along_rows(strong_product(im, size.recip(), Strong::Lhs));
+    let of_im = ct.im - along(v.im);
+    if pivot.is_poisoned() || of_im.is_poisoned() {
+        return ct;
+    }
+    let at_pivot = pivot.select(by_phase.broadcast_to(&of_im.shape()), 0.0);
+    Pair { re: ct.re - along(v.re), im: of_im + at_pivot }
+}
