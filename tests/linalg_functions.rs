@@ -473,6 +473,9 @@ fn products_are_ordered_by_their_cost() {
     // 10·30·5 + 10·5·60 = 4500 against 27000.
     let graph = trace(f, (vec![ty(10, 30), ty(30, 5), ty(5, 60)],)).unwrap();
     assert_eq!(shapes(&graph), [[10, 5], [10, 60]]);
+    // 10·3·1 + 2·10·1 = 50 against 2·10·3 + 2·3·1 = 66.
+    let graph = trace(f, (vec![ty(2, 10), ty(10, 3), ty(3, 1)],)).unwrap();
+    assert_eq!(shapes(&graph), [[10, 1], [2, 1]]);
     // The example of Cormen et al., section 15.2: ((A₁ (A₂ A₃)) ((A₄ A₅) A₆)).
     let chain = [30, 35, 15, 5, 10, 20, 25].windows(2).map(|e| ty(e[0], e[1])).collect::<Vec<_>>();
     let graph = trace(f, (chain,)).unwrap();
