@@ -343,6 +343,9 @@ fn large_matrices() {
         assert!(r.diag().iter().all(|&x| x >= 0.0));
         let (re, im, x, y): (Array1<f64>, Array1<f64>, Array2<f64>, Array2<f64>) = jit(linalg::eig).call(&a).unwrap();
         assert!(worst(&a.dot(&x), &(&x * &re - &y * &im)) <= 4.0 * unit * s[0], "{n}");
+        let (h, q): (Array2<f64>, Array2<f64>) = jit(linalg::hessenberg).call(&a).unwrap();
+        assert!(worst(&q.dot(&h).dot(&q.t()), &a) <= unit * s[0], "{n}");
+        assert!((1..n).all(|i| h[[i, i - 1]] >= 0.0 && h.row(i).iter().take(i - 1).all(|&x| x == 0.0)));
     }
 }
 

@@ -38,8 +38,8 @@
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
-//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
-//! functions of eigenvalues with exact derivatives at repeated ones.
+//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`hessenberg`], [`svd`], [`svdvals`], [`qr`], [`polar`];
+//! [`spectral_sum`] and [`funm_symmetric`], functions of eigenvalues with exact derivatives at repeated ones.
 //!
 //! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
 //! **Functions of matrices.** [`expm`], [`expm_frechet`], [`expm_multiply`], [`sqrtm`], [`logm`], [`matrix_power`].
@@ -82,8 +82,8 @@ pub use special::{
     solve_toeplitz, toeplitz,
 };
 pub use spectra::{
-    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd,
-    svdvals,
+    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, hessenberg, matrix_norm, matrix_rank, null_space, orth, pinv,
+    polar, qr, svd, svdvals,
 };
 pub use spectral::{funm_symmetric, spectral_sum};
 pub use systems::{Triangle, cho_solve, inv, lu_solve, solve, solve_positive, solve_triangular};

@@ -11,6 +11,7 @@ mod eigh;
 pub(crate) mod equations;
 pub(crate) mod exponential;
 mod gauge;
+mod hessenberg;
 pub(crate) mod lu;
 mod pinv;
 mod qr;
@@ -30,6 +31,7 @@ use crate::value::{ArrayMut, ArrayRef};
 
 pub(crate) use eig::{eig, eig_bytes};
 pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use hessenberg::{hessenberg, hessenberg_bytes};
 pub(crate) use pinv::{null_space, pinv, pinv_bytes};
 pub(crate) use qr::{qr, qr_bytes};
 pub(crate) use svd::{svd, svd_bytes};
