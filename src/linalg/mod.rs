@@ -17,6 +17,9 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! [`guide::linear_algebra`](crate::guide::linear_algebra) tells how factors are shared, what is fixed of a result, and what happens
+//! at equal eigenvalues.
+//!
 //! # Conventions
 //! - Operands are `f64` or `f32`; integers and truth values count as `f64`, and `f32` beside `f64` is an error.
 //! - Wrong shapes are errors, which [`jit`](fn@crate::jit) returns: they name the function, the operands and the caller's line.
@@ -30,7 +33,8 @@
 //!
 //! **Factors.** [`cholesky`], [`cho_factor`], [`lu`], [`lu_factor`].
 //!
-//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`].
+//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`],
+//! [`solve_low_rank`]; least squares: [`lstsq`], [`lstsq_by_values`].
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
@@ -56,10 +60,12 @@ mod determinants;
 mod equations;
 mod factors;
 mod functions;
+mod least_squares;
 mod special;
 mod spectra;
 mod spectral;
 mod stacks;
+mod structure;
 mod systems;
 
 pub use banded::{solve_banded, solveh_banded, tridiagonal_solve};
@@ -70,6 +76,7 @@ pub use equations::{
 };
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
 pub use functions::{expm, expm_frechet, expm_multiply, logm, matrix_power, sqrtm};
+pub use least_squares::{lstsq, lstsq_by_values, solve_low_rank};
 pub use special::{
     block_diag, circulant, companion, hankel, hilbert, khatri_rao, matmul_toeplitz, multi_dot, solve_circulant,
     solve_toeplitz, toeplitz,

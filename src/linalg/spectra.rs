@@ -246,7 +246,7 @@ pub fn matrix_rank(a: Var, rtol: impl Into<Option<f64>>) -> Var {
 
 /// For each matrix the part of the largest singular value up to which others count as 0.
 #[track_caller]
-fn fraction(a: Var, rtol: Option<f64>) -> Var {
+pub(super) fn fraction(a: Var, rtol: Option<f64>) -> Var {
     let default = default_fraction(a);
     rtol.map_or(default, |rtol| default.full_like(rtol))
 }
