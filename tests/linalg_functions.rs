@@ -419,6 +419,19 @@ fn exponentials_of_triangular_matrices_are_exact_by_elements() {
         let log = value(linalg::logm, &array![[2.0, b], [0.0, 0.5]]);
         assert!(b > 1e20 || close(log[[0, 1]], b * 4f64.ln() / 1.5), "{b:e}: {log}");
     }
+    for (x, y) in [(1e-12, 1e12), (1e12, 1e-12), (1.0, 1.0 + 1e-9), (3.0, 3.0), (1e-300, 1.0), (2.0, 1.5)] {
+        let log = value(linalg::logm, &array![[x, 1.0], [0.0, y]]);
+        let far: bool = x < 0.1 * y || y < 0.1 * x;
+        let slope = match y - x {
+            0.0 => 1.0 / x,
+            apart if far => (f64::ln(y) - f64::ln(x)) / apart,
+            apart => f64::ln_1p(apart / x) / apart,
+        };
+        assert!(
+            close(log[[0, 0]], x.ln()) && close(log[[1, 1]], y.ln()) && close(log[[0, 1]], slope),
+            "{x} {y}: {log}"
+        );
+    }
     // Tiny and huge matrices and directions, far below and above what can be squared.
     let slope = |a: f64, e: f64| -> Array2<f64> {
         let f = |a: Var, e: Var| linalg::expm_frechet(a, e);

@@ -245,12 +245,19 @@ fn sharpen(t: &Dense, log: &mut Dense) {
         if pair[0].size == 1 && pair[1].size == 1 {
             let i = pair[0].start;
             let (x, y) = (t[(i, i)], t[(i + 1, i + 1)]);
-            // (ln y - ln x) / (y - x) = 2 artanh((y - x) / (y + x)) / (y - x)
-            let slope = match 0.5 * y - 0.5 * x {
-                0.0 => 1.0 / x,
-                apart => Unary::Atanh.f64(apart / (0.5 * y + 0.5 * x)) / apart,
-            };
-            log[(i, i + 1)] = slope * t[(i, i + 1)];
+            log[(i, i + 1)] = slope_of_log(x, y) * t[(i, i + 1)];
         }
+    }
+}
+
+/// `(ln y - ln x) / (y - x)`, which is `2 artanh((y - x) / (y + x)) / (y - x)`, and `1 / x` in the limit.
+fn slope_of_log(x: f64, y: f64) -> f64 {
+    // Far from each other, logarithms do not cancel, and the argument of artanh would round to 1.
+    if x < 0.5 * y || y < 0.5 * x {
+        return (Unary::Log.f64(y) - Unary::Log.f64(x)) / (y - x);
+    }
+    match 0.5 * y - 0.5 * x {
+        0.0 => 1.0 / x,
+        apart => Unary::Atanh.f64(apart / (0.5 * y + 0.5 * x)) / apart,
     }
 }
