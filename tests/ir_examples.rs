@@ -196,6 +196,40 @@ fn sampled_estimate(key: Var, mean: Var, deviation: Var) -> (Var, Var) {
     (values.mean(), values.std() / 8.0)
 }
 
+/// Minus the log-likelihood of a Gaussian process, given the logarithms of its amplitude, length and noise; and its
+/// gradient, with the factor that the likelihood has.
+fn gaussian_process(parameters: Var, x: Var, y: Var) -> (Var, Var) {
+    let cost = |parameters: Var, x: Var, y: Var| {
+        let (n, [amplitude, length, noise]) = (y.shape()[0], [0, 1, 2].map(|k| parameters.index(k)));
+        let distances = ((x.insert_axis(1) - x.insert_axis(0)) / length.exp()).square();
+        let covariance =
+            (2.0 * amplitude - 0.5 * distances).exp() + (2.0 * noise).exp() * retrograd::numpy::identity(n);
+        let factor = retrograd::linalg::cho_factor(covariance);
+        0.5 * (y.dot(factor.solve(y)) + factor.logdet() + n as f64 * std::f64::consts::TAU.ln())
+    };
+    retrograd::value_and_grad(cost).call(parameters, x, y)
+}
+
+/// A Kalman filter of an object on a line, a `scan` along what is measured: minus the log-likelihood, given the logarithms
+/// of the deviations of a change of velocity and of a measurement; and where the object is.
+fn kalman(noise: Var, measured: Var) -> (Var, Var) {
+    let matrix = |rows: [[f64; 2]; 2]| Var::from(ndarray::arr2(&rows));
+    let (transition, first) = (matrix([[1.0, 1.0], [0.0, 1.0]]), matrix([[9.0, 0.0], [0.0, 1.0]]));
+    let variances = (2.0 * noise).exp();
+    let process = variances.index(0) * matrix([[1.0 / 3.0, 0.5], [0.5, 1.0]]);
+    let step = |(mean, covariance): (Var, Var), measured: Var| {
+        let (off, seen) = (measured - mean.slice(0, ..1), covariance.slice(0, ..1));
+        let innovation = retrograd::linalg::cho_factor(seen.slice(1, ..1) + variances.index(1));
+        let cost = 0.5 * (off.dot(innovation.solve(off)) + innovation.logdet() + std::f64::consts::TAU.ln());
+        let gain = innovation.solve(seen).t();
+        let (mean, covariance) = (mean + gain.dot(off), covariance - gain.dot(seen));
+        let next = transition.dot(covariance).dot(transition.t()) + process;
+        ((transition.dot(mean), next), (cost, mean.index(0)))
+    };
+    let (_, (costs, positions)) = scan((first.at(0) * 0.0, first), measured, step);
+    (costs.sum(), positions)
+}
+
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -269,6 +303,15 @@ fn examples() -> Result<Vec<Example>, Error> {
     let estimate = jit(sampled_estimate).named("sampled_estimate").arguments(["key", "mean", "deviation"]);
     let estimate = estimate.results(["estimate", "error"]).graph(&key, 0.5, 2.0)?;
 
+    let (parameters, at) = (array![-0.5, 0.3, -2.0], array![0.0, 0.7, 1.1, 2.0, 3.5]);
+    let seen = array![0.5, 0.4, 0.1, -0.3, -0.2];
+    let process = jit(gaussian_process).named("gaussian_process").arguments(["parameters", "x", "y"]);
+    let process = process.results(["cost", "slope"]).graph(&parameters, &at, &seen)?;
+    let (noise, measured) = (array![-1.0, 0.0], array![[0.4], [1.9], [2.5], [5.0], [5.6], [8.1]]);
+    let kalman = jit(kalman).named("kalman").arguments(["noise", "measured"]).results(["cost", "positions"]);
+    let kalman = kalman.graph(&noise, &measured)?;
+    let kalman_grad = differentiate::grad(&kalman, 0, &[0])?;
+
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -294,6 +337,9 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("embedding", embedding, &(&table, &direction, &words, &sentences, &sentiments)),
         example("sampled_estimate", estimate, &(&key, 0.5, 2.0)),
         example("conv_net", conv, &(&kernel, &dense, &images, &digits)),
+        example("gaussian_process", process, &(&parameters, &at, &seen)),
+        example("kalman", kalman, &(&noise, &measured)),
+        example("kalman_grad", kalman_grad, &(&noise, &measured)),
         example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])
 }

@@ -89,6 +89,19 @@ fn fluids_run() {
 }
 
 #[test]
+fn what_solves_and_factors_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("drawing.svg");
+    let out = ["--out", file.to_str().unwrap()];
+    let printed = example("gaussian_process", &out);
+    assert!(printed.contains("log-likelihood 22.4232"), "{printed}");
+    check_drawing(&file, 1);
+    let printed = example("kalman", &out);
+    assert!(printed.contains("the posterior distribution of 400 numbers"), "{printed}");
+    check_drawing(&file, 3);
+}
+
+#[test]
 fn derivatives_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("curves.svg");
