@@ -133,7 +133,7 @@ fn assert_orthonormal(q: &Array2<f64>, what: &str) {
 /// Whether the first element of each column that is at least half as large as its largest one is positive.
 fn assert_gauge(v: &Array2<f64>) {
     for column in v.columns() {
-        let half = 0.5 * largest(&column);
+        let half = 0.5 * largest(column);
         assert!(*column.iter().find(|x| x.abs() >= half).unwrap() > 0.0, "{v}");
     }
 }

@@ -42,6 +42,7 @@
 //! [`spectral_sum`] and [`funm_symmetric`], functions of eigenvalues with exact derivatives at repeated ones.
 //!
 //! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
+//!
 //! **Functions of matrices.** [`expm`], [`expm_frechet`], [`expm_multiply`], [`sqrtm`], [`logm`], [`matrix_power`].
 //!
 //! **Equations.** [`solve_sylvester`], [`solve_continuous_lyapunov`], [`solve_lyapunov`], [`solve_discrete_lyapunov`],
