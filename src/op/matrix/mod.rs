@@ -112,7 +112,7 @@ pub(crate) trait SmallMatrices: Library {
 
 macro_rules! small_matrices {
     ($($op:ident),*) => {
-        /// An operation with [`SmallMatrices`].
+        /// An operation of which the code for small matrices is written once.
         #[derive(Clone, Copy)]
         pub enum MatrixRoutine<'a> {
             $(
