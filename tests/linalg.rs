@@ -1,6 +1,6 @@
 //! Factors, systems and determinants: plans, structure, singular and other bad input.
 
-mod common;
+pub mod common;
 
 use common::Random;
 

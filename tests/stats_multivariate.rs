@@ -1,6 +1,6 @@
 //! Distributions of vectors and matrices: SciPy's values, JAX's samples, derivatives against differences, what is outside.
 
-mod common;
+pub mod common;
 
 use common::Random;
 use ndarray::{Array1, Array2, Array3, array};

@@ -16,9 +16,8 @@ use serde_json::{Map, Value, json};
 /// What the parameters of operations are, by their names.
 fn parameter(name: &str) -> Value {
     let reference = match name {
-        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" | "batch_axes" => {
-            "#/$defs/natural"
-        }
+        "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" | "batch_axes" | "below"
+        | "above" | "rank" => "#/$defs/natural",
         "checkpoint" | "schedule" => "#/$defs/schedule",
         "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" | "sizes" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",
@@ -31,7 +30,9 @@ fn parameter(name: &str) -> Value {
         "function" => return json!({"type": "string"}),
         "results" => return json!({"type": "array", "items": {"$ref": "#/$defs/type"}}),
         "rule" => return json!({"enum": ["jvp", "vjp", "solve"]}),
-        "reverse" | "descending" | "right" => return json!({"type": "boolean"}),
+        "reverse" | "descending" | "right" | "transposed" | "strong" | "vectors" | "lower" | "unit" => {
+            return json!({"type": "boolean"});
+        }
         "ranks" => {
             let range = json!({"type": "array", "items": {"$ref": "#/$defs/natural"}, "minItems": 2, "maxItems": 2});
             return json!({"type": "array", "items": range});
@@ -47,6 +48,7 @@ fn parameter(name: &str) -> Value {
         }
         "out_of_bounds" => return json!({"enum": ["error", "clamp", "drop"]}),
         "update" => return json!({"enum": ["set", "add", "mul", "min", "max"]}),
+        "factors" => return json!({"enum": ["lu", "cholesky"]}),
         "zeros" => return json!({"enum": ["lhs", "rhs", "either"]}),
         "dtype" => return json!({"enum": DType::ALL.map(DType::name)}),
         other => panic!("the schema does not know what the parameter \"{other}\" is"),

@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 
+use crate::error::SourceLine;
 use crate::op::trace::{self, MethodScope};
 use crate::op::{Var, broadcast_shape};
 use crate::value::DType;
@@ -12,6 +13,17 @@ use crate::value::DType;
 pub(super) fn enter(name: &'static str, operands: &[Var]) -> MethodScope {
     trace::line_at(Location::caller());
     trace::method(name, operands)
+}
+
+/// The caller's line, for what a function and its rule append later.
+#[track_caller]
+pub(super) fn line() -> SourceLine {
+    trace::line_at(Location::caller())
+}
+
+/// Runs what appends operations, all of which bear that line.
+pub(super) fn on_line<R>(line: &SourceLine, body: impl FnOnce() -> R) -> R {
+    trace::in_scope(Some(line.clone()), None, body)
 }
 
 /// Numbers of floating point: integers and truth values as `f64`.

@@ -76,7 +76,7 @@ fn solve(lower: usize, upper: usize, ab: Var, b: Var) -> Var {
     let is_vector = b.rank() == 1;
     let columns = if is_vector { b.insert_axis(1) } else { b };
     let Some([ab, columns]) = stacks([ab, columns]) else { return Var::poisoned() };
-    let op = BandedSolve { lower, upper, transposed: false, strong: false };
+    let op = BandedSolve { below: lower, above: upper, transposed: false, strong: false };
     let x = apply(op, &[ab, columns]);
     if is_vector && !x.is_poisoned() { x.squeeze(x.rank() - 1) } else { x }
 }

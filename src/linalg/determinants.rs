@@ -1,6 +1,6 @@
 //! Determinants.
 
-use super::arguments::{enter, square};
+use super::arguments::{enter, line, on_line, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
 use crate::op::trace::apply;
 use crate::op::{Factors, Inverse, Strong, StrongMul, Var, transposed};
@@ -92,10 +92,13 @@ impl CholeskyFactor {
 
     #[track_caller]
     fn logarithm(self) -> Var {
-        let value = |_: Var, l: Var| sum_last(diagonal(l).ln()) * 2.0;
-        let rule = |(a, l): (Var, Var), _: Var, ct: Var| {
-            let inverse = apply(Inverse { factors: Factors::Cholesky }, &[a, l]);
-            (scaled(ct, inverse), Var::zeros(l.ty()))
+        let (line, again) = (line(), line());
+        let value = move |_: Var, l: Var| on_line(&line, || sum_last(diagonal(l).ln()) * 2.0);
+        let rule = move |(a, l): (Var, Var), _: Var, ct: Var| {
+            on_line(&again, || {
+                let inverse = apply(Inverse { factors: Factors::Cholesky }, &[a, l]);
+                (scaled(ct, inverse), Var::zeros(l.ty()))
+            })
         };
         custom_vjp(value, rule).call(self.matrix(), self.l().stop_gradient())
     }
@@ -118,8 +121,11 @@ impl LuFactor {
 
     #[track_caller]
     fn determinant(self) -> Var {
-        let value = |_: Var, f: Var| parity(f) * product_last(diagonal(f));
-        let rule = |(a, f): (Var, Var), y: Var, ct: Var| (scaled(ct, cofactors(a, f, y)), Var::zeros(f.ty()));
+        let (line, again) = (line(), line());
+        let value = move |_: Var, f: Var| on_line(&line, || parity(f) * product_last(diagonal(f)));
+        let rule = move |(a, f): (Var, Var), y: Var, ct: Var| {
+            on_line(&again, || (scaled(ct, cofactors(a, f, y)), Var::zeros(f.ty())))
+        };
         custom_vjp(value, rule).call(self.matrix(), self.factors().stop_gradient())
     }
 
@@ -127,10 +133,13 @@ impl LuFactor {
     fn sign_and_logarithm(self) -> (Var, Var) {
         let factors = self.factors();
         let sign = parity(factors) * product_last(diagonal(factors.stop_gradient()).sign());
-        let value = |_: Var, f: Var| sum_last(diagonal(f).abs().ln());
-        let rule = |(a, f): (Var, Var), _: Var, ct: Var| {
-            let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
-            (scaled(ct, transposed(inverse)), Var::zeros(f.ty()))
+        let (line, again) = (line(), line());
+        let value = move |_: Var, f: Var| on_line(&line, || sum_last(diagonal(f).abs().ln()));
+        let rule = move |(a, f): (Var, Var), _: Var, ct: Var| {
+            on_line(&again, || {
+                let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
+                (scaled(ct, transposed(inverse)), Var::zeros(f.ty()))
+            })
         };
         (sign, custom_vjp(value, rule).call(self.matrix(), factors.stop_gradient()))
     }

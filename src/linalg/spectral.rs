@@ -1,7 +1,7 @@
 //! Functions of symmetric matrices by their eigenvalues, with derivatives that do not depend on how the eigenvalues are
 //! spread.
 
-use super::arguments::{enter, square};
+use super::arguments::{enter, line, on_line, square};
 use crate::op::matrix_products::{scaled_columns, times, times_transposed, transposed_times};
 use crate::op::{Strong, Var, eigh_of, strong_product, symmetric_part};
 use crate::transform::{custom_jvp, jvp};
@@ -44,12 +44,15 @@ pub fn spectral_sum(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let _method = enter("spectral_sum", &[a]);
     let Some((a, _)) = square(a) else { return Var::poisoned() };
     let (value, slope) = (f.clone(), derivative(f));
+    let (line, again) = (line(), line());
     let sum = move |a: Var| {
-        let [w, _] = eigh_of(a);
-        sum_of_last(value(w), 1)
+        on_line(&line, || {
+            let [w, _] = eigh_of(a);
+            sum_of_last(value(w), 1)
+        })
     };
     let rule = move |(a,): (Var,), _: Var, (t,): (Var,)| {
-        sum_of_last(strong_product(matrix_function(a, slope.clone()), t, Strong::Rhs), 2)
+        on_line(&again, || sum_of_last(strong_product(matrix_function(a, slope.clone()), t, Strong::Rhs), 2))
     };
     custom_jvp(sum, rule).call(a)
 }
@@ -86,20 +89,26 @@ pub fn funm_symmetric(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
 #[track_caller]
 fn matrix_function(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let value = f.clone();
+    let (line, again) = (line(), line());
     let function = move |a: Var| {
-        let [w, v] = eigh_of(a);
-        times_transposed(scaled_columns(v, value(w), Strong::Lhs), v, Strong::Lhs)
+        on_line(&line, || {
+            let [w, v] = eigh_of(a);
+            times_transposed(scaled_columns(v, value(w), Strong::Lhs), v, Strong::Lhs)
+        })
     };
-    let rule = move |(a,): (Var,), _: Var, (t,): (Var,)| {
-        let [w, v] = eigh_of(a);
-        if w.is_poisoned() {
-            return w;
-        }
-        let inner = transposed_times(v, times(symmetric_part(t), v, Strong::Lhs), Strong::Rhs);
-        let moved = strong_product(inner, divided_differences(w, f.clone()), Strong::Lhs);
-        times_transposed(times(v, moved, Strong::Rhs), v, Strong::Lhs)
-    };
+    let rule = move |(a,): (Var,), _: Var, (t,): (Var,)| on_line(&again, || pushed(a, f.clone(), t));
     custom_jvp(function, rule).call(a)
+}
+
+/// The tangent of [`matrix_function`], by Daleckii and Krein.
+fn pushed(a: Var, f: impl Fn(Var) -> Var + Clone, t: Var) -> Var {
+    let [w, v] = eigh_of(a);
+    if w.is_poisoned() {
+        return w;
+    }
+    let inner = transposed_times(v, times(symmetric_part(t), v, Strong::Lhs), Strong::Rhs);
+    let moved = strong_product(inner, divided_differences(w, f), Strong::Lhs);
+    times_transposed(times(v, moved, Strong::Rhs), v, Strong::Lhs)
 }
 
 /// `(f(w[i]) - f(w[j])) / (w[i] - w[j])`, and the mean of `f'` between the two where the quotient is less accurate.

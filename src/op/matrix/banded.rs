@@ -240,9 +240,9 @@ fn is_zero<T: Real>(x: &[T]) -> bool {
 #[serde(deny_unknown_fields)]
 pub struct BandedSolve {
     /// The number of diagonals below the main one.
-    pub lower: usize,
+    pub below: usize,
     /// The number of diagonals above the main one.
-    pub upper: usize,
+    pub above: usize,
     /// Whether the equation is that of the transpose.
     pub transposed: bool,
     /// Whether a B that is exactly 0 gives 0 even if the matrix is infinite or NaN: what derivatives ask for.
@@ -254,12 +254,12 @@ impl Rules for BandedSolve {
 
     fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
         let [[n_bands, length], [n, _]] = super::stacks::stacks::<2>(operands)?;
-        let expected = self.lower.checked_add(self.upper).and_then(|sum| sum.checked_add(1));
+        let expected = self.below.checked_add(self.above).and_then(|sum| sum.checked_add(1));
         if expected != Some(n_bands) || length != n {
             return Err(mismatch!(
                 "takes {} + {} + 1 diagonals as long as the right side has rows, but got {} and {}",
-                self.lower,
-                self.upper,
+                self.below,
+                self.above,
                 operands[0],
                 operands[1]
             ));
@@ -294,7 +294,7 @@ impl Rules for BandedSolve {
     fn examples() -> Examples {
         let nan = f64::NAN;
         let answer = |transposed: bool, strong: bool, bands: [f64; 9], b: [f64; 3], x: [f64; 3]| Answer {
-            op: BandedSolve { lower: 1, upper: 1, transposed, strong }.into(),
+            op: BandedSolve { below: 1, above: 1, transposed, strong }.into(),
             operands: vec![literal([3, 3], bands), literal([3, 1], b)],
             results: vec![literal([3, 1], x)],
             ulps: 2,
@@ -315,7 +315,7 @@ impl Rules for BandedSolve {
                 [(1, 2, false, &[], 2), (2, 1, true, &[2], 1), (0, 2, false, &[], 1), (3, 1, false, &[2], 2)];
             cases.map(|(lower, upper, transposed, leading, columns)| {
                 let ty = |own: [usize; 2]| Type::new(dtype, [leading, &own].concat());
-                let op: Op = BandedSolve { lower, upper, transposed, strong: columns == 2 }.into();
+                let op: Op = BandedSolve { below: lower, above: upper, transposed, strong: columns == 2 }.into();
                 // Generic, not dominated by its diagonal.
                 let operands = vec![(ty([lower + upper + 1, 5]), (0.5, 1.5)), (ty([5, columns]), (-1.0, 1.0))];
                 Sample { op, operands, regions: vec![] }
@@ -328,7 +328,7 @@ impl Rules for BandedSolve {
 impl BandedSolve {
     /// For each diagonal how far below the main one its elements stand.
     fn offsets(self) -> impl Iterator<Item = (usize, i64)> {
-        (0..=self.lower + self.upper).map(move |r| (r, r as i64 - self.upper as i64))
+        (0..=self.below + self.above).map(move |r| (r, r as i64 - self.above as i64))
     }
 
     /// The product of a matrix of these diagonals with x.
@@ -380,30 +380,30 @@ impl Library for BandedSolve {
         let &[.., n, columns] = operands[1].shape() else { unreachable!("bug: a vector passed inference") };
         with_real!(operands[1].dtype(), T => {
             let (bands, b) = (elements::<T>(&operands[0]), elements::<T>(&operands[1]));
-            let n_bands = self.lower + self.upper + 1;
+            let n_bands = self.below + self.above + 1;
             for (position, result) in parts::<T>(&mut results[0], n * columns).enumerate() {
                 let own = &bands[position * n_bands * n..][..n_bands * n];
                 let b = &b[position * n * columns..][..n * columns];
                 if self.strong && is_zero(b) {
                     result.fill(T::ZERO);
                 } else if self.transposed {
-                    let own = transposed([self.lower, self.upper], own, n);
-                    banded::banded([self.upper, self.lower], [&own, b], [n, columns], result);
+                    let own = transposed([self.below, self.above], own, n);
+                    banded::banded([self.above, self.below], [&own, b], [n, columns], result);
                 } else {
-                    banded::banded([self.lower, self.upper], [own, b], [n, columns], result);
+                    banded::banded([self.below, self.above], [own, b], [n, columns], result);
                 }
             }
         });
     }
 
     fn flops(&self, operands: &[&Type], result: &Type) -> usize {
-        let width = self.lower.saturating_mul(2).saturating_add(self.upper);
+        let width = self.below.saturating_mul(2).saturating_add(self.above);
         let factors = operands[0].size().saturating_mul(width);
         factors.saturating_add(result.size().saturating_mul(width).saturating_mul(2))
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        let width = self.lower.max(self.upper).saturating_mul(3).saturating_add(1);
+        let width = self.below.max(self.above).saturating_mul(3).saturating_add(1);
         operands[1]
             .shape
             .iter()
