@@ -262,7 +262,7 @@ fn small_systems(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     let by_map = move |a: Var, b: Var| map((a, b), move |(a, b)| one(a, b)).sum();
     let by_stacks = |a: Var, b: Var| linalg::solve(a, b.reshape(&[N, 3, 1])).square().sum();
     // Elements that follow no rule, which a row is exchanged for in every other matrix.
-    let element = |k: usize| (0.37 * (k * k) as f64).sin() + f64::from(u8::from(k % 9 % 4 == 0));
+    let element = |k: usize| (0.37 * (k * k) as f64).sin() + f64::from(u8::from((k % 9).is_multiple_of(4)));
     let (a, b) = ((0..9 * N).map(element).collect::<Vec<f64>>(), numbers(3 * N));
     let plain = |gradient: &mut [f64]| {
         let (of_a, of_b) = gradient.split_at_mut(9 * N);

@@ -99,7 +99,7 @@ fn a_filter_in_a_loop_calls_no_routine() {
         let f = constant(array![[1.0, 0.1], [0.0, 1.0]]);
         let h = constant(array![[1.0, 0.0]]);
         let q = constant(array![[1e-3, 0.0], [0.0, 1e-2]]);
-        let start = (Var::zeros(&[2]), constant(Array2::<f64>::eye(2)), Var::from(0.0));
+        let start = (Var::zeros([2]), constant(Array2::<f64>::eye(2)), Var::from(0.0));
         let ((_, _, log), ()) = scan(start, ys, |(x, p, log), y| {
             let (x, p) = (f.dot(x), f.dot(p).dot(f.t()) + q);
             let s = h.dot(p).dot(h.t()) + noise.reshape(&[1, 1]);
@@ -185,7 +185,7 @@ fn determinants_have_derivatives_at_singular_matrices() {
             let minor = |i: usize, j: usize| {
                 let kept = |skip: usize| (0..n).filter(|&k| k != skip).collect::<Vec<usize>>();
                 let part = a.select(ndarray::Axis(0), &kept(i)).select(ndarray::Axis(1), &kept(j));
-                let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
+                let sign = if (i + j).is_multiple_of(2) { 1.0 } else { -1.0 };
                 sign * if n == 1 { 1.0 } else { det.call::<f64>(&part).unwrap() }
             };
             let scale = a.iter().fold(1.0, |max: f64, x| max.max(x.abs())).powi(n as i32);

@@ -115,7 +115,7 @@ fn vectors_and_covariances_broadcast() {
 fn what_is_no_distribution_is_nan_and_what_is_outside_has_no_density() {
     let indefinite = array![[1.0, 2.0], [2.0, 1.0]];
     let unit = Array2::<f64>::eye(2);
-    let normal = jit(|c: Var| stats::multivariate_normal::log_pdf(Var::zeros(&[2]), Var::zeros(&[2]), c));
+    let normal = jit(|c: Var| stats::multivariate_normal::log_pdf(Var::zeros([2]), Var::zeros([2]), c));
     assert!(normal.call::<f64>(&indefinite).unwrap().is_nan());
     let wishart = |x: Var, df: Var, v: Var| stats::wishart::log_pdf(x, df, v);
     let value = jit(wishart);

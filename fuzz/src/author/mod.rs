@@ -5,6 +5,7 @@ mod control;
 mod formulas;
 mod indexing;
 mod joins;
+mod matrices;
 mod views;
 
 use std::cell::Cell;
@@ -109,7 +110,7 @@ impl Author<'_> {
     /// Adds one more formula.
     fn step(&mut self) {
         let nests = usize::from(self.depth < MAX_DEPTH);
-        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4, 8]) {
+        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4, 8, 6]) {
             0 => self.elementwise(),
             1 => self.of_two_views(),
             2 => self.join(),
@@ -120,6 +121,7 @@ impl Author<'_> {
             7 => return self.control(),
             8 => self.in_scalars(),
             10 => self.indexed(),
+            11 => self.in_matrices(),
             _ => {
                 let x = self.pick();
                 self.reshaped(x)
