@@ -52,7 +52,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
     let args = Args::parse();
-    let (states, measured): (Array2<f64>, Array2<f64>) = jit(simulate).call(&TRUE_NOISE, 4i64)?;
+    let (states, measured): (Array2<f64>, Array2<f64>) = jit(simulate).call(TRUE_NOISE, 4i64)?;
     let noise = fit(&measured)?;
     check_likelihood(&noise, &measured)?;
     let tracks = Tracks::of(&noise, &measured)?;
@@ -141,7 +141,7 @@ fn cost(noise: Noise<Var>, measured: Var) -> Var {
 fn fit(measured: &Array2<f64>) -> Result<Noise<f64>, Box<dyn Error>> {
     let start = Noise { process: 0.0, measured: 0.0 };
     let fit = jit(|start: Noise<Var>, measured: Var| least(|noise| cost(noise, measured), start));
-    let noise: Noise<f64> = fit.call(&start, measured)?;
+    let noise: Noise<f64> = fit.call(start, measured)?;
     // The inverse of the Hessian is the covariance of the estimate.
     let errors = jit(|noise: Noise<Var>, measured: Var| {
         let of =
@@ -149,7 +149,7 @@ fn fit(measured: &Array2<f64>) -> Result<Noise<f64>, Box<dyn Error>> {
         let curvature = hessian(of).call(Var::stack(&[noise.process, noise.measured], 0), measured);
         numpy::diagonal(linalg::inv(curvature), 0, 0, 1).sqrt()
     });
-    let errors: Array1<f64> = errors.call(&noise, measured)?;
+    let errors: Array1<f64> = errors.call(noise, measured)?;
     for (name, at, error, exact) in [
         ("change of velocity", noise.process, errors[0], TRUE_NOISE.process),
         ("measurement", noise.measured, errors[1], TRUE_NOISE.measured),
@@ -205,8 +205,8 @@ fn check_likelihood(fitted: &Noise<f64>, measured: &Array2<f64>) -> Outcome {
     let at_once = |noise: Noise<Var>, measured: Var| -Batch::new(&Model::new(noise)).log_likelihood(measured);
     let at_once = jit(value_and_grad(at_once));
     for noise in [*fitted, Noise { process: 0.1, measured: -0.2 }] {
-        let (value, slope): (f64, Noise<f64>) = by_filter.call(&noise, measured)?;
-        let (expected, expected_slope): (f64, Noise<f64>) = at_once.call(&noise, measured)?;
+        let (value, slope): (f64, Noise<f64>) = by_filter.call(noise, measured)?;
+        let (expected, expected_slope): (f64, Noise<f64>) = at_once.call(noise, measured)?;
         for (got, expected) in
             [(value, expected), (slope.process, expected_slope.process), (slope.measured, expected_slope.measured)]
         {
