@@ -95,6 +95,7 @@ fn what_solves_and_factors_runs() {
         (drawn_example("kalman", 3), "the posterior distribution of 400 numbers"),
         (drawn_example("lqr", 2), "a pole of 0.603 m is the easiest to hold"),
         (drawn_example("gplvm", 0), "the nearest one shows the same digit"),
+        (drawn_example("gmm", 3), "a step of expectation and maximization changes nothing"),
     ] {
         assert!(printed.contains(line), "{printed}");
     }
