@@ -97,6 +97,7 @@ fn what_solves_and_factors_runs() {
         (drawn_example("gplvm", 0), "the nearest one shows the same digit"),
         (drawn_example("gmm", 3), "a step of expectation and maximization changes nothing"),
         (drawn_example("bayesian_optimization", 0), "in truth 0.39789"),
+        (example("ica", &[]), "distance from a permutation"),
     ] {
         assert!(printed.contains(line), "{printed}");
     }
