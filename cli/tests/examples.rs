@@ -94,6 +94,7 @@ fn what_solves_and_factors_runs() {
         (drawn_example("gaussian_process", 1), "log-likelihood 22.4232"),
         (drawn_example("kalman", 3), "the posterior distribution of 400 numbers"),
         (drawn_example("lqr", 2), "a pole of 0.603 m is the easiest to hold"),
+        (drawn_example("deep_gaussian_process", 2), "off the step by"),
         (drawn_example("gplvm", 0), "the nearest one shows the same digit"),
         (drawn_example("gmm", 3), "a step of expectation and maximization changes nothing"),
         (drawn_example("bayesian_optimization", 0), "in truth 0.39789"),
