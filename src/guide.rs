@@ -5,6 +5,7 @@
 //! - [`derivatives`]: modes and orders, kinks, NaN, and how to check a gradient.
 //! - [`indexing`]: elements by computed indices, and their order.
 //! - [`rows`]: functions of one row, applied to many.
+//! - [`linear_algebra`]: factors, systems, spectra, and what happens where they do not exist.
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
 //! - [`file`](mod@file): graphs on disk.
 //! - [`from_jax`]: what JAX and autograd call what this crate has.
@@ -24,6 +25,9 @@ pub mod indexing {}
 
 #[doc = include_str!("guide/rows.md")]
 pub mod rows {}
+
+#[doc = include_str!("guide/linear_algebra.md")]
+pub mod linear_algebra {}
 
 #[doc = include_str!("guide/performance.md")]
 pub mod performance {}

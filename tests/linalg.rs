@@ -2,13 +2,20 @@
 
 mod common;
 
+use common::Random;
+
 use ndarray::{Array1, Array2, Array3, array};
 use retrograd::compile::{KernelKind, KernelReport, Report};
 use retrograd::linalg::{self, Triangle};
 use retrograd::optimize::optimize;
 use retrograd::transform::AllArgs;
-use retrograd::value::{DType, Type};
-use retrograd::{Graph, Program, Var, grad, jit, map, scan, trace, value_and_grad, vmap};
+use retrograd::value::{Array, DType, Type};
+use retrograd::{Graph, Program, Var, grad, jit, map, numpy as np, scan, trace, value_and_grad, vmap};
+
+/// A matrix of numbers, traced as a constant.
+fn constant(x: Array2<f64>) -> Var {
+    Var::constant(Array::from_ndarray(x.into_dyn()))
+}
 
 fn matrices(shape: &[usize]) -> Type {
     Type::new(DType::F64, shape)
@@ -82,5 +89,242 @@ fn a_likelihood_and_its_gradient_factor_once() {
         // Nothing flows through the factors: a solution backward for the right-hand side, and an inverse.
         assert_eq!(count(&plan, "cholesky_pullback"), 0, "{plan}");
         assert!(count(&plan, "solve") <= 2 && count(&plan, "inverse") == 1, "{plan}");
+    }
+}
+
+/// A step of a Kalman filter, its likelihood and its gradient by the noise, in a loop: straight-line code.
+#[test]
+fn a_filter_in_a_loop_calls_no_routine() {
+    let likelihood = |noise: Var, ys: Var| {
+        let f = constant(array![[1.0, 0.1], [0.0, 1.0]]);
+        let h = constant(array![[1.0, 0.0]]);
+        let q = constant(array![[1e-3, 0.0], [0.0, 1e-2]]);
+        let start = (Var::zeros(&[2]), constant(Array2::<f64>::eye(2)), Var::from(0.0));
+        let ((_, _, log), ()) = scan(start, ys, |(x, p, log), y| {
+            let (x, p) = (f.dot(x), f.dot(p).dot(f.t()) + q);
+            let s = h.dot(p).dot(h.t()) + noise.reshape(&[1, 1]);
+            let factor = linalg::cho_factor(s);
+            let off = y - h.dot(x);
+            let gain = factor.solve(h.dot(p)).t();
+            let log = log - 0.5 * (off.dot(factor.solve(off)) + factor.logdet());
+            ((x + gain.dot(off), p - gain.dot(h).dot(p), log), ())
+        });
+        log
+    };
+    let gradient = trace(value_and_grad(likelihood), (DType::F64, matrices(&[50, 1]))).unwrap();
+    let plan = plan_of(&gradient);
+    assert!(!calls_routines(&plan.kernels), "{plan}");
+    let ys: Array2<f64> = Array2::from_shape_fn((50, 1), |(i, _)| (0.2 * i as f64).sin());
+    let slope: f64 = jit(grad(likelihood)).call(0.3, &ys).unwrap();
+    let at = |noise: f64| jit(likelihood).call::<f64>(noise, &ys).unwrap();
+    let difference = (at(0.3 + 1e-5) - at(0.3 - 1e-5)) / 2e-5;
+    assert!((slope - difference).abs() < 1e-7 * difference.abs(), "{slope} {difference}");
+}
+
+/// What the graph shows of a matrix is used, and changes nothing but the rounding.
+#[test]
+fn structure_is_used() {
+    type Made = fn(Var) -> Var;
+    let cases: [(&str, Made, &[&str]); 8] = [
+        ("general", |a| a * 1.0, &["lu", "solve"]),
+        ("transpose", |a| a.t(), &["lu", "solve"]),
+        ("lower", |a| np::tril(a, 0), &["triangular_solve"]),
+        ("upper", |a| np::triu(a, 0), &["triangular_solve"]),
+        ("upper by transpose", |a| np::tril(a, 0).t(), &["triangular_solve"]),
+        ("factor", |a| linalg::cholesky(a.t().dot(a)), &["cholesky", "triangular_solve"]),
+        ("diagonal", |a| np::diag(np::diagonal(a, 0, 0, 1), 0), &[]),
+        ("below the diagonal and above", |a| np::tril(a, 1), &["lu", "solve"]),
+    ];
+    let all = ["lu", "solve", "triangular_solve", "cholesky", "inverse"];
+    let mut random = Random(8);
+    let a = Array2::from_shape_fn((9, 9), |(i, j)| random.range(-1.0, 1.0) + if i == j { 4.0 } else { 0.0 });
+    let b = Array1::from_shape_fn(9, |_| random.range(-1.0, 1.0));
+    for (name, made, expected) in cases {
+        let f = move |a: Var, b: Var| linalg::solve(made(a), b);
+        let graph = trace(f, (matrices(&[9, 9]), matrices(&[9]))).unwrap();
+        let plan = plan_of(&graph);
+        for operation in all {
+            assert_eq!(count(&plan, operation), usize::from(expected.contains(&operation)), "{name}: {plan}");
+        }
+        let (x, m): (Array1<f64>, Array2<f64>) = jit(move |a: Var, b: Var| (f(a, b), made(a))).call(&a, &b).unwrap();
+        assert!((m.dot(&x) - &b).iter().all(|error| error.abs() < 1e-13), "{name}: {x}");
+        // The gradient is that of elimination, of which the graph shows nothing.
+        let plain = move |a: Var, b: Var| linalg::lu_factor(made(a)).solve(b).square().sum();
+        let own: (Array2<f64>, Array1<f64>) =
+            jit(grad(move |a: Var, b: Var| f(a, b).square().sum()).wrt(AllArgs)).call(&a, &b).unwrap();
+        let by_elimination: (Array2<f64>, Array1<f64>) = jit(grad(plain).wrt(AllArgs)).call(&a, &b).unwrap();
+        let near = |x: &f64, y: &f64| (x - y).abs() < 1e-12;
+        assert!(own.0.iter().zip(&by_elimination.0).all(|(x, y)| near(x, y)), "{name}");
+        assert!(own.1.iter().zip(&by_elimination.1).all(|(x, y)| near(x, y)), "{name}");
+    }
+}
+
+/// A matrix and its transpose share their factors.
+#[test]
+fn a_transpose_shares_the_factors() {
+    let f = |a: Var, b: Var| linalg::solve(a, b).dot(linalg::solve(a.t(), b));
+    let graph = trace(value_and_grad(f).wrt(AllArgs), (matrices(&[9, 9]), matrices(&[9]))).unwrap();
+    let plan = plan_of(&graph);
+    assert_eq!(count(&plan, "lu"), 1, "{plan}");
+}
+
+/// Cofactors of singular matrices, by minors.
+#[test]
+fn determinants_have_derivatives_at_singular_matrices() {
+    let det = jit(|a: Var| linalg::det(a));
+    let slope = jit(grad(|a: Var| linalg::det(a)));
+    let mut random = Random(4);
+    for n in [1, 2, 3, 4, 5, 7] {
+        for rank_loss in [0, 1, 2] {
+            let mut a = Array2::from_shape_fn((n, n), |_| (random.range(-4.0, 4.0)).round());
+            for k in 0..rank_loss.min(n - 1) {
+                let row = a.row(n - 1).to_owned();
+                a.row_mut(k).assign(&(row * 2.0));
+            }
+            let cofactors: Array2<f64> = slope.call(&a).unwrap();
+            let minor = |i: usize, j: usize| {
+                let kept = |skip: usize| (0..n).filter(|&k| k != skip).collect::<Vec<usize>>();
+                let part = a.select(ndarray::Axis(0), &kept(i)).select(ndarray::Axis(1), &kept(j));
+                let sign = if (i + j) % 2 == 0 { 1.0 } else { -1.0 };
+                sign * if n == 1 { 1.0 } else { det.call::<f64>(&part).unwrap() }
+            };
+            let scale = a.iter().fold(1.0, |max: f64, x| max.max(x.abs())).powi(n as i32);
+            for ((i, j), &x) in cofactors.indexed_iter() {
+                assert!((x - minor(i, j)).abs() < 1e-12 * scale, "{n} {rank_loss}: {x} for {}\n{a}", minor(i, j));
+            }
+        }
+    }
+    // A further derivative at a singular matrix is NaN beyond 3×3, never a number.
+    let bend = |a: Var| grad(|a: Var| linalg::det(a)).call(a).square().sum();
+    let at_singular: Array2<f64> = jit(grad(bend)).call(Array2::<f64>::ones((4, 4))).unwrap();
+    assert!(at_singular.iter().all(|x| x.is_nan()), "{at_singular}");
+}
+
+#[test]
+fn what_does_not_exist_is_not_finite_and_zeros_pass_nothing_on() {
+    for n in [1, 2, 3, 6, 7, 20] {
+        let zero = Array2::<f64>::zeros((n, n));
+        let ones = Array1::<f64>::ones(n);
+        let x: Array1<f64> = jit(|a: Var, b: Var| linalg::solve(a, b)).call(&zero, &ones).unwrap();
+        assert!(x.iter().all(|x| !x.is_finite()), "{x}");
+        let l: Array2<f64> = jit(|a: Var| linalg::cholesky(a)).call(-Array2::<f64>::eye(n)).unwrap();
+        assert!(l.indexed_iter().all(|((i, j), x)| if j > i { *x == 0.0 } else { x.is_nan() }), "{l}");
+        let (sign, log): (f64, f64) = jit(|a: Var| linalg::slogdet(a)).call(&zero).unwrap();
+        assert_eq!((sign, log), (0.0, f64::NEG_INFINITY));
+        for bad in [f64::NAN, f64::INFINITY] {
+            let mut a = Array2::<f64>::eye(n);
+            a[[n - 1, 0]] = bad;
+            let x: Array1<f64> = jit(|a: Var, b: Var| linalg::solve(a, b)).call(&a, &ones).unwrap();
+            assert!(x.iter().any(|x| x.is_nan()) || n == 1, "{n} {bad}: {x}");
+            let l: Array2<f64> = jit(|a: Var| linalg::cholesky(a)).call(&a).unwrap();
+            assert!(l[[n - 1, n - 1]].is_nan() || n == 1 && bad == f64::INFINITY, "{n} {bad}: {l}");
+        }
+        // A branch that is not taken leaves no NaN behind.
+        let chosen = |a: Var, b: Var| {
+            let unused = linalg::solve(a, b).sum() + linalg::logdet(a) + linalg::det(a) + linalg::inv(a).sum();
+            a.at(0).at(0).greater(-1.0).select(a.sum(), unused + linalg::cholesky(a).sum())
+        };
+        let slope: (Array2<f64>, Array1<f64>) = jit(grad(chosen).wrt(AllArgs)).call(&zero, &ones).unwrap();
+        assert_eq!(slope, (Array2::ones((n, n)), Array1::zeros(n)));
+    }
+}
+
+#[test]
+fn matrices_without_elements() {
+    let (a, b) = (Array2::<f64>::zeros((0, 0)), Array1::<f64>::zeros(0));
+    let f =
+        |a: Var, b: Var| (linalg::solve(a, b), linalg::det(a), linalg::slogdet(a), linalg::logdet(a), linalg::inv(a));
+    type Results = (Array1<f64>, f64, (f64, f64), f64, Array2<f64>);
+    let (x, det, slogdet, logdet, inverse): Results = jit(f).call(&a, &b).unwrap();
+    assert_eq!((x.len(), det, slogdet, logdet, inverse.len()), (0, 1.0, (1.0, 0.0), 0.0, 0));
+    let stacks: Array3<f64> = jit(|a: Var| linalg::inv(a)).call(Array3::<f64>::zeros((0, 3, 3))).unwrap();
+    assert_eq!(stacks.shape(), [0, 3, 3]);
+    let none: Array2<f64> =
+        jit(|a: Var, b: Var| linalg::solve(a, b)).call(Array2::<f64>::eye(3), Array2::<f64>::zeros((3, 0))).unwrap();
+    assert_eq!(none.shape(), [3, 0]);
+}
+
+#[test]
+fn wrong_shapes_are_errors_that_name_the_function() {
+    let types = |a: &[usize], b: &[usize]| (matrices(a), matrices(b));
+    let solve = |a: Var, b: Var| linalg::solve(a, b);
+    for (a, b, text) in [
+        (&[2, 3][..], &[2][..], "square"),
+        (&[3], &[3], "at least 2 axes"),
+        (&[3, 3], &[2], "as many rows"),
+        (&[3, 3], &[], "as many rows"),
+        (&[2, 3, 3], &[4, 3, 1], "broadcast"),
+    ] {
+        let error = trace(solve, types(a, b)).unwrap_err().to_string();
+        assert!(error.contains("solve") && error.contains(text) && error.contains("linalg.rs"), "{error}");
+    }
+    let error = trace(solve, (Type::new(DType::F32, [2, 2]), matrices(&[2]))).unwrap_err().to_string();
+    assert!(error.contains("one dtype"), "{error}");
+    let integers: f64 = jit(|a: Var| linalg::det(a)).call(array![[2i64, 1], [1, 3]]).unwrap();
+    assert_eq!(integers, 5.0);
+    let from_right = |t: Var, b: Var| linalg::solve_triangular(t, b, Triangle::LOWER.from_right());
+    assert!(trace(from_right, types(&[2, 2], &[2])).unwrap_err().to_string().contains("from the right"));
+}
+
+/// `X T = B`, of either triangle, transposed and with ones on the diagonal.
+#[test]
+fn triangles_from_either_side() {
+    let mut random = Random(12);
+    for n in [1, 3, 7, 40] {
+        let t = Array2::from_shape_fn((n, n), |(i, j)| random.range(-0.5, 0.5) + if i == j { 2.0 } else { 0.0 });
+        let b = Array2::from_shape_fn((n, n), |_| random.range(-1.0, 1.0));
+        for (triangle, lower) in [(Triangle::LOWER, true), (Triangle::UPPER, false)] {
+            for unit in [false, true] {
+                for transposed in [false, true] {
+                    let mut own = triangle;
+                    if unit {
+                        own = own.unit_diagonal()
+                    }
+                    if transposed {
+                        own = own.transposed()
+                    }
+                    let m = Array2::from_shape_fn((n, n), |(i, j)| match (i == j, (j < i) == lower) {
+                        (true, _) => {
+                            if unit {
+                                1.0
+                            } else {
+                                t[[i, i]]
+                            }
+                        }
+                        (false, true) => t[[i, j]],
+                        (false, false) => 0.0,
+                    });
+                    let m = if transposed { m.reversed_axes() } else { m };
+                    let f = move |t: Var, b: Var| {
+                        (linalg::solve_triangular(t, b, own), linalg::solve_triangular(t, b, own.from_right()))
+                    };
+                    let (left, right): (Array2<f64>, Array2<f64>) = jit(f).call(&t, &b).unwrap();
+                    assert!((m.dot(&left) - &b).iter().all(|x| x.abs() < 1e-11), "{n} {own:?}");
+                    assert!((right.dot(&m) - &b).iter().all(|x| x.abs() < 1e-11), "{n} {own:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn least_squares_solve_the_normal_equations() {
+    let mut random = Random(21);
+    for (m, n) in [(1, 1), (3, 2), (9, 4), (30, 12), (2, 3), (4, 9), (12, 30)] {
+        let a = Array2::from_shape_fn((m, n), |_| random.range(-1.0, 1.0));
+        let b = Array1::from_shape_fn(m, |_| random.range(-1.0, 1.0));
+        let by_factors = |a: Var, b: Var| linalg::lstsq(a, b);
+        let by_values = |a: Var, b: Var| linalg::lstsq_by_values(a, b, None);
+        let x: Array1<f64> = jit(by_factors).call(&a, &b).unwrap();
+        assert!(a.t().dot(&(a.dot(&x) - &b)).iter().all(|x| x.abs() < 1e-13), "{m} {n}");
+        let y: Array1<f64> = jit(by_values).call(&a, &b).unwrap();
+        assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() < 1e-11 * (1.0 + y.abs())), "{m} {n}: {x} {y}");
+        let slopes = |by: fn(Var, Var) -> Var| -> (Array2<f64>, Array1<f64>) {
+            jit(grad(move |a: Var, b: Var| by(a, b).sin().sum()).wrt(AllArgs)).call(&a, &b).unwrap()
+        };
+        let (one, other) = (slopes(by_factors), slopes(by_values));
+        let near = |(x, y): (&f64, &f64)| (x - y).abs() < 1e-9 * (1.0 + y.abs());
+        assert!(one.0.iter().zip(&other.0).all(near), "{m} {n}");
+        assert!(one.1.iter().zip(&other.1).all(near), "{m} {n}");
     }
 }

@@ -406,6 +406,47 @@ fn functions_undo_each_other() {
     assert!(worst(&of_log) < 2.5e-14 && worst(&of_root) < 2.5e-14, "{:e} {:e}", worst(&of_log), worst(&of_root));
 }
 
+/// Of `[[1, b], [0, -1]]`, whose even powers are the identity, and of matrices of one block, each element is exact.
+#[test]
+fn exponentials_of_triangular_matrices_are_exact_by_elements() {
+    let close = |x: f64, y: f64| (x - y).abs() <= 1e-14 * y.abs();
+    for b in [1.0, 1e3, 1e6, 1e10, 1e15, 1e200] {
+        let y = value(linalg::expm, &array![[1.0, b], [0.0, -1.0]]);
+        let e = 1f64.exp();
+        assert!(close(y[[0, 0]], e) && close(y[[0, 1]], b * 1f64.sinh()) && close(y[[1, 1]], 1.0 / e), "{b:e}: {y}");
+        assert_eq!(y[[1, 0]], 0.0);
+        // A logarithm takes a square root for each factor of 2 by which the norm exceeds the eigenvalues, 100 at most.
+        let log = value(linalg::logm, &array![[2.0, b], [0.0, 0.5]]);
+        assert!(b > 1e20 || close(log[[0, 1]], b * 4f64.ln() / 1.5), "{b:e}: {log}");
+    }
+    for (x, y) in [(1e-12, 1e12), (1e12, 1e-12), (1.0, 1.0 + 1e-9), (3.0, 3.0), (1e-300, 1.0), (2.0, 1.5)] {
+        let log = value(linalg::logm, &array![[x, 1.0], [0.0, y]]);
+        let far: bool = x < 0.1 * y || y < 0.1 * x;
+        let slope = match y - x {
+            0.0 => 1.0 / x,
+            apart if far => (f64::ln(y) - f64::ln(x)) / apart,
+            apart => f64::ln_1p(apart / x) / apart,
+        };
+        assert!(
+            close(log[[0, 0]], x.ln()) && close(log[[1, 1]], y.ln()) && close(log[[0, 1]], slope),
+            "{x} {y}: {log}"
+        );
+    }
+    // Tiny and huge matrices and directions, far below and above what can be squared.
+    let slope = |a: f64, e: f64| -> Array2<f64> {
+        let f = |a: Var, e: Var| linalg::expm_frechet(a, e);
+        jit(f).call(array![[0.0, a], [0.0, 0.0]], array![[0.0, 0.0], [e, 0.0]]).unwrap()
+    };
+    for (a, e) in [(1e-310, 1.0), (1e-200, 1e200), (1e-320, 1e-300), (3.0, 1e300), (1e100, 1e-100)] {
+        let y = slope(a, e);
+        // E + (AE + EA) / 2 + AEA / 6
+        let expected = array![[a * e / 2.0, a * e * a / 6.0], [e, a * e / 2.0]];
+        let worst = (&y - &expected).iter().fold(0.0, |x: f64, y| x.max(y.abs()));
+        let size = expected.iter().fold(0.0, |x: f64, y| x.max(y.abs()));
+        assert!(worst <= 1e-14 * size, "{a:e}, {e:e}: {y}, not {expected}");
+    }
+}
+
 #[test]
 fn special_matrices() {
     let vector = |f: fn(Var) -> Var, x: Array1<f64>| -> Array2<f64> { jit(move |x: Var| f(x)).call(x).unwrap() };
@@ -445,6 +486,9 @@ fn products_are_ordered_by_their_cost() {
     // 10·30·5 + 10·5·60 = 4500 against 27000.
     let graph = trace(f, (vec![ty(10, 30), ty(30, 5), ty(5, 60)],)).unwrap();
     assert_eq!(shapes(&graph), [[10, 5], [10, 60]]);
+    // 10·3·1 + 2·10·1 = 50 against 2·10·3 + 2·3·1 = 66.
+    let graph = trace(f, (vec![ty(2, 10), ty(10, 3), ty(3, 1)],)).unwrap();
+    assert_eq!(shapes(&graph), [[10, 1], [2, 1]]);
     // The example of Cormen et al., section 15.2: ((A₁ (A₂ A₃)) ((A₄ A₅) A₆)).
     let chain = [30, 35, 15, 5, 10, 20, 25].windows(2).map(|e| ty(e[0], e[1])).collect::<Vec<_>>();
     let graph = trace(f, (chain,)).unwrap();

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use retrograd::linalg::MatrixNorm;
 use retrograd::optimize::optimize;
 use retrograd::value::{DType, Type};
-use retrograd::{Graph, Var, grad, hvp, jit, jvp, linalg, trace, value_and_grad, vmap};
+use retrograd::{Graph, Program, Var, grad, hvp, jit, jvp, linalg, taylor, trace, value_and_grad, vmap};
 
 const EPSILON: f64 = f64::EPSILON;
 
@@ -133,7 +133,7 @@ fn assert_orthonormal(q: &Array2<f64>, what: &str) {
 /// Whether the first element of each column that is at least half as large as its largest one is positive.
 fn assert_gauge(v: &Array2<f64>) {
     for column in v.columns() {
-        let half = 0.5 * largest(&column);
+        let half = 0.5 * largest(column);
         assert!(*column.iter().find(|x| x.abs() >= half).unwrap() > 0.0, "{v}");
     }
 }
@@ -343,6 +343,9 @@ fn large_matrices() {
         assert!(r.diag().iter().all(|&x| x >= 0.0));
         let (re, im, x, y): (Array1<f64>, Array1<f64>, Array2<f64>, Array2<f64>) = jit(linalg::eig).call(&a).unwrap();
         assert!(worst(&a.dot(&x), &(&x * &re - &y * &im)) <= 4.0 * unit * s[0], "{n}");
+        let (h, q): (Array2<f64>, Array2<f64>) = jit(linalg::hessenberg).call(&a).unwrap();
+        assert!(worst(&q.dot(&h).dot(&q.t()), &a) <= unit * s[0], "{n}");
+        assert!((1..n).all(|i| h[[i, i - 1]] >= 0.0 && h.row(i).iter().take(i - 1).all(|&x| x == 0.0)));
     }
 }
 
@@ -507,4 +510,54 @@ fn wrong_shapes_are_errors_at_the_callers_line() {
     let line = message(|a| linalg::matrix_norm(a, MatrixNorm::One), &[0, 5]);
     assert!(line.contains("takes matrices with rows and columns"), "{line}");
     assert!(!message(|a| linalg::eig(a).0, &[4, 4, 5]).is_empty());
+}
+
+/// All results of a decomposition have power series.
+#[test]
+fn power_series_equal_nested_derivatives() {
+    let functions: [fn(Var) -> Var; 4] = [
+        |a| {
+            let (w, v) = linalg::eigh(a);
+            (w.sin() * v.powi(3).sum_axes(&[0])).sum()
+        },
+        |a| {
+            let (u, s, vt) = linalg::svd(a);
+            (u.sum_axes(&[0]) * s.sqrt() * vt.sum_axes(&[1])).sum()
+        },
+        |a| {
+            let (q, r) = linalg::qr(a);
+            (q.sin() * r.cos()).sum()
+        },
+        |a| linalg::spectral_sum(a, |x| x.sin()),
+    ];
+    let a = array![[3.0, 0.4, 0.2], [0.1, -2.0, 0.7], [0.9, 0.3, 1.0]];
+    let v = direction(3, 0.4);
+    for f in functions {
+        let first = move |a: Var, v: Var| jvp(f).call(a, v).1;
+        let second = move |a: Var, v: Var| jvp(move |a: Var| first(a, v)).call(a, v).1;
+        let third = move |a: Var, v: Var| jvp(move |a: Var| second(a, v)).call(a, v).1;
+        let series: Vec<f64> = jit(taylor(f, 3).derivatives()).call(&a, &v).unwrap();
+        let nested = [jit(first).call::<f64>(&a, &v), jit(second).call(&a, &v), jit(third).call(&a, &v)];
+        for (got, expected) in series[1..].iter().zip(nested) {
+            let expected = expected.unwrap();
+            assert!((got - expected).abs() <= 1e-10 * expected.abs().max(1.0), "{got} {expected}");
+        }
+    }
+}
+
+/// A program for a matrix that no memory holds is an error or waits for its operand; it does not end the process.
+#[test]
+fn matrices_beyond_memory_are_no_panic() {
+    for extent in [1_000_000, 1 << 29] {
+        let ty = Type::new(DType::F64, [extent, extent]);
+        for f in [linalg::eigvalsh as fn(Var) -> Var, linalg::svdvals, |a| linalg::qr(a).1, |a| linalg::pinv(a, None)] {
+            if let Ok(graph) = trace(f, (ty.clone(),)) {
+                drop(Program::compile(&graph));
+            }
+        }
+    }
+    // Many small ones.
+    let stack = Array3::from_shape_fn((100_000, 2, 2), |(b, i, j)| if i == j { b as f64 } else { 1.0 });
+    let w: Array2<f64> = jit(linalg::eigvalsh).call(&stack).unwrap();
+    assert!((w[[5, 0]] - 4.0).abs() < 1e-14 && (w[[99_999, 1]] - 100_000.0).abs() < 1e-9);
 }

@@ -133,7 +133,7 @@ const MAX_SIZE: usize = 400;
 /// of regularized incomplete functions and the order of the zeta function.
 fn differentiable(op: &Op, types: &[Type]) -> Vec<usize> {
     let n_parameters = match op {
-        Op::Igamma(_) | Op::Igammac(_) | Op::IgammaGradA(_) | Op::Zeta(_) => 1,
+        Op::Igamma(_) | Op::Igammac(_) | Op::IgammaGradA(_) | Op::Zeta(_) | Op::Hessenberg(_) => 1,
         Op::Betainc(_) | Op::BetaincGradA(_) | Op::BetaincGradB(_) => 2,
         _ => 0,
     };

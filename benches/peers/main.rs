@@ -73,6 +73,8 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "embed" => arrays::measure_embedding,
         "cvar" => arrays::measure_value_at_risk,
         "gp" => matrices::measure_gaussian_process,
+        "eigh" => matrices::measure_eigenvalues,
+        "svd" => matrices::measure_singular_values,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),

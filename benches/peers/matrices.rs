@@ -39,3 +39,27 @@ pub fn measure_gaussian_process(rig: &Rig) -> Result<(), Box<dyn Error>> {
     Case::new(rig, "factor", inputs.clone()).scalar(by_factor, &types, 1, &[What::Primal, What::ValueAndGrad])?;
     Case::new(rig, "solution", inputs).scalar(by_solution, &types, 1, &[What::Primal, What::ValueAndGrad])
 }
+
+/// A sum of a smooth function of the eigenvalues of the symmetric part.
+fn of_eigenvalues(m: Var) -> Var {
+    let (l, _) = linalg::eigh(0.5 * (m + m.t()));
+    (l.sin() + 0.1 * l * l).sum()
+}
+
+pub fn measure_eigenvalues(rig: &Rig) -> Result<(), Box<dyn Error>> {
+    let inputs = rig.args::<1>()?.to_vec();
+    let types = types(&inputs);
+    Case::new(rig, "", inputs).scalar(of_eigenvalues, &types, 1, &[What::Primal, What::ValueAndGrad])
+}
+
+/// A sum of a smooth function of the singular values.
+fn of_singular_values(m: Var) -> Var {
+    let (_, s, _) = linalg::svd(m);
+    (s.tanh() + 0.1 * s * s).sum()
+}
+
+pub fn measure_singular_values(rig: &Rig) -> Result<(), Box<dyn Error>> {
+    let inputs = rig.args::<1>()?.to_vec();
+    let types = types(&inputs);
+    Case::new(rig, "", inputs).scalar(of_singular_values, &types, 1, &[What::Primal, What::ValueAndGrad])
+}

@@ -95,8 +95,8 @@ enum Source {
 enum Rule {
     /// The partial derivatives, by slot.
     Partials(Vec<Option<Partial>>),
-    /// The derivative of the result by `s`.
-    Derivative(Option<Var>),
+    /// The derivatives of the results by `s`.
+    Derivative(Vec<Option<Var>>),
 }
 
 impl Table {
@@ -226,7 +226,8 @@ impl Table {
             }
             Derivative::General(rule) if k > 1 && bilinear(&step.op).is_none() => {
                 self.append_derivative(step, rule);
-                self.derivative(step).and_then(trace::local).map(|y| (y, k - 1)).into_iter().collect()
+                let values = self.derivative(step).into_iter().flatten().filter_map(trace::local);
+                values.map(|y| (y, k - 1)).collect()
             }
             Derivative::Zero
             | Derivative::Elementwise(_)
@@ -251,15 +252,14 @@ impl Table {
             return (vec![vec![t]], k);
         }
         let t: Vec<Option<Var>> = step.operands.iter().map(|&x| self.get(x, k)).collect();
-        let result = trace::in_role(Role::Tangent(step.id.into()), || match step.op.derivative() {
-            Derivative::Zero => None,
-            Derivative::Elementwise(rule) => self.elementwise(step, rule, &t, k),
-            Derivative::Linear(rule) => linear(rule, step, &t),
+        let results = trace::in_role(Role::Tangent(step.id.into()), || match step.op.derivative() {
+            Derivative::Zero | Derivative::Control => vec![None],
+            Derivative::Elementwise(rule) => vec![self.elementwise(step, rule, &t, k)],
+            Derivative::Linear(rule) => vec![linear(rule, step, &t)],
             Derivative::General(rule) => self.general(step, rule, &t, k),
-            Derivative::Control => None,
         });
         if !matches!(step.op.derivative(), Derivative::Control) {
-            return (vec![vec![result]], k);
+            return (results.into_iter().map(|result| vec![result]).collect(), k);
         }
         let order = self.order_at_once(step, k);
         let of = |&x: &Value| -> Series { (1..=order).map(|k| self.get(x, k)).collect() };
@@ -335,7 +335,8 @@ impl Table {
         Some(strong_product(numerator, reciprocal, Strong::Lhs))
     }
 
-    fn general(&mut self, step: &Step, rule: &dyn General, t: &[Option<Var>], k: usize) -> Option<Var> {
+    /// The coefficients of order `k` of all results.
+    fn general(&mut self, step: &Step, rule: &dyn General, t: &[Option<Var>], k: usize) -> Vec<Option<Var>> {
         if let Some(product) = bilinear(&step.op) {
             let x = variables(&step.operands);
             let linear = rule.jvp(&x, &step.results(), t)[0];
@@ -344,16 +345,17 @@ impl Table {
                 product.expect("bug: a product that is no product")
             };
             if k == 1 {
-                return linear;
+                return vec![linear];
             }
-            return sum([linear, self.all_products(step.operands[0], step.operands[1], k, &between)]);
+            return vec![sum([linear, self.all_products(step.operands[0], step.operands[1], k, &between)])];
         }
         // What stands for a tangent is never known to be zero, as a tangent may be.
         if k == 1 {
-            return rule.jvp(&variables(&step.operands), &step.results(), t)[0];
+            return rule.jvp(&variables(&step.operands), &step.results(), t);
         }
         self.append_derivative(step, rule);
-        Some(self.get(trace::local(self.derivative(step)?)?, k - 1)? / k as f64)
+        let coefficient = |derivative: Option<Var>| Some(self.get(trace::local(derivative?)?, k - 1)? / k as f64);
+        self.derivative(step).into_iter().map(coefficient).collect()
     }
 
     /// Appends the partial derivatives by the operands that vary.
@@ -376,7 +378,7 @@ impl Table {
         }
     }
 
-    /// Appends the derivative of the result by `s`, from values that stand for those of the operands.
+    /// Appends the derivatives of the results by `s`, from values that stand for those of the operands.
     fn append_derivative(&mut self, step: &Step, rule: &dyn General) {
         if self.rules.contains_key(&step.id) {
             return;
@@ -384,15 +386,16 @@ impl Table {
         let x = variables(&step.operands);
         let derivative = trace::in_role(Role::Tangent(step.id.into()), || {
             let t: Vec<Option<Var>> = step.operands.iter().map(|&x| self.stand_in(x)).collect();
-            rule.jvp(&x, &step.results(), &t)[0]
+            rule.jvp(&x, &step.results(), &t)
         });
         self.rules.insert(step.id, Rule::Derivative(derivative));
     }
 
-    fn derivative(&self, step: &Step) -> Option<Var> {
-        match self.rules.get(&step.id)? {
-            Rule::Derivative(derivative) => *derivative,
-            Rule::Partials(_) => None,
+    /// The derivatives of the results, once they are appended.
+    fn derivative(&self, step: &Step) -> Vec<Option<Var>> {
+        match self.rules.get(&step.id) {
+            Some(Rule::Derivative(derivatives)) => derivatives.clone(),
+            Some(Rule::Partials(_)) | None => Vec::new(),
         }
     }
 

@@ -58,7 +58,15 @@ impl Sides {
     /// Square matrices of floating point and their right-hand sides, with the same leading axes; `None` after an error.
     #[track_caller]
     pub fn of(a: Var, b: Var) -> Option<(Var, Sides)> {
-        let ((a, n), b) = (square(a)?, float(b));
+        let (a, n) = square(a)?;
+        Sides::of_rows(a, n, b)
+    }
+
+    /// Matrices of floating point with so many rows and their right-hand sides, with the same leading axes; `None` after an
+    /// error.
+    #[track_caller]
+    pub fn of_rows(a: Var, n: usize, b: Var) -> Option<(Var, Sides)> {
+        let b = float(b);
         if b.is_poisoned() {
             return None;
         }

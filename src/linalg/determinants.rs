@@ -4,7 +4,7 @@ use super::arguments::{enter, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
 use crate::op::trace::apply;
 use crate::op::{Factors, Inverse, Strong, StrongMul, Var, transposed};
-use crate::transform::custom_vjp;
+use crate::transform::{cond, custom_vjp};
 use crate::value::DType;
 
 /// The determinants of square matrices.
@@ -12,7 +12,8 @@ use crate::value::DType;
 /// Up to 3×3 they are the polynomial in the elements, with all its derivatives; of larger ones the product of the pivots of
 /// [`lu`](super::lu), which may overflow or vanish where [`slogdet`] does not. That of a matrix of extent 0 is 1.
 ///
-/// Derivative: `det(A) tr(A⁻¹ Ȧ)` (Jacobi's formula; Giles 2008).
+/// Derivative: `det(A) tr(A⁻¹ Ȧ)` (Jacobi's formula; Giles 2008), and by the cofactors, from singular values, where a matrix is
+/// singular; there, further derivatives are NaN beyond 3×3.
 ///
 /// ```
 /// use ndarray::{Array2, array};
@@ -118,10 +119,7 @@ impl LuFactor {
     #[track_caller]
     fn determinant(self) -> Var {
         let value = |_: Var, f: Var| parity(f) * product_last(diagonal(f));
-        let rule = |(a, f): (Var, Var), y: Var, ct: Var| {
-            let inverse = apply(Inverse { factors: Factors::Lu }, &[a, f]);
-            (scaled(apply(StrongMul { zeros: Strong::Lhs }, &[ct, y]), transposed(inverse)), Var::zeros(f.ty()))
-        };
+        let rule = |(a, f): (Var, Var), y: Var, ct: Var| (scaled(ct, cofactors(a, f, y)), Var::zeros(f.ty()));
         custom_vjp(value, rule).call(self.matrix(), self.factors().stop_gradient())
     }
 
@@ -136,6 +134,35 @@ impl LuFactor {
         };
         (sign, custom_vjp(value, rule).call(self.matrix(), factors.stop_gradient()))
     }
+}
+
+/// The cofactors `det(A) A⁻ᵀ`, which singular matrices have, too.
+#[track_caller]
+fn cofactors(a: Var, factors: Var, determinant: Var) -> Var {
+    let all: Vec<usize> = (0..determinant.rank()).collect();
+    let is_regular = determinant.not_equal(0.0).all_axes(&all);
+    let by_inverse = || scaled(determinant, transposed(apply(Inverse { factors: Factors::Lu }, &[a, factors])));
+    // The derivative of what a singular matrix takes is not that of the formula.
+    let unknown = |(a,): (Var,), _: Var, ct: Var| {
+        let any = ct.not_equal(0.0).any_axes(&[ct.rank() - 2, ct.rank() - 1]).convert(a.dtype());
+        (scaled(any, Var::number(f64::NAN, a.dtype()).broadcast_to(&a.shape())),)
+    };
+    cond(is_regular, by_inverse, || custom_vjp(cofactors_by_values, unknown).call(a))
+}
+
+/// With `A = U diag(s) Vᵀ`: `det(U Vᵀ) U diag(Πⱼ sⱼ but sᵢ) Vᵀ`.
+#[track_caller]
+fn cofactors_by_values(a: Var) -> Var {
+    let (u, s, vt) = super::svd(a);
+    if u.is_poisoned() || s.is_poisoned() {
+        return Var::poisoned();
+    }
+    let (n, last) = (a.shape()[a.rank() - 1], s.rank() - 1);
+    let [row, column] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
+    let others = row.equal(column).select(Var::number(1.0, a.dtype()), s.insert_axis(last)).prod_axes(&[last + 1]);
+    let orthogonal = lu_factor_of(u.matmul(vt))
+        .map_or(Var::poisoned(), |factor| parity(factor.factors()) * product_last(diagonal(factor.factors()).sign()));
+    scaled(orthogonal, (u * others.insert_axis(last)).matmul(vt))
 }
 
 /// Matrices, each times its number.

@@ -41,7 +41,7 @@ pub struct CholeskyFactor {
     l: Var,
 }
 
-/// The factors by which [`cho_solve`], [`CholeskyFactor::logdet`] and [`CholeskyFactor::inv`] compute; see [`cholesky`].
+/// The factors by which [`cho_solve`](super::cho_solve), [`CholeskyFactor::logdet`] and [`CholeskyFactor::inv`] compute; see [`cholesky`].
 ///
 /// ```
 /// use ndarray::{Array1, array};
@@ -140,7 +140,7 @@ pub struct LuFactor {
     factors: Var,
 }
 
-/// The factors by which [`lu_solve`], [`LuFactor::det`] and [`LuFactor::inv`] compute; see [`lu`].
+/// The factors by which [`lu_solve`](super::lu_solve), [`LuFactor::det`] and [`LuFactor::inv`] compute; see [`lu`].
 ///
 /// ```
 /// use ndarray::{Array1, array};

@@ -123,7 +123,8 @@ pub fn sqrtm(a: Var) -> Var {
 /// Takes `[…, n, n]`. By inverse scaling and squaring of real Schur forms: Al-Mohy, Higham and Relton, "Computing the Fréchet
 /// derivative of the matrix logarithm and estimating the condition number", SIAM J. Sci. Comput. 35 (2013). SciPy answers
 /// with complex numbers where no real logarithm exists; here all elements are NaN: for a matrix with an eigenvalue that is
-/// negative or 0, with an infinite element or a NaN.
+/// negative or 0, with an infinite element or a NaN, and for one so far from normal that 100 square roots do not bring it near
+/// the identity, which takes elements 10²⁸ times as large as the eigenvalues.
 ///
 /// The derivative is the block above the diagonal of `log([[a, e], [0, a]])`, of any order.
 ///

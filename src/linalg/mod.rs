@@ -17,6 +17,9 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
+//! [`guide::linear_algebra`](crate::guide::linear_algebra) tells how factors are shared, what is fixed of a result, and what happens
+//! at equal eigenvalues.
+//!
 //! # Conventions
 //! - Operands are `f64` or `f32`; integers and truth values count as `f64`, and `f32` beside `f64` is an error.
 //! - Wrong shapes are errors, which [`jit`](fn@crate::jit) returns: they name the function, the operands and the caller's line.
@@ -30,14 +33,16 @@
 //!
 //! **Factors.** [`cholesky`], [`cho_factor`], [`lu`], [`lu_factor`].
 //!
-//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`].
+//! **Systems.** [`solve`], [`solve_positive`], [`cho_solve`], [`lu_solve`], [`solve_triangular`], [`inv`],
+//! [`solve_low_rank`]; least squares: [`lstsq`], [`lstsq_by_values`].
 //!
 //! **Determinants.** [`det`], [`slogdet`], [`logdet`].
 //!
-//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`svd`], [`svdvals`], [`qr`], [`polar`]; [`spectral_sum`] and [`funm_symmetric`],
-//! functions of eigenvalues with exact derivatives at repeated ones.
+//! **Spectra.** [`eigh`], [`eigvalsh`], [`eig`], [`eigvals`], [`hessenberg`], [`svd`], [`svdvals`], [`qr`], [`polar`];
+//! [`spectral_sum`] and [`funm_symmetric`], functions of eigenvalues with exact derivatives at repeated ones.
 //!
 //! **Rank and size.** [`pinv`], [`matrix_rank`], [`cond`], [`matrix_norm`], [`orth`], [`null_space`].
+//!
 //! **Functions of matrices.** [`expm`], [`expm_frechet`], [`expm_multiply`], [`sqrtm`], [`logm`], [`matrix_power`].
 //!
 //! **Equations.** [`solve_sylvester`], [`solve_continuous_lyapunov`], [`solve_lyapunov`], [`solve_discrete_lyapunov`],
@@ -56,10 +61,12 @@ mod determinants;
 mod equations;
 mod factors;
 mod functions;
+mod least_squares;
 mod special;
 mod spectra;
 mod spectral;
 mod stacks;
+mod structure;
 mod systems;
 
 pub use banded::{solve_banded, solveh_banded, tridiagonal_solve};
@@ -70,13 +77,14 @@ pub use equations::{
 };
 pub use factors::{CholeskyFactor, LuFactor, cho_factor, cholesky, lu, lu_factor};
 pub use functions::{expm, expm_frechet, expm_multiply, logm, matrix_power, sqrtm};
+pub use least_squares::{lstsq, lstsq_by_values, solve_low_rank};
 pub use special::{
     block_diag, circulant, companion, hankel, hilbert, khatri_rao, matmul_toeplitz, multi_dot, solve_circulant,
     solve_toeplitz, toeplitz,
 };
 pub use spectra::{
-    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, matrix_norm, matrix_rank, null_space, orth, pinv, polar, qr, svd,
-    svdvals,
+    MatrixNorm, cond, eig, eigh, eigvals, eigvalsh, hessenberg, matrix_norm, matrix_rank, null_space, orth, pinv,
+    polar, qr, svd, svdvals,
 };
 pub use spectral::{funm_symmetric, spectral_sum};
 pub use systems::{Triangle, cho_solve, inv, lu_solve, solve, solve_positive, solve_triangular};

@@ -4,8 +4,8 @@ use super::arguments::{enter, matrices, square};
 use super::systems::inv;
 use crate::op::trace;
 use crate::op::{
-    Var, default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, qr_of, svd_of, symmetric_part,
-    transposed,
+    Var, default_fraction, eig_of, eigh_of, eigvals_of, hessenberg_of, null_space_of, pinv_of, qr_of, svd_of,
+    symmetric_part, transposed,
 };
 use crate::value::DType;
 
@@ -246,7 +246,7 @@ pub fn matrix_rank(a: Var, rtol: impl Into<Option<f64>>) -> Var {
 
 /// For each matrix the part of the largest singular value up to which others count as 0.
 #[track_caller]
-fn fraction(a: Var, rtol: Option<f64>) -> Var {
+pub(super) fn fraction(a: Var, rtol: Option<f64>) -> Var {
     let default = default_fraction(a);
     rtol.map_or(default, |rtol| default.full_like(rtol))
 }
@@ -474,4 +474,35 @@ pub fn eigvals(a: Var) -> (Var, Var) {
     let _method = enter("eigvals", &[a]);
     let [re, im] = square(a).map_or([Var::poisoned(); 2], |(a, _)| eigvals_of(a));
     (re, im)
+}
+
+/// SciPy's `hessenberg` with `calc_q=True`: `A = Q · H · Qᵀ`, with `H` zero below its first subdiagonal and an orthogonal `Q`
+/// whose first row and column are those of the unit matrix; the pair of `H` and `Q`.
+///
+/// Takes a stack of square matrices and gives two such stacks. No number on the subdiagonal of `H` is negative. (In SciPy
+/// some are.)
+///
+/// A matrix with an element that is infinite or NaN has NaN in all results.
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use retrograd::{Var, grad, jit, linalg};
+///
+/// let a = array![[1.0, 2.0, 0.0], [3.0, 4.0, 5.0], [-4.0, 6.0, 7.0]];
+/// let (h, q): (Array2<f64>, Array2<f64>) = jit(linalg::hessenberg).call(&a)?;
+/// assert_eq!(h[[2, 0]], 0.0);
+/// assert!((q.dot(&h).dot(&q.t()) - &a).iter().all(|x| x.abs() < 1e-14));
+///
+/// let refused = jit(grad(|a: Var| linalg::hessenberg(a).0.sum())).call::<Array2<f64>>(&a).unwrap_err();
+/// assert!(refused.to_string().contains("hessenberg"));
+/// # Ok::<(), retrograd::Error>(())
+/// ```
+///
+/// # Errors
+/// No stack of square matrices. A derivative, in either mode, is an error that names the operation.
+#[track_caller]
+pub fn hessenberg(a: Var) -> (Var, Var) {
+    let _method = enter("hessenberg", &[a]);
+    let [h, q] = square(a).map_or([Var::poisoned(); 2], |(a, _)| hessenberg_of(a));
+    (h, q)
 }

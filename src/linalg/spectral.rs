@@ -19,7 +19,8 @@ use crate::value::DType;
 /// more are exact where eigenvalues are well apart. `f` is differentiated as often as the sum; a kink has the derivative
 /// that it has alone.
 ///
-/// A matrix with an element that is infinite or NaN gives NaN.
+/// A matrix with an element that is infinite or NaN gives NaN, and so does its gradient, even where the sum does not count:
+/// as for any [`custom_jvp`], a cotangent of 0 is multiplied with it.
 ///
 /// ```
 /// use ndarray::{Array2, array};

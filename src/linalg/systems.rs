@@ -1,7 +1,8 @@
 //! Linear systems.
 
-use super::arguments::{Sides, enter};
+use super::arguments::{Sides, enter, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
+use super::structure::{Structure, structure};
 use crate::op::trace::{self, apply};
 use crate::op::{TriangularSolve, Var, transposed};
 
@@ -10,6 +11,9 @@ use crate::op::{TriangularSolve, Var, transposed};
 /// A vector `b` is one right-hand side for all matrices; of matrices the columns are. Leading axes broadcast. The error is that
 /// of the solution of a system whose matrix differs from `A` by a few units in the last place times the extent. A singular
 /// matrix gives infinities and NaN.
+///
+/// What the graph shows of the matrices is used: those of a transpose are solved with the factors of what is transposed, which
+/// both share; triangles ([`cholesky`](super::cholesky), `numpy::tril`, `triu`) by substitution, diagonals by a division.
 ///
 /// Derivative: `ẋ = A⁻¹ (ḃ - Ȧ x)`; backward `b̄ = A⁻ᵀ x̄`, `Ā = -b̄ xᵀ`, with the same factors (Giles, "Collected matrix derivative
 /// results for forward and reverse mode algorithmic differentiation", 2008).
@@ -28,8 +32,23 @@ use crate::op::{TriangularSolve, Var, transposed};
 #[track_caller]
 pub fn solve(a: Var, b: Var) -> Var {
     let _function = enter("solve", &[a, b]);
-    let Some(factor) = lu_factor_of(a) else { return Var::poisoned() };
-    factor.solve_sides(b, false)
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    match structure(a) {
+        Structure::Lower => triangular(a, b, Triangle::LOWER),
+        Structure::Upper => triangular(a, b, Triangle::UPPER),
+        Structure::Diagonal => {
+            let Some((a, sides)) = Sides::of(a, b) else { return Var::poisoned() };
+            sides.restore(sides.columns / crate::numpy::diagonal(a, 0, -2, -1).insert_axis(a.rank() - 1))
+        }
+        Structure::TransposeOf(matrix) => match lu_factor_of(trace::variable(matrix)) {
+            Some(factor) => factor.solve_sides(b, true),
+            None => Var::poisoned(),
+        },
+        Structure::General => match lu_factor_of(a) {
+            Some(factor) => factor.solve_sides(b, false),
+            None => Var::poisoned(),
+        },
+    }
 }
 
 /// The solution of `A x = b`, given [`lu_factor`](super::lu_factor) of the matrices: [`LuFactor::solve`].
@@ -187,6 +206,11 @@ impl Triangle {
 #[track_caller]
 pub fn solve_triangular(t: Var, b: Var, triangle: Triangle) -> Var {
     let _function = enter("solve_triangular", &[t, b]);
+    triangular(t, b, triangle)
+}
+
+#[track_caller]
+pub(super) fn triangular(t: Var, b: Var, triangle: Triangle) -> Var {
     let Triangle { lower, transposed: is_transposed, unit, right } = triangle;
     let op = TriangularSolve { lower, transposed: is_transposed != right, unit, strong: false };
     if right && !b.is_poisoned() && b.rank() < 2 {

@@ -102,10 +102,10 @@ pub use matrix::{
     SolveSylvester, Sqrtm, TridiagonalSolve,
 };
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
-pub use matrix::{Eig, Eigh, NullSpace, Pinv, Qr, Svd};
+pub use matrix::{Eig, Eigh, Hessenberg, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{
-    default_fraction, eig_of, eigh_of, eigvals_of, null_space_of, pinv_of, products as matrix_products, qr_of, svd_of,
-    symmetric_part,
+    default_fraction, eig_of, eigh_of, eigvals_of, hessenberg_of, null_space_of, pinv_of, products as matrix_products,
+    qr_of, svd_of, symmetric_part,
 };
 pub(crate) use matrix::{lower_part, permutation, transposed, upper_part};
 pub use power::*;
@@ -518,7 +518,8 @@ operations! {
     // threefry
     Threefry in Box,
     // matrix
-    // eig, eigh, svd, qr, pinv
+    // hessenberg, eig, eigh, svd, qr, pinv
+    Hessenberg,
     Eig,
     Eigh,
     Svd,

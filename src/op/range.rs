@@ -570,7 +570,9 @@ impl Op {
             Op::DotGeneral(_) => x[0].mul(x[1]).sums(),
             Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
             // Of all results: they are finite if the matrix is.
-            Op::Eig(_) | Op::Eigh(_) | Op::Svd(_) | Op::Qr(_) | Op::NullSpace(_) | Op::Pinv(_) => x[0].finite(),
+            Op::Hessenberg(_) | Op::Eig(_) | Op::Eigh(_) | Op::Svd(_) | Op::Qr(_) | Op::NullSpace(_) | Op::Pinv(_) => {
+                x[0].finite()
+            }
             // They give no floating-point numbers, or are constants, or hold regions.
             Op::Eq(_) | Op::Ne(_) | Op::Lt(_) | Op::Le(_) | Op::Gt(_) | Op::Ge(_) => Range::ANY,
             Op::IsNan(_) | Op::IsFinite(_) => Range::ANY,

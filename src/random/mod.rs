@@ -36,7 +36,7 @@
 //!
 //! # Derivatives
 //! Numbers are differentiable by the parameters of their distribution where they are differentiable functions of them at
-//! the same bits: `loc + scale * normal(key, shape)`, [`truncated_normal`] by its bounds, and [`gamma`], [`beta`] and
+//! the same bits: `loc + scale * normal(key, shape)`, [`multivariate_normal`], [`truncated_normal`] by its bounds, and [`gamma`], [`beta`] and
 //! [`dirichlet`] by their shapes, by implicit reparameterization (Figurnov, Mohamed and Mnih, NeurIPS 2018). Integers and
 //! `bool`s have no derivative.
 //!
@@ -58,6 +58,7 @@ mod continuous;
 mod discrete;
 mod gamma;
 mod key;
+pub(crate) mod multivariate;
 mod order;
 pub(crate) mod parameters;
 
@@ -65,4 +66,5 @@ pub use continuous::{cauchy, exponential, gumbel, laplace, logistic, normal, tru
 pub use discrete::{bernoulli, binomial, categorical, integers, poisson};
 pub use gamma::{beta, dirichlet, gamma, log_gamma};
 pub use key::{bits, bits32, fold_in, key, keys, split};
+pub use multivariate::multivariate_normal;
 pub use order::{choice, choice_weighted, distinct, distinct_weighted, permutation};

@@ -91,14 +91,8 @@ pub(crate) fn banded<T: Real>(
         }
         for i in k + 1..end {
             let factor = rows[place(i, k)] / rows[place(k, k)];
-            for column in k + 1..last {
-                let above = rows[place(k, column)];
-                rows[place(i, column)] -= factor * above;
-            }
-            for column in 0..columns {
-                let above = x[k * columns + column];
-                x[i * columns + column] -= factor * above;
-            }
+            subtract(&mut rows, [place(k, k + 1), place(i, k + 1)], last - k - 1, factor);
+            subtract(x, [k * columns, i * columns], columns, factor);
         }
     }
     for i in (0..n).rev() {
@@ -112,6 +106,12 @@ pub(crate) fn banded<T: Real>(
         }
     }
     poison(x);
+}
+
+/// Subtracts so many times the elements from the first place on from those from the second place on, which is behind them.
+fn subtract<T: Real>(x: &mut [T], [from, to]: [usize; 2], n: usize, factor: T) {
+    let (low, high) = x.split_at_mut(to);
+    high[..n].iter_mut().zip(&low[from..]).for_each(|(x, &y)| *x -= factor * y);
 }
 
 /// A solution that is not finite is none.

@@ -159,15 +159,15 @@ fn pull_columns_plain<T: Real>(own: &[T], n: usize, own_bar: &mut [T]) {
         let (before, after) = own_bar.split_at_mut((j + 1) * n);
         let (row_bar, row) = (&mut before[j * n..=j * n + j], &own[j * n..j * n + j]);
         for (bar, &x) in row_bar.iter_mut().zip(row) {
-            *bar = *bar - pivot_bar * x;
+            *bar -= pivot_bar * x;
         }
         for (other, other_bar) in own[(j + 1) * n..].chunks_exact(n).zip(after.chunks_exact_mut(n)) {
             let factor = other_bar[j] / pivot;
             other_bar[j] = factor;
             let bars = row_bar[..j].iter_mut().zip(&mut other_bar[..j]);
             for ((bar, other_bar), (&x, &other)) in bars.zip(row.iter().zip(&other[..j])) {
-                *bar = *bar - factor * other;
-                *other_bar = *other_bar - factor * x;
+                *bar -= factor * other;
+                *other_bar -= factor * x;
             }
         }
         row_bar[j] = pivot_bar / (T::ONE + T::ONE);

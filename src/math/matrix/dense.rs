@@ -62,6 +62,11 @@ impl Dense {
         &self.elements[i * self.columns..][..self.columns]
     }
 
+    /// Three rows that follow each other, or two.
+    pub fn rows_mut(&mut self, i: usize, n_rows: usize) -> &mut [f64] {
+        &mut self.elements[i * self.columns..][..n_rows * self.columns]
+    }
+
     pub fn row_mut(&mut self, i: usize) -> &mut [f64] {
         &mut self.elements[i * self.columns..][..self.columns]
     }
@@ -72,6 +77,9 @@ impl Dense {
 
     /// `self · rhs`.
     pub fn times(&self, rhs: &Dense) -> Dense {
+        if rhs.columns == 1 {
+            return Dense::from_fn(self.rows, 1, |i, _| dot(self.row(i), &rhs.elements));
+        }
         let mut result = Dense::zeros(self.rows, rhs.columns);
         product(self.matrix(), rhs.matrix(), &mut result.elements);
         result
@@ -184,7 +192,7 @@ impl Dense {
     }
 
     /// Subtracts `factor` times row `k` from row `i`, from a column on.
-    fn subtract_row(&mut self, i: usize, k: usize, factor: f64, from: usize) {
+    pub fn subtract_row(&mut self, i: usize, k: usize, factor: f64, from: usize) {
         let n = self.columns;
         let (low, high) = self.elements.split_at_mut(i.max(k) * n);
         let (target, source) =
@@ -314,6 +322,19 @@ impl IndexMut<(usize, usize)> for Dense {
     fn index_mut(&mut self, (i, k): (usize, usize)) -> &mut f64 {
         &mut self.elements[i * self.columns + k]
     }
+}
+
+/// The sum of products, by eight interleaved parts, which lanes can add.
+pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
+    const PARTS: usize = 8;
+    let mut sums = [0.0; PARTS];
+    let (xs, ys) = (x.chunks_exact(PARTS), y.chunks_exact(PARTS));
+    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in xs.zip(ys) {
+        (0..PARTS).for_each(|k| sums[k] += x[k] * y[k]);
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
 }
 
 /// The power of two next above a number: by it a matrix is scaled without rounding.

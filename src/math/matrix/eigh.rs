@@ -26,8 +26,9 @@ pub(crate) fn eigh<T: Real>(a: &[T], n: usize, w: &mut [T], mut v: Option<&mut [
 
 /// How many bytes it takes.
 pub(crate) fn eigh_bytes<T: Real>(n: usize, vectors: bool) -> usize {
-    let matrices = if vectors { 3 } else { 2 };
-    matrices * n * n * size_of::<T>() + stack_of::<T>(n).unaligned_bytes_required()
+    let matrices: usize = if vectors { 4 } else { 3 };
+    let elements = matrices.saturating_mul(n).saturating_mul(n);
+    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>(n).unaligned_bytes_required())
 }
 
 fn params<T: Real>() -> Spec<SelfAdjointEvdParams, T> {
@@ -51,6 +52,7 @@ fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Re
     let below: Vec<T> = (0..n).map(|i| if i + 1 < n { reduced[(i + 1, i)] } else { T::ZERO }).collect();
     let [diagonal, below] = [&diagonal, &below].map(|x| faer::ColRef::from_slice(x).as_diagonal());
 
+    let has_values = v.is_some();
     if let Some(v) = v {
         let mut vectors = Mat::<T>::zeros(n, n);
         let values = faer::diag::DiagMut::from_slice_mut(w);
@@ -69,10 +71,12 @@ fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Re
             v.iter_mut().enumerate().for_each(|(column, v)| *v = signed(vectors[(row, column)], negated[column]));
         }
     }
-    // From the threshold on, vectors come from another algorithm (divide and conquer), whose values differ in the last
-    // bits from those that this one finds, in a time that is short compared with the reduction.
-    let values = faer::diag::DiagMut::from_slice_mut(w);
-    tridiagonal_self_adjoint_evd(diagonal, below, values, None, Par::Seq, stack, params::<T>())?;
+    // From some extent on vectors come from another algorithm (divide and conquer), whose values differ in the last bits from
+    // those that are found without vectors, in a time that is short compared with the reduction.
+    if !has_values || n >= params::<T>().config.recursion_threshold {
+        let values = faer::diag::DiagMut::from_slice_mut(w);
+        tridiagonal_self_adjoint_evd(diagonal, below, values, None, Par::Seq, stack, params::<T>())?;
+    }
     unscale(w, undo);
     Ok(())
 }

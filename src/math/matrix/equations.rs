@@ -1,7 +1,7 @@
 //! Linear equations of matrices, by real Schur forms: `A X + X B = Q` (Bartels and Stewart 1972) and `X - A X B = Q`.
 
 use super::Real;
-use super::dense::Dense;
+use super::dense::{Dense, dot};
 use super::schur::{Block, Schur, blocks};
 
 /// Which equation.
@@ -89,8 +89,8 @@ fn right_side(equation: Equation, t: &Dense, s: &Dense, f: &Dense, y: &Dense, co
 /// Takes from the right side of a block what the rows below it give.
 fn subtract_known(equation: Equation, t: &Dense, s: &Dense, y: &Dense, (row, column): (Block, Block), rhs: &mut Dense) {
     for i in row.start..row.end() {
-        let products: Vec<f64> =
-            (0..column.size).map(|c| dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..])).collect();
+        let product = |c: usize| dot(&t.row(i)[row.end()..], &y.row(column.start + c)[row.end()..]);
+        let products = [product(0), if column.size == 2 { product(1) } else { 0.0 }];
         for c in 0..column.size {
             rhs[(c, i)] += match equation {
                 Equation::Sylvester => -products[c],
@@ -102,20 +102,18 @@ fn subtract_known(equation: Equation, t: &Dense, s: &Dense, y: &Dense, (row, col
     }
 }
 
-/// Sums of four interleaved parts, which lanes can add.
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    let mut sums = [0.0; 4];
-    let (x4, y4) = (x.chunks_exact(4), y.chunks_exact(4));
-    let rest: f64 = x4.remainder().iter().zip(y4.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in x4.zip(y4) {
-        (0..4).for_each(|k| sums[k] += x[k] * y[k]);
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
 /// The block of the solution, of at most four elements, in row-major order.
 fn small(equation: Equation, t: &Dense, s: &Dense, (row, column): (Block, Block), rhs: &Dense) -> Option<[f64; 4]> {
     let (p, q) = (row.size, column.size);
+    if p == 1 && q == 1 {
+        let (left, right) = (t[(row.start, row.start)], s[(column.start, column.start)]);
+        let pivot = match equation {
+            Equation::Sylvester => left + right,
+            Equation::Stein => 1.0 - left * right,
+        };
+        let x = rhs[(0, row.start)] / pivot;
+        return x.is_finite().then_some([x, 0.0, 0.0, 0.0]);
+    }
     let mut a = [[0.0; 4]; 4];
     let mut b = [0.0; 4];
     for (r, c) in pairs(p, q) {

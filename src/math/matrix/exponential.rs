@@ -38,10 +38,12 @@ fn exponential(a: &Dense) -> Option<Dense> {
     if let Some(diagonal) = of_diagonal(a) {
         return Some(diagonal);
     }
+    let balanced = Balanced::new(a);
+    let a = &balanced.matrix;
     let exponent = scale(a.norm1());
     let powers = Powers::new(Dual { x: a.clone().map(|x| times_power_of_two(x, -exponent)), t: None }, exponent);
     let (degree, squarings) = powers.degree();
-    let result = powers.exponential(degree, squarings)?.x;
+    let result = balanced.restore(powers.exponential(degree, squarings)?.x);
     result.is_finite().then_some(result)
 }
 
@@ -57,26 +59,96 @@ fn frechet(a: &Dense, e: &Dense) -> Option<Dense> {
     if !a.is_finite() || !e.is_finite() {
         return None;
     }
+    let balanced = Balanced::new(a);
+    let (a, e) = (&balanced.matrix, balanced.transform(e));
     let size = a.norm1();
     let exponent = scale(size);
-    // The derivative is linear in its direction, which is scaled to the size of the matrix.
+    // The derivative is linear in its direction, which is scaled to the size of 1.
     let own = binary_exponent(e.norm1());
     let scaled = |x: &Dense, exponent: i32| x.clone().map(|x| times_power_of_two(x, -exponent));
-    let powers = Powers::new(Dual { x: scaled(a, exponent), t: Some(scaled(e, own)) }, exponent);
+    let powers = Powers::new(Dual { x: scaled(a, exponent), t: Some(scaled(&e, own)) }, exponent);
     let bounds = [1.08e-2, 2.00e-1, 7.83e-1, 1.78];
     let (degree, squarings) = match bounds.iter().position(|&bound| size <= bound) {
         Some(position) => (3 + 2 * position, 0),
         None => (13, log2_ceil(size, 4.74)),
     };
     let result = powers.exponential(degree, squarings)?.t?;
-    let result = result.map(|x| times_power_of_two(x, own - exponent));
+    let result = balanced.restore(result.map(|x| times_power_of_two(x, own - exponent)));
     result.is_finite().then_some(result)
 }
 
-/// The power of two by which powers of a matrix of that norm are scaled: what is tiny stays so, since results scaled as
-/// far down would be subnormal.
+/// The binary exponent of norms up to which the sixth power of a matrix does not overflow.
+const MODERATE: i32 = 160;
+
+/// The power of two by which a matrix of that norm is scaled down before powers are formed.
 fn scale(norm: f64) -> i32 {
-    binary_exponent(norm).max(-60)
+    (binary_exponent(norm) - MODERATE).max(0)
+}
+
+/// A matrix `B` with `A = D B D⁻¹` for a diagonal D of powers of two: A itself, unless its norm is so large that powers of it
+/// would have to be scaled, and small elements of these would be lost.
+struct Balanced {
+    matrix: Dense,
+    /// The exponents of D.
+    exponents: Vec<i32>,
+}
+
+/// The most passes over rows and columns: after one per row nothing is left to gain from a triangular matrix.
+const MAX_PASSES: usize = 32;
+
+impl Balanced {
+    /// Rows and columns are brought to one size (E. E. Osborne, "On pre-conditioning of matrices", J. ACM 7 (1960)).
+    fn new(a: &Dense) -> Balanced {
+        let n = a.rows();
+        let mut balanced = Balanced { matrix: a.clone(), exponents: vec![0; n] };
+        if scale(a.norm1()) == 0 {
+            return balanced;
+        }
+        for _ in 0..MAX_PASSES {
+            let mut changes = false;
+            for i in 0..n {
+                let by = balanced.gain(i);
+                changes |= by != 0;
+                balanced.exponents[i] += by;
+                for k in (0..n).filter(|&k| k != i) {
+                    balanced.matrix[(i, k)] = times_power_of_two(balanced.matrix[(i, k)], -by);
+                    balanced.matrix[(k, i)] = times_power_of_two(balanced.matrix[(k, i)], by);
+                }
+            }
+            if !changes {
+                break;
+            }
+        }
+        balanced
+    }
+
+    /// The power of two by which a row is divided and a column multiplied.
+    fn gain(&self, i: usize) -> i32 {
+        let others = || (0..self.matrix.rows()).filter(|&k| k != i);
+        let row = others().map(|k| self.matrix[(i, k)].abs()).fold(0.0, f64::max);
+        let column = others().map(|k| self.matrix[(k, i)].abs()).fold(0.0, f64::max);
+        match (row == 0.0, column == 0.0) {
+            (true, true) => 0,
+            (false, true) => binary_exponent(row).max(0),
+            (true, false) => -binary_exponent(column).max(0),
+            (false, false) => (binary_exponent(row) - binary_exponent(column)) / 2,
+        }
+    }
+
+    /// `D⁻¹ X D`.
+    fn transform(&self, x: &Dense) -> Dense {
+        self.scaled(x, -1)
+    }
+
+    /// `D X D⁻¹`.
+    fn restore(&self, x: Dense) -> Dense {
+        self.scaled(&x, 1)
+    }
+
+    fn scaled(&self, x: &Dense, sign: i32) -> Dense {
+        let by = |i: usize, k: usize| sign * (self.exponents[i] - self.exponents[k]);
+        Dense::from_fn(x.rows(), x.columns(), |i, k| times_power_of_two(x[(i, k)], by(i, k)))
+    }
 }
 
 /// The least s ≥ 0 with `x / bound ≤ 2^s`.
@@ -273,16 +345,20 @@ impl Powers {
 
 /// The binary logarithm of the 1-norm of a power of the matrix of magnitudes; `None` if that is 0.
 fn log2_norm_of_power(x: &Dense, power: i32) -> Option<f64> {
-    let magnitudes = x.clone().map(f64::abs);
-    let mut sums = Dense::from_fn(1, x.rows(), |_, _| 1.0);
+    let n = x.rows();
+    let (mut sums, mut next) = (vec![1.0; n], vec![0.0; n]);
     let mut exponent = 0;
     for _ in 0..power {
-        sums = sums.times(&magnitudes);
-        let own = binary_exponent(sums.max_abs());
-        sums = sums.map(|x| times_power_of_two(x, -own));
+        next.fill(0.0);
+        for (i, sum) in sums.iter().enumerate() {
+            next.iter_mut().zip(x.row(i)).for_each(|(next, x)| *next += sum * x.abs());
+        }
+        let largest = next.iter().fold(0.0, |a: f64, &b| a.max(b));
+        let own = binary_exponent(largest);
+        sums.iter_mut().zip(&next).for_each(|(sum, x)| *sum = times_power_of_two(*x, -own));
         exponent += own;
     }
-    let largest = sums.max_abs();
+    let largest = sums.iter().fold(0.0, |a: f64, &b| a.max(b));
     (largest > 0.0).then(|| Unary::Log2.f64(largest) + f64::from(exponent))
 }
 
@@ -343,8 +419,9 @@ fn action(a: &Dense, b: Dense) -> Option<Dense> {
     let products = |&(terms, bound): &(i32, f64)| f64::from(terms) * (norm / bound).ceil().max(1.0);
     let &(terms, bound) = SERIES.iter().min_by(|x, y| products(x).total_cmp(&products(y)))?;
     let steps = (norm / bound).ceil().max(1.0);
+    // Products of matrices take a fraction of the time of as many products with vectors, which read the matrix each time.
     let of_exponential = n as f64 * (12.0 + f64::from(log2_ceil(norm, 4.25)));
-    if steps * f64::from(terms) * b.columns() as f64 > of_exponential {
+    if steps * f64::from(terms) * b.columns().max(4) as f64 > of_exponential {
         let result = exponential(a)?.times(&b);
         return result.is_finite().then_some(result);
     }

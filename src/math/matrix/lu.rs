@@ -59,7 +59,7 @@ fn eliminate<T: Real>(a: &[T], n: usize, factors: &mut [T]) {
             let factor = other[k] / row[k];
             other[k] = factor;
             for j in k + 1..n {
-                other[j] = other[j] - factor * row[j];
+                other[j] -= factor * row[j];
             }
         }
     }

@@ -11,6 +11,7 @@ mod eigh;
 pub(crate) mod equations;
 pub(crate) mod exponential;
 mod gauge;
+mod hessenberg;
 pub(crate) mod lu;
 mod pinv;
 mod qr;
@@ -30,6 +31,7 @@ use crate::value::{ArrayMut, ArrayRef};
 
 pub(crate) use eig::{eig, eig_bytes};
 pub(crate) use eigh::{eigh, eigh_bytes};
+pub(crate) use hessenberg::{hessenberg, hessenberg_bytes};
 pub(crate) use pinv::{null_space, pinv, pinv_bytes};
 pub(crate) use qr::{qr, qr_bytes};
 pub(crate) use svd::{svd, svd_bytes};
@@ -87,6 +89,7 @@ impl<'a, T: Real> Stack<'a, T> {
     }
 
     /// The elements of `n` matrices from the `first` on, side by side; the last one stands for what there is not.
+    #[inline(always)]
     pub fn lanes<const LANES: usize>(&self, first: usize, n: usize) -> Vec<[T; LANES]> {
         let size = self.size();
         let own = &self.elements[first * size..(first + n) * size];
@@ -118,4 +121,25 @@ pub(crate) fn faer_mut<T>(elements: &mut [T], rows: usize, columns: usize) -> Ma
 /// Whether no element is infinite or NaN.
 pub(crate) fn is_finite<T: Real>(elements: &[T]) -> bool {
     elements.iter().all(|&x| num_traits::Float::is_finite(x))
+}
+
+/// What is compiled twice, for any processor and for one with AVX2, with the same results: no compiler may fuse or reorder its
+/// operations. Whatever it calls is to be inlined.
+pub(crate) trait Widened {
+    /// Does it.
+    fn run(self);
+}
+
+/// Does it by the instructions of the running processor.
+pub(crate) fn widened(work: impl Widened) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide(work: impl Widened) {
+            work.run();
+        }
+        // SAFETY: the processor has just been checked to have the features of the function.
+        return unsafe { wide(work) };
+    }
+    work.run();
 }

@@ -26,8 +26,8 @@ pub(crate) fn pinv<T: Real>(a: &[T], [m, n]: [usize; 2], fraction: T, p: &mut [T
 
 /// How many bytes that takes.
 pub(crate) fn pinv_bytes<T: Real>([m, n]: [usize; 2]) -> usize {
-    let elements = (m + n + 1) * m.min(n);
-    svd_bytes::<T>([m, n], true).saturating_add(elements * size_of::<T>())
+    let elements = (m + n + 1).saturating_mul(m.min(n));
+    svd_bytes::<T>([m, n], true).saturating_add(elements.saturating_mul(size_of::<T>()))
 }
 
 /// The right singular vectors beyond the first, as columns, of an m×n matrix; NaN where an element is not finite.

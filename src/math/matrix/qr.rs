@@ -45,8 +45,9 @@ pub(crate) fn qr<T: Real>(a: &[T], [m, n]: [usize; 2], q: &mut [T], r: &mut [T])
 /// How many bytes it takes.
 pub(crate) fn qr_bytes<T: Real>([m, n]: [usize; 2]) -> usize {
     let k = m.min(n);
-    let elements = 2 * m * n + (m + recommended_block_size::<T>(m, n)) * k;
-    elements * size_of::<T>() + stack_of::<T>([m, n]).unaligned_bytes_required()
+    let columns = (m + recommended_block_size::<T>(m, n)).saturating_mul(k);
+    let elements = m.saturating_mul(n).saturating_mul(2).saturating_add(columns);
+    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>([m, n]).unaligned_bytes_required())
 }
 
 fn stack_of<T: Real>([m, n]: [usize; 2]) -> StackReq {

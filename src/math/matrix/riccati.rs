@@ -221,3 +221,32 @@ fn least_squares(mut a: Dense, mut b: Dense) -> Option<Dense> {
     let triangle = Dense::from_fn(n, n, |i, k| if i <= k { a[(i, k)] } else { 0.0 });
     triangle.solve(&b.block(0, 0, n, columns))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_loops_are_stable_by_all_their_eigenvalues() {
+        let matrix = |x: [f64; 4]| Dense::read(&x, 2, 2);
+        let is_stable = |time: Time, closed: [f64; 4]| {
+            let [a, b, q, r] = [(); 4].map(|()| Dense::identity(1));
+            Problem { time, a, b, q, r }.is_stable(&matrix(closed)).unwrap()
+        };
+        // Conjugate and real eigenvalues on both sides of the boundary.
+        for (closed, continuous, discrete) in [
+            ([-0.1, 1.0, -1.0, -0.1], true, false),
+            ([0.1, 1.0, -1.0, 0.1], false, false),
+            ([0.1, 0.9, -0.9, 0.1], false, true),
+            ([-0.1, 0.9, -0.9, -0.1], true, true),
+            ([-2.0, 9.0, 0.0, -1e-3], true, false),
+            ([-2.0, 9.0, 0.0, 1e-3], false, false),
+            ([-0.9, 9.0, 0.0, 0.9], false, true),
+            ([0.9, 9.0, 0.0, -1.1], false, false),
+            ([0.0, 1.0, -1.0, 0.0], false, false),
+        ] {
+            assert_eq!(is_stable(Time::Continuous, closed), continuous, "{closed:?}");
+            assert_eq!(is_stable(Time::Discrete, closed), discrete, "{closed:?}");
+        }
+    }
+}

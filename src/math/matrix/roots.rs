@@ -5,7 +5,7 @@
 //! number", SIAM J. Sci. Comput. 35 (2013): inverse scaling and squaring.
 
 use super::Real;
-use super::dense::{Dense, binary_exponent, times_power_of_two};
+use super::dense::{Dense, binary_exponent, dot, times_power_of_two};
 use super::equations::solve_small;
 use super::schur::{Block, Schur, blocks};
 use crate::math::{Binary, Unary};
@@ -67,7 +67,8 @@ fn log_frechet(a: &Dense, e: &Dense) -> Option<Dense> {
 fn square_root(t: &Dense) -> Option<Dense> {
     let n = t.rows();
     let blocks = blocks(t);
-    let mut u = Dense::zeros(n, n);
+    // The transpose, too, so that what is added up lies in a row.
+    let (mut u, mut ut) = (Dense::zeros(n, n), Dense::zeros(n, n));
     for (position, &column) in blocks.iter().enumerate() {
         root_of_block(t, &mut u, column)?;
         for &row in blocks[..position].iter().rev() {
@@ -75,7 +76,8 @@ fn square_root(t: &Dense) -> Option<Dense> {
             for r in 0..row.size {
                 for c in 0..column.size {
                     let (i, k) = (row.start + r, column.start + c);
-                    let known: f64 = (row.end()..column.start).map(|j| u[(i, j)] * u[(j, k)]).sum();
+                    let between = row.end()..column.start;
+                    let known = dot(&u.row(i)[between.clone()], &ut.row(k)[between]);
                     rhs[r * column.size + c] = t[(i, k)] - known;
                 }
             }
@@ -83,6 +85,7 @@ fn square_root(t: &Dense) -> Option<Dense> {
             for r in 0..row.size {
                 for c in 0..column.size {
                     u[(row.start + r, column.start + c)] = x[r * column.size + c];
+                    ut[(column.start + c, row.start + r)] = x[r * column.size + c];
                 }
             }
         }
@@ -186,7 +189,7 @@ fn distance(x: &Dense, n: usize) -> f64 {
     x.norm1()
 }
 
-/// The X of `t · X = rhs` for quasi-triangular matrices of the same blocks.
+/// The X of `t · X = rhs` for quasi-triangular matrices of the same blocks; `None` where it is not finite.
 fn solve_quasi_triangular(t: &Dense, rhs: &Dense) -> Option<Dense> {
     let n = t.rows();
     let mut x = rhs.clone();
@@ -194,24 +197,32 @@ fn solve_quasi_triangular(t: &Dense, rhs: &Dense) -> Option<Dense> {
         let first = block.start;
         for i in first..block.end() {
             for k in block.end()..n {
-                let factor = t[(i, k)];
-                if factor != 0.0 {
-                    let known = x.row(k)[first..].to_vec();
-                    x.row_mut(i)[first..].iter_mut().zip(&known).for_each(|(x, y)| *x -= factor * y);
-                }
+                x.subtract_row(i, k, t[(i, k)], first);
             }
         }
-        for column in first..n {
-            let b = [x[(first, column)], if block.size == 2 { x[(first + 1, column)] } else { 0.0 }, 0.0, 0.0];
-            let mut a = [[0.0; 4]; 4];
-            for i in 0..block.size {
-                (0..block.size).for_each(|k| a[i][k] = t[(first + i, first + k)]);
-            }
-            let solved = solve_small(a, b, block.size)?;
-            (0..block.size).for_each(|i| x[(first + i, column)] = solved[i]);
+        if block.size == 2 {
+            solve_block(t, &mut x, first);
+        } else {
+            let pivot = t[(first, first)];
+            x.row_mut(first).iter_mut().for_each(|x| *x /= pivot);
         }
     }
-    Some(x)
+    x.is_finite().then_some(x)
+}
+
+/// Solves with a block of two rows, exchanged if the second has the larger pivot.
+fn solve_block(t: &Dense, x: &mut Dense, i: usize) {
+    let mut rows = [[t[(i, i)], t[(i, i + 1)]], [t[(i + 1, i)], t[(i + 1, i + 1)]]];
+    if rows[1][0].abs() > rows[0][0].abs() {
+        rows.swap(0, 1);
+        x.swap_rows(i, i + 1);
+    }
+    let factor = rows[1][0] / rows[0][0];
+    let last = rows[1][1] - factor * rows[0][1];
+    x.subtract_row(i + 1, i, factor, 0);
+    x.row_mut(i + 1).iter_mut().for_each(|x| *x /= last);
+    x.subtract_row(i, i + 1, rows[0][1], 0);
+    x.row_mut(i).iter_mut().for_each(|x| *x /= rows[0][0]);
 }
 
 /// Replaces what has closed formulas: the logarithms of blocks of the diagonal, and what is beside two real eigenvalues.
@@ -234,12 +245,19 @@ fn sharpen(t: &Dense, log: &mut Dense) {
         if pair[0].size == 1 && pair[1].size == 1 {
             let i = pair[0].start;
             let (x, y) = (t[(i, i)], t[(i + 1, i + 1)]);
-            // (ln y - ln x) / (y - x) = 2 artanh((y - x) / (y + x)) / (y - x)
-            let slope = match 0.5 * y - 0.5 * x {
-                0.0 => 1.0 / x,
-                apart => Unary::Atanh.f64(apart / (0.5 * y + 0.5 * x)) / apart,
-            };
-            log[(i, i + 1)] = slope * t[(i, i + 1)];
+            log[(i, i + 1)] = slope_of_log(x, y) * t[(i, i + 1)];
         }
+    }
+}
+
+/// `(ln y - ln x) / (y - x)`, which is `2 artanh((y - x) / (y + x)) / (y - x)`, and `1 / x` in the limit.
+fn slope_of_log(x: f64, y: f64) -> f64 {
+    // Far from each other, logarithms do not cancel, and the argument of artanh would round to 1.
+    if x < 0.5 * y || y < 0.5 * x {
+        return (Unary::Log.f64(y) - Unary::Log.f64(x)) / (y - x);
+    }
+    match 0.5 * y - 0.5 * x {
+        0.0 => 1.0 / x,
+        apart => Unary::Atanh.f64(apart / (0.5 * y + 0.5 * x)) / apart,
     }
 }

@@ -4,7 +4,7 @@
 //! deflation criterion of Ahues and Tisseur, as in LAPACK's `dlahqr`; the blocks of two rows are standardized as by its
 //! `dlanv2`: equal elements on the diagonal, and elements of two signs beside it.
 
-use super::dense::{Dense, binary_exponent, times_power_of_two};
+use super::dense::{Dense, binary_exponent, dot, times_power_of_two};
 
 /// A real Schur form.
 #[derive(Clone, Debug)]
@@ -25,9 +25,10 @@ impl Schur {
         // Scaled so that no product overflows.
         let exponent = binary_exponent(a.max_abs());
         let mut t = a.clone().map(|x| times_power_of_two(x, -exponent));
-        let mut u = hessenberg(&mut t);
-        iterate(&mut t, &mut u)?;
-        Some(Schur { u, t: t.map(|x| times_power_of_two(x, exponent)) })
+        // The transpose of the orthogonal factor, of which rows are changed.
+        let mut ut = hessenberg(&mut t);
+        iterate(&mut t, &mut ut)?;
+        Some(Schur { u: ut.transposed(), t: t.map(|x| times_power_of_two(x, exponent)) })
     }
 }
 
@@ -60,10 +61,10 @@ pub(crate) fn blocks(t: &Dense) -> Vec<Block> {
     blocks
 }
 
-/// Reduces to upper Hessenberg form by reflections, and gives their product.
+/// Reduces to upper Hessenberg form by reflections, and gives the transpose of their product.
 fn hessenberg(a: &mut Dense) -> Dense {
     let n = a.rows();
-    let mut u = Dense::identity(n);
+    let mut ut = Dense::identity(n);
     for k in 0..n.saturating_sub(2) {
         let column: Vec<f64> = (k + 1..n).map(|i| a[(i, k)]).collect();
         let Some((beta, tau, v)) = reflection(&column) else { continue };
@@ -73,9 +74,9 @@ fn hessenberg(a: &mut Dense) -> Dense {
         }
         reflect_rows(a, k + 1, k + 1..n, &v, tau);
         reflect_columns(a, k + 1, 0..n, &v, tau);
-        reflect_columns(&mut u, k + 1, 0..n, &v, tau);
+        reflect_rows(&mut ut, k + 1, 0..n, &v, tau);
     }
-    u
+    ut
 }
 
 /// The reflection `I - τ v vᵀ` with `v₀ = 1` that maps x to `(β, 0, …)`; `None` if it is the identity.
@@ -112,7 +113,7 @@ pub(crate) fn reflect_rows(a: &mut Dense, row: usize, columns: std::ops::Range<u
 fn reflect_columns(a: &mut Dense, column: usize, rows: std::ops::Range<usize>, v: &[f64], tau: f64) {
     for i in rows {
         let part = &mut a.row_mut(i)[column..][..v.len()];
-        let sum = tau * part.iter().zip(v).map(|(x, v)| x * v).sum::<f64>();
+        let sum = tau * dot(part, v);
         part.iter_mut().zip(v).for_each(|(x, v)| *x -= sum * v);
     }
 }
@@ -121,7 +122,7 @@ fn reflect_columns(a: &mut Dense, column: usize, rows: std::ops::Range<usize>, v
 const EXCEPTIONAL: usize = 10;
 
 /// Reduces a Hessenberg matrix to quasi-triangular form; `None` without convergence.
-fn iterate(h: &mut Dense, u: &mut Dense) -> Option<()> {
+fn iterate(h: &mut Dense, ut: &mut Dense) -> Option<()> {
     let n = h.rows();
     let mut end = n;
     let mut steps = 0;
@@ -140,10 +141,10 @@ fn iterate(h: &mut Dense, u: &mut Dense) -> Option<()> {
                 return None;
             }
             let shifts = Shifts::choose(h, start, last, n_since_deflation);
-            sweep(h, u, start, last, shifts);
+            sweep(h, ut, start, last, shifts);
         };
         if start + 1 == last {
-            standardize(h, u, start);
+            standardize(h, ut, start);
         }
         end = start;
     }
@@ -244,8 +245,7 @@ impl Shifts {
 }
 
 /// One double-shifted QR step on rows from `start` to `last`.
-fn sweep(h: &mut Dense, u: &mut Dense, start: usize, last: usize, shifts: Shifts) {
-    let n = h.rows();
+fn sweep(h: &mut Dense, ut: &mut Dense, start: usize, last: usize, shifts: Shifts) {
     let mut m = last - 2;
     let mut v = shifts.first_column(h, m);
     while m > start {
@@ -258,8 +258,11 @@ fn sweep(h: &mut Dense, u: &mut Dense, start: usize, last: usize, shifts: Shifts
     }
     for k in m..last {
         let size = (last - k + 1).min(3);
-        let x: Vec<f64> = if k > m { (0..size).map(|i| h[(k + i, k - 1)]).collect() } else { v[..size].to_vec() };
-        let found = reflection(&x);
+        let mut x = if k > m { [h[(k, k - 1)], h[(k + 1, k - 1)], 0.0] } else { v };
+        if k > m && size == 3 {
+            x[2] = h[(k + 2, k - 1)];
+        }
+        let found = short_reflection(&x[..size]);
         if k > m {
             if let Some((beta, ..)) = found {
                 h[(k, k - 1)] = beta;
@@ -267,36 +270,91 @@ fn sweep(h: &mut Dense, u: &mut Dense, start: usize, last: usize, shifts: Shifts
             for i in 1..size {
                 h[(k + i, k - 1)] = 0.0;
             }
-        } else if let (true, Some((_, tau, _))) = (m > start, &found) {
+        } else if let (true, Some((_, tau, _))) = (m > start, found) {
             h[(k, k - 1)] *= 1.0 - tau;
         }
         if let Some((_, tau, v)) = found {
-            reflect_rows(h, k, k..n, &v, tau);
-            reflect_columns(h, k, 0..(k + 4).min(last + 1), &v, tau);
-            reflect_columns(u, k, 0..n, &v, tau);
+            reflect_few_rows(h, k, size, k, v, tau);
+            reflect_few_columns(h, k, size, (k + 4).min(last + 1), v, tau);
+            reflect_few_rows(ut, k, size, 0, v, tau);
+        }
+    }
+}
+
+/// [`reflection`] of two or three elements: v without its first element, which is 1.
+fn short_reflection(x: &[f64]) -> Option<(f64, f64, [f64; 2])> {
+    let (first, rest) = (x[0], [x[1], *x.get(2).unwrap_or(&0.0)]);
+    let largest = rest[0].abs().max(rest[1].abs());
+    if largest == 0.0 {
+        return None;
+    }
+    let scale = largest.max(first.abs());
+    let [a, b, c] = [first, rest[0], rest[1]].map(|x| x / scale);
+    let beta = -(a * a + b * b + c * c).sqrt().copysign(a);
+    Some((beta * scale, (beta - a) / beta, [b / (a - beta), c / (a - beta)]))
+}
+
+/// Applies it to two or three rows from `row` on, from a column on.
+fn reflect_few_rows(a: &mut Dense, row: usize, size: usize, from: usize, v: [f64; 2], tau: f64) {
+    let n = a.columns();
+    let rows = a.rows_mut(row, size);
+    let (first, rest) = rows.split_at_mut(n);
+    let (second, third) = rest.split_at_mut(n);
+    let factors = [tau, tau * v[0], tau * v[1]];
+    let pairs = first[from..].iter_mut().zip(&mut second[from..]);
+    if size == 2 {
+        for (x, y) in pairs {
+            let sum = *x + v[0] * *y;
+            *x -= sum * factors[0];
+            *y -= sum * factors[1];
+        }
+        return;
+    }
+    for ((x, y), z) in pairs.zip(&mut third[from..]) {
+        let sum = *x + v[0] * *y + v[1] * *z;
+        *x -= sum * factors[0];
+        *y -= sum * factors[1];
+        *z -= sum * factors[2];
+    }
+}
+
+/// Applies it to two or three columns from `column` on, of the first rows.
+fn reflect_few_columns(a: &mut Dense, column: usize, size: usize, n_rows: usize, v: [f64; 2], tau: f64) {
+    let n = a.columns();
+    let factors = [tau, tau * v[0], tau * v[1]];
+    for row in a.rows_mut(0, n_rows).chunks_exact_mut(n) {
+        match &mut row[column..column + size] {
+            [x, y, z] => {
+                let sum = *x + v[0] * *y + v[1] * *z;
+                *x -= sum * factors[0];
+                *y -= sum * factors[1];
+                *z -= sum * factors[2];
+            }
+            [x, y] => {
+                let sum = *x + v[0] * *y;
+                *x -= sum * factors[0];
+                *y -= sum * factors[1];
+            }
+            _ => unreachable!("bug: a reflection of other columns"),
         }
     }
 }
 
 /// Brings the block at rows `i` and `i + 1` to standard form: triangular, or with equal elements on the diagonal and
 /// elements of two signs beside it.
-fn standardize(h: &mut Dense, u: &mut Dense, i: usize) {
+fn standardize(h: &mut Dense, ut: &mut Dense, i: usize) {
     let n = h.rows();
     let (block, [cs, sn]) = standard([h[(i, i)], h[(i, i + 1)], h[(i + 1, i)], h[(i + 1, i + 1)]]);
+    let rotate = |[x, y]: [f64; 2]| [cs * x + sn * y, cs * y - sn * x];
     for k in i + 2..n {
-        let (x, y) = (h[(i, k)], h[(i + 1, k)]);
-        h[(i, k)] = cs * x + sn * y;
-        h[(i + 1, k)] = cs * y - sn * x;
+        [h[(i, k)], h[(i + 1, k)]] = rotate([h[(i, k)], h[(i + 1, k)]]);
     }
-    let rotate = |a: &mut Dense, rows: usize| {
-        for k in 0..rows {
-            let (x, y) = (a[(k, i)], a[(k, i + 1)]);
-            a[(k, i)] = cs * x + sn * y;
-            a[(k, i + 1)] = cs * y - sn * x;
-        }
-    };
-    rotate(h, i);
-    rotate(u, n);
+    for k in 0..i {
+        [h[(k, i)], h[(k, i + 1)]] = rotate([h[(k, i)], h[(k, i + 1)]]);
+    }
+    for k in 0..n {
+        [ut[(i, k)], ut[(i + 1, k)]] = rotate([ut[(i, k)], ut[(i + 1, k)]]);
+    }
     [h[(i, i)], h[(i, i + 1)], h[(i + 1, i)], h[(i + 1, i + 1)]] = block;
 }
 
@@ -350,4 +408,74 @@ fn standard([a, b, c, d]: [f64; 4]) -> ([f64; 4], [f64; 2]) {
 fn hypotenuse(x: f64, y: f64) -> f64 {
     let (low, high) = (x.abs().min(y.abs()), x.abs().max(y.abs()));
     if high == 0.0 { 0.0 } else { high * (1.0 + (low / high) * (low / high)).sqrt() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers in (-1, 1).
+    fn random(n: usize, seed: u64) -> Dense {
+        let mut state = seed;
+        Dense::from_fn(n, n, |_, _| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        })
+    }
+
+    /// Matrices that are random, defective, graded, periodic, symmetric, orthogonal, huge and tiny.
+    fn matrices() -> Vec<Dense> {
+        let mut all: Vec<Dense> = [1, 2, 3, 4, 5, 8, 13, 40].into_iter().map(|n| random(n, n as u64)).collect();
+        let of = |n: usize, f: &dyn Fn(usize, usize) -> f64| Dense::from_fn(n, n, f);
+        all.push(Dense::zeros(4, 4));
+        all.push(Dense::identity(5));
+        // A Jordan block, a cycle, of which a shift of the last block makes no progress, and a companion matrix.
+        all.push(of(9, &|i, k| if i == k { 2.0 } else { f64::from(u8::from(k == i + 1)) }));
+        all.push(of(9, &|i, k| f64::from(u8::from((i + 1) % 9 == k))));
+        all.push(of(8, &|i, k| if i == 0 { -1.0 } else { f64::from(u8::from(k + 1 == i)) }));
+        let x = random(10, 77);
+        all.push(of(10, &|i, k| x[(i, k)] * 10f64.powi(-(i as i32) - k as i32)));
+        all.push(of(10, &|i, k| x[(i, k)] + x[(k, i)]));
+        all.push(of(10, &|i, k| x[(i, k)] - x[(k, i)]));
+        all.push(x.clone().map(|x| x * 1e306));
+        all.push(x.clone().map(|x| x * 1e-310));
+        all.push(of(6, &|i, k| if i > k { 1e-300 } else { 1.0 }));
+        all.push(of(3, &|_, _| f64::MAX / 16.0));
+        all
+    }
+
+    #[test]
+    fn forms_are_quasi_triangular_and_similar() {
+        for a in matrices() {
+            let n = a.rows();
+            let Schur { u, t } = Schur::new(&a).expect("convergence");
+            let off = u.transposed_times(&u).minus(&Dense::identity(n)).max_abs();
+            assert!(off <= 1e-15 * (4 * n) as f64, "not orthogonal by {off:e}: {a:?}");
+            // Scaled, so that products of huge elements exist.
+            let exponent = binary_exponent(a.max_abs());
+            let [a, t] = [a, t].map(|x| x.map(|x| times_power_of_two(x, -exponent)));
+            let error = u.times(&t).times_transposed(&u).minus(&a).max_abs();
+            assert!(error <= 1e-15 * (8 * n) as f64 * a.max_abs(), "{error:e}: {a:?}");
+            let blocks = blocks(&t);
+            for block in &blocks {
+                for (i, k) in (block.start..block.end()).flat_map(|i| (0..block.start).map(move |k| (i, k))) {
+                    assert_eq!(t[(i, k)], 0.0, "{t:?}");
+                }
+                if block.size == 2 {
+                    let i = block.start;
+                    assert_eq!(t[(i, i)], t[(i + 1, i + 1)], "{t:?}");
+                    assert!(t[(i, i + 1)] * t[(i + 1, i)] < 0.0, "{t:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_has_none() {
+        for x in [f64::NAN, f64::INFINITY] {
+            let mut a = random(5, 3);
+            a[(2, 1)] = x;
+            assert!(Schur::new(&a).is_none());
+        }
+    }
 }

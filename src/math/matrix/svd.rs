@@ -21,8 +21,9 @@ pub(crate) fn svd<T: Real>(a: &[T], [m, n]: [usize; 2], s: &mut [T], mut vectors
 /// How many bytes it takes.
 pub(crate) fn svd_bytes<T: Real>([m, n]: [usize; 2], vectors: bool) -> usize {
     let k = m.min(n);
-    let elements = m * n + if vectors { (m + n) * k } else { 0 };
-    elements * size_of::<T>() + stack_of::<T>([m, n], vectors).unaligned_bytes_required()
+    let columns = if vectors { (m + n).saturating_mul(k) } else { 0 };
+    let elements = m.saturating_mul(n).saturating_add(columns);
+    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>([m, n], vectors).unaligned_bytes_required())
 }
 
 fn params<T: Real>() -> Spec<SvdParams, T> {

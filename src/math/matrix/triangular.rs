@@ -57,11 +57,11 @@ impl<T: Real> Triangle<'_, T> {
                 if self.lower { (self.n - 1 - step, 0..self.n - 1 - step) } else { (step, step + 1..self.n) };
             let row = self.row(i);
             if !self.unit {
-                x[i] = x[i] / row[i];
+                x[i] /= row[i];
             }
             let known = x[i];
             for (x, &t) in x[others.clone()].iter_mut().zip(&row[others]) {
-                *x = *x - known * t;
+                *x -= known * t;
             }
         }
     }
@@ -88,7 +88,7 @@ fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     let rest = xs.remainder().iter().zip(ys.remainder());
     for (x, y) in xs.zip(ys) {
         for (sum, (&x, &y)) in sums.iter_mut().zip(x.iter().zip(y)) {
-            *sum = *sum + x * y;
+            *sum += x * y;
         }
     }
     let rest = rest.fold(T::ZERO, |sum, (&x, &y)| sum + x * y);

@@ -164,6 +164,7 @@ impl SmallMatrices for Cholesky {
         Some(n * n * n / 3 + 3 * n * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         small::cholesky(i, x[0], operands[0].shape[operands[0].rank() - 1])
     }
@@ -329,6 +330,7 @@ impl SmallMatrices for CholeskyPullback {
         Some(2 * n * n * n / 3 + 4 * n * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         small::cholesky_pullback(i, x[0], x[1], operands[0].shape[operands[0].rank() - 1])
     }

@@ -5,7 +5,7 @@ use crate::op::instructions::{Instruction, Instructions};
 use crate::value::DType;
 
 /// The number of matrices.
-pub(super) const LANES: usize = 8;
+pub(super) const LANES: usize = 16;
 
 /// Carries out instructions at once. A truth value is 1 or 0.
 pub(super) struct Lanes<T>(std::marker::PhantomData<T>);

@@ -190,6 +190,7 @@ impl SmallMatrices for Lu {
         Some(5 * n * n * n / 3 + n * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         small::lu(i, x[0], operands[0].shape[operands[0].rank() - 1])
     }

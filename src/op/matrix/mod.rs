@@ -8,6 +8,7 @@ mod eigh;
 mod equations;
 mod exponential;
 mod functions;
+mod hessenberg;
 mod lanes;
 mod lu;
 mod narrower;
@@ -29,7 +30,7 @@ use lanes::{LANES, Lanes};
 use super::instructions::Instructions;
 use super::rules::{Library, expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
-use crate::math::matrix::{Real, Stack};
+use crate::math::matrix::{Real, Stack, Widened, widened};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
@@ -41,6 +42,8 @@ pub(crate) use eigh::eigh_of;
 pub use equations::{SolveStein, SolveSylvester};
 pub use exponential::{Expm, ExpmFrechet, ExpmMultiply};
 pub use functions::{Logm, LogmFrechet, Sqrtm};
+pub use hessenberg::Hessenberg;
+pub(crate) use hessenberg::hessenberg_of;
 pub use lu::Lu;
 pub(crate) use lu::permutation;
 pub(crate) use parts::{lower_part, symmetric_part, transposed, upper_part};
@@ -109,7 +112,7 @@ pub(crate) trait SmallMatrices: Library {
 
 macro_rules! small_matrices {
     ($($op:ident),*) => {
-        /// An operation with [`SmallMatrices`].
+        /// An operation of which the code for small matrices is written once.
         #[derive(Clone, Copy)]
         pub enum MatrixRoutine<'a> {
             $(
@@ -165,18 +168,35 @@ fn run_small<T: Real>(op: &impl SmallMatrices, operands: &[ArrayRef<'_>], result
     let types: SmallVec<[&Type; 3]> = types.iter().collect();
     let stacks: SmallVec<[Stack<'_, T>; 3]> = operands.iter().map(Stack::new).collect();
     let result = results[0].typed::<T>().as_slice_mut().expect("bug: a result in pieces");
-    let n = n_matrices(types[0]);
-    if result.is_empty() || n == 0 {
-        return;
+    if !result.is_empty() {
+        let n = n_matrices(types[0]);
+        widened(Blocks { op, stacks: &stacks, types: &types, each: result.len() / n, result });
     }
-    let each = result.len() / n;
-    for (block, result) in result.chunks_mut(each * LANES).enumerate() {
-        let n_here = result.len() / each;
-        let x: SmallVec<[Vec<[T; LANES]>; 3]> = stacks.iter().map(|stack| stack.lanes(block * LANES, n_here)).collect();
-        let x: SmallVec<[&[[T; LANES]]; 3]> = x.iter().map(|x| &x[..]).collect();
-        for (k, y) in op.code(&mut Lanes::new(), &x, &types).into_iter().enumerate() {
-            for lane in 0..n_here {
-                result[lane * each + k] = y[lane];
+}
+
+/// As many matrices at a time as there are lanes.
+struct Blocks<'a, 'x, O, T: Real> {
+    op: &'a O,
+    stacks: &'a [Stack<'x, T>],
+    types: &'a [&'a Type],
+    /// The elements of the result of one matrix.
+    each: usize,
+    result: &'a mut [T],
+}
+
+impl<O: SmallMatrices, T: Real> Widened for Blocks<'_, '_, O, T> {
+    #[inline(always)]
+    fn run(self) {
+        let Blocks { op, stacks, types, each, result } = self;
+        for (block, result) in result.chunks_mut(each * LANES).enumerate() {
+            let n_here = result.len() / each;
+            let x: SmallVec<[Vec<[T; LANES]>; 3]> =
+                stacks.iter().map(|stack| stack.lanes(block * LANES, n_here)).collect();
+            let x: SmallVec<[&[[T; LANES]]; 3]> = x.iter().map(|x| &x[..]).collect();
+            for (k, y) in op.code(&mut Lanes::new(), &x, types).into_iter().enumerate() {
+                for lane in 0..n_here {
+                    result[lane * each + k] = y[lane];
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::op::instructions::Instructions;
 pub(super) const MAX_EXTENT: usize = 6;
 
 /// The lower factor of Cholesky of the symmetric part.
+#[inline(always)]
 pub(super) fn cholesky<I: Instructions>(i: &mut I, a: &[I::Reg], n: usize) -> Vec<I::Reg> {
     let Some(&first) = a.first() else { return vec![] };
     let [zero, one, half, nan] = [0.0, 1.0, 0.5, f64::NAN].map(|x| i.constant_like(x, first));
@@ -49,6 +50,7 @@ fn below(n: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// The cotangent behind that of a factor of Cholesky, column by column from the last; see `math::matrix::cholesky`.
+#[inline(always)]
 pub(super) fn cholesky_pullback<I: Instructions>(i: &mut I, l: &[I::Reg], l_bar: &[I::Reg], n: usize) -> Vec<I::Reg> {
     let Some(&first) = l.first() else { return vec![] };
     let [zero, half] = [0.0, 0.5].map(|x| i.constant_like(x, first));
@@ -85,6 +87,7 @@ pub(super) fn cholesky_pullback<I: Instructions>(i: &mut I, l: &[I::Reg], l_bar:
     result
 }
 
+#[inline(always)]
 fn any_nonzero<I: Instructions>(i: &mut I, x: &[I::Reg], zero: I::Reg) -> I::Reg {
     let mut any = i.ne(x[0], zero);
     for &x in &x[1..] {
@@ -95,6 +98,7 @@ fn any_nonzero<I: Instructions>(i: &mut I, x: &[I::Reg], zero: I::Reg) -> I::Reg
 }
 
 /// The factors of elimination with the largest pivots; see `math::matrix::lu`.
+#[inline(always)]
 pub(super) fn lu<I: Instructions>(i: &mut I, a: &[I::Reg], n: usize) -> Vec<I::Reg> {
     let Some(&first) = a.first() else { return vec![] };
     let zero = i.constant_like(0.0, first);
@@ -122,6 +126,7 @@ pub(super) fn lu<I: Instructions>(i: &mut I, a: &[I::Reg], n: usize) -> Vec<I::R
 }
 
 /// Exchanges row `k` with the first of those from there on that has the largest element in column `k`.
+#[inline(always)]
 fn exchange<I: Instructions>(i: &mut I, rows: &mut [Vec<I::Reg>], k: usize) {
     let mut largest = i.abs(rows[k][k]);
     let mut is_larger = Vec::new();
@@ -170,12 +175,14 @@ pub(super) struct Triangle<'a, R> {
 }
 
 impl<R: Copy> Triangle<'_, R> {
+    #[inline(always)]
     fn at(&self, row: usize, column: usize) -> R {
         let (row, column) = if self.transposed { (column, row) } else { (row, column) };
         self.elements[row * self.stride + column]
     }
 
     /// Solves for the columns of `x`, of which each row has `k` elements, in place.
+    #[inline(always)]
     pub fn solve<I: Instructions<Reg = R>>(self, i: &mut I, x: &mut [R], k: usize) {
         let n = x.len().checked_div(k).unwrap_or(0);
         let forward = self.lower != self.transposed;
@@ -194,6 +201,7 @@ impl<R: Copy> Triangle<'_, R> {
 }
 
 /// The solution of `l·lᵀ·x = b`.
+#[inline(always)]
 pub(super) fn solve_cholesky<I: Instructions>(
     i: &mut I,
     l: &[I::Reg],
@@ -209,6 +217,7 @@ pub(super) fn solve_cholesky<I: Instructions>(
 }
 
 /// The solution of `a·x = b`, or with the transpose of `a`, given the factors of [`lu`].
+#[inline(always)]
 pub(super) fn solve_lu<I: Instructions>(
     i: &mut I,
     factors: &[I::Reg],
@@ -232,6 +241,7 @@ pub(super) fn solve_lu<I: Instructions>(
 }
 
 /// The rows of `x` in the order of the factors' rows, or back in their own.
+#[inline(always)]
 fn moved<I: Instructions>(i: &mut I, factors: &[I::Reg], n: usize, x: &[I::Reg], k: usize, back: bool) -> Vec<I::Reg> {
     let mut result: Vec<I::Reg> = (0..n).flat_map(|_| x[..k].to_vec()).collect();
     for place in 0..n {
@@ -254,6 +264,7 @@ fn moved<I: Instructions>(i: &mut I, factors: &[I::Reg], n: usize, x: &[I::Reg],
 }
 
 /// The columns of `x` that belong to zero columns of `b` as zeros.
+#[inline(always)]
 pub(super) fn zero_where_zero<I: Instructions>(i: &mut I, x: &mut [I::Reg], b: &[I::Reg], k: usize) {
     let Some(&first) = b.first() else { return };
     let zero = i.constant_like(0.0, first);
@@ -267,6 +278,7 @@ pub(super) fn zero_where_zero<I: Instructions>(i: &mut I, x: &mut [I::Reg], b: &
 }
 
 /// The unit matrix.
+#[inline(always)]
 pub(super) fn identity<I: Instructions>(i: &mut I, n: usize, like: I::Reg) -> Vec<I::Reg> {
     let [zero, one] = [0.0, 1.0].map(|x| i.constant_like(x, like));
     (0..n * n).map(|k| if k / n == k % n { one } else { zero }).collect()

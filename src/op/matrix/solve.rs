@@ -227,6 +227,7 @@ impl SmallMatrices for Solve {
         k.checked_mul(3 * n * n + 2 * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         let n = operands[0].shape[operands[0].rank() - 1];
         let k = operands[2].shape[operands[2].rank() - 1];
@@ -390,6 +391,7 @@ impl SmallMatrices for Inverse {
         Some(3 * n * n * n + 2 * n * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         let n = operands[0].shape[operands[0].rank() - 1];
         let Some(&first) = x[1].first() else { return vec![] };

@@ -171,12 +171,12 @@ impl General for Svd {
         let mut of_u = times(u, even + odd, Strong::Rhs);
         if m > k {
             let outside = moved - times(u, p, Strong::Rhs);
-            of_u = of_u + scaled_columns(outside, inverses(s), Strong::Lhs);
+            of_u += scaled_columns(outside, inverses(s), Strong::Lhs);
         }
         let mut of_vt = times(odd - even, vt, Strong::Lhs);
         if n > k {
             let outside = transposed_times(u, t, Strong::Rhs) - times(p, vt, Strong::Lhs);
-            of_vt = of_vt + scaled_rows(outside, inverses(s), Strong::Lhs);
+            of_vt += scaled_rows(outside, inverses(s), Strong::Lhs);
         }
         vec![Some(of_u), Some(of_values), Some(of_vt)]
     }
@@ -210,14 +210,14 @@ impl General for Svd {
             && m > k
         {
             let outside = ct - times(u, inside, Strong::Rhs);
-            of_left = of_left + scaled_columns(outside, inverses(s), Strong::Lhs);
+            of_left += scaled_columns(outside, inverses(s), Strong::Lhs);
         }
         let mut of_x = times(of_left, vt, Strong::Lhs);
         if let (Some(ct), Some(inside)) = (ct_vt, in_v)
             && n > k
         {
             let outside = ct - transposed_times(inside, vt, Strong::Lhs);
-            of_x = of_x + times(u, scaled_rows(outside, inverses(s), Strong::Lhs), Strong::Rhs);
+            of_x += times(u, scaled_rows(outside, inverses(s), Strong::Lhs), Strong::Rhs);
         }
         vec![Some(of_x)]
     }

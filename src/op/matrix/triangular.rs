@@ -205,6 +205,7 @@ impl SmallMatrices for TriangularSolve {
         k.checked_mul(n * n + 2 * n)
     }
 
+    #[inline(always)]
     fn code<I: Instructions>(&self, i: &mut I, x: &[&[I::Reg]], operands: &[&Type]) -> Vec<I::Reg> {
         let k = operands[1].shape[operands[1].rank() - 1];
         let stride = operands[0].shape[operands[0].rank() - 1];
