@@ -25,7 +25,7 @@ use clap::Parser;
 use least::least;
 use ndarray::{Array1, Array2, Axis};
 use process::Process;
-use retrograd::{Var, grad, jit, value_and_grad};
+use retrograd::{Var, grad, jit, linalg, value_and_grad};
 use svg::{Curve, Layer, draw};
 use target::target;
 
@@ -87,7 +87,8 @@ fn check_likelihood(reference: &Reference, data: &Data, start: &Process<f64>, fi
     println!("  noise     {:7.4}", fitted.noise.exp());
 
     // All covariances times s: where that changes nothing, (y - m)ᵀ K⁻¹ (y - m) is the number of observations.
-    let quadratic = |p: Process<Var>, (x, y): (Var, Var)| (y - p.mean).dot(p.observed(x).solve(y - p.mean));
+    let quadratic =
+        |p: Process<Var>, (x, y): (Var, Var)| (y - p.mean).dot(linalg::solve_positive(p.observed(x), y - p.mean));
     let quadratic: f64 = jit(quadratic).call(fitted, (&data.0, &data.1))?;
     demand("the quadratic form at the optimum", &[quadratic], &[data.1.len() as f64], 1e-10);
     Ok(())
@@ -111,7 +112,7 @@ fn check_predictions(reference: &Reference, (x, y): &Data, fitted: &Process<f64>
 /// y - α / K⁻¹ᵢᵢ and 1 / K⁻¹ᵢᵢ, with α = K⁻¹ (y - m) (Rasmussen and Williams, 5.12).
 fn check_left_out((x, y): &Data, fitted: &Process<f64>) -> Outcome {
     let inverse = |p: Process<Var>, (x, y): (Var, Var)| {
-        let factor = p.observed(x);
+        let factor = linalg::cho_factor(p.observed(x));
         (factor.inv(), factor.solve(y - p.mean))
     };
     let (inverse, alpha): (Array2<f64>, Array1<f64>) = jit(inverse).call(fitted, (x, y))?;

@@ -90,15 +90,27 @@ fn fluids_run() {
 
 #[test]
 fn what_solves_and_factors_runs() {
+    for (printed, line) in [
+        (drawn_example("gaussian_process", 1), "log-likelihood 22.4232"),
+        (drawn_example("kalman", 3), "the posterior distribution of 400 numbers"),
+        (drawn_example("lqr", 2), "a pole of 0.603 m is the easiest to hold"),
+        (drawn_example("deep_gaussian_process", 2), "off the step by"),
+        (drawn_example("gplvm", 0), "the nearest one shows the same digit"),
+        (drawn_example("gmm", 3), "a step of expectation and maximization changes nothing"),
+        (drawn_example("bayesian_optimization", 0), "in truth 0.39789"),
+        (example("ica", &[]), "distance from a permutation"),
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+/// What an example prints that draws so many curves.
+fn drawn_example(name: &str, n_curves: usize) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("drawing.svg");
-    let out = ["--out", file.to_str().unwrap()];
-    let printed = example("gaussian_process", &out);
-    assert!(printed.contains("log-likelihood 22.4232"), "{printed}");
-    check_drawing(&file, 1);
-    let printed = example("kalman", &out);
-    assert!(printed.contains("the posterior distribution of 400 numbers"), "{printed}");
-    check_drawing(&file, 3);
+    let printed = example(name, &["--out", file.to_str().unwrap()]);
+    check_drawing(&file, n_curves);
+    printed
 }
 
 #[test]

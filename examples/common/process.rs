@@ -24,22 +24,21 @@ impl Process<Var> {
         (2.0 * self.amplitude - 0.5 * distances).exp()
     }
 
-    /// The covariance of the observations at points.
-    pub fn observed(&self, x: Var) -> linalg::CholeskyFactor {
-        let n = x.shape()[0];
-        linalg::cho_factor(self.covariance(x, x) + (2.0 * self.noise).exp() * numpy::identity(n))
+    /// The covariances of observations at points.
+    pub fn observed(&self, x: Var) -> Var {
+        self.covariance(x, x) + (2.0 * self.noise).exp() * numpy::identity(x.shape()[0])
     }
 
     /// The logarithm of the density of observations. The solution and the determinant share one factor, and so do their
     /// derivatives.
     pub fn log_likelihood(&self, x: Var, y: Var) -> Var {
-        let (n, factor, off) = (y.shape()[0], self.observed(x), y - self.mean);
+        let (n, factor, off) = (y.shape()[0], linalg::cho_factor(self.observed(x)), y - self.mean);
         -0.5 * (off.dot(factor.solve(off)) + factor.logdet() + n as f64 * TAU.ln())
     }
 
     /// The means and the deviations of the values at other points, without noise, given observations.
     pub fn predict(&self, x: Var, y: Var, at: Var) -> (Var, Var) {
-        let (factor, covariance) = (self.observed(x), self.covariance(x, at));
+        let (factor, covariance) = (linalg::cho_factor(self.observed(x)), self.covariance(x, at));
         let mean = self.mean + factor.solve(y - self.mean).dot(covariance);
         let explained = (covariance * factor.solve(covariance)).sum_axes(&[0]);
         (mean, ((2.0 * self.amplitude).exp() - explained).sqrt())
