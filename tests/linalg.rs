@@ -10,7 +10,7 @@ use retrograd::linalg::{self, Triangle};
 use retrograd::optimize::optimize;
 use retrograd::transform::AllArgs;
 use retrograd::value::{Array, DType, Type};
-use retrograd::{Graph, Program, Var, grad, jit, map, numpy as np, scan, trace, value_and_grad, vmap};
+use retrograd::{Graph, Program, Var, grad, hvp, jit, jvp, map, numpy as np, scan, trace, value_and_grad, vmap};
 
 /// A matrix of numbers, traced as a constant.
 fn constant(x: Array2<f64>) -> Var {
@@ -198,6 +198,14 @@ fn determinants_have_derivatives_at_singular_matrices() {
     let bend = |a: Var| grad(|a: Var| linalg::det(a)).call(a).square().sum();
     let at_singular: Array2<f64> = jit(grad(bend)).call(Array2::<f64>::ones((4, 4))).unwrap();
     assert!(at_singular.iter().all(|x| x.is_nan()), "{at_singular}");
+    let forward = jit(hvp(|a: Var| linalg::det(a)));
+    let singular = Array2::from_diag(&array![0.0, 1.0, 1.0, 1.0]);
+    let along = Array2::from_diag(&array![0.0, 1.0, 0.0, 0.0]);
+    assert!(forward.call::<Array2<f64>>(&singular, &along).unwrap().iter().any(|x| x.is_nan()));
+    // By the factors, the determinant of a small matrix is its polynomial, too.
+    let of_factor = jit(hvp(|a: Var| linalg::lu_factor(a).det()));
+    let bend: Array2<f64> = of_factor.call(array![[0.0, 0.0], [0.0, 1.0]], array![[0.0, 0.0], [0.0, 1.0]]).unwrap();
+    assert_eq!(bend, array![[1.0, 0.0], [0.0, 0.0]]);
 }
 
 #[test]
@@ -260,6 +268,11 @@ fn wrong_shapes_are_errors_that_name_the_function() {
     }
     let error = trace(solve, (Type::new(DType::F32, [2, 2]), matrices(&[2]))).unwrap_err().to_string();
     assert!(error.contains("one dtype"), "{error}");
+    let norm = |a: Var| linalg::matrix_norm(a, linalg::MatrixNorm::Spectral);
+    let error = trace(norm, (matrices(&[0, 0]),)).unwrap_err().to_string();
+    assert!(error.contains("tests/linalg.rs"), "{error}");
+    let error = trace(grad(|a: Var| linalg::hessenberg(a).0.sum()), (matrices(&[3, 3]),)).unwrap_err().to_string();
+    assert!(error.contains("tests/linalg.rs"), "{error}");
     let integers: f64 = jit(|a: Var| linalg::det(a)).call(array![[2i64, 1], [1, 3]]).unwrap();
     assert_eq!(integers, 5.0);
     let from_right = |t: Var, b: Var| linalg::solve_triangular(t, b, Triangle::LOWER.from_right());
@@ -326,5 +339,68 @@ fn least_squares_solve_the_normal_equations() {
         let near = |(x, y): (&f64, &f64)| (x - y).abs() < 1e-9 * (1.0 + y.abs());
         assert!(one.0.iter().zip(&other.0).all(near), "{m} {n}");
         assert!(one.1.iter().zip(&other.1).all(near), "{m} {n}");
+    }
+}
+
+/// A stack of small matrices is computed as rows of a loop, and has the bits of its matrices one by one.
+#[test]
+fn stacks_of_small_matrices_are_their_matrices() {
+    let mut random = Random(31);
+    let f = |a: Var, b: Var| {
+        let s = a.matmul(np::swapaxes(a, -1, -2)) + np::eye(3, 3, 0);
+        (
+            linalg::solve(a, b),
+            linalg::inv(a),
+            linalg::slogdet(a),
+            linalg::cholesky(s),
+            linalg::solve_positive(s, b),
+            linalg::logdet(s),
+        )
+    };
+    type Results<S, M> = (M, M, (S, S), M, M, S);
+    let a = ndarray::Array4::from_shape_fn((2, 3, 3, 3), |_| random.range(-1.0, 1.0));
+    let b = ndarray::Array4::from_shape_fn((2, 3, 3, 1), |_| random.range(-1.0, 1.0));
+    let whole: Results<Array2<f64>, ndarray::Array4<f64>> = jit(f).call(&a, &b).unwrap();
+    let one = jit(f);
+    for i in 0..2 {
+        for j in 0..3 {
+            let of = |x: &ndarray::Array4<f64>| x.slice(ndarray::s![i, j, .., ..]).to_owned();
+            let own: Results<f64, Array2<f64>> = one.call(of(&a), of(&b)).unwrap();
+            assert_eq!((of(&whole.0), of(&whole.1)), (own.0, own.1));
+            assert_eq!((whole.2.0[[i, j]], whole.2.1[[i, j]]), own.2);
+            assert_eq!((of(&whole.3), of(&whole.4), whole.5[[i, j]]), (own.3, own.4, own.5));
+        }
+    }
+    let plan = plan_of(&trace(|a: Var| linalg::inv(a), (matrices(&[1000, 2, 2]),)).unwrap());
+    assert!(!calls_routines(&plan.kernels), "{plan}");
+}
+
+/// Where the last column of a square matrix depends on the others, its factors still depend smoothly on it.
+#[test]
+fn orthogonal_factors_have_derivatives_beside_singular_matrices() {
+    for a in [1.0, 1e-8, 1e-17, 1e-160] {
+        let both = |a: Var| {
+            let (q, r) = linalg::qr(a.reshape(&[1, 1]));
+            (q + r).sum()
+        };
+        assert_eq!(jit(grad(both)).call::<f64>(a).unwrap(), 1.0, "{a}");
+        assert_eq!(jit(grad(both)).call::<f64>(-a).unwrap(), -1.0, "{a}");
+        assert_eq!(jit(hvp(both)).call::<f64>(a, 1.0).unwrap(), 0.0, "{a}");
+    }
+    // The first column decides on all of Q, and the second on R alone.
+    let sum = |a: Var| {
+        let (q, r) = linalg::qr(a);
+        (q + r).sum()
+    };
+    for d in [1e-3, 1e-8, 1e-15] {
+        let a = array![[1.0, 2.0], [1.0, 2.0 + d]];
+        let slope: Array2<f64> = jit(grad(sum)).call(&a).unwrap();
+        let root = 2f64.sqrt();
+        let expected = array![[2.0 * root, 0.0], [-root, root]];
+        let bound = 10.0 * d + 1e-14;
+        assert!(slope.iter().zip(&expected).all(|(x, y)| (x - y).abs() < bound), "{d}: {slope}");
+        let along: f64 = jit(jvp(sum)).call::<(f64, f64)>(&a, array![[0.3, -0.2], [0.7, 0.5]]).unwrap().1;
+        let inner = (&slope * &array![[0.3, -0.2], [0.7, 0.5]]).sum();
+        assert!((along - inner).abs() < 1e-13, "{d}: {along} {inner}");
     }
 }

@@ -561,3 +561,26 @@ fn matrices_beyond_memory_are_no_panic() {
     let w: Array2<f64> = jit(linalg::eigvalsh).call(&stack).unwrap();
     assert!((w[[5, 0]] - 4.0).abs() < 1e-14 && (w[[99_999, 1]] - 100_000.0).abs() < 1e-9);
 }
+
+/// Beyond the derivatives that are exact at repeated eigenvalues there is NaN, in both modes, never a number.
+#[test]
+fn what_divided_differences_do_not_give_is_nan() {
+    let weights = || Var::constant(retrograd::value::Array::from_ndarray(array![[0.3, 0.7], [0.7, -0.4]].into_dyn()));
+    let f = move |a: Var| (linalg::funm_symmetric(a, |x| x * x * x) * weights()).sum();
+    let cubed = move |a: Var| (a.dot(a).dot(a) * weights()).sum();
+    let direction = array![[1.0, 2.0], [2.0, -1.0]];
+    let apart = array![[1.0, 0.2], [0.2, 2.0]];
+    let own: Array2<f64> = jit(retrograd::hvp(f)).call(&apart, &direction).unwrap();
+    let expected: Array2<f64> = jit(retrograd::hvp(cubed)).call(&apart, &direction).unwrap();
+    let symmetric = (&expected + &expected.t()) / 2.0;
+    assert!((own - symmetric).iter().all(|x| x.abs() < 1e-12));
+    let unit = Array2::<f64>::eye(2);
+    let slope: Array2<f64> = jit(grad(f)).call(&unit).unwrap();
+    let expected: Array2<f64> = jit(grad(cubed)).call(&unit).unwrap();
+    assert!((slope - expected).iter().all(|x| x.abs() < 1e-14));
+    let forward: Array2<f64> = jit(retrograd::hvp(f)).call(&unit, &direction).unwrap();
+    assert!(forward.iter().any(|x| x.is_nan()), "{forward}");
+    let reverse = move |a: Var, v: Var| grad(move |a: Var, v: Var| (grad(f).call(a) * v).sum()).call(a, v);
+    let reverse: Array2<f64> = jit(reverse).call(&unit, &direction).unwrap();
+    assert!(reverse.iter().any(|x| x.is_nan()), "{reverse}");
+}

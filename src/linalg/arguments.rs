@@ -5,6 +5,7 @@ use std::panic::Location;
 use crate::error::SourceLine;
 use crate::op::trace::{self, MethodScope};
 use crate::op::{Var, broadcast_shape};
+use crate::transform::vmap;
 use crate::value::DType;
 
 /// Until what is returned is dropped, errors speak of this function and show these operands. The caller's line is that of
@@ -125,4 +126,41 @@ pub(super) fn together(x: Var, y: Var) -> Option<[Var; 2]> {
         if lead(k) == &batch[..] { x } else { x.broadcast_to(&[&batch, &shapes[k][shapes[k].rank() - 2..]].concat()) }
     };
     Some([spread(x, 0), spread(y, 1)])
+}
+
+/// Fewer matrices are not worth a loop.
+const MIN_STACK: usize = 4;
+
+/// The largest extent of what is straight-line code.
+const MAX_SMALL: usize = 6;
+
+/// For stacks of small matrices with the same leading axes, the results of a function of one matrix of each: rows of a loop in
+/// lanes. `None` for others.
+#[track_caller]
+pub(super) fn each<const N: usize, const M: usize>(
+    operands: [Var; N],
+    f: impl Fn([Var; N]) -> [Var; M],
+) -> Option<[Var; M]> {
+    if operands.iter().any(|x| x.is_poisoned()) {
+        return None;
+    }
+    let shape = operands[0].shape();
+    let leading = &shape[..shape.rank() - 2];
+    let n: usize = leading.iter().product();
+    let is_small = |x: &Var| x.shape().iter().rev().take(2).all(|&extent| extent <= MAX_SMALL);
+    if leading.is_empty() || n < MIN_STACK || !operands.iter().all(is_small) {
+        return None;
+    }
+    let rows = operands.map(|x| {
+        let own = x.shape();
+        x.reshape(&[&[n], &own[own.rank() - 2..]].concat())
+    });
+    let results = vmap(f).call(rows);
+    Some(results.map(|y| {
+        if y.is_poisoned() {
+            return y;
+        }
+        let own = y.shape();
+        y.reshape(&[leading, &own[1..]].concat())
+    }))
 }

@@ -1,10 +1,10 @@
 //! Determinants.
 
-use super::arguments::{enter, line, on_line, square};
+use super::arguments::{each, enter, line, on_line, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
 use crate::op::trace::apply;
 use crate::op::{Factors, Inverse, Strong, StrongMul, Var, transposed};
-use crate::transform::{cond, custom_vjp};
+use crate::transform::{cond, custom_jvp, custom_vjp};
 use crate::value::DType;
 
 /// The determinants of square matrices.
@@ -35,7 +35,10 @@ pub fn det(a: Var) -> Var {
     if n <= 3 {
         return small_determinant(a, n);
     }
-    lu_factor_of(a).map_or(Var::poisoned(), LuFactor::determinant)
+    match lu_factor_of(a) {
+        Some(factor) => factor.determinant(),
+        None => Var::poisoned(),
+    }
 }
 
 /// The sign of the determinants of square matrices, and the logarithm of their magnitude: 0 and -inf of a singular one.
@@ -57,7 +60,9 @@ pub fn det(a: Var) -> Var {
 #[track_caller]
 pub fn slogdet(a: Var) -> (Var, Var) {
     let _function = enter("slogdet", &[a]);
-    lu_factor_of(a).map_or((Var::poisoned(), Var::poisoned()), LuFactor::sign_and_logarithm)
+    let Some((a, _)) = square(a) else { return (Var::poisoned(), Var::poisoned()) };
+    let one = |[a]: [Var; 1]| lu_factor_of(a).map_or([a; 2], |factor| factor.sign_and_logarithm().into());
+    each([a], one).unwrap_or_else(|| one([a])).into()
 }
 
 /// The logarithm of the determinant of symmetric positive definite matrices; NaN for others.
@@ -79,7 +84,9 @@ pub fn slogdet(a: Var) -> (Var, Var) {
 #[track_caller]
 pub fn logdet(a: Var) -> Var {
     let _function = enter("logdet", &[a]);
-    cho_factor_of(a).map_or(Var::poisoned(), CholeskyFactor::logarithm)
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    let one = |[a]: [Var; 1]| [cho_factor_of(a).map_or(a, CholeskyFactor::logarithm)];
+    each([a], one).map_or_else(|| one([a])[0], |[x]| x)
 }
 
 impl CholeskyFactor {
@@ -121,6 +128,10 @@ impl LuFactor {
 
     #[track_caller]
     fn determinant(self) -> Var {
+        let shape = self.matrix().shape();
+        if let Some(&n) = shape.last().filter(|&&n| n <= 3) {
+            return small_determinant(self.matrix(), n);
+        }
         let (line, again) = (line(), line());
         let value = move |_: Var, f: Var| on_line(&line, || parity(f) * product_last(diagonal(f)));
         let rule = move |(a, f): (Var, Var), y: Var, ct: Var| {
@@ -132,7 +143,8 @@ impl LuFactor {
     #[track_caller]
     fn sign_and_logarithm(self) -> (Var, Var) {
         let factors = self.factors();
-        let sign = parity(factors) * product_last(diagonal(factors.stop_gradient()).sign());
+        // Plus 0, so that the sign of a singular matrix is no -0.
+        let sign = parity(factors) * product_last(diagonal(factors.stop_gradient()).sign()) + 0.0;
         let (line, again) = (line(), line());
         let value = move |_: Var, f: Var| on_line(&line, || sum_last(diagonal(f).abs().ln()));
         let rule = move |(a, f): (Var, Var), _: Var, ct: Var| {
@@ -152,11 +164,11 @@ fn cofactors(a: Var, factors: Var, determinant: Var) -> Var {
     let is_regular = determinant.not_equal(0.0).all_axes(&all);
     let by_inverse = || scaled(determinant, transposed(apply(Inverse { factors: Factors::Lu }, &[a, factors])));
     // The derivative of what a singular matrix takes is not that of the formula.
-    let unknown = |(a,): (Var,), _: Var, ct: Var| {
-        let any = ct.not_equal(0.0).any_axes(&[ct.rank() - 2, ct.rank() - 1]).convert(a.dtype());
-        (scaled(any, Var::number(f64::NAN, a.dtype()).broadcast_to(&a.shape())),)
+    let unknown = |_: (Var,), _: Var, (t,): (Var,)| {
+        let nan = Var::number(f64::NAN, t.dtype()).broadcast_to(&t.shape());
+        apply(StrongMul { zeros: Strong::Lhs }, &[t, nan])
     };
-    cond(is_regular, by_inverse, || custom_vjp(cofactors_by_values, unknown).call(a))
+    cond(is_regular, by_inverse, || custom_jvp(cofactors_by_values, unknown).call(a))
 }
 
 /// With `A = U diag(s) Vᵀ`: `det(U Vᵀ) U diag(Πⱼ sⱼ but sᵢ) Vᵀ`.
@@ -169,8 +181,10 @@ fn cofactors_by_values(a: Var) -> Var {
     let (n, last) = (a.shape()[a.rank() - 1], s.rank() - 1);
     let [row, column] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
     let others = row.equal(column).select(Var::number(1.0, a.dtype()), s.insert_axis(last)).prod_axes(&[last + 1]);
-    let orthogonal = lu_factor_of(u.matmul(vt))
-        .map_or(Var::poisoned(), |factor| parity(factor.factors()) * product_last(diagonal(factor.factors()).sign()));
+    let orthogonal = match lu_factor_of(u.matmul(vt)) {
+        Some(factor) => parity(factor.factors()) * product_last(diagonal(factor.factors()).sign()),
+        None => Var::poisoned(),
+    };
     scaled(orthogonal, (u * others.insert_axis(last)).matmul(vt))
 }
 

@@ -30,7 +30,10 @@ use crate::op::{SolveContinuousAre, SolveDiscreteAre, SolveStein, SolveSylvester
 #[track_caller]
 pub fn solve_sylvester(a: Var, b: Var, q: Var) -> Var {
     let _method = enter("solve_sylvester", &[a, b, q]);
-    stacks([a, b, q]).map_or(Var::poisoned(), |operands| apply(SolveSylvester { strong: false }, &operands))
+    match stacks([a, b, q]) {
+        Some(operands) => apply(SolveSylvester { strong: false }, &operands),
+        None => Var::poisoned(),
+    }
 }
 
 /// SciPy's `solve_continuous_lyapunov`: the X of `a X + X aᵀ = q`.
@@ -114,7 +117,10 @@ pub fn solve_discrete_lyapunov(a: Var, q: Var) -> Var {
 #[track_caller]
 pub fn solve_continuous_are(a: Var, b: Var, q: Var, r: Var) -> Var {
     let _method = enter("solve_continuous_are", &[a, b, q, r]);
-    stacks([a, b, q, r]).map_or(Var::poisoned(), |operands| apply(SolveContinuousAre, &operands))
+    match stacks([a, b, q, r]) {
+        Some(operands) => apply(SolveContinuousAre, &operands),
+        None => Var::poisoned(),
+    }
 }
 
 /// SciPy's `solve_discrete_are`: the stabilizing X of the algebraic Riccati equation
@@ -141,5 +147,8 @@ pub fn solve_continuous_are(a: Var, b: Var, q: Var, r: Var) -> Var {
 #[track_caller]
 pub fn solve_discrete_are(a: Var, b: Var, q: Var, r: Var) -> Var {
     let _method = enter("solve_discrete_are", &[a, b, q, r]);
-    stacks([a, b, q, r]).map_or(Var::poisoned(), |operands| apply(SolveDiscreteAre, &operands))
+    match stacks([a, b, q, r]) {
+        Some(operands) => apply(SolveDiscreteAre, &operands),
+        None => Var::poisoned(),
+    }
 }

@@ -1,6 +1,6 @@
 //! Factors of square matrices.
 
-use super::arguments::{enter, square};
+use super::arguments::{each, enter, square};
 use crate::op::trace::apply;
 use crate::op::{Cholesky, Factors, Inverse, Lu, Solve, Var, lower_part, permutation, transposed, upper_part};
 use crate::value::{DType, Type};
@@ -30,7 +30,8 @@ use crate::value::{DType, Type};
 #[track_caller]
 pub fn cholesky(a: Var) -> Var {
     let _function = enter("cholesky", &[a]);
-    cho_factor_of(a).map_or(Var::poisoned(), |factor| factor.l)
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    each([a], |[a]| [apply(Cholesky, &[a])]).map_or_else(|| apply(Cholesky, &[a]), |[l]| l)
 }
 
 /// Symmetric positive definite matrices with their factors, by which systems are solved and determinants computed: each at the

@@ -59,7 +59,10 @@ pub fn expm(a: Var) -> Var {
 #[track_caller]
 pub fn expm_frechet(a: Var, e: Var) -> Var {
     let _method = enter("expm_frechet", &[a, e]);
-    stacks([a, e]).map_or(Var::poisoned(), |both| apply(ExpmFrechet, &both))
+    match stacks([a, e]) {
+        Some(both) => apply(ExpmFrechet, &both),
+        None => Var::poisoned(),
+    }
 }
 
 /// SciPy's `expm_multiply`: `expm(a) · b`, without forming the exponential where that takes longer.
@@ -148,7 +151,10 @@ pub fn logm(a: Var) -> Var {
 /// A function of square matrices.
 #[track_caller]
 fn function(a: Var, op: impl Into<crate::op::Op>) -> Var {
-    square(a).map_or(Var::poisoned(), |(a, _)| apply(op, &[a]))
+    match square(a) {
+        Some((a, _)) => apply(op, &[a]),
+        None => Var::poisoned(),
+    }
 }
 
 /// NumPy's `matrix_power`: square matrices multiplied with themselves; the power 0 is the identity, and those of negative

@@ -47,7 +47,10 @@ use crate::value::DType;
 #[track_caller]
 pub fn eigh(a: Var) -> (Var, Var) {
     let _method = enter("eigh", &[a]);
-    let [w, v] = square(a).map_or([Var::poisoned(); 2], |(a, _)| eigh_of(a));
+    let [w, v] = match square(a) {
+        Some((a, _)) => eigh_of(a),
+        None => [Var::poisoned(); 2],
+    };
     (w, v)
 }
 
@@ -68,7 +71,10 @@ pub fn eigh(a: Var) -> (Var, Var) {
 pub fn eigvalsh(a: Var) -> Var {
     let _method = enter("eigvalsh", &[a]);
     // The pass `simplify` drops the vectors if nothing else, as a derivative, asks for them.
-    square(a).map_or(Var::poisoned(), |(a, _)| eigh_of(a)[0])
+    match square(a) {
+        Some((a, _)) => eigh_of(a)[0],
+        None => Var::poisoned(),
+    }
 }
 
 /// NumPy's `svd` with `full_matrices=False`: the reduced decomposition `A = U · diag(s) · Vᵀ`, as the triple of `U`, `s` and
@@ -107,7 +113,10 @@ pub fn eigvalsh(a: Var) -> Var {
 #[track_caller]
 pub fn svd(a: Var) -> (Var, Var, Var) {
     let _method = enter("svd", &[a]);
-    let [u, s, vt] = matrices(a).map_or([Var::poisoned(); 3], |(a, _)| svd_of(a));
+    let [u, s, vt] = match matrices(a) {
+        Some((a, _)) => svd_of(a),
+        None => [Var::poisoned(); 3],
+    };
     (u, s, vt)
 }
 
@@ -127,7 +136,10 @@ pub fn svd(a: Var) -> (Var, Var, Var) {
 #[track_caller]
 pub fn svdvals(a: Var) -> Var {
     let _method = enter("svdvals", &[a]);
-    matrices(a).map_or(Var::poisoned(), |(a, _)| svd_of(a)[1])
+    match matrices(a) {
+        Some((a, _)) => svd_of(a)[1],
+        None => Var::poisoned(),
+    }
 }
 
 /// NumPy's `qr` with `mode="reduced"`: matrices `Q` with orthonormal columns and upper triangular `R`, `A = Q · R`.
@@ -155,7 +167,10 @@ pub fn svdvals(a: Var) -> Var {
 #[track_caller]
 pub fn qr(a: Var) -> (Var, Var) {
     let _method = enter("qr", &[a]);
-    let [q, r] = matrices(a).map_or([Var::poisoned(); 2], |(a, _)| qr_of(a));
+    let [q, r] = match matrices(a) {
+        Some((a, _)) => qr_of(a),
+        None => [Var::poisoned(); 2],
+    };
     (q, r)
 }
 
@@ -214,7 +229,10 @@ pub fn polar(a: Var) -> (Var, Var) {
 #[track_caller]
 pub fn pinv(a: Var, rtol: impl Into<Option<f64>>) -> Var {
     let _method = enter("pinv", &[a]);
-    matrices(a).map_or(Var::poisoned(), |(a, _)| pinv_of(a, fraction(a, rtol.into())))
+    match matrices(a) {
+        Some((a, _)) => pinv_of(a, fraction(a, rtol.into())),
+        None => Var::poisoned(),
+    }
 }
 
 /// NumPy's `matrix_rank`: how many singular values are larger than `rtol` times the largest one, by default ε · max(m, n);
@@ -295,7 +313,10 @@ pub enum MatrixNorm {
 #[track_caller]
 pub fn matrix_norm(a: Var, kind: MatrixNorm) -> Var {
     let _method = enter("matrix_norm", &[a]);
-    matrices(a).map_or(Var::poisoned(), |(a, extents)| norm_of(a, extents, kind))
+    match matrices(a) {
+        Some((a, extents)) => norm_of(a, extents, kind),
+        None => Var::poisoned(),
+    }
 }
 
 #[track_caller]
@@ -345,7 +366,10 @@ pub fn cond(a: Var, kind: MatrixNorm) -> Var {
     let value = match kind {
         MatrixNorm::Spectral => norm_of(a, [m, n], largest) / norm_of(a, [m, n], least),
         MatrixNorm::LeastSingular => norm_of(a, [m, n], least) / norm_of(a, [m, n], largest),
-        _ => square(a).map_or(Var::poisoned(), |(a, n)| norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind)),
+        _ => match square(a) {
+            Some((a, n)) => norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind),
+            None => Var::poisoned(),
+        },
     };
     if value.is_poisoned() {
         return value;
@@ -410,7 +434,10 @@ pub fn orth(a: Var, rank: usize) -> Var {
 #[track_caller]
 pub fn null_space(a: Var, rank: usize) -> Var {
     let _method = enter("null_space", &[a]);
-    matrices(a).map_or(Var::poisoned(), |(a, _)| null_space_of(a, rank))
+    match matrices(a) {
+        Some((a, _)) => null_space_of(a, rank),
+        None => Var::poisoned(),
+    }
 }
 
 /// NumPy's `eig`: the eigenvalues and eigenvectors of square matrices, `A · V = V · diag(w)`, as the four arrays `re w`,
@@ -451,7 +478,10 @@ pub fn null_space(a: Var, rank: usize) -> Var {
 #[track_caller]
 pub fn eig(a: Var) -> (Var, Var, Var, Var) {
     let _method = enter("eig", &[a]);
-    let [re, im, v_re, v_im] = square(a).map_or([Var::poisoned(); 4], |(a, _)| eig_of(a));
+    let [re, im, v_re, v_im] = match square(a) {
+        Some((a, _)) => eig_of(a),
+        None => [Var::poisoned(); 4],
+    };
     (re, im, v_re, v_im)
 }
 
@@ -472,7 +502,10 @@ pub fn eig(a: Var) -> (Var, Var, Var, Var) {
 #[track_caller]
 pub fn eigvals(a: Var) -> (Var, Var) {
     let _method = enter("eigvals", &[a]);
-    let [re, im] = square(a).map_or([Var::poisoned(); 2], |(a, _)| eigvals_of(a));
+    let [re, im] = match square(a) {
+        Some((a, _)) => eigvals_of(a),
+        None => [Var::poisoned(); 2],
+    };
     (re, im)
 }
 
@@ -503,6 +536,9 @@ pub fn eigvals(a: Var) -> (Var, Var) {
 #[track_caller]
 pub fn hessenberg(a: Var) -> (Var, Var) {
     let _method = enter("hessenberg", &[a]);
-    let [h, q] = square(a).map_or([Var::poisoned(); 2], |(a, _)| hessenberg_of(a));
+    let [h, q] = match square(a) {
+        Some((a, _)) => hessenberg_of(a),
+        None => [Var::poisoned(); 2],
+    };
     (h, q)
 }

@@ -2,7 +2,7 @@
 //! spread.
 
 use super::arguments::{enter, line, on_line, square};
-use crate::op::matrix_products::{scaled_columns, times, times_transposed, transposed_times};
+use crate::op::matrix_products::{inverse_gaps, scaled_columns, times, times_transposed, transposed_times};
 use crate::op::{Strong, Var, eigh_of, strong_product, symmetric_part};
 use crate::transform::{custom_jvp, jvp};
 use crate::value::DType;
@@ -16,7 +16,7 @@ use crate::value::DType;
 /// First and second derivatives are exact whatever the eigenvalues are, repeated or close to each other: the gradient is
 /// the matrix function `f'(A)`, and its derivative is [`funm_symmetric`]'s. (What is composed of [`eigh`](super::eigh) has
 /// the same gradient, but no second derivative along what splits a repeated eigenvalue.) Derivatives of order three and
-/// more are exact where eigenvalues are well apart. `f` is differentiated as often as the sum; a kink has the derivative
+/// more are exact where eigenvalues are well apart, and NaN where they are equal but for rounding. `f` is differentiated as often as the sum; a kink has the derivative
 /// that it has alone.
 ///
 /// A matrix with an element that is infinite or NaN gives NaN, and so does its gradient, even where the sum does not count:
@@ -65,7 +65,7 @@ pub fn spectral_sum(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
 /// difference `(f(λᵢ) - f(λⱼ)) / (λᵢ - λⱼ)`, and `f'(λᵢ)` if they are equal. (Higham 2008, "Functions of Matrices", theorem
 /// 3.11.) Between eigenvalues that are close, `L` is the mean of `f'` on the way from one to the other, by Gauss's rule,
 /// wherever that is the more accurate: so it is exact for repeated eigenvalues and for close ones. Further derivatives are
-/// exact where eigenvalues are well apart.
+/// exact where eigenvalues are well apart, and NaN where they are equal but for rounding.
 ///
 /// A matrix with an element that is infinite or NaN gives NaN.
 ///
@@ -83,7 +83,10 @@ pub fn spectral_sum(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
 #[track_caller]
 pub fn funm_symmetric(a: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let _method = enter("funm_symmetric", &[a]);
-    square(a).map_or(Var::poisoned(), |(a, _)| matrix_function(a, f))
+    match square(a) {
+        Some((a, _)) => matrix_function(a, f),
+        None => Var::poisoned(),
+    }
 }
 
 #[track_caller]
@@ -106,9 +109,29 @@ fn pushed(a: Var, f: impl Fn(Var) -> Var + Clone, t: Var) -> Var {
     if w.is_poisoned() {
         return w;
     }
-    let inner = transposed_times(v, times(symmetric_part(t), v, Strong::Lhs), Strong::Rhs);
+    let t = strong_product(symmetric_part(t), ones_at_multiplicities(a, w), Strong::Lhs);
+    let inner = transposed_times(v, times(t, v, Strong::Lhs), Strong::Rhs);
     let moved = strong_product(inner, divided_differences(w, f), Strong::Lhs);
     times_transposed(times(v, moved, Strong::Rhs), v, Strong::Lhs)
+}
+
+/// Ones, with a derivative by `a` that is NaN where eigenvalues are equal but for rounding: there, [`pushed`] has one by what splits
+/// them, but not through the vectors of [`eigh`](super::eigh).
+#[track_caller]
+fn ones_at_multiplicities(a: Var, w: Var) -> Var {
+    let gaps = inverse_gaps(w);
+    if a.is_poisoned() || gaps.is_poisoned() {
+        return Var::poisoned();
+    }
+    let (rank, shape) = (gaps.rank(), gaps.shape());
+    let [row, column] = [0, 1].map(|axis| Var::iota(&shape[rank - 2..], axis, DType::I64));
+    let is_repeated = (gaps.equal(0.0) & row.not_equal(column)).any_axes(&[rank - 2, rank - 1]);
+    let factor = is_repeated.select(Var::number(f64::NAN, a.dtype()), Var::number(0.0, a.dtype()));
+    let each = [&shape[..rank - 2], &[1, 1]].concat();
+    let factor = factor.reshape(&each).broadcast_to(&shape).stop_gradient();
+    let rule = |(_, factor): (Var, Var), _: Var, (t, _): (Var, Var)| strong_product(t, factor, Strong::Lhs);
+    let zeros = custom_jvp(|a: Var, _: Var| Var::zeros(a.ty()), rule).call(a, factor);
+    (zeros.sum_axes(&[rank - 2, rank - 1]) + 1.0).reshape(&each).broadcast_to(&shape)
 }
 
 /// `(f(w[i]) - f(w[j])) / (w[i] - w[j])`, and the mean of `f'` between the two where the quotient is less accurate.

@@ -1,6 +1,6 @@
 //! Linear systems.
 
-use super::arguments::{Sides, enter, square};
+use super::arguments::{Sides, each, enter, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
 use super::structure::{Structure, structure};
 use crate::op::trace::{self, apply};
@@ -44,10 +44,11 @@ pub fn solve(a: Var, b: Var) -> Var {
             Some(factor) => factor.solve_sides(b, true),
             None => Var::poisoned(),
         },
-        Structure::General => match lu_factor_of(a) {
-            Some(factor) => factor.solve_sides(b, false),
-            None => Var::poisoned(),
-        },
+        Structure::General => {
+            let Some((a, sides)) = Sides::of(a, b) else { return Var::poisoned() };
+            let one = |[a, b]: [Var; 2]| [lu_factor_of(a).map_or(b, |factor| factor.solve_columns(a, b, false))];
+            sides.restore(each([a, sides.columns], one).map_or_else(|| one([a, sides.columns])[0], |[x]| x))
+        }
     }
 }
 
@@ -127,9 +128,9 @@ impl CholeskyFactor {
 #[track_caller]
 pub fn solve_positive(a: Var, b: Var) -> Var {
     let _function = enter("solve_positive", &[a, b]);
-    let Some(factor) = cho_factor_of(a) else { return Var::poisoned() };
-    let Some((a, sides)) = Sides::of(factor.matrix(), b) else { return Var::poisoned() };
-    sides.restore(factor.solve_columns(a, sides.columns))
+    let Some((a, sides)) = Sides::of(a, b) else { return Var::poisoned() };
+    let one = |[a, b]: [Var; 2]| [cho_factor_of(a).map_or(b, |factor| factor.solve_columns(a, b))];
+    sides.restore(each([a, sides.columns], one).map_or_else(|| one([a, sides.columns])[0], |[x]| x))
 }
 
 /// The inverse of square matrices. To multiply with it, [`solve`] is more exact, and faster.
@@ -150,7 +151,9 @@ pub fn solve_positive(a: Var, b: Var) -> Var {
 #[track_caller]
 pub fn inv(a: Var) -> Var {
     let _function = enter("inv", &[a]);
-    lu_factor_of(a).map_or(Var::poisoned(), LuFactor::inverse)
+    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    let one = |[a]: [Var; 1]| [lu_factor_of(a).map_or(a, LuFactor::inverse)];
+    each([a], one).map_or_else(|| one([a])[0], |[x]| x)
 }
 
 /// Which triangle of a matrix is meant, and which system; see [`solve_triangular`].

@@ -45,7 +45,9 @@ pub fn log_pdf(x: Var, df: impl Operand, scale: Var) -> Var {
     }
     let rank = ratio.rank();
     let trace_of_ratio = crate::numpy::diagonal(ratio, 0, -2, -1).sum_axes(&[rank - 2]);
-    let normalizer = df * (0.5 * dimension * LN_2) + df * 0.5 * factor.logdet() + (df * 0.5).multigammaln(n);
+    // Of matrices of extent 0 there is one.
+    let multivariate_gamma = if n == 0 { df * 0.0 } else { (df * 0.5).multigammaln(n) };
+    let normalizer = df * (0.5 * dimension * LN_2) + df * 0.5 * factor.logdet() + multivariate_gamma;
     let y = (df - (dimension + 1.0)) * 0.5 * of_x - trace_of_ratio * 0.5 - normalizer;
     // Of an indefinite matrix there is no logarithm, though it has no NaN.
     let is_outside = of_x.is_nan() & !trace_of_ratio.is_nan();

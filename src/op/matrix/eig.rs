@@ -12,9 +12,9 @@ use super::products::{
     along_columns, along_rows, column_products, diagonal, rounding_of, scaled_columns, times, times_transposed,
     transposed_times, with_diagonal,
 };
-use super::{Factors, Inverse, Lu, bytes_of, one_square, stacked};
+use super::{Factors, Inverse, Lu, bytes_of, in_double, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Stack, eig, eig_bytes, parts, with_real};
+use crate::math::matrix::{Stack, eig, eig_bytes, parts};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The eigenvalues of square matrices, as their real and imaginary parts, and with `vectors` also the eigenvectors, as the
@@ -121,14 +121,14 @@ impl Rules for Eig {
 
 impl Library for Eig {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let stack = Stack::<f64>::new(&operands[0]);
             let n = stack.rows;
             let (values, vectors) = results.split_at_mut(2);
             let [re, im] = values else { unreachable!("bug: results that were not inferred") };
-            let mut values = parts::<T>(re, n).zip(parts::<T>(im, n));
+            let mut values = parts::<f64>(re, n).zip(parts::<f64>(im, n));
             let mut vectors = match vectors {
-                [re, im] => Some(parts::<T>(re, n * n).zip(parts::<T>(im, n * n))),
+                [re, im] => Some(parts::<f64>(re, n * n).zip(parts::<f64>(im, n * n))),
                 _ => None,
             };
             for (a, (re, im)) in stack.matrices().zip(&mut values) {
@@ -145,7 +145,7 @@ impl Library for Eig {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| with_real!(operands[0].dtype, T => eig_bytes::<T>(n, self.vectors)))
+        bytes_of(operands[0], |[n, _]| eig_bytes::<f64>(n, self.vectors))
     }
 }
 

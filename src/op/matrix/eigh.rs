@@ -12,9 +12,9 @@ use super::parts::symmetric_part;
 use super::products::{
     column_products, inverse_gaps, scaled_columns, times, times_transposed, transposed_times, with_diagonal,
 };
-use super::{bytes_of, one_square, stacked};
+use super::{bytes_of, in_double, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Stack, eigh, eigh_bytes, parts, with_real};
+use crate::math::matrix::{Stack, eigh, eigh_bytes, parts};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The eigenvalues `w` of symmetric matrices, in ascending order, and with `vectors` also the orthogonal matrices `V` whose
@@ -108,12 +108,12 @@ impl Rules for Eigh {
 
 impl Library for Eigh {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let stack = Stack::<f64>::new(&operands[0]);
             let n = stack.rows;
             let (values, vectors) = results.split_at_mut(1);
-            let mut vectors = vectors.first_mut().map(|v| parts::<T>(v, n * n));
-            for (a, w) in stack.matrices().zip(parts::<T>(&mut values[0], n)) {
+            let mut vectors = vectors.first_mut().map(|v| parts::<f64>(v, n * n));
+            for (a, w) in stack.matrices().zip(parts::<f64>(&mut values[0], n)) {
                 eigh(a, n, w, vectors.as_mut().and_then(Iterator::next));
             }
         });
@@ -127,7 +127,7 @@ impl Library for Eigh {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| with_real!(operands[0].dtype, T => eigh_bytes::<T>(n, self.vectors)))
+        bytes_of(operands[0], |[n, _]| eigh_bytes::<f64>(n, self.vectors))
     }
 }
 

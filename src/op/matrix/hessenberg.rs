@@ -8,9 +8,9 @@ use super::super::rules::{
 };
 use super::super::trace::{self, apply_regions};
 use super::super::{Graph, Var};
-use super::{bytes_of, one_square};
+use super::{bytes_of, in_double, one_square};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Stack, hessenberg, hessenberg_bytes, parts, with_real};
+use crate::math::matrix::{Stack, hessenberg, hessenberg_bytes, parts};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The factors of square matrices, `A = Q · H · Qᵀ`: `H` without elements below the first subdiagonal, and an orthogonal `Q`
@@ -96,11 +96,11 @@ impl Rules for Hessenberg {
 
 impl Library for Hessenberg {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        let [h, q] = results else { unreachable!("bug: results that were not inferred") };
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let [h, q] = results else { unreachable!("bug: results that were not inferred") };
+            let stack = Stack::<f64>::new(&operands[0]);
             let n = stack.rows;
-            let factors = parts::<T>(h, n * n).zip(parts::<T>(q, n * n));
+            let factors = parts::<f64>(h, n * n).zip(parts::<f64>(q, n * n));
             stack.matrices().zip(factors).for_each(|(a, (h, q))| hessenberg(a, n, h, q));
         });
     }
@@ -112,7 +112,7 @@ impl Library for Hessenberg {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| with_real!(operands[0].dtype, T => hessenberg_bytes::<T>(n)))
+        bytes_of(operands[0], |[n, _]| hessenberg_bytes::<f64>(n))
     }
 }
 

@@ -31,7 +31,7 @@ use super::instructions::Instructions;
 use super::rules::{Library, expect_arity, floats};
 use crate::ir::{Mismatch, mismatch};
 use crate::math::matrix::{Real, Stack, Widened, widened};
-use crate::value::{ArrayMut, ArrayRef, DType, Type};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
 pub use cholesky::{Cholesky, CholeskyPullback};
@@ -95,7 +95,35 @@ fn stacked(ty: &Type, own: &[usize]) -> Type {
 /// The bytes that a routine takes for a matrix of these extents; none if there are no matrices with elements, whose
 /// extents may then be of any size.
 fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
-    if ty.size() == 0 { 0 } else { extents(ty).map_or(0, bytes) }
+    if ty.size() == 0 {
+        return 0;
+    }
+    // Of `f32`, operands and results stand there in `f64`, too.
+    let copies = if ty.dtype == DType::F32 { ty.size().saturating_mul(4 * size_of::<f64>()) } else { 0 };
+    extents(ty).map_or(0, bytes).saturating_add(copies)
+}
+
+/// Runs a routine on `f64`. Of `f32` it is the routine on `f64`, rounded once, as it is of the elementary functions.
+fn in_double(
+    operands: &[ArrayRef<'_>],
+    results: &mut [ArrayMut<'_>],
+    run: impl FnOnce(&[ArrayRef<'_>], &mut [ArrayMut<'_>]),
+) {
+    if operands.iter().all(|x| x.dtype() != DType::F32) {
+        return run(operands, results);
+    }
+    let wide = |x: &ArrayRef<'_>| Array::from_ndarray(x.typed::<f32>().mapv(f64::from));
+    let operands: Vec<Array> = operands.iter().map(wide).collect();
+    let operands: Vec<ArrayRef<'_>> = operands.iter().map(Array::view).collect();
+    let zeros = |y: &mut ArrayMut<'_>| Array::zeros(&Type::new(DType::F64, y.typed::<f32>().shape()));
+    let mut doubles: Vec<Array> = results.iter_mut().map(zeros).collect();
+    let mut views: Vec<ArrayMut<'_>> = doubles.iter_mut().map(Array::view_mut).collect();
+    run(&operands, &mut views);
+    drop(views);
+    for (result, wide) in results.iter_mut().zip(&doubles) {
+        let wide = wide.as_slice::<f64>().expect("bug: a result of another dtype");
+        result.typed::<f32>().iter_mut().zip(wide).for_each(|(y, &x)| *y = x as f32);
+    }
 }
 
 /// A routine on matrices, of which the code for small ones is written once as instructions.

@@ -11,9 +11,9 @@ use super::super::trace::apply;
 use super::super::{Op, Strong, Var};
 use super::parts::transposed;
 use super::products::{times, times_transposed, transposed_times};
-use super::{bytes_of, extents, one_matrix, stacked};
+use super::{bytes_of, extents, in_double, one_matrix, stacked};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{Stack, null_space, parts, pinv, pinv_bytes, svd_bytes, with_real};
+use crate::math::matrix::{Stack, null_space, parts, pinv, pinv_bytes, svd_bytes};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The pseudoinverses of Moore and Penrose of matrices: `V · diag(1/s) · Uᵀ`, with 0 in place of `1/s` for singular values
@@ -114,11 +114,11 @@ impl Rules for Pinv {
 
 impl Library for Pinv {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let stack = Stack::<f64>::new(&operands[0]);
             let extents = [stack.rows, stack.columns];
-            let fractions = operands[1].typed::<T>();
-            let results = parts::<T>(&mut results[0], stack.size());
+            let fractions = operands[1].typed::<f64>();
+            let results = parts::<f64>(&mut results[0], stack.size());
             for ((a, p), &fraction) in stack.matrices().zip(results).zip(fractions.iter()) {
                 pinv(a, extents, fraction, p);
             }
@@ -131,7 +131,7 @@ impl Library for Pinv {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| with_real!(operands[0].dtype, T => pinv_bytes::<T>(extents)))
+        bytes_of(operands[0], |extents| pinv_bytes::<f64>(extents))
     }
 }
 
@@ -252,10 +252,10 @@ impl Rules for NullSpace {
 
 impl Library for NullSpace {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let stack = Stack::<f64>::new(&operands[0]);
             let (m, n) = (stack.rows, stack.columns);
-            let results = parts::<T>(&mut results[0], n * (n - self.rank));
+            let results = parts::<f64>(&mut results[0], n * (n - self.rank));
             // Matrices without rows have no elements, but a null space.
             let mut matrices = stack.matrices();
             for result in results {
@@ -272,10 +272,8 @@ impl Library for NullSpace {
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
         bytes_of(operands[0], |[m, n]| {
             let rows = m.max(n);
-            with_real!(operands[0].dtype, T => {
-                let elements = rows.saturating_mul(n).saturating_mul(3).saturating_mul(size_of::<T>());
-                svd_bytes::<T>([rows, n], true).saturating_add(elements)
-            })
+            let elements = rows.saturating_mul(n).saturating_mul(3).saturating_mul(size_of::<f64>());
+            svd_bytes::<f64>([rows, n], true).saturating_add(elements)
         })
     }
 }

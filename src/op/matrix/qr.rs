@@ -10,9 +10,9 @@ use super::super::trace::{apply, apply_regions};
 use super::super::{Graph, Strong, Var};
 use super::parts::{lower_part, transposed, upper_part};
 use super::products::{times, times_transposed, transposed_times};
-use super::{TriangularSolve, bytes_of, extents, one_matrix, stacked};
+use super::{TriangularSolve, bytes_of, extents, in_double, one_matrix, stacked};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Stack, parts, qr, qr_bytes, with_real};
+use crate::math::matrix::{Stack, parts, qr, qr_bytes};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The reduced factors of matrices, `A = Q · R`.
@@ -104,12 +104,12 @@ impl Rules for Qr {
 
 impl Library for Qr {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        let [q, r] = results else { unreachable!("bug: results that were not inferred") };
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let [q, r] = results else { unreachable!("bug: results that were not inferred") };
+            let stack = Stack::<f64>::new(&operands[0]);
             let [m, n] = [stack.rows, stack.columns];
             let k = m.min(n);
-            let factors = parts::<T>(q, m * k).zip(parts::<T>(r, k * n));
+            let factors = parts::<f64>(q, m * k).zip(parts::<f64>(r, k * n));
             stack.matrices().zip(factors).for_each(|(a, (q, r))| qr(a, [m, n], q, r));
         });
     }
@@ -121,7 +121,7 @@ impl Library for Qr {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| with_real!(operands[0].dtype, T => qr_bytes::<T>(extents)))
+        bytes_of(operands[0], |extents| qr_bytes::<f64>(extents))
     }
 }
 
@@ -131,10 +131,10 @@ impl General for Qr {
         let [q, r] = [y[0], y[1]];
         let Some([m, n]) = extents_of(x[0]) else { return vec![Some(Var::poisoned()); 2] };
         if m >= n {
-            let [of_q, of_r] = pushforward([q, r], t);
+            let [of_q, of_r] = pushforward([q, r], t, m == n);
             return vec![Some(of_q), Some(of_r)];
         }
-        let [of_q, of_first] = pushforward([q, columns(r, 0, m)], columns(t, 0, m));
+        let [of_q, of_first] = pushforward([q, columns(r, 0, m)], columns(t, 0, m), true);
         let of_rest = transposed_times(of_q, columns(x[0], m, n), Strong::Lhs)
             + transposed_times(q, columns(t, m, n), Strong::Rhs);
         let last = x[0].rank() - 1;
@@ -148,47 +148,71 @@ impl General for Qr {
         let [q, r] = [y[0], y[1]];
         let Some([m, n]) = extents_of(x[0]) else { return vec![Some(Var::poisoned())] };
         if m >= n {
-            return vec![pullback([q, r], [ct[0], ct[1]])];
+            return vec![pullback([q, r], [ct[0], ct[1]], m == n)];
         }
         let Some(ct_r) = ct[1] else {
-            let of_first = pullback([q, columns(r, 0, m)], [ct[0], None]);
+            let of_first = pullback([q, columns(r, 0, m)], [ct[0], None], true);
             return vec![of_first.map(|ct| widened(ct, n - m))];
         };
         let ct_rest = columns(ct_r, m, n);
         let through_rest = times_transposed(columns(x[0], m, n), ct_rest, Strong::Rhs);
         let ct_q = ct[0].map_or(through_rest, |ct| ct + through_rest);
-        let of_first = pullback([q, columns(r, 0, m)], [Some(ct_q), Some(columns(ct_r, 0, m))]);
+        let of_first = pullback([q, columns(r, 0, m)], [Some(ct_q), Some(columns(ct_r, 0, m))], true);
         let of_rest = times(q, ct_rest, Strong::Rhs);
         vec![of_first.map(|of_first| Var::concatenate(&[of_first, of_rest], x[0].rank() - 1))]
     }
 }
 
 /// The tangents of the factors of matrices with no more columns than rows.
+///
+/// With `X = Ȧ R⁻¹` and the strictly lower triangle `L` of `Qᵀ X`: `Q̇ = Q (L - Lᵀ) + (X - Q Qᵀ X)`, of which the second part
+/// vanishes for square matrices, and `Ṙ` the upper triangle of `Qᵀ Ȧ - (L - Lᵀ) R`. So the last pivot of a square matrix,
+/// on which its factors depend smoothly, is not divided by.
 #[track_caller]
-fn pushforward([q, r]: [Var; 2], t: Var) -> [Var; 2] {
-    // dA · R⁻¹, by the rows.
-    let x = transposed(solve(r, true, transposed(t)));
+fn pushforward([q, r]: [Var; 2], t: Var, is_square: bool) -> [Var; 2] {
+    // Ȧ · R⁻¹, by the rows.
+    let x = transposed(solve(pivoted(r, is_square), true, transposed(t)));
     let inner = transposed_times(q, x, Strong::Rhs);
-    let u = upper_part(inner, 0) + transposed(lower_part(inner, -1));
-    [x - times(q, u, Strong::Rhs), times(u, r, Strong::Lhs)]
+    let below = lower_part(inner, -1);
+    let turn = below - transposed(below);
+    let of_q = times(q, turn, Strong::Rhs);
+    let of_q = if is_square { of_q } else { of_q + (x - times(q, inner, Strong::Rhs)) };
+    let of_r = transposed_times(q, t, Strong::Rhs) - times(turn, r, Strong::Lhs);
+    [of_q, upper_part(of_r, 0)]
 }
 
-/// The cotangent of a matrix with no more columns than rows.
+/// The cotangent of a matrix with no more columns than rows: the transpose of [`pushforward`].
+///
+/// With `Z = Qᵀ Q̄ - triu(R̄) Rᵀ`: `Q (triu(R̄) + tril(Z - Zᵀ, -1) R⁻ᵀ) + (Q̄ - Q Qᵀ Q̄) R⁻ᵀ`.
 #[track_caller]
-fn pullback([q, r]: [Var; 2], [ct_q, ct_r]: [Option<Var>; 2]) -> Option<Var> {
-    let by_r = ct_r.map(|ct| times_transposed(upper_part(ct, 0), r, Strong::Lhs));
+fn pullback([q, r]: [Var; 2], [ct_q, ct_r]: [Option<Var>; 2], is_square: bool) -> Option<Var> {
+    let ct_r = ct_r.map(|ct| upper_part(ct, 0));
     let by_q = ct_q.map(|ct| transposed_times(q, ct, Strong::Rhs));
-    let u = match (by_r, by_q) {
-        (Some(by_r), Some(by_q)) => by_r - by_q,
-        (Some(by_r), None) => by_r,
-        (None, Some(by_q)) => -by_q,
+    let by_r = ct_r.map(|ct| times_transposed(ct, r, Strong::Lhs));
+    let z = match (by_q, by_r) {
+        (Some(by_q), Some(by_r)) => by_q - by_r,
+        (Some(by_q), None) => by_q,
+        (None, Some(by_r)) => -by_r,
         (None, None) => return None,
     };
-    let inner = upper_part(u, 0) + transposed(upper_part(u, 1));
-    let inside = times(q, inner, Strong::Rhs);
-    let x = ct_q.map_or(inside, |ct| ct + inside);
-    // x · R⁻ᵀ, by the rows.
-    Some(transposed(solve(r, false, transposed(x))))
+    // X · R⁻ᵀ, by the rows.
+    let divided = |x: Var| transposed(solve(pivoted(r, is_square), false, transposed(x)));
+    let turned = divided(lower_part(z - transposed(z), -1));
+    let within = times(q, ct_r.map_or(turned, |ct| ct + turned), Strong::Rhs);
+    let beyond = ct_q.zip(by_q).filter(|_| !is_square).map(|(ct, by_q)| divided(ct - times(q, by_q, Strong::Rhs)));
+    Some(beyond.map_or(within, |beyond| within + beyond))
+}
+
+/// The upper factor with 1 for the last pivot of a square matrix, which only meets zeros.
+#[track_caller]
+fn pivoted(r: Var, is_square: bool) -> Var {
+    if r.is_poisoned() || !is_square {
+        return r;
+    }
+    let shape = r.shape();
+    let n = shape[shape.rank() - 1];
+    let [row, column] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
+    (row + column).equal(2 * n as i64 - 2).select(Var::number(1.0, r.dtype()), r)
 }
 
 /// The solution of `R · y = x` or `Rᵀ · y = x`.

@@ -1,8 +1,8 @@
 //! What several rules are written in: products with strong zeros, blocks, checks of operands, runs over stacks.
 
-use super::{extents, square};
+use super::{extents, in_double, square};
 use crate::ir::{Mismatch, mismatch};
-use crate::math::matrix::{Real, Stack, parts, with_real};
+use crate::math::matrix::{Real, Stack, parts};
 use crate::op::Var;
 use crate::op::rules::{expect_arity, floats};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
@@ -87,12 +87,12 @@ pub(super) fn over_stack<const N: usize>(
     operands: &[ArrayRef<'_>],
     results: &mut [ArrayMut<'_>],
 ) {
-    with_real!(operands[0].dtype(), T => {
-        let stacks: [Stack<'_, T>; N] = std::array::from_fn(|slot| Stack::new(&operands[slot]));
+    in_double(operands, results, |operands, results| {
+        let stacks: [Stack<'_, f64>; N] = std::array::from_fn(|slot| Stack::new(&operands[slot]));
         let extents = stacks.each_ref().map(|stack| [stack.rows, stack.columns]);
         let mut matrices = stacks.each_ref().map(|stack| stack.matrices());
-        let size = results[0].typed::<T>().shape().iter().rev().take(2).product();
-        for result in parts::<T>(&mut results[0], size) {
+        let size = results[0].typed::<f64>().shape().iter().rev().take(2).product();
+        for result in parts::<f64>(&mut results[0], size) {
             let own = matrices.each_mut().map(|next| next.next().unwrap_or(&[]));
             kernel.run(own, extents, result);
         }

@@ -13,9 +13,9 @@ use super::products::{
     column_products, inverse_gaps, inverse_sums, inverses, scaled_columns, scaled_rows, times, times_transposed,
     transposed_times, with_diagonal,
 };
-use super::{bytes_of, extents, one_matrix, stacked};
+use super::{bytes_of, extents, in_double, one_matrix, stacked};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Stack, parts, svd, svd_bytes, with_real};
+use crate::math::matrix::{Stack, parts, svd, svd_bytes};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The singular values `s` of matrices, in descending order, or with `vectors` three results `U`, `s`, `Vᵀ`: the reduced
@@ -118,17 +118,17 @@ impl Rules for Svd {
 
 impl Library for Svd {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        with_real!(operands[0].dtype(), T => {
-            let stack = Stack::<T>::new(&operands[0]);
+        in_double(operands, results, |operands, results| {
+            let stack = Stack::<f64>::new(&operands[0]);
             let [m, n] = [stack.rows, stack.columns];
             let k = m.min(n);
             match results {
                 [s] => {
-                    stack.matrices().zip(parts::<T>(s, k)).for_each(|(a, s)| svd(a, [m, n], s, None));
+                    stack.matrices().zip(parts::<f64>(s, k)).for_each(|(a, s)| svd(a, [m, n], s, None));
                 }
                 [u, s, vt] => {
-                    let vectors = parts::<T>(u, m * k).zip(parts::<T>(vt, k * n));
-                    for ((a, s), (u, vt)) in stack.matrices().zip(parts::<T>(s, k)).zip(vectors) {
+                    let vectors = parts::<f64>(u, m * k).zip(parts::<f64>(vt, k * n));
+                    for ((a, s), (u, vt)) in stack.matrices().zip(parts::<f64>(s, k)).zip(vectors) {
                         svd(a, [m, n], s, Some([u, vt]));
                     }
                 }
@@ -150,7 +150,7 @@ impl Library for Svd {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| with_real!(operands[0].dtype, T => svd_bytes::<T>(extents, self.vectors)))
+        bytes_of(operands[0], |extents| svd_bytes::<f64>(extents, self.vectors))
     }
 }
 

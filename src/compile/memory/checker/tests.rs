@@ -72,7 +72,7 @@ fn programs() -> Vec<(&'static str, Graph)> {
         ("products", trace(products, (f64s(&[9, 11]), f64s(&[9]))).unwrap()),
         ("numbers", trace(numbers, ([scalar; 6],)).unwrap()),
         ("recurrent", gradient(&trace(recurrent, (f64s(&[14, 14]), f64s(&[6, 14]))).unwrap())),
-        ("looped", trace(looped, (f64s(&[40]),)).unwrap()),
+        ("looped", trace(looped, (f64s(&[50]),)).unwrap()),
     ]
 }
 
