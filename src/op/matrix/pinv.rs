@@ -131,7 +131,7 @@ impl Library for Pinv {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| pinv_bytes::<f64>(extents))
+        bytes_of(operands[0], pinv_bytes::<f64>)
     }
 }
 

@@ -121,7 +121,7 @@ impl Library for Qr {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| qr_bytes::<f64>(extents))
+        bytes_of(operands[0], qr_bytes::<f64>)
     }
 }
 
