@@ -10,7 +10,7 @@ use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::prelude::ReborrowMut;
 use faer::{Auto, Conj, Mat, Par, Spec};
 
-use super::gauge::{negated, signed};
+use super::gauge::{negated, write_columns};
 use super::scale::{scaled, unscale};
 use super::{Real, is_finite};
 
@@ -43,7 +43,14 @@ fn stack_of<T: Real>(n: usize) -> StackReq {
 fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Result<(), EvdError> {
     let (a, undo) = scaled(a);
     let half = T::ONE / (T::ONE + T::ONE);
-    let mut reduced = Mat::from_fn(n, n, |i, j| if i < j { T::ZERO } else { (a[i * n + j] + a[j * n + i]) * half });
+    let mut reduced = Mat::zeros(n, n);
+    for j in 0..n {
+        let (below, row) = (a[j * n + j..].iter().step_by(n), &a[j * n + j..(j + 1) * n]);
+        let column = reduced.col_mut(j).try_as_col_major_mut().expect("bug: columns in pieces").as_slice_mut();
+        for (x, (&y, &z)) in column[j..].iter_mut().zip(below.zip(row)) {
+            *x = (y + z) * half;
+        }
+    }
     let mut reflections = Mat::zeros(recommended_block_size::<T>(n, n), n.saturating_sub(1));
     let mut buffer = MemBuffer::new(stack_of::<T>(n));
     let stack = MemStack::new(&mut buffer);
@@ -67,9 +74,7 @@ fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Re
             stack,
         );
         let negated = negated(vectors.as_ref());
-        for (row, v) in v.chunks_exact_mut(n).enumerate() {
-            v.iter_mut().enumerate().for_each(|(column, v)| *v = signed(vectors[(row, column)], negated[column]));
-        }
+        write_columns(vectors.as_ref(), &negated, v);
     }
     // From some extent on vectors come from another algorithm (divide and conquer), whose values differ in the last bits from
     // those that are found without vectors, in a time that is short compared with the reduction.

@@ -120,7 +120,23 @@ pub(crate) fn faer_mut<T>(elements: &mut [T], rows: usize, columns: usize) -> Ma
 
 /// Whether no element is infinite or NaN.
 pub(crate) fn is_finite<T: Real>(elements: &[T]) -> bool {
-    elements.iter().all(|&x| num_traits::Float::is_finite(x))
+    // Without a way out in between, which lanes have not.
+    elements.iter().fold(true, |all, &x| all & num_traits::Float::is_finite(x))
+}
+
+/// The largest magnitude of numbers that are none of them NaN; 0 if there are none.
+fn largest<T: Real>(elements: &[T]) -> T {
+    let larger = |largest: T, x: T| {
+        let x = num_traits::Float::abs(x);
+        if x > largest { x } else { largest }
+    };
+    let mut lanes = [T::ZERO; 8];
+    let chunks = elements.chunks_exact(8);
+    let rest = chunks.remainder().iter().fold(T::ZERO, |largest, &x| larger(largest, x));
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = larger(*lane, x));
+    }
+    lanes.into_iter().fold(rest, larger)
 }
 
 /// What is compiled twice, for any processor and for one with AVX2, with the same results: no compiler may fuse or reorder its

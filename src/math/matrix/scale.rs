@@ -1,7 +1,7 @@
 //! Powers of two by which a matrix is multiplied before it is decomposed, so that squares of its elements neither
 //! overflow nor vanish.
 
-use super::Real;
+use super::{Real, largest};
 
 /// A copy of the elements times a power of two, and what undoes the factor. The product is exact but for elements that
 /// are smaller than the largest by more than numbers of the type can tell.
@@ -18,9 +18,7 @@ pub(super) fn unscale<T: Real>(elements: &mut [T], undo: T) {
 
 /// A power of two that has a reciprocal: 1 unless squares come near the ends of the range.
 fn factor<T: Real>(elements: &[T]) -> T {
-    let largest =
-        elements.iter().fold(T::ZERO, |largest, &x| num_traits::Float::max(largest, num_traits::Float::abs(x)));
-    let largest: f64 = num_traits::ToPrimitive::to_f64(&largest).expect("bug: a float that is no f64");
+    let largest: f64 = num_traits::ToPrimitive::to_f64(&largest(elements)).expect("bug: a float that is no f64");
     let (harmless, most) = if size_of::<T>() == size_of::<f32>() { (30, 100) } else { (300, 1000) };
     // The exponent of a normal number; that of a subnormal one lies below all others.
     let exponent = ((largest.to_bits() >> 52) & 0x7ff) as i32 - 1023;

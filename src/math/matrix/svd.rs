@@ -4,7 +4,7 @@ use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::svd::{ComputeSvdVectors, SvdError, SvdParams, svd as faer_svd, svd_scratch};
 use faer::{Auto, Mat, Par, Spec};
 
-use super::gauge::{negated, signed};
+use super::gauge::{negated, write_columns, write_rows};
 use super::scale::{scaled, unscale};
 use super::{Real, faer as matrix, is_finite};
 
@@ -55,12 +55,8 @@ fn decompose<T: Real>(
             let [of_left, of_right] = places;
             faer_svd(a, values, of_left, of_right, Par::Seq, stack, params::<T>())?;
             let negated = negated(left.as_ref());
-            for (row, u) in u.chunks_exact_mut(k).enumerate() {
-                u.iter_mut().enumerate().for_each(|(column, u)| *u = signed(left[(row, column)], negated[column]));
-            }
-            for (row, vt) in vt.chunks_exact_mut(n).enumerate() {
-                vt.iter_mut().enumerate().for_each(|(column, vt)| *vt = signed(right[(column, row)], negated[row]));
-            }
+            write_columns(left.as_ref(), &negated, u);
+            write_rows(right.as_ref(), &negated, vt);
         }
     }
     unscale(s, undo);

@@ -112,7 +112,10 @@ fn in_double(
     if operands.iter().all(|x| x.dtype() != DType::F32) {
         return run(operands, results);
     }
-    let wide = |x: &ArrayRef<'_>| Array::from_ndarray(x.typed::<f32>().mapv(f64::from));
+    let wide = |x: &ArrayRef<'_>| {
+        let elements: Vec<f64> = x.typed::<f32>().iter().map(|&x| x.into()).collect();
+        Array::from_elements(x.shape(), elements).expect("bug: another number of elements")
+    };
     let operands: Vec<Array> = operands.iter().map(wide).collect();
     let operands: Vec<ArrayRef<'_>> = operands.iter().map(Array::view).collect();
     let zeros = |y: &mut ArrayMut<'_>| Array::zeros(&Type::new(DType::F64, y.typed::<f32>().shape()));
