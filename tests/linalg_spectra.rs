@@ -584,3 +584,45 @@ fn what_divided_differences_do_not_give_is_nan() {
     let reverse: Array2<f64> = jit(reverse).call(&unit, &direction).unwrap();
     assert!(reverse.iter().any(|x| x.is_nan()), "{reverse}");
 }
+
+/// A finite matrix may have results that are infinite. What is exactly 0 flows through them as 0, wherever the graph knows
+/// no more of the matrix than that its elements are finite.
+#[test]
+fn zeros_pass_nothing_through_results_that_overflow() {
+    let huge = Array2::from_shape_fn((3, 3), |(i, j)| if (i + j) % 2 == 0 { 1.7e308 } else { 1.6e308 });
+    let tiny = Array2::from_diag(&array![1e-310, 2e-310, 3e-310]);
+    type Function = fn(Var) -> Var;
+    let functions: [(&str, Function); 6] = [
+        ("eigh", |a| {
+            let (w, v) = linalg::eigh(a);
+            w.sum() + v.sum()
+        }),
+        ("svd", |a| {
+            let (u, s, vt) = linalg::svd(a);
+            u.sum() + s.sum() + vt.sum()
+        }),
+        ("qr", |a| {
+            let (q, r) = linalg::qr(a);
+            q.sum() + r.sum()
+        }),
+        ("eig", |a| {
+            let (re, im, v_re, v_im) = linalg::eig(a);
+            re.sum() + im.sum() + v_re.sum() + v_im.sum()
+        }),
+        ("pinv", |a| linalg::pinv(a, None).sum()),
+        ("null_space", |a| linalg::null_space(a, 1).sum()),
+    ];
+    // Numbers that an operation made are known to be finite, as those of an input are not.
+    let finite = |a: Var| a.is_finite().select(a, 0.0);
+    let known = |scale: f64| (Var::iota(&[3, 3], 0, DType::F64) - Var::iota(&[3, 3], 1, DType::F64)).sin() * scale;
+    for (name, f) in functions {
+        for a in [&huge, &tiny] {
+            let chosen = move |a: Var| a.at(0).at(0).greater(-1.0).select(a.sum(), f(finite(a)));
+            let slope: Array2<f64> = jit(grad(chosen)).call(a).unwrap();
+            assert_eq!(slope, Array2::<f64>::ones((3, 3)), "{name}: {a}");
+        }
+        // By a factor of a matrix that the graph knows.
+        let scaled = move |x: Var| x.less(2.0).select(x, f(known(1.7e308) * x.sin()));
+        assert_eq!(jit(grad(scaled)).call::<f64>(1.5).unwrap(), 1.0, "{name}");
+    }
+}
