@@ -4,7 +4,7 @@ use super::analysis::{Analyses, Analysis};
 use super::rows::Batcher;
 use crate::error::Error;
 use crate::ir::NodeId;
-use crate::op::{Batched, Graph, Library, Lowering, Op, Scan, Var, keeps_order, trace};
+use crate::op::{Batched, Graph, Library, Lowering, Op, Scan, Var, keeps_order, small_matrices, trace};
 use crate::value::{DType, Type};
 
 /// A loop over fewer rows is left as it is.
@@ -58,9 +58,7 @@ pub(crate) fn map_on_rows(op: &Op, body: &Graph, operands: &[Type], purpose: Pur
     Ok(Some(graph))
 }
 
-/// The most elements of an array of a body that stays in registers, and the most instructions on them: its derivative takes a
-/// few times as many, and should stay there, too.
-const MAX_ELEMENTS: usize = 42;
+/// The most instructions of a body that stays in registers: its derivative takes a few times as many, and should stay there, too.
 const MAX_WORK: usize = 700;
 
 /// Whether the body of a map factors or solves with small matrices and stays in registers. Its rows go side by side in lanes,
@@ -73,29 +71,31 @@ pub(crate) fn stays_in_registers(body: &Graph) -> bool {
             return false;
         }
         let Some(op) = node.op() else { continue };
-        let is_large = node.types().iter().any(|ty| ty.size() > MAX_ELEMENTS);
+        let is_large = node.types().iter().any(|ty| ty.size() > small_matrices::MAX_ELEMENTS);
         let operands: Vec<&Type> = body.operands(id).into_iter().map(|x| body.ty(x)).collect();
-        match op.lower() {
+        let sizes = || operands.iter().map(|ty| ty.size()).fold(0, usize::saturating_add);
+        let own = match op.lower() {
             Lowering::View(_) | Lowering::Constant(_) => continue,
             _ if is_large => return false,
             Lowering::Matrix(matrix) => {
-                let Some(own) = matrix.work(&operands) else { return false };
                 has_matrices = true;
-                work = work.saturating_add(own);
+                matrix.work(&operands)
             }
             Lowering::Elementwise
             | Lowering::Math1(_)
             | Lowering::Math2(_)
             | Lowering::Assemble(_)
-            | Lowering::Generate(_) => work += node.types()[0].size(),
-            Lowering::Reduce { .. } | Lowering::Scatter(_) => {
-                work += operands.iter().map(|ty| ty.size()).sum::<usize>()
-            }
-            Lowering::Contract(dot) => work = work.saturating_add(Library::flops(dot, &operands, &node.types()[0])),
-            Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => return false,
+            | Lowering::Generate(_) => Some(node.types()[0].size()),
+            Lowering::Reduce { .. } | Lowering::Scatter(_) => Some(sizes()),
+            Lowering::Contract(dot) => Some(Library::flops(dot, &operands, &node.types()[0])),
+            Lowering::Library(_) | Lowering::Checked(_) | Lowering::External(_) | Lowering::Control => None,
+        };
+        match own.and_then(|own| work.checked_add(own)) {
+            Some(sum) if sum <= MAX_WORK => work = sum,
+            _ => return false,
         }
     }
-    has_matrices && work <= MAX_WORK
+    has_matrices
 }
 
 /// What the graph gives for rows by a map of it, where that stays in registers: a loop in lanes, appended to the open trace.

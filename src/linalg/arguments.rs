@@ -3,18 +3,10 @@
 use std::panic::Location;
 
 use crate::error::SourceLine;
-use crate::op::trace::{self, MethodScope};
-use crate::op::{Var, broadcast_shape};
+pub(super) use crate::numpy::{enter, float};
+use crate::op::trace;
+use crate::op::{Var, broadcast_shape, small_matrices};
 use crate::transform::vmap;
-use crate::value::DType;
-
-/// Until what is returned is dropped, errors speak of this function and show these operands. The caller's line is that of
-/// whatever is appended from here on.
-#[track_caller]
-pub(super) fn enter(name: &'static str, operands: &[Var]) -> MethodScope {
-    trace::line_at(Location::caller());
-    trace::method(name, operands)
-}
 
 /// The caller's line, for what a function and its rule append later.
 #[track_caller]
@@ -25,12 +17,6 @@ pub(super) fn line() -> SourceLine {
 /// Runs what appends operations, all of which bear that line.
 pub(super) fn on_line<R>(line: &SourceLine, body: impl FnOnce() -> R) -> R {
     trace::in_scope(Some(line.clone()), None, body)
-}
-
-/// Numbers of floating point: integers and truth values as `f64`.
-#[track_caller]
-pub(super) fn float(x: Var) -> Var {
-    if x.is_poisoned() || x.dtype().is_float() { x } else { x.convert(DType::F64) }
 }
 
 /// Matrices of floating point and their extents; `None` after an error.
@@ -62,12 +48,32 @@ pub(super) fn square(x: Var) -> Option<(Var, usize)> {
 
 /// Right-hand sides as NumPy takes them: a vector is one, matrices have them as columns.
 pub(super) struct Sides {
-    /// The columns, with the leading axes of the matrices.
+    /// The columns.
     pub columns: Var,
     is_vector: bool,
 }
 
 impl Sides {
+    /// Right-hand sides of floating point; `None` after an error.
+    #[track_caller]
+    pub fn new(b: Var) -> Option<Sides> {
+        let b = float(b);
+        if b.is_poisoned() {
+            return None;
+        }
+        match b.rank() {
+            0 => {
+                trace::fail_at(format!(
+                    "takes right-hand sides with as many rows as the matrices have, but got {}",
+                    b.ty()
+                ));
+                None
+            }
+            1 => Some(Sides { columns: b.insert_axis(1), is_vector: true }),
+            _ => Some(Sides { columns: b, is_vector: false }),
+        }
+    }
+
     /// Square matrices of floating point and their right-hand sides, with the same leading axes; `None` after an error.
     #[track_caller]
     pub fn of(a: Var, b: Var) -> Option<(Var, Sides)> {
@@ -79,17 +85,8 @@ impl Sides {
     /// error.
     #[track_caller]
     pub fn of_rows(a: Var, n: usize, b: Var) -> Option<(Var, Sides)> {
-        let b = float(b);
-        if b.is_poisoned() {
-            return None;
-        }
-        if a.dtype() != b.dtype() {
-            trace::fail_at(format!("takes operands of one dtype, but got {} and {}; use convert", a.ty(), b.ty()));
-            return None;
-        }
-        let is_vector = b.rank() == 1;
-        let rows = if is_vector { 0 } else { b.rank().wrapping_sub(2) };
-        if b.rank() == 0 || b.shape()[rows] != n {
+        let Sides { columns, is_vector } = Sides::new(b)?;
+        if columns.shape()[columns.rank() - 2] != n {
             trace::fail_at(format!(
                 "takes right-hand sides with as many rows as the matrices have, but got {} and {}",
                 a.ty(),
@@ -97,42 +94,50 @@ impl Sides {
             ));
             return None;
         }
-        let columns = if is_vector { b.reshape(&[n, 1]) } else { b };
-        let [a, columns] = together(a, columns)?;
+        let [a, columns] = stacks([a, columns])?;
         Some((a, Sides { columns, is_vector }))
     }
 
     /// The solutions in the shape of the right-hand sides.
     #[track_caller]
     pub fn restore(&self, x: Var) -> Var {
-        if x.is_poisoned() || !self.is_vector {
-            return x;
-        }
-        let shape = x.shape();
-        x.reshape(&shape[..shape.rank() - 1])
+        if x.is_poisoned() || !self.is_vector { x } else { x.squeeze(x.rank() - 1) }
     }
 }
 
-/// Two stacks of matrices with the same leading axes; `None` after an error.
+/// Matrices of floating point and of one dtype, with the same leading axes, to which those of the operands broadcast; `None`
+/// after an error.
 #[track_caller]
-pub(super) fn together(x: Var, y: Var) -> Option<[Var; 2]> {
-    let shapes = [x.shape(), y.shape()];
-    let lead = |k: usize| &shapes[k][..shapes[k].rank() - 2];
-    let Some(batch) = broadcast_shape(lead(0), lead(1)) else {
-        trace::fail_at(format!("cannot broadcast the leading axes of {} and {}", shapes[0], shapes[1]));
+pub(super) fn stacks<const N: usize>(operands: [Var; N]) -> Option<[Var; N]> {
+    let mut found = operands;
+    let mut leading = Vec::new();
+    for x in &mut found {
+        *x = matrices(*x)?.0;
+        let shape = x.shape();
+        let own = &shape[..shape.rank() - 2];
+        let Some(all) = broadcast_shape(&leading, own) else {
+            trace::fail_at(format!("cannot broadcast the leading axes of {shape} with {leading:?}"));
+            return None;
+        };
+        leading = all.to_vec();
+    }
+    if let Some(other) = found.iter().find(|x| x.dtype() != found[0].dtype()) {
+        trace::fail_at(format!(
+            "takes operands of one dtype, but got {} and {}; use convert",
+            found[0].ty(),
+            other.ty()
+        ));
         return None;
-    };
-    let spread = |x: Var, k: usize| {
-        if lead(k) == &batch[..] { x } else { x.broadcast_to(&[&batch, &shapes[k][shapes[k].rank() - 2..]].concat()) }
-    };
-    Some([spread(x, 0), spread(y, 1)])
+    }
+    Some(found.map(|x| {
+        let shape = x.shape();
+        let own = &shape[shape.rank() - 2..];
+        if shape[..shape.rank() - 2] == leading[..] { x } else { x.broadcast_to(&[&leading, own].concat()) }
+    }))
 }
 
 /// Fewer matrices are not worth a loop.
 const MIN_STACK: usize = 4;
-
-/// The largest extent of what is straight-line code.
-const MAX_SMALL: usize = 6;
 
 /// For stacks of small matrices with the same leading axes, the results of a function of one matrix of each: rows of a loop in
 /// lanes. `None` for others.
@@ -147,7 +152,7 @@ pub(super) fn each<const N: usize, const M: usize>(
     let shape = operands[0].shape();
     let leading = &shape[..shape.rank() - 2];
     let n: usize = leading.iter().product();
-    let is_small = |x: &Var| x.shape().iter().rev().take(2).all(|&extent| extent <= MAX_SMALL);
+    let is_small = |x: &Var| x.shape().iter().rev().take(2).all(|&extent| extent <= small_matrices::MAX_EXTENT);
     if leading.is_empty() || n < MIN_STACK || !operands.iter().all(is_small) {
         return None;
     }

@@ -1,7 +1,6 @@
 //! Tridiagonal and banded systems.
 
-use super::arguments::{enter, float};
-use super::stacks::stacks;
+use super::arguments::{Sides, enter, float, matrices, stacks};
 use crate::op::trace::{self, apply};
 use crate::op::{BandedSolve, TridiagonalSolve, Var};
 
@@ -30,14 +29,9 @@ use crate::op::{BandedSolve, TridiagonalSolve, Var};
 #[track_caller]
 pub fn tridiagonal_solve(dl: Var, d: Var, du: Var, b: Var) -> Var {
     let _method = enter("tridiagonal_solve", &[dl, d, du, b]);
-    let [dl, d, du, b] = [dl, d, du, b].map(float);
-    if [dl, d, du, b].into_iter().any(Var::is_poisoned) {
-        return Var::poisoned();
-    }
-    let is_vector = b.rank() == 1;
-    let columns = if is_vector { b.insert_axis(1) } else { b };
-    let x = apply(TridiagonalSolve { strong: false }, &[dl, d, du, columns]);
-    if is_vector && !x.is_poisoned() { x.squeeze(1) } else { x }
+    let [dl, d, du] = [dl, d, du].map(float);
+    let Some(sides) = Sides::new(b) else { return Var::poisoned() };
+    sides.restore(apply(TridiagonalSolve { strong: false }, &[dl, d, du, sides.columns]))
 }
 
 /// SciPy's `solve_banded`: the x of `A x = b` for matrices with `lower` diagonals below the main one and `upper` above it.
@@ -69,16 +63,10 @@ pub fn solve_banded((lower, upper): (usize, usize), ab: Var, b: Var) -> Var {
 
 #[track_caller]
 fn solve(lower: usize, upper: usize, ab: Var, b: Var) -> Var {
-    let b = float(b);
-    if b.is_poisoned() {
-        return b;
-    }
-    let is_vector = b.rank() == 1;
-    let columns = if is_vector { b.insert_axis(1) } else { b };
-    let Some([ab, columns]) = stacks([ab, columns]) else { return Var::poisoned() };
+    let Some(sides) = Sides::new(b) else { return Var::poisoned() };
+    let Some(operands) = stacks([ab, sides.columns]) else { return Var::poisoned() };
     let op = BandedSolve { below: lower, above: upper, transposed: false, strong: false };
-    let x = apply(op, &[ab, columns]);
-    if is_vector && !x.is_poisoned() { x.squeeze(x.rank() - 1) } else { x }
+    sides.restore(apply(op, &operands))
 }
 
 /// SciPy's `solveh_banded`: [`solve_banded`] for symmetric matrices, of which the diagonals on one side are given.
@@ -101,7 +89,7 @@ fn solve(lower: usize, upper: usize, ab: Var, b: Var) -> Var {
 #[track_caller]
 pub fn solveh_banded(ab: Var, b: Var, lower: bool) -> Var {
     let _method = enter("solveh_banded", &[ab, b]);
-    let Some((ab, [n_bands, _])) = super::arguments::matrices(ab) else { return Var::poisoned() };
+    let Some((ab, [n_bands, _])) = matrices(ab) else { return Var::poisoned() };
     let Some(beside) = n_bands.checked_sub(1) else {
         trace::fail_at(format!("takes at least one diagonal, but got {}", ab.ty()));
         return Var::poisoned();

@@ -2,6 +2,7 @@
 
 use super::arguments::{each, enter, line, on_line, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
+use crate::numpy as np;
 use crate::op::trace::apply;
 use crate::op::{Factors, Inverse, Strong, StrongMul, Var, transposed};
 use crate::transform::{cond, custom_jvp, custom_vjp};
@@ -202,7 +203,7 @@ fn scaled(numbers: Var, matrices: Var) -> Var {
 /// The diagonals of matrices, of which there may be more columns than rows, along a last axis.
 #[track_caller]
 fn diagonal(x: Var) -> Var {
-    crate::numpy::diagonal(x, 0, -2, -1)
+    np::diagonal(x, 0, -2, -1)
 }
 
 #[track_caller]

@@ -1,7 +1,6 @@
 //! Equations in which the unknown is a matrix.
 
-use super::arguments::enter;
-use super::stacks::stacks;
+use super::arguments::{enter, stacks};
 use crate::op::trace::apply;
 use crate::op::{SolveContinuousAre, SolveDiscreteAre, SolveStein, SolveSylvester, Var, transposed};
 

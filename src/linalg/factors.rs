@@ -1,9 +1,9 @@
 //! Factors of square matrices.
 
 use super::arguments::{each, enter, square};
+use crate::numpy as np;
 use crate::op::trace::apply;
 use crate::op::{Cholesky, Factors, Inverse, Lu, Solve, Var, lower_part, permutation, transposed, upper_part};
-use crate::value::{DType, Type};
 
 /// The lower triangular `L` with `A = L Lᵀ` and a positive diagonal, for symmetric positive definite matrices.
 ///
@@ -125,11 +125,7 @@ pub fn lu(a: Var) -> (Var, Var, Var) {
         return (factors, factors, factors);
     }
     let both = factors.slice_axis(factors.rank() - 1, 0, n, 1);
-    let ones = Var::constant(crate::value::Array::collect(
-        &Type::new(DType::F64, [n, n]),
-        (0..n * n).map(|k| crate::value::Scalar::F64(f64::from(u8::from(k / n == k % n)))),
-    ));
-    let l = lower_part(both, -1) + ones.convert(a.dtype());
+    let l = lower_part(both, -1) + np::eye(n, n, 0).convert(a.dtype());
     (transposed(permutation(factors)), l, upper_part(both, 0))
 }
 

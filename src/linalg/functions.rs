@@ -1,11 +1,10 @@
 //! Functions of matrices.
 
-use super::arguments::{Sides, enter, square};
-use super::stacks::stacks;
+use super::arguments::{Sides, enter, square, stacks};
 use super::systems::inv;
+use crate::numpy as np;
 use crate::op::trace::{self, apply};
 use crate::op::{Expm, ExpmFrechet, ExpmMultiply, Logm, Sqrtm, Var};
-use crate::value::DType;
 
 /// SciPy's `expm`: the exponential of square matrices, `Σ aᵏ / k!`.
 ///
@@ -178,7 +177,7 @@ fn function(a: Var, op: impl Into<crate::op::Op>) -> Var {
 #[track_caller]
 pub fn matrix_power(a: Var, exponent: i64) -> Var {
     let _method = enter("matrix_power", &[a]);
-    let Some((a, _)) = square(a) else { return Var::poisoned() };
+    let Some((a, n)) = square(a) else { return Var::poisoned() };
     let mut power = if exponent < 0 { inv(a) } else { a };
     let mut rest = exponent.unsigned_abs();
     let mut result: Option<Var> = None;
@@ -191,17 +190,5 @@ pub fn matrix_power(a: Var, exponent: i64) -> Var {
             power = power.matmul(power);
         }
     }
-    result.unwrap_or_else(|| unit(a))
-}
-
-/// The identity, for each matrix of a stack.
-#[track_caller]
-fn unit(a: Var) -> Var {
-    if a.is_poisoned() {
-        return a;
-    }
-    let shape = a.shape();
-    let own = &shape[shape.rank() - 2..];
-    let [row, column] = [0, 1].map(|axis| Var::iota(own, axis, DType::I64));
-    row.equal(column).convert(a.dtype()).broadcast_to(&shape)
+    result.unwrap_or_else(|| np::eye(n, n, 0).convert(a.dtype()).broadcast_to(&a.shape()))
 }

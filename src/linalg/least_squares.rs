@@ -3,6 +3,7 @@
 use super::arguments::{Sides, enter, float, matrices};
 use super::spectra::fraction;
 use super::systems::{Triangle, solve, triangular};
+use crate::numpy as np;
 use crate::op::{Var, pinv_of, qr_of, trace, transposed};
 
 /// The least squares solution: `x` for which `‖A x - b‖` is least, and of those, if there are several since `A` has fewer rows
@@ -110,6 +111,6 @@ pub fn solve_low_rank(d: Var, u: Var, v: Var, b: Var) -> Var {
     let column = d.reshape(&[n, 1]);
     let over = |x: Var| if x.rank() == 1 { x / d } else { x / column };
     let (x, of_u) = (over(b), over(u));
-    let small = v.t().dot(of_u) + crate::numpy::eye(k, k, 0).convert(d.dtype());
+    let small = v.t().dot(of_u) + np::eye(k, k, 0).convert(d.dtype());
     x - of_u.dot(solve(small, v.t().dot(x)))
 }

@@ -65,7 +65,6 @@ mod least_squares;
 mod special;
 mod spectra;
 mod spectral;
-mod stacks;
 mod structure;
 mod systems;
 

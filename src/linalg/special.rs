@@ -1,8 +1,8 @@
 //! Matrices of special structure, and products of several matrices.
 
-use super::arguments::{enter, float};
-use super::stacks::stacks;
+use super::arguments::{enter, float, stacks};
 use super::systems::solve;
+use crate::numpy as np;
 use crate::op::{Var, broadcast_shape, trace};
 use crate::value::{DType, Type};
 
@@ -186,10 +186,8 @@ pub fn companion(a: Var) -> Var {
         return Var::poisoned();
     }
     let first = -rest(a) / a.slice_axis(axis, 0, 1, 1);
-    let [row, column] = [0, 1].map(|axis| Var::iota(&[n - 1, n], axis, DType::I64));
-    let ones = row.equal(column).convert(a.dtype());
     let leading = &a.shape()[..axis];
-    let ones = ones.broadcast_to(&[leading, &[n - 1, n]].concat());
+    let ones = np::eye(n - 1, n, 0).convert(a.dtype()).broadcast_to(&[leading, &[n - 1, n]].concat());
     Var::concatenate(&[first.insert_axis(axis), ones], axis)
 }
 

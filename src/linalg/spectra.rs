@@ -148,7 +148,8 @@ pub fn svdvals(a: Var) -> Var {
 /// `R` is negative (in NumPy some are), which makes the factors unique.
 ///
 /// Derivatives: Walter and Lehmann 2010; Seeger et al. 2017; for m < n by the first m columns, on which `Q` depends alone.
-/// Where the first k columns are linearly dependent there is no derivative, and it is infinite or NaN.
+/// Where the first k columns are linearly dependent there is no derivative, and it is infinite or NaN; but the k-th of k rows may
+/// depend on the others.
 ///
 /// A matrix with an element that is infinite or NaN has NaN in all results.
 ///

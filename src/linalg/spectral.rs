@@ -152,8 +152,7 @@ fn divided_differences(w: Var, f: impl Fn(Var) -> Var + Clone) -> Var {
     let are_equal = gap.equal(0.0);
     let safe_gap = are_equal.select(1.0, gap);
     let quotient = (f_row - f_column) / safe_gap;
-    let epsilon = if w.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let lost = (f_row.abs() + f_column.abs()) * epsilon / safe_gap.abs();
+    let lost = (f_row.abs() + f_column.abs()) * w.dtype().epsilon() / safe_gap.abs();
     let is_better = (two - three).abs().less_equal(lost) | are_equal;
     is_better.select(three, quotient)
 }

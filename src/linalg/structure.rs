@@ -1,6 +1,6 @@
 //! What the graph shows of a matrix: a transpose, a triangle, a diagonal. A system with such a matrix needs no elimination.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::interpret;
 use crate::ir::{NodeId, Value, results_of};
@@ -95,18 +95,7 @@ fn shown_by(mask: &Array) -> Option<Structure> {
 
 /// The elements of a value that a few operations make of nothing, as masks are.
 fn constant_of(graph: &Graph, value: Value) -> Option<Array> {
-    if graph.ty(value).size() > MAX_MASK {
-        return None;
-    }
-    let needed = graph.needed_for([value]);
-    let ids: Vec<NodeId> = (0..=value.node.index()).map(NodeId::from_index).filter(|id| needed[id.index()]).collect();
-    let is_plain = |id: &NodeId| {
-        let node = graph.node(*id);
-        node.op().is_some() && node.regions().is_empty() && node.types().iter().all(|ty| ty.size() <= MAX_MASK)
-    };
-    if ids.len() > MAX_MASK_NODES || !ids.iter().all(is_plain) {
-        return None;
-    }
+    let ids = makers(graph, value)?;
     let mut part = Graph::new("mask");
     let mut images: HashMap<Value, Value> = HashMap::new();
     for id in ids {
@@ -116,4 +105,25 @@ fn constant_of(graph: &Graph, value: Value) -> Option<Array> {
     }
     part.add_output("mask", images[&value]).ok()?;
     interpret::run(&part, &[]).ok()?.pop()
+}
+
+/// The operations that make a value, in order, if these are few, and nothing is large. A trace asks this often, so it looks at
+/// no others.
+fn makers(graph: &Graph, value: Value) -> Option<BTreeSet<NodeId>> {
+    let mut makers = BTreeSet::new();
+    let mut pending = vec![value.node];
+    while let Some(id) = pending.pop() {
+        let node = graph.node(id);
+        let is_plain = node.op().is_some() && node.regions().is_empty();
+        if !is_plain || node.types().iter().any(|ty| ty.size() > MAX_MASK) {
+            return None;
+        }
+        if makers.insert(id) {
+            pending.extend(graph.operands(id).iter().map(|x| x.node));
+        }
+        if makers.len() > MAX_MASK_NODES {
+            return None;
+        }
+    }
+    Some(makers)
 }

@@ -3,6 +3,7 @@
 use super::arguments::{Sides, each, enter, square};
 use super::factors::{CholeskyFactor, LuFactor, cho_factor_of, lu_factor_of};
 use super::structure::{Structure, structure};
+use crate::numpy as np;
 use crate::op::trace::{self, apply};
 use crate::op::{TriangularSolve, Var, transposed};
 
@@ -38,7 +39,7 @@ pub fn solve(a: Var, b: Var) -> Var {
         Structure::Upper => triangular(a, b, Triangle::UPPER),
         Structure::Diagonal => {
             let Some((a, sides)) = Sides::of(a, b) else { return Var::poisoned() };
-            sides.restore(sides.columns / crate::numpy::diagonal(a, 0, -2, -1).insert_axis(a.rank() - 1))
+            sides.restore(sides.columns / np::diagonal(a, 0, -2, -1).insert_axis(a.rank() - 1))
         }
         Structure::TransposeOf(matrix) => match lu_factor_of(trace::variable(matrix)) {
             Some(factor) => factor.solve_sides(b, true),

@@ -86,7 +86,7 @@ pub fn keep<A: Axes>(axes: A) -> Keep<A> {
 /// Until what is returned is dropped, errors speak of this function and show these operands. The caller's line is that of
 /// whatever is appended from here on, also in closures.
 #[track_caller]
-pub(super) fn enter(name: &'static str, operands: &[Var]) -> MethodScope {
+pub(crate) fn enter(name: &'static str, operands: &[Var]) -> MethodScope {
     trace::line_at(Location::caller());
     trace::method(name, operands)
 }
@@ -169,7 +169,7 @@ pub(super) fn number(x: Var) -> Var {
 
 /// Numbers of floating point: integers and truth values as `f64`.
 #[track_caller]
-pub(super) fn float(x: Var) -> Var {
+pub(crate) fn float(x: Var) -> Var {
     if x.dtype().is_float() { x } else { x.convert(DType::F64) }
 }
 

@@ -101,8 +101,9 @@ pub use matrix::{
     BandedSolve, Expm, ExpmFrechet, ExpmMultiply, Logm, LogmFrechet, SolveContinuousAre, SolveDiscreteAre, SolveStein,
     SolveSylvester, Sqrtm, TridiagonalSolve,
 };
-pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, MatrixRoutine, Solve, TriangularSolve};
+pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, Solve, TriangularSolve};
 pub use matrix::{Eig, Eigh, Hessenberg, NullSpace, Pinv, Qr, Svd};
+pub(crate) use matrix::{MatrixRoutine, small as small_matrices};
 pub(crate) use matrix::{
     default_fraction, eig_of, eigh_of, eigvals_of, hessenberg_of, null_space_of, pinv_of, products as matrix_products,
     qr_of, svd_of, symmetric_part,

@@ -558,6 +558,13 @@ pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
         .map_or(Var::poisoned(), |(trace, node)| Var::new(trace, node.into()))
 }
 
+/// Appends the application of an operation with several results; gives them.
+#[track_caller]
+pub(crate) fn apply_all<const N: usize>(op: impl Into<Op>, operands: &[Var]) -> [Var; N] {
+    let results = apply_regions(op, operands, Vec::<Arc<Graph>>::new());
+    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); N])
+}
+
 /// Appends the application of an operation that holds regions; gives its results, or `None` after an error.
 #[track_caller]
 pub(crate) fn apply_regions(

@@ -318,12 +318,7 @@ pub(super) fn excess(x: f64, y: f64, tolerance: f64) -> f64 {
 
 /// The largest distance of 1 from the next number among the dtypes of some arrays.
 pub(super) fn coarsest<'a>(arrays: impl Iterator<Item = &'a Array>) -> f64 {
-    arrays.map(|array| epsilon(array.dtype())).fold(f64::EPSILON, f64::max)
-}
-
-/// The distance of 1 from the next number.
-fn epsilon(dtype: DType) -> f64 {
-    if dtype == DType::F32 { f32::EPSILON.into() } else { f64::EPSILON }
+    arrays.map(|array| array.dtype().epsilon()).fold(f64::EPSILON, f64::max)
 }
 
 /// Every element.

@@ -44,6 +44,11 @@ impl DType {
         }
     }
 
+    /// The distance of 1 from the next number: that of `f64` for dtypes that are not of floating point, which count as it.
+    pub(crate) fn epsilon(self) -> f64 {
+        if self == DType::F32 { f32::EPSILON.into() } else { f64::EPSILON }
+    }
+
     /// Whether values of this dtype carry derivatives.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F64 | DType::F32)

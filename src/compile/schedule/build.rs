@@ -19,7 +19,7 @@ use super::parts::{Placement, placement};
 use super::{calls, fits, work};
 use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
-use crate::op::{DotGeneral, Flow, Graph, Lowering, MatrixVector, Op};
+use crate::op::{DotGeneral, Flow, Graph, Lowering, MatrixVector, Op, small_matrices};
 use crate::value::{Shape, Type};
 
 /// Above this many operations a loop kernel takes no more: its tiles would leave the first-level cache, and register
@@ -31,9 +31,6 @@ const MAX_UNROLLED: usize = 12;
 
 /// The most operations on elements that one operation of straight-line code takes.
 const MAX_SMALL_WORK: usize = 256;
-
-/// The most elements of a matrix, or of its factors, that is factored or solved with in straight-line code.
-const MAX_MATRIX: usize = 42;
 
 /// The most instructions of one such operation: a call of the routine takes as long as some hundred.
 const MAX_MATRIX_WORK: usize = 480;
@@ -250,7 +247,7 @@ impl<'g> Schedule<'g> {
             return self.element_work(node).is_some();
         }
         let (max, max_work) = match self.graph.node(node).op().map(|op| op.lower()) {
-            Some(Lowering::Matrix(_)) => (MAX_MATRIX, MAX_MATRIX_WORK),
+            Some(Lowering::Matrix(_)) => (small_matrices::MAX_ELEMENTS, MAX_MATRIX_WORK),
             Some(kind) if matches!(kind, Lowering::View(_)) || kind.routine().is_some() => (MAX_SMALL, MAX_SMALL_WORK),
             _ => (MAX_UNROLLED, MAX_SMALL_WORK),
         };

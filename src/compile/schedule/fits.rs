@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::work;
 use crate::ir::{NodeId, Value};
-use crate::op::{ByRole, Flow, Graph, Layout, Lowering};
+use crate::op::{ByRole, Flow, Graph, Layout, Lowering, small_matrices};
 use crate::value::Type;
 
-/// The most elements of an array in registers.
-const MAX_ELEMENTS: usize = 42;
+/// The most elements of an array in registers: as many as the factors of a small matrix have.
+const MAX_ELEMENTS: usize = small_matrices::MAX_ELEMENTS;
 
 /// The most elements of a carry: each is alive in every iteration.
 const MAX_CARRY: usize = 48;

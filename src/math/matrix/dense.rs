@@ -2,15 +2,11 @@
 
 use std::ops::{Index, IndexMut};
 
-use faer::Par;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::lu::partial_pivoting as lu;
-use faer::perm::PermRef;
-
-use super::{Real, faer_mut};
+use super::lu;
+use super::triangular::dot;
 use crate::math::linear::{Matrix, product};
 
-/// A row-major matrix. Kernels compute in it for operands of `f32`, too, whose results are then rounded once.
+/// A row-major matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dense {
     rows: usize,
@@ -38,16 +34,13 @@ impl Dense {
     }
 
     /// The matrix of elements in row-major order.
-    pub fn read<T: Real>(elements: &[T], rows: usize, columns: usize) -> Dense {
-        let elements = elements.iter().map(|x| num_traits::ToPrimitive::to_f64(x).expect("bug: a float is a number"));
-        Dense { rows, columns, elements: elements.collect() }
+    pub fn read(elements: &[f64], rows: usize, columns: usize) -> Dense {
+        Dense { rows, columns, elements: elements.to_vec() }
     }
 
-    /// Rounds the elements to a result, in row-major order.
-    pub fn write<T: Real>(&self, result: &mut [T]) {
-        for (y, &x) in result.iter_mut().zip(&self.elements) {
-            *y = <T as num_traits::NumCast>::from(x).expect("bug: floats are numbers");
-        }
+    /// Copies the elements to a result, in row-major order.
+    pub fn write(&self, result: &mut [f64]) {
+        result.copy_from_slice(&self.elements);
     }
 
     pub fn rows(&self) -> usize {
@@ -62,7 +55,12 @@ impl Dense {
         &self.elements[i * self.columns..][..self.columns]
     }
 
-    /// Three rows that follow each other, or two.
+    /// Rows that follow each other.
+    pub fn rows_of(&self, i: usize, n_rows: usize) -> &[f64] {
+        &self.elements[i * self.columns..][..n_rows * self.columns]
+    }
+
+    /// Rows that follow each other.
     pub fn rows_mut(&mut self, i: usize, n_rows: usize) -> &mut [f64] {
         &mut self.elements[i * self.columns..][..n_rows * self.columns]
     }
@@ -201,13 +199,10 @@ impl Dense {
     }
 }
 
-/// The factors of a matrix, with partial pivoting.
+/// The factors of a matrix; see [`lu`].
 pub(crate) struct Factors {
-    /// The unit lower factor below the diagonal, the upper one on it and above.
-    factors: Dense,
-    /// For each row of the factors, the row of the matrix.
-    order: Vec<usize>,
-    inverse: Vec<usize>,
+    factors: Vec<f64>,
+    n: usize,
 }
 
 impl Factors {
@@ -217,47 +212,9 @@ impl Factors {
             return None;
         }
         let n = matrix.rows;
-        let mut new = Factors { factors: matrix.clone(), order: (0..n).collect(), inverse: (0..n).collect() };
-        if n < MIN_BLOCKED {
-            new.eliminate()
-        } else {
-            new.factor_blocked()
-        }
-        (0..n).all(|k| new.factors[(k, k)] != 0.0).then_some(new)
-    }
-
-    fn eliminate(&mut self) {
-        let n = self.factors.rows;
-        let a = &mut self.factors;
-        for k in 0..n {
-            let pivot = (k..n).max_by(|&i, &j| a[(i, k)].abs().total_cmp(&a[(j, k)].abs())).unwrap_or(k);
-            if a[(pivot, k)] == 0.0 {
-                return;
-            }
-            a.swap_rows(k, pivot);
-            self.order.swap(k, pivot);
-            for i in k + 1..n {
-                let factor = a[(i, k)] / a[(k, k)];
-                a[(i, k)] = factor;
-                if factor != 0.0 {
-                    a.subtract_row(i, k, factor, k + 1);
-                }
-            }
-        }
-    }
-
-    fn factor_blocked(&mut self) {
-        let n = self.factors.rows;
-        let mut room =
-            MemBuffer::new(lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, Default::default()));
-        lu::factor::lu_in_place(
-            faer_mut(&mut self.factors.elements, n, n),
-            &mut self.order,
-            &mut self.inverse,
-            Par::Seq,
-            MemStack::new(&mut room),
-            Default::default(),
-        );
+        let mut factors = vec![0.0; n * (n + 1)];
+        lu::lu(&matrix.elements, n, &mut factors);
+        (0..n).all(|k| factors[k * (n + 1) + k] != 0.0).then_some(Factors { factors, n })
     }
 
     /// The X of `matrix · X = rhs`; `None` where it is infinite or NaN.
@@ -265,50 +222,11 @@ impl Factors {
         if !rhs.is_finite() {
             return None;
         }
-        let x = if self.factors.rows < MIN_BLOCKED { self.substitute(rhs) } else { self.solve_blocked(rhs) };
+        let mut x = rhs.clone();
+        lu::solve(&self.factors, self.n, false, &mut x.elements, rhs.columns);
         x.is_finite().then_some(x)
     }
-
-    fn substitute(&self, rhs: &Dense) -> Dense {
-        let (n, factors) = (self.factors.rows, &self.factors);
-        let mut x = Dense::zeros(n, rhs.columns);
-        for (i, &from) in self.order.iter().enumerate() {
-            x.row_mut(i).copy_from_slice(rhs.row(from));
-        }
-        for k in 0..n {
-            for i in k + 1..n {
-                x.subtract_row(i, k, factors[(i, k)], 0);
-            }
-        }
-        for k in (0..n).rev() {
-            let pivot = factors[(k, k)];
-            x.row_mut(k).iter_mut().for_each(|x| *x /= pivot);
-            for i in 0..k {
-                x.subtract_row(i, k, factors[(i, k)], 0);
-            }
-        }
-        x
-    }
-
-    fn solve_blocked(&self, rhs: &Dense) -> Dense {
-        let (n, columns) = (rhs.rows, rhs.columns);
-        let mut x = rhs.clone();
-        let mut room = MemBuffer::new(lu::solve::solve_in_place_scratch::<usize, f64>(n, columns, Par::Seq));
-        let factors = super::faer(&self.factors.elements, n, n);
-        lu::solve::solve_in_place(
-            factors,
-            factors,
-            PermRef::new_checked(&self.order, &self.inverse, n),
-            faer_mut(&mut x.elements, n, columns),
-            Par::Seq,
-            MemStack::new(&mut room),
-        );
-        x
-    }
 }
-
-/// The fewest rows that faer factors; its calls take longer than smaller factors.
-const MIN_BLOCKED: usize = 24;
 
 impl Index<(usize, usize)> for Dense {
     type Output = f64;
@@ -322,19 +240,6 @@ impl IndexMut<(usize, usize)> for Dense {
     fn index_mut(&mut self, (i, k): (usize, usize)) -> &mut f64 {
         &mut self.elements[i * self.columns + k]
     }
-}
-
-/// The sum of products, by eight interleaved parts, which lanes can add.
-pub(crate) fn dot(x: &[f64], y: &[f64]) -> f64 {
-    const PARTS: usize = 8;
-    let mut sums = [0.0; PARTS];
-    let (xs, ys) = (x.chunks_exact(PARTS), y.chunks_exact(PARTS));
-    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in xs.zip(ys) {
-        (0..PARTS).for_each(|k| sums[k] += x[k] * y[k]);
-    }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
 }
 
 /// The power of two next above a number: by it a matrix is scaled without rounding.

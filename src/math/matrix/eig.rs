@@ -5,59 +5,59 @@ use faer::linalg::evd::{ComputeEigenvectors, EvdError, EvdParams, evd_real, evd_
 use faer::{Auto, Mat, Par, Spec};
 
 use super::scale::{scaled, unscale};
-use super::{Real, faer as matrix, is_finite};
+use super::{faer as matrix, is_finite};
 
 /// The real and imaginary parts of the eigenvalues of a square matrix and, if asked for, of the eigenvectors, as columns;
 /// NaN where an element is not finite. Conjugate pairs are neighbors, that with the positive imaginary part first.
-pub(crate) fn eig<T: Real>(a: &[T], n: usize, [re, im]: [&mut [T]; 2], mut vectors: Option<[&mut [T]; 2]>) {
+pub(crate) fn eig(a: &[f64], n: usize, [re, im]: [&mut [f64]; 2], mut vectors: Option<[&mut [f64]; 2]>) {
     let done = is_finite(a) && decompose(a, n, [&mut *re, &mut *im], vectors.as_mut()).is_ok();
     if !done {
         let vectors = vectors.into_iter().flatten();
-        vectors.chain([re, im]).for_each(|result| result.fill(num_traits::Float::nan()));
+        vectors.chain([re, im]).for_each(|result| result.fill(f64::NAN));
     }
 }
 
 /// How many bytes that takes.
-pub(crate) fn eig_bytes<T: Real>(n: usize, vectors: bool) -> usize {
+pub(crate) fn eig_bytes(n: usize, vectors: bool) -> usize {
     let matrices: usize = if vectors { 2 } else { 1 };
     let elements = matrices.saturating_mul(n).saturating_mul(n);
-    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>(n, vectors).unaligned_bytes_required())
+    elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of(n, vectors).unaligned_bytes_required())
 }
 
-fn params<T: Real>() -> Spec<EvdParams, T> {
-    Spec::new(<EvdParams as Auto<T>>::auto())
+fn params() -> Spec<EvdParams, f64> {
+    Spec::new(<EvdParams as Auto<f64>>::auto())
 }
 
-fn stack_of<T: Real>(n: usize, vectors: bool) -> StackReq {
+fn stack_of(n: usize, vectors: bool) -> StackReq {
     let right = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-    evd_scratch::<T>(n, ComputeEigenvectors::No, right, Par::Seq, params::<T>())
+    evd_scratch::<f64>(n, ComputeEigenvectors::No, right, Par::Seq, params())
 }
 
-fn decompose<T: Real>(
-    a: &[T],
+fn decompose(
+    a: &[f64],
     n: usize,
-    [re, im]: [&mut [T]; 2],
-    vectors: Option<&mut [&mut [T]; 2]>,
+    [re, im]: [&mut [f64]; 2],
+    vectors: Option<&mut [&mut [f64]; 2]>,
 ) -> Result<(), EvdError> {
     let (a, undo) = scaled(a);
     let a = matrix(&a, n, n);
-    let mut buffer = MemBuffer::new(stack_of::<T>(n, vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of(n, vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
-    let mut columns = Mat::<T>::zeros(n, if vectors.is_some() { n } else { 0 });
+    let mut columns = Mat::<f64>::zeros(n, if vectors.is_some() { n } else { 0 });
     let places = [&mut *re, &mut *im].map(faer::diag::DiagMut::from_slice_mut);
     let [of_re, of_im] = places;
     let right = vectors.is_some().then(|| columns.as_mut());
-    evd_real(a, of_re, of_im, None, right, Par::Seq, stack, params::<T>())?;
+    evd_real(a, of_re, of_im, None, right, Par::Seq, stack, params())?;
     if let Some([v_re, v_im]) = vectors {
         let mut j = 0;
         while j < n {
-            let is_pair = im[j] != T::ZERO && j + 1 < n;
-            let element = |i: usize| (columns[(i, j)], if is_pair { columns[(i, j + 1)] } else { T::ZERO });
+            let is_pair = im[j] != 0.0 && j + 1 < n;
+            let element = |i: usize| (columns[(i, j)], if is_pair { columns[(i, j + 1)] } else { 0.0 });
             let normal = normalized(n, element);
             for (i, (x, y)) in normal.into_iter().enumerate() {
                 (v_re[i * n + j], v_im[i * n + j]) = (x, y);
                 if is_pair {
-                    (v_re[i * n + j + 1], v_im[i * n + j + 1]) = (x, T::ZERO - y);
+                    (v_re[i * n + j + 1], v_im[i * n + j + 1]) = (x, 0.0 - y);
                 }
             }
             j += if is_pair { 2 } else { 1 };
@@ -69,19 +69,18 @@ fn decompose<T: Real>(
 
 /// A complex vector times the number that makes its length 1 and the first of its elements that is at least half as large
 /// as its largest one real and positive.
-fn normalized<T: Real>(n: usize, element: impl Fn(usize) -> (T, T)) -> Vec<(T, T)> {
-    let size = |i: usize| num_traits::Float::hypot(element(i).0, element(i).1);
-    let largest = (0..n).map(size).fold(T::ZERO, num_traits::Float::max);
-    let half = T::ONE / (T::ONE + T::ONE);
+fn normalized(n: usize, element: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64)> {
+    let size = |i: usize| element(i).0.hypot(element(i).1);
+    let largest = (0..n).map(size).fold(0.0, f64::max);
     // Relative to the largest element, so that no square overflows or vanishes.
     let square = |i: usize| (size(i) / largest) * (size(i) / largest);
-    let length = num_traits::Float::sqrt((0..n).map(square).fold(T::ZERO, |sum, x| sum + x)) * largest;
-    let leading = (0..n).find(|&i| size(i) >= half * largest).unwrap_or(0);
+    let length = (0..n).map(square).fold(0.0, |sum, x| sum + x).sqrt() * largest;
+    let leading = (0..n).find(|&i| size(i) >= 0.5 * largest).unwrap_or(0);
     let (x, y) = element(leading);
     let (cos, sin) = (x / size(leading), y / size(leading));
     let turned = |i: usize| {
         let (x, y) = element(i);
-        let im = if i == leading { T::ZERO } else { y * cos - x * sin };
+        let im = if i == leading { 0.0 } else { y * cos - x * sin };
         ((x * cos + y * sin) / length, im / length)
     };
     (0..n).map(turned).collect()

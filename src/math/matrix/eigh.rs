@@ -11,59 +11,58 @@ use faer::prelude::ReborrowMut;
 use faer::{Auto, Conj, Mat, Par, Spec};
 
 use super::gauge::{negated, write_columns};
+use super::is_finite;
 use super::scale::{scaled, unscale};
-use super::{Real, is_finite};
 
 /// The eigenvalues of the symmetric part of a square matrix, in ascending order, and its eigenvectors, as columns, if
 /// asked for; NaN where an element is not finite. The eigenvalues have the same bits with vectors and without.
-pub(crate) fn eigh<T: Real>(a: &[T], n: usize, w: &mut [T], mut v: Option<&mut [T]>) {
+pub(crate) fn eigh(a: &[f64], n: usize, w: &mut [f64], mut v: Option<&mut [f64]>) {
     let done = is_finite(a) && decompose(a, n, w, v.as_deref_mut()).is_ok();
     if !done {
-        w.fill(num_traits::Float::nan());
-        v.into_iter().for_each(|v| v.fill(num_traits::Float::nan()));
+        w.fill(f64::NAN);
+        v.into_iter().for_each(|v| v.fill(f64::NAN));
     }
 }
 
 /// How many bytes it takes.
-pub(crate) fn eigh_bytes<T: Real>(n: usize, vectors: bool) -> usize {
+pub(crate) fn eigh_bytes(n: usize, vectors: bool) -> usize {
     let matrices: usize = if vectors { 4 } else { 3 };
     let elements = matrices.saturating_mul(n).saturating_mul(n);
-    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>(n).unaligned_bytes_required())
+    elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of(n).unaligned_bytes_required())
 }
 
-fn params<T: Real>() -> Spec<SelfAdjointEvdParams, T> {
-    Spec::new(<SelfAdjointEvdParams as Auto<T>>::auto())
+fn params() -> Spec<SelfAdjointEvdParams, f64> {
+    Spec::new(<SelfAdjointEvdParams as Auto<f64>>::auto())
 }
 
-fn stack_of<T: Real>(n: usize) -> StackReq {
-    let evd = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, params::<T>());
-    evd.or(tridiag_in_place_scratch::<T>(n, Par::Seq, Default::default()))
+fn stack_of(n: usize) -> StackReq {
+    let evd = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, params());
+    evd.or(tridiag_in_place_scratch::<f64>(n, Par::Seq, Default::default()))
 }
 
-fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Result<(), EvdError> {
+fn decompose(a: &[f64], n: usize, w: &mut [f64], v: Option<&mut [f64]>) -> Result<(), EvdError> {
     let (a, undo) = scaled(a);
-    let half = T::ONE / (T::ONE + T::ONE);
     let mut reduced = Mat::zeros(n, n);
     for j in 0..n {
         let (below, row) = (a[j * n + j..].iter().step_by(n), &a[j * n + j..(j + 1) * n]);
         let column = reduced.col_mut(j).try_as_col_major_mut().expect("bug: columns in pieces").as_slice_mut();
         for (x, (&y, &z)) in column[j..].iter_mut().zip(below.zip(row)) {
-            *x = (y + z) * half;
+            *x = (y + z) * 0.5;
         }
     }
-    let mut reflections = Mat::zeros(recommended_block_size::<T>(n, n), n.saturating_sub(1));
-    let mut buffer = MemBuffer::new(stack_of::<T>(n));
+    let mut reflections = Mat::zeros(recommended_block_size::<f64>(n, n), n.saturating_sub(1));
+    let mut buffer = MemBuffer::new(stack_of(n));
     let stack = MemStack::new(&mut buffer);
     tridiag_in_place(reduced.as_mut(), reflections.as_mut(), Par::Seq, stack, Default::default());
-    let diagonal: Vec<T> = (0..n).map(|i| reduced[(i, i)]).collect();
-    let below: Vec<T> = (0..n).map(|i| if i + 1 < n { reduced[(i + 1, i)] } else { T::ZERO }).collect();
+    let diagonal: Vec<f64> = (0..n).map(|i| reduced[(i, i)]).collect();
+    let below: Vec<f64> = (0..n).map(|i| if i + 1 < n { reduced[(i + 1, i)] } else { 0.0 }).collect();
     let [diagonal, below] = [&diagonal, &below].map(|x| faer::ColRef::from_slice(x).as_diagonal());
 
     let has_values = v.is_some();
     if let Some(v) = v {
-        let mut vectors = Mat::<T>::zeros(n, n);
+        let mut vectors = Mat::<f64>::zeros(n, n);
         let values = faer::diag::DiagMut::from_slice_mut(w);
-        tridiagonal_self_adjoint_evd(diagonal, below, values, Some(vectors.as_mut()), Par::Seq, stack, params::<T>())?;
+        tridiagonal_self_adjoint_evd(diagonal, below, values, Some(vectors.as_mut()), Par::Seq, stack, params())?;
         let rest = n - 1;
         householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
             reduced.as_ref().submatrix(1, 0, rest, rest),
@@ -78,9 +77,9 @@ fn decompose<T: Real>(a: &[T], n: usize, w: &mut [T], v: Option<&mut [T]>) -> Re
     }
     // From some extent on vectors come from another algorithm (divide and conquer), whose values differ in the last bits from
     // those that are found without vectors, in a time that is short compared with the reduction.
-    if !has_values || n >= params::<T>().config.recursion_threshold {
+    if !has_values || n >= params().config.recursion_threshold {
         let values = faer::diag::DiagMut::from_slice_mut(w);
-        tridiagonal_self_adjoint_evd(diagonal, below, values, None, Par::Seq, stack, params::<T>())?;
+        tridiagonal_self_adjoint_evd(diagonal, below, values, None, Par::Seq, stack, params())?;
     }
     unscale(w, undo);
     Ok(())

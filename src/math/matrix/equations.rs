@@ -1,8 +1,8 @@
 //! Linear equations of matrices, by real Schur forms: `A X + X B = Q` (Bartels and Stewart 1972) and `X - A X B = Q`.
 
-use super::Real;
-use super::dense::{Dense, dot};
+use super::dense::Dense;
 use super::schur::{Block, Schur, blocks};
+use super::triangular::dot;
 
 /// Which equation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) enum Equation {
 }
 
 /// The solution X for A of m rows and B of n rows; NaN where there is none or more than one.
-pub(crate) fn solve<T: Real>(equation: Equation, [a, b, q]: [&[T]; 3], m: usize, n: usize, result: &mut [T]) {
+pub(crate) fn solve(equation: Equation, [a, b, q]: [&[f64]; 3], m: usize, n: usize, result: &mut [f64]) {
     let (a, b, q) = (Dense::read(a, m, m), Dense::read(b, n, n), Dense::read(q, m, n));
     solution(equation, &a, &b, &q).unwrap_or_else(|| Dense::nan(m, n)).write(result);
 }

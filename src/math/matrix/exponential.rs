@@ -6,17 +6,16 @@
 //! derivative of the matrix exponential", 30 (2009), and "Computing the action of the matrix exponential", SIAM J. Sci.
 //! Comput. 33 (2011).
 
-use super::Real;
 use super::dense::{Dense, Factors, binary_exponent, times_power_of_two};
 use crate::math::Unary;
 
 /// The exponential of a matrix.
-pub(crate) fn expm<T: Real>(a: &[T], n: usize, result: &mut [T]) {
+pub(crate) fn expm(a: &[f64], n: usize, result: &mut [f64]) {
     exponential(&Dense::read(a, n, n)).unwrap_or_else(|| Dense::nan(n, n)).write(result);
 }
 
 /// The derivative of the exponential at `a` in direction `e`; a direction that is 0 gives 0, whatever the matrix is.
-pub(crate) fn expm_frechet<T: Real>(a: &[T], e: &[T], n: usize, result: &mut [T]) {
+pub(crate) fn expm_frechet(a: &[f64], e: &[f64], n: usize, result: &mut [f64]) {
     let (a, e) = (Dense::read(a, n, n), Dense::read(e, n, n));
     if e.is_zero() {
         return Dense::zeros(n, n).write(result);
@@ -25,7 +24,7 @@ pub(crate) fn expm_frechet<T: Real>(a: &[T], e: &[T], n: usize, result: &mut [T]
 }
 
 /// The exponential of a matrix times another.
-pub(crate) fn expm_multiply<T: Real>(a: &[T], b: &[T], n: usize, columns: usize, result: &mut [T]) {
+pub(crate) fn expm_multiply(a: &[f64], b: &[f64], n: usize, columns: usize, result: &mut [f64]) {
     let (a, b) = (Dense::read(a, n, n), Dense::read(b, n, columns));
     action(&a, b).unwrap_or_else(|| Dense::nan(n, columns)).write(result);
 }

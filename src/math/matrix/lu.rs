@@ -10,10 +10,16 @@ use faer::{MatMut, Par};
 use super::triangular::Triangle;
 use super::{Real, is_finite};
 
+/// The fewest rows that faer factors; its calls take longer than smaller factors.
+pub(super) const MIN_BLOCKED: usize = 24;
+
 /// The factors of `a`, with the largest element of each column as its pivot. Where all that are left are 0, so is the pivot.
 pub(crate) fn lu<T: Real>(a: &[T], n: usize, factors: &mut [T]) {
     if !is_finite(a) {
         return factors.fill(T::nan());
+    }
+    if n < MIN_BLOCKED {
+        return eliminate(a, n, factors);
     }
     // By columns, as faer takes it fastest.
     let mut work: Vec<T> = (0..n * n).map(|k| a[k % n * n + k / n]).collect();
@@ -40,7 +46,7 @@ pub(crate) fn lu<T: Real>(a: &[T], n: usize, factors: &mut [T]) {
 
 /// [`lu`], row by row.
 fn eliminate<T: Real>(a: &[T], n: usize, factors: &mut [T]) {
-    for (i, (row, a)) in factors.chunks_exact_mut(n + 1).zip(a.chunks_exact(n)).enumerate() {
+    for (i, (row, a)) in factors.chunks_exact_mut(n + 1).zip(a.chunks_exact(n.max(1))).enumerate() {
         row[..n].copy_from_slice(a);
         row[n] = number(i);
     }

@@ -5,10 +5,10 @@
 //! maps the pencil of the discrete equation, in its extended form that inverts no weight, to such a matrix. Newton's method:
 //! D. L. Kleinman (1968) and G. A. Hewer (1971), whose steps are Lyapunov equations.
 
-use super::Real;
 use super::dense::{Dense, Factors, binary_exponent, times_power_of_two};
 use super::equations::{Equation, solution};
-use super::schur::{Block, Schur, blocks, reflect_rows, reflection};
+use super::qr;
+use super::schur::{Block, Schur, blocks};
 
 /// Which equation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Time {
 }
 
 /// The stabilizing solution for n states and m inputs; NaN where there is none. Of Q and R the symmetric parts count.
-pub(crate) fn solve<T: Real>(time: Time, [a, b, q, r]: [&[T]; 4], n: usize, m: usize, result: &mut [T]) {
+pub(crate) fn solve(time: Time, [a, b, q, r]: [&[f64]; 4], n: usize, m: usize, result: &mut [f64]) {
     let problem = Problem {
         time,
         a: Dense::read(a, n, n),
@@ -128,7 +128,7 @@ impl Problem {
         // (sign + I) · [I; X; …] = 0.
         let size = sign.rows();
         let rhs = sign.block(0, 0, size, n).scaled(-1.0);
-        let x = least_squares(sign.block(0, n, size, size - n), rhs)?;
+        let x = least_squares(&sign.block(0, n, size, size - n), &rhs)?;
         Some(scaled(&x.block(0, 0, n, n), exponent).symmetric_part())
     }
 
@@ -207,19 +207,12 @@ fn sign(mut x: Dense) -> Option<Dense> {
     None
 }
 
-/// The X that minimizes `‖a X - b‖`, by reflections; `None` where columns depend on each other.
-fn least_squares(mut a: Dense, mut b: Dense) -> Option<Dense> {
+/// The X that minimizes `‖a X - b‖`; `None` where columns depend on each other.
+fn least_squares(a: &Dense, b: &Dense) -> Option<Dense> {
     let (m, n) = (a.rows(), a.columns());
-    let columns = b.columns();
-    for k in 0..n {
-        let column: Vec<f64> = (k..m).map(|i| a[(i, k)]).collect();
-        if let Some((_, tau, v)) = reflection(&column) {
-            reflect_rows(&mut a, k, k..n, &v, tau);
-            reflect_rows(&mut b, k, 0..columns, &v, tau);
-        }
-    }
-    let triangle = Dense::from_fn(n, n, |i, k| if i <= k { a[(i, k)] } else { 0.0 });
-    triangle.solve(&b.block(0, 0, n, columns))
+    let (mut q, mut r) = (Dense::zeros(m, n), Dense::zeros(n, n));
+    qr(a.rows_of(0, m), [m, n], q.rows_mut(0, m), r.rows_mut(0, n));
+    r.solve(&q.transposed_times(b))
 }
 
 #[cfg(test)]

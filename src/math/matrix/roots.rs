@@ -4,14 +4,14 @@
 //! N. J. Higham and S. D. Relton, "Computing the Fréchet derivative of the matrix logarithm and estimating the condition
 //! number", SIAM J. Sci. Comput. 35 (2013): inverse scaling and squaring.
 
-use super::Real;
-use super::dense::{Dense, binary_exponent, dot, times_power_of_two};
+use super::dense::{Dense, binary_exponent, times_power_of_two};
 use super::equations::solve_small;
 use super::schur::{Block, Schur, blocks};
+use super::triangular::dot;
 use crate::math::{Binary, Unary};
 
 /// The principal square root; NaN where a real one does not exist.
-pub(crate) fn sqrtm<T: Real>(a: &[T], n: usize, result: &mut [T]) {
+pub(crate) fn sqrtm(a: &[f64], n: usize, result: &mut [f64]) {
     let root = |a: Dense| {
         let schur = Schur::new(&a)?;
         conjugated(&schur, &square_root(&schur.t)?)
@@ -20,7 +20,7 @@ pub(crate) fn sqrtm<T: Real>(a: &[T], n: usize, result: &mut [T]) {
 }
 
 /// The principal logarithm; NaN where a real one does not exist.
-pub(crate) fn logm<T: Real>(a: &[T], n: usize, result: &mut [T]) {
+pub(crate) fn logm(a: &[f64], n: usize, result: &mut [f64]) {
     let logarithm = |a: Dense| {
         let schur = Schur::new(&a)?;
         let mut log = logarithm(&schur.t, n)?;
@@ -31,7 +31,7 @@ pub(crate) fn logm<T: Real>(a: &[T], n: usize, result: &mut [T]) {
 }
 
 /// The derivative of the logarithm at `a` in direction `e`; a direction that is 0 gives 0, whatever the matrix is.
-pub(crate) fn logm_frechet<T: Real>(a: &[T], e: &[T], n: usize, result: &mut [T]) {
+pub(crate) fn logm_frechet(a: &[f64], e: &[f64], n: usize, result: &mut [f64]) {
     let (a, e) = (Dense::read(a, n, n), Dense::read(e, n, n));
     if e.is_zero() {
         return Dense::zeros(n, n).write(result);

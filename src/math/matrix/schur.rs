@@ -1,10 +1,11 @@
 //! The real Schur form `A = U T Uᵀ`: U orthogonal, T upper quasi-triangular.
 //!
-//! Householder reduction to a Hessenberg matrix, then the implicitly double-shifted QR algorithm (Francis) with the
+//! Reduction to a Hessenberg matrix, then the implicitly double-shifted QR algorithm (Francis) with the
 //! deflation criterion of Ahues and Tisseur, as in LAPACK's `dlahqr`; the blocks of two rows are standardized as by its
 //! `dlanv2`: equal elements on the diagonal, and elements of two signs beside it.
 
-use super::dense::{Dense, binary_exponent, dot, times_power_of_two};
+use super::dense::{Dense, binary_exponent, times_power_of_two};
+use super::hessenberg;
 
 /// A real Schur form.
 #[derive(Clone, Debug)]
@@ -24,9 +25,8 @@ impl Schur {
         }
         // Scaled so that no product overflows.
         let exponent = binary_exponent(a.max_abs());
-        let mut t = a.clone().map(|x| times_power_of_two(x, -exponent));
         // The transpose of the orthogonal factor, of which rows are changed.
-        let mut ut = hessenberg(&mut t);
+        let (mut t, mut ut) = reduced(&a.clone().map(|x| times_power_of_two(x, -exponent)));
         iterate(&mut t, &mut ut)?;
         Some(Schur { u: ut.transposed(), t: t.map(|x| times_power_of_two(x, exponent)) })
     }
@@ -61,61 +61,15 @@ pub(crate) fn blocks(t: &Dense) -> Vec<Block> {
     blocks
 }
 
-/// Reduces to upper Hessenberg form by reflections, and gives the transpose of their product.
-fn hessenberg(a: &mut Dense) -> Dense {
+/// The upper Hessenberg form of a matrix, and the transpose of the orthogonal factor.
+fn reduced(a: &Dense) -> (Dense, Dense) {
     let n = a.rows();
-    let mut ut = Dense::identity(n);
-    for k in 0..n.saturating_sub(2) {
-        let column: Vec<f64> = (k + 1..n).map(|i| a[(i, k)]).collect();
-        let Some((beta, tau, v)) = reflection(&column) else { continue };
-        a[(k + 1, k)] = beta;
-        for i in k + 2..n {
-            a[(i, k)] = 0.0;
-        }
-        reflect_rows(a, k + 1, k + 1..n, &v, tau);
-        reflect_columns(a, k + 1, 0..n, &v, tau);
-        reflect_rows(&mut ut, k + 1, 0..n, &v, tau);
+    if n == 0 {
+        return (a.clone(), a.clone());
     }
-    ut
-}
-
-/// The reflection `I - τ v vᵀ` with `v₀ = 1` that maps x to `(β, 0, …)`; `None` if it is the identity.
-pub(crate) fn reflection(x: &[f64]) -> Option<(f64, f64, Vec<f64>)> {
-    let largest = x[1..].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-    if largest == 0.0 {
-        return None;
-    }
-    // Scaled, since squares and inverses of subnormal numbers leave the range.
-    let scale = largest.max(x[0].abs());
-    let norm = x.iter().map(|x| (x / scale) * (x / scale)).sum::<f64>().sqrt();
-    let first = x[0] / scale;
-    let beta = -norm.copysign(first);
-    let mut v: Vec<f64> = x.iter().map(|x| x / scale / (first - beta)).collect();
-    v[0] = 1.0;
-    Some((beta * scale, (beta - first) / beta, v))
-}
-
-/// Applies a reflection of rows from `row` on to these columns.
-pub(crate) fn reflect_rows(a: &mut Dense, row: usize, columns: std::ops::Range<usize>, v: &[f64], tau: f64) {
-    let mut sums = vec![0.0; columns.len()];
-    for (i, v) in v.iter().enumerate() {
-        let source = &a.row(row + i)[columns.clone()];
-        sums.iter_mut().zip(source).for_each(|(sum, x)| *sum += v * x);
-    }
-    for (i, v) in v.iter().enumerate() {
-        let factor = tau * v;
-        let target = &mut a.row_mut(row + i)[columns.clone()];
-        target.iter_mut().zip(&sums).for_each(|(x, sum)| *x -= factor * sum);
-    }
-}
-
-/// Applies a reflection of columns from `column` on to these rows.
-fn reflect_columns(a: &mut Dense, column: usize, rows: std::ops::Range<usize>, v: &[f64], tau: f64) {
-    for i in rows {
-        let part = &mut a.row_mut(i)[column..][..v.len()];
-        let sum = tau * dot(part, v);
-        part.iter_mut().zip(v).for_each(|(x, v)| *x -= sum * v);
-    }
+    let (mut h, mut q) = (Dense::zeros(n, n), Dense::zeros(n, n));
+    hessenberg(a.rows_of(0, n), n, h.rows_mut(0, n), q.rows_mut(0, n));
+    (h, q.transposed())
 }
 
 /// The steps without deflation after which a shift is replaced.

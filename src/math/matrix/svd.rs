@@ -6,54 +6,54 @@ use faer::{Auto, Mat, Par, Spec};
 
 use super::gauge::{negated, write_columns, write_rows};
 use super::scale::{scaled, unscale};
-use super::{Real, faer as matrix, is_finite};
+use super::{faer as matrix, is_finite};
 
 /// The singular values of an m×n matrix, in descending order, and its left singular vectors, as columns, and right ones,
 /// as rows, if asked for; NaN where an element is not finite. The values have the same bits with vectors and without.
-pub(crate) fn svd<T: Real>(a: &[T], [m, n]: [usize; 2], s: &mut [T], mut vectors: Option<[&mut [T]; 2]>) {
+pub(crate) fn svd(a: &[f64], [m, n]: [usize; 2], s: &mut [f64], mut vectors: Option<[&mut [f64]; 2]>) {
     let done = is_finite(a) && decompose(a, [m, n], s, vectors.as_mut()).is_ok();
     if !done {
         let vectors = vectors.into_iter().flatten();
-        vectors.chain([s]).for_each(|result| result.fill(num_traits::Float::nan()));
+        vectors.chain([s]).for_each(|result| result.fill(f64::NAN));
     }
 }
 
 /// How many bytes it takes.
-pub(crate) fn svd_bytes<T: Real>([m, n]: [usize; 2], vectors: bool) -> usize {
+pub(crate) fn svd_bytes([m, n]: [usize; 2], vectors: bool) -> usize {
     let k = m.min(n);
     let columns = if vectors { (m + n).saturating_mul(k) } else { 0 };
     let elements = m.saturating_mul(n).saturating_add(columns);
-    elements.saturating_mul(size_of::<T>()).saturating_add(stack_of::<T>([m, n], vectors).unaligned_bytes_required())
+    elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of([m, n], vectors).unaligned_bytes_required())
 }
 
-fn params<T: Real>() -> Spec<SvdParams, T> {
-    Spec::new(<SvdParams as Auto<T>>::auto())
+fn params() -> Spec<SvdParams, f64> {
+    Spec::new(<SvdParams as Auto<f64>>::auto())
 }
 
-fn stack_of<T: Real>([m, n]: [usize; 2], vectors: bool) -> StackReq {
+fn stack_of([m, n]: [usize; 2], vectors: bool) -> StackReq {
     let which = if vectors { ComputeSvdVectors::Thin } else { ComputeSvdVectors::No };
-    svd_scratch::<T>(m, n, which, which, Par::Seq, params::<T>())
+    svd_scratch::<f64>(m, n, which, which, Par::Seq, params())
 }
 
-fn decompose<T: Real>(
-    a: &[T],
+fn decompose(
+    a: &[f64],
     [m, n]: [usize; 2],
-    s: &mut [T],
-    vectors: Option<&mut [&mut [T]; 2]>,
+    s: &mut [f64],
+    vectors: Option<&mut [&mut [f64]; 2]>,
 ) -> Result<(), SvdError> {
     let k = m.min(n);
     let (a, undo) = scaled(a);
     let a = matrix(&a, m, n);
-    let mut buffer = MemBuffer::new(stack_of::<T>([m, n], vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of([m, n], vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
     let values = faer::diag::DiagMut::from_slice_mut(s);
     match vectors {
-        None => faer_svd(a, values, None, None, Par::Seq, stack, params::<T>())?,
+        None => faer_svd(a, values, None, None, Par::Seq, stack, params())?,
         Some([u, vt]) => {
-            let [mut left, mut right] = [m, n].map(|rows| Mat::<T>::zeros(rows, k));
+            let [mut left, mut right] = [m, n].map(|rows| Mat::<f64>::zeros(rows, k));
             let places = [&mut left, &mut right].map(|x| Some(x.as_mut()));
             let [of_left, of_right] = places;
-            faer_svd(a, values, of_left, of_right, Par::Seq, stack, params::<T>())?;
+            faer_svd(a, values, of_left, of_right, Par::Seq, stack, params())?;
             let negated = negated(left.as_ref());
             write_columns(left.as_ref(), &negated, u);
             write_rows(right.as_ref(), &negated, vt);

@@ -7,6 +7,7 @@ use faer::linalg::triangular_solve::{
 };
 use faer::{MatMut, MatRef};
 
+use super::lu::MIN_BLOCKED;
 use super::{Real, faer_mut};
 
 /// A triangle of a square matrix, or of its transpose.
@@ -32,6 +33,7 @@ impl<T: Real> Triangle<'_, T> {
         match (k, self.transposed) {
             (1, false) => self.solve_by_rows(x),
             (1, true) => self.solve_by_columns(x),
+            _ if self.n < MIN_BLOCKED => self.solve_few(x, k),
             _ => self.solve_many(faer_mut(x, self.n, k)),
         }
     }
@@ -66,6 +68,29 @@ impl<T: Real> Triangle<'_, T> {
         }
     }
 
+    /// What each unknown adds to the equations after it, for all right-hand sides.
+    fn solve_few(self, x: &mut [T], k: usize) {
+        let forward = self.lower != self.transposed;
+        for step in 0..self.n {
+            let (i, others) =
+                if forward { (step, step + 1..self.n) } else { (self.n - 1 - step, 0..self.n - 1 - step) };
+            if !self.unit {
+                let pivot = self.row(i)[i];
+                x[i * k..][..k].iter_mut().for_each(|x| *x /= pivot);
+            }
+            for other in others {
+                let factor = if self.transposed { self.row(i)[other] } else { self.row(other)[i] };
+                let (low, high) = x.split_at_mut(i.max(other) * k);
+                let (known, target) = if i < other {
+                    (&low[i * k..][..k], &mut high[..k])
+                } else {
+                    (&high[..k], &mut low[other * k..][..k])
+                };
+                target.iter_mut().zip(known).for_each(|(x, &known)| *x -= factor * known);
+            }
+        }
+    }
+
     fn solve_many(self, x: MatMut<'_, T>) {
         if self.n == 0 || x.ncols() == 0 {
             return;
@@ -82,7 +107,7 @@ impl<T: Real> Triangle<'_, T> {
 }
 
 /// A sum of products by eight interleaved accumulators.
-fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+pub(super) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::ZERO; 8];
     let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
     let rest = xs.remainder().iter().zip(ys.remainder());

@@ -8,14 +8,11 @@ use super::extents;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::Number;
 use crate::math::matrix::{Real, banded, parts, with_real};
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    floats, literal,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, floats, literal};
 use crate::op::strong::{Strong, strong_product};
 use crate::op::trace::apply;
 use crate::op::{Op, Var};
-use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 /// The X of `A X = B` for tridiagonal matrices.
 ///
@@ -56,21 +53,7 @@ impl Rules for TridiagonalSolve {
         Ok(smallvec::smallvec![operands[3].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -267,21 +250,7 @@ impl Rules for BandedSolve {
         Ok(smallvec::smallvec![operands[1].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {

@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::TriangularSolve;
-use super::{MatrixRoutine, SmallMatrices, one_square, parts, run_small, square, symmetric_part, transposed};
+use super::{SmallMatrices, one_square, parts, run_small, square, symmetric_part, transposed};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{Stack, cholesky, parts as parts_of, with_real};
 use crate::op::instructions::Instructions;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    literal, same_dtype,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, literal, same_dtype};
 use crate::op::trace::apply;
 use crate::op::{Op, Strong, Var};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -41,21 +38,7 @@ impl Rules for Cholesky {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::Cholesky(self))
-    }
+    on_stacks!(Cholesky);
 
     fn doc() -> Doc {
         Doc {
@@ -198,21 +181,7 @@ impl Rules for CholeskyPullback {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::CholeskyPullback(self))
-    }
+    on_stacks!(CholeskyPullback);
 
     fn doc() -> Doc {
         Doc {

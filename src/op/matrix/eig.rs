@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
-use super::super::trace::{apply, apply_regions};
-use super::super::{Graph, Op, Strong, Var, strong_product};
+use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
+use super::super::trace::{apply, apply_all};
+use super::super::{Op, Strong, Var, strong_product};
 use super::products::{
     along_columns, along_rows, column_products, diagonal, rounding_of, scaled_columns, times, times_transposed,
     transposed_times, with_diagonal,
@@ -57,21 +55,7 @@ impl Rules for Eig {
         })
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -145,7 +129,7 @@ impl Library for Eig {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| eig_bytes::<f64>(n, self.vectors))
+        bytes_of(operands[0], |[n, _]| eig_bytes(n, self.vectors))
     }
 }
 
@@ -210,15 +194,13 @@ impl Eig {
 /// The real and imaginary parts of eigenvalues and eigenvectors; see [`Eig`].
 #[track_caller]
 pub(crate) fn eig_of(x: Var) -> [Var; 4] {
-    let results = apply_regions(Eig { vectors: true }, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 4])
+    apply_all(Eig { vectors: true }, &[x])
 }
 
 /// The real and imaginary parts of eigenvalues alone; see [`Eig`].
 #[track_caller]
 pub(crate) fn eigvals_of(x: Var) -> [Var; 2] {
-    let results = apply_regions(Eig { vectors: false }, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+    apply_all(Eig { vectors: false }, &[x])
 }
 
 /// Without elements nothing flows.
@@ -302,9 +284,8 @@ fn inverse(v: Pair) -> Pair {
     let real = Var::concatenate(&[upper, lower], rank - 2);
     let inverse = apply(Inverse { factors: Factors::Lu }, &[real, apply(Lu, &[real])]);
     let first = inverse.slice_axis(rank - 1, 0, n, 1);
-    let epsilon = if v.re.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
     let largest = first.abs().max_axes(&[rank - 2, rank - 1]).insert_axis(rank - 2).insert_axis(rank - 1);
-    let exists = largest.less(1.0 / (16.0 * epsilon)).broadcast_to(&first.shape());
+    let exists = largest.less(1.0 / (16.0 * v.re.dtype().epsilon())).broadcast_to(&first.shape());
     let first = exists.select(first, f64::NAN);
     Pair { re: first.slice_axis(rank - 2, 0, n, 1), im: first.slice_axis(rank - 2, n, 2 * n, 1) }
 }

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
-use super::super::trace::apply_regions;
-use super::super::{Graph, Op, Strong, Var, strong_product};
+use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
+use super::super::trace::apply_all;
+use super::super::{Op, Strong, Var, strong_product};
 use super::parts::symmetric_part;
 use super::products::{
     column_products, inverse_gaps, scaled_columns, times, times_transposed, transposed_times, with_diagonal,
@@ -52,21 +50,7 @@ impl Rules for Eigh {
         Ok(if self.vectors { smallvec![values, operands[0].clone()] } else { smallvec![values] })
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -127,7 +111,7 @@ impl Library for Eigh {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| eigh_bytes::<f64>(n, self.vectors))
+        bytes_of(operands[0], |[n, _]| eigh_bytes(n, self.vectors))
     }
 }
 
@@ -174,6 +158,5 @@ impl Eigh {
 /// Eigenvalues and eigenvectors; see [`Eigh`].
 #[track_caller]
 pub(crate) fn eigh_of(x: Var) -> [Var; 2] {
-    let results = apply_regions(Eigh { vectors: true }, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+    apply_all(Eigh { vectors: true }, &[x])
 }

@@ -8,14 +8,9 @@ use super::products::times;
 use super::square;
 use super::stacks::{Kernel, over_stack, stacks, sum};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{
-    Real,
-    equations::{self, Equation},
-};
+use crate::math::matrix::equations::{self, Equation};
 use crate::op::Var;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::strong::Strong;
 use crate::op::trace::apply;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -47,21 +42,7 @@ impl Rules for SolveSylvester {
         infer(operands)
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -108,7 +89,7 @@ impl General for SolveSylvester {
 }
 
 impl Kernel<3> for SolveSylvester {
-    fn run<T: Real>(&self, operands: [&[T]; 3], [[m, _], [n, _], _]: [[usize; 2]; 3], result: &mut [T]) {
+    fn run(&self, operands: [&[f64]; 3], [[m, _], [n, _], _]: [[usize; 2]; 3], result: &mut [f64]) {
         run(Equation::Sylvester, self.strong, operands, [m, n], result);
     }
 }
@@ -155,21 +136,7 @@ impl Rules for SolveStein {
         infer(operands)
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -215,7 +182,7 @@ impl General for SolveStein {
 }
 
 impl Kernel<3> for SolveStein {
-    fn run<T: Real>(&self, operands: [&[T]; 3], [[m, _], [n, _], _]: [[usize; 2]; 3], result: &mut [T]) {
+    fn run(&self, operands: [&[f64]; 3], [[m, _], [n, _], _]: [[usize; 2]; 3], result: &mut [f64]) {
         run(Equation::Stein, self.strong, operands, [m, n], result);
     }
 }
@@ -249,9 +216,9 @@ fn infer(operands: &[Type]) -> Result<Types, Mismatch> {
     Ok(smallvec::smallvec![operands[2].clone()])
 }
 
-fn run<T: Real>(equation: Equation, strong: bool, operands: [&[T]; 3], [m, n]: [usize; 2], result: &mut [T]) {
-    if strong && operands[2].iter().all(|&x| x == T::ZERO) {
-        return result.fill(T::ZERO);
+fn run(equation: Equation, strong: bool, operands: [&[f64]; 3], [m, n]: [usize; 2], result: &mut [f64]) {
+    if strong && operands[2].iter().all(|&x| x == 0.0) {
+        return result.fill(0.0);
     }
     equations::solve(equation, operands, m, n, result);
 }

@@ -7,10 +7,8 @@ use super::products::times;
 use super::stacks::{Kernel, block, block_upper, guarded, over_stack, square_pair, stacks, sum};
 use super::{one_square, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{Real, exponential};
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
+use crate::math::matrix::exponential;
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::strong::Strong;
 use crate::op::trace::apply;
 use crate::op::{Op, Var};
@@ -39,21 +37,7 @@ impl Rules for Expm {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -100,7 +84,7 @@ impl General for Expm {
 }
 
 impl Kernel<1> for Expm {
-    fn run<T: Real>(&self, [a]: [&[T]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [T]) {
+    fn run(&self, [a]: [&[f64]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [f64]) {
         exponential::expm(a, n, result);
     }
 }
@@ -143,21 +127,7 @@ impl Rules for ExpmFrechet {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -250,7 +220,7 @@ pub(super) fn frechet_vjp(
 }
 
 impl Kernel<2> for ExpmFrechet {
-    fn run<T: Real>(&self, [a, e]: [&[T]; 2], [[n, _], _]: [[usize; 2]; 2], result: &mut [T]) {
+    fn run(&self, [a, e]: [&[f64]; 2], [[n, _], _]: [[usize; 2]; 2], result: &mut [f64]) {
         exponential::expm_frechet(a, e, n, result);
     }
 }
@@ -306,21 +276,7 @@ impl Rules for ExpmMultiply {
         Ok(smallvec::smallvec![operands[1].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -388,9 +344,9 @@ impl General for ExpmMultiply {
 }
 
 impl Kernel<2> for ExpmMultiply {
-    fn run<T: Real>(&self, [a, b]: [&[T]; 2], [[n, _], [_, columns]]: [[usize; 2]; 2], result: &mut [T]) {
-        if self.strong && b.iter().all(|&x| x == T::ZERO) {
-            return result.fill(T::ZERO);
+    fn run(&self, [a, b]: [&[f64]; 2], [[n, _], [_, columns]]: [[usize; 2]; 2], result: &mut [f64]) {
+        if self.strong && b.iter().all(|&x| x == 0.0) {
+            return result.fill(0.0);
         }
         exponential::expm_multiply(a, b, n, columns, result);
     }

@@ -7,11 +7,9 @@ use super::parts::transposed;
 use super::stacks::{Kernel, over_stack, square_pair};
 use super::{SolveSylvester, one_square};
 use crate::ir::{Mismatch, Signature, Types};
-use crate::math::matrix::{Real, roots};
+use crate::math::matrix::roots;
 use crate::op::Var;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
@@ -38,21 +36,7 @@ impl Rules for Sqrtm {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -95,7 +79,7 @@ impl General for Sqrtm {
 }
 
 impl Kernel<1> for Sqrtm {
-    fn run<T: Real>(&self, [a]: [&[T]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [T]) {
+    fn run(&self, [a]: [&[f64]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [f64]) {
         roots::sqrtm(a, n, result);
     }
 }
@@ -136,21 +120,7 @@ impl Rules for Logm {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -194,7 +164,7 @@ impl General for Logm {
 }
 
 impl Kernel<1> for Logm {
-    fn run<T: Real>(&self, [a]: [&[T]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [T]) {
+    fn run(&self, [a]: [&[f64]; 1], [[n, _]]: [[usize; 2]; 1], result: &mut [f64]) {
         roots::logm(a, n, result);
     }
 }
@@ -248,21 +218,7 @@ impl Rules for LogmFrechet {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -302,7 +258,7 @@ impl General for LogmFrechet {
 }
 
 impl Kernel<2> for LogmFrechet {
-    fn run<T: Real>(&self, [a, e]: [&[T]; 2], [[n, _], _]: [[usize; 2]; 2], result: &mut [T]) {
+    fn run(&self, [a, e]: [&[f64]; 2], [[n, _], _]: [[usize; 2]; 2], result: &mut [f64]) {
         roots::logm_frechet(a, e, n, result);
     }
 }

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
-use super::super::trace::{self, apply_regions};
-use super::super::{Graph, Var};
+use super::super::Var;
+use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
+use super::super::trace::{self, apply_all};
 use super::{bytes_of, in_double, one_square};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Stack, hessenberg, hessenberg_bytes, parts};
@@ -38,21 +36,7 @@ impl Rules for Hessenberg {
         Ok(smallvec![operands[0].clone(), operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -112,7 +96,7 @@ impl Library for Hessenberg {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |[n, _]| hessenberg_bytes::<f64>(n))
+        bytes_of(operands[0], |[n, _]| hessenberg_bytes(n))
     }
 }
 
@@ -140,6 +124,5 @@ fn refuse() {
 /// `H` and `Q`; see [`Hessenberg`].
 #[track_caller]
 pub(crate) fn hessenberg_of(x: Var) -> [Var; 2] {
-    let results = apply_regions(Hessenberg, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+    apply_all(Hessenberg, &[x])
 }

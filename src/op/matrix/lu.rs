@@ -6,13 +6,11 @@ use super::parts::{lower_part, transposed, upper_part};
 use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::TriangularSolve;
-use super::{MatrixRoutine, SmallMatrices, one_square, run_small, square, stacked};
+use super::{SmallMatrices, one_square, run_small, square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Stack, lu, parts, with_real};
 use crate::op::instructions::Instructions;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply;
 use crate::op::{Strong, Var};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -41,21 +39,7 @@ impl Rules for Lu {
         Ok(smallvec::smallvec![stacked(&operands[0], &[n, n + 1])])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::Lu(self))
-    }
+    on_stacks!(Lu);
 
     fn doc() -> Doc {
         Doc {

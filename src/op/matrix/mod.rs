@@ -1,6 +1,35 @@
 //! Linear algebra: factors, solutions and spectra of matrices, which are the last two axes of an array; the axes before
 //! them are a stack.
 
+/// The rules that every routine on stacks of matrices has: it is the interpreter's, applies along any leading axes, and has
+/// derivatives without special form. One with code for small matrices is named.
+macro_rules! on_stacks {
+    () => {
+        on_stacks!(@rules this => $crate::op::rules::Lowering::Library(this));
+    };
+    ($op:ident) => {
+        on_stacks!(@rules this => $crate::op::rules::Lowering::Matrix($crate::op::MatrixRoutine::$op(this)));
+    };
+    (@rules $this:ident => $lowering:expr) => {
+        fn eval(&self, operands: &[&$crate::value::Array], results: &[$crate::value::Type]) -> Vec<$crate::value::Array> {
+            $crate::op::rules::eval_library(self, operands, results)
+        }
+
+        fn derivative(&self) -> $crate::op::rules::Derivative<'_> {
+            $crate::op::rules::Derivative::General(self)
+        }
+
+        fn batch(&self) -> $crate::op::rules::Batching<'_> {
+            $crate::op::rules::Batching::Stack
+        }
+
+        fn lower(&self) -> $crate::op::rules::Lowering<'_> {
+            let $this = self;
+            $lowering
+        }
+    };
+}
+
 mod banded;
 mod cholesky;
 mod eig;
@@ -17,7 +46,7 @@ mod pinv;
 pub(crate) mod products;
 mod qr;
 mod riccati;
-mod small;
+pub(crate) mod small;
 mod solve;
 mod stacks;
 mod svd;

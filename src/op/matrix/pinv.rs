@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
 use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    floats, literal, same_dtype,
+    Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, floats, literal, same_dtype,
 };
 use super::super::trace::apply;
 use super::super::{Op, Strong, Var};
@@ -48,21 +47,7 @@ impl Rules for Pinv {
         Ok(smallvec![stacked(&operands[0], &[n, m])])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -107,7 +92,7 @@ impl Rules for Pinv {
             ],
             regions: vec![],
         };
-        let of = |dtype| [&[3, 3][..], &[4, 2], &[2, 2, 3]].map(|shape| sample(dtype, shape));
+        let of = |dtype| [&[5, 3][..], &[4, 2], &[2, 2, 3]].map(|shape| sample(dtype, shape));
         Examples { answers, samples: [DType::F64, DType::F32].into_iter().flat_map(of).collect() }
     }
 }
@@ -131,7 +116,7 @@ impl Library for Pinv {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], pinv_bytes::<f64>)
+        bytes_of(operands[0], pinv_bytes)
     }
 }
 
@@ -201,21 +186,7 @@ impl Rules for NullSpace {
         Ok(smallvec![stacked(&operands[0], &[n, n - self.rank])])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -273,7 +244,7 @@ impl Library for NullSpace {
         bytes_of(operands[0], |[m, n]| {
             let rows = m.max(n);
             let elements = rows.saturating_mul(n).saturating_mul(3).saturating_mul(size_of::<f64>());
-            svd_bytes::<f64>([rows, n], true).saturating_add(elements)
+            svd_bytes([rows, n], true).saturating_add(elements)
         })
     }
 }
@@ -301,8 +272,7 @@ fn inverse_of(x: Var) -> Var {
 pub(crate) fn default_fraction(x: Var) -> Var {
     let shape = x.shape();
     let (leading, own) = shape.split_at(shape.rank() - 2);
-    let epsilon = if x.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let fraction = epsilon * own[0].max(own[1]) as f64;
+    let fraction = x.dtype().epsilon() * own[0].max(own[1]) as f64;
     Var::number(fraction, x.dtype()).broadcast_to(leading)
 }
 

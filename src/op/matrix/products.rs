@@ -129,6 +129,5 @@ fn reciprocal_or_zero(x: Var, values: Var) -> Var {
 #[track_caller]
 pub(crate) fn rounding_of(values: Var) -> Var {
     let last = values.rank() - 1;
-    let epsilon = if values.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    values.abs().max_axes(&[last]) * (2.0 * epsilon * values.shape()[last] as f64)
+    values.abs().max_axes(&[last]) * (2.0 * values.dtype().epsilon() * values.shape()[last] as f64)
 }

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
-use super::super::trace::{apply, apply_regions};
-use super::super::{Graph, Strong, Var};
+use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
+use super::super::trace::{apply, apply_all};
+use super::super::{Strong, Var};
 use super::parts::{lower_part, transposed, upper_part};
 use super::products::{times, times_transposed, transposed_times};
 use super::{TriangularSolve, bytes_of, extents, in_double, one_matrix, stacked};
@@ -25,10 +23,11 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// independent.
 ///
 /// # Derivative
-/// For m ≥ n, with `X = dA · R⁻¹` and `U` the upper triangle of `Qᵀ · X` with its strictly lower one transposed added:
-/// `dR = U · R` and `dQ = X - Q · U` (Walter and Lehmann 2010, "On evaluating higher-order derivatives of the QR
+/// For m ≥ n, with `X = dA · R⁻¹` and the strictly lower triangle `L` of `Qᵀ · X`: `dQ = Q · (L - Lᵀ) + (X - Q · Qᵀ · X)`, of which the
+/// second part vanishes for m = n, and `dR` the upper triangle of `Qᵀ · dA - (L - Lᵀ) · R` (in another form Walter and Lehmann 2010, "On evaluating higher-order derivatives of the QR
 /// decomposition of tall matrices"; Seeger et al. 2017). For m < n it is that of the first m columns, and `R` is `Qᵀ · A`
-/// beyond. Where these columns are linearly dependent there is no derivative, and it is infinite or NaN.
+/// beyond. Where these columns are linearly dependent there is no derivative, and it is infinite or NaN; but the last column of a
+/// square matrix may depend on the others, as Q and R are smooth there.
 ///
 /// # NaN
 /// A matrix with an element that is infinite or NaN has NaN in all elements of both factors.
@@ -45,26 +44,12 @@ impl Rules for Qr {
         Ok(smallvec![stacked(&operands[0], &[m, k]), stacked(&operands[0], &[k, n])])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
             summary: "reduced orthogonal and upper triangular factors; the diagonal of R is not negative",
-            derivative: "dR = U R, dQ = X - Q U, X = dA R⁻¹, U = triu(Qᵀ X) + tril(Qᵀ X, -1)ᵀ; none at linear dependence",
+            derivative: "dQ = Q (L - Lᵀ) + (X - Q Qᵀ X), dR = triu(Qᵀ dA - (L - Lᵀ) R), X = dA R⁻¹, L = tril(Qᵀ X, -1)",
             accuracy: "backward stable: a few ulp times the extent, of the largest column",
         }
     }
@@ -121,7 +106,7 @@ impl Library for Qr {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], qr_bytes::<f64>)
+        bytes_of(operands[0], qr_bytes)
     }
 }
 
@@ -246,6 +231,5 @@ fn extents_of(x: Var) -> Option<[usize; 2]> {
 /// `Q` and `R`; see [`Qr`].
 #[track_caller]
 pub(crate) fn qr_of(x: Var) -> [Var; 2] {
-    let results = apply_regions(Qr, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 2])
+    apply_all(Qr, &[x])
 }

@@ -8,14 +8,9 @@ use super::products::times;
 use super::stacks::{Kernel, over_stack, stacks, sum};
 use super::{Factors, Lu, Solve, SolveStein, SolveSylvester, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
-use crate::math::matrix::{
-    Real,
-    riccati::{self, Time},
-};
+use crate::math::matrix::riccati::{self, Time};
 use crate::op::Var;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::strong::Strong;
 use crate::op::trace::apply;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -45,21 +40,7 @@ impl Rules for SolveContinuousAre {
         infer(operands)
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -128,7 +109,7 @@ impl General for SolveContinuousAre {
 }
 
 impl Kernel<4> for SolveContinuousAre {
-    fn run<T: Real>(&self, operands: [&[T]; 4], [_, [n, m], _, _]: [[usize; 2]; 4], result: &mut [T]) {
+    fn run(&self, operands: [&[f64]; 4], [_, [n, m], _, _]: [[usize; 2]; 4], result: &mut [f64]) {
         riccati::solve(Time::Continuous, operands, n, m, result);
     }
 }
@@ -172,21 +153,7 @@ impl Rules for SolveDiscreteAre {
         infer(operands)
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -253,7 +220,7 @@ impl General for SolveDiscreteAre {
 }
 
 impl Kernel<4> for SolveDiscreteAre {
-    fn run<T: Real>(&self, operands: [&[T]; 4], [_, [n, m], _, _]: [[usize; 2]; 4], result: &mut [T]) {
+    fn run(&self, operands: [&[f64]; 4], [_, [n, m], _, _]: [[usize; 2]; 4], result: &mut [f64]) {
         riccati::solve(Time::Discrete, operands, n, m, result);
     }
 }

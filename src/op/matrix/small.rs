@@ -4,7 +4,10 @@
 use crate::op::instructions::Instructions;
 
 /// The largest extent of what is small.
-pub(super) const MAX_EXTENT: usize = 6;
+pub(crate) const MAX_EXTENT: usize = 6;
+
+/// The most elements of what belongs to a small matrix: of its factors, which have a column more.
+pub(crate) const MAX_ELEMENTS: usize = MAX_EXTENT * (MAX_EXTENT + 1);
 
 /// The lower factor of Cholesky of the symmetric part.
 #[inline(always)]

@@ -6,14 +6,11 @@ use super::parts::{symmetric_part, transposed};
 use super::products::times;
 use super::small::{self, MAX_EXTENT};
 use super::triangular::check_sides;
-use super::{MatrixRoutine, SmallMatrices, run_small, square, stacked};
+use super::{SmallMatrices, run_small, square, stacked};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{Stack, cholesky, lu, parts, triangular, with_real};
 use crate::op::instructions::Instructions;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    literal, same_dtype,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, literal, same_dtype};
 use crate::op::trace::apply;
 use crate::op::{Strong, Var};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -87,21 +84,7 @@ impl Rules for Solve {
         Ok(smallvec::smallvec![operands[2].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::Solve(self))
-    }
+    on_stacks!(Solve);
 
     fn doc() -> Doc {
         Doc {
@@ -269,21 +252,7 @@ impl Rules for Inverse {
         Ok(smallvec::smallvec![operands[0].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::Inverse(self))
-    }
+    on_stacks!(Inverse);
 
     fn doc() -> Doc {
         Doc {

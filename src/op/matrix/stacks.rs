@@ -2,7 +2,7 @@
 
 use super::{extents, in_double, square};
 use crate::ir::{Mismatch, mismatch};
-use crate::math::matrix::{Real, Stack, parts};
+use crate::math::matrix::{Stack, parts};
 use crate::op::Var;
 use crate::op::rules::{expect_arity, floats};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
@@ -78,7 +78,7 @@ pub(super) fn square_pair(operands: &[Type]) -> Result<(), Mismatch> {
 
 /// A computation on matrices of either dtype: their elements in row-major order, their extents, and the result.
 pub(super) trait Kernel<const N: usize> {
-    fn run<T: Real>(&self, operands: [&[T]; N], extents: [[usize; 2]; N], result: &mut [T]);
+    fn run(&self, operands: [&[f64]; N], extents: [[usize; 2]; N], result: &mut [f64]);
 }
 
 /// Runs it for each matrix of stacks with the same leading axes; the one result is a stack of matrices, too.

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, literal,
-};
-use super::super::trace::apply_regions;
-use super::super::{Graph, Op, Strong, Var, strong_product};
+use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
+use super::super::trace::apply_all;
+use super::super::{Op, Strong, Var, strong_product};
 use super::parts::{symmetric_part, transposed};
 use super::products::{
     column_products, inverse_gaps, inverse_sums, inverses, scaled_columns, scaled_rows, times, times_transposed,
@@ -56,21 +54,7 @@ impl Rules for Svd {
         Ok(if self.vectors { smallvec![of(&[m, k]), of(&[k]), of(&[k, n])] } else { smallvec![of(&[k])] })
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Library(self)
-    }
+    on_stacks!();
 
     fn doc() -> Doc {
         Doc {
@@ -150,7 +134,7 @@ impl Library for Svd {
     }
 
     fn scratch_bytes(&self, operands: &[&Type]) -> usize {
-        bytes_of(operands[0], |extents| svd_bytes::<f64>(extents, self.vectors))
+        bytes_of(operands[0], |extents| svd_bytes(extents, self.vectors))
     }
 }
 
@@ -236,8 +220,7 @@ impl Svd {
 /// `U`, `s` and `Vᵀ`; see [`Svd`].
 #[track_caller]
 pub(crate) fn svd_of(x: Var) -> [Var; 3] {
-    let results = apply_regions(Svd { vectors: true }, &[x], Vec::<Graph>::new());
-    results.and_then(|results| results.try_into().ok()).unwrap_or([Var::poisoned(); 3])
+    apply_all(Svd { vectors: true }, &[x])
 }
 
 /// `(x - xᵀ) / 2`.

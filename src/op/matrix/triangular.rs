@@ -5,17 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::parts::{lower_part, transposed, upper_part};
 use super::products::times;
 use super::small::{self, MAX_EXTENT, zero_where_zero};
-use super::{MatrixRoutine, SmallMatrices, extents, run_small, square};
+use super::{SmallMatrices, extents, run_small, square};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::{Stack, parts, triangular, with_real};
 use crate::op::instructions::Instructions;
-use crate::op::rules::{
-    Answer, Batching, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample, eval_library, expect_arity,
-    literal, same_dtype,
-};
+use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, literal, same_dtype};
 use crate::op::trace::apply;
 use crate::op::{Strong, Var};
-use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
+use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 /// The solution `X` of `T X = B` with triangular matrices `T`, for each matrix of a stack.
 ///
@@ -52,21 +49,7 @@ impl Rules for TriangularSolve {
         Ok(smallvec::smallvec![operands[1].clone()])
     }
 
-    fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        eval_library(self, operands, results)
-    }
-
-    fn derivative(&self) -> Derivative<'_> {
-        Derivative::General(self)
-    }
-
-    fn batch(&self) -> Batching<'_> {
-        Batching::Stack
-    }
-
-    fn lower(&self) -> Lowering<'_> {
-        Lowering::Matrix(MatrixRoutine::TriangularSolve(self))
-    }
+    on_stacks!(TriangularSolve);
 
     fn doc() -> Doc {
         Doc {

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::equation::{Equation, Form, on_line};
-use super::iterate::{Limits, Step, epsilon, limits};
+use super::iterate::{Limits, Step, limits};
 use super::linear::LinearSolve;
 use crate::op::{Var, trace};
 
@@ -89,7 +89,7 @@ impl Bracket {
         }
         let solved = Equation::of_tree("bracket", Form::Zero, lo, f, at).and_then(|equation| {
             let dtype = equation.dtype();
-            let tolerance = self.limits.tolerance.unwrap_or((epsilon(dtype).powi(2), 4.0 * epsilon(dtype)));
+            let tolerance = self.limits.tolerance.unwrap_or((dtype.epsilon().powi(2), 4.0 * dtype.epsilon()));
             let limits = Limits { tolerance: Some(tolerance), ..self.limits };
             let ends = on_line(at, || Var::stack(&[lo, hi], 0));
             equation.solved(&limits, LinearSolve::new().dense(), ends, |p, ends| {

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::dense;
 use super::equation::{Equation, Form, failed};
-use super::iterate::{Limits, Step, epsilon, largest, limits};
+use super::iterate::{Limits, Step, largest, limits};
 use super::linear::LinearSolve;
 use crate::op::Var;
 use crate::transform::VarTree;
@@ -159,7 +159,7 @@ fn best_weights(rows: Var, y: Var) -> Var {
     let is_zero = lengths.equal(0.0);
     let inverse = is_zero.select(lengths, 1.0 / is_zero.select(lengths.full_like(1.0), lengths));
     let scaled = rows * inverse.insert_axis(1);
-    let zeros = is_zero.convert(dtype) + 10.0 * epsilon(dtype);
+    let zeros = is_zero.convert(dtype) + 10.0 * dtype.epsilon();
     let normal = scaled.dot(scaled.t()) + dense::identity(depth, dtype) * zeros.insert_axis(1);
     dense::solve(normal, scaled.dot(y)) * inverse
 }

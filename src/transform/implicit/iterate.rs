@@ -64,14 +64,7 @@ impl Limits {
 /// ε^⅔, with the distance ε of 1 to the next larger number: it can be reached in spite of rounding errors, and a method that
 /// converges quadratically is then at the solution to the last bits.
 pub(super) fn default_tolerance(dtype: DType) -> f64 {
-    epsilon(dtype).powf(2.0 / 3.0)
-}
-
-pub(super) fn epsilon(dtype: DType) -> f64 {
-    match dtype {
-        DType::F32 => f64::from(f32::EPSILON),
-        DType::F64 | DType::I64 | DType::Bool => f64::EPSILON,
-    }
+    dtype.epsilon().powf(2.0 / 3.0)
 }
 
 /// The largest magnitude of an element; 0 for none.

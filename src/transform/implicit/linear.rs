@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::dense;
 use super::equation::{Equation, Form, failed, on_line};
-use super::iterate::{Limits, Step, epsilon, limits};
+use super::iterate::{Limits, Step, limits};
 use crate::differentiate::jacobian_blocks;
 use crate::op::{Alias, Var, trace};
 use crate::transform::{VarTree, scan};
@@ -248,7 +248,7 @@ fn best_in_krylov_space(r: Var, product: &dyn Fn(Var) -> Var, m: usize) -> Var {
         let twice = basis.dot(rest);
         let rest = rest - twice.dot(basis);
         let height = rest.norm();
-        let height = height.greater(4.0 * epsilon(dtype) * next.norm()).select(height, height.full_like(0.0));
+        let height = height.greater(4.0 * dtype.epsilon() * next.norm()).select(height, height.full_like(0.0));
         let place = rows.equal(k + 1);
         let vector = ratio_of_vector(rest, height);
         let spread = |x: Var, axis: usize| x.insert_axis(axis).broadcast_to(&[m + 1, n]);

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::dense;
 use super::equation::{Equation, failed};
-use super::iterate::{Limits, Step, epsilon, largest, limits, shortened};
+use super::iterate::{Limits, Step, largest, limits, shortened};
 use super::linear::LinearSolve;
 use crate::op::Var;
 use crate::transform::{Loop, VarTree, scan};
@@ -170,7 +170,7 @@ impl<T: VarTree> Descent<'_, T> {
             let next = self.search(x, direction);
             let new = self.equation.residual(self.p, next);
             let (step, change) = (next - x, new - slope);
-            let has_curvature = step.dot(change).greater(epsilon(x.dtype()) * step.norm() * change.norm());
+            let has_curvature = step.dot(change).greater(x.dtype().epsilon() * step.norm() * change.norm());
             let push = |rows: Var, row: Var| {
                 let pushed = Var::concatenate(&[rows.slice(0, 1..), row.insert_axis(0)], 0);
                 has_curvature.broadcast_to(&rows.shape()).select(pushed, rows)
@@ -186,7 +186,7 @@ impl<T: VarTree> Descent<'_, T> {
         let (value, slope) = self.equation.value_and_residual(self.p, x);
         let promise = 1e-4 * slope.dot(direction);
         // Near the minimum the function changes by less than its rounding errors.
-        let noise = 10.0 * epsilon(x.dtype()) * value.abs();
+        let noise = 10.0 * x.dtype().epsilon() * value.abs();
         let t = shortened(x.dtype(), |t| {
             self.equation.value(self.p, x + t * direction).less_equal(value + t * promise + noise)
         });
