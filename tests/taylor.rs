@@ -6,7 +6,7 @@ pub mod common;
 use std::fs;
 
 use ndarray::{Array1, Array2, array};
-use retrograd::op::{Op, Schedule};
+use retrograd::op::{Op, Sample, Schedule};
 use retrograd::transform::HalfSquares;
 use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, Type};
@@ -140,21 +140,42 @@ fn differentiable(op: &Op, types: &[Type]) -> Vec<usize> {
     (n_parameters..types.len()).filter(|&k| types[k].dtype.is_float()).collect()
 }
 
+/// Of several draws of the operands the one with the smallest tangents: near a singular matrix, high derivatives are
+/// differences of large numbers, of which no digit is certain in either way to compute them.
+fn well_conditioned(
+    sample: &Sample,
+    graph: &Graph,
+    wrt: &[usize],
+    direction: &[Array],
+    random: &mut common::Random,
+) -> Vec<Array> {
+    let draw = |_| sample.operands.iter().map(|(ty, domain)| random.array(ty, *domain)).collect::<Vec<Array>>();
+    let largest_tangent = |inputs: &Vec<Array>| {
+        let tangents = nested(graph, wrt, 1, inputs, direction);
+        tangents[0].iter().flat_map(common::floats).fold(0.0, |largest: f64, x| largest.max(x.abs()))
+    };
+    let draws: Vec<Vec<Array>> = (0..6).map(draw).collect();
+    let best = draws.iter().map(largest_tangent).enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+    draws[best.expect("draws").0].clone()
+}
+
 #[test]
 fn every_operation_agrees_with_nested_forward_mode() {
-    let mut random = common::Random(5);
     let mut n_checked = 0;
     for (name, _, examples) in Op::table() {
-        for sample in &examples.samples {
+        for (k, sample) in examples.samples.iter().enumerate() {
+            // Each sample has numbers of its own, which do not depend on what comes before it.
+            let seed = name.bytes().fold(k as u64 + 5, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+            let mut random = common::Random(seed);
             let types: Vec<Type> = sample.operands.iter().map(|(ty, _)| ty.clone()).collect();
             let wrt = differentiable(&sample.op, &types);
             let too_large = types.iter().any(|ty| ty.size() > MAX_SIZE);
             if wrt.is_empty() || too_large {
                 continue;
             }
-            let inputs: Vec<Array> = sample.operands.iter().map(|(ty, domain)| random.array(ty, *domain)).collect();
-            let direction: Vec<Array> = wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect();
             let graph = common::sample_graph(&sample.op, &sample.regions, &types);
+            let direction: Vec<Array> = wrt.iter().map(|&k| random.array(&types[k], (-1.0, 1.0))).collect();
+            let inputs = well_conditioned(sample, &graph, &wrt, &direction, &mut random);
             let is_single = wrt.iter().any(|&k| types[k].dtype == DType::F32);
             let tolerance = if is_single { 1e-4 } else { 1e-11 };
             compare_with_nested(name, &graph, &wrt, 4, &inputs, &direction, tolerance);
