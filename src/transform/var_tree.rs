@@ -1,6 +1,6 @@
 use crate::error::ArgumentError;
 use crate::op::{Var, trace};
-use crate::value::{Kind, Tree, each_tuple, wrong_structure};
+use crate::value::{Kind, Tree, complex_for_real, each_tuple, wrong_structure};
 
 /// What functions of traced values take and return: [`Var`], and tuples, arrays, `Vec`s and
 /// [derived](derive@crate::Tree) structs of these, nested.
@@ -69,6 +69,9 @@ impl VarTree for Var {
     fn from_vars(tree: &Tree<Var>) -> Result<Var, ArgumentError> {
         match tree {
             Tree::Leaf(x) => Ok(*x),
+            Tree::Struct(_) if tree.as_complex().is_some() => {
+                Err(complex_for_real("a real array or number", &tree.map(&mut |x| x.ty())))
+            }
             Tree::Tuple(_) | Tree::List(_) | Tree::Struct(_) => Err(wrong_structure("one array or number", tree)),
         }
     }

@@ -1,0 +1,114 @@
+//! Complex numbers of the host: arguments, results, and files.
+
+use ndarray::{Array1, Array2, ArrayD, ArrayView1, arr0, array, s};
+use num_complex::{Complex, c32, c64};
+use retrograd::value::{Kind, LeafRef, ToTree};
+use retrograd::{Tree, Var, jit};
+
+/// A pair of parts as a function takes it that knows nothing of complex numbers.
+#[derive(Clone, Debug, PartialEq, Tree)]
+struct Pair<T> {
+    re: T,
+    im: T,
+}
+
+/// The square.
+fn square(z: Pair<Var>) -> Pair<Var> {
+    Pair { re: z.re * z.re - z.im * z.im, im: 2.0 * z.re * z.im }
+}
+
+fn types(value: &impl ToTree, kind: &Kind) -> String {
+    value.to_tree_as(kind).map(&mut LeafRef::ty).to_string()
+}
+
+#[test]
+fn numbers_and_arrays_are_arguments_and_results() {
+    let f = jit(square);
+    assert_eq!(f.call::<Complex<f64>>(c64(1.0, 2.0)).unwrap(), c64(-3.0, 4.0));
+    assert_eq!(f.call::<Complex<f32>>(c32(1.0, 2.0)).unwrap(), c32(-3.0, 4.0));
+    let z = array![c64(1.0, 2.0), c64(0.0, 1.0), c64(3.0, 0.0)];
+    let squared = array![c64(-3.0, 4.0), c64(-1.0, 0.0), c64(9.0, 0.0)];
+    assert_eq!(f.call::<Array1<Complex<f64>>>(&z).unwrap(), squared);
+    assert_eq!(f.call::<ndarray::ArcArray1<Complex<f64>>>(z.view()).unwrap(), squared.to_shared());
+    assert_eq!(f.call::<ArrayD<Complex<f64>>>(z.to_shared()).unwrap(), squared.clone().into_dyn());
+    assert_eq!(f.call::<Vec<Complex<f64>>>(&z).unwrap(), squared.to_vec());
+    assert_eq!(f.call::<[Complex<f64>; 3]>(&z).unwrap(), squared.to_vec()[..]);
+    assert_eq!(f.call::<Array1<Complex<f32>>>(z.mapv(|z| c32(z.re as f32, z.im as f32))).unwrap()[1], c32(-1.0, 0.0));
+    assert_eq!(f.call::<ndarray::Array0<Complex<f64>>>(arr0(c64(0.0, 2.0))).unwrap(), arr0(c64(-4.0, 0.0)));
+}
+
+/// A result of ordinary shape has its rows as lists of lists.
+#[test]
+fn rows_of_results_are_lists() {
+    let z = Array2::from_shape_fn((2, 3), |(i, j)| c64(i as f64, j as f64));
+    let rows: Vec<[Complex<f64>; 3]> = jit(|z: Pair<Var>| z).call(&z).unwrap();
+    assert_eq!(rows.concat(), z.iter().copied().collect::<Vec<_>>());
+}
+
+#[test]
+fn views_of_any_strides_are_read() {
+    let same = jit(|z: Pair<Var>| z);
+    let z = Array2::from_shape_fn((4, 6), |(i, j)| c64(i as f64, 10.0 + j as f64));
+    for view in [
+        z.view(),
+        z.t(),
+        z.slice(s![..;-1, ..;2]),
+        z.slice(s![1..3, ..;-3]),
+        z.slice(s![2..3, 1..2]),
+        z.slice(s![.., 3..3]),
+        z.slice(s![0..1, ..]).broadcast((3, 6)).unwrap().reversed_axes(),
+    ] {
+        assert_eq!(same.call::<Array2<Complex<f64>>>(view).unwrap(), view, "{:?} {:?}", view.shape(), view.strides());
+    }
+    let z: Array1<Complex<f32>> = Array1::from_shape_fn(7, |k| c32(k as f32, -(k as f32)));
+    assert_eq!(same.call::<Array1<Complex<f32>>>(z.slice(s![..;-2])).unwrap(), z.slice(s![..;-2]));
+    let nothing: Array1<Complex<f64>> = Array1::default(0);
+    assert_eq!(same.call::<Array1<Complex<f64>>>(&nothing).unwrap(), nothing);
+}
+
+/// The leaves are where the elements are.
+#[test]
+fn arguments_are_views_without_a_copy() {
+    let z = array![[c64(1.0, 2.0), c64(3.0, 4.0)], [c64(5.0, 6.0), c64(7.0, 8.0)]];
+    let of_rows = [[c64(1.0, 2.0), c64(3.0, 4.0)], [c64(5.0, 6.0), c64(7.0, 8.0)]];
+    for (tree, first) in [(z.to_tree(), &z[[0, 0]]), (of_rows.to_tree_as(&Kind::Complex), &of_rows[0][0])] {
+        let [re, im] = tree.as_complex().unwrap().map(|leaf| match leaf.view() {
+            retrograd::value::ArrayRef::F64(view) => (view.as_ptr(), view.strides().to_vec()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(re, (&raw const first.re, vec![4, 2]));
+        assert_eq!(im, (&raw const first.im, vec![4, 2]));
+    }
+}
+
+#[test]
+fn rows_of_numbers_are_arrays_where_one_is_taken() {
+    let z = [[c64(1.0, 2.0); 3]; 2];
+    assert_eq!(types(&z, &Kind::Complex), "complex f64[2,3]");
+    assert_eq!(types(&z.to_vec(), &Kind::Complex), "complex f64[2,3]");
+    assert_eq!(types(&z, &Kind::List(&Kind::Complex)), "[complex f64[3], complex f64[3]]");
+    assert_eq!(types(&z[0].as_slice(), &Kind::List(&Kind::Complex)), "[complex f64[], complex f64[], complex f64[]]");
+    assert_eq!(types(&z[0].to_vec(), &Kind::Any), "[complex f64[], complex f64[], complex f64[]]");
+    assert_eq!(types(&[[c32(1.0, 2.0); 0]; 2], &Kind::Complex), "complex f32[2,0]");
+    assert_eq!(types(&(z[0], 1.0), &Kind::Tuple(&[Kind::Complex, Kind::Leaf])), "(complex f64[3], f64[])");
+    assert_eq!(types(&Vec::<Complex<f64>>::new(), &Kind::Complex), "complex f64[0]");
+}
+
+/// The imaginary part of what is real is 0, and takes no memory.
+#[test]
+fn real_values_are_complex_where_one_is_taken() {
+    assert_eq!(types(&1.0, &Kind::Complex), "complex f64[]");
+    assert_eq!(types(&1f32, &Kind::Complex), "complex f32[]");
+    assert_eq!(types(&[1.0, 2.0], &Kind::Complex), "complex f64[2]");
+    assert_eq!(types(&vec![[1f32]; 2], &Kind::Complex), "complex f32[2,1]");
+    assert_eq!(types(&vec![1.0, 2.0], &Kind::List(&Kind::Complex)), "[complex f64[], complex f64[]]");
+    assert_eq!(types(&Array2::<f64>::zeros((2, 3)).t(), &Kind::Complex), "complex f64[3,2]");
+    assert_eq!(types(&retrograd::value::Array::scalar(1.0), &Kind::Complex), "complex f64[]");
+    assert_eq!(types(&1i64, &Kind::Complex), "i64[]");
+    let one = [1.0];
+    let large = ArrayView1::from(&one);
+    let large = large.broadcast([1 << 40]).unwrap();
+    let tree = large.to_tree_as(&Kind::Complex);
+    let [_, im] = tree.as_complex().unwrap().map(LeafRef::view);
+    assert_eq!((im.shape(), im.as_slice::<f64>()), ([1 << 40].as_slice(), None));
+}
