@@ -12,8 +12,8 @@ mod leaf;
 
 use std::fmt;
 
-pub use self::host::{ArrayElement, FromTree, Numbers, ToTree};
 pub(crate) use self::host::each_tuple;
+pub use self::host::{ArrayElement, FromTree, Numbers, ToTree};
 pub use self::leaf::{Leaf, LeafRef};
 use super::Type;
 use crate::error::ArgumentError;
