@@ -112,3 +112,96 @@ fn real_values_are_complex_where_one_is_taken() {
     let [_, im] = tree.as_complex().unwrap().map(LeafRef::view);
     assert_eq!((im.shape(), im.as_slice::<f64>()), ([1 << 40].as_slice(), None));
 }
+
+/// Arguments are read as the function takes them.
+#[test]
+fn complex_functions_take_numbers_rows_and_lists() {
+    let twice = jit(|z: retrograd::Complex| z + z);
+    assert_eq!(twice.call::<Complex<f64>>(c64(1.0, 2.0)).unwrap(), c64(2.0, 4.0));
+    assert_eq!(twice.call::<Complex<f64>>(3.0).unwrap(), c64(6.0, 0.0));
+    assert_eq!(
+        twice.call::<Vec<Complex<f64>>>([c64(1.0, 2.0), c64(0.5, 0.0)]).unwrap(),
+        [c64(2.0, 4.0), c64(1.0, 0.0)]
+    );
+    assert_eq!(twice.call::<Vec<Complex<f64>>>(vec![1.0, 2.0]).unwrap(), [c64(2.0, 0.0), c64(4.0, 0.0)]);
+    let rows: Array2<Complex<f32>> = twice.call([[c32(1.0, 2.0), c32(3.0, 4.0)]]).unwrap();
+    assert_eq!(rows, array![[c32(2.0, 4.0), c32(6.0, 8.0)]]);
+    let product = jit(|z: Vec<retrograd::Complex>| z[0] * z[1]);
+    assert_eq!(product.call::<Complex<f64>>([c64(0.0, 1.0), c64(2.0, 1.0)]).unwrap(), c64(-1.0, 2.0));
+    assert_eq!(product.call::<Complex<f64>>(vec![3.0, 2.0]).unwrap(), c64(6.0, 0.0));
+    let product = jit(|p: (retrograd::Complex, Var)| (p.0 * p.1, [p.0]));
+    let (scaled, [same]): (Complex<f64>, [Complex<f64>; 1]) = product.call((c64(0.0, 1.0), 2.0)).unwrap();
+    assert_eq!((scaled, same), (c64(0.0, 2.0), c64(0.0, 1.0)));
+}
+
+/// A struct of users, with complex parts on both sides.
+#[test]
+fn derived_structs_have_complex_fields() {
+    #[derive(Clone, Debug, PartialEq, Tree)]
+    struct Filter<Z, T> {
+        poles: Vec<Z>,
+        gain: T,
+        taps: Z,
+    }
+    let respond = |filter: Filter<retrograd::Complex, Var>, z: retrograd::Complex| Filter {
+        poles: filter.poles.iter().map(|&pole| z - pole).collect(),
+        gain: filter.gain * z.abs_squared(),
+        taps: filter.taps * z,
+    };
+    let filter = Filter { poles: vec![c64(0.5, 0.5), c64(0.5, -0.5)], gain: 2.0, taps: c64(1.0, 1.0) };
+    let expected = Filter { poles: vec![c64(-0.5, 0.5), c64(-0.5, 1.5)], gain: 2.0, taps: c64(-1.0, 1.0) };
+    let response: Filter<Complex<f64>, f64> = jit(respond).call(&filter, c64(0.0, 1.0)).unwrap();
+    assert_eq!(response, expected);
+    let arrays = Filter { poles: vec![], gain: 1.0, taps: array![c64(1.0, 2.0), c64(3.0, 4.0)] };
+    let response: Filter<Array1<Complex<f64>>, f64> = jit(respond).call(&arrays, c64(0.0, 1.0)).unwrap();
+    assert_eq!(response.taps, array![c64(-2.0, 1.0), c64(-4.0, 3.0)]);
+    let graph = jit(respond).graph(&filter, c64(0.0, 1.0)).unwrap();
+    let names: Vec<&str> = graph.inputs().iter().map(|input| &*input.name).collect();
+    let expected = ["x.poles.0.re", "x.poles.0.im", "x.poles.1.re", "x.poles.1.im", "x.gain", "x.taps.re", "x.taps.im"];
+    assert_eq!(names, [expected.as_slice(), &["y.re", "y.im"]].concat());
+    let error = jit(respond).call::<Filter<Complex<f64>, f64>>(Filter { poles: vec![], gain: 1.0, taps: 1.0 }, 1.0);
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("argument 0 (x.taps): takes a complex array or number, but got f64[]\n"), "{error}");
+}
+
+/// What is of the other kind is an error that says what to do.
+#[test]
+fn complex_and_real_are_not_mixed_up() {
+    let starts = |error: retrograd::Error, expected: &str| {
+        let error = error.to_string();
+        assert!(error.starts_with(expected), "{error}");
+    };
+    let z = array![c64(1.0, 2.0), c64(3.0, 4.0)];
+    let real = jit(|x: Var, y: Var| x + y);
+    let takes_real = "takes a real array or number, but got complex";
+    let then = "take its `re` or `abs`";
+    starts(real.call::<f64>(1.0, &z).unwrap_err(), &format!("argument 1 (y): {takes_real} f64[2]; {then}\n"));
+    starts(real.call::<f64>(c32(1.0, 2.0), 1.0).unwrap_err(), &format!("argument 0 (x): {takes_real} f32[]; {then}\n"));
+    starts(real.call::<f64>(z.to_vec(), 1.0).unwrap_err(), &format!("argument 0 (x): {takes_real} f64[2]; {then}\n"));
+    let list = jit(|x: Vec<Var>| x[0]);
+    starts(list.call::<f64>(z.to_vec()).unwrap_err(), &format!("argument 0 (x.0): {takes_real} f64[]; {then}\n"));
+    let complex = jit(|z: retrograd::Complex| z);
+    starts(
+        complex.call::<Complex<f64>>(1i64).unwrap_err(),
+        "argument 0 (x): takes a complex array or number, but got i64[]\n",
+    );
+    starts(
+        complex.call::<f64>(c64(1.0, 2.0)).unwrap_err(),
+        &format!("out: takes f64[], but got complex f64[]; {then}\n"),
+    );
+    starts(
+        complex.call::<Array1<f64>>(&z).unwrap_err(),
+        &format!("out: takes an array of f64 of rank 1, but got complex f64[2]; {then}\n"),
+    );
+    starts(
+        complex.call::<Array2<Complex<f64>>>(&z).unwrap_err(),
+        "out: takes an array of complex f64 of rank 2, but got complex f64[2]\n",
+    );
+    starts(
+        complex.call::<Array1<Complex<f32>>>(&z).unwrap_err(),
+        "out: takes an array of complex f32 of rank 1, but got complex f64[2]\n",
+    );
+    starts(complex.call::<Complex<f64>>(&z).unwrap_err(), "out: takes complex f64[], but got complex f64[2]\n");
+    starts(complex.call::<[Complex<f64>; 3]>(&z).unwrap_err(), "out: takes a list of 3, but got complex f64[2]\n");
+    starts(jit(|x: Var| x).call::<Complex<f64>>(1.0).unwrap_err(), "out: takes complex f64[], but got f64[]\n");
+}
