@@ -283,7 +283,9 @@ pub(super) fn ln_abs(z: Complex) -> Var {
     let near = ((large - 1.0) * (large + 1.0) + small * small).ln_1p() * 0.5;
     let (low, high, [lift, drop]) = bounds(large.dtype());
     let (is_tiny, is_huge) = (large.less(low), large.greater(high));
-    let by = |up: f64, down: f64, none: f64| is_tiny.select(large.full_like(up), is_huge.select(large.full_like(down), none));
+    let by = |up: f64, down: f64, none: f64| {
+        is_tiny.select(large.full_like(up), is_huge.select(large.full_like(down), none))
+    };
     let scale = by(lift, drop, 1.0);
     let far = (z.re * scale).hypot(z.im * scale).ln() - by(lift.ln(), drop.ln(), 0.0);
     (large.greater(0.5) & large.less(2.0)).select(near, far)
