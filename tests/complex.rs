@@ -260,6 +260,20 @@ fn kinks_and_branches_not_taken() {
         assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
         assert_eq!(gradient(f, -1.0, 0.0), (0.0, 0.0));
     }
+    // What is multiplied with 0 passes nothing on, though no condition says so; forward, neither does a tangent of 0.
+    let vanishing: [fn(Complex) -> Var; 5] = [
+        |z| z.sqrt().re * z.re.greater(0.0).convert(DType::F64),
+        |z| z.ln().im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.recip().re * z.re.greater(0.0).convert(DType::F64),
+        |z| (z.re / z).im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.powc(z).im * z.re.greater(0.0).convert(DType::F64),
+    ];
+    for f in vanishing {
+        assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
+    }
+    let root = jit(|z: Complex, t: Complex| jvp(|z: Complex| z.sqrt()).call(z, t).1);
+    let t: Complex<f64> = root.call(Complex { re: 0.0, im: 0.0 }, Complex { re: 0.0, im: 0.0 }).expect("a tangent");
+    assert_eq!((t.re, t.im), (0.0, 0.0));
     // Where there is none, the derivative is infinite or NaN, never a number.
     let poles: [fn(Complex) -> Var; 4] = [|z| z.sqrt().re, |z| z.ln().re, |z| (1.0 / z).re, |z| (z.re / z).im];
     for f in poles {
