@@ -142,7 +142,7 @@ pub use compile::Program;
 #[doc(inline)]
 pub use error::Error;
 #[doc(inline)]
-pub use op::{Graph, Var};
+pub use op::{Complex, Graph, Var};
 /// Makes a struct a tree of arrays, as a tuple is: an argument and a result of traced and of compiled functions.
 ///
 /// The type of the leaves is a parameter of the struct: `Mlp<Var>` in a traced function, `Mlp<ArrayD<f64>>` or

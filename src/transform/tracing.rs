@@ -6,7 +6,7 @@ use crate::error::{ArgumentError, Error};
 use crate::interpret::Evaluator;
 use crate::ir::Value;
 use crate::op::trace::{self, DEFAULT_MAX_NODES, Oracle};
-use crate::op::{Graph, Var};
+use crate::op::{Complex, Graph, Var};
 use crate::value::{Array, DType, Kind, LeafRef, ToTree, Tree, Type, each_tuple};
 
 /// Traces a function from the types of its arguments alone, given as a tuple: `(DType::F64, Type::new(DType::F64, [3]))`.
@@ -122,6 +122,13 @@ impl<T: TypeTree + ?Sized> TypeTree for &T {
 impl<T: TypeTree> TypeTree for [T] {
     fn types(&self) -> Tree<Type> {
         Tree::List(self.iter().map(T::types).collect())
+    }
+}
+
+/// The types of the two parts.
+impl<T: TypeTree> TypeTree for Complex<T> {
+    fn types(&self) -> Tree<Type> {
+        Tree::Struct(vec![("re", self.re.types()), ("im", self.im.types())])
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::error::ArgumentError;
-use crate::op::{Var, trace};
+use crate::op::{Complex, Var, trace};
 use crate::value::{Kind, Tree, each_tuple, wrong_structure};
 
 /// What functions of traced values take and return: [`Var`], and tuples, arrays, `Vec`s and
@@ -79,6 +79,29 @@ impl VarTree for Var {
 
     fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Var {
         leaf(*self)
+    }
+}
+
+/// A pair of numbers; or, as a part of a Jacobian, of the trees that stand in their places.
+impl<V: VarTree> VarTree for Complex<V> {
+    type Replace<T: VarTree> = Complex<V::Replace<T>>;
+
+    fn vars(&self) -> Tree<Var> {
+        Tree::Struct(vec![("re", self.re.vars()), ("im", self.im.vars())])
+    }
+
+    fn from_vars(tree: &Tree<Var>) -> Result<Complex<V>, ArgumentError> {
+        let [re, im] = tree.clone().into_fields(["re", "im"])?;
+        let re = V::from_vars(&re).map_err(|error| error.within("re"))?;
+        Ok(Complex { re, im: V::from_vars(&im).map_err(|error| error.within("im"))? })
+    }
+
+    fn replace<T: VarTree>(&self, leaf: &mut dyn FnMut(Var) -> T) -> Complex<V::Replace<T>> {
+        Complex { re: self.re.replace(leaf), im: self.im.replace(leaf) }
+    }
+
+    fn map(&self, leaf: &mut dyn FnMut(Var) -> Var) -> Complex<V> {
+        Complex { re: self.re.map(leaf), im: self.im.map(leaf) }
     }
 }
 

@@ -1,0 +1,283 @@
+//! The operators.
+
+use std::ops;
+
+use num_complex::Complex as Host;
+
+use super::super::Var;
+use super::Complex;
+use crate::value::DType;
+
+/// What stands beside a `Complex` in an operation: a `Complex`, a [`Var`], an `f64` or a [`num_complex::Complex<f64>`]. A
+/// number takes the dtype of the other operand.
+pub trait ComplexOperand: Copy {
+    /// The real part, and the imaginary part unless the operand is real; of the dtype of `like` if it is a number.
+    #[track_caller]
+    fn parts(self, like: Var) -> (Var, Option<Var>);
+
+    /// A part of this operand, unless it is a number.
+    fn traced(self) -> Option<Var> {
+        None
+    }
+}
+
+impl ComplexOperand for Complex {
+    fn parts(self, _: Var) -> (Var, Option<Var>) {
+        (self.re, Some(self.im))
+    }
+
+    fn traced(self) -> Option<Var> {
+        Some(self.re)
+    }
+}
+
+impl ComplexOperand for Var {
+    fn parts(self, _: Var) -> (Var, Option<Var>) {
+        (self, None)
+    }
+
+    fn traced(self) -> Option<Var> {
+        Some(self)
+    }
+}
+
+impl ComplexOperand for f64 {
+    #[track_caller]
+    fn parts(self, like: Var) -> (Var, Option<Var>) {
+        (Var::number(self, like.dtype()), None)
+    }
+}
+
+impl ComplexOperand for Host<f64> {
+    #[track_caller]
+    fn parts(self, like: Var) -> (Var, Option<Var>) {
+        (Var::number(self.re, like.dtype()), Some(Var::number(self.im, like.dtype())))
+    }
+}
+
+impl Complex {
+    /// The operand as a complex number, of the dtype of `like` if it is a number.
+    #[track_caller]
+    pub(crate) fn of(x: impl ComplexOperand, like: Var) -> Complex {
+        match x.parts(like) {
+            (re, Some(im)) => Complex { re, im },
+            (re, None) => re.into(),
+        }
+    }
+
+    /// The conjugate `re - i·im`.
+    ///
+    /// ```
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, jit};
+    ///
+    /// let y: Complex64 = jit(|z: Complex| z.conj() * z.mul_i()).call(c64(3.0, 4.0))?;
+    /// assert_eq!(y, c64(0.0, 25.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conj(self) -> Complex {
+        Complex { re: self.re, im: -self.im }
+    }
+
+    /// `i · z`, which is exact.
+    #[track_caller]
+    pub fn mul_i(self) -> Complex {
+        Complex { re: -self.im, im: self.re }
+    }
+
+    /// `|z|² = re² + im²`, which overflows where `|z|` is above the root of the largest number.
+    ///
+    /// ```
+    /// use num_complex::c64;
+    /// use retrograd::{Complex, jit};
+    ///
+    /// assert_eq!(jit(|z: Complex| z.abs_squared()).call::<f64>(c64(3.0, 4.0))?, 25.0);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn abs_squared(self) -> Var {
+        self.re * self.re + self.im * self.im
+    }
+
+    /// `z²`.
+    ///
+    /// Its real part is `(re - im) · (re + im)`, which does not cancel where `re² - im²` does.
+    #[track_caller]
+    pub fn square(self) -> Complex {
+        Complex { re: (self.re - self.im) * (self.re + self.im), im: 2.0 * (self.re * self.im) }
+    }
+
+    /// `1 / z`, which neither overflows nor underflows where the result does not. That of 0 is infinite.
+    ///
+    /// ```
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, jit};
+    ///
+    /// let recip = jit(|z: Complex| z.recip());
+    /// assert_eq!(recip.call::<Complex64>(c64(0.0, 2.0))?, c64(0.0, -0.5));
+    /// assert_eq!(recip.call::<Complex64>(c64(-4e300, 0.0))?, c64(-2.5e-301, 0.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn recip(self) -> Complex {
+        1.0 / self
+    }
+
+    /// `zⁿ` by products, of which there are at most `2·log2 |n|`; a negative power is the reciprocal of the positive one. The
+    /// power 0 is 1. The error grows with `n`: about `n` units in the last place.
+    ///
+    /// ```
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, jit};
+    ///
+    /// let f = |z: Complex| (z.powi(5), z.powi(-2));
+    /// let y: (Complex64, Complex64) = jit(f).call(c64(1.0, 1.0))?;
+    /// assert_eq!(y, (c64(-4.0, -4.0), c64(0.0, -0.5)));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn powi(self, n: i32) -> Complex {
+        let bits = n.unsigned_abs();
+        let Some(top) = bits.checked_ilog2() else {
+            return Complex { re: self.re.full_like(1.0), im: self.im.full_like(0.0) };
+        };
+        let mut power = self;
+        for bit in (0..top).rev() {
+            power = power.square();
+            if bits >> bit & 1 == 1 {
+                power = power * self;
+            }
+        }
+        if n < 0 { power.recip() } else { power }
+    }
+}
+
+#[track_caller]
+fn add<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
+    let ((a, b), (c, d)) = (x.parts(like), y.parts(like));
+    let im = match (b, d) {
+        (Some(b), Some(d)) => b + d,
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => a.full_like(0.0),
+    };
+    Complex::shaped(a + c, im)
+}
+
+#[track_caller]
+fn sub<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
+    let ((a, b), (c, d)) = (x.parts(like), y.parts(like));
+    let im = match (b, d) {
+        (Some(b), Some(d)) => b - d,
+        (Some(b), None) => b,
+        (None, Some(d)) => -d,
+        (None, None) => a.full_like(0.0),
+    };
+    Complex::shaped(a - c, im)
+}
+
+#[track_caller]
+fn mul<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
+    let ((a, b), (c, d)) = (x.parts(like), y.parts(like));
+    match (b, d) {
+        (Some(b), Some(d)) => Complex { re: a * c - b * d, im: a * d + b * c },
+        (Some(b), None) => Complex { re: a * c, im: b * c },
+        (None, Some(d)) => Complex { re: a * c, im: a * d },
+        (None, None) => Complex::from(a * c),
+    }
+}
+
+/// The quotient `x·w̄ / |w|²`, with `w` scaled so that its larger part has absolute value 1.
+///
+/// The scale is a constant for derivatives, as the quotient does not depend on it; so the derivative of the formula is
+/// that of the quotient. C's rules for the quotient by 0 and by an infinite number take the places of 0/0 and ∞/∞.
+#[track_caller]
+fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
+    let ((a, b), (c, d)) = (x.parts(like), y.parts(like));
+    let Some(d) = d else {
+        return Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c };
+    };
+    let largest = c.abs().max(d.abs()).stop_gradient();
+    if largest.is_poisoned() {
+        return Complex::poisoned();
+    }
+    // Twice scaled: the reciprocal of a subnormal number is infinite.
+    let (bound, factor) = if largest.dtype() == DType::F32 { (-100, 50) } else { (-960, 100) };
+    let power = |exponent: i32| 2f64.powi(exponent);
+    let lift = largest.less(power(bound)).select(largest.full_like(power(factor)), 1.0);
+    let scale = (largest * lift).recip();
+    let is_infinite = largest.equal(f64::INFINITY);
+    let unit = |part: Var| {
+        let scaled = (part * lift) * scale;
+        let boxed = part.abs().equal(f64::INFINITY).select(part.full_like(1.0), 0.0).copysign(part);
+        is_infinite.select(boxed.stop_gradient(), scaled)
+    };
+    let (e, f) = (unit(c), unit(d));
+    let norm = e * e + f * f;
+    let is_zero = largest.equal(0.0);
+    let over_zero = c.recip();
+    let back = |numerator: Var, part: Var| is_zero.select(part * over_zero, ((numerator / norm) * scale) * lift);
+    match b {
+        Some(b) => Complex { re: back(a * e + b * f, a), im: back(b * e - a * f, b) },
+        None => Complex { re: back(a * e, a), im: back(-(a * f), a.full_like(0.0)) },
+    }
+}
+
+impl Complex {
+    /// Both parts in the shape of the larger, where one of them did not take part in an operation.
+    #[track_caller]
+    fn shaped(re: Var, im: Var) -> Complex {
+        if re.is_poisoned() || im.is_poisoned() {
+            return Complex { re, im };
+        }
+        let (re, im) = super::broadcast_pair(re, im);
+        Complex { re, im }
+    }
+}
+
+/// One operator between a complex number and what may stand beside it.
+macro_rules! operator {
+    ($trait:ident $method:ident $assign_trait:ident $assign:ident; $($other:ty),*) => {
+        impl ops::$trait for Complex {
+            type Output = Complex;
+            #[track_caller]
+            fn $method(self, y: Complex) -> Complex {
+                $method(self, y, self.re)
+            }
+        }
+        $(
+            impl ops::$trait<$other> for Complex {
+                type Output = Complex;
+                #[track_caller]
+                fn $method(self, y: $other) -> Complex {
+                    $method(self, y, self.re)
+                }
+            }
+            impl ops::$trait<Complex> for $other {
+                type Output = Complex;
+                #[track_caller]
+                fn $method(self, y: Complex) -> Complex {
+                    $method(self, y, y.re)
+                }
+            }
+        )*
+        impl<T: ComplexOperand> ops::$assign_trait<T> for Complex {
+            #[track_caller]
+            fn $assign(&mut self, y: T) {
+                *self = $method(*self, y, self.re);
+            }
+        }
+    };
+}
+operator!(Add add AddAssign add_assign; Var, f64, Host<f64>);
+operator!(Sub sub SubAssign sub_assign; Var, f64, Host<f64>);
+operator!(Mul mul MulAssign mul_assign; Var, f64, Host<f64>);
+operator!(Div div DivAssign div_assign; Var, f64, Host<f64>);
+
+impl ops::Neg for Complex {
+    type Output = Complex;
+    #[track_caller]
+    fn neg(self) -> Complex {
+        self.each(ops::Neg::neg)
+    }
+}

@@ -1,0 +1,74 @@
+//! Products of vectors and matrices.
+
+use super::super::Var;
+use super::{Complex, ComplexOperand};
+
+impl Complex {
+    /// The product of matrices, of a matrix and a vector, or of vectors, without conjugation; see [`Var::dot`].
+    ///
+    /// The right side may be real: then both parts of the left one are multiplied with it.
+    ///
+    /// ```
+    /// use ndarray::{Array1, array};
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, Var, jit};
+    ///
+    /// let a = array![[c64(1.0, 1.0), c64(0.0, 2.0)]];
+    /// let y: Array1<Complex64> = jit(|a: Complex, x: Complex| a.dot(x)).call(&a, array![c64(0.0, 1.0), c64(3.0, 0.0)])?;
+    /// assert_eq!(y, array![c64(-1.0, 7.0)]);
+    /// let y: Array1<Complex64> = jit(|a: Complex, x: Var| a.dot(x)).call(&a, array![1.0, 2.0])?;
+    /// assert_eq!(y, array![c64(1.0, 5.0)]);
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn dot(self, rhs: impl ComplexOperand) -> Complex {
+        bilinear(self, rhs, Var::dot)
+    }
+
+    /// The products of stacks of matrices, without conjugation; see [`Var::matmul`].
+    #[track_caller]
+    pub fn matmul(self, rhs: impl ComplexOperand) -> Complex {
+        bilinear(self, rhs, Var::matmul)
+    }
+
+    /// The products of all pairs of elements, without conjugation; see [`Var::outer`].
+    #[track_caller]
+    pub fn outer(self, rhs: impl ComplexOperand) -> Complex {
+        bilinear(self, rhs, Var::outer)
+    }
+
+    /// The sum of products over contracting axes, for each index of the batch axes, without conjugation; see
+    /// [`Var::dot_general`].
+    #[track_caller]
+    pub fn dot_general(self, rhs: impl ComplexOperand, contract: [&[usize]; 2], batch: [&[usize]; 2]) -> Complex {
+        bilinear(self, rhs, |x, y| x.dot_general(y, contract, batch))
+    }
+
+    /// The inner product `Σ z̄ w` of all elements, as NumPy's `vdot`: the left side is conjugated.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, jit};
+    ///
+    /// let z = array![c64(1.0, 2.0), c64(0.0, 1.0)];
+    /// let y: Complex64 = jit(|z: Complex| z.vdot(z.mul_i())).call(&z)?;
+    /// assert_eq!(y, c64(0.0, 6.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn vdot(self, rhs: impl ComplexOperand) -> Complex {
+        let rhs = Complex::of(rhs, self.re);
+        self.conj().flatten().dot(rhs.flatten())
+    }
+}
+
+/// A bilinear function of two operands by its values on real ones.
+#[track_caller]
+fn bilinear(x: Complex, y: impl ComplexOperand, product: impl Fn(Var, Var) -> Var) -> Complex {
+    let Complex { re: a, im: b } = x;
+    match y.parts(a) {
+        (c, None) => Complex { re: product(a, c), im: product(b, c) },
+        (c, Some(d)) => Complex { re: product(a, c) - product(b, d), im: product(a, d) + product(b, c) },
+    }
+}
