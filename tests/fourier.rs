@@ -181,7 +181,7 @@ fn along_axes(op: &Op, shape: &[usize], axes: &[usize], dtype: DType) -> Graph {
     let mut graph = Graph::new("main");
     let at = Default::default;
     let n_operands = if matches!(op, Op::Rfft(_)) { 1 } else { 2 };
-    let transpose = |permutation: &[usize]| Op::from(Transpose { permutation: permutation.to_vec() });
+    let transpose = |permutation: &[usize]| Op::from(Transpose { perm: permutation.to_vec() });
     let operands: Vec<_> = (0..n_operands)
         .map(|k| {
             let x = graph.add_input(format!("x{k}"), Type::new(dtype, shape)).unwrap();
@@ -233,7 +233,7 @@ fn lines_have_the_same_bits_along_any_axis() {
                 let lines = |arrays: &[Array]| -> Vec<Vec<Array>> {
                     let permuted: Vec<Array> = arrays
                         .iter()
-                        .map(|x| Op::from(Transpose { permutation: axes.clone() }).eval(&[x]).unwrap().remove(0))
+                        .map(|x| Op::from(Transpose { perm: axes.clone() }).eval(&[x]).unwrap().remove(0))
                         .collect();
                     let n = permuted[0].shape()[axes.len() - 1];
                     let line =

@@ -17,19 +17,20 @@ def line(n, s):
     return (z >> np.uint64(11)) / 2.0**52 - 1.0
 
 
-with open("transforms.csv", "w") as out:
-    print("function,n,k,re,im", file=out)
-    for n in LENGTHS:
-        z = line(n, 1) + 1j * line(n, 2)
-        h = n // 2 + 1
-        bins = line(h, 3) + 1j * line(h, 4)
-        results = {
-            "fft": np.fft.fft(z),
-            "ifft": np.fft.ifft(z, norm="forward"),
-            "rfft": np.fft.rfft(line(n, 1)),
-            "irfft": np.fft.irfft(bins, n, norm="forward"),
-        }
-        for name, y in results.items():
-            m = len(y)
-            for k in sorted({0, 1 % m, m // 3, m // 2, m - 1}):
-                print(f"{name},{n},{k},{float(np.real(y[k]))!r},{float(np.imag(y[k]))!r}", file=out)
+if __name__ == "__main__":
+    with open("transforms.csv", "w") as out:
+        print("function,n,k,re,im", file=out)
+        for n in LENGTHS:
+            z = line(n, 1) + 1j * line(n, 2)
+            h = n // 2 + 1
+            bins = line(h, 3) + 1j * line(h, 4)
+            results = {
+                "fft": np.fft.fft(z),
+                "ifft": np.fft.ifft(z, norm="forward"),
+                "rfft": np.fft.rfft(line(n, 1)),
+                "irfft": np.fft.irfft(bins, n, norm="forward"),
+            }
+            for name, y in results.items():
+                m = len(y)
+                for k in sorted({0, 1 % m, m // 3, m // 2, m - 1}):
+                    print(f"{name},{n},{k},{float(np.real(y[k]))!r},{float(np.imag(y[k]))!r}", file=out)
