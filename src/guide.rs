@@ -6,6 +6,7 @@
 //! - [`indexing`]: elements by computed indices, and their order.
 //! - [`rows`]: functions of one row, applied to many.
 //! - [`linear_algebra`]: factors, systems, spectra, and what happens where they do not exist.
+//! - [`fourier`]: transforms, their derivatives, and signals.
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
 //! - [`file`](mod@file): graphs on disk.
 //! - [`from_jax`]: what JAX and autograd call what this crate has.
@@ -28,6 +29,9 @@ pub mod rows {}
 
 #[doc = include_str!("guide/linear_algebra.md")]
 pub mod linear_algebra {}
+
+#[doc = include_str!("guide/fourier.md")]
+pub mod fourier {}
 
 #[doc = include_str!("guide/performance.md")]
 pub mod performance {}

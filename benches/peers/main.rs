@@ -23,6 +23,7 @@ mod learning;
 mod matrices;
 mod rig;
 mod robot;
+mod spectra;
 mod vision;
 
 use std::env;
@@ -75,6 +76,7 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "gp" => matrices::measure_gaussian_process,
         "eigh" => matrices::measure_eigenvalues,
         "svd" => matrices::measure_singular_values,
+        "spectral" => spectra::measure_filter,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),
