@@ -6,6 +6,7 @@ use num_complex::Complex as Host;
 
 use super::super::Var;
 use super::Complex;
+use super::rule::{complex, holomorphic, parts, times, with_rule};
 use crate::value::DType;
 
 /// What stands beside a `Complex` in an operation: a `Complex`, a [`Var`], an `f64` or a [`num_complex::Complex<f64>`]. A
@@ -121,7 +122,7 @@ impl Complex {
     /// ```
     #[track_caller]
     pub fn recip(self) -> Complex {
-        1.0 / self
+        recip(self)
     }
 
     /// `zⁿ` by products, of which there are at most `2·log2 |n|`; a negative power is the reciprocal of the positive one. The
@@ -187,40 +188,68 @@ fn mul<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
     }
 }
 
-/// The quotient `x·w̄ / |w|²`, with `w` scaled so that its larger part has absolute value 1.
-///
-/// The scale is a constant for derivatives, as the quotient does not depend on it; so the derivative of the formula is
-/// that of the quotient. C's rules for the quotient by 0 and by an infinite number take the places of 0/0 and ∞/∞.
 #[track_caller]
 fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
-    let ((a, b), (c, d)) = (x.parts(like), y.parts(like));
-    let Some(d) = d else {
-        return Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c };
-    };
-    let largest = c.abs().max(d.abs()).stop_gradient();
-    if largest.is_poisoned() {
-        return Complex::poisoned();
+    let (c, d) = y.parts(like);
+    match (x.parts(like), d) {
+        ((a, b), None) => Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c },
+        ((a, None), Some(d)) if x.traced().is_none() => recip(Complex { re: c, im: d }) * a,
+        ((a, b), Some(d)) => {
+            let x = Complex { re: a, im: b.unwrap_or_else(|| a.full_like(0.0)) };
+            let [re, im] = with_rule(
+                [x.re, x.im, c, d],
+                |[a, b, c, d]| quotient(a, b, c, d),
+                |[_, _, c, d], y, [ta, tb, tc, td]| {
+                    let recip = recip(Complex { re: c, im: d });
+                    let by_denominator = recip * complex(y);
+                    parts(times(recip, Complex { re: ta, im: tb }) - times(by_denominator, Complex { re: tc, im: td }))
+                },
+            );
+            Complex { re, im }
+        }
     }
-    // Twice scaled: the reciprocal of a subnormal number is infinite.
-    let (bound, factor) = if largest.dtype() == DType::F32 { (-100, 50) } else { (-960, 100) };
-    let power = |exponent: i32| 2f64.powi(exponent);
-    let lift = largest.less(power(bound)).select(largest.full_like(power(factor)), 1.0);
-    let scale = (largest * lift).recip();
+}
+
+/// `1 / w`, with the derivative `-1 / w²`.
+#[track_caller]
+fn recip(w: Complex) -> Complex {
+    holomorphic(w, |w| complex(quotient(w.re.full_like(1.0), w.re.full_like(0.0), w.re, w.im)), |_, y| -y.square())
+}
+
+/// The quotient `(a + bi)·w̄ / |w|²` by `w = c + di`, which is scaled so that its larger part has absolute value 1.
+///
+/// C's rules for the quotient by 0 and by an infinite number take the places of 0/0 and ∞/∞.
+#[track_caller]
+fn quotient(a: Var, b: Var, c: Var, d: Var) -> [Var; 2] {
+    let largest = c.abs().max(d.abs());
+    if largest.is_poisoned() {
+        return [Var::poisoned(); 2];
+    }
+    // Numbers near the ends of the range are moved inside first: the reciprocal of a subnormal one is infinite, its products
+    // lose digits, and the sum of two of the largest overflows.
+    let lift = |size: Var| {
+        let (low, high, factor) = if size.dtype() == DType::F32 { (-80, 120, 60) } else { (-900, 1000, 120) };
+        let (is_low, is_high) = (size.less(2f64.powi(low)), size.greater(2f64.powi(high)));
+        let by = |at_low: i32, at_high: i32| {
+            let at_high = is_high.select(size.full_like(2f64.powi(at_high)), 1.0);
+            is_low.select(size.full_like(2f64.powi(at_low)), at_high)
+        };
+        (by(factor, -8), by(-factor, 8))
+    };
+    let ((up, _), (down, back)) = (lift(largest), lift(a.abs().max(b.abs())));
+    let (a_lifted, b_lifted) = (a * down, b * down);
+    let scale = (largest * up).recip();
     let is_infinite = largest.equal(f64::INFINITY);
     let unit = |part: Var| {
-        let scaled = (part * lift) * scale;
         let boxed = part.abs().equal(f64::INFINITY).select(part.full_like(1.0), 0.0).copysign(part);
-        is_infinite.select(boxed.stop_gradient(), scaled)
+        is_infinite.select(boxed, (part * up) * scale)
     };
     let (e, f) = (unit(c), unit(d));
     let norm = e * e + f * f;
-    let is_zero = largest.equal(0.0);
-    let over_zero = c.recip();
-    let back = |numerator: Var, part: Var| is_zero.select(part * over_zero, ((numerator / norm) * scale) * lift);
-    match b {
-        Some(b) => Complex { re: back(a * e + b * f, a), im: back(b * e - a * f, b) },
-        None => Complex { re: back(a * e, a), im: back(-(a * f), a.full_like(0.0)) },
-    }
+    let (is_zero, over_zero) = (largest.equal(0.0), c.recip());
+    let result =
+        |numerator: Var, part: Var| is_zero.select(part * over_zero, ((numerator / norm) * scale) * (up * back));
+    [result(a_lifted * e + b_lifted * f, a), result(b_lifted * e - a_lifted * f, b)]
 }
 
 impl Complex {

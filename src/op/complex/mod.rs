@@ -2,10 +2,14 @@
 
 mod arithmetic;
 mod arrays;
+mod functions;
 mod generic;
+mod hyperbolic;
+mod inverse;
 mod joins;
 mod products;
 mod reductions;
+mod rule;
 
 use num_complex::Complex as Host;
 

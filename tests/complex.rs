@@ -1,0 +1,303 @@
+//! Complex numbers: values against mpmath and Annex G of the C standard, derivatives against holomorphic limits.
+
+use std::fs;
+
+use ndarray::Array1;
+use retrograd::value::{Array, DType, Type};
+use retrograd::{
+    Complex, Program, Var, grad, hessian, holomorphic_grad, holomorphic_jacobian, interpret, jacobian, jit, jvp, trace,
+};
+
+type Function = fn(Complex) -> Complex;
+
+const FUNCTIONS: [(&str, Function); 15] = [
+    ("exp", Complex::exp),
+    ("ln", Complex::ln),
+    ("sqrt", Complex::sqrt),
+    ("sinh", Complex::sinh),
+    ("cosh", Complex::cosh),
+    ("tanh", Complex::tanh),
+    ("sin", Complex::sin),
+    ("cos", Complex::cos),
+    ("tan", Complex::tan),
+    ("asin", Complex::asin),
+    ("acos", Complex::acos),
+    ("atan", Complex::atan),
+    ("asinh", Complex::asinh),
+    ("acosh", Complex::acosh),
+    ("atanh", Complex::atanh),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Number {
+    re: f64,
+    im: f64,
+}
+
+impl Number {
+    fn conj(self) -> Number {
+        Number { re: self.re, im: -self.im }
+    }
+}
+
+/// The arguments and values of each function of a file.
+fn rows(file: &str) -> Vec<(String, Number, Number)> {
+    let text = fs::read_to_string(format!("tests/data/complex/{file}.csv")).expect("a file");
+    let row = |line: &str| {
+        let (name, numbers) = line.split_once(',').expect("a name");
+        let x: Vec<f64> = numbers.split(',').map(|x| x.parse().expect("a number")).collect();
+        (name.to_string(), Number { re: x[0], im: x[1] }, Number { re: x[2], im: x[3] })
+    };
+    text.lines().map(row).collect()
+}
+
+/// The pairs of arguments and the values of functions of two numbers.
+fn pairs(file: &str) -> Vec<(String, Number, Number, Number)> {
+    let text = fs::read_to_string(format!("tests/data/complex/{file}.csv")).expect("a file");
+    let row = |line: &str| {
+        let (name, numbers) = line.split_once(',').expect("a name");
+        let x: Vec<f64> = numbers.split(',').map(|x| x.parse().expect("a number")).collect();
+        let number = |k: usize| Number { re: x[k], im: x[k + 1] };
+        (name.to_string(), number(0), number(2), number(4))
+    };
+    text.lines().map(row).collect()
+}
+
+/// The values at these arguments, by the interpreter and by native code, which must agree to the bit.
+fn values(f: impl Fn(Complex) -> Complex, z: &[Number]) -> Vec<Number> {
+    let rows: Vec<(String, Number, Number, Number)> = z.iter().map(|&z| (String::new(), z, z, z)).collect();
+    values_of_two(|z, _| f(z), &rows)
+}
+
+/// The same for functions of two numbers.
+fn values_of_two(f: impl Fn(Complex, Complex) -> Complex, rows: &[(String, Number, Number, Number)]) -> Vec<Number> {
+    let part = |part: &dyn Fn(&(String, Number, Number, Number)) -> f64| {
+        Array::from_ndarray(rows.iter().map(part).collect::<Array1<f64>>().into_dyn())
+    };
+    let inputs = [part(&|row| row.1.re), part(&|row| row.1.im), part(&|row| row.2.re), part(&|row| row.2.im)];
+    let ty = || Type::new(DType::F64, [rows.len()]);
+    let complex = || Complex { re: ty(), im: ty() };
+    let graph = trace(f, (complex(), complex())).expect("a trace");
+    let native = Program::compile(&graph).expect("a program").call(&inputs).expect("values");
+    let expected = interpret::run(&graph, &inputs).expect("values");
+    assert!(native.iter().zip(&expected).all(|(x, y)| x.same_bits(y)));
+    let [re, im] = [&native[0], &native[1]].map(|x| x.as_slice::<f64>().expect("f64").to_vec());
+    re.into_iter().zip(im).map(|(re, im)| Number { re, im }).collect()
+}
+
+/// The error relative to a unit in the last place of the absolute value; infinite parts must be equal, and finite ones
+/// beside them accurate by themselves.
+fn ulps(got: Number, expected: Number) -> f64 {
+    let apart = |got: f64, expected: f64, scale: f64| match (got, expected) {
+        _ if got == expected || got.is_nan() && expected.is_nan() => 0.0,
+        _ if got.is_finite() && expected.is_finite() => (got - expected).abs() / ulp(scale),
+        _ => f64::INFINITY,
+    };
+    let norm = expected.re.abs().max(expected.im.abs());
+    let scale = |part: f64| if norm.is_finite() { norm } else { part.abs() };
+    apart(got.re, expected.re, scale(expected.re)).max(apart(got.im, expected.im, scale(expected.im)))
+}
+
+/// The unit in the last place of a number.
+fn ulp(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() + 1) - x
+}
+
+#[test]
+fn functions_are_within_4_ulps_of_mpmath() {
+    let rows = rows("functions");
+    for (name, f) in FUNCTIONS {
+        let own: Vec<(Number, Number)> = rows.iter().filter(|row| row.0 == name).map(|row| (row.1, row.2)).collect();
+        assert!(own.len() > 200, "{name} has too few rows");
+        let mut worst = (0.0, own[0].0);
+        for conjugate in [false, true] {
+            let side = |z: Number| if conjugate { z.conj() } else { z };
+            let arguments: Vec<Number> = own.iter().map(|row| side(row.0)).collect();
+            for ((z, got), (_, expected)) in arguments.iter().zip(values(f, &arguments)).zip(&own) {
+                let error = ulps(got, side(*expected));
+                if error > worst.0 {
+                    worst = (error, *z);
+                }
+            }
+        }
+        assert!(worst.0 <= 4.0, "{name}: {} ulps at {:?}", worst.0, worst.1);
+    }
+}
+
+/// Where a part is NaN, C leaves the sign of the other one open. Signs of zeros count where no part of the argument is NaN,
+/// but for the hyperbolic tangent of infinite numbers with an infinite angle.
+#[test]
+fn special_values_are_those_of_annex_g() {
+    let rows = rows("special");
+    for (name, f) in FUNCTIONS {
+        let own: Vec<(Number, Number)> = rows.iter().filter(|row| row.0 == name).map(|row| (row.1, row.2)).collect();
+        assert!(own.len() > 30, "{name} has too few rows");
+        let arguments: Vec<Number> = own.iter().map(|row| row.0).collect();
+        for ((z, got), (_, expected)) in arguments.iter().zip(values(f, &arguments)).zip(&own) {
+            let is_open = expected.re.is_nan() || expected.im.is_nan();
+            let shown = |z: Number| if is_open { Number { re: z.re.abs(), im: z.im.abs() } } else { z };
+            let error = ulps(shown(got), shown(*expected));
+            assert!(error <= 4.0, "{name} of {z:?}: {got:?}, but {expected:?}");
+            let has_signs = !is_open && !z.re.is_nan() && !z.im.is_nan() && !(z.re.is_infinite() && z.im.is_infinite());
+            let signs = |z: Number| [z.re.is_sign_negative(), z.im.is_sign_negative()];
+            assert!(!has_signs || signs(got) == signs(*expected), "{name} of {z:?}: {got:?}, but {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn quotients_are_within_4_ulps_of_mpmath() {
+    let rows = pairs("quotients");
+    assert!(rows.len() > 4000);
+    let got = values_of_two(|x, y| x / y, &rows);
+    for ((_, x, y, expected), got) in rows.iter().zip(got) {
+        // Beside a part that overflows, a finite one does not count.
+        let overflows = expected.re.is_infinite() || expected.im.is_infinite();
+        let kept = |part: f64, expected: f64| if overflows && expected.is_finite() { 0.0 } else { part };
+        let kept = |z: Number| Number { re: kept(z.re, expected.re), im: kept(z.im, expected.im) };
+        assert!(ulps(kept(got), kept(*expected)) <= 4.0, "{x:?} / {y:?}: {got:?}, but {expected:?}");
+    }
+}
+
+/// The error of a power is that of the logarithm, times the exponent.
+#[test]
+fn powers_are_as_accurate_as_documented() {
+    for (name, x, c, expected) in pairs("powers") {
+        let f: Box<dyn Fn(Complex, Complex) -> Complex> = match &*name {
+            "powc" => Box::new(|z, c| z.powc(c)),
+            "powf" => Box::new(|z, c| z.powf(c.re)),
+            _ => Box::new(move |z, _| z.powi(c.re as i32)),
+        };
+        let got = values_of_two(f, &[(name.clone(), x, c, expected)])[0];
+        let log = [x.re.hypot(x.im).ln(), x.im.atan2(x.re)];
+        let size = 1.0 + c.re.hypot(c.im) * log[0].hypot(log[1]);
+        let allowed = if name == "powi" { 1.0 + c.re.abs() } else { 4.0 * size };
+        assert!(ulps(got, expected) <= allowed, "{name} {x:?} {c:?}: {got:?}, but {expected:?}");
+    }
+    let at_zero = |f: fn(Complex) -> Complex| values(f, &[Number { re: 0.0, im: 0.0 }])[0];
+    assert_eq!(at_zero(|z| z.powf(2.5)), Number { re: 0.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powf(0.0)), Number { re: 1.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powc(z + 2.0)), Number { re: 0.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powi(0)), Number { re: 1.0, im: 0.0 });
+}
+
+/// The first and the second derivative, each by reverse mode, against mpmath; and the first one by forward mode.
+#[test]
+fn derivatives_are_holomorphic_limits() {
+    let text = fs::read_to_string("tests/data/complex/derivatives.csv").expect("a file");
+    for (name, f) in FUNCTIONS {
+        let rows = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(','));
+        let rows: Vec<Vec<f64>> =
+            rows.map(|row| row.split(',').map(|x| x.parse().expect("a number")).collect()).collect();
+        assert_eq!(rows.len(), 24, "{name}");
+        let first = jit(holomorphic_grad(f));
+        let second = jit(holomorphic_grad(holomorphic_grad(f)));
+        let forward = jit(jvp(f));
+        for row in rows {
+            let z = Complex { re: row[1], im: row[2] };
+            let expected = Number { re: row[3], im: row[4] };
+            let mut got = vec![if row[0] == 1.0 { first.call(z) } else { second.call(z) }];
+            if row[0] == 1.0 {
+                // Along i the derivative is i f'.
+                let y: Result<(Complex<f64>, Complex<f64>), _> = forward.call(z, Complex { re: 0.0, im: 1.0 });
+                got.push(y.map(|(_, t)| Complex { re: t.im, im: -t.re }));
+            }
+            for got in got {
+                let got: Complex<f64> = got.expect("a derivative");
+                let error = (got.re - expected.re).hypot(got.im - expected.im) / expected.re.hypot(expected.im);
+                assert!(error < 1e-14, "{name}, order {}, at {z:?}: {got:?}, but {expected:?}", row[0]);
+            }
+        }
+    }
+}
+
+/// Gradients of real functions against differences of the real parts, at points off the kinks.
+#[test]
+fn gradients_are_those_of_real_differences() {
+    let functions: [(&str, fn(Complex) -> Var); 9] = [
+        ("abs", |z| z.abs()),
+        ("arg", |z| z.arg()),
+        ("sign", |z| (z.sign() * Complex::cis(z.re)).im),
+        ("quotient", |z| ((z + 2.0) / (z * z - num_complex::c64(0.5, 1.0))).re),
+        ("real quotient", |z| (z.re / (z.conj() + 0.3)).im),
+        ("powf", |z| z.powf(z.im).re),
+        ("powc", |z| z.powc(z.conj()).im),
+        ("cbrt", |z| z.cbrt().abs_squared() + z.exp2().re + z.log10().im + z.log2().re),
+        ("polar", |z| Complex::from_polar(z.re, z.im).sqrt().re),
+    ];
+    for (name, f) in functions {
+        let (value, slope) = (jit(f), jit(grad(f)));
+        let forward = jit(move |z: Complex, t: Complex| jvp(f).call(z, t).1);
+        for z in [Complex { re: 0.7, im: -0.4 }, Complex { re: -1.3, im: 0.6 }, Complex { re: 0.2, im: 1.9 }] {
+            let got: Complex<f64> = slope.call(z).expect("a gradient");
+            let at =
+                |re: f64, im: f64| -> f64 { value.call(Complex { re: z.re + re, im: z.im + im }).expect("a value") };
+            let h = 1e-5;
+            let expected = [(at(h, 0.0) - at(-h, 0.0)) / (2.0 * h), (at(0.0, h) - at(0.0, -h)) / (2.0 * h)];
+            let is_near = |got: f64, expected: f64| (got - expected).abs() < 1e-8 * (1.0 + expected.abs());
+            assert!(is_near(got.re, expected[0]) && is_near(got.im, expected[1]), "{name}: {got:?}, but {expected:?}");
+            let along: f64 = forward.call(z, Complex { re: 0.3, im: -0.5 }).expect("a tangent");
+            assert!(is_near(along, 0.3 * got.re - 0.5 * got.im), "{name}: {along}");
+        }
+    }
+}
+
+#[test]
+fn kinks_and_branches_not_taken() {
+    let gradient = |f: fn(Complex) -> Var, re: f64, im: f64| {
+        let slope: Complex<f64> = jit(grad(f)).call(Complex { re, im }).expect("a gradient");
+        (slope.re, slope.im)
+    };
+    assert_eq!(gradient(|z| z.abs(), 0.0, 0.0), (0.0, 0.0));
+    // The root and the logarithm have no derivative at 0, but are not chosen there.
+    let unused: [fn(Complex) -> Var; 4] = [
+        |z| Complex::select(z.re.greater(0.0), z.sqrt(), 0.0).re,
+        |z| Complex::select(z.re.greater(0.0), z.ln(), 0.0).im,
+        |z| Complex::select(z.re.greater(0.0), 1.0 / z, 0.0).re,
+        |z| Complex::select(z.re.greater(0.0), z.powf(0.5), 0.0).re,
+    ];
+    for f in unused {
+        assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
+        assert_eq!(gradient(f, -1.0, 0.0), (0.0, 0.0));
+    }
+    // Where there is none, the derivative is infinite or NaN, never a number.
+    let poles: [fn(Complex) -> Var; 4] = [|z| z.sqrt().re, |z| z.ln().re, |z| (1.0 / z).re, |z| (z.re / z).im];
+    for f in poles {
+        let (re, im) = gradient(f, 0.0, 0.0);
+        assert!(!re.is_finite() || !im.is_finite(), "{re} {im}");
+    }
+    let (re, _) = gradient(|z| z.exp().re, f64::NAN, 0.0);
+    assert!(re.is_nan());
+}
+
+/// Both conventions, a real Jacobian and a holomorphic one, a Hessian of a real function.
+#[test]
+fn derivatives_of_trees() {
+    let z = Complex { re: ndarray::arr1(&[1.0, -0.5]), im: ndarray::arr1(&[2.0, 0.25]) };
+    let f = |z: Complex, (w, s): (Complex, Var)| (z * w).abs_squared().sum() * s;
+    let slopes = jit(grad(f).wrt(retrograd::AllArgs));
+    let other = jit(grad(f).wrt(retrograd::AllArgs).conjugate());
+    type Slopes = (Complex<Array1<f64>>, (Complex<f64>, f64));
+    let w = Complex { re: 0.5, im: -1.5 };
+    let a: Slopes = slopes.call(&z, (w, 2.0)).expect("gradients");
+    let b: Slopes = other.call(&z, (w, 2.0)).expect("gradients");
+    assert_eq!((&a.0.re, a.0.im.map(|x| -x), a.1.0.re, -a.1.0.im, a.1.1), (&b.0.re, b.0.im, b.1.0.re, b.1.0.im, b.1.1));
+    // ∂|z w|² s/∂z = 2 s |w|² z
+    assert_eq!(a.0.im, z.im.map(|y| 2.0 * 2.0 * 2.5 * y));
+
+    let square = |z: Complex| z * z;
+    let real: Complex<Complex<f64>> = jit(jacobian(square)).call(Complex { re: 3.0, im: 4.0 }).expect("a Jacobian");
+    assert_eq!([real.re.re, real.re.im, real.im.re, real.im.im], [6.0, -8.0, 8.0, 6.0]);
+    let whole: Complex<f64> = jit(holomorphic_jacobian(square)).call(Complex { re: 3.0, im: 4.0 }).expect("a Jacobian");
+    assert_eq!([whole.re, whole.im], [6.0, 8.0]);
+
+    let h: Complex<Complex<f64>> =
+        jit(hessian(|z: Complex| z.abs_squared().square())).call(Complex { re: 1.0, im: 2.0 }).expect("a Hessian");
+    // (x² + y²)²
+    assert_eq!([h.re.re, h.re.im, h.im.re, h.im.im], [28.0, 16.0, 16.0, 52.0]);
+
+    let error = jit(holomorphic_grad(|z: Complex, _: Var| z * z)).call::<Complex<f64>>(&z, 1.0).unwrap_err();
+    assert!(error.to_string().contains("one complex number"), "{error}");
+    let error = jit(holomorphic_grad(|x: Var| Complex::cis(x))).call::<f64>(1.0).unwrap_err();
+    assert!(error.to_string().contains("complex arguments"), "{error}");
+}
