@@ -63,7 +63,7 @@ fn recursion(x: &[f64]) -> Vec<f64> {
 
 /// The response at the frequencies of a real transform. Radius and angle of the pole stand for the coefficients.
 fn response(p: Var) -> Complex {
-    let (radius, angle, c) = (p.at(0).logistic(), p.at(1), p.at(2));
+    let (radius, angle, c) = (p.at(0).sigmoid(), p.at(1), p.at(2));
     let delay = Complex::cis(-TAU * fft::rfftfreq(N, 1.0));
     c / (1.0 - delay * (2.0 * radius * angle.cos()) + delay * delay * (radius * radius))
 }
@@ -84,7 +84,7 @@ fn fit(p: Var, x: Var, y: Var) -> (Var, Var) {
 
 /// The coefficients, the response in decibels, and the impulse response.
 fn described(p: Var) -> (Var, Var, Var) {
-    let radius = p.at(0).logistic();
+    let radius = p.at(0).sigmoid();
     let coefficients = Var::stack(&[2.0 * radius * p.at(1).cos(), -radius * radius, p.at(2)], 0);
     let h = response(p);
     (coefficients, 10.0 * h.abs_squared().log10(), fft::irfft(h))

@@ -182,12 +182,9 @@ fn along_axes(op: &Op, shape: &[usize], axes: &[usize], dtype: DType) -> Graph {
     let at = Default::default;
     let n_operands = if matches!(op, Op::Rfft(_)) { 1 } else { 2 };
     let transpose = |permutation: &[usize]| Op::from(Transpose { perm: permutation.to_vec() });
-    let operands: Vec<_> = (0..n_operands)
-        .map(|k| {
-            let x = graph.add_input(format!("x{k}"), Type::new(dtype, shape)).unwrap();
-            graph.add(transpose(axes), &[x], at()).unwrap().into()
-        })
-        .collect();
+    let inputs: Vec<_> =
+        (0..n_operands).map(|k| graph.add_input(format!("x{k}"), Type::new(dtype, shape)).unwrap()).collect();
+    let operands: Vec<_> = inputs.into_iter().map(|x| graph.add(transpose(axes), &[x], at()).unwrap().into()).collect();
     let node = graph.add(op.clone(), &operands, at()).unwrap();
     let mut back = vec![0; axes.len()];
     axes.iter().enumerate().for_each(|(to, &from)| back[from] = to);

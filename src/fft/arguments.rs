@@ -1,5 +1,7 @@
 //! What transforms ask of their operands, and how lines are found along any axis.
 
+use std::panic::Location;
+
 use super::Transform;
 use crate::numpy::{float, named_axes};
 use crate::op::{Complex, ComplexOperand, Var, trace};
@@ -106,6 +108,13 @@ pub(super) fn with_extent(x: Var, axis: usize, n: usize) -> Var {
     x.pad(0.0, &none, &high, &vec![0; x.rank()])
 }
 
+/// Runs what appends operations, all of which bear the caller's line, also those of closures.
+#[track_caller]
+pub(crate) fn on_line<R>(body: impl FnOnce() -> R) -> R {
+    let line = trace::line_at(Location::caller());
+    trace::in_scope(Some(line), None, body)
+}
+
 /// A function of lines along the last axis, of lines along any axis.
 #[track_caller]
 pub(super) fn on_last<const N: usize, const M: usize>(
@@ -115,10 +124,10 @@ pub(super) fn on_last<const N: usize, const M: usize>(
 ) -> [Var; M] {
     let rank = x[0].rank();
     if axis + 1 == rank || x.iter().any(|x| x.is_poisoned()) {
-        return f(x);
+        return on_line(|| f(x));
     }
     let there: Vec<usize> = (0..rank).filter(|&other| other != axis).chain([axis]).collect();
     let mut back: Vec<usize> = (0..rank - 1).collect();
     back.insert(axis, rank - 1);
-    f(x.map(|x| x.transpose(&there))).map(|y| if y.is_poisoned() { y } else { y.transpose(&back) })
+    on_line(|| f(x.map(|x| x.transpose(&there))).map(|y| if y.is_poisoned() { y } else { y.transpose(&back) }))
 }

@@ -63,6 +63,7 @@ mod trigonometric;
 
 use crate::numpy::Axes;
 
+pub(crate) use arguments::on_line;
 pub use order::{Movable, fftfreq, fftshift, ifftshift, next_fast_len, rfftfreq};
 pub use transforms::{fft, fft2, fftn, hfft, ifft, ifft2, ifftn, ihfft, irfft, irfft2, irfftn, rfft, rfft2, rfftn};
 pub use trigonometric::{Variant, dct, dst, idct, idst};

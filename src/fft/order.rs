@@ -1,5 +1,6 @@
 //! Frequencies of bins, and their order.
 
+use super::on_line;
 use crate::numpy::{self as np, Axes, enter, named_axes};
 use crate::op::{Complex, Var, trace};
 use crate::value::DType;
@@ -98,7 +99,7 @@ impl Movable for Complex {
 
     #[track_caller]
     fn rolled(self, axis: usize, shift: impl Fn(usize) -> usize) -> Complex {
-        self.each(|x| x.rolled(axis, &shift))
+        Complex { re: self.re.rolled(axis, &shift), im: self.im.rolled(axis, &shift) }
     }
 }
 
@@ -147,7 +148,7 @@ fn moved<Z: Movable>(name: &'static str, z: Z, axes: impl Axes, shift: impl Fn(u
         None => Some((0..rank).collect()),
         Some(axes) => named_axes(rank, &axes),
     };
-    axes.unwrap_or_default().into_iter().fold(z, |z, axis| z.rolled(axis, &shift))
+    on_line(|| axes.unwrap_or_default().into_iter().fold(z, |z, axis| z.rolled(axis, &shift)))
 }
 
 /// The least number from `n` on that has no prime factor above 5 and is even, if it is above 1: lines of that length are

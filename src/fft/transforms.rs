@@ -418,5 +418,5 @@ fn scaled(x: Var, factor: f64) -> Var {
 
 #[track_caller]
 fn scaled_complex(z: Complex, factor: f64) -> Complex {
-    z.each(|x| scaled(x, factor))
+    Complex { re: scaled(z.re, factor), im: scaled(z.im, factor) }
 }

@@ -1,6 +1,6 @@
 //! Cosine and sine transforms, by real and complex transforms of about the same length.
 
-use super::arguments::{Along, Count, on_last, real, resized};
+use super::arguments::{Count, on_last, real, resized};
 use super::{Norm, Transform};
 use crate::numpy::enter;
 use crate::op::{Var, fft_of, irfft_of, rfft_of, trace};
@@ -143,18 +143,21 @@ impl Transform {
     #[track_caller]
     fn trigonometric(&self, name: &'static str, x: Var, family: Family, variant: Variant, inverse: bool) -> Var {
         let _function = enter(name, &[x]);
-        let line = || {
-            let x = real(x)?;
-            let along = *self.along(x.rank(), Count::One)?.first()?;
-            Some((resized(x, along)?, along))
-        };
-        let Some((x, Along { axis, .. })) = line() else { return Var::poisoned() };
+        let Some((x, axis)) = self.line_of(x) else { return Var::poisoned() };
         if family == Family::Cosine && variant == Variant::I && x.shape()[axis] < 2 {
             trace::fail_at(format!("takes at least 2 elements along axis {axis} for type I, but got {}", x.ty()));
             return Var::poisoned();
         }
         let [y] = on_last([x], axis, |[x]| [self.of_lines(x, family, variant, inverse)]);
         y
+    }
+
+    /// The values of floating point at the length that is asked for, and the axis; `None` after an error.
+    #[track_caller]
+    fn line_of(&self, x: Var) -> Option<(Var, usize)> {
+        let x = real(x)?;
+        let along = *self.along(x.rank(), Count::One)?.first()?;
+        Some((resized(x, along)?, along.axis))
     }
 
     /// The transform along the last axis.

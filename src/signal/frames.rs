@@ -1,7 +1,7 @@
 //! Spectra of frames: short parts of a signal, one after the other.
 
 use super::filters::length;
-use crate::fft::Transform;
+use crate::fft::{Transform, on_line};
 use crate::numpy::{enter, float};
 use crate::op::{Complex, Var, trace};
 
@@ -218,7 +218,7 @@ pub(super) fn framed(x: Var, m: usize, hop: usize, count: usize) -> Var {
         return x;
     }
     let blocks = x.reshape(&[&shape[..axis], &[n_blocks, hop]].concat());
-    let parts: Vec<Var> = (0..n_parts).map(|k| blocks.slice(axis, k..k + count)).collect();
+    let parts: Vec<Var> = on_line(|| (0..n_parts).map(|k| blocks.slice(axis, k..k + count)).collect());
     Var::concatenate(&parts, axis + 1).slice(axis + 1, ..m)
 }
 
@@ -234,7 +234,7 @@ fn added(frames: Var, hop: usize) -> Var {
     let n_parts = m.div_ceil(hop);
     let whole = padded(frames, axis, 0, n_parts * hop - m);
     let part = |k: usize| padded(whole.slice(axis, k * hop..(k + 1) * hop), axis - 1, k, n_parts - 1 - k);
-    let blocks = (1..n_parts).fold(part(0), |sum, k| sum + part(k));
+    let blocks = on_line(|| (1..n_parts).fold(part(0), |sum, k| sum + part(k)));
     let n_blocks = count - 1 + n_parts;
     let x = blocks.reshape(&[&shape[..axis - 1], &[n_blocks * hop]].concat());
     x.slice(axis - 1, ..(count - 1) * hop + m)
