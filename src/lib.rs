@@ -124,6 +124,7 @@ pub mod differentiate;
 mod emit;
 pub mod error;
 pub mod external;
+pub mod fft;
 pub mod guide;
 pub mod interpret;
 pub mod ir;
@@ -133,6 +134,7 @@ pub mod numpy;
 pub mod op;
 pub mod optimize;
 pub mod random;
+pub mod signal;
 pub mod stats;
 pub mod transform;
 pub mod value;
@@ -209,9 +211,9 @@ pub use retrograd_derive::Tree;
 pub use transform::{
     AllArgs, Arg, Function, Jit, Loop, VarTree, Vmap, associative_scan, bracket, check_grad, checkpoint, cond,
     custom_jvp, custom_vjp, differential_operator, elementwise_derivatives, elementwise_grad, external, fixed_point,
-    fori_loop, ggnvp, grad, grad_with_aux, hessian, hvp, jacobian, jet, jit, jvp, laplacian, laplacian_estimate,
-    linear_solve, map, minimize, mixed_partial, root, scan, switch, taylor, trace, trace_with, value_and_grad,
-    value_and_grad_with_aux, vjp, vmap, while_loop,
+    fori_loop, ggnvp, grad, grad_with_aux, hessian, holomorphic_grad, holomorphic_jacobian, hvp, jacobian, jet, jit,
+    jvp, laplacian, laplacian_estimate, linear_solve, map, minimize, mixed_partial, root, scan, switch, taylor, trace,
+    trace_with, value_and_grad, value_and_grad_with_aux, vjp, vmap, while_loop,
 };
 
 /// The README's blocks of Rust, which run with the documentation's own.

@@ -1,12 +1,12 @@
 //! Complex numbers: values against mpmath and Annex G of the C standard, derivatives against holomorphic limits.
 
-mod common;
-
 use std::fs;
 
-use ndarray::{Array1, ArrayD};
-use retrograd::value::{DType, Type};
-use retrograd::{Complex, Program, Var, grad, interpret, jacobian, jit, jvp, trace};
+use ndarray::Array1;
+use retrograd::value::{Array, DType, Type};
+use retrograd::{
+    Complex, Program, Var, grad, hessian, holomorphic_grad, holomorphic_jacobian, interpret, jacobian, jit, jvp, trace,
+};
 
 type Function = fn(Complex) -> Complex;
 
@@ -51,13 +51,33 @@ fn rows(file: &str) -> Vec<(String, Number, Number)> {
     text.lines().map(row).collect()
 }
 
+/// The pairs of arguments and the values of functions of two numbers.
+fn pairs(file: &str) -> Vec<(String, Number, Number, Number)> {
+    let text = fs::read_to_string(format!("tests/data/complex/{file}.csv")).expect("a file");
+    let row = |line: &str| {
+        let (name, numbers) = line.split_once(',').expect("a name");
+        let x: Vec<f64> = numbers.split(',').map(|x| x.parse().expect("a number")).collect();
+        let number = |k: usize| Number { re: x[k], im: x[k + 1] };
+        (name.to_string(), number(0), number(2), number(4))
+    };
+    text.lines().map(row).collect()
+}
+
 /// The values at these arguments, by the interpreter and by native code, which must agree to the bit.
-fn values(f: impl Fn(Complex) -> Complex + 'static, z: &[Number]) -> Vec<Number> {
-    let part = |part: fn(&Number) -> f64| z.iter().map(part).collect::<Array1<f64>>();
-    let arguments = Complex { re: part(|z| z.re), im: part(|z| z.im) };
-    let ty = Type::new(DType::F64, [z.len()]);
-    let graph = trace(f, (Complex { re: ty.clone(), im: ty },)).expect("a trace");
-    let inputs = [arguments.re, arguments.im].map(|x| retrograd::value::Array::from_ndarray(x.into_dyn()));
+fn values(f: impl Fn(Complex) -> Complex, z: &[Number]) -> Vec<Number> {
+    let rows: Vec<(String, Number, Number, Number)> = z.iter().map(|&z| (String::new(), z, z, z)).collect();
+    values_of_two(|z, _| f(z), &rows)
+}
+
+/// The same for functions of two numbers.
+fn values_of_two(f: impl Fn(Complex, Complex) -> Complex, rows: &[(String, Number, Number, Number)]) -> Vec<Number> {
+    let part = |part: &dyn Fn(&(String, Number, Number, Number)) -> f64| {
+        Array::from_ndarray(rows.iter().map(part).collect::<Array1<f64>>().into_dyn())
+    };
+    let inputs = [part(&|row| row.1.re), part(&|row| row.1.im), part(&|row| row.2.re), part(&|row| row.2.im)];
+    let ty = || Type::new(DType::F64, [rows.len()]);
+    let complex = || Complex { re: ty(), im: ty() };
+    let graph = trace(f, (complex(), complex())).expect("a trace");
     let native = Program::compile(&graph).expect("a program").call(&inputs).expect("values");
     let expected = interpret::run(&graph, &inputs).expect("values");
     assert!(native.iter().zip(&expected).all(|(x, y)| x.same_bits(y)));
@@ -121,6 +141,200 @@ fn special_values_are_those_of_annex_g() {
             let has_signs = !is_open && !z.re.is_nan() && !z.im.is_nan() && !(z.re.is_infinite() && z.im.is_infinite());
             let signs = |z: Number| [z.re.is_sign_negative(), z.im.is_sign_negative()];
             assert!(!has_signs || signs(got) == signs(*expected), "{name} of {z:?}: {got:?}, but {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn quotients_are_within_4_ulps_of_mpmath() {
+    let rows = pairs("quotients");
+    assert!(rows.len() > 4000);
+    let got = values_of_two(|x, y| x / y, &rows);
+    for ((_, x, y, expected), got) in rows.iter().zip(got) {
+        // Beside a part that overflows, a finite one does not count.
+        let overflows = expected.re.is_infinite() || expected.im.is_infinite();
+        let kept = |part: f64, expected: f64| if overflows && expected.is_finite() { 0.0 } else { part };
+        let kept = |z: Number| Number { re: kept(z.re, expected.re), im: kept(z.im, expected.im) };
+        assert!(ulps(kept(got), kept(*expected)) <= 4.0, "{x:?} / {y:?}: {got:?}, but {expected:?}");
+    }
+}
+
+/// The error of a power is that of the logarithm, times the exponent.
+#[test]
+fn powers_are_as_accurate_as_documented() {
+    for (name, x, c, expected) in pairs("powers") {
+        let f: Box<dyn Fn(Complex, Complex) -> Complex> = match &*name {
+            "powc" => Box::new(|z, c| z.powc(c)),
+            "powf" => Box::new(|z, c| z.powf(c.re)),
+            _ => Box::new(move |z, _| z.powi(c.re as i32)),
+        };
+        let got = values_of_two(f, &[(name.clone(), x, c, expected)])[0];
+        let log = [x.re.hypot(x.im).ln(), x.im.atan2(x.re)];
+        let size = 1.0 + c.re.hypot(c.im) * log[0].hypot(log[1]);
+        let allowed = if name == "powi" { 1.0 + c.re.abs() } else { 4.0 * size };
+        assert!(ulps(got, expected) <= allowed, "{name} {x:?} {c:?}: {got:?}, but {expected:?}");
+    }
+    let at_zero = |f: fn(Complex) -> Complex| values(f, &[Number { re: 0.0, im: 0.0 }])[0];
+    assert_eq!(at_zero(|z| z.powf(2.5)), Number { re: 0.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powf(0.0)), Number { re: 1.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powc(z + 2.0)), Number { re: 0.0, im: 0.0 });
+    assert_eq!(at_zero(|z| z.powi(0)), Number { re: 1.0, im: 0.0 });
+}
+
+/// The first and the second derivative, each by reverse mode, against mpmath; and the first one by forward mode.
+#[test]
+fn derivatives_are_holomorphic_limits() {
+    let text = fs::read_to_string("tests/data/complex/derivatives.csv").expect("a file");
+    for (name, f) in FUNCTIONS {
+        let rows = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(','));
+        let rows: Vec<Vec<f64>> =
+            rows.map(|row| row.split(',').map(|x| x.parse().expect("a number")).collect()).collect();
+        assert_eq!(rows.len(), 24, "{name}");
+        let first = jit(holomorphic_grad(f));
+        let second = jit(holomorphic_grad(holomorphic_grad(f)));
+        let forward = jit(jvp(f));
+        for row in rows {
+            let z = Complex { re: row[1], im: row[2] };
+            let expected = Number { re: row[3], im: row[4] };
+            let mut got = vec![if row[0] == 1.0 { first.call(z) } else { second.call(z) }];
+            if row[0] == 1.0 {
+                // Along i the derivative is i f'.
+                let y: Result<(Complex<f64>, Complex<f64>), _> = forward.call(z, Complex { re: 0.0, im: 1.0 });
+                got.push(y.map(|(_, t)| Complex { re: t.im, im: -t.re }));
+            }
+            for got in got {
+                let got: Complex<f64> = got.expect("a derivative");
+                let error = (got.re - expected.re).hypot(got.im - expected.im) / expected.re.hypot(expected.im);
+                assert!(error < 1e-14, "{name}, order {}, at {z:?}: {got:?}, but {expected:?}", row[0]);
+            }
+        }
+    }
+}
+
+/// Gradients of real functions against differences of the real parts, at points off the kinks.
+#[test]
+fn gradients_are_those_of_real_differences() {
+    let functions: [(&str, fn(Complex) -> Var); 9] = [
+        ("abs", |z| z.abs()),
+        ("arg", |z| z.arg()),
+        ("sign", |z| (z.sign() * Complex::cis(z.re)).im),
+        ("quotient", |z| ((z + 2.0) / (z * z - num_complex::c64(0.5, 1.0))).re),
+        ("real quotient", |z| (z.re / (z.conj() + 0.3)).im),
+        ("powf", |z| z.powf(z.im).re),
+        ("powc", |z| z.powc(z.conj()).im),
+        ("cbrt", |z| z.cbrt().abs_squared() + z.exp2().re + z.log10().im + z.log2().re),
+        ("polar", |z| Complex::from_polar(z.re, z.im).sqrt().re),
+    ];
+    for (name, f) in functions {
+        let (value, slope) = (jit(f), jit(grad(f)));
+        let forward = jit(move |z: Complex, t: Complex| jvp(f).call(z, t).1);
+        for z in [Complex { re: 0.7, im: -0.4 }, Complex { re: -1.3, im: 0.6 }, Complex { re: 0.2, im: 1.9 }] {
+            let got: Complex<f64> = slope.call(z).expect("a gradient");
+            let at =
+                |re: f64, im: f64| -> f64 { value.call(Complex { re: z.re + re, im: z.im + im }).expect("a value") };
+            let h = 1e-5;
+            let expected = [(at(h, 0.0) - at(-h, 0.0)) / (2.0 * h), (at(0.0, h) - at(0.0, -h)) / (2.0 * h)];
+            let is_near = |got: f64, expected: f64| (got - expected).abs() < 1e-8 * (1.0 + expected.abs());
+            assert!(is_near(got.re, expected[0]) && is_near(got.im, expected[1]), "{name}: {got:?}, but {expected:?}");
+            let along: f64 = forward.call(z, Complex { re: 0.3, im: -0.5 }).expect("a tangent");
+            assert!(is_near(along, 0.3 * got.re - 0.5 * got.im), "{name}: {along}");
+        }
+    }
+}
+
+#[test]
+fn kinks_and_branches_not_taken() {
+    let gradient = |f: fn(Complex) -> Var, re: f64, im: f64| {
+        let slope: Complex<f64> = jit(grad(f)).call(Complex { re, im }).expect("a gradient");
+        (slope.re, slope.im)
+    };
+    assert_eq!(gradient(|z| z.abs(), 0.0, 0.0), (0.0, 0.0));
+    // The root and the logarithm have no derivative at 0, but are not chosen there.
+    let unused: [fn(Complex) -> Var; 4] = [
+        |z| Complex::select(z.re.greater(0.0), z.sqrt(), 0.0).re,
+        |z| Complex::select(z.re.greater(0.0), z.ln(), 0.0).im,
+        |z| Complex::select(z.re.greater(0.0), 1.0 / z, 0.0).re,
+        |z| Complex::select(z.re.greater(0.0), z.powf(0.5), 0.0).re,
+    ];
+    for f in unused {
+        assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
+        assert_eq!(gradient(f, -1.0, 0.0), (0.0, 0.0));
+    }
+    // What is multiplied with 0 passes nothing on, though no condition says so; forward, neither does a tangent of 0.
+    let vanishing: [fn(Complex) -> Var; 5] = [
+        |z| z.sqrt().re * z.re.greater(0.0).convert(DType::F64),
+        |z| z.ln().im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.recip().re * z.re.greater(0.0).convert(DType::F64),
+        |z| (z.re / z).im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.powc(z).im * z.re.greater(0.0).convert(DType::F64),
+    ];
+    for f in vanishing {
+        assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
+    }
+    let root = jit(|z: Complex, t: Complex| jvp(|z: Complex| z.sqrt()).call(z, t).1);
+    let t: Complex<f64> = root.call(Complex { re: 0.0, im: 0.0 }, Complex { re: 0.0, im: 0.0 }).expect("a tangent");
+    assert_eq!((t.re, t.im), (0.0, 0.0));
+    // Where there is none, the derivative is infinite or NaN, never a number.
+    let poles: [fn(Complex) -> Var; 4] = [|z| z.sqrt().re, |z| z.ln().re, |z| (1.0 / z).re, |z| (z.re / z).im];
+    for f in poles {
+        let (re, im) = gradient(f, 0.0, 0.0);
+        assert!(!re.is_finite() || !im.is_finite(), "{re} {im}");
+    }
+    let (re, _) = gradient(|z| z.exp().re, f64::NAN, 0.0);
+    assert!(re.is_nan());
+}
+
+/// Both conventions, a real Jacobian and a holomorphic one, a Hessian of a real function.
+#[test]
+fn derivatives_of_trees() {
+    let z = Complex { re: ndarray::arr1(&[1.0, -0.5]), im: ndarray::arr1(&[2.0, 0.25]) };
+    let f = |z: Complex, (w, s): (Complex, Var)| (z * w).abs_squared().sum() * s;
+    let slopes = jit(grad(f).wrt(retrograd::AllArgs));
+    let other = jit(grad(f).wrt(retrograd::AllArgs).conjugate());
+    type Slopes = (Complex<Array1<f64>>, (Complex<f64>, f64));
+    let w = Complex { re: 0.5, im: -1.5 };
+    let a: Slopes = slopes.call(&z, (w, 2.0)).expect("gradients");
+    let b: Slopes = other.call(&z, (w, 2.0)).expect("gradients");
+    assert_eq!((&a.0.re, a.0.im.map(|x| -x), a.1.0.re, -a.1.0.im, a.1.1), (&b.0.re, b.0.im, b.1.0.re, b.1.0.im, b.1.1));
+    // ∂|z w|² s/∂z = 2 s |w|² z
+    assert_eq!(a.0.im, z.im.map(|y| 2.0 * 2.0 * 2.5 * y));
+
+    let square = |z: Complex| z * z;
+    let real: Complex<Complex<f64>> = jit(jacobian(square)).call(Complex { re: 3.0, im: 4.0 }).expect("a Jacobian");
+    assert_eq!([real.re.re, real.re.im, real.im.re, real.im.im], [6.0, -8.0, 8.0, 6.0]);
+    let whole: Complex<f64> = jit(holomorphic_jacobian(square)).call(Complex { re: 3.0, im: 4.0 }).expect("a Jacobian");
+    assert_eq!([whole.re, whole.im], [6.0, 8.0]);
+
+    let h: Complex<Complex<f64>> =
+        jit(hessian(|z: Complex| z.abs_squared().square())).call(Complex { re: 1.0, im: 2.0 }).expect("a Hessian");
+    // (x² + y²)²
+    assert_eq!([h.re.re, h.re.im, h.im.re, h.im.im], [28.0, 16.0, 16.0, 52.0]);
+
+    let error = jit(holomorphic_grad(|z: Complex, _: Var| z * z)).call::<Complex<f64>>(&z, 1.0).unwrap_err();
+    assert!(error.to_string().contains("one complex number"), "{error}");
+    let error = jit(holomorphic_grad(|x: Var| Complex::cis(x))).call::<f64>(1.0).unwrap_err();
+    assert!(error.to_string().contains("complex arguments"), "{error}");
+}
+
+/// In f32 the functions are as accurate as its digits, against those of f64, which are compared with mpmath.
+#[test]
+fn functions_of_f32_are_accurate() {
+    for (name, f) in FUNCTIONS {
+        let parts = [0.0f32, 1e-30, 3e-5, 0.4, 1.0, 1.0 + f32::EPSILON, 2.5, 9.0, 60.0, 1e25, -0.0, -0.7, -1.0, -30.0];
+        let points: Vec<(f32, f32)> = parts.iter().flat_map(|&x| parts.iter().map(move |&y| (x, y))).collect();
+        let wide: Vec<Number> = points.iter().map(|&(re, im)| Number { re: re.into(), im: im.into() }).collect();
+        let part = |part: fn(&(f32, f32)) -> f32| points.iter().map(part).collect::<Array1<f32>>();
+        let narrow = Complex { re: part(|z| z.0), im: part(|z| z.1) };
+        let got: Complex<Array1<f32>> = jit(f).call(narrow).expect("values");
+        for ((z, expected), (re, im)) in wide.iter().zip(values(f, &wide)).zip(got.re.iter().zip(&got.im)) {
+            // What is beyond f32 is infinite there, and what is below its normal numbers is 0 beside its smallest one.
+            let norm = expected.re.abs().max(expected.im.abs());
+            let unit = f64::from(f32::EPSILON) * norm.max(f64::from(f32::MIN_POSITIVE));
+            for (got, expected) in [(*re, expected.re), (*im, expected.im)] {
+                let is_near = (f64::from(got) - expected).abs() <= 4.0 * unit;
+                let is_same = got == expected as f32 || got.is_nan() && expected.is_nan();
+                assert!(is_near || is_same, "{name} of {z:?}: {got}, but {expected}");
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ mod matrices;
 mod quantum;
 mod rig;
 mod robot;
+mod spectra;
 mod vision;
 
 use std::env;
@@ -79,6 +80,7 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "eigh" => matrices::measure_eigenvalues,
         "svd" => matrices::measure_singular_values,
         "quantum" => quantum::measure_circuit,
+        "spectral" => spectra::measure_filter,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),

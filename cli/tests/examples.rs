@@ -125,6 +125,12 @@ fn derivatives_are_drawn() {
     check_drawing(&file, 5);
 }
 
+#[test]
+fn a_response_is_fitted_and_drawn() {
+    let printed = drawn_example("spectrum", 1);
+    assert!(printed.contains("the impulse response is off that of the recursion by at most 0.00"), "{printed}");
+}
+
 fn check_drawing(file: &Path, n_curves: usize) {
     let svg = fs::read_to_string(file).unwrap();
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));

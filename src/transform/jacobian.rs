@@ -24,7 +24,7 @@ pub struct Hessian<F, Args, W = Arg<0>> {
 
 /// How a Jacobian is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     /// Whichever takes fewer passes.
     BySize,
     /// One pushforward for each element of the argument.
@@ -142,7 +142,7 @@ where
 }
 
 /// The derivative of every output by every selected leaf, put where it belongs.
-fn derivative<S: VarTree, O: VarTree>(mode: Mode, selected: &S, output: &O) -> O::Replace<S> {
+pub(super) fn derivative<S: VarTree, O: VarTree>(mode: Mode, selected: &S, output: &O) -> O::Replace<S> {
     let (x, y) = (leaves(selected), leaves(output));
     if !require_floats(&x) || !require_floats(&y) {
         return output.replace(&mut |_| poisoned(selected));

@@ -21,7 +21,8 @@ mod external;
 mod function;
 mod gauss_newton;
 mod gradient;
-pub mod implicit;
+pub mod holomorphic;
+mod implicit;
 mod jacobian;
 mod jet;
 mod jit;
@@ -44,6 +45,7 @@ pub use gradient::{
     ElementwiseGrad, Grad, GradWithAux, ValueAndGrad, ValueAndGradWithAux, elementwise_grad, grad, grad_with_aux,
     value_and_grad, value_and_grad_with_aux,
 };
+pub use holomorphic::{Conjugate, HolomorphicGrad, HolomorphicJacobian, holomorphic_grad, holomorphic_jacobian};
 pub use implicit::{
     Bracket, FixedPoint, LinearSolve, Minimize, Root, bracket, fixed_point, linear_solve, minimize, root,
 };

@@ -225,20 +225,31 @@ fn quotient(a: Var, b: Var, c: Var, d: Var) -> [Var; 2] {
     if largest.is_poisoned() {
         return [Var::poisoned(); 2];
     }
-    // Twice scaled: the reciprocal of a subnormal number is infinite.
-    let (bound, factor) = if largest.dtype() == DType::F32 { (-100, 50) } else { (-960, 100) };
-    let lift = largest.less(2f64.powi(bound)).select(largest.full_like(2f64.powi(factor)), 1.0);
-    let scale = (largest * lift).recip();
+    // Numbers near the ends of the range are moved inside first: the reciprocal of a subnormal one is infinite, its products
+    // lose digits, and the sum of two of the largest overflows.
+    let lift = |size: Var| {
+        let (low, high, factor) = if size.dtype() == DType::F32 { (-80, 120, 60) } else { (-900, 1000, 120) };
+        let (is_low, is_high) = (size.less(2f64.powi(low)), size.greater(2f64.powi(high)));
+        let by = |at_low: i32, at_high: i32| {
+            let at_high = is_high.select(size.full_like(2f64.powi(at_high)), 1.0);
+            is_low.select(size.full_like(2f64.powi(at_low)), at_high)
+        };
+        (by(factor, -8), by(-factor, 8))
+    };
+    let ((up, _), (down, back)) = (lift(largest), lift(a.abs().max(b.abs())));
+    let (a_lifted, b_lifted) = (a * down, b * down);
+    let scale = (largest * up).recip();
     let is_infinite = largest.equal(f64::INFINITY);
     let unit = |part: Var| {
         let boxed = part.abs().equal(f64::INFINITY).select(part.full_like(1.0), 0.0).copysign(part);
-        is_infinite.select(boxed, (part * lift) * scale)
+        is_infinite.select(boxed, (part * up) * scale)
     };
     let (e, f) = (unit(c), unit(d));
     let norm = e * e + f * f;
     let (is_zero, over_zero) = (largest.equal(0.0), c.recip());
-    let back = |numerator: Var, part: Var| is_zero.select(part * over_zero, ((numerator / norm) * scale) * lift);
-    [back(a * e + b * f, a), back(b * e - a * f, b)]
+    let result =
+        |numerator: Var, part: Var| is_zero.select(part * over_zero, ((numerator / norm) * scale) * (up * back));
+    [result(a_lifted * e + b_lifted * f, a), result(b_lifted * e - a_lifted * f, b)]
 }
 
 impl Complex {

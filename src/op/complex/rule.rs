@@ -6,12 +6,13 @@ use std::panic::Location;
 use super::super::range::Range;
 use super::super::strong::{Strong, strong_product};
 use super::super::trace;
+use super::super::var::broadcast_shape;
 use super::super::{Custom, CustomRule, Var};
 use super::Complex;
-use crate::value::Type;
+use crate::value::{Shape, Type};
 
-/// A function of real values, of one dtype of floating point, and its pushforward, which takes the operands, the results
-/// and the tangents. Neither may use what is traced outside.
+/// An elementwise function of real values, of one dtype of floating point, and its pushforward, which takes the operands, the
+/// results and the tangents. Neither may use what is traced outside. The operands are brought to one shape.
 #[track_caller]
 pub(super) fn with_rule<const N: usize, const M: usize>(
     operands: [Var; N],
@@ -22,6 +23,7 @@ pub(super) fn with_rule<const N: usize, const M: usize>(
     if operands.iter().any(|x| x.is_poisoned()) {
         return [Var::poisoned(); M];
     }
+    let Some(operands) = broadcast(operands) else { return [Var::poisoned(); M] };
     let line = trace::line_at(at);
     let on_line = |body: &mut dyn FnMut() -> [Var; M]| trace::in_scope(Some(line.clone()), None, body);
     let inputs = named("x", operands.map(Var::ty));
@@ -87,6 +89,20 @@ pub(super) fn parts(z: Complex) -> [Var; 2] {
 
 pub(super) fn complex([re, im]: [Var; 2]) -> Complex {
     Complex { re, im }
+}
+
+/// The operands in one shape; `None` where there is none, which is recorded.
+#[track_caller]
+fn broadcast<const N: usize>(operands: [Var; N]) -> Option<[Var; N]> {
+    let mut shape = Vec::new();
+    for x in operands {
+        let Some(all) = broadcast_shape(&shape, &x.shape()) else {
+            trace::fail_at(format!("cannot broadcast {} to {}", x.shape(), Shape::from(shape)));
+            return None;
+        };
+        shape = all;
+    }
+    Some(operands.map(|x| x.broadcast_to(&shape)))
 }
 
 fn array<const N: usize>(x: &[Var]) -> [Var; N] {
