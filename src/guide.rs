@@ -5,6 +5,7 @@
 //! - [`derivatives`]: modes and orders, kinks, NaN, and how to check a gradient.
 //! - [`indexing`]: elements by computed indices, and their order.
 //! - [`rows`]: functions of one row, applied to many.
+//! - [`complex`]: complex numbers, their functions and derivatives.
 //! - [`linear_algebra`]: factors, systems, spectra, and what happens where they do not exist.
 //! - [`fourier`]: transforms, their derivatives, and signals.
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
@@ -26,6 +27,9 @@ pub mod indexing {}
 
 #[doc = include_str!("guide/rows.md")]
 pub mod rows {}
+
+#[doc = include_str!("guide/complex.md")]
+pub mod complex {}
 
 #[doc = include_str!("guide/linear_algebra.md")]
 pub mod linear_algebra {}

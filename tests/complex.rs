@@ -260,6 +260,20 @@ fn kinks_and_branches_not_taken() {
         assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
         assert_eq!(gradient(f, -1.0, 0.0), (0.0, 0.0));
     }
+    // What is multiplied with 0 passes nothing on, though no condition says so; forward, neither does a tangent of 0.
+    let vanishing: [fn(Complex) -> Var; 5] = [
+        |z| z.sqrt().re * z.re.greater(0.0).convert(DType::F64),
+        |z| z.ln().im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.recip().re * z.re.greater(0.0).convert(DType::F64),
+        |z| (z.re / z).im * z.re.greater(0.0).convert(DType::F64),
+        |z| z.powc(z).im * z.re.greater(0.0).convert(DType::F64),
+    ];
+    for f in vanishing {
+        assert_eq!(gradient(f, 0.0, 0.0), (0.0, 0.0));
+    }
+    let root = jit(|z: Complex, t: Complex| jvp(|z: Complex| z.sqrt()).call(z, t).1);
+    let t: Complex<f64> = root.call(Complex { re: 0.0, im: 0.0 }, Complex { re: 0.0, im: 0.0 }).expect("a tangent");
+    assert_eq!((t.re, t.im), (0.0, 0.0));
     // Where there is none, the derivative is infinite or NaN, never a number.
     let poles: [fn(Complex) -> Var; 4] = [|z| z.sqrt().re, |z| z.ln().re, |z| (1.0 / z).re, |z| (z.re / z).im];
     for f in poles {
@@ -300,4 +314,27 @@ fn derivatives_of_trees() {
     assert!(error.to_string().contains("one complex number"), "{error}");
     let error = jit(holomorphic_grad(|x: Var| Complex::cis(x))).call::<f64>(1.0).unwrap_err();
     assert!(error.to_string().contains("complex arguments"), "{error}");
+}
+
+/// In f32 the functions are as accurate as its digits, against those of f64, which are compared with mpmath.
+#[test]
+fn functions_of_f32_are_accurate() {
+    for (name, f) in FUNCTIONS {
+        let parts = [0.0f32, 1e-30, 3e-5, 0.4, 1.0, 1.0 + f32::EPSILON, 2.5, 9.0, 60.0, 1e25, -0.0, -0.7, -1.0, -30.0];
+        let points: Vec<(f32, f32)> = parts.iter().flat_map(|&x| parts.iter().map(move |&y| (x, y))).collect();
+        let wide: Vec<Number> = points.iter().map(|&(re, im)| Number { re: re.into(), im: im.into() }).collect();
+        let part = |part: fn(&(f32, f32)) -> f32| points.iter().map(part).collect::<Array1<f32>>();
+        let narrow = Complex { re: part(|z| z.0), im: part(|z| z.1) };
+        let got: Complex<Array1<f32>> = jit(f).call(narrow).expect("values");
+        for ((z, expected), (re, im)) in wide.iter().zip(values(f, &wide)).zip(got.re.iter().zip(&got.im)) {
+            // What is beyond f32 is infinite there, and what is below its normal numbers is 0 beside its smallest one.
+            let norm = expected.re.abs().max(expected.im.abs());
+            let unit = f64::from(f32::EPSILON) * norm.max(f64::from(f32::MIN_POSITIVE));
+            for (got, expected) in [(*re, expected.re), (*im, expected.im)] {
+                let is_near = (f64::from(got) - expected).abs() <= 4.0 * unit;
+                let is_same = got == expected as f32 || got.is_nan() && expected.is_nan();
+                assert!(is_near || is_same, "{name} of {z:?}: {got}, but {expected}");
+            }
+        }
+    }
 }

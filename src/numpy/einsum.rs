@@ -4,7 +4,7 @@
 use super::axes::enter;
 use super::contraction::{Contraction, Labeled};
 use super::einsum_spec::{Spec, SpecError};
-use crate::op::{Var, trace};
+use crate::op::{Complex, Var, trace};
 
 /// NumPy's `einsum`: sums of products whose axes are named by letters.
 ///
@@ -55,6 +55,47 @@ pub fn einsum(spec: &str, operands: &[Var]) -> Var {
     };
     let labeled = operands.iter().zip(&spec.operands).map(|(&x, labels)| Labeled::new(x, labels.clone()));
     Contraction { extents: &spec.extents, output: &spec.output }.run(labeled.collect())
+}
+
+impl Complex {
+    /// Sums of products of complex arrays whose axes are named by letters; see [`einsum`]. Nothing is conjugated.
+    ///
+    /// It is a sum of real ones: of n operands, 2ⁿ.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use num_complex::{Complex64, c64};
+    /// use retrograd::{Complex, jit};
+    ///
+    /// // The expectation of a matrix in a state.
+    /// let f = |m: Complex, v: Complex| Complex::einsum("i,ij,j->", &[v.conj(), m, v]);
+    /// let m = array![[c64(1.0, 0.0), c64(0.0, -2.0)], [c64(0.0, 2.0), c64(3.0, 0.0)]];
+    /// let y: Complex64 = jit(f).call(&m, array![c64(1.0, 0.0), c64(0.0, 1.0)])?;
+    /// assert_eq!(y, c64(8.0, 0.0));
+    /// # Ok::<(), retrograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`einsum`].
+    #[track_caller]
+    pub fn einsum(spec: &str, operands: &[Complex]) -> Complex {
+        let (mut re, mut im) = (None, None);
+        for subset in 0..1usize << operands.len() {
+            let part = |(k, z): (usize, &Complex)| if subset >> k & 1 == 1 { z.im } else { z.re };
+            let term = einsum(spec, &operands.iter().enumerate().map(part).collect::<Vec<Var>>());
+            // The factor is a power of i.
+            let n = subset.count_ones();
+            let sum = if n % 2 == 0 { &mut re } else { &mut im };
+            *sum = Some(match *sum {
+                None if n < 2 => term,
+                None => -term,
+                Some(sum) if n % 4 < 2 => sum + term,
+                Some(sum) => sum - term,
+            });
+        }
+        let re: Var = re.expect("bug: a sum has no term");
+        Complex { re, im: im.unwrap_or_else(|| re.full_like(0.0)) }
+    }
 }
 
 /// The string below the message, with a mark under the character at that byte.

@@ -61,7 +61,7 @@ impl Complex {
         self.im.atan2(self.re)
     }
 
-    /// The direction `z / |z|`; 0 at 0, and NaN for infinite numbers.
+    /// The direction `z / |z|`; 0 at 0, where the derivative is 0, too, and NaN for infinite numbers.
     ///
     /// ```
     /// use num_complex::{Complex64, c64};
@@ -75,8 +75,8 @@ impl Complex {
     #[track_caller]
     pub fn sign(self) -> Complex {
         let abs = self.abs();
-        let divisor = abs.equal(0.0).select(abs.full_like(1.0), abs);
-        self / divisor
+        let is_zero = abs.equal(0.0);
+        Complex::select(is_zero, 0.0, self / is_zero.select(abs.full_like(1.0), abs))
     }
 
     /// `eᶻ`. It overflows only where a part of the result does.
