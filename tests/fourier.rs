@@ -188,7 +188,7 @@ fn along_axes(op: &Op, shape: &[usize], axes: &[usize], dtype: DType) -> Graph {
     let node = graph.add(op.clone(), &operands, at()).unwrap();
     let mut back = vec![0; axes.len()];
     axes.iter().enumerate().for_each(|(to, &from)| back[from] = to);
-    for (k, result) in retrograd::ir::results_of(&graph, node).into_iter().enumerate() {
+    for (k, result) in retrograd::ir::results_of(&graph, node).enumerate() {
         let y = graph.add(transpose(&back), &[result], at()).unwrap();
         graph.add_output(format!("y{k}"), y.into()).unwrap();
     }
@@ -251,7 +251,7 @@ fn several_threads_call_one_program() {
     let mut graph = Graph::new("main");
     let x = graph.add_input("x", Type::new(DType::F64, [5, 770])).unwrap();
     let node = graph.add(Rfft { doubled: false }.into(), &[x], Default::default()).unwrap();
-    for (k, result) in retrograd::ir::results_of(&graph, node).into_iter().enumerate() {
+    for (k, result) in retrograd::ir::results_of(&graph, node).enumerate() {
         graph.add_output(format!("y{k}"), result).unwrap();
     }
     let program = Arc::new(Program::compile(&graph).unwrap());

@@ -15,9 +15,10 @@
 //! ```
 //!
 //! # Definition
-//! `fft` gives `y[k] = Σⱼ x[j] exp(-2πi j k / n)` for `k` from 0 to `n-1`, and `ifft` `x[j] = 1/n Σₖ y[k] exp(2πi j k / n)`, along the last axis. Of a
-//! real line the bins `n/2 + 1` and later mirror the earlier ones, `y[n-k] = conj y[k]`, and `rfft` gives bins 0 to `n/2`, rounded down.
-//! [`Norm`] says where the factor 1/n goes. Along any other axes, as many lines are transformed as there are.
+//! `fft` gives `y[k] = Σⱼ x[j] exp(-2πi j k / n)` for `k` from 0 to `n-1`, and `ifft`
+//! `x[j] = 1/n Σₖ y[k] exp(2πi j k / n)`, along the last axis. Of a real line the bins `n/2 + 1` and later mirror the
+//! earlier ones, `y[n-k] = conj y[k]`, and `rfft` gives bins 0 to `n/2`, rounded down. [`Norm`] says where the factor
+//! 1/n goes. Along any other axes, as many lines are transformed as there are.
 //!
 //! # Options
 //! The functions have NumPy's defaults; a [`Transform`] has the same functions as methods, with axes, lengths and norms:
@@ -49,8 +50,8 @@
 //!
 //! **Complex transforms.** [`fft()`], [`ifft`], [`fft2`], [`ifft2`], [`fftn`], [`ifftn`].
 //!
-//! **Of real values.** [`rfft`], [`irfft`], [`rfft2`], [`irfft2`], [`rfftn`], [`irfftn`]; of what has a real spectrum [`hfft`],
-//! [`ihfft`].
+//! **Of real values.** [`rfft`], [`irfft`], [`rfft2`], [`irfft2`], [`rfftn`], [`irfftn`]; of what has a real spectrum
+//! [`hfft`], [`ihfft`].
 //!
 //! **Cosine and sine transforms.** [`dct`], [`idct`], [`dst`], [`idst`].
 //!
@@ -91,7 +92,8 @@ impl Norm {
     }
 }
 
-/// Transforms with options: along which axes, at what lengths, with which norm. Its methods are the functions of this module.
+/// Transforms with options: along which axes, at what lengths, with which norm. Its methods are the functions of this
+/// module.
 ///
 /// ```
 /// use ndarray::{Array1, array};
@@ -117,15 +119,15 @@ impl Transform {
         Transform::default()
     }
 
-    /// Along these axes, of which negative ones count from the end; `()` for all. Functions of one axis take one, `fft2` and
-    /// its kind take two. Functions on real values halve the last one named.
+    /// Along these axes, of which negative ones count from the end; `()` for all. Functions of one axis take one, `fft2`
+    /// and its kind take two. Functions on real values halve the last one named.
     pub fn axes(self, axes: impl Axes) -> Transform {
         Transform { axes: axes.axes(), ..self }
     }
 
     /// With so many elements along each of the axes, in their order: longer lines are cut at their end, zeros are
-    /// appended to shorter ones. Of what [`irfft`] and its kind give: they take `n/2 + 1` bins along the last axis. Without axes,
-    /// `fftn` and its kind transform as many of the last ones as there are lengths.
+    /// appended to shorter ones. Of what [`irfft`] and its kind give: they take `n/2 + 1` bins along the last axis.
+    /// Without axes, `fftn` and its kind transform as many of the last ones as there are lengths.
     pub fn lengths(self, lengths: &[usize]) -> Transform {
         Transform { lengths: Some(lengths.to_vec()), ..self }
     }

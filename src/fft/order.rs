@@ -5,8 +5,9 @@ use crate::numpy::{self as np, Axes, enter, named_axes};
 use crate::op::{Complex, Var, trace};
 use crate::value::DType;
 
-/// The frequencies of the bins of [`fft`](super::fft()) for lines of `n` samples at distances `d`: an `f64` vector of length n, first those
-/// from 0 up, `0, 1, …`, then the negative ones, `…, -2, -1`, each times `1 / (n d)`. For even n, bin n/2 counts as negative.
+/// The frequencies of the bins of [`fft`](super::fft()) for lines of `n` samples at distances `d`: an `f64` vector of
+/// length n, first those from 0 up, `0, 1, …`, then the negative ones, `…, -2, -1`, each times `1 / (n d)`. For even n,
+/// bin n/2 counts as negative.
 ///
 /// ```
 /// use ndarray::{Array1, array};
@@ -27,8 +28,8 @@ pub fn fftfreq(n: usize, d: f64) -> Var {
     positive.select(k, k - n as f64) * (1.0 / (n as f64 * d))
 }
 
-/// The frequencies of the bins of [`rfft`](super::rfft()) for lines of `n` samples at distances `d`: `k / (n d)` for k from 0 to n/2,
-/// rounded down.
+/// The frequencies of the bins of [`rfft`](super::rfft()) for lines of `n` samples at distances `d`: `k / (n d)` for k
+/// from 0 to n/2, rounded down.
 ///
 /// ```
 /// use ndarray::{Array1, array};

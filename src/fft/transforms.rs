@@ -30,8 +30,8 @@ macro_rules! transforms {
 }
 
 transforms! {
-    /// The discrete Fourier transform `y[k] = Σⱼ x[j] exp(-2πi j k / n)` of complex or real values along the last axis; `f64` or `f32`, in
-    /// the shape of the operand. Real lines take half of the time of complex ones.
+    /// The discrete Fourier transform `y[k] = Σⱼ x[j] exp(-2πi j k / n)` of complex or real values along the last axis;
+    /// `f64` or `f32`, in the shape of the operand. Real lines take half of the time of complex ones.
     ///
     /// Derivative: linear; the cotangent is transformed with positive exponents.
     ///
@@ -107,7 +107,7 @@ transforms! {
     /// use retrograd::{Var, fft, jit};
     ///
     /// // The bin of frequency 0 is the sum.
-    /// let sum = |x: Var| fft::fftn(x.reshape(&[2, 2, 2])).re.index(0);
+    /// let sum = |x: Var| fft::fftn(x.reshape(&[2, 2, 2])).re.flatten().index(0);
     /// assert_eq!(jit(sum).call::<f64>(ndarray::Array1::range(0.0, 8.0, 1.0))?, 28.0);
     /// # Ok::<(), retrograd::Error>(())
     /// ```
@@ -132,11 +132,11 @@ transforms! {
     /// Those of [`fft`](fn@fft).
     ifftn(z: impl ComplexOperand) -> Complex = complex(Count::Any, true);
 
-    /// The transform of real values along the last axis, by its bins from 0 to n/2, rounded down: others are their mirror images,
-    /// `y[n-k] = conj y[k]`. The imaginary parts of bin 0, and of bin n/2 of an even n, are 0.
+    /// The transform of real values along the last axis, by its bins from 0 to n/2, rounded down: others are their
+    /// mirror images, `y[n-k] = conj y[k]`. The imaginary parts of bin 0, and of bin n/2 of an even n, are 0.
     ///
-    /// Derivative: linear; the cotangent goes back by an inverse real transform of its bins, of which the inner ones count
-    /// half. A cotangent of an imaginary part that is always 0 is not passed on.
+    /// Derivative: linear; the cotangent goes back by an inverse real transform of its bins, of which the inner ones
+    /// count half. A cotangent of an imaginary part that is always 0 is not passed on.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -152,8 +152,9 @@ transforms! {
     /// Values without axes, lines without elements. Of complex values, pass a part.
     rfft(x: Var) -> Complex = forward(Count::One);
 
-    /// The real line of length n of which [`rfft`] gives these bins: with the options of [`Transform`] any n that has so many bins,
-    /// which are n/2 + 1; else the even one, `2 (bins - 1)`. The imaginary parts of bin 0, and of bin n/2 of an even n, are not read.
+    /// The real line of length n of which [`rfft`] gives these bins: with the options of [`Transform`] any n that has so
+    /// many bins, which are n/2 + 1; else the even one, `2 (bins - 1)`. The imaginary parts of bin 0, and of bin n/2 of
+    /// an even n, are not read.
     ///
     /// Derivative: linear; the cotangent goes back by a real transform with its inner bins doubled.
     ///
@@ -173,7 +174,8 @@ transforms! {
     /// ```
     ///
     /// # Errors
-    /// Values without axes, lines without bins, a length that has other bins, one bin without a length, parts of two dtypes.
+    /// Values without axes, lines without bins, a length that has other bins, one bin without a length, parts of two
+    /// dtypes.
     irfft(z: impl ComplexOperand) -> Var = backward(Count::One);
 
     /// The transform of real values along the last two axes, of which the last has the bins of [`rfft`].
@@ -215,7 +217,7 @@ transforms! {
     /// ```
     /// use retrograd::{Var, fft, jit};
     ///
-    /// let sum = |x: Var| fft::rfftn(x.reshape(&[2, 2, 2])).re.index(0);
+    /// let sum = |x: Var| fft::rfftn(x.reshape(&[2, 2, 2])).re.flatten().index(0);
     /// assert_eq!(jit(sum).call::<f64>(ndarray::Array1::range(0.0, 8.0, 1.0))?, 28.0);
     /// # Ok::<(), retrograd::Error>(())
     /// ```

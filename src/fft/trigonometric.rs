@@ -38,9 +38,9 @@ impl Variant {
 /// | III | `x[0] + 2 Σⱼ x[j] cos(π (2k + 1) j / 2n)`, j from 1 |
 /// | IV | `2 Σⱼ x[j] cos(π (2k + 1) (2j + 1) / 4n)` |
 ///
-/// With [`Norm::Ortho`] the transform is orthogonal: the first element is scaled by √2 or its reciprocal, too, of type I both ends. It is computed
-/// by a real transform of length n (types II and III: Makhoul 1980, "A fast cosine transform in one and two dimensions"), of 2(n - 1)
-/// (I), or a complex one of n/2, of 2n if n is odd (IV).
+/// With [`Norm::Ortho`] the transform is orthogonal: the first element is scaled by √2 or its reciprocal, too, of type I
+/// both ends. It is computed by a real transform of length n (types II and III: Makhoul 1980, "A fast cosine transform
+/// in one and two dimensions"), of 2(n - 1) (I), or a complex one of n/2, of 2n if n is odd (IV).
 ///
 /// Derivative: linear.
 ///
@@ -81,8 +81,9 @@ pub fn idct(y: Var, variant: Variant) -> Var {
 /// | III | `(-1)ᵏ x[n-1] + 2 Σⱼ x[j] sin(π (2k + 1) (j + 1) / 2n)`, j to n-2 |
 /// | IV | `2 Σⱼ x[j] sin(π (2k + 1) (2j + 1) / 4n)` |
 ///
-/// With [`Norm::Ortho`] the transform is orthogonal: of types II and III the last element is scaled by √2 or its reciprocal, too. It is
-/// the cosine transform of elements in another order and with other signs, but for type I, a real transform of length 2(n + 1).
+/// With [`Norm::Ortho`] the transform is orthogonal: of types II and III the last element is scaled by √2 or its
+/// reciprocal, too. It is the cosine transform of elements in another order and with other signs, but for type I, a real
+/// transform of length 2(n + 1).
 ///
 /// Derivative: linear.
 ///
@@ -231,7 +232,8 @@ fn cosine_1(x: Var) -> Var {
     rfft_of(Var::concatenate(&[x, mirror], axis), false)[0]
 }
 
-/// With `v` the elements of even index, then those of odd index backward, and `W[k] = exp(-πik/2n) V[k]`: `y[k] = 2 re W[k]`, `y[n-k] = -2 im W[k]`.
+/// With `v` the elements of even index, then those of odd index backward, and `W[k] = exp(-πik/2n) V[k]`:
+/// `y[k] = 2 re W[k]`, `y[n-k] = -2 im W[k]`.
 #[track_caller]
 fn cosine_2(x: Var) -> Var {
     let (axis, n) = (last(x), length(x));
@@ -259,8 +261,9 @@ fn cosine_3(x: Var) -> Var {
     interleaved(v.slice(axis, ..middle), reversed(v.slice(axis, middle..)))
 }
 
-/// For even n, with `c[j] = (x[2j] + i x[n-1-2j]) exp(-πi(4j+1)/4n)` of length n/2 and `D[k] = exp(-πik/n) C[k]`: `y[2k] = 2 re D[k]`,
-/// `y[n-1-2k] = -2 im D[k]`. For odd n, `y[k] = re exp(-πi(2k+1)/4n) Z[k]`, where `z[j] = 2 x[j] exp(-πij/2n)`, with n zeros more.
+/// For even n, with `c[j] = (x[2j] + i x[n-1-2j]) exp(-πi(4j+1)/4n)` of length n/2 and `D[k] = exp(-πik/n) C[k]`:
+/// `y[2k] = 2 re D[k]`, `y[n-1-2k] = -2 im D[k]`. For odd n, `y[k] = re exp(-πi(2k+1)/4n) Z[k]`, where
+/// `z[j] = 2 x[j] exp(-πij/2n)`, with n zeros more.
 #[track_caller]
 fn cosine_4(x: Var) -> Var {
     let (axis, n) = (last(x), length(x));

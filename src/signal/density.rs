@@ -17,8 +17,9 @@ pub enum Scaling {
     Spectrum,
 }
 
-/// Frequencies and the power spectral density of lines along the last axis: `|X[f]|² / (rate n)` of the line without its mean, with `X` its transform, and twice
-/// that for the inner bins, which stand for two frequencies. `rate` is the number of samples per unit of time.
+/// Frequencies and the power spectral density of lines along the last axis: `|X[f]|² / (rate n)` of the line without its
+/// mean, with `X` its transform, and twice that for the inner bins, which stand for two frequencies. `rate` is the
+/// number of samples per unit of time.
 ///
 /// Derivative: that of the squares; frequencies have none.
 ///
@@ -43,9 +44,9 @@ pub fn periodogram(x: Var, rate: f64) -> (Var, Var) {
     Welch::new(window, rate).of("periodogram", x)
 }
 
-/// Frequencies and the power spectral density by Welch's method: the mean of the periodograms of segments of that length, which overlap by half, each
-/// without its mean and weighed with [`hann`]'s window (Welch 1967, "The use of fast Fourier transform for the estimation of power
-/// spectra"). [`Welch`] has more options.
+/// Frequencies and the power spectral density by Welch's method: the mean of the periodograms of segments of that
+/// length, which overlap by half, each without its mean and weighed with [`hann`]'s window (Welch 1967, "The use of fast
+/// Fourier transform for the estimation of power spectra"). [`Welch`] has more options.
 ///
 /// Derivative: that of the squares; frequencies have none.
 ///
@@ -99,7 +100,8 @@ pub struct Welch {
 }
 
 impl Welch {
-    /// Segments as long as the window, a vector, which overlap by half, rounded down; `rate` is the number of samples per unit of time.
+    /// Segments as long as the window, a vector, which overlap by half, rounded down; `rate` is the number of samples
+    /// per unit of time.
     pub fn new(window: Var, rate: f64) -> Welch {
         Welch { window, rate, hop: None, keeps_mean: false, scaling: Scaling::Density }
     }

@@ -5,8 +5,8 @@ use crate::numpy::{ConvolveMode, enter, float};
 use crate::op::{Complex, Var, irfft_of, trace};
 
 /// The convolution of lines along the last axis by their transforms: the sums of the products of one with the other in
-/// reverse order, at each shift. It takes a time of `(m + n) log (m + n)`, where [`convolve`](fn@crate::numpy::convolve) takes `m n`, which is less for kernels of
-/// some tens of elements.
+/// reverse order, at each shift. It takes a time of `(m + n) log (m + n)`, where [`convolve`](fn@crate::numpy::convolve)
+/// takes `m n`, which is less for kernels of some tens of elements.
 ///
 /// The axes before the last broadcast. Errors are relative to the product of the norms of both lines, also where results
 /// are small.
@@ -62,8 +62,9 @@ pub(super) fn length(x: Var) -> Option<usize> {
     }
 }
 
-/// The analytic signal `x + i H(x)` of real lines along the last axis: what is left without negative frequencies. `H`, the Hilbert transform, turns each
-/// frequency by a quarter. The absolute value is the envelope, the argument the phase of an oscillation.
+/// The analytic signal `x + i H(x)` of real lines along the last axis: what is left without negative frequencies. `H`,
+/// the Hilbert transform, turns each frequency by a quarter. The absolute value is the envelope, the argument the phase
+/// of an oscillation.
 ///
 /// The real part is `x` itself, where SciPy gives it rounded.
 ///

@@ -6,11 +6,11 @@ use crate::numpy::{enter, float};
 use crate::op::{Complex, Var, trace};
 
 /// The spectra of frames, as long as the window, which begin `hop` elements apart: with `w` the window,
-/// `Z[t, f] = Σⱼ x[t hop + j] w[j] exp(-2πi j f / m)` for bins f from 0 to m/2. The result has an axis of frames and one of bins in the place
-/// of the last axis. What is left at the end, shorter than a frame, is not used.
+/// `Z[t, f] = Σⱼ x[t hop + j] w[j] exp(-2πi j f / m)` for bins f from 0 to m/2. The result has an axis of frames and one
+/// of bins in the place of the last axis. What is left at the end, shorter than a frame, is not used.
 ///
-/// The window is a vector; see [`hann`](super::hann). [`Stft`] has more options. SciPy's older `stft` divides by the sum of the window, and has bins
-/// before frames.
+/// The window is a vector; see [`hann`](super::hann). [`Stft`] has more options. SciPy's older `stft` divides by the sum
+/// of the window, and has bins before frames.
 ///
 /// Derivative: linear in the signal, and in the window.
 ///
@@ -35,9 +35,10 @@ pub fn stft(x: Var, window: Var, hop: usize) -> Complex {
     Stft::new(window, hop).stft(x)
 }
 
-/// The signal of which [`stft`] gives these spectra: frames are transformed back, weighed with the window once more, and added where they overlap;
-/// the sum is divided by that of the squared windows (Griffin and Lim 1984, "Signal estimation from modified short-time Fourier transform"). Of spectra
-/// that belong to no signal it is the nearest one. It has `hop (frames - 1)` elements and one frame more.
+/// The signal of which [`stft`] gives these spectra: frames are transformed back, weighed with the window once more, and
+/// added where they overlap; the sum is divided by that of the squared windows (Griffin and Lim 1984, "Signal estimation
+/// from modified short-time Fourier transform"). Of spectra that belong to no signal it is the nearest one. It has
+/// `hop (frames - 1)` elements and one frame more.
 ///
 /// Where no window is above zero, as at the ends with [`hann`](super::hann), nothing is known, and it is 0.
 ///
@@ -204,8 +205,8 @@ fn padded(x: Var, axis: usize, before: usize, behind: usize) -> Var {
     x.pad(0.0, &low, &high, &vec![0; x.rank()])
 }
 
-/// Frames of the last axis, of `m` elements each: put together of blocks as long as the hop, of which neighboring frames share
-/// all but one.
+/// Frames of the last axis, of `m` elements each: put together of blocks as long as the hop, of which neighboring frames
+/// share all but one.
 #[track_caller]
 pub(super) fn framed(x: Var, m: usize, hop: usize, count: usize) -> Var {
     let axis = x.rank() - 1;

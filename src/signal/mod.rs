@@ -13,9 +13,10 @@
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!
-//! Signals are the last axis; the functions apply along any axes before it. Operands are `f64` or `f32`, integers count as
-//! `f64`, and `f32` beside `f64` is an error. All are compositions of [`fft`](crate::fft) and of elementwise operations, so derivatives
-//! of any order, rows and loops are theirs; a NaN or an infinity spoils the line, or the frame, that it is in.
+//! Signals are the last axis; the functions apply along any axes before it. Operands are `f64` or `f32`, integers count
+//! as `f64`, and `f32` beside `f64` is an error. All are compositions of [`fft`](crate::fft) and of elementwise
+//! operations, so derivatives of any order, rows and loops are theirs; a NaN or an infinity spoils the line, or the
+//! frame, that it is in.
 //!
 //! **Filters.** [`fft_convolve`], [`hilbert`].
 //!

@@ -13,8 +13,8 @@ pub enum Sampling {
     Symmetric,
 }
 
-/// Hann's window of n weights, `1/2 - 1/2 cos(2πk/d)` with `d = n`, or `n - 1` if it is symmetric: an `f64` vector. That of one
-/// element is 1.
+/// Hann's window of n weights, `1/2 - 1/2 cos(2πk/d)` with `d = n`, or `n - 1` if it is symmetric: an `f64` vector. That
+/// of one element is 1.
 ///
 /// ```
 /// use ndarray::{Array1, array};

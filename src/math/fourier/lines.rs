@@ -10,8 +10,8 @@ use crate::value::{ArrayMut, ArrayRef};
 /// power of two compete for the same places of the cache.
 pub(super) const GATHERED: usize = 8;
 
-/// Calls for each line of the operands, which have the same leading axes, with those of the results. All are in one piece:
-/// lines of an operand of another layout are copied to `gathered` first.
+/// Calls for each line of the operands, which have the same leading axes, with those of the results. All are in one
+/// piece: lines of an operand of another layout are copied to `gathered` first.
 pub(super) fn each<T: Real, const N: usize, const M: usize>(
     x: &[ArrayRef<'_>],
     y: &mut [ArrayMut<'_>],

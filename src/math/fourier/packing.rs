@@ -1,9 +1,9 @@
 //! From split to interleaved storage and back, and real lines of even length as complex ones of half of it.
 //!
-//! A real line `x` of length `n = 2m` is packed as `z[j] = x[2j] + i x[2j+1]`, as it lies in memory. With `Z` its transform of
-//! length `m`, `E[k] = (Z[k] + conj Z[m-k]) / 2` and `O[k] = (Z[k] - conj Z[m-k]) / 2i` are the transforms of its even and odd
-//! elements, and `X[k] = E[k] + exp(-2πik/n) O[k]`, `X[m-k] = conj(E[k] - exp(-2πik/n) O[k])` (Sorensen, Jones, Heideman and
-//! Burrus 1987, "Real-valued fast Fourier transform algorithms").
+//! A real line `x` of length `n = 2m` is packed as `z[j] = x[2j] + i x[2j+1]`, as it lies in memory. With `Z` its
+//! transform of length `m`, `E[k] = (Z[k] + conj Z[m-k]) / 2` and `O[k] = (Z[k] - conj Z[m-k]) / 2i` are the transforms
+//! of its even and odd elements, and `X[k] = E[k] + exp(-2πik/n) O[k]`, `X[m-k] = conj(E[k] - exp(-2πik/n) O[k])`
+//! (Sorensen, Jones, Heideman and Burrus 1987, "Real-valued fast Fourier transform algorithms").
 
 use rustfft::num_complex::Complex;
 

@@ -11,20 +11,20 @@ use crate::op::rules::{Answer, Doc, Examples, General, Library, Prepared, Rules,
 use crate::op::trace::apply_all;
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
-/// The discrete Fourier transform of complex lines along the last axis, `y[k] = Σⱼ x[j] exp(∓2πi j k / n)`, with a minus if it is
-/// not `inverse`, not scaled in either direction.
+/// The discrete Fourier transform of complex lines along the last axis, `y[k] = Σⱼ x[j] exp(∓2πi j k / n)`, with a minus
+/// if it is not `inverse`, not scaled in either direction.
 ///
 /// Operands and results are real and imaginary parts. The transform and the inverse one, one after the other, give `n`
 /// times the line. Any length takes `O(n log n)`: those with large prime factors are convolutions (Rader, Bluestein), in
-/// two to ten times the time of their neighbors. The error of a line is some ulp times `log n` of its 2-norm. Single precision is computed
-/// in single precision, by factors that are rounded once.
+/// two to ten times the time of their neighbors. The error of a line is some ulp times `log n` of its 2-norm. Single
+/// precision is computed in single precision, by factors that are rounded once.
 ///
 /// # Constraints
 /// (C1) Both operands are of one floating-point dtype and one shape. (C2) They have at least 1 axis.
 ///
 /// # Derivative
-/// Linear. The cotangent is transformed the other way: with `⟨c, y⟩ = Σ c.re · y.re + c.im · y.im` that is the transpose. A line
-/// of zeros gives zeros.
+/// Linear. The cotangent is transformed the other way: with `⟨c, y⟩ = Σ c.re · y.re + c.im · y.im` that is the
+/// transpose. A line of zeros gives zeros.
 ///
 /// # NaN
 /// One element that is infinite or NaN spoils its line, and no other: each number of the result is then infinite, NaN or
@@ -132,7 +132,8 @@ impl General for Fft {
     }
 }
 
-/// The transform of complex lines; see [`Fft`]. Lines that are known to be real take half of the time, if they are worth it.
+/// The transform of complex lines; see [`Fft`]. Lines that are known to be real take half of the time, if they are worth
+/// it.
 #[track_caller]
 pub(crate) fn fft_of(re: Var, im: Option<Var>, inverse: bool) -> [Var; 2] {
     match im {

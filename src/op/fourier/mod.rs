@@ -2,8 +2,8 @@
 //!
 //! The graph knows no complex numbers: real and imaginary parts are operands and results of their own.
 
-/// The rules that every transform has: it is the interpreter's routine, applies along any leading axes, and has derivatives
-/// without special form.
+/// The rules that every transform has: it is the interpreter's routine, applies along any leading axes, and has
+/// derivatives without special form.
 macro_rules! transform {
     () => {
         fn eval(
@@ -44,8 +44,8 @@ pub(crate) use complex::fft_of;
 pub use real::{Irfft, Rfft};
 pub(crate) use real::{irfft_of, rfft_of};
 
-/// The only operand, or the real and imaginary parts: of one floating-point dtype and one shape, with a last axis, of which
-/// it gives the extent.
+/// The only operand, or the real and imaginary parts: of one floating-point dtype and one shape, with a last axis, of
+/// which it gives the extent.
 fn lines(operands: &[Type], arity: usize) -> Result<usize, Mismatch> {
     expect_arity(operands, arity)?;
     floats(&operands.iter().map(|ty| ty.dtype).collect::<Vec<_>>())?;

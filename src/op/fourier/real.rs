@@ -14,9 +14,9 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// The discrete Fourier transform of real lines of length `n` along the last axis, of which the bins `k` from 0 to `n/2`,
 /// rounded down, are given by real and imaginary parts: `y[k] = Σⱼ x[j] exp(-2πi j k / n)`, not scaled.
 ///
-/// The other bins are mirror images, `y[n-k] = conj y[k]`. The imaginary parts of bin 0, and of bin `n/2` if `n` is even,
-/// are 0. Lines of even length are transformed as complex ones of half of it, in half the time of [`Fft`]; others as complex ones.
-/// Length 0 has one bin, which is 0. For errors, single precision and NaN see there.
+/// The other bins are mirror images, `y[n-k] = conj y[k]`. The imaginary parts of bin 0, and of bin `n/2` if `n` is
+/// even, are 0. Lines of even length are transformed as complex ones of half of it, in half the time of [`Fft`]; others
+/// as complex ones. Length 0 has one bin, which is 0. For errors, single precision and NaN see there.
 ///
 /// `doubled` gives the inner bins, which are all but 0 and `n/2`, twice: that is the transpose of [`Irfft`].
 ///
@@ -24,8 +24,8 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// (C1) The operand is of floating point. (C2) It has at least 1 axis.
 ///
 /// # Derivative
-/// Linear. The cotangent goes back by [`Irfft`], with `halved` the opposite of `doubled`. What comes for an imaginary part
-/// that is always 0 is not passed on.
+/// Linear. The cotangent goes back by [`Irfft`], with `halved` the opposite of `doubled`. What comes for an imaginary
+/// part that is always 0 is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rfft {
@@ -147,8 +147,8 @@ impl General for Rfft {
     }
 }
 
-/// The real lines of length `n` of which [`Rfft`] gives the bins 0 to `n/2`, not scaled: `x[j] = Σₖ y[k] exp(2πi j k / n)` over
-/// all bins, of which those beyond are the mirror images, `y[n-k] = conj y[k]`.
+/// The real lines of length `n` of which [`Rfft`] gives the bins 0 to `n/2`, not scaled:
+/// `x[j] = Σₖ y[k] exp(2πi j k / n)` over all bins, of which those beyond are the mirror images, `y[n-k] = conj y[k]`.
 ///
 /// Operands are real and imaginary parts of the bins, of which the last axis has `n/2 + 1`. The imaginary parts of bin 0,
 /// and of bin `n/2` if `n` is even, are not read. After [`Rfft`] it gives `n` times the line. For time, errors, single
@@ -158,7 +158,8 @@ impl General for Rfft {
 /// part of the sum over bins 0 to `n/2`: that is the transpose of [`Rfft`].
 ///
 /// # Constraints
-/// (C1) Both operands are of one floating-point dtype and one shape. (C2) Their last axis has `n/2 + 1` elements, rounded down.
+/// (C1) Both operands are of one floating-point dtype and one shape. (C2) Their last axis has `n/2 + 1` elements,
+/// rounded down.
 ///
 /// # Derivative
 /// Linear. The cotangent goes back by [`Rfft`], with `doubled` the opposite of `halved`.
