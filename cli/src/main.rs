@@ -50,7 +50,8 @@ use show::Show;
 /// Shows, checks, differentiates, batches, optimizes, compares, runs, measures and minimizes saved graphs.
 ///
 /// A file holds one graph as JSON, as `Graph::save` writes it. `-` is the standard input, and as the value of --output the
-/// standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are strings.
+/// standard output. Numbers are JSON, too: arrays are nested lists, and "nan", "inf" and "-inf" are strings. A complex number
+/// or array z is an object of re and im; in a graph it is two inputs or outputs, z.re and z.im.
 ///
 /// A file is written completely or, if anything fails, not at all. The exit code is 1 for bad input and 2 for bad usage
 /// (`diff` has its own). Errors are printed on the standard error; colors are used on a terminal unless NO_COLOR is set. If

@@ -17,7 +17,7 @@ use crate::template::write_template;
 
 Outputs are printed as JSON, one a line, or written to a file in the format that its name ends in:
   .json, or no extension     an object of arrays by name
-  .npz                       all arrays by name, for NumPy
+  .npz                       all arrays by name, for NumPy; a complex one as such
   .npy                       one array, for NumPy
   .csv                       a table: a scalar or an array of rank 1 is a column with its name, an array y of rank 2 is the
                              columns y.0, y.1, ...; all must have equally many rows

@@ -28,7 +28,8 @@ const DEFAULT_MAX_PATHS: usize = 64;
 ///
 /// [`Jit::call`] takes numbers, `ndarray` arrays, and tuples, arrays and `Vec`s of these, and returns the like. Where the
 /// function takes one array, a `Vec`, a slice or an array of Rust's is a vector, or a matrix if it holds rows; inside a
-/// derived struct it is a list of numbers, each of its own. For each
+/// derived struct it is a list of numbers, each of its own. Where it takes a [`Complex`](crate::Complex), it gets
+/// [`num_complex::Complex`] of `f64` or `f32` and arrays of these, or real ones, whose imaginary part is 0. For each
 /// *signature* (structure and types of the arguments) the function is traced and compiled once; a later call costs
 /// little more than the native code. A `Jit` can be shared between threads.
 ///
@@ -381,7 +382,8 @@ macro_rules! call {
             }
 
             /// Calls the compiled function, as [`Jit::call`] does, and writes what it returns into arrays of the caller's:
-            /// one for each leaf, in order, of its dtype and shape, in row-major order. Nothing is allocated for them.
+            /// one for each leaf, in order, of its dtype and shape, in row-major order. Nothing is allocated for them. A complex
+            /// result has two leaves, its real and its imaginary part.
             ///
             /// # Errors
             /// As [`Jit::call`], and if there are other arrays than leaves. What they hold then is not said.

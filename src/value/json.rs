@@ -346,7 +346,7 @@ fn parts_of<'j, 't>(fields: &'j [(Cow<'t, str>, Json<'t>)]) -> Result<[(&'static
 }
 
 fn read_complex_scalar(json: &Json<'_>, dtype: DType) -> Result<[Scalar; 2], String> {
-    if let Some(x) = read_scalar(json, dtype).ok() {
+    if let Ok(x) = read_scalar(json, dtype) {
         return Ok([x, Scalar::F64(0.0).convert(dtype)]);
     }
     let narrow = |x: f64| match dtype {

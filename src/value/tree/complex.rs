@@ -33,6 +33,10 @@ macro_rules! complex {
                 parts.ok_or_else(|| mismatch(&Type::scalar(<$part>::DTYPE).complex().to_string(), &tree))
             }
 
+            fn from_vector(tree: &Tree<Leaf>) -> Option<Vec<Complex<$part>>> {
+                join::<$part>(tree, Some(1)).map(|array| array.into_owned().into_raw_vec_and_offset().0)
+            }
+
             $($from)?
         }
 

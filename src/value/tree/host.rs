@@ -103,6 +103,21 @@ pub trait FromTree: Sized {
         let _ = (structure, numbers);
         None
     }
+
+    /// A fast path for `Vec`s: the numbers of a vector, all at once. If it returns `None`, they are taken one by one; so a
+    /// type need not implement it.
+    ///
+    /// ```
+    /// use retrograd::value::{Array, FromTree, Leaf, Tree};
+    ///
+    /// let vector = Tree::Leaf(Leaf::Array(Array::from_elements([2], vec![1.0, 2.0]).unwrap()));
+    /// assert_eq!(FromTree::from_vector(&vector), Some(vec![1.0, 2.0]));
+    /// assert_eq!(i64::from_vector(&vector), None);
+    /// ```
+    fn from_vector(tree: &Tree<Leaf>) -> Option<Vec<Self>> {
+        let _ = tree;
+        None
+    }
 }
 
 /// Invokes a macro once for each tuple of one to six components, with `(letter variable position)` for each component
@@ -145,6 +160,13 @@ macro_rules! number {
                         Ok(<$number>::from_scalar(x).expect("bug: a scalar of another dtype"))
                     }
                     other => Err(ArgumentError::Type { name: String::new(), expected: expected(), got: other.ty() }),
+                }
+            }
+
+            fn from_vector(tree: &Tree<Leaf>) -> Option<Vec<$number>> {
+                match tree {
+                    Tree::Leaf(Leaf::Array(array)) if array.shape().len() == 1 => array.as_slice().map(<[_]>::to_vec),
+                    _ => None,
                 }
             }
 
@@ -359,9 +381,12 @@ impl<T: FromTree> FromTree for Vec<T> {
             Tree::List(parts) => {
                 parts.into_iter().enumerate().map(|(k, part)| T::from_tree(part).map_err(|e| e.within(k))).collect()
             }
-            other => match rows(&other) {
-                Some(rows) => Vec::from_tree(Tree::List(rows)),
-                None => Err(wrong_structure("a list", &other)),
+            other => match T::from_vector(&other) {
+                Some(numbers) => Ok(numbers),
+                None => match rows(&other) {
+                    Some(rows) => Vec::from_tree(Tree::List(rows)),
+                    None => Err(wrong_structure("a list", &other)),
+                },
             },
         }
     }
