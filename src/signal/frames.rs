@@ -5,7 +5,7 @@ use crate::fft::{Transform, on_line};
 use crate::numpy::{enter, float};
 use crate::op::{Complex, Var, trace};
 
-/// The spectra of frames, as long as the window, which begin `hop` elements apart: with `w` the window,
+/// The spectra of frames, as long as the window, which begin `hop` elements apart: with `w` the window of length m,
 /// `Z[t, f] = Σⱼ x[t hop + j] w[j] exp(-2πi j f / m)` for bins f from 0 to m/2. The result has an axis of frames and one
 /// of bins in the place of the last axis. What is left at the end, shorter than a frame, is not used.
 ///
