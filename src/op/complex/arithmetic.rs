@@ -147,7 +147,7 @@ impl Complex {
         for bit in (0..top).rev() {
             power = power.square();
             if bits >> bit & 1 == 1 {
-                power = power * self;
+                power *= self;
             }
         }
         if n < 0 { power.recip() } else { power }

@@ -58,7 +58,7 @@ pub use arithmetic::ComplexOperand;
 ///
 /// # Functions
 /// Functions of complex numbers have the branch cuts and the special values of that annex. See the methods below, and
-/// [`complex`](crate::complex) for their derivatives.
+/// the guide's page [`complex`](mod@crate::guide::complex) for their derivatives.
 #[derive(Clone, Copy, Debug)]
 pub struct Complex<T = Var> {
     /// The real part.
