@@ -15,7 +15,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// rounded down, are given by real and imaginary parts: `y[k] = Σⱼ x[j] exp(-2πi j k / n)`, not scaled.
 ///
 /// The other bins are mirror images, `y[n-k] = conj y[k]`. The imaginary parts of bin 0, and of bin `n/2` if `n` is
-/// even, are 0. Lines of even length are transformed as complex ones of half of it, in half the time of [`Fft`]; others
+/// even, are 0. Lines of even length are transformed as complex ones of half of it, in half the time of [`Fft`](super::Fft); others
 /// as complex ones. Length 0 has one bin, which is 0. For errors, single precision and NaN see there.
 ///
 /// `doubled` gives the inner bins, which are all but 0 and `n/2`, twice: that is the transpose of [`Irfft`].
