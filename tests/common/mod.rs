@@ -68,7 +68,9 @@ pub fn sample_graph(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
     applied(op, regions, types, |graph, inputs| {
         let mut operands = inputs.to_vec();
         match op {
-            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) => operands[0] = dominated(graph, operands[0]),
+            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) | Op::ComplexLu(_) => {
+                operands[0] = dominated(graph, operands[0])
+            }
             Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => operands[0] = dominated(graph, operands[0]),
             Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => {
                 operands[2] = dominated(graph, operands[2]);

@@ -5,6 +5,7 @@ use std::ops;
 use num_complex::Complex as Host;
 
 use super::super::Var;
+use super::super::var::broadcast_pair;
 use super::Complex;
 use super::rule::{complex, holomorphic, parts, times, with_rule};
 use crate::value::DType;
@@ -195,9 +196,11 @@ fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
         ((a, b), None) => Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c },
         ((a, None), Some(d)) if x.traced().is_none() => recip(Complex { re: c, im: d }) * a,
         ((a, b), Some(d)) => {
-            let x = Complex { re: a, im: b.unwrap_or_else(|| a.full_like(0.0)) };
+            // The rule takes tangents of the shape of the result.
+            let (re, c) = broadcast_pair(a, c);
+            let (im, d) = broadcast_pair(b.unwrap_or_else(|| a.full_like(0.0)), d);
             let [re, im] = with_rule(
-                [x.re, x.im, c, d],
+                [re, im, c, d],
                 |[a, b, c, d]| quotient(a, b, c, d),
                 |[_, _, c, d], y, [ta, tb, tc, td]| {
                     let recip = recip(Complex { re: c, im: d });
