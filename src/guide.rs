@@ -7,6 +7,7 @@
 //! - [`rows`]: functions of one row, applied to many.
 //! - [`complex`]: complex numbers, their functions and derivatives.
 //! - [`linear_algebra`]: factors, systems, spectra, and what happens where they do not exist.
+//! - [`fourier`]: transforms, their derivatives, and signals.
 //! - [`performance`]: profiles of cargo, what is fused, how to write fast loops and small functions.
 //! - [`file`](mod@file): graphs on disk.
 //! - [`from_jax`]: what JAX and autograd call what this crate has.
@@ -32,6 +33,9 @@ pub mod complex {}
 
 #[doc = include_str!("guide/linear_algebra.md")]
 pub mod linear_algebra {}
+
+#[doc = include_str!("guide/fourier.md")]
+pub mod fourier {}
 
 #[doc = include_str!("guide/performance.md")]
 pub mod performance {}

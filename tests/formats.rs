@@ -61,6 +61,30 @@ fn other_dtypes_and_byte_orders_are_read() {
 }
 
 #[test]
+fn complex_npy_is_what_numpy_writes() {
+    let read = |name: &str| npy::read_tree(&file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let check = |name: &str, ty: &str, expected: [&str; 2]| {
+        let (bytes, tree) = (file(name), read(name));
+        assert_eq!(tree.map(&mut Array::ty).to_string(), ty, "{name}");
+        assert_eq!(npy::read_type_tree(&bytes).unwrap().to_string(), ty, "{name}");
+        let [re, im] = tree.as_complex().unwrap();
+        assert_eq!([re.to_json(), im.to_json()], expected, "{name}");
+        if !name.starts_with("read_") {
+            assert!(npy::write_complex(re, im).unwrap() == bytes, "{name}: other bytes");
+        }
+    };
+    let signed = [r#"[[0.0, -2.5], ["inf", 5e-324]]"#, r#"[[-0.0, 0.1], ["nan", "-inf"]]"#];
+    check("complex128.npy", "complex f64[2,2]", signed);
+    check("complex64.npy", "complex f32[3]", ["[1.0, 0.5, 0.0]", "[2.0, -3e38, 0.0]"]);
+    check("complex_scalar.npy", "complex f64[]", ["1.0", "-2.0"]);
+    check("complex_empty.npy", "complex f64[0,3]", ["[]", "[]"]);
+    let grid = ["[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]", "[[6.0, 7.0, 8.0], [9.0, 10.0, 11.0]]"];
+    check("read_be_c16.npy", "complex f64[2,3]", grid);
+    check("read_be_c8.npy", "complex f32[2,3]", grid);
+    check("read_fortran_c8.npy", "complex f32[2,3]", grid);
+}
+
+#[test]
 fn orders_of_elements_and_versions_are_read() {
     let numbers = Array::from_elements([2, 3, 4], (0..24).map(f64::from).collect()).unwrap();
     assert_eq!(npy::read(&file("read_fortran.npy")), Ok(numbers));
@@ -72,8 +96,9 @@ fn orders_of_elements_and_versions_are_read() {
 #[test]
 fn files_without_arrays_of_numbers_are_refused() {
     let refused = |name: &str| npy::read(&file(name)).unwrap_err().to_string();
-    let takes = "takes floats of 16, 32 or 64 bits, integers or bool, but got the dtype";
-    assert_eq!(refused("refused_complex.npy"), format!("{takes} '<c16'"));
+    let takes = "takes floats of 16, 32 or 64 bits, complex numbers of 64 or 128, integers or bool, but got the dtype";
+    let parts = "takes real numbers, but got the dtype '<c16'; `read_tree` reads both parts";
+    assert_eq!(refused("refused_complex.npy"), parts);
     assert_eq!(refused("refused_text.npy"), format!("{takes} '<U4'"));
     assert_eq!(refused("refused_object.npy"), format!("{takes} '|O'"));
     assert_eq!(refused("refused_fields.npy"), "takes numbers, but got a structured dtype");
@@ -88,17 +113,30 @@ fn npz_is_what_numpy_writes() {
     }
 }
 
+/// A complex member is two arrays, and written as one again.
+#[test]
+fn complex_npz_is_what_numpy_writes() {
+    let arrays = npz::read(&file("complex.npz"), 1 << 20).unwrap();
+    let names: Vec<String> = arrays.iter().map(|(name, array)| format!("{name}: {}", array.ty())).collect();
+    assert_eq!(names, ["w: f64[3]", "z.re: f64[2,3]", "z.im: f64[2,3]"]);
+    let written = npz::write(arrays.iter().map(|(name, array)| (name.as_str(), array))).unwrap();
+    assert_eq!(npz::entries(&written), npz::entries(&file("complex.npz")));
+    assert_eq!(npz::read(&written, 1 << 20).unwrap(), arrays);
+}
+
 /// Reading does not panic whichever byte of a file is changed.
 #[test]
 fn damaged_files_are_errors_or_other_numbers() {
-    for name in ["f64.npy", "read_fortran.npy", "stored.npz", "deflated.npz"] {
+    for name in
+        ["f64.npy", "read_fortran.npy", "complex64.npy", "read_be_c16.npy", "stored.npz", "deflated.npz", "complex.npz"]
+    {
         let whole = file(name);
         for at in 0..whole.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
                 let read = if name.ends_with(".npy") {
-                    npy::read(&bytes).map(|array| array.size())
+                    npy::read_tree(&bytes).map(|tree| tree.leaves().iter().map(|array| array.size()).sum())
                 } else {
                     npz::read(&bytes, 1 << 16).map(|arrays| arrays.len())
                 };

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 20] = [
     "value",
     "error",
     "math",
@@ -22,6 +22,8 @@ const FLOORS: [&str; 18] = [
     "transform",
     "numpy",
     "linalg",
+    "fft",
+    "signal",
     "random",
     "stats",
     "lib",

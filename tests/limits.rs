@@ -535,3 +535,16 @@ mod archives {
         assert!(npy::read(&npy_header("<f8", usize::MAX)).is_err());
     }
 }
+
+/// A call with complex numbers is one with two numbers each: nothing is allocated.
+#[test]
+fn calls_with_complex_numbers_allocate_nothing() {
+    use num_complex::{Complex64, c64};
+    use retrograd::Complex;
+
+    let f = jit(|z: Complex, w: (Complex, Var)| (z * w.0, w.1 + z.re));
+    let call = || f.call::<(Complex64, f64)>(c64(1.0, 2.0), (c64(0.0, 1.0), 3.0));
+    assert_eq!(call().unwrap(), (c64(-2.0, 1.0), 4.0));
+    let (result, peak) = peak_of(call);
+    assert_eq!((result.unwrap(), peak), ((c64(-2.0, 1.0), 4.0), 0));
+}

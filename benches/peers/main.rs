@@ -18,11 +18,15 @@
 //! - `result_value` and `result_checksum` reveal wrong results.
 
 mod arrays;
+#[path = "../../examples/common/circuit.rs"]
+mod circuit;
 mod curves;
 mod learning;
 mod matrices;
+mod quantum;
 mod rig;
 mod robot;
+mod spectra;
 mod vision;
 
 use std::env;
@@ -75,6 +79,8 @@ fn run(workload: &str, folder: &str, budget: &str) -> Result<(), Box<dyn Error>>
         "gp" => matrices::measure_gaussian_process,
         "eigh" => matrices::measure_eigenvalues,
         "svd" => matrices::measure_singular_values,
+        "quantum" => quantum::measure_circuit,
+        "spectral" => spectra::measure_filter,
         "rnea7" => robot::measure_dynamics,
         "fk7" => robot::measure_kinematics,
         _ => return Ok(()),

@@ -5,10 +5,11 @@ use crate::table::Table;
 use clap::Args;
 use retrograd::error::ArgumentError;
 use retrograd::ir::read_bytes;
-use retrograd::value::json::Json;
-use retrograd::value::{Array, Malformed, Type, npy, npz};
+use retrograd::value::json::{Json, read_complex};
+use retrograd::value::{Array, Malformed, Tree, Type, npy, npz};
 use retrograd::{Error, Graph};
 
+use crate::complex::{Slot, join, quote};
 use crate::limits::LimitFlags;
 use crate::names::position;
 use crate::output::{one_line, usage_error};
@@ -33,6 +34,8 @@ macro_rules! values_help {
         "\
 Inputs are given one by one as NAME=VALUE, together in a file (--input), or both; each input once. A VALUE is one of
   1.5, [1,2], [[1],[2]]      JSON, or nan, inf or -inf
+  1+2j, [1+2j,-i,3]          complex numbers, for both parts of a complex z, the inputs z.re and z.im
+  {\"re\": [1], \"im\": [2]}   the same as JSON, where a list may also hold such objects, or \"1+2j\"
   @w.npy                     an array of NumPy; @w.json is one in JSON
   @all.npz:w                 one of several arrays; without :w, the one with the input's name
   @data.csv:age              a column of a CSV file, for an input of rank 1; without :age, the one with the input's name
@@ -86,7 +89,7 @@ impl FromStr for Assignment {
 impl Assignment {
     /// The reading whose name is that of an input.
     fn reading(&self, graph: &Graph) -> &(String, Source) {
-        let is_input = |(name, _): &&(String, Source)| graph.inputs().iter().any(|input| *input.name == **name);
+        let is_input = |(name, _): &&(String, Source)| Slot::of(name, graph).is_some();
         self.readings.iter().find(is_input).unwrap_or(&self.readings[0])
     }
 }
@@ -101,7 +104,10 @@ impl Source {
         let value = if ["nan", "inf", "-inf"].contains(&value) { format!("\"{value}\"") } else { value.to_string() };
         match Json::parse(&value) {
             Ok(_) => Ok(Source::Json(value)),
-            Err(error) => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
+            Err(error) => match quote(&value).map_err(|message| format!("{message}: {value}"))? {
+                quoted if Json::parse(&quoted).is_ok() => Ok(Source::Json(quoted)),
+                _ => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
+            },
         }
     }
 
@@ -204,9 +210,9 @@ impl Values<'_> {
                 fields.iter().try_for_each(|(name, value)| self.take_json(name, value))
             }
             Kind::Npz => {
-                let types = npz::types(&bytes).map_err(|error| of_file(error.to_string()))?;
-                types.iter().enumerate().try_for_each(|(at, (name, got))| {
-                    self.take(name, |ty| from_npz(&bytes, at, got, ty, &format!("{name}: {}", path.display())))
+                let entries = npz::entries(&bytes).map_err(|error| of_file(error.to_string()))?;
+                entries.iter().enumerate().try_for_each(|(at, (name, got))| {
+                    self.take(name, |wanted| from_npz(&bytes, at, got, wanted, &format!("{name}: {}", path.display())))
                 })
             }
             Kind::Npy => {
@@ -221,7 +227,7 @@ impl Values<'_> {
     }
 
     fn take_json(&mut self, name: &str, value: &Json<'_>) -> Result<(), Error> {
-        self.take(name, |ty| from_json(value, ty, name))
+        self.take(name, |wanted| from_json(value, wanted, name))
     }
 
     /// One value from a file.
@@ -230,38 +236,92 @@ impl Values<'_> {
         let label = format!("{name}: {}", path.display());
         let malformed = |error: Malformed| ArgumentError::Value { name: label.clone(), requirement: error.to_string() };
         let has_header = !self.no_header;
-        self.take(name, |ty| match Kind::of(path, &bytes, part) {
+        self.take(name, |wanted| match Kind::of(path, &bytes, part) {
             Kind::Npy => {
-                same_shape(&npy::read_type(&bytes).map_err(malformed)?, ty, &label)?;
-                fit(npy::read(&bytes).map_err(malformed)?, ty, &label)
+                wanted.require_shape(&npy::read_type_tree(&bytes).map_err(malformed)?, &label)?;
+                wanted.fit(npy::read_tree(&bytes).map_err(malformed)?, &label)
             }
             Kind::Npz => {
-                let types = npz::types(&bytes).map_err(malformed)?;
-                let names = types.iter().map(|(name, _)| name.as_str());
+                let entries = npz::entries(&bytes).map_err(malformed)?;
+                let names = entries.iter().map(|(name, _)| name.as_str());
                 let at = position("array", part.unwrap_or(name), names)
                     .map_err(|error| ArgumentError::Value { name: label.clone(), requirement: error.to_string() })?;
-                from_npz(&bytes, at, &types[at].1, ty, &label)
+                from_npz(&bytes, at, &entries[at].1, wanted, &label)
+            }
+            Kind::Csv if wanted.is_complex => {
+                let requirement =
+                    "the columns of a CSV file are real; give both parts, each under its name".to_string();
+                Err(ArgumentError::Value { name: label.clone(), requirement }.into())
             }
             Kind::Csv => {
                 let table = Table::read(&bytes, has_header).map_err(malformed)?;
-                Ok(table.array(part.unwrap_or(name), ty).map_err(malformed)?)
+                Ok(vec![table.array(part.unwrap_or(name), wanted.ty).map_err(malformed)?])
             }
             Kind::Json => {
                 let json = Json::parse(text(path, &bytes)?)
                     .map_err(|error| ArgumentError::Value { name: label.clone(), requirement: error.to_string() })?;
-                from_json(&json, ty, &label)
+                from_json(&json, wanted, &label)
             }
         })
     }
 
-    /// The value of an input, which is made for the input's type.
-    fn take(&mut self, name: &str, make: impl FnOnce(&Type) -> Result<Array, Error>) -> Result<(), Error> {
-        let at = position("input", name, self.graph.inputs().iter().map(|input| &*input.name))?;
-        let array = make(self.graph.ty(self.graph.inputs()[at].node.into()))?;
-        match self.found[at].replace(array) {
-            None => Ok(()),
-            Some(_) => {
-                Err(ArgumentError::Value { name: name.to_string(), requirement: "has two values".into() }.into())
+    /// The value of an input, or those of both parts of a complex one, which are made for their type.
+    fn take(&mut self, name: &str, make: impl FnOnce(Wanted<'_>) -> Result<Vec<Array>, Error>) -> Result<(), Error> {
+        let inputs = self.graph.inputs();
+        let slots = match Slot::of(name, self.graph) {
+            Some(Slot::Complex(parts)) => parts.to_vec(),
+            Some(Slot::Real(at)) => vec![at],
+            None => vec![position("input", name, inputs.iter().map(|input| &*input.name))?],
+        };
+        let ty = self.graph.ty(inputs[slots[0]].node.into());
+        let arrays = make(Wanted { ty, is_complex: slots.len() > 1 })?;
+        for (at, array) in slots.into_iter().zip(arrays) {
+            if self.found[at].replace(array).is_some() {
+                let requirement = "has two values".to_string();
+                return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an input takes: an array of a type, or a complex one whose parts have that type.
+#[derive(Clone, Copy)]
+struct Wanted<'g> {
+    ty: &'g Type,
+    is_complex: bool,
+}
+
+impl Wanted<'_> {
+    /// An error unless what is to be read has this shape. A real array is a complex one, too, but not the reverse.
+    fn require_shape(self, got: &Tree<Type>, label: &str) -> Result<(), ArgumentError> {
+        let is_complex = got.as_complex().is_some();
+        let has_shape = got.leaves().iter().all(|part| part.shape == self.ty.shape);
+        if has_shape && (self.is_complex || !is_complex) { Ok(()) } else { Err(self.mismatch(got, label)) }
+    }
+
+    /// The array, or both parts, of the input's type, if none of its elements changes.
+    fn fit(self, got: Tree<Array>, label: &str) -> Result<Vec<Array>, Error> {
+        let types = got.map(&mut Array::ty);
+        self.require_shape(&types, label)?;
+        let parts: Option<Vec<Array>> = got.leaves().iter().map(|array| array.widen(self.ty.dtype)).collect();
+        let mut parts = parts.ok_or_else(|| self.mismatch(&types, label))?;
+        if self.is_complex && parts.len() == 1 {
+            parts.push(Array::try_zeros(self.ty)?);
+        }
+        Ok(parts)
+    }
+
+    fn mismatch(self, got: &Tree<Type>, label: &str) -> ArgumentError {
+        let name = label.to_string();
+        match got {
+            Tree::Leaf(got) if !self.is_complex => {
+                ArgumentError::Type { name, expected: self.ty.clone(), got: got.clone() }
+            }
+            _ => {
+                let expected = if self.is_complex { self.ty.clone().complex() } else { Tree::Leaf(self.ty.clone()) };
+                let hint = if self.is_complex { "" } else { "; take its real part or absolute value" };
+                ArgumentError::Structure { name, expected: expected.to_string(), got: format!("{got}{hint}") }
             }
         }
     }
@@ -269,9 +329,12 @@ impl Values<'_> {
 
 /// Names all inputs without a value at once, and says how to give them one.
 fn missing(graph: &Graph, given: &[Option<Array>]) -> ArgumentError {
-    let inputs = graph.inputs().iter().zip(given).filter(|(_, value)| value.is_none()).map(|(input, _)| input);
-    let inputs: Vec<String> =
-        inputs.map(|input| format!("{} ({})", one_line(&input.name), graph.ty(input.node.into()))).collect();
+    let missing = graph.inputs().iter().zip(given).filter(|(_, value)| value.is_none());
+    let missing: Vec<(&str, &Type)> = missing.map(|(input, _)| (&*input.name, graph.ty(input.node.into()))).collect();
+    let inputs: Vec<String> = join(&missing, Type::clone)
+        .into_iter()
+        .map(|(name, types)| format!("{} ({})", one_line(&name), types.map(&mut |ty| (*ty).clone())))
+        .collect();
     let inputs_have = if let [_] = &inputs[..] { "1 input has" } else { &format!("{} inputs have", inputs.len()) };
     let requirement = format!(
         "{}\n  give each as NAME=VALUE, or several in a file with --input; `retrograd run --template` writes such a file",
@@ -280,35 +343,28 @@ fn missing(graph: &Graph, given: &[Option<Array>]) -> ArgumentError {
     ArgumentError::Value { name: format!("{inputs_have} no value"), requirement }
 }
 
-fn from_json(value: &Json<'_>, ty: &Type, label: &str) -> Result<Array, Error> {
-    Ok(Array::from_json(value, ty).map_err(|misfit| ArgumentError::Value {
-        name: format!("{label}{}", misfit.place),
-        requirement: misfit.requirement,
+fn from_json(value: &Json<'_>, wanted: Wanted<'_>, label: &str) -> Result<Vec<Array>, Error> {
+    let Wanted { ty, is_complex } = wanted;
+    let arrays = match is_complex {
+        true => read_complex(value, ty).map(Vec::from),
+        false => Array::from_json(value, ty).map(|array| vec![array]),
+    };
+    Ok(arrays.map_err(|misfit| match is_complex {
+        false if ty.dtype.is_float() && read_complex(value, ty).is_ok() => {
+            wanted.mismatch(&ty.clone().complex(), label)
+        }
+        _ => ArgumentError::Value { name: format!("{label}{}", misfit.place), requirement: misfit.requirement },
     })?)
 }
 
-fn same_shape(got: &Type, ty: &Type, label: &str) -> Result<(), ArgumentError> {
-    if got.shape == ty.shape {
-        return Ok(());
-    }
-    Err(ArgumentError::Type { name: label.to_string(), expected: ty.clone(), got: got.clone() })
-}
-
-/// An array of a `.npz` file as one of that type. Shapes are compared before anything is unpacked: so an array takes as many
+/// A member of a `.npz` file as an input takes it. Shapes are compared before anything is unpacked: so an array takes as many
 /// bytes as the input, or a few times as many if its dtype is a wider one, which is refused then.
-fn from_npz(bytes: &[u8], at: usize, got: &Type, ty: &Type, label: &str) -> Result<Array, Error> {
-    same_shape(got, ty, label)?;
-    let array = npz::read_at(bytes, at, u64::MAX);
-    let array =
-        array.map_err(|error| ArgumentError::Value { name: label.to_string(), requirement: error.to_string() })?;
-    fit(array, ty, label)
-}
-
-/// The array as one of that type, if none of its elements changes.
-fn fit(array: Array, ty: &Type, label: &str) -> Result<Array, Error> {
-    let got = array.ty();
-    let wide = if got.shape == ty.shape { array.widen(ty.dtype) } else { None };
-    Ok(wide.ok_or_else(|| ArgumentError::Type { name: label.to_string(), expected: ty.clone(), got })?)
+fn from_npz(bytes: &[u8], at: usize, got: &Tree<Type>, wanted: Wanted<'_>, label: &str) -> Result<Vec<Array>, Error> {
+    wanted.require_shape(got, label)?;
+    let arrays = npz::read_entry(bytes, at, u64::MAX);
+    let arrays =
+        arrays.map_err(|error| ArgumentError::Value { name: label.to_string(), requirement: error.to_string() })?;
+    wanted.fit(arrays, label)
 }
 
 fn text<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str, ArgumentError> {

@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod check;
 mod check_grad;
+mod complex;
 mod diff;
 mod grad;
 mod highlight;

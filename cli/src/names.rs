@@ -3,13 +3,15 @@ use std::collections::HashSet;
 use retrograd::Graph;
 use retrograd::error::ArgumentError;
 
+use crate::complex::positions_of_parts;
+
 /// What `--help` says about lists of names.
 macro_rules! names_help {
     () => {
         "\
 Several names are given as w,t or as w t. What follows a list such as `--wrt w t` is taken for another name up to the next
 option; `--wrt=w,t` ends there. A name that contains a comma is written like any other: if a list can be read in several
-ways, the longest names that exist are meant."
+ways, the longest names that exist are meant. The name z also means both parts of a complex z, z.re and z.im."
     };
 }
 pub(super) use names_help;
@@ -27,7 +29,7 @@ pub fn position<'n>(
     })
 }
 
-/// The positions of names, each once. An argument is a name or several with commas between them; since a name may hold
+/// The positions of names, each once; that of a complex value means both its parts. An argument is a name or several with commas between them; since a name may hold
 /// commas, too, the longest that exists counts.
 pub fn distinct<'n>(
     kind: &'static str,
@@ -37,11 +39,14 @@ pub fn distinct<'n>(
     let names: HashSet<&str> = known.clone().collect();
     let mut positions = Vec::new();
     for name in arguments.iter().flat_map(|argument| split(argument, &names)) {
-        let at = position(kind, name, known.clone())?;
-        if positions.contains(&at) {
+        let meant = match positions_of_parts(name, known.clone()) {
+            Some(parts) if !names.contains(name) => parts.to_vec(),
+            _ => vec![position(kind, name, known.clone())?],
+        };
+        if meant.iter().any(|at| positions.contains(at)) {
             return Err(ArgumentError::Value { name: name.to_string(), requirement: "is named twice".to_string() });
         }
-        positions.push(at);
+        positions.extend(meant);
     }
     Ok(positions)
 }
@@ -65,10 +70,16 @@ fn split<'a>(list: &'a str, known: &HashSet<&str>) -> Vec<&'a str> {
 
 /// The position of the output of that name; without a name, of the first.
 pub fn output_position(graph: &Graph, name: Option<&str>) -> Result<usize, ArgumentError> {
-    match name {
-        None => Ok(0),
-        Some(name) => position("output", name, graph.outputs().iter().map(|output| &*output.name)),
-    }
+    let Some(name) = name else { return Ok(0) };
+    let names = graph.outputs().iter().map(|output| &*output.name);
+    position("output", name, names.clone()).map_err(|unknown| match positions_of_parts(name, names) {
+        Some([re, im]) => {
+            let [re, im] = [re, im].map(|at| &graph.outputs()[at].name);
+            let requirement = format!("is complex; this takes one of its parts, {re} or {im}");
+            ArgumentError::Value { name: name.to_string(), requirement }
+        }
+        None => unknown,
+    })
 }
 
 /// The positions of the inputs of these names; without names, of all of floating point.

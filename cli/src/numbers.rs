@@ -10,6 +10,7 @@ use retrograd::ir::write_atomically;
 use retrograd::value::json::write_text;
 use retrograd::value::{Array, Scalar, npy, npz};
 
+use crate::complex::{join, to_json};
 use crate::output::{one_line, write};
 
 /// How numbers are written.
@@ -53,32 +54,41 @@ pub fn file_parser() -> impl TypedValueParser<Value = PathBuf> {
 pub fn write_arrays(path: Option<&Path>, arrays: &[(&str, &Array)]) -> Result<(), Error> {
     match (path, Format::of(path)?) {
         (Some(path), Format::Npz) => {
-            let bytes = npz::write(arrays.iter().copied()).map_err(|error| cannot(path, error.to_string()))?;
-            write_atomically(path, &bytes)
+            let joined = join(arrays, Array::ty);
+            let named: Vec<(String, &&Array)> =
+                joined.iter().flat_map(|(name, tree)| tree.named_leaves(name)).collect();
+            let bytes = npz::write(named.iter().map(|(name, array)| (name.as_str(), **array)));
+            write_atomically(path, &bytes.map_err(|error| cannot(path, error.to_string()))?)
         }
-        (Some(path), Format::Npy) => match arrays {
-            [(_, only)] => write_atomically(path, &npy::write(only)),
+        (Some(path), Format::Npy) => match &join(arrays, Array::ty)[..] {
+            [(_, only)] => {
+                let bytes = match only.as_complex() {
+                    Some([re, im]) => npy::write_complex(re, im).map_err(|error| cannot(path, error.to_string()))?,
+                    None => only.leaves().iter().flat_map(|array| npy::write(array)).collect(),
+                };
+                write_atomically(path, &bytes)
+            }
             [] => Err(cannot(path, "takes one array, but there is no output".to_string()).into()),
             several => {
-                let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
+                let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
                 Err(cannot(path, format!("takes one array, but there are {}; {ELSE}", names.join(", "))).into())
             }
         },
         (Some(path), Format::Csv) => write_atomically(path, &csv(path, arrays)?),
-        (path, _) => write(path, &object(arrays.iter().copied())),
+        (path, _) => write(path, &object(arrays)),
     }
 }
 
 /// What to do where arrays do not fit a format.
 const ELSE: &str = "write .json or .npz instead, or choose with `run --only`";
 
-/// Arrays by name as JSON, one a line.
-pub fn object<'a>(fields: impl Iterator<Item = (&'a str, &'a Array)>) -> String {
+/// Arrays by name as JSON, one a line; the parts of a complex one are an object.
+pub fn object(arrays: &[(&str, &Array)]) -> String {
     let mut text = String::from("{");
-    for (place, (name, array)) in fields.enumerate() {
+    for (place, (name, value)) in join(arrays, Array::ty).iter().enumerate() {
         text.push_str(if place > 0 { ",\n " } else { "\n " });
         write_text(name, &mut text);
-        let _ = write!(text, ": {}", array.to_json());
+        let _ = write!(text, ": {}", to_json(value));
     }
     text.push_str("\n}\n");
     text

@@ -41,6 +41,7 @@ fn the_small_ones_run() {
         (example("rosenbrock", &[]), "; 7 of Newton's method on it"),
         (example("max_likelihood", &[]), "exponent 1.0246 ±"),
         (example("robot_arm", &[]), "200 of 200 targets reached"),
+        (example("quantum", &[]), "the ground state has energy -10.251661791"),
         (example("rnn", &[]), "sequences ten times as long"),
         (example("quantile_regression", &[]), "lie below the 90 % quantile"),
         (example("rkhs", &[]), "off their closed form by"),
@@ -122,6 +123,12 @@ fn derivatives_are_drawn() {
     check_drawing(&file, 7);
     example("sinusoid", &out);
     check_drawing(&file, 5);
+}
+
+#[test]
+fn a_response_is_fitted_and_drawn() {
+    let printed = drawn_example("spectrum", 1);
+    assert!(printed.contains("the impulse response is off that of the recursion by at most 0.00"), "{printed}");
 }
 
 fn check_drawing(file: &Path, n_curves: usize) {

@@ -29,6 +29,7 @@
 //! | `order` | sorting and searching |
 //! | `threefry`, `normal` | random bits, and normal numbers made of them |
 //! | `matrix` | linear algebra: factors, solutions, eigenvalues |
+//! | `fourier` | discrete Fourier transforms |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 //! | `accumulators` | the sums of rows in registers of AVX2 |
 
@@ -43,6 +44,8 @@ mod error_derivatives;
 mod error_function;
 mod exp;
 mod exponential_integral;
+#[cfg(not(elementary))]
+pub(crate) mod fourier;
 mod gamma;
 mod hyperbolic;
 mod incomplete_beta;

@@ -124,7 +124,7 @@ pub(super) fn one_axis_of(rank: usize, axis: isize) -> Option<usize> {
 
 /// The axes in the order in which they are named, counted from the start; `None` after an error.
 #[track_caller]
-pub(super) fn named_axes(rank: usize, axes: &[isize]) -> Option<Vec<usize>> {
+pub(crate) fn named_axes(rank: usize, axes: &[isize]) -> Option<Vec<usize>> {
     let mut found = Vec::with_capacity(axes.len());
     for &axis in axes {
         let place = one_axis_of(rank, axis)?;

@@ -82,7 +82,7 @@ mod shapes;
 mod windows;
 
 pub use axes::{Axes, Keep, keep};
-pub(crate) use axes::{enter, float};
+pub(crate) use axes::{enter, float, named_axes};
 pub use convolution::{Convolution, ConvolveMode, conv_general, convolve, correlate};
 pub use creation::*;
 pub use cumulative::*;

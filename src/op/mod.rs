@@ -33,6 +33,7 @@ mod example;
 mod exponential_integral;
 mod external;
 mod extreme;
+mod fourier;
 mod gamma;
 mod gather;
 mod generic;
@@ -91,6 +92,8 @@ pub use error_function::*;
 pub use exponential_integral::*;
 pub use external::External;
 pub use extreme::*;
+pub use fourier::{Fft, Irfft, Rfft};
+pub(crate) use fourier::{fft_of, irfft_of, rfft_of};
 pub use gamma::*;
 pub use gather::*;
 pub use incomplete::*;
@@ -562,6 +565,10 @@ operations! {
     //   banded
     TridiagonalSolve,
     BandedSolve in Box,
+    // fourier
+    Fft,
+    Rfft,
+    Irfft,
     }
     elementwise {
     // strong

@@ -567,6 +567,8 @@ impl Op {
             Op::ReduceMax(_) => x[0].reduced(Monoid::Max),
             Op::ReduceMin(_) => x[0].reduced(Monoid::Min),
             Op::CumSum(_) => x[0].sums(),
+            Op::Fft(_) | Op::Irfft(_) => transformed(x[0] | x[1]),
+            Op::Rfft(_) => transformed(x[0]),
             Op::DotGeneral(_) => x[0].mul(x[1]).sums(),
             Op::StrongDot(_) => (x[0].mul(x[1]) | ZERO).sums(),
             // They give no floating-point numbers, or are constants, or hold regions.
@@ -598,6 +600,11 @@ impl Op {
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
         }
     }
+}
+
+/// Sums with weights of either sign, which are finite, of a line of numbers.
+fn transformed(x: Range) -> Range {
+    if x.may_be_wild() { Range::ANY } else { Range::FINITE }
 }
 
 /// How many nodes of regions are looked at for one graph. Regions may share regions, and so be more than a file is long;

@@ -265,6 +265,17 @@ pub trait Library: Send + Sync {
     fn scratch_bytes(&self, _operands: &[&Type]) -> usize {
         0
     }
+    /// The routine with all that can be made beforehand for operands of these types, as tables; a compiled program keeps it.
+    /// `None` if there is nothing, or not the memory for it.
+    fn prepare(&self, _operands: &[&Type]) -> Option<Box<dyn Prepared>> {
+        None
+    }
+}
+
+/// A routine on whole arrays, made ready for operands of certain types.
+pub trait Prepared: Send + Sync {
+    /// Writes the results, with the bits of [`Library::run`].
+    fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]);
 }
 
 /// A routine on whole arrays that may refuse what its operands hold.

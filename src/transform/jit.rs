@@ -599,11 +599,18 @@ impl Path {
     }
 
     fn run_into(&self, inputs: &[LeafRef<'_>], results: &mut [ArrayMut<'_>]) -> Result<(), Error> {
-        let copies: Vec<Array>;
+        let copies: Vec<Option<Array>>;
         let mut views: SmallVec<[ArrayRef<'_>; 4]> = inputs.iter().map(LeafRef::view).collect();
-        if !views.iter().all(ArrayRef::is_row_major) {
-            copies = inputs.iter().map(LeafRef::to_array).collect();
-            views = copies.iter().map(Array::view).collect();
+        if views.iter().all(ArrayRef::is_row_major) {
+            return self.program.call_into(&views, results);
+        }
+        // Only what has other strides is copied: a part of a complex array, say, but not a large real one beside it.
+        let copy = |view: &ArrayRef<'_>| (!view.is_row_major()).then(|| view.to_array());
+        copies = views.iter().map(copy).collect();
+        for (view, copy) in views.iter_mut().zip(&copies) {
+            if let Some(copy) = copy {
+                *view = copy.view();
+            }
         }
         self.program.call_into(&views, results)
     }

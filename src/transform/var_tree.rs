@@ -1,6 +1,6 @@
 use crate::error::ArgumentError;
 use crate::op::{Complex, Var, trace};
-use crate::value::{Kind, Tree, each_tuple, wrong_structure};
+use crate::value::{Kind, Tree, complex_for_real, each_tuple, wrong_structure};
 
 /// What functions of traced values take and return: [`Var`], and tuples, arrays, `Vec`s and
 /// [derived](derive@crate::Tree) structs of these, nested.
@@ -69,6 +69,9 @@ impl VarTree for Var {
     fn from_vars(tree: &Tree<Var>) -> Result<Var, ArgumentError> {
         match tree {
             Tree::Leaf(x) => Ok(*x),
+            Tree::Struct(_) if tree.as_complex().is_some() => {
+                Err(complex_for_real("a real array or number", &tree.map(&mut |x| x.ty())))
+            }
             Tree::Tuple(_) | Tree::List(_) | Tree::Struct(_) => Err(wrong_structure("one array or number", tree)),
         }
     }
@@ -86,11 +89,20 @@ impl VarTree for Var {
 impl<V: VarTree> VarTree for Complex<V> {
     type Replace<T: VarTree> = Complex<V::Replace<T>>;
 
+    const KIND: Kind = match V::KIND {
+        Kind::Leaf => Kind::Complex,
+        Kind::Complex | Kind::List(_) | Kind::Tuple(_) | Kind::Any => Kind::Any,
+    };
+
     fn vars(&self) -> Tree<Var> {
-        Tree::Struct(vec![("re", self.re.vars()), ("im", self.im.vars())])
+        Tree::complex(self.re.vars(), self.im.vars())
     }
 
     fn from_vars(tree: &Tree<Var>) -> Result<Complex<V>, ArgumentError> {
+        if let (Tree::Leaf(x), Kind::Leaf) = (tree, V::KIND) {
+            let expected = "a complex array or number".to_string();
+            return Err(ArgumentError::Structure { name: String::new(), expected, got: x.ty().to_string() });
+        }
         let [re, im] = tree.clone().into_fields(["re", "im"])?;
         let re = V::from_vars(&re).map_err(|error| error.within("re"))?;
         Ok(Complex { re, im: V::from_vars(&im).map_err(|error| error.within("im"))? })

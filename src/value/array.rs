@@ -516,20 +516,6 @@ impl ArrayRef<'_> {
         each_variant!(ArrayRef, self, a => a.is_standard_layout())
     }
 
-    /// The same elements with two axes in place of the first.
-    pub(super) fn split_first_axis(self, n: usize, m: usize) -> Self {
-        fn split<T>(view: ArrayViewD<'_, T>, n: usize, m: usize) -> ArrayViewD<'_, T> {
-            let shape = [&[n, m], &view.shape()[1..]].concat();
-            view.into_shape_with_order(shape).expect("bug: an axis of another extent")
-        }
-        match self {
-            ArrayRef::F64(a) => ArrayRef::F64(split(a, n, m)),
-            ArrayRef::F32(a) => ArrayRef::F32(split(a, n, m)),
-            ArrayRef::I64(a) => ArrayRef::I64(split(a, n, m)),
-            ArrayRef::Bool(a) => ArrayRef::Bool(split(a, n, m)),
-        }
-    }
-
     /// The same view with a shorter lifetime.
     pub fn reborrow(&self) -> ArrayRef<'_> {
         match self {

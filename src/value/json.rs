@@ -5,10 +5,13 @@
 //!   `"nan"`, `"inf"`, `"-inf"` are strings. Integers are read as floats, too.
 //! - An integer beyond ±2⁵³ is a string, since many readers of JSON would round it.
 //! - A `bool` is `true` or `false`.
+//! - A complex number is `{"re": 1.0, "im": 2.0}`, and a complex array the same with lists, or a list of complex numbers;
+//!   also read are the string `"1+2j"`, and a number, whose imaginary part is 0: see [`read_complex`].
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use num_complex::Complex;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use smallvec::SmallVec;
@@ -226,6 +229,137 @@ impl Array {
         })?;
         Ok(Array::collect(ty, elements.into_iter()))
     }
+}
+
+/// Reads the parts of a complex array, each of type `ty`. Where `ty` has axes left, an object of `re` and `im` holds the parts
+/// of all that is there; so the list of objects and the object of lists are both read.
+///
+/// ```
+/// use retrograd::value::json::{Json, read_complex};
+/// use retrograd::value::{DType, Type};
+///
+/// let ty = Type::new(DType::F64, [3]);
+/// for text in [r#"{"re": [1, 0, 3], "im": [2, -1, 0]}"#, r#"[{"re": 1, "im": 2}, "-j", 3]"#] {
+///     let [re, im] = read_complex(&Json::parse(text).unwrap(), &ty).unwrap();
+///     assert_eq!([re.to_json(), im.to_json()], ["[1.0, 0.0, 3.0]", "[2.0, -1.0, 0.0]"]);
+/// }
+/// let misfit = read_complex(&Json::parse(r#"[1, {"re": 2}, 3]"#).unwrap(), &ty).unwrap_err();
+/// assert_eq!(misfit.to_string(), r#"[1]: takes an object of re and im, but got one of re"#);
+/// ```
+///
+/// # Errors
+/// The first position that does not fit. The type must be of floating point.
+pub fn read_complex(json: &Json<'_>, ty: &Type) -> Result<[Array; 2], Misfit> {
+    let (mut place, mut parts) = (String::new(), [Vec::new(), Vec::new()]);
+    match read_complex_lists(json, ty, 0, &mut place, &mut parts) {
+        Ok(()) => Ok(parts.map(|part| Array::collect(ty, part.into_iter()))),
+        Err(requirement) => Err(Misfit { place, requirement }),
+    }
+}
+
+/// Reads a complex number with an imaginary unit, `j` or `i`: `1+2j`, `-3.5e2i`, `j`, `nan-infj`.
+///
+/// ```
+/// use num_complex::Complex;
+/// use retrograd::value::json::parse_complex;
+///
+/// assert_eq!(parse_complex("1+2j"), Ok(Complex::new(1.0, 2.0)));
+/// assert_eq!(parse_complex("-i"), Ok(Complex::new(0.0, -1.0)));
+/// assert_eq!(parse_complex("1e400+2j"), Err("number out of range"));
+/// assert_eq!(parse_complex("1+2"), Err("takes a complex number, as in 1+2j"));
+/// ```
+///
+/// # Errors
+/// What is wrong with another text.
+pub fn parse_complex(text: &str) -> Result<Complex<f64>, &'static str> {
+    const WRONG: &str = "takes a complex number, as in 1+2j";
+    let body = text.strip_suffix(['i', 'j', 'I', 'J']).ok_or(WRONG)?;
+    // The sign between the parts is the last one that belongs to no exponent.
+    let is_between = |&(at, _): &(usize, &str)| at > 0 && !body[..at].ends_with(['e', 'E']);
+    let at = body.rmatch_indices(['+', '-']).find(is_between).map_or(0, |(at, _)| at);
+    let part = |text: &str| -> Result<f64, &'static str> {
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let is_special = ["nan", "inf"].contains(&digits);
+        if !is_special && !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Err(WRONG);
+        }
+        let number: f64 = text.parse().map_err(|_| WRONG)?;
+        if number.is_finite() || is_special { Ok(number) } else { Err("number out of range") }
+    };
+    let re = if at == 0 { 0.0 } else { part(&body[..at])? };
+    let im = match &body[at..] {
+        "" | "+" => 1.0,
+        "-" => -1.0,
+        im => part(im)?,
+    };
+    Ok(Complex { re, im })
+}
+
+/// Appends the parts of the elements in row-major order. After an error, `place` is its position.
+fn read_complex_lists(
+    json: &Json<'_>,
+    ty: &Type,
+    axis: usize,
+    place: &mut String,
+    parts: &mut [Vec<Scalar>; 2],
+) -> Result<(), String> {
+    if let Some(fields) = json.as_object() {
+        let rest = Type::new(ty.dtype, &ty.shape[axis..]);
+        for ((name, part), elements) in parts_of(fields)?.into_iter().zip(parts) {
+            let mut within = Vec::new();
+            read_lists(part, &rest, &mut within, elements).inspect_err(|_| {
+                let _ = write!(place, ".{name}");
+                within.iter().for_each(|index| _ = write!(place, "[{index}]"));
+            })?;
+        }
+        return Ok(());
+    }
+    let Some(&extent) = ty.shape.get(axis) else {
+        let number = read_complex_scalar(json, ty.dtype)?;
+        parts.iter_mut().zip(number).for_each(|(part, x)| part.push(x));
+        return Ok(());
+    };
+    let list = json.as_list().filter(|list| list.len() == extent).ok_or_else(|| {
+        let of = if ty.rank() > 1 { format!("axis {axis} of complex {ty}") } else { format!("complex {ty}") };
+        format!("takes a list of {extent} ({of}), or an object of re and im, but got {}", json.describe())
+    })?;
+    for (index, element) in list.iter().enumerate() {
+        let length = place.len();
+        let _ = write!(place, "[{index}]");
+        read_complex_lists(element, ty, axis + 1, place, parts)?;
+        place.truncate(length);
+    }
+    Ok(())
+}
+
+/// The fields of both parts, in either order.
+fn parts_of<'j, 't>(fields: &'j [(Cow<'t, str>, Json<'t>)]) -> Result<[(&'static str, &'j Json<'t>); 2], String> {
+    let of = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, part)| part);
+    match (of("re"), of("im")) {
+        (Some(re), Some(im)) if fields.len() == 2 => Ok([("re", re), ("im", im)]),
+        _ => {
+            let keys: Vec<&str> = fields.iter().map(|(key, _)| key.as_ref()).collect();
+            let got = if keys.is_empty() { "an empty one".to_string() } else { format!("one of {}", keys.join(", ")) };
+            Err(format!("takes an object of re and im, but got {got}"))
+        }
+    }
+}
+
+fn read_complex_scalar(json: &Json<'_>, dtype: DType) -> Result<[Scalar; 2], String> {
+    if let Some(x) = read_scalar(json, dtype).ok() {
+        return Ok([x, Scalar::F64(0.0).convert(dtype)]);
+    }
+    let narrow = |x: f64| match dtype {
+        DType::F32 => Some((x, x as f32)).filter(fits).map(|(_, x)| Scalar::F32(x)),
+        DType::F64 => Some(Scalar::F64(x)),
+        DType::I64 | DType::Bool => None,
+    };
+    let number = json.as_text().and_then(|text| parse_complex(text).ok());
+    number.and_then(|Complex { re, im }| Some([narrow(re)?, narrow(im)?])).ok_or_else(|| {
+        let that_fits = if dtype == DType::F32 { " that fits f32" } else { "" };
+        let got = json.describe();
+        format!("takes a number{that_fits}, a complex one as \"1+2j\", or an object of re and im, but got {got}")
+    })
 }
 
 fn write_lists(array: &Array, axis: usize, position: &mut usize, text: &mut String) {

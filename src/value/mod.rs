@@ -24,5 +24,5 @@ pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
 pub use dtype::DType;
 pub use malformed::Malformed;
 pub use shape::{Shape, Type};
-pub use tree::{FromTree, Kind, Leaf, LeafRef, Numbers, ToTree, Tree};
-pub(crate) use tree::{each_tuple, wrong_structure};
+pub use tree::{ArrayElement, FromTree, Kind, Leaf, LeafRef, Numbers, ToTree, Tree};
+pub(crate) use tree::{complex_for_real, each_tuple, wrong_structure};

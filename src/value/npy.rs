@@ -3,6 +3,8 @@
 //! - Floats of 16, 32 and 64 bits, integers and `bool` are read, in either byte order, and in the order of C or of
 //!   Fortran. They become the smallest dtype of this crate that represents all values of theirs: `f32`, `f64`, `i64`,
 //!   `bool`.
+//! - Complex numbers of 64 and 128 bits are read as a pair of arrays, of their real and of their imaginary parts, and
+//!   written from such a pair: [`read_tree`], [`write_complex`].
 //! - The bytes written are those of `numpy.save`.
 //!
 //! ```
@@ -20,7 +22,7 @@ use std::io::{self, Read};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-use super::{Array, DType, Element, Malformed, Shape, Type};
+use super::{Array, DType, Element, Malformed, Shape, Tree, Type};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -43,8 +45,30 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// If the bytes are not such a file, are fewer or more than its header specifies, or no dtype of this crate represents
-/// the file's. Sizes are checked before anything is allocated.
+/// the file's, as of complex numbers, which [`read_tree`] reads. Sizes are checked before anything is allocated.
 pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
+    let (text, data) = split(bytes)?;
+    match Announced::parse(text)?.require_real()?.decode(data)? {
+        Tree::Leaf(array) => Ok(array),
+        _ => unreachable!("bug: an array of several parts"),
+    }
+}
+
+/// Reads the bytes of a `.npy` file of real or complex numbers: complex ones are the [pair](Tree::complex) of their parts.
+///
+/// ```
+/// use retrograd::value::{Array, Tree, npy};
+///
+/// let part = |x: [f64; 2]| Array::from_elements([2], x.to_vec()).unwrap();
+/// let bytes = npy::write_complex(&part([1.0, 2.0]), &part([3.0, 4.0]))?;
+/// let z = npy::read_tree(&bytes)?;
+/// assert_eq!(z, Tree::complex(Tree::Leaf(part([1.0, 2.0])), Tree::Leaf(part([3.0, 4.0]))));
+/// # Ok::<(), retrograd::value::Malformed>(())
+/// ```
+///
+/// # Errors
+/// As [`read`].
+pub fn read_tree(bytes: &[u8]) -> Result<Tree<Array>, Malformed> {
     let (text, data) = split(bytes)?;
     Announced::parse(text)?.decode(data)
 }
@@ -59,20 +83,39 @@ pub fn read(bytes: &[u8]) -> Result<Array, Malformed> {
 /// ```
 ///
 /// # Errors
-/// If the bytes are not such a file, or are fewer or more than its header specifies.
+/// As [`read`], but elements are not looked at.
 pub fn read_type(bytes: &[u8]) -> Result<Type, Malformed> {
+    let (text, data) = split(bytes)?;
+    let announced = Announced::parse(text)?.require_real()?;
+    announced.check_length(data)?;
+    Ok(announced.ty)
+}
+
+/// The type of what [`read_tree`] reads. Nothing is allocated for its elements.
+///
+/// ```
+/// use retrograd::value::{Array, npy};
+///
+/// let bytes = npy::write_complex(&Array::scalar(1f32), &Array::scalar(2f32))?;
+/// assert_eq!(npy::read_type_tree(&bytes)?.to_string(), "complex f32[]");
+/// # Ok::<(), retrograd::value::Malformed>(())
+/// ```
+///
+/// # Errors
+/// As [`read_type`].
+pub fn read_type_tree(bytes: &[u8]) -> Result<Tree<Type>, Malformed> {
     let (text, data) = split(bytes)?;
     let announced = Announced::parse(text)?;
     announced.check_length(data)?;
-    Ok(announced.ty)
+    Ok(announced.types())
 }
 
 /// The contents of a header.
 pub(super) struct Announced {
     header: Header,
     kind: Kind,
-    /// The type of the array.
-    pub ty: Type,
+    /// The type of the array; for complex numbers, of each part.
+    ty: Type,
     /// The bytes of the data.
     n_bytes: usize,
 }
@@ -82,15 +125,35 @@ impl Announced {
         let header = Header::parse(text)?;
         let kind = Kind::parse(&header.descr)?;
         let ty = Type::new(kind.dtype(), Shape::from(header.shape.clone()));
-        let n_bytes = ty.shape.checked_size().and_then(|size| size.checked_mul(kind.bytes)).filter(|_| fits(&ty));
-        match n_bytes {
-            Some(n_bytes) => Ok(Announced { header, kind, ty, n_bytes }),
-            None => Err(Malformed::whole(format!("{ty} does not fit into memory"))),
+        let n_bytes = ty.shape.checked_size().and_then(|size| size.checked_mul(kind.bytes * kind.n_parts()));
+        let announced = Announced { header, kind, ty, n_bytes: n_bytes.unwrap_or_default() };
+        match n_bytes.and_then(|_| announced.array_bytes()) {
+            Some(_) => Ok(announced),
+            None => Err(Malformed::whole(format!("{} does not fit into memory", announced.types()))),
         }
     }
 
+    /// The type of what is read.
+    pub fn types(&self) -> Tree<Type> {
+        if self.kind.is_complex { self.ty.clone().complex() } else { Tree::Leaf(self.ty.clone()) }
+    }
+
+    /// The bytes of all arrays that are read.
+    fn array_bytes(&self) -> Option<usize> {
+        self.ty.checked_bytes()?.checked_mul(self.kind.n_parts()).filter(|&bytes| isize::try_from(bytes).is_ok())
+    }
+
+    fn require_real(self) -> Result<Announced, Malformed> {
+        if self.kind.is_complex {
+            let descr = &self.header.descr;
+            let requirement = format!("takes real numbers, but got the dtype '{descr}'; `read_tree` reads both parts");
+            return Err(Malformed::whole(requirement));
+        }
+        Ok(self)
+    }
+
     fn check_length(&self, data: &[u8]) -> Result<(), Malformed> {
-        let Announced { ty, n_bytes, .. } = self;
+        let (ty, n_bytes) = (self.types(), &self.n_bytes);
         if data.len() < *n_bytes {
             let got = data.len();
             return Err(Malformed::whole(format!(
@@ -104,15 +167,16 @@ impl Announced {
         Ok(())
     }
 
-    fn decode(&self, data: &[u8]) -> Result<Array, Malformed> {
+    fn decode(&self, data: &[u8]) -> Result<Tree<Array>, Malformed> {
         self.check_length(data)?;
-        let bytes = self.ty.checked_bytes().ok_or_else(|| self.no_memory())?;
+        let bytes = self.array_bytes().ok_or_else(|| self.no_memory())?;
         Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| self.no_memory())?;
-        self.kind.decode(data, &self.header)
+        let part = |first: usize| self.kind.decode(data, &self.header, first).map(Tree::Leaf);
+        if self.kind.is_complex { Ok(Tree::complex(part(0)?, part(1)?)) } else { part(0) }
     }
 
     fn no_memory(&self) -> Malformed {
-        Malformed::whole(format!("{} takes more memory than the system gives", self.ty))
+        Malformed::whole(format!("{} takes more memory than the system gives", self.types()))
     }
 }
 
@@ -143,13 +207,13 @@ impl Announced {
         Ok((Announced::parse(text)?, head.len() as u64))
     }
 
-    /// The larger of the sizes of the data and of the array, in bytes.
+    /// The larger of the sizes of the data and of what is read, in bytes.
     pub fn max_bytes(&self) -> u64 {
-        self.ty.checked_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
+        self.array_bytes().map_or(u64::MAX, |bytes| bytes.max(self.n_bytes) as u64)
     }
 
     /// Reads the data after the header, which must be the rest of the file.
-    pub fn read_data(&self, file: &mut dyn Read) -> Result<Array, Malformed> {
+    pub fn read_data(&self, file: &mut dyn Read) -> Result<Tree<Array>, Malformed> {
         let mut data = Vec::new();
         // One more byte, to detect a file that is too long.
         data.try_reserve_exact(self.n_bytes.saturating_add(1)).map_err(|_| self.no_memory())?;
@@ -176,7 +240,13 @@ fn text_length(head: &[u8]) -> Option<u64> {
 
 /// The bytes that `numpy.save` writes for this array.
 pub fn write(array: &Array) -> Vec<u8> {
-    let mut bytes = header(array);
+    let descr = match array.dtype() {
+        DType::F64 => "<f8",
+        DType::F32 => "<f4",
+        DType::I64 => "<i8",
+        DType::Bool => "|b1",
+    };
+    let mut bytes = header(descr, array.shape());
     bytes.reserve(array.size() * array.dtype().size());
     match array {
         Array::F64(a) => a.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
@@ -187,8 +257,29 @@ pub fn write(array: &Array) -> Vec<u8> {
     bytes
 }
 
-fn fits(ty: &Type) -> bool {
-    ty.checked_bytes().is_some()
+/// The bytes that `numpy.save` writes for the complex array of these parts: `complex128` or `complex64`.
+///
+/// # Errors
+/// If the parts are not of one type, or not of floating point.
+pub fn write_complex(re: &Array, im: &Array) -> Result<Vec<u8>, Malformed> {
+    if !is_pair(re, im) {
+        let requirement = format!("takes parts of one type of floating point, but got {} and {}", re.ty(), im.ty());
+        return Err(Malformed::whole(requirement));
+    }
+    let mut bytes = header(if re.dtype() == DType::F64 { "<c16" } else { "<c8" }, re.shape());
+    bytes.reserve(2 * re.size() * re.dtype().size());
+    if let (Array::F64(re), Array::F64(im)) = (re, im) {
+        re.iter().zip(im).for_each(|(re, im)| bytes.extend([re.to_le_bytes(), im.to_le_bytes()].as_flattened()));
+    }
+    if let (Array::F32(re), Array::F32(im)) = (re, im) {
+        re.iter().zip(im).for_each(|(re, im)| bytes.extend([re.to_le_bytes(), im.to_le_bytes()].as_flattened()));
+    }
+    Ok(bytes)
+}
+
+/// Whether these are the parts of a complex array.
+pub(super) fn is_pair(re: &Array, im: &Array) -> bool {
+    re.dtype().is_float() && re.ty() == im.ty()
 }
 
 /// The header's text, and the data.
@@ -218,14 +309,8 @@ fn split(bytes: &[u8]) -> Result<(&str, &[u8]), Malformed> {
     Ok((text, data))
 }
 
-fn header(array: &Array) -> Vec<u8> {
-    let descr = match array.dtype() {
-        DType::F64 => "<f8",
-        DType::F32 => "<f4",
-        DType::I64 => "<i8",
-        DType::Bool => "|b1",
-    };
-    let extents: Vec<String> = array.shape().iter().map(usize::to_string).collect();
+fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
     let shape = match &extents[..] {
         [only] => format!("({only},)"),
         extents => format!("({})", extents.join(", ")),
@@ -257,17 +342,29 @@ fn header(array: &Array) -> Vec<u8> {
 /// The parts of a NumPy dtype such as `<f8`.
 struct Kind {
     letter: u8,
+    /// The bytes of an element, or of a part of it.
     bytes: usize,
     big_endian: bool,
+    /// Whether an element is the pair of its parts.
+    is_complex: bool,
 }
 
 impl Kind {
     fn parse(descr: &str) -> Result<Kind, Malformed> {
         let refused = || {
             Malformed::whole(format!(
-                "takes floats of 16, 32 or 64 bits, integers or bool, but got the dtype '{descr}'"
+                "takes floats of 16, 32 or 64 bits, complex numbers of 64 or 128, integers or bool, but got the \
+                 dtype '{descr}'"
             ))
         };
+        if let [order @ (b'<' | b'>'), b'c', size @ ..] = descr.as_bytes() {
+            let bytes = match size {
+                b"8" => 4,
+                b"16" => 8,
+                _ => return Err(refused()),
+            };
+            return Ok(Kind { letter: b'f', bytes, big_endian: *order == b'>', is_complex: true });
+        }
         let [order, letter, digit] = descr.as_bytes() else { return Err(refused()) };
         let bytes = usize::from(digit.wrapping_sub(b'0'));
         let known = match letter {
@@ -283,7 +380,7 @@ impl Kind {
             b'|' if bytes == 1 => false,
             _ => return Err(refused()),
         };
-        if known { Ok(Kind { letter: *letter, bytes, big_endian }) } else { Err(refused()) }
+        if known { Ok(Kind { letter: *letter, bytes, big_endian, is_complex: false }) } else { Err(refused()) }
     }
 
     fn dtype(&self) -> DType {
@@ -295,8 +392,16 @@ impl Kind {
         }
     }
 
-    fn decode(&self, data: &[u8], header: &Header) -> Result<Array, Malformed> {
+    /// How many numbers an element is.
+    fn n_parts(&self) -> usize {
+        if self.is_complex { 2 } else { 1 }
+    }
+
+    /// The array of the first or second parts.
+    fn decode(&self, data: &[u8], header: &Header, part: usize) -> Result<Array, Malformed> {
         match (self.letter, self.bytes) {
+            (b'f', 8) if self.is_complex => Ok(header.array(self.parts(data, part, f64::from_le_bytes))),
+            (b'f', 4) if self.is_complex => Ok(header.array(self.parts(data, part, f32::from_le_bytes))),
             (b'f', 8) => Ok(header.array(self.elements(data, f64::from_le_bytes))),
             (b'f', 4) => Ok(header.array(self.elements(data, f32::from_le_bytes))),
             (b'f', _) => Ok(header.array(self.elements(data, |x| half(u16::from_le_bytes(x))))),
@@ -322,14 +427,19 @@ impl Kind {
 
     fn elements<const N: usize, T>(&self, data: &[u8], from_le_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
         let (chunks, _) = data.as_chunks::<N>();
-        let element = |&chunk: &[u8; N]| {
-            let mut chunk = chunk;
-            if self.big_endian {
-                chunk.reverse();
-            }
-            from_le_bytes(chunk)
-        };
-        chunks.iter().map(element).collect()
+        chunks.iter().map(|&chunk| from_le_bytes(self.in_little_endian(chunk))).collect()
+    }
+
+    fn parts<const N: usize, T>(&self, data: &[u8], part: usize, from_le_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let (chunks, _) = data.as_chunks::<N>();
+        chunks.as_chunks::<2>().0.iter().map(|pair| from_le_bytes(self.in_little_endian(pair[part]))).collect()
+    }
+
+    fn in_little_endian<const N: usize>(&self, mut chunk: [u8; N]) -> [u8; N] {
+        if self.big_endian {
+            chunk.reverse();
+        }
+        chunk
     }
 }
 
@@ -533,6 +643,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn complex_numbers_are_pairs() {
+        let doubles = |x: [f64; 4]| Tree::Leaf(Array::from_elements([2, 2], x.to_vec()).unwrap());
+        let shape = "'shape': (2, 2), }";
+        let data = [1.0, -0.0, 2.0, f64::INFINITY, 3.0, -3.0, 4.0, f64::NAN];
+        let bytes =
+            file(&format!("{{'descr': '>c16', 'fortran_order': True, {shape}"), &data.map(f64::to_be_bytes).concat());
+        let transposed = Tree::complex(doubles([1.0, 3.0, 2.0, 4.0]), doubles([-0.0, -3.0, f64::INFINITY, f64::NAN]));
+        assert_eq!(read_tree(&bytes).unwrap(), transposed);
+        assert_eq!(read_type_tree(&bytes).unwrap().to_string(), "complex f64[2,2]");
+        let refused = "takes real numbers, but got the dtype '>c16'; `read_tree` reads both parts";
+        assert_eq!([read(&bytes).unwrap_err().to_string(), read_type(&bytes).unwrap_err().to_string()], [refused; 2]);
+        let singles = [1f32, 2.0, 3.0, 4.0];
+        let part = |x: [f32; 2]| Array::from_elements([2], x.to_vec()).unwrap();
+        let bytes =
+            file("{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }", &singles.map(f32::to_le_bytes).concat());
+        let (re, im) = (part([1.0, 3.0]), part([2.0, 4.0]));
+        let pair = Tree::complex(Tree::Leaf(re.clone()), Tree::Leaf(im.clone()));
+        assert_eq!(read_tree(&bytes).unwrap(), pair);
+        let written = write_complex(&re, &im).unwrap();
+        assert_eq!((read_tree(&written).unwrap(), (written.len() - 16) % ALIGNMENT), (pair, 0));
+        for length in 0..written.len() {
+            let error = read_tree(&written[..length]).unwrap_err().to_string();
+            assert!(error.starts_with("is truncated: "), "{length}: {error}");
+        }
+        let nothing = Array::from_elements([0, 3], Vec::<f64>::new()).unwrap();
+        let bytes = write_complex(&nothing, &nothing).unwrap();
+        assert_eq!(read_type_tree(&bytes).unwrap().to_string(), "complex f64[0,3]");
+        let error = write_complex(&re, &nothing).unwrap_err().to_string();
+        assert_eq!(error, "takes parts of one type of floating point, but got f32[2] and f64[0,3]");
+        assert!(write_complex(&Array::scalar(1i64), &Array::scalar(2i64)).is_err());
+    }
+
     /// Every truncated file is an error, without allocating what only its header announces.
     #[test]
     fn truncated_files_are_errors() {
@@ -556,13 +699,15 @@ mod tests {
         );
         header(&of("'<f8'", "(4611686018427387904, 4)"), "f64[4611686018427387904,4] does not fit into memory");
         header(&of("'|u1'", "(4611686018427387904,)"), "i64[4611686018427387904] does not fit into memory");
+        header(&of("'<c16'", "(576460752303423488,)"), "complex f64[576460752303423488] does not fit into memory");
         header(
             &of("'<f8'", "(99999999999999999999999,)"),
             "the header takes an extent where it has \"99999999999999999999\"",
         );
         header(&of("'<f8'", "(-1,)"), "the header takes an extent where it has \"-1,), }\"");
-        let refused = "takes floats of 16, 32 or 64 bits, integers or bool, but got the dtype ";
-        for descr in ["<c16", "|O", "<U3", "<f16", "=f8", "<M8[s]", "|f8", "<i3"] {
+        let refused =
+            "takes floats of 16, 32 or 64 bits, complex numbers of 64 or 128, integers or bool, but got the dtype ";
+        for descr in ["<c4", "<c32", "|c8", "c16", "=c16", "|O", "<U3", "<f16", "=f8", "<M8[s]", "|f8", "<i3"] {
             header(&of(&format!("'{descr}'"), "()"), &format!("{refused}'{descr}'"));
         }
         header(&of("[('x', '<f8')]", "()"), "takes numbers, but got a structured dtype");

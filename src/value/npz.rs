@@ -9,6 +9,19 @@
 //! assert_eq!(npz::read(&bytes, 1 << 20)?, [("w".to_string(), w), ("b".to_string(), b)]);
 //! # Ok::<(), retrograd::value::Malformed>(())
 //! ```
+//!
+//! A complex array `z` is the two arrays `z.re` and `z.im` of its parts: so it is read, and so it is written, if these follow
+//! each other, are of one type of floating point, and no other array is named `z`.
+//!
+//! ```
+//! use retrograd::value::{Array, npz};
+//!
+//! let (re, im) = (Array::scalar(1.0), Array::scalar(2.0));
+//! let bytes = npz::write([("z.re", &re), ("z.im", &im)])?;
+//! assert_eq!(npz::entries(&bytes)?[0].1.to_string(), "complex f64[]");
+//! assert_eq!(npz::read(&bytes, 1 << 20)?, [("z.re".to_string(), re), ("z.im".to_string(), im)]);
+//! # Ok::<(), retrograd::value::Malformed>(())
+//! ```
 
 use std::collections::HashSet;
 use std::io::{Cursor, Read, Write};
@@ -17,7 +30,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{Array, Malformed, Type, npy};
+use super::{Array, Malformed, Tree, Type, npy};
 
 /// Whether the bytes begin as those of a `.npz` file do, with or without members.
 pub fn is_npz(bytes: &[u8]) -> bool {
@@ -28,12 +41,13 @@ pub fn is_npz(bytes: &[u8]) -> bool {
 /// unpacked, and no more of a member is read than its header announces.
 ///
 /// # Errors
-/// If the bytes are not such a file, a member is not an array, two members have the same name, or all members together
-/// take more than `max_bytes` when unpacked.
+/// If the bytes are not such a file, a member is not an array, two members or parts have the same name, or all members
+/// together take more than `max_bytes` when unpacked.
 pub fn read(bytes: &[u8], max_bytes: u64) -> Result<Vec<(String, Array)>, Malformed> {
     let mut archive = Archive::open(bytes, max_bytes)?;
     let positions = 0..archive.names.len();
-    positions.map(|position| Ok((archive.names[position].clone(), archive.array(position)?))).collect()
+    let members = positions.map(|position| Ok((archive.names[position].clone(), archive.array(position)?)));
+    leaves(members.collect::<Result<_, Malformed>>()?)
 }
 
 /// The names and types of the arrays of a `.npz` file, in the order of the file; their headers alone are read.
@@ -48,11 +62,20 @@ pub fn read(bytes: &[u8], max_bytes: u64) -> Result<Vec<(String, Array)>, Malfor
 /// ```
 ///
 /// # Errors
-/// If the bytes are not such a file, a member is not an array, or two members have the same name.
+/// If the bytes are not such a file, a member is not an array, or two members or parts have the same name.
 pub fn types(bytes: &[u8]) -> Result<Vec<(String, Type)>, Malformed> {
+    leaves(entries(bytes)?)
+}
+
+/// The names and types of the members of a `.npz` file, complex arrays among them, in the order of the file; their headers
+/// alone are read.
+///
+/// # Errors
+/// If the bytes are not such a file, a member is not an array, or two members have the same name.
+pub fn entries(bytes: &[u8]) -> Result<Vec<(String, Tree<Type>)>, Malformed> {
     let mut archive = Archive::open(bytes, u64::MAX)?;
     let positions = 0..archive.names.len();
-    positions.map(|position| Ok((archive.names[position].clone(), archive.announced(position)?.ty))).collect()
+    positions.map(|position| Ok((archive.names[position].clone(), archive.announced(position)?.types()))).collect()
 }
 
 /// Reads one array of a `.npz` file, by its position in the list of [`types`].
@@ -60,7 +83,46 @@ pub fn types(bytes: &[u8]) -> Result<Vec<(String, Type)>, Malformed> {
 /// # Errors
 /// As [`read`]; and if there is no array at that position.
 pub fn read_at(bytes: &[u8], position: usize, max_bytes: u64) -> Result<Array, Malformed> {
+    let mut first = 0;
+    for (member, (_, types)) in entries(bytes)?.iter().enumerate() {
+        let n_leaves = types.n_leaves();
+        if position < first + n_leaves {
+            let mut arrays = Vec::new();
+            read_entry(bytes, member, max_bytes)?.take_each(&mut |array| arrays.push(array));
+            return Ok(arrays.swap_remove(position - first));
+        }
+        first += n_leaves;
+    }
+    Err(Malformed::whole(format!("has {first} arrays, and none at {position}")))
+}
+
+/// Reads one member of a `.npz` file, by its position in the list of [`entries`].
+///
+/// # Errors
+/// As [`read`]; and if there is no member at that position.
+pub fn read_entry(bytes: &[u8], position: usize, max_bytes: u64) -> Result<Tree<Array>, Malformed> {
     Archive::open(bytes, max_bytes)?.array(position)
+}
+
+/// The leaves of all members, by their names.
+fn leaves<T>(members: Vec<(String, Tree<T>)>) -> Result<Vec<(String, T)>, Malformed> {
+    let mut named = Vec::with_capacity(members.len());
+    let mut seen = HashSet::new();
+    for (name, tree) in members {
+        let mut names = tree.named_leaves(&name).into_iter().map(|(leaf, _)| leaf).collect::<Vec<_>>().into_iter();
+        let mut twice = None;
+        tree.take_each(&mut |leaf| {
+            let leaf_name = names.next().expect("bug: a leaf without a name");
+            if !seen.insert(leaf_name.clone()) {
+                twice = Some(leaf_name.clone());
+            }
+            named.push((leaf_name, leaf));
+        });
+        if let Some(twice) = twice {
+            return Err(Malformed::at(format!("{name}.npy"), format!("the array {twice} occurs twice")));
+        }
+    }
+    Ok(named)
 }
 
 /// A `.npz` file that is being read.
@@ -95,7 +157,7 @@ impl<'b> Archive<'b> {
         self.member(position, |member, _| Ok((npy::Announced::read(member)?.0, 0)))
     }
 
-    fn array(&mut self, position: usize) -> Result<Array, Malformed> {
+    fn array(&mut self, position: usize) -> Result<Tree<Array>, Malformed> {
         let exceeded = Malformed::whole(format!("limit of {} bytes of unpacked arrays exceeded", self.max_bytes));
         self.member(position, |member, left| {
             let (announced, n_header) = npy::Announced::read(member)?;
@@ -130,9 +192,8 @@ impl<'b> Archive<'b> {
 /// If two arrays have the same name, or a name is longer than archives allow.
 pub fn write<'a>(arrays: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Result<Vec<u8>, Malformed> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, array) in arrays {
+    for (name, bytes) in members(&arrays.into_iter().collect::<Vec<_>>())? {
         let wrong = |error: &dyn ToString| Malformed::at(format!("{name}.npy"), error.to_string());
-        let bytes = npy::write(array);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default())
@@ -142,6 +203,27 @@ pub fn write<'a>(arrays: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Resu
     }
     let bytes = archive.finish().map_err(|error| Malformed::whole(error.to_string()))?;
     Ok(bytes.into_inner())
+}
+
+/// The members of an archive with these arrays; those of the parts of complex arrays are joined.
+fn members<'a>(arrays: &[(&'a str, &Array)]) -> Result<Vec<(&'a str, Vec<u8>)>, Malformed> {
+    let names: HashSet<&str> = arrays.iter().map(|(name, _)| *name).collect();
+    let mut members = Vec::new();
+    let mut rest = arrays;
+    while let [(name, array), after @ ..] = rest {
+        rest = after;
+        if let (Some(whole), [(second, im), beyond @ ..]) = (name.strip_suffix(".re"), after)
+            && second.strip_suffix(".im") == Some(whole)
+            && npy::is_pair(array, im)
+            && !names.contains(whole)
+        {
+            members.push((whole, npy::write_complex(array, im)?));
+            rest = beyond;
+        } else {
+            members.push((*name, npy::write(array)));
+        }
+    }
+    Ok(members)
 }
 
 /// The list of members is at the end of an archive, so a truncated one lacks it.
@@ -179,6 +261,49 @@ mod tests {
         assert_eq!(read(&bytes, 1 << 20), Ok(arrays));
         assert_eq!(read(&write([]).unwrap(), 0), Ok(vec![]));
         assert_eq!(write([("x", &Array::scalar(1.0)); 2]).unwrap_err().place, "x.npy");
+    }
+
+    #[test]
+    fn complex_arrays_are_two() {
+        let (re, im) =
+            (Array::from_elements([2], vec![1.0, 2.0]).unwrap(), Array::from_elements([2], vec![3.0, 4.0]).unwrap());
+        let single = Array::scalar(1f32);
+        let names = |arrays: &[(&str, &Array)]| -> Vec<String> {
+            let bytes = write(arrays.iter().copied()).unwrap();
+            let entries = entries(&bytes).unwrap().into_iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+            let expected = arrays.iter().map(|(name, array)| (name.to_string(), (*array).clone())).collect();
+            assert_eq!(read(&bytes, 1 << 20), Ok(expected));
+            let types: Vec<(String, Type)> =
+                arrays.iter().map(|(name, array)| (name.to_string(), array.ty())).collect();
+            assert_eq!(super::types(&bytes), Ok(types));
+            for (position, (_, array)) in arrays.iter().enumerate() {
+                assert_eq!(read_at(&bytes, position, 1 << 20).as_ref(), Ok(*array));
+            }
+            assert!(read_at(&bytes, arrays.len(), 1 << 20).is_err());
+            entries
+        };
+        assert_eq!(
+            names(&[("x", &re), ("z.re", &re), ("z.im", &im), ("y", &im)]),
+            ["x: f64[2]", "z: complex f64[2]", "y: f64[2]"]
+        );
+        assert_eq!(names(&[("z.re", &single), ("z.im", &single)]), ["z: complex f32[]"]);
+        // What is no pair stays apart.
+        assert_eq!(names(&[("z.im", &im), ("z.re", &re)]), ["z.im: f64[2]", "z.re: f64[2]"]);
+        assert_eq!(names(&[("z.re", &re), ("z.im", &single)]), ["z.re: f64[2]", "z.im: f32[]"]);
+        assert_eq!(names(&[("z", &re), ("z.re", &re), ("z.im", &im)]), ["z: f64[2]", "z.re: f64[2]", "z.im: f64[2]"]);
+        assert_eq!(names(&[("z.re", &re)]), ["z.re: f64[2]"]);
+        let pair = npy::write_complex(&re, &im).unwrap();
+        let twice = deflated(&[("z.npy", &pair), ("z.im.npy", &npy::write(&im))]);
+        assert_eq!(fails(&twice, 1 << 20), "z.im.npy: the array z.im occurs twice");
+        // Both parts count.
+        let bytes = deflated(&[("z.npy", &pair)]);
+        assert!(read(&bytes, pair.len() as u64).is_ok());
+        assert_eq!(fails(&bytes, pair.len() as u64 - 1), "z.npy: limit of 159 bytes of unpacked arrays exceeded");
+        let cut = deflated(&[("z.npy", &pair[..pair.len() - 3])]);
+        assert_eq!(
+            fails(&cut, 1000),
+            "z.npy: is truncated: the data of complex f64[2] takes 32 bytes, but there are 29"
+        );
     }
 
     #[test]

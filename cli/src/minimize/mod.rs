@@ -196,7 +196,7 @@ impl Minimize {
         let _ = write!(text, ",\n \"iterations\": {}", iterations.to_json());
         let _ = write!(text, ",\n \"evaluations\": {}", objective.n_evaluations());
         let _ = write!(text, ",\n \"value\": {},\n \"gradient_norm\": {}", value.to_json(), norm.to_json());
-        let _ = write!(text, ",\n \"point\": {}", object(by_name.into_iter()).trim_end().replace('\n', "\n "));
+        let _ = write!(text, ",\n \"point\": {}", object(&by_name).trim_end().replace('\n', "\n "));
         text.push_str("\n}\n");
         write(output, &text)
     }

@@ -4,6 +4,7 @@ mod batch;
 mod bench;
 mod check;
 mod check_grad;
+mod complex;
 mod diff;
 mod examples;
 mod grad;

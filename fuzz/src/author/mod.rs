@@ -1,6 +1,7 @@
 //! Programs as people write them, in [`Var`]s: formulas over arrays of a few shapes, each array read several times
 //! through different views, joined, reduced, and used in loops and branches.
 
+mod complex;
 mod control;
 mod formulas;
 mod indexing;
@@ -110,7 +111,7 @@ impl Author<'_> {
     /// Adds one more formula.
     fn step(&mut self) {
         let nests = usize::from(self.depth < MAX_DEPTH);
-        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4, 8, 6]) {
+        let y = match self.choices.weighted(&[20, 14, 12, 14, 8, 6, 3, 10 * nests, 2, 4, 8, 6, 6]) {
             0 => self.elementwise(),
             1 => self.of_two_views(),
             2 => self.join(),
@@ -122,6 +123,7 @@ impl Author<'_> {
             8 => self.in_scalars(),
             10 => self.indexed(),
             11 => self.in_matrices(),
+            12 => self.in_complex_numbers(),
             _ => {
                 let x = self.pick();
                 self.reshaped(x)

@@ -13,7 +13,7 @@ use crate::error::{Error, SourceLine};
 use crate::external::Host;
 use crate::ir::NodeId;
 use crate::math::linear::clear_upper_halves;
-use crate::op::{Layout, Lowering, Op};
+use crate::op::{Layout, Lowering, Op, Prepared};
 use crate::value::{ArrayMut, ArrayRef, DType, Type};
 
 /// A routine with its operands and results, as compiled code finds it through the base table.
@@ -23,6 +23,8 @@ pub struct LibraryCall {
     results: Vec<Slice>,
     /// A function of the host.
     host: Option<Arc<Host>>,
+    /// The routine, if it was made ready for these operands.
+    prepared: Option<Box<dyn Prepared>>,
     /// The node that applies the operation, and its line.
     node: NodeId,
     at: Option<SourceLine>,
@@ -64,10 +66,12 @@ impl LibraryCall {
         let bytes = bytes.map(|slice| slice.layout.shape.size().saturating_mul(slice.dtype.size()));
         let types: SmallVec<[Type; 3]> =
             operands.iter().map(|slice| Type::new(slice.dtype, slice.layout.shape.clone())).collect();
-        let own = op.lower().routine().map_or(0, |routine| routine.scratch_bytes(&types.iter().collect::<Vec<_>>()));
+        let types: SmallVec<[&Type; 3]> = types.iter().collect();
+        let own = op.lower().routine().map_or(0, |routine| routine.scratch_bytes(&types));
         let scratch_bytes = bytes.fold(own, usize::saturating_add);
         let host = if let Op::External(op) = &op { Some(hosts.get(op)) } else { None };
-        LibraryCall { op, operands, results, host, node, at: at.cloned(), scratch_bytes }
+        let prepared = op.lower().routine().and_then(|routine| routine.prepare(&types));
+        LibraryCall { op, operands, results, host, prepared, node, at: at.cloned(), scratch_bytes }
     }
 
     /// Whether the system has the memory that the routine takes for itself, whose own requests end the process if not.
@@ -85,6 +89,10 @@ impl LibraryCall {
         // SAFETY: as above.
         let mut results: SmallVec<[ArrayMut<'_>; 1]> =
             self.results.iter().map(|slice| unsafe { slice.view_mut(bases) }).collect();
+        if let Some(prepared) = &self.prepared {
+            prepared.run(&operands, &mut results);
+            return Ok(());
+        }
         if let Some(host) = &self.host {
             return Ok(host.call(&operands, &mut results, self.at.as_ref())?);
         }

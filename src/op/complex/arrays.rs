@@ -128,7 +128,7 @@ impl Complex {
     /// use num_complex::{Complex64, c64};
     /// use retrograd::{Complex, jit};
     ///
-    /// let f = |z: Complex| z.at_indices([0i64, 0], 0).add(c64(0.0, 1.0));
+    /// let f = |z: Complex| z.at_indices([0, 0], 0).add(c64(0.0, 1.0));
     /// let z: Array1<Complex64> = jit(f).call(array![c64(1.0, 2.0), c64(3.0, 4.0)])?;
     /// assert_eq!(z, array![c64(1.0, 4.0), c64(3.0, 4.0)]);
     /// # Ok::<(), retrograd::Error>(())

@@ -45,7 +45,7 @@ impl Complex {
     /// use retrograd::{Complex, grad, jit};
     ///
     /// let slope = jit(grad(|z: Complex| z.abs()));
-    /// assert_eq!(slope.call::<Complex64>(c64(3e200, 4e200))?, c64(0.6, 0.8));
+    /// assert_eq!(slope.call::<Complex64>(c64(0.0, -4e200))?, c64(0.0, -1.0));
     /// assert_eq!(slope.call::<Complex64>(c64(0.0, 0.0))?, c64(0.0, 0.0));
     /// # Ok::<(), retrograd::Error>(())
     /// ```

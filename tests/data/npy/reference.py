@@ -33,6 +33,18 @@ for version in [(2, 0), (3, 0)]:
 np.savez("stored.npz", **{"w": np.arange(3.0), "b.0": np.array(True)})
 np.savez_compressed("deflated.npz", **{"w": np.arange(1000.0), "b.0": np.array(True)})
 
+# Complex numbers: what it must write byte for byte, and what it must read.
+signed = np.array([complex(0.0, -0.0), complex(-2.5, 0.1), complex(np.inf, np.nan), complex(5e-324, -np.inf)])
+np.save("complex128.npy", signed.reshape(2, 2))
+np.save("complex64.npy", np.array([1 + 2j, 0.5 - 3e38j, 0], "<c8"))
+np.save("complex_scalar.npy", np.array(1 - 2j))
+np.save("complex_empty.npy", np.zeros((0, 3), complex))
+grid = np.arange(6.0).reshape(2, 3) + 1j * np.arange(6.0, 12.0).reshape(2, 3)
+np.save("read_be_c16.npy", grid.astype(">c16"))
+np.save("read_be_c8.npy", grid.astype(">c8"))
+np.save("read_fortran_c8.npy", np.asfortranarray(grid.astype("<c8")))
+np.savez("complex.npz", **{"w": np.arange(3.0), "z": grid})
+
 # What it must refuse.
 np.save("refused_complex.npy", np.array([1 + 2j]))
 np.save("refused_text.npy", np.array(["text"]))
