@@ -5,19 +5,18 @@
 //! so is its derivative; a NaN or an infinity in a matrix makes its results NaN; a cotangent or tangent of 0 passes nothing on.
 //!
 //! ```
-//! use ndarray::array;
 //! use num_complex::c64;
 //! use retrograd::{Complex, Var, grad, jit, linalg::complex};
 //!
 //! // The current in a loop of two impedances depends on the frequency.
 //! let current = |omega: Var| {
 //!     let one = Complex::from(omega.full_like(1.0));
-//!     let (coil, capacitor) = (omega * c64(0.0, 2.0), (omega * c64(0.0, 0.5)).recip());
+//!     let (coil, capacitor) = (Complex::from(c64(0.0, 2.0)) * omega, (Complex::from(c64(0.0, 0.5)) * omega).recip());
 //!     let z = Complex::stack(&[Complex::stack(&[coil + 1.0, -one], 0), Complex::stack(&[-one, capacitor + 1.0], 0)], 0);
 //!     complex::solve(z, Complex::stack(&[one, one * 0.0], 0)).at(0).abs_squared()
 //! };
 //! let slope: f64 = jit(grad(current)).call(1.0)?;
-//! assert!((slope - 0.32).abs() < 1e-14, "{slope}");
+//! assert!((slope + 0.5).abs() < 1e-14);
 //! # Ok::<(), retrograd::Error>(())
 //! ```
 //!

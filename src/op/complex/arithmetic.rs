@@ -5,9 +5,8 @@ use std::ops;
 use num_complex::Complex as Host;
 
 use super::super::Var;
-use super::super::var::broadcast_pair;
-use super::Complex;
 use super::rule::{complex, holomorphic, parts, times, with_rule};
+use super::{Complex, broadcast_pair};
 use crate::value::DType;
 
 /// What stands beside a `Complex` in an operation: a `Complex`, a [`Var`], an `f64` or a [`num_complex::Complex<f64>`]. A
@@ -262,7 +261,7 @@ impl Complex {
         if re.is_poisoned() || im.is_poisoned() {
             return Complex { re, im };
         }
-        let (re, im) = super::broadcast_pair(re, im);
+        let (re, im) = broadcast_pair(re, im);
         Complex { re, im }
     }
 }
