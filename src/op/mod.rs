@@ -107,7 +107,7 @@ pub use matrix::{
     SolveSylvester, Sqrtm, TridiagonalSolve,
 };
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, Solve, TriangularSolve};
-pub use matrix::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSvd};
+pub use matrix::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSolve, ComplexSvd};
 pub use matrix::{Eig, Eigh, Hessenberg, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{MatrixRoutine, small as small_matrices};
 pub(crate) use matrix::{
@@ -561,6 +561,7 @@ operations! {
     ComplexEigh,
     ComplexLu,
     ComplexQr,
+    ComplexSolve,
     ComplexSvd,
     //   banded
     TridiagonalSolve,

@@ -1,9 +1,12 @@
 //! Linear systems of complex matrices.
 
-use super::super::arguments::enter;
+use super::super::arguments::{enter, stacks};
 use super::super::{self as linalg, Triangle};
 use super::arguments::{Sides, matrices, shown, square};
-use crate::op::{Complex, ComplexOperand, Var, interleaved as real, trace, transposed};
+use crate::numpy as np;
+use crate::op::{
+    Complex, ComplexOperand, ComplexSolve, Var, complex_lu_of, interleaved as real, small_matrices, trace, transposed,
+};
 use crate::value::DType;
 
 /// The solution of `A x = b` with complex square matrices; see [`linalg::solve`](super::super::solve).
@@ -11,8 +14,9 @@ use crate::value::DType;
 /// A vector `b` is one right-hand side for all matrices; of matrices the columns are. It may be real. Leading axes broadcast.
 /// A singular matrix gives infinities and NaN.
 ///
-/// The real matrix of twice the extent is eliminated with row exchanges, up to 3×3 in straight-line code. The solution is
-/// that of a system whose matrix differs from `A` by a few units in the last place times the extent.
+/// Matrices are eliminated with row exchanges, up to 3×3 as real ones of twice the extent in straight-line code, larger ones
+/// by the factors that [`lu`](super::lu) gives, which several solutions share. The solution is that of a system whose matrix
+/// differs from `A` by a few units in the last place times the extent.
 ///
 /// Derivative: `ẋ = A⁻¹ (ḃ - Ȧ x)` (Giles 2008).
 ///
@@ -35,7 +39,28 @@ pub fn solve(a: Complex, b: impl ComplexOperand) -> Complex {
     let _function = enter("solve", &shown([a]));
     let Some((a, n)) = square(a) else { return Complex::poisoned() };
     let Some(sides) = Sides::of_rows(a, n, b) else { return Complex::poisoned() };
-    sides.restore(real::of_columns(linalg::solve(real::matrices(a), real::columns(sides.columns))))
+    sides.restore(if n <= MAX_REAL {
+        real::of_columns(linalg::solve(real::matrices(a), real::columns(sides.columns)))
+    } else {
+        by_factors(a, sides.columns)
+    })
+}
+
+/// Matrices up to this extent have real ones of twice the extent that straight-line code eliminates.
+const MAX_REAL: usize = small_matrices::MAX_EXTENT / 2;
+
+/// The solution by the factors of the matrices; leading axes broadcast.
+#[track_caller]
+fn by_factors(a: Complex, b: Complex) -> Complex {
+    let [f_re, f_im] = complex_lu_of([a.re, a.im]);
+    let operands = [a.re, a.im, f_re, f_im, b.re, b.im];
+    match stacks(operands) {
+        Some(operands) => {
+            let [re, im] = trace::apply_all(ComplexSolve { adjoint: false, strong: false }, &operands);
+            Complex { re, im }
+        }
+        None => Complex::poisoned(),
+    }
 }
 
 /// The inverses of complex square matrices; see [`linalg::inv`](super::super::inv). That of a singular matrix has infinities
@@ -59,7 +84,8 @@ pub fn solve(a: Complex, b: impl ComplexOperand) -> Complex {
 pub fn inv(a: Complex) -> Complex {
     let _function = enter("inv", &shown([a]));
     match square(a) {
-        Some((a, _)) => real::complex(linalg::inv(real::matrices(a))),
+        Some((a, n)) if n <= MAX_REAL => real::complex(linalg::inv(real::matrices(a))),
+        Some((a, n)) => by_factors(a, np::eye(n, n, 0).convert(a.dtype()).into()),
         None => Complex::poisoned(),
     }
 }

@@ -67,7 +67,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
 pub use cholesky::{Cholesky, CholeskyPullback};
-pub use complex::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSvd};
+pub use complex::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSolve, ComplexSvd};
 pub(crate) use complex::{
     complex_eig_of, complex_eigh_of, complex_eigvals_of, complex_lu_of, complex_qr_of, complex_svd_of,
 };

@@ -2,6 +2,7 @@
 
 use faer::c64;
 
+use super::super::{Widened, widened};
 use super::split::Split;
 use super::{Parts, are_finite};
 
@@ -42,7 +43,8 @@ pub(crate) fn lu(a: [&[f64]; 2], n: usize, [re, im]: Parts<'_>) {
     }
 }
 
-/// `z / pivot` by a pivot that is not smaller; no square overflows or vanishes.
+/// `z / pivot`; no square of the pivot overflows or vanishes.
+#[inline(always)]
 fn quotient(z: c64, pivot: c64) -> c64 {
     let scale = pivot.re.abs().max(pivot.im.abs());
     let unit = pivot / scale;
@@ -52,4 +54,68 @@ fn quotient(z: c64, pivot: c64) -> c64 {
 /// How many bytes it takes.
 pub(crate) fn lu_bytes(n: usize) -> usize {
     n.saturating_mul(n).saturating_mul(size_of::<c64>())
+}
+
+/// The solution of `A · x = b`, or with the adjoint of `A`, given its factors; in place of `b`, which has `k` columns.
+pub(crate) fn solve([f_re, f_im]: [&[f64]; 2], n: usize, adjoint: bool, [re, im]: Parts<'_>, k: usize) {
+    let mut x = Split::new([re, im], k);
+    let factors = Factors { re: f_re, im: f_im, n };
+    // What is no row, as a file may have it, counts as the nearest one.
+    let rows: Vec<usize> = (0..n).map(|i| (f_re[i * (n + 1) + n] as usize).min(n - 1)).collect();
+    if !adjoint {
+        x = x.with_rows(rows.iter().copied());
+    }
+    widened(Substitution { factors, adjoint, x: &mut x });
+    if adjoint {
+        let mut places = vec![0; n];
+        rows.iter().enumerate().for_each(|(from, &to)| places[to] = from);
+        x = x.with_rows(places.into_iter());
+    }
+    x.write([re, im]);
+}
+
+/// The factors as [`lu`] gives them.
+#[derive(Clone, Copy)]
+struct Factors<'a> {
+    re: &'a [f64],
+    im: &'a [f64],
+    n: usize,
+}
+
+impl Factors<'_> {
+    #[inline(always)]
+    fn at(&self, i: usize, k: usize) -> c64 {
+        c64::new(self.re[i * (self.n + 1) + k], self.im[i * self.n + k])
+    }
+}
+
+struct Substitution<'a> {
+    factors: Factors<'a>,
+    adjoint: bool,
+    x: &'a mut Split,
+}
+
+impl Widened for Substitution<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Substitution { factors, adjoint, x } = self;
+        let n = factors.n;
+        if !adjoint {
+            for i in 0..n {
+                (0..i).for_each(|j| x.add_row(i, -factors.at(i, j), j));
+            }
+            for i in (0..n).rev() {
+                (i + 1..n).for_each(|j| x.add_row(i, -factors.at(i, j), j));
+                x.map_row(i, |z| quotient(z, factors.at(i, i)));
+            }
+            return;
+        }
+        for i in 0..n {
+            x.map_row(i, |z| quotient(z, factors.at(i, i).conj()));
+            (i + 1..n).for_each(|j| x.add_row(j, -factors.at(i, j).conj(), i));
+        }
+        for i in (0..n).rev() {
+            (0..i).for_each(|j| x.add_row(j, -factors.at(i, j).conj(), i));
+        }
+    }
 }

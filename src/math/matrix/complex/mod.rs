@@ -10,7 +10,7 @@ mod svd;
 
 pub(crate) use eig::{eig, eig_bytes};
 pub(crate) use eigh::{eigh, eigh_bytes};
-pub(crate) use lu::{lu, lu_bytes};
+pub(crate) use lu::{lu, lu_bytes, solve};
 pub(crate) use qr::{qr, qr_bytes};
 pub(crate) use svd::{svd, svd_bytes};
 

@@ -3,6 +3,7 @@
 use faer::c64;
 
 use super::super::{Widened, widened};
+use super::Parts;
 
 /// A complex matrix, in row-major order.
 #[derive(Clone)]
@@ -37,6 +38,45 @@ impl Split {
             for part in [&mut self.re, &mut self.im] {
                 part.swap(i * self.columns + column, k * self.columns + column);
             }
+        }
+    }
+
+    /// The matrix of those rows of this one.
+    pub fn with_rows(&self, rows: impl Iterator<Item = usize> + Clone) -> Split {
+        let pick =
+            |part: &[f64]| rows.clone().flat_map(|i| part[i * self.columns..][..self.columns].to_vec()).collect();
+        Split { re: pick(&self.re), im: pick(&self.im), columns: self.columns }
+    }
+
+    /// Copies the elements to a result.
+    pub fn write(&self, [re, im]: Parts<'_>) {
+        re.copy_from_slice(&self.re);
+        im.copy_from_slice(&self.im);
+    }
+
+    /// Adds to row `to` a multiple of another one.
+    #[inline(always)]
+    pub fn add_row(&mut self, to: usize, factor: c64, from: usize) {
+        let n = self.columns;
+        let at = to.max(from) * n;
+        let [(re_low, re_high), (im_low, im_high)] = [&mut self.re, &mut self.im].map(|part| part.split_at_mut(at));
+        let (to, from) = (to * n, from * n);
+        if to < from {
+            add_multiple([&mut re_low[to..to + n], &mut im_low[to..to + n]], factor, [&re_high[..n], &im_high[..n]]);
+        } else {
+            add_multiple(
+                [&mut re_high[..n], &mut im_high[..n]],
+                factor,
+                [&re_low[from..from + n], &im_low[from..from + n]],
+            );
+        }
+    }
+
+    /// The same function of all elements of a row.
+    #[inline(always)]
+    pub fn map_row(&mut self, i: usize, f: impl Fn(c64) -> c64) {
+        for k in 0..self.columns {
+            self.set(i, k, f(self.at(i, k)));
         }
     }
 

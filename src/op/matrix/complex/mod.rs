@@ -4,6 +4,7 @@ mod eig;
 mod eigh;
 mod lu;
 mod qr;
+mod solve;
 mod svd;
 
 pub use eig::ComplexEig;
@@ -14,6 +15,7 @@ pub use lu::ComplexLu;
 pub(crate) use lu::complex_lu_of;
 pub use qr::ComplexQr;
 pub(crate) use qr::complex_qr_of;
+pub use solve::ComplexSolve;
 pub use svd::ComplexSvd;
 pub(crate) use svd::complex_svd_of;
 
