@@ -1,6 +1,6 @@
 //! Linear algebra of complex matrices: values against SciPy, derivatives against differences of the real parts.
 
-mod common;
+pub mod common;
 
 use std::fs;
 
