@@ -202,12 +202,12 @@ fn scaled(numbers: Var, matrices: Var) -> Var {
 
 /// The diagonals of matrices, of which there may be more columns than rows, along a last axis.
 #[track_caller]
-fn diagonal(x: Var) -> Var {
+pub(super) fn diagonal(x: Var) -> Var {
     np::diagonal(x, 0, -2, -1)
 }
 
 #[track_caller]
-fn sum_last(x: Var) -> Var {
+pub(super) fn sum_last(x: Var) -> Var {
     if x.is_poisoned() { x } else { x.sum_axes(&[x.rank() - 1]) }
 }
 
@@ -218,7 +218,7 @@ fn product_last(x: Var) -> Var {
 
 /// 1 or -1: whether the rows took an even number of exchanges. Each pair of rows in another order counts.
 #[track_caller]
-fn parity(factors: Var) -> Var {
+pub(super) fn parity(factors: Var) -> Var {
     if factors.is_poisoned() {
         return factors;
     }

@@ -54,9 +54,12 @@
 //! [`matmul_toeplitz`], [`solve_toeplitz`], [`solve_circulant`].
 //!
 //! **Products.** [`multi_dot`], [`khatri_rao`].
+//!
+//! **Complex matrices.** The module [`complex`].
 
 mod arguments;
 mod banded;
+pub mod complex;
 mod determinants;
 mod equations;
 mod factors;

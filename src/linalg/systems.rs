@@ -160,10 +160,10 @@ pub fn inv(a: Var) -> Var {
 /// Which triangle of a matrix is meant, and which system; see [`solve_triangular`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Triangle {
-    lower: bool,
-    transposed: bool,
-    unit: bool,
-    right: bool,
+    pub(super) lower: bool,
+    pub(super) transposed: bool,
+    pub(super) unit: bool,
+    pub(super) right: bool,
 }
 
 impl Triangle {

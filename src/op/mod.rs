@@ -107,8 +107,12 @@ pub use matrix::{
     SolveSylvester, Sqrtm, TridiagonalSolve,
 };
 pub use matrix::{Cholesky, CholeskyPullback, Factors, Inverse, Lu, Solve, TriangularSolve};
+pub use matrix::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSolve, ComplexSvd};
 pub use matrix::{Eig, Eigh, Hessenberg, NullSpace, Pinv, Qr, Svd};
 pub(crate) use matrix::{MatrixRoutine, small as small_matrices};
+pub(crate) use matrix::{
+    complex_eig_of, complex_eigh_of, complex_eigvals_of, complex_lu_of, complex_qr_of, complex_svd_of, interleaved,
+};
 pub(crate) use matrix::{
     default_fraction, eig_of, eigh_of, eigvals_of, hessenberg_of, null_space_of, pinv_of, products as matrix_products,
     qr_of, svd_of, symmetric_part,
@@ -552,6 +556,13 @@ operations! {
     //   riccati
     SolveContinuousAre,
     SolveDiscreteAre,
+    //   complex
+    ComplexEig,
+    ComplexEigh,
+    ComplexLu,
+    ComplexQr,
+    ComplexSolve,
+    ComplexSvd,
     //   banded
     TridiagonalSolve,
     BandedSolve in Box,

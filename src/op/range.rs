@@ -589,6 +589,8 @@ impl Op {
             // Of all results, of which norms may overflow though the matrix is finite.
             Op::Eigh(_) | Op::Svd(_) | Op::Qr(_) | Op::Eig(_) | Op::Hessenberg(_) => Range::ANY,
             Op::Pinv(_) | Op::NullSpace(_) => Range::ANY,
+            Op::ComplexEig(_) | Op::ComplexEigh(_) | Op::ComplexSvd(_) => Range::ANY,
+            Op::ComplexLu(_) | Op::ComplexQr(_) | Op::ComplexSolve(_) => Range::ANY,
             Op::Threefry(op) => match op.draw {
                 Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
                 Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use retrograd::ir::{Operation, Value};
-use retrograd::op::{Cholesky, Factors, Graph, Inverse, Lu, Op, Solve};
+use retrograd::op::{Cholesky, ComplexLu, Factors, Graph, Inverse, Lu, Op, Solve};
 use retrograd::value::json::write_text;
 use retrograd::value::{Array, DType, Scalar, Type};
 
@@ -68,7 +68,9 @@ pub fn sample_graph(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
     applied(op, regions, types, |graph, inputs| {
         let mut operands = inputs.to_vec();
         match op {
-            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) => operands[0] = dominated(graph, operands[0]),
+            Op::Cholesky(_) | Op::CholeskyPullback(_) | Op::Lu(_) | Op::ComplexLu(_) => {
+                operands[0] = dominated(graph, operands[0])
+            }
             Op::Sqrtm(_) | Op::Logm(_) | Op::LogmFrechet(_) => operands[0] = dominated(graph, operands[0]),
             Op::SolveContinuousAre(_) | Op::SolveDiscreteAre(_) => {
                 operands[2] = dominated(graph, operands[2]);
@@ -81,6 +83,12 @@ pub fn sample_graph(op: &Op, regions: &[Arc<Graph>], types: &[Type]) -> Graph {
                     Factors::Cholesky => Cholesky.into(),
                 };
                 operands[1] = graph.add(factor, &[operands[0]], Default::default()).unwrap().into();
+            }
+            Op::ComplexSolve(_) => {
+                operands[0] = dominated(graph, operands[0]);
+                let factors = graph.add(ComplexLu.into(), &operands[..2], Default::default()).unwrap();
+                let factors: Vec<Value> = retrograd::ir::results_of(graph, factors).collect();
+                operands[2..4].copy_from_slice(&factors);
             }
             _ => {}
         }

@@ -69,7 +69,7 @@ fn decompose(
 
 /// A complex vector times the number that makes its length 1 and the first of its elements that is at least half as large
 /// as its largest one real and positive.
-fn normalized(n: usize, element: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64)> {
+pub(super) fn normalized(n: usize, element: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64)> {
     let size = |i: usize| element(i).0.hypot(element(i).1);
     let largest = (0..n).map(size).fold(0.0, f64::max);
     // Relative to the largest element, so that no square overflows or vanishes.

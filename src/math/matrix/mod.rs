@@ -5,6 +5,7 @@
 
 pub(crate) mod banded;
 pub(crate) mod cholesky;
+pub(crate) mod complex;
 mod dense;
 mod eig;
 mod eigh;

@@ -6,9 +6,16 @@ use super::largest;
 /// A copy of the elements times a power of two, and what undoes the factor. The product is exact but for elements that
 /// are smaller than the largest by more than numbers of the type can tell.
 pub(super) fn scaled(elements: &[f64]) -> (Vec<f64>, f64) {
-    let factor = factor(elements);
+    let factor = factor(largest(elements));
     let undo = factor.recip();
     (elements.iter().map(|&x| x * factor).collect(), undo)
+}
+
+/// The same of complex numbers, given as their parts.
+pub(super) fn scaled_pairs([re, im]: [&[f64]; 2]) -> (Vec<faer::c64>, f64) {
+    let factor = factor(largest(re).max(largest(im)));
+    let undo = factor.recip();
+    (re.iter().zip(im).map(|(&x, &y)| faer::c64::new(x * factor, y * factor)).collect(), undo)
 }
 
 /// Undoes the factor.
@@ -22,9 +29,8 @@ const HARMLESS: i32 = 300;
 /// The largest exponent of a factor, which has a reciprocal.
 const MOST: i32 = 1000;
 
-/// A power of two that has a reciprocal: 1 unless squares come near the ends of the range.
-fn factor(elements: &[f64]) -> f64 {
-    let largest = largest(elements);
+/// A power of two that has a reciprocal: 1 unless squares of the largest element come near the ends of the range.
+fn factor(largest: f64) -> f64 {
     // The exponent of a normal number; that of a subnormal one lies below all others.
     let exponent = ((largest.to_bits() >> 52) & 0x7ff) as i32 - 1023;
     let is_harmless = largest == 0.0 || exponent.abs() <= HARMLESS;

@@ -5,8 +5,8 @@ use std::ops;
 use num_complex::Complex as Host;
 
 use super::super::Var;
-use super::Complex;
 use super::rule::{complex, holomorphic, parts, times, with_rule};
+use super::{Complex, broadcast_pair};
 use crate::value::DType;
 
 /// What stands beside a `Complex` in an operation: a `Complex`, a [`Var`], an `f64` or a [`num_complex::Complex<f64>`]. A
@@ -195,9 +195,11 @@ fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
         ((a, b), None) => Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c },
         ((a, None), Some(d)) if x.traced().is_none() => recip(Complex { re: c, im: d }) * a,
         ((a, b), Some(d)) => {
-            let x = Complex { re: a, im: b.unwrap_or_else(|| a.full_like(0.0)) };
+            // The rule takes tangents of the shape of the result.
+            let (re, c) = broadcast_pair(a, c);
+            let (im, d) = broadcast_pair(b.unwrap_or_else(|| a.full_like(0.0)), d);
             let [re, im] = with_rule(
-                [x.re, x.im, c, d],
+                [re, im, c, d],
                 |[a, b, c, d]| quotient(a, b, c, d),
                 |[_, _, c, d], y, [ta, tb, tc, td]| {
                     let recip = recip(Complex { re: c, im: d });
@@ -259,7 +261,7 @@ impl Complex {
         if re.is_poisoned() || im.is_poisoned() {
             return Complex { re, im };
         }
-        let (re, im) = super::broadcast_pair(re, im);
+        let (re, im) = broadcast_pair(re, im);
         Complex { re, im }
     }
 }

@@ -4,13 +4,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
 use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
-use super::super::trace::{apply, apply_all};
+use super::super::trace::apply_all;
 use super::super::{Op, Strong, Var, strong_product};
-use super::products::{
-    along_columns, along_rows, column_products, diagonal, rounding_of, scaled_columns, times, times_transposed,
-    transposed_times, with_diagonal,
-};
-use super::{Factors, Inverse, Lu, bytes_of, in_double, one_square, stacked};
+use super::pairs::{Pair, inverse, inverse_gaps, pivot_of, pivots, within_gauge};
+use super::products::{column_products, diagonal, scaled_columns, times, transposed_times, with_diagonal};
+use super::{bytes_of, in_double, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Stack, eig, eig_bytes, parts};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
@@ -206,144 +204,4 @@ pub(crate) fn eigvals_of(x: Var) -> [Var; 2] {
 /// Without elements nothing flows.
 fn has_elements(x: Var) -> bool {
     x.is_poisoned() || x.shape().size() > 0
-}
-
-/// Complex numbers.
-#[derive(Clone, Copy)]
-struct Pair {
-    re: Var,
-    im: Var,
-}
-
-impl Pair {
-    /// Cotangents, of which one that is missing is 0.
-    #[track_caller]
-    fn of(re: Option<Var>, im: Option<Var>, like: Var) -> Pair {
-        let zero = || if like.is_poisoned() { like } else { like.full_like(0.0) };
-        Pair { re: re.unwrap_or_else(zero), im: im.unwrap_or_else(zero) }
-    }
-
-    #[track_caller]
-    fn map(self, f: impl Fn(Var) -> Var) -> Pair {
-        Pair { re: f(self.re), im: f(self.im) }
-    }
-
-    #[track_caller]
-    fn conjugate(self) -> Pair {
-        Pair { re: self.re, im: -self.im }
-    }
-
-    /// `X · Y`.
-    #[track_caller]
-    fn times(self, y: Pair, zeros: Strong) -> Pair {
-        Pair {
-            re: times(self.re, y.re, zeros) - times(self.im, y.im, zeros),
-            im: times(self.re, y.im, zeros) + times(self.im, y.re, zeros),
-        }
-    }
-
-    /// `Xᴴ · Y`.
-    #[track_caller]
-    fn conjugate_transposed_times(self, y: Pair, zeros: Strong) -> Pair {
-        Pair {
-            re: transposed_times(self.re, y.re, zeros) + transposed_times(self.im, y.im, zeros),
-            im: transposed_times(self.re, y.im, zeros) - transposed_times(self.im, y.re, zeros),
-        }
-    }
-
-    /// `X · Yᴴ`.
-    #[track_caller]
-    fn times_conjugate_transposed(self, y: Pair, zeros: Strong) -> Pair {
-        Pair {
-            re: times_transposed(self.re, y.re, zeros) + times_transposed(self.im, y.im, zeros),
-            im: times_transposed(self.im, y.re, zeros) - times_transposed(self.re, y.im, zeros),
-        }
-    }
-
-    /// The products of elements at the same place.
-    #[track_caller]
-    fn elementwise(self, y: Pair, zeros: Strong) -> Pair {
-        let product = |x: Var, y: Var| strong_product(x, y, zeros);
-        Pair {
-            re: product(self.re, y.re) - product(self.im, y.im),
-            im: product(self.re, y.im) + product(self.im, y.re),
-        }
-    }
-}
-
-/// The inverse of a complex matrix; NaN if that is singular to working precision.
-#[track_caller]
-fn inverse(v: Pair) -> Pair {
-    if v.re.is_poisoned() || v.im.is_poisoned() {
-        return v;
-    }
-    // Complex matrices multiply as the real ones [[re, -im], [im, re]] do.
-    let (rank, n) = (v.re.rank(), v.re.shape()[v.re.rank() - 1]);
-    let upper = Var::concatenate(&[v.re, -v.im], rank - 1);
-    let lower = Var::concatenate(&[v.im, v.re], rank - 1);
-    let real = Var::concatenate(&[upper, lower], rank - 2);
-    let inverse = apply(Inverse { factors: Factors::Lu }, &[real, apply(Lu, &[real])]);
-    let first = inverse.slice_axis(rank - 1, 0, n, 1);
-    let largest = first.abs().max_axes(&[rank - 2, rank - 1]).insert_axis(rank - 2).insert_axis(rank - 1);
-    let exists = largest.less(1.0 / (16.0 * v.re.dtype().epsilon())).broadcast_to(&first.shape());
-    let first = exists.select(first, f64::NAN);
-    Pair { re: first.slice_axis(rank - 2, 0, n, 1), im: first.slice_axis(rank - 2, n, 2 * n, 1) }
-}
-
-/// `1 / (w[j] - w[i])`, and 0 where the two are equal but for rounding.
-#[track_caller]
-fn inverse_gaps(w: Pair) -> Pair {
-    let gap = w.map(|part| along_rows(part) - along_columns(part));
-    if gap.re.is_poisoned() || gap.im.is_poisoned() {
-        return gap;
-    }
-    let noise = along_columns(along_columns(rounding_of(w.re.hypot(w.im)))).broadcast_to(&gap.re.shape());
-    let are_equal = gap.re.hypot(gap.im).less_equal(noise);
-    let safe = are_equal.select(1.0, gap.re);
-    let size = safe.hypot(gap.im);
-    let quotient = |part: Var| are_equal.select(0.0, part / size / size);
-    Pair { re: quotient(safe), im: quotient(-gap.im) }
-}
-
-/// Where the elements of columns lie that are real and positive by the gauge, and how large they are.
-#[track_caller]
-fn pivots(v: Pair) -> (Var, Var) {
-    if v.re.is_poisoned() || v.im.is_poisoned() {
-        return (v.re, v.re);
-    }
-    let (rank, shape) = (v.re.rank(), v.re.shape());
-    let n = shape[rank - 1];
-    let size = v.re.square() + v.im.square();
-    let largest = size.max_axes(&[rank - 2]).insert_axis(rank - 2);
-    // A little less than a quarter, since squares are rounded.
-    let leads = v.im.equal(0.0) & v.re.greater(0.0) & size.greater_equal(largest * 0.2499);
-    let row = Var::iota(&shape, rank - 2, DType::I64);
-    let first = leads.select(row, n as i64).min_axes(&[rank - 2]).insert_axis(rank - 2);
-    let is_first = row.equal(first.broadcast_to(&shape));
-    (is_first, pivot_of(is_first, v.re))
-}
-
-/// The elements at pivots, one for each column.
-#[track_caller]
-fn pivot_of(pivot: Var, x: Var) -> Var {
-    if pivot.is_poisoned() || x.is_poisoned() {
-        return Var::poisoned();
-    }
-    pivot.select(x, 0.0).sum_axes(&[x.rank() - 2])
-}
-
-/// What passes through the multiples of the columns that keep the gauge.
-#[track_caller]
-fn within_gauge(v: Pair, ct: Pair) -> Pair {
-    let (pivot, size) = pivots(v);
-    let re = column_products(ct.re, v.re, Strong::Lhs) + column_products(ct.im, v.im, Strong::Lhs);
-    let im = column_products(ct.re, v.im, Strong::Lhs) - column_products(ct.im, v.re, Strong::Lhs);
-    let along = |part: Var| scaled_columns(part, re, Strong::Rhs);
-    let by_phase = along_rows(strong_product(im, size.recip(), Strong::Lhs));
-    let of_im = ct.im - along(v.im);
-    if pivot.is_poisoned() || of_im.is_poisoned() {
-        return ct;
-    }
-    let at_pivot = pivot.select(by_phase.broadcast_to(&of_im.shape()), 0.0);
-    Pair { re: ct.re - along(v.re), im: of_im + at_pivot }
 }

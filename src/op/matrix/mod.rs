@@ -32,15 +32,18 @@ macro_rules! on_stacks {
 
 mod banded;
 mod cholesky;
+mod complex;
 mod eig;
 mod eigh;
 mod equations;
 mod exponential;
 mod functions;
 mod hessenberg;
+pub(crate) mod interleaved;
 mod lanes;
 mod lu;
 mod narrower;
+mod pairs;
 mod parts;
 mod pinv;
 pub(crate) mod products;
@@ -64,6 +67,10 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 pub use banded::{BandedSolve, TridiagonalSolve};
 pub use cholesky::{Cholesky, CholeskyPullback};
+pub use complex::{ComplexEig, ComplexEigh, ComplexLu, ComplexQr, ComplexSolve, ComplexSvd};
+pub(crate) use complex::{
+    complex_eig_of, complex_eigh_of, complex_eigvals_of, complex_lu_of, complex_qr_of, complex_svd_of,
+};
 pub use eig::Eig;
 pub(crate) use eig::{eig_of, eigvals_of};
 pub use eigh::Eigh;
