@@ -284,6 +284,48 @@ fn kinks_and_branches_not_taken() {
     assert!(re.is_nan());
 }
 
+/// Where a formula of the derivative would cancel, overflow, or meet 0 · ∞.
+#[test]
+fn derivatives_at_the_ends_of_the_range() {
+    let at = |f: &dyn Fn(Complex) -> Complex, re: f64, im: f64| -> [(f64, f64); 2] {
+        let slope: Complex<f64> = jit(holomorphic_grad(f)).call(Complex { re, im }).expect("a derivative");
+        let bend: Complex<f64> =
+            jit(holomorphic_grad(holomorphic_grad(f))).call(Complex { re, im }).expect("a derivative");
+        [(slope.re, slope.im), (bend.re, bend.im)]
+    };
+    // Powers at 0, to the order at which they are constant.
+    assert_eq!(at(&|z| z.powf(2.0), 0.0, 0.0), [(0.0, 0.0), (2.0, 0.0)]);
+    assert_eq!(at(&|z| z.powf(1.0), 0.0, 0.0), [(1.0, 0.0), (0.0, 0.0)]);
+    assert_eq!(at(&|z| z.powf(0.0), 0.0, 0.0)[0], (0.0, 0.0));
+    assert_eq!(at(&|z| z.powc(num_complex::c64(1.0, 0.0)), 0.0, 0.0)[0], (1.0, 0.0));
+    assert_eq!(at(&|z| z.powc(num_complex::c64(2.0, 0.0)), 0.0, 0.0)[1], (2.0, 0.0));
+    let by_power = jit(grad(|p: Var, z: Complex| z.powf(p).re)).call::<f64>(1.5, Complex { re: 0.0, im: 0.0 });
+    assert_eq!(by_power.expect("a derivative"), 0.0);
+    // Far out.
+    let inverse: [fn(Complex) -> Complex; 6] =
+        [Complex::atan, Complex::atanh, Complex::asin, Complex::acos, Complex::asinh, Complex::acosh];
+    for f in inverse {
+        let [(re, im), (bend_re, bend_im)] = at(&f, 1e200, 1e200);
+        assert!(re.abs() < 1e-199 && im.abs() < 1e-199 && bend_re.abs() < 1e-300 && bend_im.abs() < 1e-300);
+    }
+    assert_eq!(values(|z| z.powi(-3), &[Number { re: 0.0, im: 1e200 }])[0].re, 0.0);
+    for f in inverse {
+        let [(re, im), _] = at(&f, f64::INFINITY, 0.0);
+        assert!(re.abs() == 0.0 && im.abs() == 0.0, "{re} {im}");
+    }
+    let infinite = [Number { re: f64::INFINITY, im: f64::NAN }, Number { re: f64::NAN, im: f64::NEG_INFINITY }];
+    for z in values(Complex::recip, &infinite) {
+        assert!(z.re == 0.0 && z.im == 0.0, "{z:?}");
+    }
+    // Near 0 the second derivatives are ±z, ±2z.
+    for (f, factor) in [(Complex::asin as fn(Complex) -> Complex, 1.0), (Complex::atanh, 2.0), (Complex::asinh, -1.0)] {
+        for size in [1e-10, 1e-200] {
+            let (re, im) = at(&f, size, 2.0 * size)[1];
+            assert!((re / size - factor).abs() < 1e-15 && (im / size - 2.0 * factor).abs() < 1e-15, "{re} {im}");
+        }
+    }
+}
+
 /// Both conventions, a real Jacobian and a holomorphic one, a Hessian of a real function.
 #[test]
 fn derivatives_of_trees() {

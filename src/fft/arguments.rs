@@ -86,7 +86,10 @@ pub(super) fn resized(x: Var, along: Along) -> Option<Var> {
             trace::fail_at(format!("takes at least 1 element along axis {}, but got {}", along.axis, x.ty()));
             None
         }
-        Some(n) => Some(with_extent(x, along.axis, n)),
+        Some(n) => {
+            let x = with_extent(x, along.axis, n);
+            (!x.is_poisoned()).then_some(x)
+        }
         None => Some(x),
     }
 }

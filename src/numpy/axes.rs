@@ -116,7 +116,9 @@ pub(super) fn one_axis(x: Var, axis: isize) -> Option<usize> {
 #[track_caller]
 pub(super) fn one_axis_of(rank: usize, axis: isize) -> Option<usize> {
     let found = axis_within(axis, rank);
-    if found.is_none() {
+    if found.is_none() && rank == 0 {
+        trace::fail_at(format!("takes an array with an axis {axis}, but got a number"));
+    } else if found.is_none() {
         trace::fail_at(format!("takes an axis within -{rank}..{rank} of {rank} axes, but got {axis}"));
     }
     found

@@ -130,6 +130,9 @@ impl Stft {
         };
         let margin = self.margin(m);
         let x = if margin == 0 { x } else { padded(x, axis, margin, margin) };
+        if x.is_poisoned() {
+            return None;
+        }
         let n = x.shape()[axis];
         if n < m {
             trace::fail_at(format!("takes signals as long as the window, {m}, or longer, but got {}", x.ty()));
@@ -151,10 +154,16 @@ impl Stft {
             return None;
         }
         let frames = Transform::new().lengths(&[n_fft]).irfft(z).slice(rank - 1, ..m);
+        if frames.is_poisoned() {
+            return None;
+        }
         let squares = window.square().insert_axis(0).broadcast_to(&[frames.shape()[rank - 2], m]);
         let (sum, weights) = (added(frames * window, self.hop), added(squares, self.hop));
         let is_known = weights.greater(1e-10 * weights.reduce_max(&[0]));
         let x = is_known.select(sum, 0.0) / is_known.select(weights, 1.0);
+        if x.is_poisoned() {
+            return None;
+        }
         let margin = self.margin(m);
         let n = x.shape()[rank - 2];
         if n <= 2 * margin && margin > 0 {
@@ -233,7 +242,10 @@ fn added(frames: Var, hop: usize) -> Var {
     let shape = frames.shape();
     let (count, m) = (shape[axis - 1], shape[axis]);
     let n_parts = m.div_ceil(hop);
-    let whole = padded(frames, axis, 0, n_parts * hop - m);
+    let whole = padded(frames, axis, 0, n_parts.saturating_mul(hop) - m);
+    if whole.is_poisoned() {
+        return whole;
+    }
     let part = |k: usize| padded(whole.slice(axis, k * hop..(k + 1) * hop), axis - 1, k, n_parts - 1 - k);
     let blocks = on_line(|| (1..n_parts).fold(part(0), |sum, k| sum + part(k)));
     let n_blocks = count - 1 + n_parts;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, Axis, IxDyn};
 
 use super::{DType, Shape, Type};
 use crate::error::MemoryError;
@@ -541,8 +541,26 @@ impl ArrayRef<'_> {
 
     /// A copy of the elements.
     pub fn to_array(&self) -> Array {
-        each_variant!(ArrayRef, self, a => Array::from_ndarray(a.to_owned()))
+        each_variant!(ArrayRef, self, a => Array::from_ndarray(copied(a)))
     }
+}
+
+/// A copy in row-major order. Axes that lie one after the other are merged first, so that the parts of an array of complex
+/// numbers, say, are copied along one axis, not element by element of all axes.
+fn copied<T: Copy>(view: &ArrayViewD<'_, T>) -> ArrayD<T> {
+    let rank = view.ndim();
+    if rank == 0 || view.is_standard_layout() {
+        return view.to_owned();
+    }
+    let mut merged = view.view();
+    for axis in 1..rank {
+        merged.merge_axes(Axis(axis - 1), Axis(axis));
+    }
+    let mut elements = Vec::with_capacity(view.len());
+    for lane in merged.lanes(Axis(rank - 1)) {
+        elements.extend(lane.iter().copied());
+    }
+    ArrayD::from_shape_vec(view.raw_dim(), elements).expect("bug: a copy of another size")
 }
 
 impl<'a> ArrayRef<'a> {

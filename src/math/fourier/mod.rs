@@ -119,7 +119,7 @@ mod tests {
             for kind in [Kind::Complex { inverse: false }, Kind::Forward, Kind::Backward] {
                 let plan = Plan::<f64>::of(kind, n);
                 let own = plan.n_numbers() * size_of::<f64>();
-                assert!(own <= bytes(kind, n, size_of::<f64>()), "{kind:?} {n}: {own}");
+                assert!(own <= bytes(kind, n, 1, size_of::<f64>()), "{kind:?} {n}: {own}");
             }
         }
     }

@@ -130,14 +130,25 @@ impl<T: Real> Plan<T> {
 }
 
 /// At most so many bytes are taken by a plan for lines of that many numbers of that size, and by a call of it.
-pub(crate) fn bytes(kind: Kind, n: usize, size: usize) -> usize {
+pub(crate) fn bytes(kind: Kind, n: usize, n_lines: usize, size: usize) -> usize {
     let [n_transform, n_buffer] = kind.lengths(n);
     // Lengths with large prime factors are a convolution of at least twice the length, of which the factors, the
     // transformed kernel and the memory to work in are kept.
-    let transform = n_transform.saturating_mul(24).saturating_add(64);
+    let transform = n_transform.saturating_mul(if is_smooth(n_transform) { 6 } else { 24 }).saturating_add(64);
     let complex = transform.saturating_add(n_buffer).saturating_add(n / 4 + 1);
-    let gathered = n.saturating_add(GATHERED).saturating_mul(2 * GATHERED);
+    let gathered = n.saturating_add(GATHERED).saturating_mul(2 * GATHERED.min(n_lines));
     complex.saturating_mul(2).saturating_add(gathered).saturating_mul(size)
+}
+
+/// Whether all prime factors are small.
+fn is_smooth(n: usize) -> bool {
+    let without = |mut n: usize, prime: usize| {
+        while n > 0 && n.is_multiple_of(prime) {
+            n /= prime;
+        }
+        n
+    };
+    [2, 3, 5, 7].into_iter().fold(n, without) <= 1
 }
 
 /// `exp(2πik/n)`, from an angle in the first eighth of a turn, which is the most accurate.

@@ -4,7 +4,7 @@ use std::ops;
 
 use num_complex::Complex as Host;
 
-use super::super::Var;
+use super::super::{Var, trace};
 use super::rule::{complex, holomorphic, parts, times, with_rule};
 use super::{Complex, broadcast_pair};
 use crate::value::DType;
@@ -150,7 +150,11 @@ impl Complex {
                 power *= self;
             }
         }
-        if n < 0 { power.recip() } else { power }
+        if n > 0 {
+            return power;
+        }
+        // Of a power that overflows, maybe to inf - inf, the reciprocal is 0.
+        Complex::select(power.is_finite() | self.is_nan(), power.recip(), 0.0)
     }
 }
 
@@ -195,11 +199,9 @@ fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
         ((a, b), None) => Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c },
         ((a, None), Some(d)) if x.traced().is_none() => recip(Complex { re: c, im: d }) * a,
         ((a, b), Some(d)) => {
-            // The rule takes tangents of the shape of the result.
-            let (re, c) = broadcast_pair(a, c);
-            let (im, d) = broadcast_pair(b.unwrap_or_else(|| a.full_like(0.0)), d);
+            let _method = trace::method("div", &[a, c]);
             let [re, im] = with_rule(
-                [re, im, c, d],
+                [a, b.unwrap_or_else(|| a.full_like(0.0)), c, d],
                 |[a, b, c, d]| quotient(a, b, c, d),
                 |[_, _, c, d], y, [ta, tb, tc, td]| {
                     let recip = recip(Complex { re: c, im: d });
@@ -223,10 +225,13 @@ fn recip(w: Complex) -> Complex {
 /// C's rules for the quotient by 0 and by an infinite number take the places of 0/0 and ∞/∞.
 #[track_caller]
 fn quotient(a: Var, b: Var, c: Var, d: Var) -> [Var; 2] {
-    let largest = c.abs().max(d.abs());
-    if largest.is_poisoned() {
+    let (abs_c, abs_d) = (c.abs(), d.abs());
+    if abs_c.is_poisoned() || abs_d.is_poisoned() {
         return [Var::poisoned(); 2];
     }
+    // An infinite part counts even beside NaN.
+    let is_infinite = abs_c.equal(f64::INFINITY) | abs_d.equal(f64::INFINITY);
+    let largest = is_infinite.select(f64::INFINITY, abs_c.max(abs_d));
     // Numbers near the ends of the range are moved inside first: the reciprocal of a subnormal one is infinite, its products
     // lose digits, and the sum of two of the largest overflows.
     let lift = |size: Var| {
@@ -241,7 +246,6 @@ fn quotient(a: Var, b: Var, c: Var, d: Var) -> [Var; 2] {
     let ((up, _), (down, back)) = (lift(largest), lift(a.abs().max(b.abs())));
     let (a_lifted, b_lifted) = (a * down, b * down);
     let scale = (largest * up).recip();
-    let is_infinite = largest.equal(f64::INFINITY);
     let unit = |part: Var| {
         let boxed = part.abs().equal(f64::INFINITY).select(part.full_like(1.0), 0.0).copysign(part);
         is_infinite.select(boxed, (part * up) * scale)

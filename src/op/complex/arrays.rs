@@ -14,7 +14,7 @@
 use std::ops::RangeBounds;
 
 use super::super::indexing::Indices;
-use super::super::{At, Var};
+use super::super::{At, Var, trace};
 use super::{Complex, ComplexOperand};
 use crate::value::{DType, Type};
 
@@ -63,8 +63,6 @@ of_both! {
     compress(mask: Var, n: usize, axis: usize);
     /// A value that carries no derivative; see [`Var::stop_gradient`].
     stop_gradient();
-    /// The parts in another dtype of floating point; see [`Var::convert`].
-    convert(dtype: DType);
 }
 
 impl Complex {
@@ -87,6 +85,17 @@ impl Complex {
             perm.swap(rank - 2, rank - 1);
         }
         self.transpose(&perm).conj()
+    }
+
+    /// The parts in another dtype of floating point; see [`Var::convert`]. Another dtype is an error.
+    #[track_caller]
+    pub fn convert(self, dtype: DType) -> Complex {
+        let _method = trace::method("convert", &[self.re, self.im]);
+        if !dtype.is_float() {
+            trace::fail_at(format!("takes a dtype of floating point for complex numbers, but got {dtype}"));
+            return Complex::poisoned();
+        }
+        self.each(|x| x.convert(dtype))
     }
 
     /// A range of an axis; see [`Var::slice`].

@@ -25,7 +25,7 @@ impl Complex {
     /// ```
     #[track_caller]
     pub fn asin(self) -> Complex {
-        holomorphic(self, asin, |z, _| (roots(z).0 * roots(z).1).recip())
+        holomorphic(self, asin, |z, _| slope_of_asin(z))
     }
 
     /// `acos z`; as C's `cacos`: the cuts are the real axis beyond ±1.
@@ -34,7 +34,7 @@ impl Complex {
     /// `-1 / (√(1 - z) · √(1 + z))`; infinite at ±1.
     #[track_caller]
     pub fn acos(self) -> Complex {
-        holomorphic(self, acos, |z, _| -(roots(z).0 * roots(z).1).recip())
+        holomorphic(self, acos, |z, _| -slope_of_asin(z))
     }
 
     /// `atan z`; as C's `catan`: the cuts are the imaginary axis beyond ±i.
@@ -61,7 +61,10 @@ impl Complex {
     /// `1 / (√(z - 1) · √(z + 1))`; infinite at ±1.
     #[track_caller]
     pub fn acosh(self) -> Complex {
-        holomorphic(self, acosh, |z, _| ((z - 1.0).sqrt() * (z + 1.0).sqrt()).recip())
+        holomorphic(self, acosh, |z, _| {
+            // By z² - 1 as by 1 - z², but for the branch of the roots.
+            holomorphic(z, |z| (z - 1.0).sqrt().recip() * (z + 1.0).sqrt().recip(), |z, y| -(z * y * y.square()))
+        })
     }
 
     /// `atanh z`; as C's `catanh`: the cuts are the real axis beyond ±1. Infinite at ±1.
@@ -79,8 +82,20 @@ impl Complex {
     /// ```
     #[track_caller]
     pub fn atanh(self) -> Complex {
-        holomorphic(self, atanh, |z, _| ((1.0 - z) * (1.0 + z)).recip())
+        holomorphic(self, atanh, |z, _| {
+            holomorphic(z, |z| (1.0 - z).recip() * (1.0 + z).recip(), |z, y| 2.0 * (z * y.square()))
+        })
     }
+}
+
+/// `1 / √(1 - z²)`, whose derivative is `z / √(1 - z²)³`: that of the two roots would cancel near 0.
+#[track_caller]
+fn slope_of_asin(z: Complex) -> Complex {
+    let by_roots = |z: Complex| {
+        let (minus, plus) = roots(z);
+        minus.recip() * plus.recip()
+    };
+    holomorphic(z, by_roots, |z, y| z * y * y.square())
 }
 
 /// `√(1 - z)` and `√(1 + z)`.

@@ -97,7 +97,11 @@ fn broadcast<const N: usize>(operands: [Var; N]) -> Option<[Var; N]> {
     let mut shape = Vec::new();
     for x in operands {
         let Some(all) = broadcast_shape(&shape, &x.shape()) else {
-            trace::fail_at(format!("cannot broadcast {} to {}", x.shape(), Shape::from(shape)));
+            trace::fail_at(format!(
+                "operands must have shapes that broadcast, but got {} and {}",
+                Shape::from(shape),
+                x.shape()
+            ));
             return None;
         };
         shape = all;

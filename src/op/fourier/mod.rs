@@ -100,7 +100,8 @@ impl Transform {
 
     /// The memory that plan and call take.
     fn scratch_bytes(self, operands: &[&Type]) -> usize {
-        if operands[0].size() == 0 { 0 } else { fourier::bytes(self.kind, self.n, operands[0].dtype.size()) }
+        let n_lines: usize = operands[0].shape[..operands[0].rank() - 1].iter().product();
+        if operands[0].size() == 0 { 0 } else { fourier::bytes(self.kind, self.n, n_lines, operands[0].dtype.size()) }
     }
 
     /// With its plan, unless the system has not the memory that it takes: a request of rustfft's would end the process.
