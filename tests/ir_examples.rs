@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use common::{Random, floats, object};
 use ndarray::{Array1, array};
-use num_complex::c64;
 use retrograd::ir::Limits;
 use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, ToTree, Type};
@@ -325,7 +324,7 @@ fn examples() -> Result<Vec<Example>, Error> {
     let kalman = kalman.graph(&noise, &measured)?;
     let kalman_grad = differentiate::grad(&kalman, 0, &[0])?;
 
-    let (pole, pulse) = (c64(0.5, 0.25), array![1.0, 0.0, 0.0, 0.0]);
+    let (pole, pulse) = (num_complex::c64(0.5, 0.25), array![1.0, 0.0, 0.0, 0.0]);
     let heard = array![1.0, 0.5, 0.25, -0.125];
     let resonator = jit(resonator).named("resonator").arguments(["pole", "signal", "target"]);
     let resonator = resonator.results(["loss", "slope"]).graph(pole, &pulse, &heard)?;
