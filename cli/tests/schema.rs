@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 fn parameter(name: &str) -> Value {
     let reference = match name {
         "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" | "batch_axes" | "below"
-        | "above" | "rank" => "#/$defs/natural",
+        | "above" | "rank" | "n" => "#/$defs/natural",
         "checkpoint" | "schedule" => "#/$defs/schedule",
         "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" | "sizes" => "#/$defs/naturals",
         "low" | "high" => "#/$defs/integers",
@@ -30,7 +30,8 @@ fn parameter(name: &str) -> Value {
         "function" => return json!({"type": "string"}),
         "results" => return json!({"type": "array", "items": {"$ref": "#/$defs/type"}}),
         "rule" => return json!({"enum": ["jvp", "vjp", "solve"]}),
-        "reverse" | "descending" | "right" | "transposed" | "strong" | "vectors" | "lower" | "unit" => {
+        "reverse" | "descending" | "right" | "transposed" | "strong" | "vectors" | "lower" | "unit" | "adjoint"
+        | "inverse" | "doubled" | "halved" => {
             return json!({"type": "boolean"});
         }
         "ranks" => {
