@@ -91,7 +91,7 @@ fn rows_of_numbers_are_arrays_where_one_is_taken() {
     assert_eq!(types(&z, &Kind::List(&Kind::Complex)), "[complex f64[3], complex f64[3]]");
     assert_eq!(types(&z[0].as_slice(), &Kind::List(&Kind::Complex)), "[complex f64[], complex f64[], complex f64[]]");
     assert_eq!(types(&z[0].to_vec(), &Kind::Any), "[complex f64[], complex f64[], complex f64[]]");
-    assert_eq!(types(&[[c32(1.0, 2.0); 0]; 2], &Kind::Complex), "complex f32[2,0]");
+    assert_eq!(types(&[[] as [Complex32; 0]; 2], &Kind::Complex), "complex f32[2,0]");
     assert_eq!(types(&(z[0], 1.0), &Kind::Tuple(&[Kind::Complex, Kind::Leaf])), "(complex f64[3], f64[])");
     assert_eq!(types(&Vec::<Complex64>::new(), &Kind::Complex), "complex f64[0]");
 }

@@ -417,11 +417,11 @@ fn functions_of_repeated_values_have_exact_derivatives() {
         let a = (&a + &adjoint(&a)) * c64(0.5, 0.0);
         let expected = a.dot(&a) * c64(3.0, 0.0);
         let cubes = |a: Complex| complex::eigvalsh(a).powi(3).sum();
-        let slope: Parts = jit(grad(cubes)).call(&parts(&a.clone().into_dyn())).unwrap();
+        let slope: Parts = jit(grad(cubes)).call(parts(&a.clone().into_dyn())).unwrap();
         close("cubes", &numbers(&slope.re, &slope.im), &expected.into_dyn(), 1e-13);
     }
     let b = q.clone() * c64(2.0, 0.0);
-    let slope: Parts = jit(grad(|a: Complex| complex::svdvals(a).sum())).call(&parts(&b.into_dyn())).unwrap();
+    let slope: Parts = jit(grad(|a: Complex| complex::svdvals(a).sum())).call(parts(&b.into_dyn())).unwrap();
     close("nuclear norm", &numbers(&slope.re, &slope.im), &q.into_dyn(), 1e-13);
 }
 
