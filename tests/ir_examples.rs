@@ -13,8 +13,8 @@ use ndarray::{Array1, array};
 use retrograd::ir::Limits;
 use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, ToTree, Type};
-use retrograd::{Complex, Error, Graph, Loop, Program, Var};
-use retrograd::{cond, differentiate, fft, grad, interpret, jit, optimize, scan, while_loop};
+use retrograd::{Error, Graph, Loop, Program, Var};
+use retrograd::{cond, differentiate, grad, interpret, jit, optimize, scan, while_loop};
 
 // The functions
 fn rosenbrock(x: Var, y: Var) -> Var {
@@ -230,18 +230,6 @@ fn kalman(noise: Var, measured: Var) -> (Var, Var) {
     (costs.sum(), positions)
 }
 
-/// How far what a resonator makes of a signal is from a target, by its response to each frequency; and the gradient by
-/// its pole, a complex number.
-fn resonator(pole: Complex, signal: Var, target: Var) -> (Var, Complex) {
-    let loss = |pole: Complex, signal: Var, target: Var| {
-        let n = signal.shape()[0];
-        let angles = Var::iota(&[n / 2 + 1], 0, DType::F64) * (-std::f64::consts::TAU / n as f64);
-        let response = (1.0 - pole * Complex::cis(angles)).recip();
-        (fft::irfft(fft::rfft(signal) * response) - target).square().mean()
-    };
-    retrograd::value_and_grad(loss).call(pole, signal, target)
-}
-
 // The graphs, and the inputs of the recorded runs
 
 struct Example {
@@ -324,11 +312,6 @@ fn examples() -> Result<Vec<Example>, Error> {
     let kalman = kalman.graph(&noise, &measured)?;
     let kalman_grad = differentiate::grad(&kalman, 0, &[0])?;
 
-    let (pole, pulse) = (num_complex::c64(0.5, 0.25), array![1.0, 0.0, 0.0, 0.0]);
-    let heard = array![1.0, 0.5, 0.25, -0.125];
-    let resonator = jit(resonator).named("resonator").arguments(["pole", "signal", "target"]);
-    let resonator = resonator.results(["loss", "slope"]).graph(pole, &pulse, &heard)?;
-
     let example = |name, graph, inputs: &dyn ToTree| Example { name, graph, inputs: leaves(inputs) };
     Ok(vec![
         example("rosenbrock", jit(rosenbrock).named("rosenbrock").graph(-1.2, 1.0)?, &(-1.2, 1.0)),
@@ -357,7 +340,6 @@ fn examples() -> Result<Vec<Example>, Error> {
         example("gaussian_process", process, &(&parameters, &at, &seen)),
         example("kalman", kalman, &(&noise, &measured)),
         example("kalman_grad", kalman_grad, &(&noise, &measured)),
-        example("resonator", resonator, &(pole, &pulse, &heard)),
         example("logsumexp", jit(logsumexp).named("logsumexp").graph(&scores)?, &scores),
     ])
 }
