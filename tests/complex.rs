@@ -317,6 +317,13 @@ fn derivatives_at_the_ends_of_the_range() {
     for z in values(Complex::recip, &infinite) {
         assert!(z.re == 0.0 && z.im == 0.0, "{z:?}");
     }
+    // A number divided: what overflows on the way must not be seen.
+    let small = values(|z| 1e-300 / z, &[Number { re: 0.0, im: 1e-310 }])[0];
+    assert!(ulps(small, Number { re: 0.0, im: -1e-300 / 1e-310 }) <= 4.0, "{small:?}");
+    let large = values(|z| num_complex::c64(1e308, 1e308) / z, &[Number { re: 1.5e308, im: 1.5e308 }])[0];
+    assert!(ulps(large, Number { re: 1e308 / 1.5e308, im: 0.0 }) <= 4.0, "{large:?}");
+    let [(slope, _), (bend, _)] = at(&|z| 3.0 / z, 0.5, 0.0);
+    assert!((slope + 12.0).abs() < 1e-13 && (bend - 48.0).abs() < 1e-13);
     // Near 0 the second derivatives are ±z, ±2z.
     for (f, factor) in [(Complex::asin as fn(Complex) -> Complex, 1.0), (Complex::atanh, 2.0), (Complex::asinh, -1.0)] {
         for size in [1e-10, 1e-200] {

@@ -178,17 +178,28 @@ fn function(a: Var, op: impl Into<crate::op::Op>) -> Var {
 pub fn matrix_power(a: Var, exponent: i64) -> Var {
     let _method = enter("matrix_power", &[a]);
     let Some((a, n)) = square(a) else { return Var::poisoned() };
-    let mut power = if exponent < 0 { inv(a) } else { a };
-    let mut rest = exponent.unsigned_abs();
-    let mut result: Option<Var> = None;
+    let base = if exponent < 0 { inv(a) } else { a };
+    match by_squaring(base, exponent.unsigned_abs(), Var::matmul) {
+        Some(power) => power,
+        None => np::eye(n, n, 0).convert(a.dtype()).broadcast_to(&a.shape()),
+    }
+}
+
+/// A power by repeated squaring; `None` for the exponent 0.
+#[track_caller]
+pub(super) fn by_squaring<T: Copy>(base: T, exponent: u64, product: fn(T, T) -> T) -> Option<T> {
+    let (mut power, mut rest, mut result) = (base, exponent, None);
     while rest > 0 && !trace::has_failed() {
         if rest & 1 == 1 {
-            result = Some(result.map_or(power, |result| result.matmul(power)));
+            result = Some(match result {
+                Some(result) => product(result, power),
+                None => power,
+            });
         }
         rest >>= 1;
         if rest > 0 {
-            power = power.matmul(power);
+            power = product(power, power);
         }
     }
-    result.unwrap_or_else(|| np::eye(n, n, 0).convert(a.dtype()).broadcast_to(&a.shape()))
+    result
 }

@@ -65,6 +65,7 @@ mod equations;
 mod factors;
 mod functions;
 mod least_squares;
+mod norms;
 mod special;
 mod spectra;
 mod spectral;

@@ -1,13 +1,14 @@
 //! Eigenvalues, singular values, orthogonal factors, and what is made of them.
 
 use super::arguments::{enter, matrices, square};
+use super::norms::{Matrices, condition_of, norm_of};
 use super::systems::inv;
 use crate::op::trace;
 use crate::op::{
     Var, default_fraction, eig_of, eigh_of, eigvals_of, hessenberg_of, null_space_of, pinv_of, qr_of, svd_of,
     symmetric_part, transposed,
 };
-use crate::value::DType;
+use crate::value::{DType, Type};
 
 /// NumPy's `eigh`: the eigenvalues of symmetric matrices, in ascending order, and the orthogonal matrices `V` whose columns
 /// are the eigenvectors, `A = V · diag(w) · Vᵀ`.
@@ -320,24 +321,39 @@ pub fn matrix_norm(a: Var, kind: MatrixNorm) -> Var {
     }
 }
 
-#[track_caller]
-fn norm_of(a: Var, [m, n]: [usize; 2], kind: MatrixNorm) -> Var {
-    let rows = a.rank() - 2;
-    let is_sum = matches!(kind, MatrixNorm::Frobenius | MatrixNorm::Nuclear);
-    if m.min(n) == 0 && !is_sum {
-        trace::fail_at(format!("takes matrices with rows and columns, but got {}", a.ty()));
-        return Var::poisoned();
+impl Matrices for Var {
+    #[track_caller]
+    fn ty(self) -> Type {
+        Var::ty(self)
     }
-    let sizes = |over: usize| a.abs().sum_axes(&[over]);
-    match kind {
-        MatrixNorm::Frobenius => a.norm_axes(&[rows, rows + 1]),
-        MatrixNorm::Nuclear => svd_of(a)[1].sum_axes(&[rows]),
-        MatrixNorm::Spectral => svd_of(a)[1].max_axes(&[rows]),
-        MatrixNorm::LeastSingular => svd_of(a)[1].min_axes(&[rows]),
-        MatrixNorm::One => sizes(rows).max_axes(&[rows]),
-        MatrixNorm::LeastColumn => sizes(rows).min_axes(&[rows]),
-        MatrixNorm::Infinity => sizes(rows + 1).max_axes(&[rows]),
-        MatrixNorm::LeastRow => sizes(rows + 1).min_axes(&[rows]),
+
+    #[track_caller]
+    fn sizes(self) -> Var {
+        self.abs()
+    }
+
+    #[track_caller]
+    fn frobenius(self) -> Var {
+        let rows = self.rank() - 2;
+        self.norm_axes(&[rows, rows + 1])
+    }
+
+    #[track_caller]
+    fn singular_values(self) -> Var {
+        svd_of(self)[1]
+    }
+
+    #[track_caller]
+    fn inverses(self) -> Option<Var> {
+        match square(self) {
+            Some((a, _)) => Some(inv(a)),
+            None => None,
+        }
+    }
+
+    #[track_caller]
+    fn are_finite(self) -> Var {
+        self.is_finite()
     }
 }
 
@@ -362,22 +378,10 @@ fn norm_of(a: Var, [m, n]: [usize; 2], kind: MatrixNorm) -> Var {
 #[track_caller]
 pub fn cond(a: Var, kind: MatrixNorm) -> Var {
     let _method = enter("cond", &[a]);
-    let Some((a, [m, n])) = matrices(a) else { return Var::poisoned() };
-    let (largest, least) = (MatrixNorm::Spectral, MatrixNorm::LeastSingular);
-    let value = match kind {
-        MatrixNorm::Spectral => norm_of(a, [m, n], largest) / norm_of(a, [m, n], least),
-        MatrixNorm::LeastSingular => norm_of(a, [m, n], least) / norm_of(a, [m, n], largest),
-        _ => match square(a) {
-            Some((a, n)) => norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind),
-            None => Var::poisoned(),
-        },
-    };
-    if value.is_poisoned() {
-        return value;
+    match matrices(a) {
+        Some((a, extents)) => condition_of(a, extents, kind),
+        None => Var::poisoned(),
     }
-    // Of a singular matrix the inverse may hold NaN.
-    let is_finite = a.is_finite().all_axes(&[a.rank() - 2, a.rank() - 1]);
-    (value.is_nan() & is_finite).select(f64::INFINITY, value)
 }
 
 /// SciPy's `orth`: orthonormal vectors, as columns, that span what matrices of a given rank map to: the first left singular

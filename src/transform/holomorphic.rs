@@ -122,8 +122,7 @@ where
     fn apply(&self, args: Args) -> Complex {
         // f' = ∂(re f)/∂x + i ∂(im f)/∂x: half of the passes forward, and all of them in reverse.
         let z = W::select(&args);
-        let by_real: Complex = derivative(Mode::BySize, &z.re, &self.f.apply(args));
-        by_real
+        derivative(Mode::BySize, &z.re, &self.f.apply(args))
     }
 }
 

@@ -33,7 +33,7 @@ pub fn det(a: Complex) -> Complex {
         return small_determinant(a, n);
     }
     let (parity, pivots) = pivots(a);
-    product_last(pivots) * parity
+    pivots.prod_axis(pivots.rank().saturating_sub(1)) * parity
 }
 
 /// The signs of the determinants of complex square matrices, numbers of magnitude 1, and the logarithms of their magnitudes: 0
@@ -65,7 +65,7 @@ pub fn slogdet(a: Complex) -> (Complex, Var) {
     let sizes = pivots.abs();
     let is_zero = sizes.equal(0.0);
     let units = pivots / is_zero.select(1.0, sizes);
-    (product_last(units) * parity, sum_last(sizes.ln()))
+    (units.prod_axis(units.rank().saturating_sub(1)) * parity, sum_last(sizes.ln()))
 }
 
 /// The parity of the row exchanges, and the pivots.
@@ -73,24 +73,6 @@ pub fn slogdet(a: Complex) -> (Complex, Var) {
 fn pivots(a: Complex) -> (Var, Complex) {
     let [re, im] = complex_lu_of([a.re, a.im]);
     (parity(re), Complex { re: diagonal(re), im: diagonal(im) })
-}
-
-/// The products along the last axis, of pairs.
-#[track_caller]
-fn product_last(z: Complex) -> Complex {
-    if z.is_poisoned() {
-        return Complex::poisoned();
-    }
-    let last = z.rank() - 1;
-    if z.shape()[last] == 0 {
-        return Complex::ones(Type::new(z.dtype(), &z.shape()[..last]));
-    }
-    let mut z = z;
-    while let n @ 2.. = z.shape()[last] {
-        let pairs = z.slice(last, ..n / 2) * z.slice(last, n / 2..n / 2 * 2);
-        z = if n % 2 == 0 { pairs } else { Complex::concatenate(&[pairs, z.slice(last, n - 1..)], last) };
-    }
-    z.squeeze(last)
 }
 
 /// The polynomial in the elements.

@@ -1,11 +1,12 @@
 //! Functions of complex matrices.
 
 use super::super::arguments::enter;
+use super::super::functions::by_squaring;
 use super::super::{self as linalg};
 use super::arguments::{shown, square};
 use super::inv;
 use crate::numpy as np;
-use crate::op::{Complex, interleaved as real, trace};
+use crate::op::{Complex, interleaved as real};
 
 /// The exponentials of complex square matrices; see [`linalg::expm`](super::super::expm), also for the derivative.
 ///
@@ -42,17 +43,9 @@ pub fn expm(a: Complex) -> Complex {
 pub fn matrix_power(a: Complex, exponent: i64) -> Complex {
     let _function = enter("matrix_power", &shown([a]));
     let Some((a, n)) = square(a) else { return Complex::poisoned() };
-    let mut power = if exponent < 0 { inv(a) } else { a };
-    let mut rest = exponent.unsigned_abs();
-    let mut result: Option<Complex> = None;
-    while rest > 0 && !trace::has_failed() {
-        if rest & 1 == 1 {
-            result = Some(result.map_or(power, |result| result.matmul(power)));
-        }
-        rest >>= 1;
-        if rest > 0 {
-            power = power.matmul(power);
-        }
+    let base = if exponent < 0 { inv(a) } else { a };
+    match by_squaring(base, exponent.unsigned_abs(), Complex::matmul) {
+        Some(power) => power,
+        None => np::eye(n, n, 0).convert(a.dtype()).broadcast_to(&a.shape()).into(),
     }
-    result.unwrap_or_else(|| np::eye(n, n, 0).convert(a.dtype()).broadcast_to(&a.shape()).into())
 }

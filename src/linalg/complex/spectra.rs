@@ -2,13 +2,14 @@
 
 use super::super::MatrixNorm;
 use super::super::arguments::enter;
+use super::super::norms::{Matrices, condition_of, norm_of};
 use super::arguments::{matrices, shown, square};
 use super::inv;
 use crate::op::{
     Complex, ComplexOperand, Var, complex_eig_of, complex_eigh_of, complex_eigvals_of, complex_svd_of, eig_of,
-    eigvals_of, trace,
+    eigvals_of,
 };
-use crate::value::DType;
+use crate::value::{DType, Type};
 
 /// NumPy's `eigh` of complex matrices: the eigenvalues of Hermitian matrices, which are real, in ascending order, and the
 /// unitary matrices `V` whose columns are the eigenvectors, `A = V · diag(w) · Vᴴ`.
@@ -219,24 +220,39 @@ pub fn matrix_norm(a: Complex, kind: MatrixNorm) -> Var {
     }
 }
 
-#[track_caller]
-fn norm_of(a: Complex, [m, n]: [usize; 2], kind: MatrixNorm) -> Var {
-    let rows = a.rank() - 2;
-    let is_sum = matches!(kind, MatrixNorm::Frobenius | MatrixNorm::Nuclear);
-    if m.min(n) == 0 && !is_sum {
-        trace::fail_at(format!("takes matrices with rows and columns, but got {}", a.re.ty()));
-        return Var::poisoned();
+impl Matrices for Complex {
+    #[track_caller]
+    fn ty(self) -> Type {
+        self.re.ty()
     }
-    let sizes = |over: usize| a.abs().sum_axes(&[over]);
-    match kind {
-        MatrixNorm::Frobenius => Var::stack(&[a.re, a.im], rows).norm_axes(&[rows, rows + 1, rows + 2]),
-        MatrixNorm::Nuclear => values_of(a).sum_axes(&[rows]),
-        MatrixNorm::Spectral => values_of(a).max_axes(&[rows]),
-        MatrixNorm::LeastSingular => values_of(a).min_axes(&[rows]),
-        MatrixNorm::One => sizes(rows).max_axes(&[rows]),
-        MatrixNorm::LeastColumn => sizes(rows).min_axes(&[rows]),
-        MatrixNorm::Infinity => sizes(rows + 1).max_axes(&[rows]),
-        MatrixNorm::LeastRow => sizes(rows + 1).min_axes(&[rows]),
+
+    #[track_caller]
+    fn sizes(self) -> Var {
+        self.abs()
+    }
+
+    #[track_caller]
+    fn frobenius(self) -> Var {
+        let rows = self.rank() - 2;
+        Var::stack(&[self.re, self.im], rows).norm_axes(&[rows, rows + 1, rows + 2])
+    }
+
+    #[track_caller]
+    fn singular_values(self) -> Var {
+        values_of(self)
+    }
+
+    #[track_caller]
+    fn inverses(self) -> Option<Complex> {
+        match square(self) {
+            Some((a, _)) => Some(inv(a)),
+            None => None,
+        }
+    }
+
+    #[track_caller]
+    fn are_finite(self) -> Var {
+        self.is_finite()
     }
 }
 
@@ -248,25 +264,8 @@ fn norm_of(a: Complex, [m, n]: [usize; 2], kind: MatrixNorm) -> Var {
 #[track_caller]
 pub fn cond(a: Complex, kind: MatrixNorm) -> Var {
     let _method = enter("cond", &shown([a]));
-    let Some((a, [m, n])) = matrices(a) else { return Var::poisoned() };
-    let (largest, least) = (MatrixNorm::Spectral, MatrixNorm::LeastSingular);
-    let value = match kind {
-        MatrixNorm::Spectral => norm_of(a, [m, n], largest) / norm_of(a, [m, n], least),
-        MatrixNorm::LeastSingular => norm_of(a, [m, n], least) / norm_of(a, [m, n], largest),
-        MatrixNorm::Frobenius
-        | MatrixNorm::Nuclear
-        | MatrixNorm::One
-        | MatrixNorm::LeastColumn
-        | MatrixNorm::Infinity
-        | MatrixNorm::LeastRow => match square(a) {
-            Some((a, n)) => norm_of(a, [n, n], kind) * norm_of(inv(a), [n, n], kind),
-            None => Var::poisoned(),
-        },
-    };
-    if value.is_poisoned() {
-        return value;
+    match matrices(a) {
+        Some((a, extents)) => condition_of(a, extents, kind),
+        None => Var::poisoned(),
     }
-    // Of a singular matrix the inverse may hold NaN.
-    let is_finite = a.is_finite().all_axes(&[a.rank() - 2, a.rank() - 1]);
-    (value.is_nan() & is_finite).select(f64::INFINITY, value)
 }

@@ -2,6 +2,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::evd::{ComputeEigenvectors, EvdError, EvdParams, evd_real, evd_scratch};
+use faer::traits::ComplexField;
 use faer::{Auto, Mat, Par, Spec};
 
 use super::scale::{scaled, unscale};
@@ -19,18 +20,23 @@ pub(crate) fn eig(a: &[f64], n: usize, [re, im]: [&mut [f64]; 2], mut vectors: O
 
 /// How many bytes that takes.
 pub(crate) fn eig_bytes(n: usize, vectors: bool) -> usize {
+    bytes::<f64>(n, vectors)
+}
+
+/// How many bytes that takes of elements of that type.
+pub(super) fn bytes<E: ComplexField>(n: usize, vectors: bool) -> usize {
     let matrices: usize = if vectors { 2 } else { 1 };
     let elements = matrices.saturating_mul(n).saturating_mul(n);
-    elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of(n, vectors).unaligned_bytes_required())
+    elements.saturating_mul(size_of::<E>()).saturating_add(stack_of::<E>(n, vectors).unaligned_bytes_required())
 }
 
-fn params() -> Spec<EvdParams, f64> {
-    Spec::new(<EvdParams as Auto<f64>>::auto())
+pub(super) fn params<E: ComplexField>() -> Spec<EvdParams, E> {
+    Spec::new(<EvdParams as Auto<E>>::auto())
 }
 
-fn stack_of(n: usize, vectors: bool) -> StackReq {
+pub(super) fn stack_of<E: ComplexField>(n: usize, vectors: bool) -> StackReq {
     let right = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-    evd_scratch::<f64>(n, ComputeEigenvectors::No, right, Par::Seq, params())
+    evd_scratch::<E>(n, ComputeEigenvectors::No, right, Par::Seq, params())
 }
 
 fn decompose(
@@ -41,7 +47,7 @@ fn decompose(
 ) -> Result<(), EvdError> {
     let (a, undo) = scaled(a);
     let a = matrix(&a, n, n);
-    let mut buffer = MemBuffer::new(stack_of(n, vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of::<f64>(n, vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
     let mut columns = Mat::<f64>::zeros(n, if vectors.is_some() { n } else { 0 });
     let places = [&mut *re, &mut *im].map(faer::diag::DiagMut::from_slice_mut);

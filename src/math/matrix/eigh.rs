@@ -31,7 +31,7 @@ pub(crate) fn eigh_bytes(n: usize, vectors: bool) -> usize {
     elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of(n).unaligned_bytes_required())
 }
 
-fn params() -> Spec<SelfAdjointEvdParams, f64> {
+pub(super) fn params() -> Spec<SelfAdjointEvdParams, f64> {
     Spec::new(<SelfAdjointEvdParams as Auto<f64>>::auto())
 }
 

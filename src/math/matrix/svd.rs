@@ -2,6 +2,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::svd::{ComputeSvdVectors, SvdError, SvdParams, svd as faer_svd, svd_scratch};
+use faer::traits::ComplexField;
 use faer::{Auto, Mat, Par, Spec};
 
 use super::gauge::{negated, write_columns, write_rows};
@@ -19,20 +20,25 @@ pub(crate) fn svd(a: &[f64], [m, n]: [usize; 2], s: &mut [f64], mut vectors: Opt
 }
 
 /// How many bytes it takes.
-pub(crate) fn svd_bytes([m, n]: [usize; 2], vectors: bool) -> usize {
+pub(crate) fn svd_bytes(extents: [usize; 2], vectors: bool) -> usize {
+    bytes::<f64>(extents, vectors)
+}
+
+/// How many bytes it takes of elements of that type.
+pub(super) fn bytes<E: ComplexField>([m, n]: [usize; 2], vectors: bool) -> usize {
     let k = m.min(n);
     let columns = if vectors { (m + n).saturating_mul(k) } else { 0 };
     let elements = m.saturating_mul(n).saturating_add(columns);
-    elements.saturating_mul(size_of::<f64>()).saturating_add(stack_of([m, n], vectors).unaligned_bytes_required())
+    elements.saturating_mul(size_of::<E>()).saturating_add(stack_of::<E>([m, n], vectors).unaligned_bytes_required())
 }
 
-fn params() -> Spec<SvdParams, f64> {
-    Spec::new(<SvdParams as Auto<f64>>::auto())
+pub(super) fn params<E: ComplexField>() -> Spec<SvdParams, E> {
+    Spec::new(<SvdParams as Auto<E>>::auto())
 }
 
-fn stack_of([m, n]: [usize; 2], vectors: bool) -> StackReq {
+pub(super) fn stack_of<E: ComplexField>([m, n]: [usize; 2], vectors: bool) -> StackReq {
     let which = if vectors { ComputeSvdVectors::Thin } else { ComputeSvdVectors::No };
-    svd_scratch::<f64>(m, n, which, which, Par::Seq, params())
+    svd_scratch::<E>(m, n, which, which, Par::Seq, params())
 }
 
 fn decompose(
@@ -44,7 +50,7 @@ fn decompose(
     let k = m.min(n);
     let (a, undo) = scaled(a);
     let a = matrix(&a, m, n);
-    let mut buffer = MemBuffer::new(stack_of([m, n], vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of::<f64>([m, n], vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
     let values = faer::diag::DiagMut::from_slice_mut(s);
     match vectors {

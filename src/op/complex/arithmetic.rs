@@ -5,9 +5,9 @@ use std::ops;
 use num_complex::Complex as Host;
 
 use super::super::{Var, trace};
+use super::magnitude::Magnitude;
 use super::rule::{complex, holomorphic, parts, times, with_rule};
 use super::{Complex, broadcast_pair};
-use crate::value::DType;
 
 /// What stands beside a `Complex` in an operation: a `Complex`, a [`Var`], an `f64` or a [`num_complex::Complex<f64>`]. A
 /// number takes the dtype of the other operand.
@@ -197,7 +197,12 @@ fn div<X: ComplexOperand, Y: ComplexOperand>(x: X, y: Y, like: Var) -> Complex {
     let (c, d) = y.parts(like);
     match (x.parts(like), d) {
         ((a, b), None) => Complex { re: a / c, im: b.unwrap_or_else(|| a.full_like(0.0)) / c },
-        ((a, None), Some(d)) if x.traced().is_none() => recip(Complex { re: c, im: d }) * a,
+        // A number is no operand: the quotient is a function of the divisor alone.
+        ((a, b), Some(d)) if x.traced().is_none() => holomorphic(
+            Complex { re: c, im: d },
+            |w| complex(quotient(a, b.unwrap_or_else(|| a.full_like(0.0)), w.re, w.im)),
+            |w, y| -(y * recip(w)),
+        ),
         ((a, b), Some(d)) => {
             let _method = trace::method("div", &[a, c]);
             let [re, im] = with_rule(
@@ -234,16 +239,9 @@ fn quotient(a: Var, b: Var, c: Var, d: Var) -> [Var; 2] {
     let largest = is_infinite.select(f64::INFINITY, abs_c.max(abs_d));
     // Numbers near the ends of the range are moved inside first: the reciprocal of a subnormal one is infinite, its products
     // lose digits, and the sum of two of the largest overflows.
-    let lift = |size: Var| {
-        let (low, high, factor) = if size.dtype() == DType::F32 { (-80, 120, 60) } else { (-900, 1000, 120) };
-        let (is_low, is_high) = (size.less(2f64.powi(low)), size.greater(2f64.powi(high)));
-        let by = |at_low: i32, at_high: i32| {
-            let at_high = is_high.select(size.full_like(2f64.powi(at_high)), 1.0);
-            is_low.select(size.full_like(2f64.powi(at_low)), at_high)
-        };
-        (by(factor, -8), by(-factor, 8))
-    };
-    let ((up, _), (down, back)) = (lift(largest), lift(a.abs().max(b.abs())));
+    let (own, other) = (Magnitude::of(largest), Magnitude::of(a.abs().max(b.abs())));
+    let up = own.factor(1.0);
+    let (down, back) = (other.factor(1.0), other.factor(-1.0));
     let (a_lifted, b_lifted) = (a * down, b * down);
     let scale = (largest * up).recip();
     let unit = |part: Var| {

@@ -185,7 +185,7 @@ impl Complex {
         Complex { re: condition.select(x.re, y.re), im: condition.select(x.im, y.im) }
     }
 
-    /// The diagonal above which the parts of both are equal; a `bool`. NaN equals nothing.
+    /// Whether both parts are equal; a `bool`. NaN equals nothing.
     #[track_caller]
     pub fn equal(self, y: impl ComplexOperand) -> Var {
         let y = Complex::of(y, self.re);

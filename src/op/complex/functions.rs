@@ -1,6 +1,7 @@
 //! Absolute values and angles, exponentials, logarithms, roots and powers.
 
 use super::super::Var;
+use super::magnitude::Magnitude;
 use super::rule::{complex, holomorphic, parts, times, times_real, with_rule};
 use super::{Complex, ComplexOperand};
 use crate::value::DType;
@@ -222,8 +223,8 @@ impl Complex {
     }
 }
 
-/// Beyond it `e^x` may overflow where `e^x · cos y` does not: half of the range of exponents below the limit.
-fn large(dtype: DType) -> f64 {
+/// Beyond it `e^x` may overflow where `e^x · cos y` does not.
+pub(super) fn large(dtype: DType) -> f64 {
     if dtype == DType::F32 { 80.0 } else { 700.0 }
 }
 
@@ -259,23 +260,10 @@ pub(super) fn ln_abs(z: Complex) -> Var {
     let (a, b) = (z.re.abs(), z.im.abs());
     let (large, small) = (a.max(b), a.min(b));
     let near = ((large - 1.0) * (large + 1.0) + small * small).ln_1p() * 0.5;
-    let (low, high, [lift, drop]) = bounds(large.dtype());
-    let (is_tiny, is_huge) = (large.less(low), large.greater(high));
-    let by = |up: f64, down: f64, none: f64| {
-        is_tiny.select(large.full_like(up), is_huge.select(large.full_like(down), none))
-    };
-    let scale = by(lift, drop, 1.0);
-    let far = (z.re * scale).hypot(z.im * scale).ln() - by(lift.ln(), drop.ln(), 0.0);
+    let magnitude = Magnitude::of(large);
+    let factor = magnitude.factor(1.0);
+    let far = (z.re * factor).hypot(z.im * factor).ln() - magnitude.ln_factor();
     (large.greater(0.5) & large.less(2.0)).select(near, far)
-}
-
-/// Bounds outside of which squares overflow or lose digits, and factors that lead far enough back inside.
-fn bounds(dtype: DType) -> (f64, f64, [f64; 2]) {
-    let power = |exponent: i32| 2f64.powi(exponent);
-    match dtype {
-        DType::F32 => (power(-100), power(120), [power(60), power(-10)]),
-        _ => (power(-960), power(1000), [power(120), power(-40)]),
-    }
 }
 
 /// Without a derivative of its own. With `t = √((|x| + |z|)/2)` the parts are `t` and `y/(2t)` for x ≥ 0, exchanged but for signs for
@@ -284,13 +272,9 @@ fn bounds(dtype: DType) -> (f64, f64, [f64; 2]) {
 fn sqrt(z: Complex) -> Complex {
     let Complex { re: x, im: y } = z;
     let (a, b) = (x.abs(), y.abs());
-    let largest = a.max(b);
-    let (low, high, [lift, drop]) = bounds(largest.dtype());
-    let is_tiny = largest.less(low);
-    let is_huge = largest.greater(high);
-    let by = |up: f64, down: f64| is_tiny.select(x.full_like(up), is_huge.select(x.full_like(down), 1.0));
-    let (scale, back) = (by(lift, drop), by(lift.sqrt().recip(), drop.sqrt().recip()));
-    let (a, b) = (a * scale, b * scale);
+    let magnitude = Magnitude::of(a.max(b));
+    let (factor, back) = (magnitude.factor(1.0), magnitude.factor(-0.5));
+    let (a, b) = (a * factor, b * factor);
     let t = ((a + a.hypot(b)) * 0.5).sqrt();
     let other = t.equal(0.0).select(t, (b * 0.5) / t);
     let (t, other) = (t * back, other * back);

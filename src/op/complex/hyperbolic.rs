@@ -5,6 +5,7 @@
 
 use super::super::Var;
 use super::Complex;
+use super::functions::large;
 use super::rule::{complex, holomorphic, times, with_rule};
 use crate::value::DType;
 
@@ -116,7 +117,7 @@ impl Complex {
 fn sinh_cosh(z: Complex) -> [Var; 4] {
     let Complex { re: x, im: y } = z;
     // Beyond that, sinh and cosh are half of an exponential, which is split so that it does not overflow too early.
-    let large = if x.dtype() == DType::F32 { 80.0 } else { 700.0 };
+    let large = large(x.dtype());
     let excess = x.abs() - large;
     let is_large = excess.greater(0.0);
     let rest = is_large.select(excess.exp(), 1.0);

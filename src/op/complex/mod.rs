@@ -7,6 +7,7 @@ mod generic;
 mod hyperbolic;
 mod inverse;
 mod joins;
+mod magnitude;
 mod products;
 mod reductions;
 mod rule;

@@ -1,8 +1,9 @@
 //! Reductions.
 
-use super::super::Var;
+use super::super::{Var, trace};
 use super::Complex;
 use super::arrays::of_both;
+use crate::value::Type;
 
 of_both! {
     /// The sum of all elements; see [`Var::sum`].
@@ -35,19 +36,34 @@ impl Complex {
     /// ```
     #[track_caller]
     pub fn prod(self) -> Complex {
-        let _method = super::super::trace::method("prod", &[self.re, self.im]);
-        let mut z = self.flatten();
-        if z.is_poisoned() {
+        self.flatten().prod_axis(0)
+    }
+
+    /// The products along an axis, which vanishes; 1 where it has no elements. They are multiplied in pairs.
+    ///
+    /// An axis that there is not is an error.
+    #[track_caller]
+    pub fn prod_axis(self, axis: usize) -> Complex {
+        let _method = trace::method("prod_axis", &[self.re, self.im]);
+        if self.is_poisoned() {
+            return self;
+        }
+        let shape = self.shape();
+        let Some(&extent) = shape.get(axis) else {
+            trace::fail_at(format!("takes an axis below the rank {}, but got {axis}", shape.rank()));
             return Complex::poisoned();
+        };
+        if extent == 0 {
+            let others: Vec<usize> = [&shape[..axis], &shape[axis + 1..]].concat();
+            return Complex::ones(Type::new(self.dtype(), others));
         }
-        if z.shape()[0] == 0 {
-            return Complex::ones(crate::value::Type::scalar(self.dtype()));
+        let (mut z, mut n) = (self, extent);
+        while n > 1 {
+            let pairs = z.slice(axis, ..n / 2) * z.slice(axis, n / 2..n / 2 * 2);
+            z = if n.is_multiple_of(2) { pairs } else { Complex::concatenate(&[pairs, z.slice(axis, n - 1..)], axis) };
+            n = n.div_ceil(2);
         }
-        while let n @ 2.. = z.shape()[0] {
-            let pairs = z.slice(0, ..n / 2) * z.slice(0, n / 2..n / 2 * 2);
-            z = if n % 2 == 0 { pairs } else { Complex::concatenate(&[pairs, z.slice(0, n - 1..)], 0) };
-        }
-        z.reshape(&[])
+        z.squeeze(axis)
     }
 
     /// The Euclidean norm `√Σ|z|²` of all elements, without overflow; see [`Var::norm`].

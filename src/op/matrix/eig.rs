@@ -6,11 +6,13 @@ use smallvec::smallvec;
 use super::super::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use super::super::trace::apply_all;
 use super::super::{Op, Strong, Var, strong_product};
-use super::pairs::{Pair, inverse, inverse_gaps, pivot_of, pivots, within_gauge};
+use super::pairs::{inverse, inverse_gaps, pivot_of, pivots, within_gauge};
+use super::parts::has_elements;
 use super::products::{column_products, diagonal, scaled_columns, times, transposed_times, with_diagonal};
 use super::{bytes_of, in_double, one_square, stacked};
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::{Stack, eig, eig_bytes, parts};
+use crate::op::complex::Complex;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// The eigenvalues of square matrices, as their real and imaginary parts, and with `vectors` also the eigenvectors, as the
@@ -135,9 +137,9 @@ impl General for Eig {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
         let Some(t) = t[0].filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
         let (w, v) = self.full(x[0], y);
-        let moved = v.map(|part| times(t, part, Strong::Lhs));
+        let moved = v.each(|part| times(t, part, Strong::Lhs));
         let k = inverse(v).times(moved, Strong::Rhs);
-        let of_values = k.map(diagonal);
+        let of_values = k.each(diagonal);
         if !self.vectors {
             return vec![Some(of_values.re), Some(of_values.im)];
         }
@@ -157,20 +159,20 @@ impl General for Eig {
             return vec![None];
         }
         let (w, v) = self.full(x[0], y);
-        let of_values = Pair::of(ct[0], ct[1], w.re);
+        let of_values = Complex::from_parts(ct[0], ct[1], w.re);
         let of_vectors = if self.vectors && (ct[2].is_some() || ct[3].is_some()) {
-            Some(Pair::of(ct[2], ct[3], v.re))
+            Some(Complex::from_parts(ct[2], ct[3], v.re))
         } else {
             None
         };
         let inner = match of_vectors {
-            None => v.map(|part| part.full_like(0.0)),
+            None => v.each(|part| part.full_like(0.0)),
             Some(ct) => {
                 let free = within_gauge(v, ct);
-                inverse_gaps(w).conjugate().elementwise(v.conjugate_transposed_times(free, Strong::Rhs), Strong::Rhs)
+                inverse_gaps(w).conj().elementwise(v.conjugate_transposed_times(free, Strong::Rhs), Strong::Rhs)
             }
         };
-        let k = Pair { re: with_diagonal(inner.re, of_values.re), im: with_diagonal(inner.im, of_values.im) };
+        let k = Complex { re: with_diagonal(inner.re, of_values.re), im: with_diagonal(inner.im, of_values.im) };
         let right = k.times_conjugate_transposed(v, Strong::Lhs);
         let left = inverse(v);
         let of_x = transposed_times(left.re, right.re, Strong::Rhs) + transposed_times(left.im, right.im, Strong::Rhs);
@@ -180,12 +182,12 @@ impl General for Eig {
 
 impl Eig {
     /// Values and vectors: the results, or those of the full operation.
-    fn full(self, x: Var, y: &[Var]) -> (Pair, Pair) {
+    fn full(self, x: Var, y: &[Var]) -> (Complex, Complex) {
         let [a, b, c, d] = match *y {
             [a, b, c, d] => [a, b, c, d],
             _ => eig_of(x),
         };
-        (Pair { re: a, im: b }, Pair { re: c, im: d })
+        (Complex { re: a, im: b }, Complex { re: c, im: d })
     }
 }
 
@@ -199,9 +201,4 @@ pub(crate) fn eig_of(x: Var) -> [Var; 4] {
 #[track_caller]
 pub(crate) fn eigvals_of(x: Var) -> [Var; 2] {
     apply_all(Eig { vectors: false }, &[x])
-}
-
-/// Without elements nothing flows.
-fn has_elements(x: Var) -> bool {
-    x.is_poisoned() || x.shape().size() > 0
 }

@@ -15,6 +15,11 @@ pub(crate) fn transposed(x: Var) -> Var {
     x.transpose(&axes)
 }
 
+/// Whether there are elements, without which nothing flows.
+pub(super) fn has_elements(x: Var) -> bool {
+    x.is_poisoned() || x.shape().size() > 0
+}
+
 /// `(x + xᵀ) / 2`.
 #[track_caller]
 pub(crate) fn symmetric_part(x: Var) -> Var {

@@ -1,11 +1,11 @@
 //! Eigenvalues and eigenvectors of complex matrices that need not be Hermitian.
 
 use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::evd::{ComputeEigenvectors, EvdError, EvdParams, evd_cplx, evd_scratch};
-use faer::{Auto, Mat, Par, Spec, c64};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{EvdError, evd_cplx};
+use faer::{Mat, Par, c64};
 
-use super::super::eig::normalized;
+use super::super::eig::{bytes, normalized, params, stack_of};
 use super::super::faer as matrix;
 use super::super::scale::{scaled_pairs, unscale};
 use super::{Parts, are_finite};
@@ -21,18 +21,7 @@ pub(crate) fn eig(a: [&[f64]; 2], n: usize, mut values: Parts<'_>, mut vectors: 
 
 /// How many bytes that takes.
 pub(crate) fn eig_bytes(n: usize, vectors: bool) -> usize {
-    let matrices: usize = if vectors { 2 } else { 1 };
-    let elements = matrices.saturating_mul(n).saturating_mul(n);
-    elements.saturating_mul(size_of::<c64>()).saturating_add(stack_of(n, vectors).unaligned_bytes_required())
-}
-
-fn params() -> Spec<EvdParams, c64> {
-    Spec::new(<EvdParams as Auto<c64>>::auto())
-}
-
-fn stack_of(n: usize, vectors: bool) -> StackReq {
-    let right = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-    evd_scratch::<c64>(n, ComputeEigenvectors::No, right, Par::Seq, params())
+    bytes::<c64>(n, vectors)
 }
 
 fn decompose(
@@ -43,7 +32,7 @@ fn decompose(
 ) -> Result<(), EvdError> {
     let (a, undo) = scaled_pairs(a);
     let a = matrix(&a, n, n);
-    let mut buffer = MemBuffer::new(stack_of(n, vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of::<c64>(n, vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
     let mut columns = Mat::<c64>::zeros(n, if vectors.is_some() { n } else { 0 });
     let mut w = vec![c64::new(0.0, 0.0); n];

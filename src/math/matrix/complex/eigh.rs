@@ -3,13 +3,12 @@
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
-use faer::linalg::evd::{
-    ComputeEigenvectors, EvdError, SelfAdjointEvdParams, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
-};
+use faer::linalg::evd::{ComputeEigenvectors, EvdError, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd};
 use faer::linalg::householder;
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
-use faer::{Auto, ColRef, Conj, Mat, Par, Spec, c64};
+use faer::{ColRef, Conj, Mat, Par, c64};
 
+use super::super::eigh::params;
 use super::super::scale::{scaled_pairs, unscale};
 use super::gauge::{phases, write_columns};
 use super::{Parts, are_finite};
@@ -29,10 +28,6 @@ pub(crate) fn eigh_bytes(n: usize, vectors: bool) -> usize {
     let matrices: usize = if vectors { 4 } else { 3 };
     let elements = matrices.saturating_mul(n).saturating_mul(n);
     elements.saturating_mul(size_of::<c64>()).saturating_add(stack_of(n).unaligned_bytes_required())
-}
-
-fn params() -> Spec<SelfAdjointEvdParams, f64> {
-    Spec::new(<SelfAdjointEvdParams as Auto<f64>>::auto())
 }
 
 fn stack_of(n: usize) -> StackReq {

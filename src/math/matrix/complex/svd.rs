@@ -1,12 +1,13 @@
 //! Singular values and vectors.
 
 use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::svd::{ComputeSvdVectors, SvdError, SvdParams, svd as faer_svd, svd_scratch};
-use faer::{Auto, Mat, Par, Spec, c64};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::svd::{SvdError, svd as faer_svd};
+use faer::{Mat, Par, c64};
 
 use super::super::faer as matrix;
 use super::super::scale::{scaled_pairs, unscale};
+use super::super::svd::{bytes, params, stack_of};
 use super::gauge::{phases, write_adjoint, write_columns};
 use super::{Parts, are_finite};
 
@@ -22,20 +23,8 @@ pub(crate) fn svd(a: [&[f64]; 2], [m, n]: [usize; 2], s: &mut [f64], mut vectors
 }
 
 /// How many bytes it takes.
-pub(crate) fn svd_bytes([m, n]: [usize; 2], vectors: bool) -> usize {
-    let k = m.min(n);
-    let columns = if vectors { (m + n).saturating_mul(k) } else { 0 };
-    let elements = m.saturating_mul(n).saturating_add(columns);
-    elements.saturating_mul(size_of::<c64>()).saturating_add(stack_of([m, n], vectors).unaligned_bytes_required())
-}
-
-fn params() -> Spec<SvdParams, c64> {
-    Spec::new(<SvdParams as Auto<c64>>::auto())
-}
-
-fn stack_of([m, n]: [usize; 2], vectors: bool) -> StackReq {
-    let which = if vectors { ComputeSvdVectors::Thin } else { ComputeSvdVectors::No };
-    svd_scratch::<c64>(m, n, which, which, Par::Seq, params())
+pub(crate) fn svd_bytes(extents: [usize; 2], vectors: bool) -> usize {
+    bytes::<c64>(extents, vectors)
 }
 
 fn decompose(
@@ -47,7 +36,7 @@ fn decompose(
     let k = m.min(n);
     let (a, undo) = scaled_pairs(a);
     let a = matrix(&a, m, n);
-    let mut buffer = MemBuffer::new(stack_of([m, n], vectors.is_some()));
+    let mut buffer = MemBuffer::new(stack_of::<c64>([m, n], vectors.is_some()));
     let stack = MemStack::new(&mut buffer);
     let mut of_s = vec![c64::new(0.0, 0.0); k];
     let values = DiagMut::from_slice_mut(&mut of_s);

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::pairs::{Pair, inverse, inverse_gaps, phase_rates, turned, within_gauge};
+use super::super::pairs::{inverse, inverse_gaps, phase_rates, turned, within_gauge};
+use super::super::parts::has_elements;
 use super::super::products::{diagonal, scaled_columns, with_diagonal};
 use super::super::{bytes_of, in_double, stacked};
 use super::one_square;
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::complex::{eig, eig_bytes};
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Op, Strong, Var};
@@ -140,18 +142,20 @@ impl Library for ComplexEig {
 
 impl General for ComplexEig {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = Pair::any(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
+        let Some(t) = Complex::any_part(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else {
+            return vec![None; y.len()];
+        };
         let (w, v) = self.full(x, y);
         let k = inverse(v).times(t.times(v, Strong::Lhs), Strong::Rhs);
-        let of_values = k.map(diagonal);
+        let of_values = k.each(diagonal);
         if !self.vectors {
             return vec![Some(of_values.re), Some(of_values.im)];
         }
         let free = v.times(inverse_gaps(w).elementwise(k, Strong::Rhs), Strong::Rhs);
         // Each column moves by a multiple of itself, so that neither its length nor the phase of the pivot changes.
         let shrinking = -free.inner_products(v);
-        let scaled = v.map(|part| scaled_columns(part, shrinking, Strong::Rhs));
-        let of_vectors = free.plus(scaled).plus(turned(v, phase_rates(v, free)));
+        let scaled = v.each(|part| scaled_columns(part, shrinking, Strong::Rhs));
+        let of_vectors = free + scaled + turned(v, phase_rates(v, free));
         vec![Some(of_values.re), Some(of_values.im), Some(of_vectors.re), Some(of_vectors.im)]
     }
 
@@ -160,16 +164,16 @@ impl General for ComplexEig {
             return vec![None, None];
         }
         let (w, v) = self.full(x, y);
-        let of_values = Pair::of(ct[0], ct[1], w.re);
-        let of_vectors = if self.vectors { Pair::any(ct[2], ct[3], v.re) } else { None };
+        let of_values = Complex::from_parts(ct[0], ct[1], w.re);
+        let of_vectors = if self.vectors { Complex::any_part(ct[2], ct[3], v.re) } else { None };
         let inner = match of_vectors {
-            None => Pair::of(None, None, v.re),
+            None => Complex::from_parts(None, None, v.re),
             Some(ct) => {
                 let free = v.conjugate_transposed_times(within_gauge(v, ct), Strong::Rhs);
-                inverse_gaps(w).conjugate().elementwise(free, Strong::Rhs)
+                inverse_gaps(w).conj().elementwise(free, Strong::Rhs)
             }
         };
-        let k = Pair { re: with_diagonal(inner.re, of_values.re), im: with_diagonal(inner.im, of_values.im) };
+        let k = Complex { re: with_diagonal(inner.re, of_values.re), im: with_diagonal(inner.im, of_values.im) };
         let right = k.times_conjugate_transposed(v, Strong::Lhs);
         inverse(v).conjugate_transposed_times(right, Strong::Rhs).wanted(wanted)
     }
@@ -177,18 +181,13 @@ impl General for ComplexEig {
 
 impl ComplexEig {
     /// Values and vectors: the results, or those of the full operation.
-    fn full(self, x: &[Var], y: &[Var]) -> (Pair, Pair) {
+    fn full(self, x: &[Var], y: &[Var]) -> (Complex, Complex) {
         let [a, b, c, d] = match *y {
             [a, b, c, d] => [a, b, c, d],
             _ => complex_eig_of([x[0], x[1]]),
         };
-        (Pair { re: a, im: b }, Pair { re: c, im: d })
+        (Complex { re: a, im: b }, Complex { re: c, im: d })
     }
-}
-
-/// Without elements nothing flows.
-fn has_elements(x: Var) -> bool {
-    x.is_poisoned() || x.shape().size() > 0
 }
 
 /// The real and imaginary parts of eigenvalues and eigenvectors; see [`ComplexEig`].

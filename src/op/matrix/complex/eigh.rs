@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::pairs::{Pair, freed, of_phases, phase_rates, turned};
+use super::super::pairs::{freed, of_phases, phase_rates, turned};
+use super::super::parts::has_elements;
 use super::super::products::{inverse_gaps, scaled_columns, with_diagonal};
 use super::super::{bytes_of, in_double, stacked};
 use super::one_square;
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::complex::{eigh, eigh_bytes};
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Op, Strong, Var};
@@ -140,7 +142,9 @@ impl Library for ComplexEigh {
 
 impl General for ComplexEigh {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = Pair::any(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
+        let Some(t) = Complex::any_part(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else {
+            return vec![None; y.len()];
+        };
         let (w, v) = self.full(x, y);
         let moved = t.hermitian_part().times(v, Strong::Lhs);
         let of_values = moved.inner_products(v);
@@ -149,7 +153,7 @@ impl General for ComplexEigh {
         }
         let k = v.conjugate_transposed_times(moved, Strong::Rhs);
         let free = v.times(k.by(inverse_gaps(w)), Strong::Rhs);
-        let of_vectors = free.plus(turned(v, phase_rates(v, free)));
+        let of_vectors = free + turned(v, phase_rates(v, free));
         vec![Some(of_values), Some(of_vectors.re), Some(of_vectors.im)]
     }
 
@@ -158,17 +162,17 @@ impl General for ComplexEigh {
             return vec![None, None];
         }
         let (w, v) = self.full(x, y);
-        let of_vectors = if self.vectors { Pair::any(ct[1], ct[2], v.re) } else { None };
+        let of_vectors = if self.vectors { Complex::any_part(ct[1], ct[2], v.re) } else { None };
         let inner = match of_vectors {
             None => {
                 let of_values = ct[0].expect("bug: no cotangent was excluded");
-                v.map(|part| scaled_columns(part, of_values, Strong::Rhs))
+                v.each(|part| scaled_columns(part, of_values, Strong::Rhs))
             }
             Some(of_vectors) => {
                 let free = freed(v, of_vectors, of_phases(v, of_vectors));
                 let rotated = v.conjugate_transposed_times(free, Strong::Rhs).by(inverse_gaps(w));
                 let re = ct[0].map_or(rotated.re, |of_values| with_diagonal(rotated.re, of_values));
-                v.times(Pair { re, im: rotated.im }, Strong::Rhs)
+                v.times(Complex { re, im: rotated.im }, Strong::Rhs)
             }
         };
         inner.times_conjugate_transposed(v, Strong::Lhs).hermitian_part().wanted(wanted)
@@ -177,18 +181,13 @@ impl General for ComplexEigh {
 
 impl ComplexEigh {
     /// Values and vectors: the results, or those of the full operation.
-    fn full(self, x: &[Var], y: &[Var]) -> (Var, Pair) {
+    fn full(self, x: &[Var], y: &[Var]) -> (Var, Complex) {
         let [w, re, im] = match *y {
             [w, re, im] => [w, re, im],
             _ => complex_eigh_of([x[0], x[1]]),
         };
-        (w, Pair { re, im })
+        (w, Complex { re, im })
     }
-}
-
-/// Without elements nothing flows.
-fn has_elements(x: Var) -> bool {
-    x.is_poisoned() || x.shape().size() > 0
 }
 
 /// Eigenvalues and eigenvectors; see [`ComplexEigh`].

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
 use super::super::lu::permutation;
-use super::super::pairs::{Pair, Triangle, lower, upper};
+use super::super::pairs::{Triangle, lower, upper};
 use super::super::products::{times, transposed_times};
 use super::super::{bytes_of, in_double, stacked};
 use super::one_square;
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::complex::{lu, lu_bytes};
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Strong, Var};
@@ -113,12 +114,12 @@ impl Library for ComplexLu {
 
 /// The columns before the last: both triangles.
 #[track_caller]
-fn triangles(re: Var, im: Var) -> Pair {
+fn triangles(re: Var, im: Var) -> Complex {
     if re.is_poisoned() {
-        return Pair { re, im };
+        return Complex { re, im };
     }
     let last = re.rank() - 1;
-    Pair { re: re.slice_axis(last, 0, re.shape()[last - 1], 1), im }
+    Complex { re: re.slice_axis(last, 0, re.shape()[last - 1], 1), im }
 }
 
 const LOWER: Triangle = Triangle { lower: true, adjoint: false, unit: true };
@@ -126,16 +127,16 @@ const UPPER: Triangle = Triangle { lower: false, adjoint: false, unit: false };
 
 impl General for ComplexLu {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = Pair::any(t[0], t[1], x[0]) else { return vec![None, None] };
+        let Some(t) = Complex::any_part(t[0], t[1], x[0]) else { return vec![None, None] };
         let both = triangles(y[0], y[1]);
         let order = permutation(y[0]);
-        let inner = LOWER.solve(both, t.map(|part| times(order, part, Strong::Rhs)));
+        let inner = LOWER.solve(both, t.each(|part| times(order, part, Strong::Rhs)));
         // X U⁻¹ = (U⁻ᴴ Xᴴ)ᴴ.
         let f = Triangle { adjoint: true, ..UPPER }.solve(both, inner.adjoint()).adjoint();
         let below = lower(f, -1);
-        let of_l = lower(both, -1).times(below, Strong::Rhs).plus(below);
+        let of_l = lower(both, -1).times(below, Strong::Rhs) + below;
         let of_u = upper(f, 0).times(upper(both, 0), Strong::Lhs);
-        let Pair { re, im } = of_l.plus(of_u);
+        let Complex { re, im } = of_l + of_u;
         vec![Some(with_column(re)), Some(im)]
     }
 
@@ -145,18 +146,18 @@ impl General for ComplexLu {
         }
         let both = triangles(y[0], y[1]);
         let ct = match (ct[0], ct[1]) {
-            (Some(re), im) => triangles(re, Pair::of(None, im, both.im).im),
-            (None, im) => Pair::of(None, im, both.im),
+            (Some(re), im) => triangles(re, Complex::from_parts(None, im, both.im).im),
+            (None, im) => Complex::from_parts(None, im, both.im),
         };
         let below = lower(ct, -1);
         // Lᴴ L̄, of which L̄ has no diagonal.
-        let by_l = lower(lower(both, -1).conjugate_transposed_times(below, Strong::Rhs).plus(below), -1);
+        let by_l = lower(lower(both, -1).conjugate_transposed_times(below, Strong::Rhs) + below, -1);
         let by_u = upper(upper(ct, 0).times_conjugate_transposed(upper(both, 0), Strong::Lhs), 0);
-        let inner = Triangle { adjoint: true, ..LOWER }.solve(both, by_l.plus(by_u));
+        let inner = Triangle { adjoint: true, ..LOWER }.solve(both, by_l + by_u);
         // X U⁻ᴴ = (U⁻¹ Xᴴ)ᴴ.
         let moved = UPPER.solve(both, inner.adjoint()).adjoint();
         let order = permutation(y[0]);
-        moved.map(|part| transposed_times(order, part, Strong::Rhs)).wanted(wanted)
+        moved.each(|part| transposed_times(order, part, Strong::Rhs)).wanted(wanted)
     }
 }
 

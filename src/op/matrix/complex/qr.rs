@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::pairs::{Pair, Triangle, lower, upper};
+use super::super::pairs::{Triangle, lower, upper};
+use super::super::parts::has_elements;
 use super::super::products::{diagonal, with_diagonal};
 use super::super::{bytes_of, extents, in_double, stacked};
 use super::one_matrix;
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::complex::{qr, qr_bytes};
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Strong, Var};
@@ -131,24 +133,23 @@ impl Library for ComplexQr {
 /// Both factors, or what belongs to them.
 #[derive(Clone, Copy)]
 struct Factors {
-    q: Pair,
-    r: Pair,
+    q: Complex,
+    r: Complex,
 }
 
 impl General for ComplexQr {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = Pair::any(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else { return vec![None; 4] };
-        let factors = Factors { q: Pair { re: y[0], im: y[1] }, r: Pair { re: y[2], im: y[3] } };
+        let Some(t) = Complex::any_part(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else { return vec![None; 4] };
+        let factors = Factors { q: Complex { re: y[0], im: y[1] }, r: Complex { re: y[2], im: y[3] } };
         let Some([m, n]) = extents_of(x[0]) else { return vec![Some(Var::poisoned()); 4] };
         let Factors { q, r } = if m >= n {
             pushforward(factors, t, m == n)
         } else {
             let first = Factors { q: factors.q, r: columns(factors.r, 0, m) };
             let Factors { q: of_q, r: of_first } = pushforward(first, columns(t, 0, m), true);
-            let rest = columns(Pair { re: x[0], im: x[1] }, m, n);
-            let of_rest = of_q
-                .conjugate_transposed_times(rest, Strong::Lhs)
-                .plus(factors.q.conjugate_transposed_times(columns(t, m, n), Strong::Rhs));
+            let rest = columns(Complex { re: x[0], im: x[1] }, m, n);
+            let of_rest = of_q.conjugate_transposed_times(rest, Strong::Lhs)
+                + factors.q.conjugate_transposed_times(columns(t, m, n), Strong::Rhs);
             Factors { q: of_q, r: joined(of_first, of_rest) }
         };
         vec![Some(q.re), Some(q.im), Some(r.re), Some(r.im)]
@@ -158,17 +159,17 @@ impl General for ComplexQr {
         if !wanted.contains(&true) || ct.iter().all(Option::is_none) || !has_elements(x[0]) {
             return vec![None, None];
         }
-        let factors = Factors { q: Pair { re: y[0], im: y[1] }, r: Pair { re: y[2], im: y[3] } };
+        let factors = Factors { q: Complex { re: y[0], im: y[1] }, r: Complex { re: y[2], im: y[3] } };
         let Some([m, n]) = extents_of(x[0]) else { return vec![Some(Var::poisoned()); 2] };
-        let ct = Factors { q: Pair::of(ct[0], ct[1], y[0]), r: Pair::of(ct[2], ct[3], y[2]) };
+        let ct = Factors { q: Complex::from_parts(ct[0], ct[1], y[0]), r: Complex::from_parts(ct[2], ct[3], y[2]) };
         if m >= n {
             return pullback(factors, ct, m == n).wanted(wanted);
         }
-        let rest = columns(Pair { re: x[0], im: x[1] }, m, n);
+        let rest = columns(Complex { re: x[0], im: x[1] }, m, n);
         let ct_rest = columns(ct.r, m, n);
         let through_rest = rest.times_conjugate_transposed(ct_rest, Strong::Rhs);
         let first = Factors { q: factors.q, r: columns(factors.r, 0, m) };
-        let ct = Factors { q: ct.q.plus(through_rest), r: columns(ct.r, 0, m) };
+        let ct = Factors { q: ct.q + through_rest, r: columns(ct.r, 0, m) };
         let of_first = pullback(first, ct, true);
         joined(of_first, factors.q.times(ct_rest, Strong::Rhs)).wanted(wanted)
     }
@@ -178,17 +179,17 @@ const UPPER: Triangle = Triangle { lower: false, adjoint: false, unit: false };
 
 /// The tangents of the factors of matrices with no more columns than rows; see [`ComplexQr`].
 #[track_caller]
-fn pushforward(Factors { q, r }: Factors, t: Pair, is_square: bool) -> Factors {
+fn pushforward(Factors { q, r }: Factors, t: Complex, is_square: bool) -> Factors {
     // Ȧ · R⁻¹ = (R⁻ᴴ · Ȧᴴ)ᴴ.
     let x = Triangle { adjoint: true, ..UPPER }.solve(r, t.adjoint()).adjoint();
     let inner = q.conjugate_transposed_times(x, Strong::Rhs);
     let below = lower(inner, -1);
-    let turn = with_phases(below.minus(below.adjoint()), inner);
+    let turn = with_phases(below - below.adjoint(), inner);
     let of_q = q.times(turn, Strong::Rhs);
-    let of_q = if is_square { of_q } else { of_q.plus(x.minus(q.times(inner, Strong::Rhs))) };
-    let of_r = upper(q.conjugate_transposed_times(t, Strong::Rhs).minus(turn.times(r, Strong::Lhs)), 0);
+    let of_q = if is_square { of_q } else { of_q + (x - q.times(inner, Strong::Rhs)) };
+    let of_r = upper(q.conjugate_transposed_times(t, Strong::Rhs) - turn.times(r, Strong::Lhs), 0);
     // The diagonal of R is real.
-    Factors { q: of_q, r: Pair { re: of_r.re, im: upper(of_r, 1).im } }
+    Factors { q: of_q, r: Complex { re: of_r.re, im: upper(of_r, 1).im } }
 }
 
 /// The cotangent of matrices with no more columns than rows: the transpose of [`pushforward`].
@@ -196,31 +197,26 @@ fn pushforward(Factors { q, r }: Factors, t: Pair, is_square: bool) -> Factors {
 /// With `Z = Qᴴ Q̄ - triu(R̄) Rᴴ`, where the diagonal of `R̄` is real, and `W = tril(Z - Zᴴ, -1) + i im diag(Z)`:
 /// `Q (triu(R̄) + W R⁻ᴴ) + (Q̄ - Q Qᴴ Q̄) R⁻ᴴ`.
 #[track_caller]
-fn pullback(Factors { q, r }: Factors, ct: Factors, is_square: bool) -> Pair {
-    let ct_r = Pair { re: upper(ct.r, 0).re, im: upper(ct.r, 1).im };
+fn pullback(Factors { q, r }: Factors, ct: Factors, is_square: bool) -> Complex {
+    let ct_r = Complex { re: upper(ct.r, 0).re, im: upper(ct.r, 1).im };
     let by_q = q.conjugate_transposed_times(ct.q, Strong::Rhs);
-    let z = by_q.minus(ct_r.times_conjugate_transposed(r, Strong::Lhs));
+    let z = by_q - ct_r.times_conjugate_transposed(r, Strong::Lhs);
     // X · R⁻ᴴ = (R⁻¹ · Xᴴ)ᴴ.
-    let divided = |x: Pair| UPPER.solve(r, x.adjoint()).adjoint();
-    let turned = divided(with_phases(lower(z.minus(z.adjoint()), -1), z));
-    let within = q.times(ct_r.plus(turned), Strong::Rhs);
+    let divided = |x: Complex| UPPER.solve(r, x.adjoint()).adjoint();
+    let turned = divided(with_phases(lower(z - z.adjoint(), -1), z));
+    let within = q.times(ct_r + turned, Strong::Rhs);
     if is_square {
         return within;
     }
-    within.plus(divided(ct.q.minus(q.times(by_q, Strong::Rhs))))
+    within + divided(ct.q - q.times(by_q, Strong::Rhs))
 }
 
 /// With the imaginary parts of another diagonal.
 #[track_caller]
-fn with_phases(x: Pair, other: Pair) -> Pair {
+fn with_phases(x: Complex, other: Complex) -> Complex {
     let im = diagonal(other.im);
     let re = if im.is_poisoned() { im } else { im.full_like(0.0) };
-    Pair { re: with_diagonal(x.re, re), im: with_diagonal(x.im, im) }
-}
-
-/// Without elements nothing flows.
-fn has_elements(x: Var) -> bool {
-    x.is_poisoned() || x.shape().size() > 0
+    Complex { re: with_diagonal(x.re, re), im: with_diagonal(x.im, im) }
 }
 
 fn extents_of(x: Var) -> Option<[usize; 2]> {
@@ -229,18 +225,18 @@ fn extents_of(x: Var) -> Option<[usize; 2]> {
 
 /// Some of the columns of the matrices.
 #[track_caller]
-fn columns(x: Pair, start: usize, limit: usize) -> Pair {
-    x.map(|part| if part.is_poisoned() { part } else { part.slice_axis(part.rank() - 1, start, limit, 1) })
+fn columns(x: Complex, start: usize, limit: usize) -> Complex {
+    x.each(|part| if part.is_poisoned() { part } else { part.slice_axis(part.rank() - 1, start, limit, 1) })
 }
 
 /// Matrices with further columns.
 #[track_caller]
-fn joined(x: Pair, y: Pair) -> Pair {
+fn joined(x: Complex, y: Complex) -> Complex {
     if x.re.is_poisoned() || y.re.is_poisoned() {
         return x;
     }
     let last = x.re.rank() - 1;
-    Pair { re: Var::concatenate(&[x.re, y.re], last), im: Var::concatenate(&[x.im, y.im], last) }
+    Complex { re: Var::concatenate(&[x.re, y.re], last), im: Var::concatenate(&[x.im, y.im], last) }
 }
 
 /// The parts of `Q` and `R`; see [`ComplexQr`].

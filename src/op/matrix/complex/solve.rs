@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::pairs::Pair;
 use super::super::{bytes_of, extents, in_double, square, stacked};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::matrix::complex::solve;
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, expect_arity, floats, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Strong, Var};
@@ -101,34 +101,34 @@ impl Rules for ComplexSolve {
 
 impl General for ComplexSolve {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let solution = Pair { re: y[0], im: y[1] };
-        let by_a = Pair::any(t[0], t[1], x[0]).map(|t| {
+        let solution = Complex { re: y[0], im: y[1] };
+        let by_a = Complex::any_part(t[0], t[1], x[0]).map(|t| {
             if self.adjoint {
                 t.conjugate_transposed_times(solution, Strong::Lhs)
             } else {
                 t.times(solution, Strong::Lhs)
             }
         });
-        let side = match (Pair::any(t[4], t[5], x[4]), by_a) {
-            (Some(b), Some(a)) => b.minus(a),
+        let side = match (Complex::any_part(t[4], t[5], x[4]), by_a) {
+            (Some(b), Some(a)) => b - a,
             (Some(b), None) => b,
-            (None, Some(a)) => a.map(|part| -part),
+            (None, Some(a)) => a.each(|part| -part),
             (None, None) => return vec![None, None],
         };
-        let Pair { re, im } = self.again(x, side, self.adjoint);
+        let Complex { re, im } = self.again(x, side, self.adjoint);
         vec![Some(re), Some(im)]
     }
 
     fn vjp(&self, x: &[Var], y: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
-        let Some(ct) = Pair::any(ct[0], ct[1], y[0]) else { return vec![None; 6] };
-        let solution = Pair { re: y[0], im: y[1] };
+        let Some(ct) = Complex::any_part(ct[0], ct[1], y[0]) else { return vec![None; 6] };
+        let solution = Complex { re: y[0], im: y[1] };
         let by_b = self.again(x, ct, !self.adjoint);
         let by_a = if !wanted[..2].contains(&true) {
             vec![None, None]
         } else if self.adjoint {
-            solution.times_conjugate_transposed(by_b, Strong::Rhs).map(|part| -part).wanted(&wanted[..2])
+            solution.times_conjugate_transposed(by_b, Strong::Rhs).each(|part| -part).wanted(&wanted[..2])
         } else {
-            by_b.times_conjugate_transposed(solution, Strong::Lhs).map(|part| -part).wanted(&wanted[..2])
+            by_b.times_conjugate_transposed(solution, Strong::Lhs).each(|part| -part).wanted(&wanted[..2])
         };
         [by_a, vec![None, None], by_b.wanted(&wanted[4..])].concat()
     }
@@ -137,10 +137,10 @@ impl General for ComplexSolve {
 impl ComplexSolve {
     /// The solution with other right-hand sides, which are tangents or cotangents.
     #[track_caller]
-    fn again(self, x: &[Var], b: Pair, adjoint: bool) -> Pair {
+    fn again(self, x: &[Var], b: Complex, adjoint: bool) -> Complex {
         let operands = [x[0], x[1], x[2], x[3], b.re, b.im];
         let [re, im] = apply_all(ComplexSolve { adjoint, strong: true }, &operands);
-        Pair { re, im }
+        Complex { re, im }
     }
 }
 

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
 
-use super::super::pairs::{Pair, freed, of_phases, phase_rates, turned};
+use super::super::pairs::{freed, of_phases, phase_rates, turned};
+use super::super::parts::has_elements;
 use super::super::products::{inverse_gaps, inverse_sums, inverses, scaled_columns, scaled_rows, with_diagonal};
 use super::super::{bytes_of, extents, in_double, stacked};
 use super::one_matrix;
 use crate::ir::{Mismatch, Signature, Types};
 use crate::math::matrix::complex::{svd, svd_bytes};
 use crate::math::matrix::{Stack, parts};
+use crate::op::complex::Complex;
 use crate::op::rules::{Answer, Doc, Examples, General, Library, Rules, Sample, literal};
 use crate::op::trace::apply_all;
 use crate::op::{Op, Strong, Var};
@@ -156,14 +158,16 @@ impl Library for ComplexSvd {
 
 /// The factors of a decomposition.
 struct Factors {
-    u: Pair,
+    u: Complex,
     s: Var,
-    vh: Pair,
+    vh: Complex,
 }
 
 impl General for ComplexSvd {
     fn jvp(&self, x: &[Var], y: &[Var], t: &[Option<Var>]) -> Vec<Option<Var>> {
-        let Some(t) = Pair::any(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else { return vec![None; y.len()] };
+        let Some(t) = Complex::any_part(t[0], t[1], x[0]).filter(|_| has_elements(x[0])) else {
+            return vec![None; y.len()];
+        };
         let Factors { u, s, vh } = self.full(x, y);
         let moved = t.times_conjugate_transposed(vh, Strong::Lhs);
         let of_values = unless_zero(s, moved.inner_products(u));
@@ -173,19 +177,19 @@ impl General for ComplexSvd {
         let p = u.conjugate_transposed_times(moved, Strong::Rhs);
         let (even, odd) = (p.hermitian_part().by(inverse_gaps(s)), p.skew_part().by(inverse_sums(s)));
         let [m, n, k] = extents_of(u, vh);
-        let mut of_u = u.times(even.plus(odd), Strong::Rhs);
+        let mut of_u = u.times(even + odd, Strong::Rhs);
         if m > k {
-            let outside = moved.minus(u.times(p, Strong::Rhs));
-            of_u = of_u.plus(outside.map(|part| scaled_columns(part, inverses(s), Strong::Lhs)));
+            let outside = moved - u.times(p, Strong::Rhs);
+            of_u = of_u + outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
         }
-        let mut of_vh = odd.minus(even).times(vh, Strong::Lhs);
+        let mut of_vh = (odd - even).times(vh, Strong::Lhs);
         if n > k {
-            let outside = u.conjugate_transposed_times(t, Strong::Rhs).minus(p.times(vh, Strong::Lhs));
-            of_vh = of_vh.plus(outside.map(|part| scaled_rows(part, inverses(s), Strong::Lhs)));
+            let outside = u.conjugate_transposed_times(t, Strong::Rhs) - p.times(vh, Strong::Lhs);
+            of_vh = of_vh + outside.each(|part| scaled_rows(part, inverses(s), Strong::Lhs));
         }
         let rates = phase_rates(u, of_u);
-        let of_u = of_u.plus(turned(u, rates));
-        let of_vh = of_vh.plus(turned(vh.adjoint(), rates).adjoint());
+        let of_u = of_u + turned(u, rates);
+        let of_vh = of_vh + turned(vh.adjoint(), rates).adjoint();
         vec![Some(of_u.re), Some(of_u.im), Some(of_values), Some(of_vh.re), Some(of_vh.im)]
     }
 
@@ -195,13 +199,13 @@ impl General for ComplexSvd {
         }
         let Factors { u, s, vh } = self.full(x, y);
         let ct_s = if self.vectors { ct[2] } else { ct[0] }.map(|ct| unless_zero(s, ct));
-        let ct_u = if self.vectors { Pair::any(ct[0], ct[1], u.re) } else { None };
-        let ct_vh = if self.vectors { Pair::any(ct[3], ct[4], vh.re) } else { None };
+        let ct_u = if self.vectors { Complex::any_part(ct[0], ct[1], u.re) } else { None };
+        let ct_vh = if self.vectors { Complex::any_part(ct[3], ct[4], vh.re) } else { None };
         if let (None, Some(ct_s), None) = (ct_u, ct_s, ct_vh) {
-            let scaled = u.map(|part| scaled_columns(part, ct_s, Strong::Rhs));
+            let scaled = u.each(|part| scaled_columns(part, ct_s, Strong::Rhs));
             return scaled.times(vh, Strong::Lhs).wanted(wanted);
         }
-        let ct_u = ct_u.unwrap_or_else(|| Pair::of(None, None, u.re));
+        let ct_u = ct_u.unwrap_or_else(|| Complex::from_parts(None, None, u.re));
         let by_phases = match ct_vh {
             Some(ct) => of_phases(u, ct_u) + of_phases(vh.adjoint(), ct.adjoint()),
             None => of_phases(u, ct_u),
@@ -210,24 +214,24 @@ impl General for ComplexSvd {
         // Uᴴ · Ū and Vᴴ · V̄.
         let in_u = u.conjugate_transposed_times(ct_u, Strong::Rhs);
         let in_v = ct_vh.map(|ct| ct.times_conjugate_transposed(vh, Strong::Lhs).adjoint());
-        let [sum, difference] = in_v.map_or([in_u, in_u], |in_v| [in_u.plus(in_v), in_u.minus(in_v)]);
+        let [sum, difference] = in_v.map_or([in_u, in_u], |in_v| [in_u + in_v, in_u - in_v]);
         let even = sum.by(inverse_gaps(s)).hermitian_part();
         let odd = difference.by(inverse_sums(s)).skew_part();
-        let Pair { re, im } = even.plus(odd);
-        let inner = Pair { re: ct_s.map_or(re, |ct| with_diagonal(re, ct)), im };
+        let Complex { re, im } = even + odd;
+        let inner = Complex { re: ct_s.map_or(re, |ct| with_diagonal(re, ct)), im };
         let [m, n, k] = extents_of(u, vh);
         let mut of_left = u.times(inner, Strong::Rhs);
         if m > k {
-            let outside = ct_u.minus(u.times(in_u, Strong::Rhs));
-            of_left = of_left.plus(outside.map(|part| scaled_columns(part, inverses(s), Strong::Lhs)));
+            let outside = ct_u - u.times(in_u, Strong::Rhs);
+            of_left = of_left + outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
         }
         let mut of_x = of_left.times(vh, Strong::Lhs);
         if let (Some(ct), Some(inside)) = (ct_vh, in_v)
             && n > k
         {
-            let outside = ct.minus(inside.conjugate_transposed_times(vh, Strong::Lhs));
-            let scaled = outside.map(|part| scaled_rows(part, inverses(s), Strong::Lhs));
-            of_x = of_x.plus(u.times(scaled, Strong::Rhs));
+            let outside = ct - inside.conjugate_transposed_times(vh, Strong::Lhs);
+            let scaled = outside.each(|part| scaled_rows(part, inverses(s), Strong::Lhs));
+            of_x = of_x + u.times(scaled, Strong::Rhs);
         }
         of_x.wanted(wanted)
     }
@@ -240,13 +244,8 @@ impl ComplexSvd {
             [a, b, c, d, e] => [a, b, c, d, e],
             _ => complex_svd_of([x[0], x[1]]),
         };
-        Factors { u: Pair { re: u_re, im: u_im }, s, vh: Pair { re: vh_re, im: vh_im } }
+        Factors { u: Complex { re: u_re, im: u_im }, s, vh: Complex { re: vh_re, im: vh_im } }
     }
-}
-
-/// Without elements nothing flows.
-fn has_elements(x: Var) -> bool {
-    x.is_poisoned() || x.shape().size() > 0
 }
 
 /// What flows by a singular value, which is 0 where that is.
@@ -256,7 +255,7 @@ fn unless_zero(s: Var, flow: Var) -> Var {
 }
 
 /// The extents m and n of the matrices, and k, the lesser one.
-fn extents_of(u: Pair, vh: Pair) -> [usize; 3] {
+fn extents_of(u: Complex, vh: Complex) -> [usize; 3] {
     if u.re.is_poisoned() || vh.re.is_poisoned() {
         return [0; 3];
     }
