@@ -345,10 +345,8 @@ impl Matrices for Var {
 
     #[track_caller]
     fn inverses(self) -> Option<Var> {
-        match square(self) {
-            Some((a, _)) => Some(inv(a)),
-            None => None,
-        }
+        let (a, _) = square(self)?;
+        Some(inv(a))
     }
 
     #[track_caller]

@@ -244,10 +244,8 @@ impl Matrices for Complex {
 
     #[track_caller]
     fn inverses(self) -> Option<Complex> {
-        match square(self) {
-            Some((a, _)) => Some(inv(a)),
-            None => None,
-        }
+        let (a, _) = square(self)?;
+        Some(inv(a))
     }
 
     #[track_caller]

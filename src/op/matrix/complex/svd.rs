@@ -180,16 +180,16 @@ impl General for ComplexSvd {
         let mut of_u = u.times(even + odd, Strong::Rhs);
         if m > k {
             let outside = moved - u.times(p, Strong::Rhs);
-            of_u = of_u + outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
+            of_u += outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
         }
         let mut of_vh = (odd - even).times(vh, Strong::Lhs);
         if n > k {
             let outside = u.conjugate_transposed_times(t, Strong::Rhs) - p.times(vh, Strong::Lhs);
-            of_vh = of_vh + outside.each(|part| scaled_rows(part, inverses(s), Strong::Lhs));
+            of_vh += outside.each(|part| scaled_rows(part, inverses(s), Strong::Lhs));
         }
         let rates = phase_rates(u, of_u);
-        let of_u = of_u + turned(u, rates);
-        let of_vh = of_vh + turned(vh.adjoint(), rates).adjoint();
+        of_u += turned(u, rates);
+        of_vh += turned(vh.adjoint(), rates).adjoint();
         vec![Some(of_u.re), Some(of_u.im), Some(of_values), Some(of_vh.re), Some(of_vh.im)]
     }
 
@@ -223,7 +223,7 @@ impl General for ComplexSvd {
         let mut of_left = u.times(inner, Strong::Rhs);
         if m > k {
             let outside = ct_u - u.times(in_u, Strong::Rhs);
-            of_left = of_left + outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
+            of_left += outside.each(|part| scaled_columns(part, inverses(s), Strong::Lhs));
         }
         let mut of_x = of_left.times(vh, Strong::Lhs);
         if let (Some(ct), Some(inside)) = (ct_vh, in_v)
@@ -231,7 +231,7 @@ impl General for ComplexSvd {
         {
             let outside = ct - inside.conjugate_transposed_times(vh, Strong::Lhs);
             let scaled = outside.each(|part| scaled_rows(part, inverses(s), Strong::Lhs));
-            of_x = of_x + u.times(scaled, Strong::Rhs);
+            of_x += u.times(scaled, Strong::Rhs);
         }
         of_x.wanted(wanted)
     }
