@@ -124,38 +124,6 @@ impl Complex {
     pub fn recip(self) -> Complex {
         recip(self)
     }
-
-    /// `zⁿ` by products, of which there are at most `2·log2 |n|`; a negative power is the reciprocal of the positive one. The
-    /// power 0 is 1. The error grows with `n`: about `n` units in the last place.
-    ///
-    /// ```
-    /// use num_complex::{Complex64, c64};
-    /// use retrograd::{Complex, jit};
-    ///
-    /// let f = |z: Complex| (z.powi(5), z.powi(-2));
-    /// let y: (Complex64, Complex64) = jit(f).call(c64(1.0, 1.0))?;
-    /// assert_eq!(y, (c64(-4.0, -4.0), c64(0.0, -0.5)));
-    /// # Ok::<(), retrograd::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn powi(self, n: i32) -> Complex {
-        let bits = n.unsigned_abs();
-        let Some(top) = bits.checked_ilog2() else {
-            return Complex { re: self.re.full_like(1.0), im: self.im.full_like(0.0) };
-        };
-        let mut power = self;
-        for bit in (0..top).rev() {
-            power = power.square();
-            if bits >> bit & 1 == 1 {
-                power *= self;
-            }
-        }
-        if n > 0 {
-            return power;
-        }
-        // Of a power that overflows, maybe to inf - inf, the reciprocal is 0.
-        Complex::select(power.is_finite() | self.is_nan(), power.recip(), 0.0)
-    }
 }
 
 #[track_caller]

@@ -1,9 +1,9 @@
-//! Absolute values and angles, exponentials, logarithms, roots and powers.
+//! Absolute values and angles, the exponential function, logarithms and roots.
 
 use super::super::Var;
+use super::Complex;
 use super::magnitude::Magnitude;
-use super::rule::{complex, holomorphic, parts, times, times_real, with_rule};
-use super::{Complex, ComplexOperand};
+use super::rule::holomorphic;
 use crate::value::DType;
 
 impl Complex {
@@ -98,12 +98,6 @@ impl Complex {
         holomorphic(self, exp, |_, y| y)
     }
 
-    /// `2ᶻ`. Its error is that of `z · ln 2`: about `1 + |z|` units in the last place.
-    #[track_caller]
-    pub fn exp2(self) -> Complex {
-        (self * std::f64::consts::LN_2).exp()
-    }
-
     /// `ln|z| + i·arg z`, the principal branch: the cut is the negative real axis. The real part is accurate near the unit
     /// circle, and does not overflow.
     ///
@@ -172,55 +166,6 @@ impl Complex {
     pub fn cbrt(self) -> Complex {
         holomorphic(self, |z| Complex::from_polar(z.abs().cbrt(), z.arg() / 3.0), |z, y| y / z * (1.0 / 3.0))
     }
-
-    /// `zᵖ` for a real power, which may be a [`Var`]: `|z|ᵖ · cis(p · arg z)`, the principal branch.
-    ///
-    /// The relative error is about that of `p · ln z`: `1 + |p · ln z|` units in the last place. `0ᵖ` is 0 for positive `p`, and 1
-    /// for `p = 0`.
-    ///
-    /// # Derivative
-    /// `p · z^(p - 1)` by z, and `zᵖ · ln z` by p.
-    ///
-    /// ```
-    /// use num_complex::{Complex64, c64};
-    /// use retrograd::{Complex, jit};
-    ///
-    /// let y: Complex64 = jit(|z: Complex| z.powf(1.5)).call(c64(0.0, 2.0))?;
-    /// assert!((y - c64(-2.0, 2.0)).norm() < 2e-15);
-    /// # Ok::<(), retrograd::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn powf(self, p: impl super::super::Operand) -> Complex {
-        let is_known = p.traced().is_none();
-        polar_power(self, p.var(self.re), is_known, RULES)
-    }
-
-    /// `zᶜ = e^(c · ln z)` for a complex power, the principal branch. For a power that is real use [`Complex::powf`] or
-    /// [`Complex::powi`].
-    ///
-    /// The relative error is about `1 + |c · ln z|` units in the last place. `0ᶜ` is 0 where `c` has a positive real part.
-    ///
-    /// # Derivative
-    /// `c · z^(c - 1)` by z, and `zᶜ · ln z` by c.
-    ///
-    /// ```
-    /// use num_complex::{Complex64, c64};
-    /// use retrograd::{Complex, jit};
-    ///
-    /// let y: Complex64 = jit(|z: Complex| z.powc(z)).call(c64(0.0, 1.0))?;
-    /// assert!((y - (-std::f64::consts::FRAC_PI_2).exp()).norm() < 1e-16);
-    /// # Ok::<(), retrograd::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn powc(self, c: impl ComplexOperand) -> Complex {
-        complex_power(self, Complex::of(c, self.re), RULES)
-    }
-
-    /// `baseᶻ` for a positive real base. Its error is that of `z · ln base`, about `1 + |z · ln base|` units in the last place.
-    #[track_caller]
-    pub fn expf(self, base: f64) -> Complex {
-        (self * base.ln()).exp()
-    }
 }
 
 /// Beyond it `e^x` may overflow where `e^x · cos y` does not.
@@ -282,60 +227,4 @@ fn sqrt(z: Complex) -> Complex {
     let (re, im) = (is_right.select(t, other), is_right.select(other, t));
     let is_infinite = y.abs().equal(f64::INFINITY);
     Complex { re: is_infinite.select(y.abs(), re), im: is_infinite.select(y.abs(), im).copysign(y) }
-}
-
-/// The derivative of a power is made of another power, which has a rule of its own again, so often: up to that order
-/// derivatives are right at 0, too.
-const RULES: usize = 3;
-
-/// `|z|ᵖ · cis(p · arg z)` with so many rules within each other. Of a power that is known there is no derivative by it.
-#[track_caller]
-fn polar_power(z: Complex, p: Var, is_known: bool, rules: usize) -> Complex {
-    let power = |[x, y, p]: [Var; 3]| {
-        let z = Complex { re: x, im: y };
-        let (abs, unit) = (z.abs().powf(p), Complex::cis(z.arg() * p));
-        // A real number to the power 0, and the root of a positive one, are real.
-        Complex { re: abs * unit.re, im: unit.im.equal(0.0).select(unit.im, abs * unit.im) }
-    };
-    let operands = [z.re, z.im, p];
-    if rules == 0 {
-        return power(operands);
-    }
-    let [re, im] = with_rule(
-        operands,
-        |operands| parts(power(operands)),
-        |[x, y, p], w, [tx, ty, tp]| {
-            let z = Complex { re: x, im: y };
-            // Where p is 0 the power is 1, also at 0.
-            let by_z = times_real(polar_power(z, p - 1.0, is_known, rules - 1), p);
-            let by_z = times(by_z, Complex { re: tx, im: ty });
-            // zᵖ ln z vanishes where zᵖ does.
-            parts(if is_known { by_z } else { by_z + times_real(times(z.ln(), complex(w)), tp) })
-        },
-    );
-    Complex { re, im }
-}
-
-/// `e^(c · ln z)` with so many rules within each other.
-#[track_caller]
-fn complex_power(z: Complex, c: Complex, rules: usize) -> Complex {
-    // The power 0 is 1, also of 0.
-    let power = |z: Complex, c: Complex| exp(times(Complex { re: ln_abs(z), im: z.arg() }, c));
-    let operands = |[x, y, c, d]: [Var; 4]| (Complex { re: x, im: y }, Complex { re: c, im: d });
-    if rules == 0 {
-        return power(z, c);
-    }
-    let [re, im] = with_rule(
-        [z.re, z.im, c.re, c.im],
-        |x| {
-            let (z, c) = operands(x);
-            parts(power(z, c))
-        },
-        |x, w, t| {
-            let ((z, c), (tz, tc)) = (operands(x), operands(t));
-            let by_z = times(times(complex_power(z, c - 1.0, rules - 1), c), tz);
-            parts(by_z + times(times(z.ln(), complex(w)), tc))
-        },
-    );
-    Complex { re, im }
 }

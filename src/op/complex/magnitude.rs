@@ -32,6 +32,13 @@ impl Magnitude {
         self.choose(up, down, 0.0)
     }
 
+    /// The logarithm of the factor to the base 2.
+    #[track_caller]
+    pub fn exponent(&self) -> Var {
+        let [up, down] = self.exponents();
+        self.choose(up, down, 0.0)
+    }
+
     /// Even, so that the factor has a root.
     fn exponents(&self) -> [f64; 2] {
         if is_single(self.size) { [60.0, -10.0] } else { [120.0, -40.0] }

@@ -2,12 +2,14 @@
 
 mod arithmetic;
 mod arrays;
+mod extended;
 mod functions;
 mod generic;
 mod hyperbolic;
 mod inverse;
 mod joins;
 mod magnitude;
+mod powers;
 mod products;
 mod reductions;
 mod rule;

@@ -10,6 +10,7 @@ special.csv: as functions.csv for arguments that are infinite or NaN, or at whic
 are those of C with the special values of Annex G.
 """
 
+import cmath
 import math
 import os
 
@@ -106,15 +107,27 @@ def quotients():
 
 
 def powers():
-    points = [next(points) for points in [random()] for _ in range(40)]
-    for z, c in zip(points, points[7:] + points[:7]):
-        w = mp.power(mp.mpc(z), mp.mpc(c))
-        yield "powc", z.real, z.imag, c.real, c.imag, float(w.real), float(w.imag)
-        w = mp.power(mp.mpc(z), mp.mpf(c.real))
-        yield "powf", z.real, z.imag, c.real, 0.0, float(w.real), float(w.imag)
-        for n in (-7, 2, 5, 30):
-            w = mp.power(mp.mpc(z), n)
-            yield "powi", z.real, z.imag, float(n), 0.0, float(w.real), float(w.imag)
+    """Random numbers, numbers on the cut, at the unit circle and at the ends of the range, to small and to large powers."""
+    random_points = [next(points) for points in [random()] for _ in range(60)]
+    near = [cmath.rect(1 + d, t) for d in (-1e-3, 1e-9, 1e-16) for t in (0.01, 1.5, 3.1)]
+    others = [-2.0, 3.0, 1j, -1j, 0.5 - 1e-20j, -1.5 + 1e-17j, 1e-200 + 2e-200j, 4e180 - 1e179j, 1e-310 + 0j]
+    bases = [complex(z) for z in random_points + near + others]
+    exponents = [0.5, -1.5, 30.25, 200 - 3j, -7.25 + 11j, 150j, 0.001 - 400j, complex(random_points[0])]
+    for k, z in enumerate(bases):
+        for c in [random_points[(k + 7) % 60], *exponents]:
+            yield from row("powc", z, complex(c), mp.power(mp.mpc(z), mp.mpc(c)))
+            yield from row("powf", z, complex(complex(c).real), mp.power(mp.mpc(z), mp.mpf(complex(c).real)))
+        for n in (-30, -7, -3, -2, -1, 2, 3, 4, 5, 6, 7, 13, 30, 1000):
+            yield from row("powi", z, complex(n), mp.power(mp.mpc(z), n))
+        yield from row("exp2", z, 0j, mp.power(2, mp.mpc(z)))
+        yield from row("expf", z, 0j, mp.power(mp.mpf(0.003), mp.mpc(z)))
+
+
+def row(name, z, c, w):
+    """But for the values that overflow: of those the test of special values speaks."""
+    with mp.workprec(200):
+        if abs(w) < mp.mpf(2) ** 1023:
+            yield name, z.real, z.imag, c.real, c.imag, rounded(w.real), rounded(w.imag)
 
 
 FILES = {
