@@ -10,7 +10,7 @@ use num_complex::{Complex64, c64};
 use retrograd::linalg::{MatrixNorm, Triangle, complex};
 use retrograd::optimize::optimize;
 use retrograd::value::{Array, DType, Type};
-use retrograd::{Complex, Program, Var, grad, interpret, jit, jvp, trace};
+use retrograd::{Complex, Program, Var, grad, holomorphic_grad, interpret, jit, jvp, trace};
 use serde_json::Value;
 
 type Numbers = ArrayD<Complex64>;
@@ -640,6 +640,32 @@ fn derivatives_of_factors_agree_with_differences() {
     }
     let stack = random(33, &[2, 4, 4]) + (identity(4) * c64(2.0, 1.0)).into_dyn();
     derivatives("stack", &stack, move |a| [qr(a), lu(a), determinants(a)].concat(), 1e-8);
+}
+
+/// Cofactors of singular matrices, by minors.
+#[test]
+fn determinants_have_derivatives_at_singular_matrices() {
+    let det = jit(|a: Complex| complex::det(a));
+    let slope = jit(holomorphic_grad(|a: Complex| complex::det(a)));
+    for (n, rank_loss) in [(1, 0), (2, 1), (3, 1), (4, 0), (4, 1), (4, 2), (6, 1), (6, 2)] {
+        let mut a = random(70 + n as u64, &[n, n]).into_dimensionality::<Ix2>().unwrap();
+        for k in 0..rank_loss {
+            let row = a.row(n - 1).to_owned();
+            a.row_mut(k).assign(&(row * c64(0.5, -2.0)));
+        }
+        let cofactors: Array2<Complex64> = slope.call(&a).unwrap();
+        for ((i, j), &got) in cofactors.indexed_iter() {
+            let kept = |skip: usize| (0..n).filter(|&k| k != skip).collect::<Vec<usize>>();
+            let part = a.select(ndarray::Axis(0), &kept(i)).select(ndarray::Axis(1), &kept(j));
+            let minor: Complex64 = det.call(&part).unwrap();
+            let expected = if (i + j).is_multiple_of(2) { minor } else { -minor };
+            assert!((got - expected).norm() < 1e-12 * 3f64.powi(n as i32), "{n} {rank_loss}: {got} for {expected}");
+        }
+    }
+    // A further derivative at a singular matrix is NaN beyond 3×3, never a number.
+    let bend = |a: Complex| holomorphic_grad(|a: Complex| complex::det(a)).call(a).abs_squared().sum();
+    let at_singular: Array2<Complex64> = jit(grad(bend)).call(Array2::<Complex64>::ones((4, 4))).unwrap();
+    assert!(at_singular.iter().all(|z| z.is_nan()), "{at_singular}");
 }
 
 #[test]

@@ -179,19 +179,25 @@ fn cofactors_by_values(a: Var) -> Var {
     if u.is_poisoned() || s.is_poisoned() {
         return Var::poisoned();
     }
-    let (n, last) = (a.shape()[a.rank() - 1], s.rank() - 1);
-    let [row, column] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
-    let others = row.equal(column).select(Var::number(1.0, a.dtype()), s.insert_axis(last)).prod_axes(&[last + 1]);
     let orthogonal = match lu_factor_of(u.matmul(vt)) {
         Some(factor) => parity(factor.factors()) * product_last(diagonal(factor.factors()).sign()),
         None => Var::poisoned(),
     };
-    scaled(orthogonal, (u * others.insert_axis(last)).matmul(vt))
+    scaled(orthogonal, (u * products_of_others(s).insert_axis(s.rank() - 1)).matmul(vt))
+}
+
+/// For each of the numbers along the last axis, the product of the others.
+#[track_caller]
+pub(super) fn products_of_others(s: Var) -> Var {
+    let last = s.rank() - 1;
+    let n = s.shape()[last];
+    let [row, column] = [0, 1].map(|axis| Var::iota(&[n, n], axis, DType::I64));
+    row.equal(column).select(Var::number(1.0, s.dtype()), s.insert_axis(last)).prod_axes(&[last + 1])
 }
 
 /// Matrices, each times its number.
 #[track_caller]
-fn scaled(numbers: Var, matrices: Var) -> Var {
+pub(super) fn scaled(numbers: Var, matrices: Var) -> Var {
     if numbers.is_poisoned() || matrices.is_poisoned() {
         return Var::poisoned();
     }
