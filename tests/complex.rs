@@ -168,7 +168,7 @@ fn powers_are_within_4_ulps_of_mpmath() {
         let n = if row.0 == "powi" { row.2.re as i32 } else { 0 };
         groups.entry((row.0.clone(), n)).or_default().push(row);
     }
-    assert_eq!(groups.len(), 4 + 14);
+    assert_eq!(groups.len(), 4 + 15);
     for ((name, n), rows) in groups {
         let f = move |z: Complex, c: Complex| match &*name {
             "powc" => z.powc(c),
@@ -422,4 +422,94 @@ fn products_of_large_matrices_are_three() {
     let got: Array2<Complex64> = slope.call(&a, &b, &b).expect("a gradient");
     let error = (&got - &b.dot(&b.t().mapv(|z| z.conj()))).iter().map(|z| z.norm()).fold(0.0, f64::max);
     assert!(error < allowed, "{error:e}");
+}
+
+/// The power itself is infinitely differentiable where its exponent is a whole number, which a rule of so many levels cannot say at 0:
+/// beyond the third order it is NaN there, never a wrong number.
+#[test]
+fn higher_derivatives_of_powers_at_0() {
+    fn fourth(f: fn(Complex) -> Complex, z: Complex64) -> [Complex64; 4] {
+        let first = move |z: Complex| holomorphic_grad(f).call(z);
+        let second = move |z: Complex| holomorphic_grad(first).call(z);
+        let third = move |z: Complex| holomorphic_grad(second).call(z);
+        let fourth = move |z: Complex| holomorphic_grad(third).call(z);
+        let all = jit(move |z: Complex| (first(z), second(z), third(z), fourth(z)));
+        let (a, b, c, d): (Complex64, Complex64, Complex64, Complex64) = all.call(z).expect("derivatives");
+        [a, b, c, d]
+    }
+    let zero = c64(0.0, 0.0);
+    let [a, b, c, d] = fourth(|z| z.powf(4.0), zero);
+    assert!([a, b, c] == [zero; 3] && d.is_nan(), "{d}");
+    let [.., d] = fourth(|z| z.powf(0.5), zero);
+    assert!(d.is_nan(), "{d}");
+    let [.., d] = fourth(|z| z.powc(c64(5.0, 0.0)), zero);
+    assert!(d.is_nan(), "{d}");
+    assert_eq!(fourth(|z| z.powi(4), zero), [zero, zero, zero, c64(24.0, 0.0)]);
+    let elsewhere: [fn(Complex) -> Complex; 3] = [|z| z.powf(4.0), |z| z.powc(c64(4.0, 0.0)), |z| z.powi(4)];
+    for f in elsewhere {
+        for (got, expected) in
+            fourth(f, c64(0.0, 2.0)).iter().zip([c64(0.0, -32.0), c64(-48.0, 0.0), c64(0.0, 48.0), c64(24.0, 0.0)])
+        {
+            assert!((got - expected).norm() < 1e-12, "{got}, but {expected}");
+        }
+    }
+    // Those of 0ᶻ are 0 where it is.
+    assert_eq!(fourth(|z| z.expf(0.0), c64(2.0, 0.0)), [zero; 4]);
+}
+
+/// The reciprocal comes first: neither a value nor a derivative overflows before its time.
+#[test]
+fn negative_powers_at_the_ends_of_the_range() {
+    for (n, x) in [(-2, 1e-78), (-2, 1e100), (-3, 1e-60), (-3, 1e70), (-7, 1e-30), (-5, 1e40)] {
+        let slope = jit(holomorphic_grad(move |z: Complex| z.powi(n)));
+        let got: Complex64 = slope.call(c64(x, 0.0)).expect("a derivative");
+        let expected = f64::from(n) * f64::powi(x, n - 1);
+        assert!((got.re / expected - 1.0).abs() < 1e-13 && got.im == 0.0, "{n} {x}: {got}, but {expected}");
+    }
+    let slope = jit(holomorphic_grad(|z: Complex| z.powi(-3)));
+    let got: num_complex::Complex32 = slope.call(num_complex::c32(1e-8, 0.0)).expect("a derivative");
+    assert!((got.re / -3e32 - 1.0).abs() < 1e-6 && got.im == 0.0, "{got}");
+    let at = |n: i32, z: Complex64| -> Complex64 { jit(move |z: Complex| z.powi(n)).call(z).expect("a power") };
+    // By mpmath: numbers that are subnormal.
+    assert!((at(-2, c64(-8.86e155, 1.64e155)) - c64(1.15008508807e-312, 4.40870501615e-313)).norm() < 1e-322);
+    assert!((at(-4, c64(1.3e77, 0.0)).re - 3.50127796645776e-309).abs() < 1e-322);
+    assert!(at(-2, c64(0.0, 0.0)).re == f64::INFINITY && at(-3, c64(f64::INFINITY, 0.0)) == c64(0.0, 0.0));
+    assert_eq!(at(i32::MIN, c64(1.0000000272012484, 0.0)), c64(4.275825330792860_3e-26, 0.0));
+}
+
+#[test]
+fn powers_keep_the_sign_of_zeros() {
+    let at = |f: fn(Complex) -> Complex, z: Complex64| -> Complex64 { jit(f).call(z).expect("a power") };
+    let z = at(|z| z.powf(0.5), c64(4.0, -0.0));
+    assert!(z == c64(2.0, 0.0) && z.im.is_sign_negative(), "{z}");
+    let z = at(|z| z.exp2(), c64(1.0, -0.0));
+    assert!(z == c64(2.0, 0.0) && z.im.is_sign_negative(), "{z}");
+    let z = at(|z| z.powf(2.0), c64(0.0, -2.0));
+    assert!((z + 4.0).norm() < 1e-15 && z.im.is_sign_negative(), "{z}");
+}
+
+/// The base of single precision is not rounded to it.
+#[test]
+fn bases_of_f32_are_numbers_of_f64() {
+    let at = |base: f64, z: f32| -> num_complex::Complex32 {
+        jit(move |z: Complex| z.expf(base)).call(num_complex::c32(z, 0.0)).expect("a power")
+    };
+    for (base, x) in [(1.1f64, 900f32), (0.7, 240.0), (1e300, 0.1), (1e-300, 0.1)] {
+        let expected = base.powf(f64::from(x)) as f32;
+        assert!((at(base, x).re / expected - 1.0).abs() < 2e-7, "{base} {x}");
+    }
+}
+
+#[test]
+fn messages_of_powers_name_them() {
+    let message = |f: fn(Complex, Var) -> Complex, p: DType| {
+        let ty = Type::scalar(DType::F64).complex();
+        trace(f, (ty, Type::scalar(p))).expect_err("a message").to_string()
+    };
+    let text = message(|z, p| z.powf(p), DType::F32);
+    assert!(text.contains("powf: takes a number and a power of one dtype, but got f64[] and f32[]"), "{text}");
+    let text = message(|z, p| z.powc(Complex { re: p, im: p }), DType::F32);
+    assert!(text.contains("powc: takes a number and a power of one dtype"), "{text}");
+    let text = message(|_, p| Complex::from(p).powi(5), DType::I64);
+    assert!(text.contains("complex: takes parts of one dtype of floating point"), "{text}");
 }

@@ -4,7 +4,7 @@
 use super::axes::enter;
 use super::contraction::{Contraction, Labeled};
 use super::einsum_spec::{Spec, SpecError};
-use crate::op::{Complex, Var, trace};
+use crate::op::{Complex, Var, bilinear, trace};
 
 /// NumPy's `einsum`: sums of products whose axes are named by letters.
 ///
@@ -60,7 +60,7 @@ pub fn einsum(spec: &str, operands: &[Var]) -> Var {
 impl Complex {
     /// Sums of products of complex arrays whose axes are named by letters; see [`einsum`]. Nothing is conjugated.
     ///
-    /// It is a sum of real ones: of n operands, 2ⁿ.
+    /// It is a sum of real ones: of n operands, 2ⁿ; of two large ones three, see [`Complex::dot`].
     ///
     /// ```
     /// use ndarray::array;
@@ -79,6 +79,9 @@ impl Complex {
     /// As [`einsum`].
     #[track_caller]
     pub fn einsum(spec: &str, operands: &[Complex]) -> Complex {
+        if let &[x, y] = operands {
+            return bilinear(x, y, |x, y| einsum(spec, &[x, y]));
+        }
         let (mut re, mut im) = (None, None);
         for subset in 0..1usize << operands.len() {
             let part = |(k, z): (usize, &Complex)| if subset >> k & 1 == 1 { z.im } else { z.re };

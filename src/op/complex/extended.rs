@@ -43,10 +43,10 @@ impl Extended {
         Extended { hi: product.hi, lo: self.hi.mul_add(y.lo, self.lo.mul_add(y.hi, product.lo)) }
     }
 
-    /// The product with a factor whose zeros are strong: 0 times an infinite logarithm is 0.
+    /// The product with a factor whose zeros are strong: 0 times an infinite logarithm is 0; times others it has a sign.
     #[track_caller]
     pub fn times_strong(self, y: Var) -> Extended {
-        let hi = strong_product(self.hi, y, Strong::Rhs);
+        let hi = self.hi.is_finite().select(self.hi * y, strong_product(self.hi, y, Strong::Rhs));
         Extended { hi, lo: self.hi.mul_add(y, -hi) + self.lo * y }
     }
 
@@ -54,6 +54,12 @@ impl Extended {
     #[track_caller]
     pub fn scaled(self, factor: f64) -> Extended {
         Extended { hi: self.hi * factor, lo: self.lo * factor }
+    }
+
+    /// The same number, whose high part is rounded to nearest: as long as they are small, products of low parts do not count.
+    #[track_caller]
+    pub fn normalized(self) -> Extended {
+        ordered_sum(self.hi, self.lo)
     }
 
     /// The number, rounded.

@@ -22,6 +22,7 @@ use crate::error::ArgumentError;
 use crate::value::{Array, DType, FromTree, Leaf, LeafRef, Shape, ToTree, Tree};
 
 pub use arithmetic::ComplexOperand;
+pub(crate) use products::bilinear;
 
 /// A complex number, or an array of them: a real part and an imaginary part of one dtype and shape.
 ///
@@ -182,10 +183,10 @@ impl Complex {
 }
 
 impl From<Var> for Complex {
-    /// A real number, whose imaginary part is 0.
+    /// A real number, whose imaginary part is 0. One that is not of floating point is an error.
     #[track_caller]
     fn from(re: Var) -> Complex {
-        Complex { re, im: re.full_like(0.0) }
+        Complex::new(re, if re.is_poisoned() { re } else { re.full_like(0.0) })
     }
 }
 

@@ -9,7 +9,8 @@ impl Complex {
     /// The right side may be real: then both parts of the left one are multiplied with it. Else there are four real products, or
     /// three where matrices are so large that this is faster, from about 40×40: their error is small beside the norms of the rows and
     /// columns, as that of four, but a part that is small beside the other one may lose its digits (Higham 2002, "Accuracy and
-    /// stability of numerical algorithms", §23.2.4), and sums of the parts may overflow.
+    /// stability of numerical algorithms", §23.2.4): the product of a matrix and its adjoint is Hermitian up to rounding only. Sums of
+    /// the parts may overflow, and beside an infinite element the imaginary part is NaN.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -68,7 +69,7 @@ impl Complex {
 
 /// A bilinear function of two operands by its values on real ones.
 #[track_caller]
-fn bilinear(x: Complex, y: impl ComplexOperand, product: impl Fn(Var, Var) -> Var) -> Complex {
+pub(crate) fn bilinear(x: Complex, y: impl ComplexOperand, product: impl Fn(Var, Var) -> Var) -> Complex {
     let Complex { re: a, im: b } = x;
     match y.parts(a) {
         (c, None) => Complex { re: product(a, c), im: product(b, c) },

@@ -119,6 +119,7 @@ def powers():
             yield from row("powf", z, complex(complex(c).real), mp.power(mp.mpc(z), mp.mpf(complex(c).real)))
         for n in (-30, -7, -3, -2, -1, 2, 3, 4, 5, 6, 7, 13, 30, 1000):
             yield from row("powi", z, complex(n), mp.power(mp.mpc(z), n))
+        yield from row("powi", 1 + z * 1e-8, complex(-(2**31)), mp.power(mp.mpc(1 + z * 1e-8), -(2**31)))
         yield from row("exp2", z, 0j, mp.power(2, mp.mpc(z)))
         yield from row("expf", z, 0j, mp.power(mp.mpf(0.003), mp.mpc(z)))
 
