@@ -556,10 +556,15 @@ fn copied<T: Copy>(view: &ArrayViewD<'_, T>) -> ArrayD<T> {
     for axis in 1..rank {
         merged.merge_axes(Axis(axis - 1), Axis(axis));
     }
-    let mut elements = Vec::with_capacity(view.len());
-    for lane in merged.lanes(Axis(rank - 1)) {
-        elements.extend(lane.iter().copied());
-    }
+    let mut lanes = merged.lanes(Axis(rank - 1)).into_iter();
+    let elements = match (lanes.len(), lanes.next()) {
+        (1, Some(lane)) => lane.to_vec(),
+        (_, first) => {
+            let mut elements = Vec::with_capacity(view.len());
+            first.into_iter().chain(lanes).for_each(|lane| elements.extend(lane.iter().copied()));
+            elements
+        }
+    };
     ArrayD::from_shape_vec(view.raw_dim(), elements).expect("bug: a copy of another size")
 }
 

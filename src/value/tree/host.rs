@@ -228,8 +228,8 @@ mod sealed {
 }
 
 /// A Rust type whose `ndarray` arrays are arguments and results: an [`Element`], or `Complex<f64>` or `Complex<f32>` of
-/// `num_complex`. An array of complex numbers is two leaves; views read both where they lie, without a copy, and results are
-/// joined to one array.
+/// `num_complex`. An array of complex numbers is two leaves, views of every second number; a call copies them apart, and joins
+/// results to one array.
 ///
 /// ```
 /// use ndarray::{Array1, array};
