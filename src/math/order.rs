@@ -50,43 +50,83 @@ pub(crate) fn argsort(keys: &[Vec<u64>], ranges: &[[usize; 2]], mut indices: imp
         if start >= limit {
             continue;
         }
-        let few = keys.len() == 1 && (limit - start) * 4 <= n;
-        let before =
-            if few { elements_around(&keys[0], start, limit, &mut elements) } else { all(&keys[0], &mut elements) };
+        elements.clear();
         // Indices make all elements distinct, so the order is stable.
         match keys {
-            [_] => elements.sort_unstable(),
-            _ => elements.sort_unstable_by(|&(_, i), &(_, j)| {
-                let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
-                of(i).cmp(of(j))
-            }),
+            [keys] if (limit - start) * 4 <= n => {
+                select(keys, start, limit, &mut elements);
+                elements.sort_unstable();
+                elements.iter().for_each(|&(_, index)| indices(index));
+                continue;
+            }
+            [keys] => {
+                elements.extend(keys.iter().copied().zip(0..));
+                elements.sort_unstable();
+            }
+            _ => {
+                elements.extend(keys[0].iter().copied().zip(0..));
+                elements.sort_unstable_by(|&(_, i), &(_, j)| {
+                    let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
+                    of(i).cmp(of(j))
+                });
+            }
         }
-        elements[start - before..limit - before].iter().for_each(|&(_, index)| indices(index));
+        elements[start..limit].iter().for_each(|&(_, index)| indices(index));
     }
 }
 
-fn all(keys: &[u64], elements: &mut Vec<(u64, usize)>) -> usize {
-    elements.clear();
-    elements.extend(keys.iter().copied().zip(0..));
-    0
+/// Collects the elements of these ranks, in any order, in linear time: those between two keys of a sample, and of these a
+/// selection.
+fn select(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<(u64, usize)>) {
+    let mut before = collect(keys, bounds(keys, start, limit), elements);
+    if before > start || before + elements.len() < limit {
+        // A sample that misleads.
+        before = collect(keys, [0, u64::MAX], elements);
+    }
+    let (start, limit) = (start - before, limit - before);
+    if limit < elements.len() {
+        elements.select_nth_unstable(limit - 1);
+        elements.truncate(limit);
+    }
+    if start > 0 {
+        elements.select_nth_unstable(start);
+        elements.drain(..start);
+    }
 }
 
-/// Collects the elements whose keys equal, or lie between, those of the first and the last rank: a selection, which takes
-/// linear time. Gives the number of elements with lesser keys.
-fn elements_around(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<(u64, usize)>) -> usize {
-    let mut scratch = keys.to_vec();
-    let (_, &mut last, _) = scratch.select_nth_unstable(limit - 1);
-    let first = if start == 0 { 0 } else { *scratch[..limit].select_nth_unstable(start).1 };
+/// Keys between which those of these ranks lie, very probably: the ranks in a sample, and four standard deviations.
+fn bounds(keys: &[u64], start: usize, limit: usize) -> [u64; 2] {
+    const SAMPLES: usize = 1024;
+    let stride = keys.len() / SAMPLES;
+    if stride < 4 {
+        return [0, u64::MAX];
+    }
+    // At another place within each stretch, so that no period of the keys is met.
+    let place = |k: usize| k * stride + (k.wrapping_mul(0x9E37_79B9) >> 7) % stride;
+    let mut sample: Vec<u64> = (0..SAMPLES).map(|k| keys[place(k)]).collect();
+    sample.sort_unstable();
+    let rank = |position: usize| position as f64 / keys.len() as f64 * SAMPLES as f64;
+    let margin = |rank: f64| 4.0 * (rank * (1.0 - rank / SAMPLES as f64)).sqrt() + 2.0;
+    let (low, high) = (rank(start) - margin(rank(start)), rank(limit) + margin(rank(limit)));
+    let first = if low < 1.0 { 0 } else { sample[low as usize] };
+    [first, sample.get(high as usize).copied().unwrap_or(u64::MAX)]
+}
+
+/// Collects the elements whose keys lie between two, these included. Gives the number of those with lesser keys.
+fn collect(keys: &[u64], [first, last]: [u64; 2], elements: &mut Vec<(u64, usize)>) -> usize {
     elements.clear();
-    let mut before = 0;
-    for (index, &key) in keys.iter().enumerate() {
-        if key < first {
-            before += 1;
-        } else if key <= last {
-            elements.push((key, index));
+    let width = last - first;
+    for (k, block) in keys.chunks(64).enumerate() {
+        // Without a branch for each key: most lie outside, or inside, at random.
+        let inside = block.iter().rev().fold(0u64, |mask, key| mask << 1 | u64::from(key.wrapping_sub(first) <= width));
+        let mut rest = inside;
+        while rest != 0 {
+            let place = rest.trailing_zeros() as usize;
+            elements.push((block[place], k * 64 + place));
+            rest &= rest - 1;
         }
     }
-    before
+    if first == 0 { 0 } else { keys.iter().filter(|&&key| key < first).count() }
 }
 
 /// How many of the sorted keys come before one: those that are less, or, from the right, those that are not greater.
@@ -125,6 +165,37 @@ mod tests {
             let mut some = Vec::new();
             argsort(std::slice::from_ref(&keys), &[[start, limit]], |i| some.push(i));
             assert_eq!(some, all[start..limit]);
+        }
+    }
+
+    /// Keys that are random, sorted, equal, periodic, and such that the sample says nothing of the others.
+    #[test]
+    fn selection_of_many_keys_is_exact() {
+        let n = 20_000u64;
+        let hash = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31).wrapping_mul(0xD1B5_4A32_D192_ED03);
+        let stride = n / 1024;
+        let mut misleading: Vec<u64> = (0..n).map(|i| hash(i) >> 1).collect();
+        for k in 0..1024u64 {
+            let place = k * stride + (k.wrapping_mul(0x9E37_79B9) >> 7) % stride;
+            misleading[place as usize] = u64::MAX - k;
+        }
+        let sets: [Vec<u64>; 5] = [
+            (0..n).map(hash).collect(),
+            (0..n).rev().collect(),
+            vec![7; n as usize],
+            (0..n).map(|i| i % 19).collect(),
+            misleading,
+        ];
+        for keys in sets {
+            let mut all: Vec<(u64, usize)> = keys.iter().copied().zip(0..).collect();
+            all.sort_unstable();
+            for [start, limit] in
+                [[0, 1000], [9_999, 10_001], [19_990, 20_000], [0, 1], [4_000, 8_000], [19_999, 20_000]]
+            {
+                let mut some = Vec::new();
+                argsort(std::slice::from_ref(&keys), &[[start, limit]], |i| some.push(i));
+                assert!(some.iter().eq(all[start..limit].iter().map(|(_, i)| i)), "{start} {limit}");
+            }
         }
     }
 }
