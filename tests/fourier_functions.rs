@@ -488,3 +488,20 @@ fn absurd_lengths_are_errors() {
     }
     assert!(error(|x| fft::fft(x.sum()).re).to_string().contains("an array with an axis"));
 }
+
+/// A hop that is longer than any signal takes one frame, and no memory of its own.
+#[test]
+fn one_frame_needs_no_hop() {
+    let x = vec![1.0, -1.0, 0.5, 3.0];
+    let frames = |hop: usize| -> Vec<f64> {
+        let power = jit(move |x: Var| signal::stft(x, x.slice(0, 1..4), hop).abs_squared().flatten());
+        power.call(&x).expect("frames")
+    };
+    assert_eq!(frames(usize::MAX), frames(2));
+    let round_trip = jit(|x: Var| {
+        let window = x.slice(0, 1..4);
+        signal::istft(signal::stft(x, window, usize::MAX), window, usize::MAX)
+    });
+    let back: Vec<f64> = round_trip.call(&x).expect("a signal");
+    assert!(back.len() == 3 && back.iter().zip(&x).all(|(got, x)| (got - x).abs() < 1e-15), "{back:?}");
+}

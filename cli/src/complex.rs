@@ -81,13 +81,19 @@ pub fn to_json(value: &Tree<&Array>) -> String {
     }
 }
 
-/// The text with its complex numbers in quotes, so that it is JSON: `[1+2j, 3]` becomes `["1+2j", 3]`.
+/// The text with its complex numbers in quotes, so that it is JSON: `[1+2j, 3]` becomes `["1+2j", 3]`, and so does
+/// `[(1+2j), 3]`, as Python shows them.
 ///
 /// # Errors
 /// If a part of such a number is out of range.
 pub fn quote(text: &str) -> Result<String, &'static str> {
     let (mut quoted, mut is_string, mut rest) = (String::with_capacity(text.len()), false, text);
     while let Some(first) = rest.chars().next() {
+        if !is_string && let Some((number, after)) = in_parentheses(rest) {
+            quoted.extend(["\"", number, "\""]);
+            rest = after;
+            continue;
+        }
         let is_of_number = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
         let length = match rest.find(|c| !is_of_number(c)).unwrap_or(rest.len()) {
             // An escaped character ends no string.
@@ -106,6 +112,12 @@ pub fn quote(text: &str) -> Result<String, &'static str> {
         rest = after;
     }
     Ok(quoted)
+}
+
+/// The complex number in parentheses with which a text begins, and what follows it.
+fn in_parentheses(text: &str) -> Option<(&str, &str)> {
+    let (number, after) = text.strip_prefix('(')?.split_once(')')?;
+    parse_complex(number).ok().map(|_| (number, after))
 }
 
 #[cfg(test)]
@@ -135,6 +147,9 @@ mod tests {
         is(r#"["a\"1j", 1j]"#, r#"["a\"1j", "1j"]"#);
         is(r#"["a\\", 1j]"#, r#"["a\\", "1j"]"#);
         is("[1+, naj, ö1j]", "[1+, naj, ö\"1j\"]");
+        is("(1+2j)", "\"1+2j\"");
+        is("[(1-2j), 3]", "[\"1-2j\", 3]");
+        is("[\"(1+2j)\"]", "[\"(1+2j)\"]");
         assert_eq!(quote("[1+1e400j]"), Err("number out of range"));
     }
 }

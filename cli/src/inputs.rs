@@ -106,7 +106,11 @@ impl Source {
             Ok(_) => Ok(Source::Json(value)),
             Err(error) => match quote(&value).map_err(|message| format!("{message}: {value}"))? {
                 quoted if Json::parse(&quoted).is_ok() => Ok(Source::Json(quoted)),
-                _ => Err(format!("the value is not JSON: {} at column {}", error.message, error.column)),
+                _ => Err(format!(
+                    "the value is not JSON: {} at column {}; it is a number or lists of numbers, complex ones as 1+2j, or a file \
+                     as @x.npy",
+                    error.message, error.column
+                )),
             },
         }
     }

@@ -219,6 +219,10 @@ fn padded(x: Var, axis: usize, before: usize, behind: usize) -> Var {
 #[track_caller]
 pub(super) fn framed(x: Var, m: usize, hop: usize, count: usize) -> Var {
     let axis = x.rank() - 1;
+    if count == 1 {
+        // However long the hop is.
+        return x.slice(axis, ..m).insert_axis(axis);
+    }
     let n_parts = m.div_ceil(hop);
     let n_blocks = count - 1 + n_parts;
     let shape = x.shape();
@@ -241,6 +245,9 @@ fn added(frames: Var, hop: usize) -> Var {
     let axis = frames.rank() - 1;
     let shape = frames.shape();
     let (count, m) = (shape[axis - 1], shape[axis]);
+    if count == 1 {
+        return frames.reshape(&[&shape[..axis - 1], &[m]].concat());
+    }
     let n_parts = m.div_ceil(hop);
     let whole = padded(frames, axis, 0, n_parts.saturating_mul(hop) - m);
     if whole.is_poisoned() {

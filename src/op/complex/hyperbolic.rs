@@ -153,6 +153,8 @@ fn tanh(z: Complex) -> Complex {
     let im = is_far.select(tail, wave / norm);
     let re = is_far.select(x.full_like(1.0).copysign(x), (sinh * cosh) / norm);
     let is_infinite = x.abs().equal(f64::INFINITY);
+    // No limit: the wave has none, however far away.
+    let re = (is_infinite | y.is_finite()).select(re, f64::NAN);
     let im = (is_infinite & !y.is_finite()).select(y.full_like(0.0).copysign(y), im);
     // A real argument has a real value, NaN included, and an imaginary one an imaginary value.
     Complex { re: x.equal(0.0).select(x, re), im: y.equal(0.0).select(y, im) }

@@ -157,6 +157,7 @@ fn atanh(z: Complex) -> Complex {
     let is_infinite = z.is_infinite();
     let re = (is_infinite | x.equal(0.0)).select(x.full_like(0.0), is_huge(z).select((x / distance) / distance, re));
     let im = ((2.0 * y).atan2((1.0 - x) * (1.0 + x) - y * y)) * 0.5;
-    let im = (is_huge(z) & !y.is_nan()).select(y.full_like(FRAC_PI_2).copysign(y), im);
+    let is_known = !y.is_nan() & (!x.is_nan() | y.abs().equal(f64::INFINITY));
+    let im = (is_huge(z) & is_known).select(y.full_like(FRAC_PI_2).copysign(y), im);
     Complex { re: re.copysign(z.re), im }
 }

@@ -61,7 +61,7 @@ def functions():
 
 
 def special():
-    parts = [0.0, -0.0, 1.0, -1.0, 2.0, math.inf, -math.inf, math.nan]
+    parts = [0.0, -0.0, 1.0, -1.0, 2.0, 709.5, -1e160, math.inf, -math.inf, math.nan]
     for name in NAMES:
         f = getattr(np, {"ln": "log"}.get(name, name.replace("as", "arcs").replace("ac", "arcc").replace("at", "arct") if name[0] == "a" else name))
         for x in parts:
