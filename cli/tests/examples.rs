@@ -129,6 +129,8 @@ fn derivatives_are_drawn() {
 fn a_response_is_fitted_and_drawn() {
     let printed = drawn_example("spectrum", 1);
     assert!(printed.contains("the impulse response is off that of the recursion by at most 0.00"), "{printed}");
+    let printed = drawn_example("transfer_function", 1);
+    assert!(printed.contains("without noise the filter is found to "), "{printed}");
 }
 
 fn check_drawing(file: &Path, n_curves: usize) {
