@@ -402,12 +402,26 @@ fn functions_of_f32_are_accurate() {
 
 #[test]
 fn products_of_large_matrices_are_three() {
-    let count = |n: usize| {
-        let ty = || Type::new(DType::F64, [n, n]).complex();
-        let graph = trace(|a: Complex, b: Complex| a.dot(b), (ty(), ty())).expect("a trace");
+    let count = |shape: &[usize], product: fn(Complex, Complex) -> Complex| {
+        let ty = || Type::new(DType::F64, shape).complex();
+        let graph = trace(product, (ty(), ty())).expect("a trace");
         graph.to_string().matches("dot_general").count()
     };
-    assert_eq!([count(8), count(32), count(64), count(200)], [4, 4, 3, 3]);
+    let squares: [fn(Complex, Complex) -> Complex; 4] = [
+        |a, b| a.dot(b),
+        |a, b| a.matmul(b),
+        |a, b| a.dot_general(b, [&[1], &[0]], [&[], &[]]),
+        |a, b| Complex::einsum("ij,jk->ik", &[a, b]),
+    ];
+    for product in squares {
+        assert_eq!([8, 32, 64, 200].map(|n| count(&[n, n], product)), [4, 4, 3, 3]);
+    }
+    // However many small matrices there are.
+    let stacks: [fn(Complex, Complex) -> Complex; 2] =
+        [|a, b| a.matmul(b), |a, b| Complex::einsum("bij,bjk->bik", &[a, b])];
+    for product in stacks {
+        assert_eq!([count(&[10_000, 4, 4], product), count(&[10, 64, 64], product)], [4, 3]);
+    }
     let n = 70;
     let matrix =
         |t: f64| Array2::from_shape_fn((n, n), |(i, j)| c64((i as f64 + t * j as f64).sin(), (t * i as f64).cos()));

@@ -50,28 +50,24 @@ pub(crate) fn argsort(keys: &[Vec<u64>], ranges: &[[usize; 2]], mut indices: imp
         if start >= limit {
             continue;
         }
-        elements.clear();
+        let few = keys.len() == 1 && (limit - start) * 4 <= n;
+        let ranks = if few {
+            select(&keys[0], start, limit, &mut elements);
+            0..limit - start
+        } else {
+            elements.clear();
+            elements.extend(keys[0].iter().copied().zip(0..));
+            start..limit
+        };
         // Indices make all elements distinct, so the order is stable.
         match keys {
-            [keys] if (limit - start) * 4 <= n => {
-                select(keys, start, limit, &mut elements);
-                elements.sort_unstable();
-                elements.iter().for_each(|&(_, index)| indices(index));
-                continue;
-            }
-            [keys] => {
-                elements.extend(keys.iter().copied().zip(0..));
-                elements.sort_unstable();
-            }
-            _ => {
-                elements.extend(keys[0].iter().copied().zip(0..));
-                elements.sort_unstable_by(|&(_, i), &(_, j)| {
-                    let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
-                    of(i).cmp(of(j))
-                });
-            }
+            [_] => elements.sort_unstable(),
+            _ => elements.sort_unstable_by(|&(_, i), &(_, j)| {
+                let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
+                of(i).cmp(of(j))
+            }),
         }
-        elements[start..limit].iter().for_each(|&(_, index)| indices(index));
+        elements[ranks].iter().for_each(|&(_, index)| indices(index));
     }
 }
 
@@ -101,7 +97,7 @@ fn bounds(keys: &[u64], start: usize, limit: usize) -> [u64; 2] {
     if stride < 4 {
         return [0, u64::MAX];
     }
-    // At another place within each stretch, so that no period of the keys is met.
+    // One key of each block of `stride`, at a pseudorandom offset, so that periodic keys do not bias the sample.
     let place = |k: usize| k * stride + (k.wrapping_mul(0x9E37_79B9) >> 7) % stride;
     let mut sample: Vec<u64> = (0..SAMPLES).map(|k| keys[place(k)]).collect();
     sample.sort_unstable();

@@ -80,7 +80,7 @@ impl Complex {
     #[track_caller]
     pub fn einsum(spec: &str, operands: &[Complex]) -> Complex {
         if let &[x, y] = operands {
-            return bilinear(x, y, |x, y| einsum(spec, &[x, y]));
+            return bilinear(x, y, n_terms(spec, [x, y]), |x, y| einsum(spec, &[x, y]));
         }
         let (mut re, mut im) = (None, None);
         for subset in 0..1usize << operands.len() {
@@ -99,6 +99,13 @@ impl Complex {
         let re: Var = re.expect("bug: a sum has no term");
         Complex { re, im: im.unwrap_or_else(|| re.full_like(0.0)) }
     }
+}
+
+/// How many products a sum of two operands has for each element of the result; 0 if the string does not fit, which the sum reports.
+fn n_terms(spec: &str, operands: [Complex; 2]) -> usize {
+    let Ok(Spec { operands, output, extents }) = Spec::read(spec, &operands.map(Complex::shape)) else { return 0 };
+    let is_contracted = |label: &usize| !output.contains(label) && operands.iter().all(|own| own.contains(label));
+    (0..extents.len()).filter(is_contracted).map(|label| extents[label]).product()
 }
 
 /// The string below the message, with a mark under the character at that byte.

@@ -26,26 +26,28 @@ impl Complex {
     /// ```
     #[track_caller]
     pub fn dot(self, rhs: impl ComplexOperand) -> Complex {
-        bilinear(self, rhs, Var::dot)
+        bilinear(self, rhs, last_extent(self), Var::dot)
     }
 
     /// The products of stacks of matrices, without conjugation; see [`Var::matmul`], and [`Complex::dot`] for their error.
     #[track_caller]
     pub fn matmul(self, rhs: impl ComplexOperand) -> Complex {
-        bilinear(self, rhs, Var::matmul)
+        bilinear(self, rhs, last_extent(self), Var::matmul)
     }
 
     /// The products of all pairs of elements, without conjugation; see [`Var::outer`].
     #[track_caller]
     pub fn outer(self, rhs: impl ComplexOperand) -> Complex {
-        bilinear(self, rhs, Var::outer)
+        bilinear(self, rhs, 1, Var::outer)
     }
 
     /// The sum of products over contracting axes, for each index of the batch axes, without conjugation; see
     /// [`Var::dot_general`].
     #[track_caller]
     pub fn dot_general(self, rhs: impl ComplexOperand, contract: [&[usize]; 2], batch: [&[usize]; 2]) -> Complex {
-        bilinear(self, rhs, |x, y| x.dot_general(y, contract, batch))
+        let shape = self.shape();
+        let n_terms = contract[0].iter().filter_map(|&axis| shape.get(axis)).product();
+        bilinear(self, rhs, n_terms, |x, y| x.dot_general(y, contract, batch))
     }
 
     /// The inner product `Σ z̄ w` of all elements, as NumPy's `vdot`: the left side is conjugated.
@@ -67,16 +69,24 @@ impl Complex {
     }
 }
 
-/// A bilinear function of two operands by its values on real ones.
+/// A bilinear function of two operands by its values on real ones, each of which is a sum of so many products.
 #[track_caller]
-pub(crate) fn bilinear(x: Complex, y: impl ComplexOperand, product: impl Fn(Var, Var) -> Var) -> Complex {
+pub(crate) fn bilinear(
+    x: Complex,
+    y: impl ComplexOperand,
+    n_terms: usize,
+    product: impl Fn(Var, Var) -> Var,
+) -> Complex {
     let Complex { re: a, im: b } = x;
     match y.parts(a) {
         (c, None) => Complex { re: product(a, c), im: product(b, c) },
         (c, Some(d)) => {
             let (ac, bd) = (product(a, c), product(b, d));
-            let im =
-                if is_large([a, c], ac) { (product(a + b, c + d) - ac) - bd } else { product(a, d) + product(b, c) };
+            let im = if is_large([a, c], ac, n_terms) {
+                (product(a + b, c + d) - ac) - bd
+            } else {
+                product(a, d) + product(b, c)
+            };
             Complex { re: ac - bd, im }
         }
     }
@@ -86,11 +96,13 @@ pub(crate) fn bilinear(x: Complex, y: impl ComplexOperand, product: impl Fn(Var,
 /// and more take 0.8 of the time, and the narrow ones for which this says no take longer.
 const SUMS: f64 = 8.0;
 
-/// Whether products take so much longer than sums of their operands and results that three of them are faster than four, as Gauss found.
-///
-/// The number of multiplications is the root of the product of the three sizes, if there are no batch axes; with these, more.
-fn is_large(operands: [Var; 2], result: Var) -> bool {
+/// Whether products take so much longer than sums of their operands and results that three of them are faster than four, as Gauss
+/// found.
+fn is_large(operands: [Var; 2], result: Var, n_terms: usize) -> bool {
     let [x, y, z] = [operands[0], operands[1], result].map(|x| x.ty().size() as f64);
-    let multiplications = (x * y * z).sqrt();
-    multiplications > SUMS * (x + y + 3.0 * z)
+    z * n_terms as f64 > SUMS * (x + y + 3.0 * z)
+}
+
+fn last_extent(z: Complex) -> usize {
+    z.shape().last().copied().unwrap_or(1)
 }
