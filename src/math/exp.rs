@@ -134,7 +134,8 @@ pub(super) fn logistic_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     let exponent = L::select(negative, n, L::splat(0.0));
     let y = scale(numerator.divide(denominator).sum(), exponent);
     let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
-    [y, slope].map(|y| L::select(x.is_number(), y, L::splat(f64::NAN)))
+    let (number, nan) = (x.is_number(), L::splat(f64::NAN));
+    [L::select(number, y, nan), L::select(number, slope, nan)]
 }
 
 /// `1 / (1 + e⁻ˣ)`.

@@ -88,7 +88,8 @@ pub(super) fn tanh_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     let y = L::select(a.lt(L::splat(1e-9)), a, y.abs()).bit_or(x.sign());
     let power = exp_reduced(r).normalize();
     let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
-    [y, slope].map(|y| L::select(x.is_number(), y, L::splat(f64::NAN)))
+    let (number, nan) = (x.is_number(), L::splat(f64::NAN));
+    [L::select(number, y, nan), L::select(number, slope, nan)]
 }
 
 /// `tanh x`.

@@ -6,6 +6,10 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` numbers of type `f64`, side by side.
+///
+/// A definition hands them to no function that is not marked `inline(always)`, and to no closure of another library's
+/// (`array.map(…)`): compiled without the features of the entry that the definition is inlined into, such a function
+/// is called, and so is each instruction in it.
 pub(super) trait Lanes:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {

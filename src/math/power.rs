@@ -106,12 +106,13 @@ pub(super) fn hypot<L: Lanes>(x: L, y: L) -> L {
 #[inline(always)]
 pub(super) fn direction_cosine<L: Lanes>(x: L, y: L) -> L {
     let (zero, one, infinity) = (L::splat(0.0), L::splat(1.0), L::splat(f64::INFINITY));
-    let both = L::and(x.abs().eq(infinity), y.abs().eq(infinity));
+    let (x_infinite, y_infinite) = (x.abs().eq(infinity), y.abs().eq(infinity));
     // An infinite coordinate counts as ±1; if only one is infinite, the other counts as ±0.
-    let limit = |x: L| L::select(x.abs().eq(infinity), one, L::select(both, one, zero)).bit_or(x.sign());
-    let any = L::or(x.abs().eq(infinity), y.abs().eq(infinity));
+    let (x_limit, y_limit) = (L::select(x_infinite, one, zero), L::select(y_infinite, one, zero));
+    let any = L::or(x_infinite, y_infinite);
     let number = L::and(x.is_number(), y.is_number());
-    let (x, y) = (L::select(any, limit(x), x), L::select(any, limit(y), y));
+    let x = L::select(any, x_limit.bit_or(x.sign()), x);
+    let y = L::select(any, y_limit.bit_or(y.sign()), y);
     let large = x.abs().max(y.abs());
     // Scaling by powers of two prevents overflow and underflow of the squares; the quotient is rounded once.
     let up = large.lt(L::splat(1e-120));
