@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::linear::{ACCUMULATORS, ROWS};
+use super::linear::{ACCUMULATORS, Plain, ROWS, TileDots};
 
 /// The accumulators of one row: product `k` of a tile is added to accumulator `k` modulo [`ACCUMULATORS`].
 ///
@@ -32,6 +32,10 @@ pub(super) trait Accumulators: Copy {
 
     /// The accumulators one by one.
     fn elements(self) -> [Self::Element; ACCUMULATORS];
+
+    /// The products of as long rows with a vector of so many pairs of elements, and perhaps one more, each summed from left
+    /// to right.
+    fn in_order<const PAIRS: usize>(rows: [&[Self::Element]; ROWS], x: &[Self::Element]) -> [Self::Element; ROWS];
 }
 
 /// For `f64` with AVX2: the first and the second half.
@@ -94,7 +98,8 @@ impl Accumulators for Doubles {
         let mut sums = [0.0; ROWS];
         // SAFETY: see `Accumulators`; there is room for as many sums.
         unsafe {
-            let [p, q, r, s] = rows.map(|Doubles([a, b])| _mm256_add_pd(a, b));
+            let half_sum = |i: usize| _mm256_add_pd(rows[i].0[0], rows[i].0[1]);
+            let (p, q, r, s) = (half_sum(0), half_sum(1), half_sum(2), half_sum(3));
             // For two rows each, elements 0 and 1, and to these elements 2 and 3.
             let low = |x, y| _mm256_permute2f128_pd::<0x20>(x, y);
             let high = |x, y| _mm256_permute2f128_pd::<0x31>(x, y);
@@ -115,6 +120,33 @@ impl Accumulators for Doubles {
             _mm256_storeu_pd(to.add(4), self.0[1]);
         }
         elements
+    }
+
+    #[inline(always)]
+    fn in_order<const PAIRS: usize>(rows: [&[f64]; ROWS], x: &[f64]) -> [f64; ROWS] {
+        let [p, q, r, s] = rows;
+        let n = x.len();
+        assert_eq!(n / 2, PAIRS, "bug: code for another number of pairs");
+        assert!(p.len() == n && q.len() == n && r.len() == n && s.len() == n, "bug: rows of other extents");
+        let mut sums = [0.0; ROWS];
+        // SAFETY: see `Accumulators`; two elements are left in each row, or one, and there is room for as many sums.
+        unsafe {
+            let mut sum = _mm256_setzero_pd();
+            for k in (0..2 * PAIRS).step_by(2) {
+                let two = |row: &[f64]| _mm_loadu_pd(row.as_ptr().add(k));
+                let pr = _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(two(p)), two(r));
+                let qs = _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(two(q)), two(s));
+                let product = |elements, x: &f64| _mm256_mul_pd(elements, _mm256_broadcast_sd(x));
+                sum = _mm256_add_pd(sum, product(_mm256_unpacklo_pd(pr, qs), &x[k]));
+                sum = _mm256_add_pd(sum, product(_mm256_unpackhi_pd(pr, qs), &x[k + 1]));
+            }
+            if n % 2 == 1 {
+                let last = _mm256_set_pd(s[n - 1], r[n - 1], q[n - 1], p[n - 1]);
+                sum = _mm256_add_pd(sum, _mm256_mul_pd(last, _mm256_broadcast_sd(&x[n - 1])));
+            }
+            _mm256_storeu_pd(sums.as_mut_ptr(), sum);
+        }
+        sums
     }
 }
 
@@ -151,8 +183,9 @@ impl Accumulators for Singles {
         let mut sums = [0.0; ROWS];
         // SAFETY: see `Accumulators`; there is room for as many sums.
         unsafe {
-            let [p, q, r, s] =
-                rows.map(|Singles(a)| _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a)));
+            let half_sum =
+                |i: usize| _mm_add_ps(_mm256_castps256_ps128(rows[i].0), _mm256_extractf128_ps::<1>(rows[i].0));
+            let (p, q, r, s) = (half_sum(0), half_sum(1), half_sum(2), half_sum(3));
             // For two rows each, elements 0 and 1, and to these elements 2 and 3.
             let pq = _mm_add_ps(_mm_movelh_ps(p, q), _mm_movehl_ps(q, p));
             let rs = _mm_add_ps(_mm_movelh_ps(r, s), _mm_movehl_ps(s, r));
@@ -167,5 +200,10 @@ impl Accumulators for Singles {
         // SAFETY: see `Accumulators`; there is room for as many elements.
         unsafe { _mm256_storeu_ps(elements.as_mut_ptr(), self.0) };
         elements
+    }
+
+    #[inline(always)]
+    fn in_order<const PAIRS: usize>(rows: [&[f32]; ROWS], x: &[f32]) -> [f32; ROWS] {
+        Plain::tile_dots(rows, x)
     }
 }

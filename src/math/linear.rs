@@ -9,13 +9,13 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{MatMut, MatRef};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 #[cfg(target_arch = "x86_64")]
 use super::accumulators::{Accumulators, Doubles, Singles};
 use super::pairwise::{self, Combine, Partials};
+use super::structured;
 use crate::value::{DType, Element};
 
 /// The number of elements of a row that are combined before they are added to the rest.
@@ -95,7 +95,7 @@ macro_rules! float {
             fn blocked_product(lhs: Matrix<'_, $float>, rhs: Matrix<'_, $float>, result: &mut [$float]) {
                 let (m, n) = (lhs.rows, rhs.columns);
                 let result = MatMut::from_row_major_slice_mut(result, m, n);
-                matmul(result, Accum::Replace, lhs.faer(), rhs.faer(), 1.0, Par::Seq);
+                structured::product(lhs.faer(), rhs.faer(), result);
             }
 
             fn rows_times_vector(w: Rows<'_, $float>, x: &[$float], y: &mut [$float]) {
@@ -352,13 +352,43 @@ impl<'a, T: Copy> Rows<'a, T> {
 }
 
 /// How the products of a tile of several rows with a tile of a vector are computed, and each row's summed.
-trait TileDots<T> {
+pub(super) trait TileDots<T> {
     /// At most [`TILE`] elements of each row, and as many of the vector.
     fn tile_dots<const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R];
+
+    /// The products of rows of one tile, the sum of which is that of the row.
+    #[inline(always)]
+    fn tiles(w: Rows<'_, T>, x: &[T], y: &mut [T])
+    where
+        T: Number,
+    {
+        tiles_from::<T, Self>(0, w, x, y);
+    }
+}
+
+/// [`TileDots::tiles`] from a row on.
+#[inline(always)]
+fn tiles_from<T: Number, D: TileDots<T> + ?Sized>(first: usize, w: Rows<'_, T>, x: &[T], y: &mut [T]) {
+    let mut i = first;
+    while i + ROWS <= y.len() {
+        write_sums(&mut y[i..i + ROWS], D::tile_dots::<ROWS>(w.rows(i), x));
+        i += ROWS;
+    }
+    while i < y.len() {
+        write_sums(&mut y[i..i + 1], D::tile_dots::<1>(w.rows(i), x));
+        i += 1;
+    }
+}
+
+#[inline(always)]
+fn write_sums<T: Number, const R: usize>(y: &mut [T], sums: [T; R]) {
+    for r in 0..R {
+        y[r] = T::ZERO.plus(sums[r]);
+    }
 }
 
 /// As the compiler makes it.
-struct Plain;
+pub(super) struct Plain;
 
 #[inline(always)]
 fn rows_times_vector_plain<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
@@ -368,6 +398,9 @@ fn rows_times_vector_plain<T: Number>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
 #[inline(always)]
 fn rows_times_vector_body<T: Number, D: TileDots<T>>(w: Rows<'_, T>, x: &[T], y: &mut [T]) {
     assert!(w.n == y.len() && w.columns == x.len(), "bug: a matrix of other extents than the vectors");
+    if x.len() <= TILE {
+        return D::tiles(w, x, y);
+    }
     let mut i = 0;
     while i + ROWS <= y.len() {
         y[i..i + ROWS].copy_from_slice(&dots::<T, D, ROWS>(w.rows(i), x));
@@ -506,6 +539,72 @@ impl<A: Accumulators<Element: Number>> TileDots<A::Element> for InRegisters<A> {
         }
         sums
     }
+
+    #[inline(always)]
+    fn tiles(w: Rows<'_, A::Element>, x: &[A::Element], y: &mut [A::Element]) {
+        // Short rows by code for their number of steps: what is done once a row would take as long as the products.
+        let done = match x.len() {
+            2..4 => few_pairs::<A, 1>(w, x, y),
+            4..6 => few_pairs::<A, 2>(w, x, y),
+            6..8 => few_pairs::<A, 3>(w, x, y),
+            8..10 => few_pairs::<A, 4>(w, x, y),
+            10..12 => few_pairs::<A, 5>(w, x, y),
+            12..14 => few_pairs::<A, 6>(w, x, y),
+            14..16 => few_pairs::<A, 7>(w, x, y),
+            16..24 => few_steps::<A, 2>(w, x, y),
+            24..32 => few_steps::<A, 3>(w, x, y),
+            32..40 => few_steps::<A, 4>(w, x, y),
+            _ => 0,
+        };
+        tiles_from::<A::Element, Self>(done, w, x, y);
+    }
+}
+
+/// What the code by the number of steps counts on.
+#[cfg(target_arch = "x86_64")]
+const _: () = assert!(MIN_INTERLEAVED == 16 && ACCUMULATORS == 8);
+
+/// [`TileDots::tiles`] of rows with so many pairs of elements, summed from left to right; gives the number of rows.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn few_pairs<A: Accumulators<Element: Number>, const PAIRS: usize>(
+    w: Rows<'_, A::Element>,
+    x: &[A::Element],
+    y: &mut [A::Element],
+) -> usize {
+    let n = y.len() / ROWS * ROWS;
+    for (k, y) in y.chunks_exact_mut(ROWS).enumerate() {
+        write_sums(y, A::in_order::<PAIRS>(w.rows(k * ROWS), x));
+    }
+    n
+}
+
+/// The same for rows with so many steps of the accumulators.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn few_steps<A: Accumulators<Element: Number>, const STEPS: usize>(
+    w: Rows<'_, A::Element>,
+    x: &[A::Element],
+    y: &mut [A::Element],
+) -> usize {
+    let (steps, rest) = x.as_chunks();
+    assert_eq!(steps.len(), STEPS, "bug: code for another number of steps");
+    let n = y.len() / ROWS * ROWS;
+    for (k, y) in y.chunks_exact_mut(ROWS).enumerate() {
+        let rows: [&[A::Element]; ROWS] = w.rows(k * ROWS);
+        let mut a = [A::zero(); ROWS];
+        for r in 0..ROWS {
+            let (row, row_rest) = rows[r].as_chunks();
+            for step in 0..STEPS {
+                a[r] = a[r].add_product(A::load(&row[step]), A::load(&steps[step]));
+            }
+            if !rest.is_empty() {
+                a[r] = a[r].add_product(A::load_part(row_rest), A::load_part(rest));
+            }
+        }
+        write_sums(y, A::sums(&a));
+    }
+    n
 }
 
 /// Half of the accumulators.

@@ -32,6 +32,7 @@
 //! | `fourier` | discrete Fourier transforms |
 //! | `linear`, `pairwise` | sums of products, and the order in which many terms are added |
 //! | `accumulators` | the sums of rows in registers of AVX2 |
+//! | `structured` | products of large matrices, and half of those that are triangular or symmetric |
 
 // Not part of the standalone build by tools/math.
 #[cfg(all(not(elementary), target_arch = "x86_64"))]
@@ -74,6 +75,8 @@ mod rem;
 mod rounding;
 mod sinc;
 mod spence;
+#[cfg(not(elementary))]
+mod structured;
 #[cfg(not(elementary))]
 pub mod threefry;
 mod trig;
