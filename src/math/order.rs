@@ -39,45 +39,80 @@ impl Ordered for bool {
     }
 }
 
+/// Elements, whose keys are computed when they are looked at.
+#[derive(Clone, Copy)]
+struct Lane<'a, T> {
+    elements: &'a [T],
+    descending: bool,
+}
+
+/// So many keys are looked at together.
+const BLOCK: usize = 64;
+
+impl<T: Ordered> Lane<'_, T> {
+    #[inline(always)]
+    fn key(self, index: usize) -> u64 {
+        self.elements[index].key(self.descending)
+    }
+}
+
 /// Writes the indices of the elements whose ranks lie in the ranges, one range after the other.
 ///
 /// Elements are ordered by their first keys, where these are equal by their second, and so on; equal ones keep their
 /// order. Ranges must lie within the number of elements.
-pub(crate) fn argsort(keys: &[Vec<u64>], ranges: &[[usize; 2]], mut indices: impl FnMut(usize)) {
+pub(crate) fn argsort_by_keys(keys: &[Vec<u64>], ranges: &[[usize; 2]], mut indices: impl FnMut(usize)) {
     let n = keys[0].len();
-    let mut elements: Vec<(u64, usize)> = Vec::new();
-    for &[start, limit] in ranges {
-        if start >= limit {
-            continue;
-        }
-        let few = keys.len() == 1 && (limit - start) * 4 <= n;
+    for &[start, limit] in ranges.iter().filter(|[start, limit]| start < limit) {
+        let mut elements: Vec<usize> = (0..n).collect();
+        // Indices make all elements distinct, so the order is stable.
+        elements.sort_unstable_by(|&i, &j| {
+            let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
+            of(i).cmp(of(j))
+        });
+        elements[start..limit].iter().for_each(|&index| indices(index));
+    }
+}
+
+/// The same for one key an element, the number itself.
+pub(crate) fn argsort<T: Ordered>(
+    elements: &[T],
+    descending: bool,
+    ranges: &[[usize; 2]],
+    mut indices: impl FnMut(usize),
+) {
+    let (lane, n) = (Lane { elements, descending }, elements.len());
+    let mut elements: Vec<Indexed> = Vec::new();
+    for &[start, limit] in ranges.iter().filter(|[start, limit]| start < limit) {
+        let few = (limit - start) * 4 <= n;
         let ranks = if few {
-            select(&keys[0], start, limit, &mut elements);
+            select(lane, start, limit, &mut elements);
             0..limit - start
         } else {
             elements.clear();
-            elements.extend(keys[0].iter().copied().zip(0..));
+            elements.extend((0..n).map(|index| indexed(lane.key(index), index)));
             start..limit
         };
         // Indices make all elements distinct, so the order is stable.
-        match keys {
-            [_] => elements.sort_unstable(),
-            _ => elements.sort_unstable_by(|&(_, i), &(_, j)| {
-                let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
-                of(i).cmp(of(j))
-            }),
-        }
-        elements[ranks].iter().for_each(|&(_, index)| indices(index));
+        elements.sort_unstable();
+        elements[ranks].iter().for_each(|&element| indices(element as u64 as usize));
     }
+}
+
+/// A key, and below it the index: compared faster than a pair is.
+type Indexed = u128;
+
+#[inline(always)]
+fn indexed(key: u64, index: usize) -> Indexed {
+    u128::from(key) << 64 | index as u128
 }
 
 /// Collects the elements of these ranks, in any order, in linear time: those between two keys of a sample, and of these a
 /// selection.
-fn select(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<(u64, usize)>) {
-    let mut before = collect(keys, bounds(keys, start, limit), elements);
+fn select<T: Ordered>(lane: Lane<'_, T>, start: usize, limit: usize, elements: &mut Vec<Indexed>) {
+    let mut before = collect(lane, bounds(lane, start, limit), elements);
     if before > start || before + elements.len() < limit {
         // A sample that misleads.
-        before = collect(keys, [0, u64::MAX], elements);
+        before = collect(lane, [0, u64::MAX], elements);
     }
     let (start, limit) = (start - before, limit - before);
     if limit < elements.len() {
@@ -91,17 +126,18 @@ fn select(keys: &[u64], start: usize, limit: usize, elements: &mut Vec<(u64, usi
 }
 
 /// Keys between which those of these ranks lie, very probably: the ranks in a sample, and four standard deviations.
-fn bounds(keys: &[u64], start: usize, limit: usize) -> [u64; 2] {
+fn bounds<T: Ordered>(lane: Lane<'_, T>, start: usize, limit: usize) -> [u64; 2] {
     const SAMPLES: usize = 1024;
-    let stride = keys.len() / SAMPLES;
+    let n = lane.elements.len();
+    let stride = n / SAMPLES;
     if stride < 4 {
         return [0, u64::MAX];
     }
     // One key of each block of `stride`, at a pseudorandom offset, so that periodic keys do not bias the sample.
     let place = |k: usize| k * stride + (k.wrapping_mul(0x9E37_79B9) >> 7) % stride;
-    let mut sample: Vec<u64> = (0..SAMPLES).map(|k| keys[place(k)]).collect();
+    let mut sample: Vec<u64> = (0..SAMPLES).map(|k| lane.key(place(k))).collect();
     sample.sort_unstable();
-    let rank = |position: usize| position as f64 / keys.len() as f64 * SAMPLES as f64;
+    let rank = |position: usize| position as f64 / n as f64 * SAMPLES as f64;
     let margin = |rank: f64| 4.0 * (rank * (1.0 - rank / SAMPLES as f64)).sqrt() + 2.0;
     let (low, high) = (rank(start) - margin(rank(start)), rank(limit) + margin(rank(limit)));
     let first = if low < 1.0 { 0 } else { sample[low as usize] };
@@ -109,20 +145,47 @@ fn bounds(keys: &[u64], start: usize, limit: usize) -> [u64; 2] {
 }
 
 /// Collects the elements whose keys lie between two, these included. Gives the number of those with lesser keys.
-fn collect(keys: &[u64], [first, last]: [u64; 2], elements: &mut Vec<(u64, usize)>) -> usize {
+///
+/// In wide registers where there are any.
+fn collect<T: Ordered>(lane: Lane<'_, T>, bounds: [u64; 2], elements: &mut Vec<Indexed>) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide<T: Ordered>(lane: Lane<'_, T>, bounds: [u64; 2], elements: &mut Vec<Indexed>) -> usize {
+            collect_blocks(lane, bounds, elements)
+        }
+        // SAFETY: the processor has the instructions.
+        return unsafe { wide(lane, bounds, elements) };
+    }
+    collect_blocks(lane, bounds, elements)
+}
+
+#[inline(always)]
+fn collect_blocks<T: Ordered>(lane: Lane<'_, T>, [first, last]: [u64; 2], elements: &mut Vec<Indexed>) -> usize {
     elements.clear();
-    let width = last - first;
-    for (k, block) in keys.chunks(64).enumerate() {
+    let mut block = [0; BLOCK];
+    let (width, mut n_before) = (last - first, 0);
+    for (k, numbers) in lane.elements.chunks(BLOCK).enumerate() {
+        let (start, n) = (k * BLOCK, numbers.len());
+        for (key, number) in block.iter_mut().zip(numbers) {
+            *key = number.key(lane.descending);
+        }
         // Without a branch for each key: most lie outside, or inside, at random.
-        let inside = block.iter().rev().fold(0u64, |mask, key| mask << 1 | u64::from(key.wrapping_sub(first) <= width));
-        let mut rest = inside;
+        let mut inside = 0u64;
+        for (place, key) in block.iter().enumerate() {
+            inside |= u64::from(key.wrapping_sub(first) <= width) << place;
+        }
+        let mut rest = inside & (u64::MAX >> (BLOCK - n));
         while rest != 0 {
             let place = rest.trailing_zeros() as usize;
-            elements.push((block[place], k * 64 + place));
+            elements.push(indexed(block[place], start + place));
             rest &= rest - 1;
         }
+        if first > 0 {
+            n_before += block[..n].iter().filter(|&&key| key < first).count();
+        }
     }
-    if first == 0 { 0 } else { keys.iter().filter(|&&key| key < first).count() }
+    n_before
 }
 
 /// How many of the sorted keys come before one: those that are less, or, from the right, those that are not greater.
@@ -154,12 +217,12 @@ mod tests {
     #[test]
     fn selection_and_sorting_agree() {
         // Many ties, so that thresholds are met more than once.
-        let keys: Vec<u64> = (0..1000u64).map(|i| i * i * 7919 % 61).collect();
+        let keys: Vec<i64> = (0..1000).map(|i| i * i * 7919 % 61).collect();
         let mut all = Vec::new();
-        argsort(std::slice::from_ref(&keys), &[[0, 1000]], |i| all.push(i));
+        argsort(&keys, false, &[[0, 1000]], |i| all.push(i));
         for [start, limit] in [[0, 1], [0, 200], [333, 340], [990, 1000], [500, 501], [7, 7]] {
             let mut some = Vec::new();
-            argsort(std::slice::from_ref(&keys), &[[start, limit]], |i| some.push(i));
+            argsort(&keys, false, &[[start, limit]], |i| some.push(i));
             assert_eq!(some, all[start..limit]);
         }
     }
@@ -185,11 +248,13 @@ mod tests {
         for keys in sets {
             let mut all: Vec<(u64, usize)> = keys.iter().copied().zip(0..).collect();
             all.sort_unstable();
+            // The integers that have these keys.
+            let numbers: Vec<i64> = keys.iter().map(|key| (key ^ 1 << 63).cast_signed()).collect();
             for [start, limit] in
                 [[0, 1000], [9_999, 10_001], [19_990, 20_000], [0, 1], [4_000, 8_000], [19_999, 20_000]]
             {
                 let mut some = Vec::new();
-                argsort(std::slice::from_ref(&keys), &[[start, limit]], |i| some.push(i));
+                argsort(&numbers, false, &[[start, limit]], |i| some.push(i));
                 assert!(some.iter().eq(all[start..limit].iter().map(|(_, i)| i)), "{start} {limit}");
             }
         }

@@ -1,6 +1,6 @@
 //! The order of elements along an axis.
 
-use ndarray::Axis;
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::rules::{
@@ -129,6 +129,9 @@ impl Rules for ArgSort {
 
 impl Library for ArgSort {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
+        if let [operand] = operands {
+            return with_element!(operand.dtype(), T => self.run_on::<T>(operand.typed(), results[0].typed()));
+        }
         let mut lanes: Vec<_> = operands.iter().map(|operand| self.keys(operand)).collect();
         let mut keys: Vec<Vec<u64>> = vec![Vec::with_capacity(operands[0].shape()[self.axis]); operands.len()];
         for mut indices in results[0].typed::<i64>().lanes_mut(Axis(self.axis)) {
@@ -136,7 +139,7 @@ impl Library for ArgSort {
                 next(keys);
             }
             let mut places = indices.iter_mut();
-            order::argsort(&keys, &self.ranks, |index| {
+            order::argsort_by_keys(&keys, &self.ranks, |index| {
                 *places.next().expect("bug: more ranks than places") = index as i64;
             });
         }
@@ -154,6 +157,23 @@ impl Library for ArgSort {
 }
 
 impl ArgSort {
+    /// By one key, which is looked at where it lies.
+    fn run_on<T: Ordered>(&self, operand: &ArrayViewD<'_, T>, result: &mut ArrayViewMutD<'_, i64>) {
+        let axis = Axis(self.axis);
+        let mut copy = Vec::new();
+        for (lane, mut indices) in operand.lanes(axis).into_iter().zip(result.lanes_mut(axis)) {
+            let elements = lane.to_slice().unwrap_or_else(|| {
+                copy.clear();
+                copy.extend(lane.iter().copied());
+                &copy
+            });
+            let mut places = indices.iter_mut();
+            order::argsort(elements, self.descending, &self.ranks, |index| {
+                *places.next().expect("bug: more ranks than places") = index as i64;
+            });
+        }
+    }
+
     /// What replaces the keys of one lane of an operand by those of the next.
     fn keys<'a>(&self, operand: &'a ArrayRef<'_>) -> Box<dyn FnMut(&mut Vec<u64>) + 'a> {
         let descending = self.descending;
