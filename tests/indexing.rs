@@ -7,8 +7,8 @@ use retrograd::ir::{Limits, Value};
 use retrograd::op::{Graph, Op, Quantile, Reverse, Ties, Transpose};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
-    Arg, Error, Program, Var, batch, check_grad, cond, grad, hessian, interpret, jacobian, jit, map, scan, trace, vmap,
-    while_loop,
+    Arg, Error, Program, Var, batch, check_grad, cond, grad, hessian, interpret, jacobian, jit, map, optimize, scan,
+    trace, vmap, while_loop,
 };
 
 /// The error of a call, which must be that of an index, from the interpreter and from native code alike.
@@ -446,9 +446,9 @@ impl Given {
 /// Random ways to address slices, with indices within and far beyond, of views of any strides.
 #[test]
 fn indices_mean_what_is_written_down() {
-    use retrograd::op::{Gather, Indexing, OutOfBounds, Scatter, Update};
+    use retrograd::op::{Gather, Indexing, OutOfBounds, ReduceSum, Scatter, Update};
     let random = &mut common::Random(17);
-    let (mut n_errors, mut n_results) = (0, 0);
+    let (mut n_errors, mut n_results, mut n_sums) = (0, 0, 0);
     for round in 0..3000 {
         let array: Vec<usize> = (0..1 + random.below(3)).map(|_| 1 + random.below(4)).collect();
         // For each axis of the array: indexed and collapsed, indexed and extended, batch, or extended from 0.
@@ -490,7 +490,8 @@ fn indices_mean_what_is_written_down() {
         let case = by_definition::Case { indexing, sizes, array, indices, slices, vectors };
 
         let out_of_bounds = [OutOfBounds::Error, OutOfBounds::Clamp, OutOfBounds::Drop][random.below(3)];
-        let gather = Gather { indexing: case.indexing.clone(), sizes: case.sizes.clone(), out_of_bounds };
+        let (indexing, sizes) = (case.indexing.clone(), case.sizes.clone());
+        let gather = Gather { indexing, sizes, out_of_bounds, summed: vec![] };
         let update = [Update::Set, Update::Add, Update::Mul, Update::Min, Update::Max][random.below(5)];
         let scatter = Scatter { indexing: case.indexing.clone(), update, out_of_bounds };
         let array = random.array(&Type::new(DType::F64, &case.array[..]), (-2.0, 2.0));
@@ -502,6 +503,7 @@ fn indices_mean_what_is_written_down() {
         let given = operands.map(|(name, x)| add_input(&mut graph, name, x, random));
         let inputs = given.each_ref().map(|given| given.value(&mut graph));
         let arrays = given.map(|given| given.array);
+        let inputs_only = graph.clone();
         let reads = graph.add(gather.clone().into(), &inputs[..2], Default::default()).unwrap();
         let writes = graph.add(scatter.clone().into(), &inputs, Default::default()).unwrap();
         graph.add_output("y", if round % 2 == 0 { reads } else { writes }.into()).unwrap();
@@ -522,6 +524,130 @@ fn indices_mean_what_is_written_down() {
             }
             other => panic!("{other:?}\n{graph}{arrays:?}"),
         }
+        if round % 2 == 0 {
+            let rank = case.slices.len();
+            let axes = (0..rank).filter(|axis| !case.indexing.window.contains(axis) && random.below(2) == 0).collect();
+            let mut sums = inputs_only;
+            let reads = sums.add(gather.into(), &inputs[..2], Default::default()).unwrap();
+            let sum = sums.add(ReduceSum { axes }.into(), &[reads.into()], Default::default()).unwrap();
+            sums.add_output("sums", sum.into()).unwrap();
+            n_sums += usize::from(sums_of_slices_are_reductions(&sums, &arrays));
+        }
     }
     assert!(n_errors > 100 && n_results > 2000, "{n_errors} errors, {n_results} results");
+    assert!(n_sums > 200, "{n_sums} sums of slices");
+}
+
+/// Whether the optimized graph has a gather that sums; what it gives must be what the graph says.
+fn sums_of_slices_are_reductions(graph: &Graph, inputs: &[Array]) -> bool {
+    let optimized = optimize::optimize(graph).unwrap();
+    let expected = interpret::run(graph, inputs);
+    let native = Program::compile(&optimized).unwrap().call(inputs);
+    match (expected, native, interpret::run(&optimized, inputs)) {
+        (Ok(expected), native, interpreted) => {
+            assert_eq!(native.unwrap(), expected, "{optimized}{inputs:?}");
+            assert_eq!(interpreted.unwrap(), expected, "{optimized}{inputs:?}");
+        }
+        (Err(Error::Index(expected)), Err(Error::Index(native)), Err(Error::Index(interpreted))) => {
+            let what = |error: &retrograd::error::IndexError| {
+                (error.op, error.index, error.position.clone(), error.axis, error.extent, error.size)
+            };
+            assert_eq!(
+                (what(&native), what(&interpreted)),
+                (what(&expected), what(&expected)),
+                "{optimized}{inputs:?}"
+            );
+        }
+        other => panic!("{other:?}\n{optimized}{inputs:?}"),
+    }
+    optimized.to_string().contains("summed=[")
+}
+
+#[test]
+fn long_sums_of_slices_have_the_bits_of_reductions() {
+    let random = &mut common::Random(29);
+    for (dtype, width, places, axes) in [
+        (DType::F64, 43, vec![7, 10], vec![1]),
+        (DType::F64, 32, vec![100, 5], vec![0]),
+        (DType::F64, 9, vec![3, 5, 33], vec![0, 2]),
+        (DType::F64, 2, vec![1100], vec![0]),
+        (DType::F32, 75, vec![6, 65], vec![1]),
+        (DType::I64, 40, vec![5, 33], vec![1]),
+        (DType::F64, 17, vec![4, 0], vec![1]),
+    ] {
+        let types = (Type::new(dtype, [20, width]), Type::new(DType::I64, &places[..]));
+        let sum = |x: Var, i: Var| x.take(i, 0).sum_axes(&axes);
+        let graph = trace(sum, types.clone()).unwrap();
+        let inputs = [random.array(&types.0, (-9.0, 9.0)), random.array(&types.1, (0.0, 20.0))];
+        let optimized = optimize::optimize(&graph).unwrap();
+        assert!(optimized.to_string().contains("summed=["), "{optimized}");
+        let expected = interpret::run(&graph, &inputs).unwrap();
+        assert_eq!(Program::compile(&graph).unwrap().call(&inputs).unwrap(), expected);
+        assert_eq!(interpret::run(&optimized, &inputs).unwrap(), expected);
+        assert_eq!(Program::compile(&optimized).unwrap().call(&inputs).unwrap(), expected);
+    }
+}
+
+#[test]
+fn slices_that_are_used_are_not_only_summed() {
+    let types = (Type::new(DType::F64, [20, 8]), Type::new(DType::I64, [5, 3]));
+    let is_summed = |f: fn(Var, Var) -> Var| {
+        optimize::optimize(&trace(f, types.clone()).unwrap()).unwrap().to_string().contains("summed=[")
+    };
+    assert!(is_summed(|x, i| x.take(i, 0).sum_axes(&[1])));
+    assert!(is_summed(|x, i| x.take(i, 0).sum_axes(&[0, 1])));
+    assert!(!is_summed(|x, i| {
+        let slices = x.take(i, 0);
+        slices.sum_axes(&[1]).sum() + slices.max_axes(&[0, 1, 2])
+    }));
+    assert!(!is_summed(|x, i| x.take(i, 0).sum_axes(&[1, 2])));
+    assert!(!is_summed(|x, i| x.at(0).take(i, 0).sum_axes(&[1])));
+}
+
+/// The derivative of what reads little reads little; where that would change what it is, it reads all.
+#[test]
+fn products_with_few_slices_read_only_these() {
+    let n = 4000;
+    let loss = |w: Var, x: Var, y: Var| ((x.dot(w) - y).abs().top_k(40, 0).0 * 3.0).sum();
+    let types = (Type::new(DType::F64, [6]), Type::new(DType::F64, [n, 6]), Type::new(DType::F64, [n]));
+    let graph = trace(grad(loss), types).unwrap();
+    assert!(!graph.to_string().contains("scatter"), "{graph}");
+    let random = &mut common::Random(3);
+    let mut array = |shape: &[usize]| random.array(&Type::new(DType::F64, shape), (-1.0, 1.0));
+    let inputs = [array(&[6]), array(&[n, 6]), array(&[n])];
+    let got = &Program::compile(&graph).unwrap().call(&inputs).unwrap()[0];
+    let [w, x, y] = inputs.each_ref().map(common::floats);
+    let residual = |i: usize| x[6 * i..6 * i + 6].iter().zip(&w).map(|(x, w)| x * w).sum::<f64>() - y[i];
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&i, &j| residual(j).abs().total_cmp(&residual(i).abs()));
+    for (k, got) in common::floats(got).into_iter().enumerate() {
+        let expected: f64 = order[..40].iter().map(|&i| 3.0 * residual(i).signum() * x[6 * i + k]).sum();
+        assert!((got - expected).abs() < 1e-12, "{got} {expected}");
+    }
+
+    // Rows of a matrix, repeated, on either side of the product, and once more differentiated.
+    let few = |w: Var, x: Var, i: Var| (x.dot(w).take(i, 0) * 2.0).sin().sum();
+    let many = |w: Var, x: Var, i: Var| (x.take(i, 0).dot(w) * 2.0).sin().sum();
+    let inputs = [array(&[3, 5]), array(&[300, 3]), indices(&[4], &[7, 299, 7, 0])];
+    let arguments = inputs.each_ref().map(Array::ty);
+    let types = || (arguments[0].clone(), arguments[1].clone(), arguments[2].clone());
+    let both = [trace(grad(few), types()).unwrap(), trace(grad(many), types()).unwrap()];
+    assert!(!both[0].to_string().contains("scatter"), "{}", both[0]);
+    let twice = [trace(hessian(few), types()).unwrap(), trace(hessian(many), types()).unwrap()];
+    for [few, many] in [both, twice] {
+        let [few, many] = [few, many].map(|graph| Program::compile(&graph).unwrap().call(&inputs).unwrap().remove(0));
+        for (few, many) in common::floats(&few).into_iter().zip(common::floats(&many)) {
+            assert!((few - many).abs() < 1e-13, "{few} {many}");
+        }
+    }
+
+    // What may be infinite is annihilated by zeros, which sums of cotangents may be.
+    let wild = |w: Var, x: Var, i: Var| {
+        let y = x.ln().dot(w).take(i, 0);
+        y.at(0) - y.at(1)
+    };
+    let types = (Type::new(DType::F64, [2]), Type::new(DType::F64, [300, 2]), Type::new(DType::I64, [2]));
+    let graph = trace(grad(wild), types).unwrap();
+    let inputs = [array(&[2]), numbers(&[300, 2]), indices(&[2], &[0, 0])];
+    assert_eq!(common::floats(&interpret::run(&graph, &inputs).unwrap()[0]), [0.0, 0.0]);
 }

@@ -19,7 +19,9 @@ fn parameter(name: &str) -> Value {
         "axis" | "order" | "times" | "carry" | "cts" | "xs" | "length" | "max_trips" | "batch_axes" | "below"
         | "above" | "rank" | "n" => "#/$defs/natural",
         "checkpoint" | "schedule" => "#/$defs/schedule",
-        "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" | "sizes" => "#/$defs/naturals",
+        "axes" | "shape" | "perm" | "start" | "limit" | "stride" | "interior" | "sizes" | "summed" => {
+            "#/$defs/naturals"
+        }
         "low" | "high" => "#/$defs/integers",
         "starts" | "strides" => "#/$defs/lists_of_naturals",
         "contract" | "batch" => "#/$defs/pair_of_axes",
@@ -58,8 +60,14 @@ fn parameter(name: &str) -> Value {
 }
 
 /// What may be left out.
-const OPTIONAL: [(&str, &str); 5] =
-    [("while", "max_trips"), ("scan", "length"), ("scan", "reverse"), ("scan", "checkpoint"), ("revolve", "reverse")];
+const OPTIONAL: [(&str, &str); 6] = [
+    ("while", "max_trips"),
+    ("scan", "length"),
+    ("scan", "reverse"),
+    ("scan", "checkpoint"),
+    ("revolve", "reverse"),
+    ("gather", "summed"),
+];
 
 /// The keys that must stand, and those that may be left out.
 type Parameters = (Vec<String>, Vec<String>);

@@ -3,6 +3,9 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, Dimension};
 use smallvec::SmallVec;
 
+use super::linear::Number;
+use super::pairwise::{self, BLOCK, Combine, Partials};
+
 /// How the axes of an array, of indices and of slices belong together.
 ///
 /// The last axis of the indices holds an index for each entry of `indexed`; there is one slice for each place along the
@@ -55,7 +58,7 @@ pub(crate) fn gather<T: Copy>(
     indices: &ArrayViewD<'_, i64>,
     slices: &mut ArrayViewMutD<'_, T>,
 ) -> Result<(), Refused> {
-    let walk = Walk::new(axes, Sides::of(array), indices, Sides::of_mut(slices));
+    let walk = Walk::new(axes, &[], Sides::of(array), indices, Sides::of_mut(slices));
     let (source, target) = (array.as_ptr(), slices.as_mut_ptr());
     let copy = |array: isize, slice: isize, window: &Loops| {
         if let Some(line) = window.single() {
@@ -68,7 +71,138 @@ pub(crate) fn gather<T: Copy>(
             unsafe { copy_line(source.offset(array), target.offset(slice), line) };
         }
     };
-    walk.run(beyond, copy).map_err(|()| walk.first_refused(axes, indices))
+    walk.run(beyond, source, copy).map_err(|()| walk.first_refused(axes, indices))
+}
+
+/// Which slices [`gather_sums`] adds up.
+#[derive(Clone, Copy)]
+pub(crate) struct Summed<'a> {
+    /// Axes of the indices, ascending: the slices at the places along them are terms of one sum.
+    pub places: &'a [usize],
+    /// The shape that the slices had if they were not summed.
+    pub slices: &'a [usize],
+}
+
+/// Adds up slices of an array. The sums have the axes of the slices, but for those of the places that are summed; what is
+/// skipped counts as 0.
+///
+/// The terms of each sum are taken in row-major order of the places, and added in the order of [`pairwise`].
+pub(crate) fn gather_sums<T: Number>(
+    axes: &Axes,
+    beyond: Beyond,
+    array: &ArrayViewD<'_, T>,
+    indices: &ArrayViewD<'_, i64>,
+    summed: Summed<'_>,
+    sums: &mut ArrayViewMutD<'_, T>,
+) -> Result<(), Refused> {
+    let is_summed = |axis: &usize| summed.places.iter().any(|&place| axes.places[place] == *axis);
+    let mut strides = SmallVec::<[isize; 4]>::from_elem(0, summed.slices.len());
+    let kept = (0..summed.slices.len()).filter(|axis| !is_summed(axis));
+    for (axis, (&stride, &extent)) in kept.zip(sums.strides().iter().zip(sums.shape())) {
+        assert_eq!(extent, summed.slices[axis], "bug: sums of another shape than the slices");
+        strides[axis] = stride;
+    }
+    let slices = Sides { shape: summed.slices, strides: &strides };
+    let walk = Walk::new(axes, summed.places, Sides::of(array), indices, slices);
+    sum_all(&walk, beyond, array.as_ptr(), sums.as_mut_ptr()).map_err(|()| walk.first_refused(axes, indices))
+}
+
+/// The loops of [`gather_sums`], in wide registers where there are any, which does not change a bit.
+fn sum_all<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
+            sum_slices(walk, beyond, source, target)
+        }
+        // SAFETY: the processor has the instructions.
+        return unsafe { wide(walk, beyond, source, target) };
+    }
+    sum_slices(walk, beyond, source, target)
+}
+
+#[inline(always)]
+fn sum_slices<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
+    let mut terms = Terms { starts: Vec::new(), partials: Vec::new() };
+    for ([array, indices, slices], line) in walk.places.lines([0; 3]) {
+        for i in 0..line.extent.cast_signed() {
+            terms.starts.clear();
+            walk.starts([array + i * line.array, indices + i * line.indices], beyond, |start| {
+                walk.ask_for(source, start);
+                terms.starts.push(start);
+            })?;
+            for ([array, _, slice], line) in walk.window.lines([0, 0, slices + i * line.slices]) {
+                // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+                unsafe { terms.sum_line(source.wrapping_offset(array), target.offset(slice), line) };
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The terms of a sum of slices.
+struct Terms<T> {
+    /// The distances of their beginnings in the array, or [`SKIPPED`].
+    starts: Vec<isize>,
+    /// Memory for what [`pairwise`] keeps.
+    partials: Vec<T>,
+}
+
+/// In place of the beginning of a slice that is left out.
+const SKIPPED: isize = isize::MIN;
+
+/// So many elements of a line have their sums in registers together.
+const SIDE_BY_SIDE: usize = 32;
+
+impl<T: Number> Terms<T> {
+    /// # Safety
+    /// From each beginning on the whole loop must be valid in `source`, and so must it be in `target`.
+    #[inline(always)]
+    unsafe fn sum_line(&mut self, source: *const T, target: *mut T, line: Loop) {
+        let mut k = 0;
+        while k < line.extent {
+            let place = k.cast_signed();
+            let (source, target) =
+                (source.wrapping_offset(place * line.array), target.wrapping_offset(place * line.slices));
+            // SAFETY: by this function's contract.
+            unsafe {
+                k += match line.extent - k {
+                    SIDE_BY_SIDE.. if line.array == 1 => self.sum::<SIDE_BY_SIDE>(source, target, line),
+                    8.. if line.array == 1 => self.sum::<8>(source, target, line),
+                    _ => self.sum::<1>(source, target, line),
+                };
+            }
+        }
+    }
+
+    /// The sums of the next `N` elements; gives their number.
+    ///
+    /// # Safety
+    /// That of [`Terms::sum_line`]; elements of a slice lie side by side if `N` is not 1.
+    #[inline(always)]
+    unsafe fn sum<const N: usize>(&mut self, source: *const T, target: *mut T, line: Loop) -> usize {
+        let mut sums = [T::ZERO; N];
+        let n_blocks = self.starts.len().div_ceil(BLOCK);
+        for (block, starts) in self.starts.chunks(BLOCK).enumerate() {
+            for &start in starts.iter().filter(|&&start| start != SKIPPED) {
+                // SAFETY: by this function's contract.
+                let term = unsafe { *source.wrapping_offset(start).cast::<[T; N]>() };
+                for k in 0..N {
+                    sums[k] = sums[k].plus(term[k]);
+                }
+            }
+            if n_blocks > 1 {
+                self.partials.resize(pairwise::levels(self.starts.len()) * N, T::ZERO);
+                let partials = Partials { partials: &mut self.partials, stride: N };
+                pairwise::close_block(Combine::SUM, &mut sums, partials, block, block + 1 == n_blocks);
+            }
+        }
+        for (k, sum) in sums.into_iter().enumerate() {
+            // SAFETY: by this function's contract.
+            unsafe { target.offset(k.cast_signed() * line.slices).write(sum) };
+        }
+        N
+    }
 }
 
 /// Copies elements; few of them that lie side by side without a call.
@@ -100,14 +234,14 @@ pub(crate) fn scatter<T: Copy>(
     slices: &ArrayViewD<'_, T>,
     combine: impl Fn(T, T) -> T + Copy,
 ) -> Result<(), Refused> {
-    let walk = Walk::new(axes, Sides::of_mut(array), indices, Sides::of(slices));
+    let walk = Walk::new(axes, &[], Sides::of_mut(array), indices, Sides::of(slices));
     combine_all(&walk, beyond, array.as_mut_ptr(), slices.as_ptr(), combine)
         .map_err(|()| walk.first_refused(axes, indices))
 }
 
 /// The loops of [`scatter`], in wide registers where there are any, which does not change a bit.
 fn combine_all<T: Copy>(
-    walk: &Walk,
+    walk: &Walk<'_>,
     beyond: Beyond,
     target: *mut T,
     source: *const T,
@@ -117,7 +251,7 @@ fn combine_all<T: Copy>(
     if is_x86_feature_detected!("avx2") {
         #[target_feature(enable = "avx2")]
         unsafe fn wide<T: Copy>(
-            walk: &Walk,
+            walk: &Walk<'_>,
             beyond: Beyond,
             target: *mut T,
             source: *const T,
@@ -133,13 +267,13 @@ fn combine_all<T: Copy>(
 
 #[inline(always)]
 fn combine_lines<T: Copy>(
-    walk: &Walk,
+    walk: &Walk<'_>,
     beyond: Beyond,
     target: *mut T,
     source: *const T,
     combine: impl Fn(T, T) -> T + Copy,
 ) -> Result<(), ()> {
-    walk.run(beyond, |array, slice, window| {
+    walk.run(beyond, target.cast_const(), |array, slice, window| {
         if let Some(line) = window.single() {
             // SAFETY: as below.
             unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
@@ -210,25 +344,49 @@ struct Component {
 }
 
 /// The loops over all slices. All indices within their limits keep what is reached within the views.
-struct Walk {
+struct Walk<'a> {
+    /// The places whose slices are not terms of one sum.
     places: Loops,
+    /// Those whose slices are.
+    terms: Loops,
     window: Loops,
     components: SmallVec<[Component; 4]>,
     /// The distance of the entries of an index vector.
     component: isize,
     indices: *const i64,
+    /// All indices in the order in which slices are met, if that is worth knowing: if slices are lines of memory that is
+    /// larger than a cache.
+    sequence: &'a [i64],
 }
 
-impl Walk {
+/// What is read or written is asked for as many slices ahead.
+const AHEAD: usize = 8;
+
+/// Arrays of as many elements stay in a processor's own caches.
+const CACHED: usize = 1 << 15;
+
+/// The number of elements in a line of the cache: at least, as elements have at most eight bytes.
+const CACHE_LINE: usize = 8;
+
+/// The most elements of a slice that are asked for; the processor itself asks for more of a longer one.
+const ASKED_FOR: usize = 64;
+
+impl<'a> Walk<'a> {
     /// # Panics
     /// If the axes do not belong together: what follows relies on it.
-    fn new(axes: &Axes, array: Sides<'_>, indices: &ArrayViewD<'_, i64>, slices: Sides<'_>) -> Walk {
+    fn new(
+        axes: &Axes,
+        summed: &[usize],
+        array: Sides<'_>,
+        indices: &'a ArrayViewD<'_, i64>,
+        slices: Sides<'_>,
+    ) -> Walk<'a> {
         let n_places = indices.ndim() - 1;
         assert!(axes.places.len() == n_places && indices.shape()[n_places] == axes.indexed.len(), "bug: index vectors");
         assert_eq!(axes.window.len() + n_places, slices.shape.len(), "bug: axes of slices");
         // Without places nothing is reached.
         let is_empty = indices.shape()[..n_places].contains(&0);
-        let mut places = Loops::default();
+        let (mut places, mut terms) = (Loops::default(), Loops::default());
         for (place, &slice) in axes.places.iter().enumerate() {
             let extent = indices.shape()[place];
             assert_eq!(extent, slices.shape[slice], "bug: slices and indices differ");
@@ -237,7 +395,8 @@ impl Walk {
                 assert_eq!(array.shape[axis], extent, "bug: batch axes differ");
                 array.strides[axis]
             });
-            places.push(Loop { extent, array, indices: indices.strides()[place], slices: slices.strides[slice] });
+            let loops = if summed.contains(&place) { &mut terms } else { &mut places };
+            loops.push(Loop { extent, array, indices: indices.strides()[place], slices: slices.strides[slice] });
         }
         let mut window = Loops::default();
         for &(axis, slice) in &axes.window {
@@ -253,14 +412,23 @@ impl Walk {
             Component { stride: array.strides[axis], limit: i64::try_from(limit).unwrap_or(i64::MAX) }
         });
         let component = indices.strides()[n_places];
-        Walk { places, window, components: components.collect(), component, indices: indices.as_ptr() }
+        let components: SmallVec<[Component; 4]> = components.collect();
+        let is_large = array.shape.iter().fold(1, |size: usize, &extent| size.saturating_mul(extent)) > CACHED;
+        let in_lines = window.0.first().is_some_and(|line| line.array == 1 && line.extent >= CACHE_LINE);
+        let is_plain = components.len() == 1 && axes.batch.is_empty() && in_lines && is_large;
+        let sequence = if is_plain { indices.as_slice().unwrap_or_default() } else { &[] };
+        Walk { places, terms, window, components, component, indices: indices.as_ptr(), sequence }
     }
 
     /// Calls the function with the distances of the beginning of each slice in the array and among the slices.
     #[inline(always)]
-    fn run(&self, beyond: Beyond, mut f: impl FnMut(isize, isize, &Loops)) -> Result<(), ()> {
+    fn run<T>(&self, beyond: Beyond, base: *const T, mut f: impl FnMut(isize, isize, &Loops)) -> Result<(), ()> {
+        let mut ahead = self.sequence.iter().skip(AHEAD);
         for ([array, indices, slices], line) in self.places.lines([0; 3]) {
             for i in 0..line.extent.cast_signed() {
+                if let Some(&index) = ahead.next() {
+                    self.ask_for(base, (index as isize).wrapping_mul(self.components[0].stride));
+                }
                 // SAFETY: the place is one of the view's.
                 let vector = unsafe { self.indices.offset(indices + i * line.indices) };
                 // SAFETY: the vector is one of the view's.
@@ -272,6 +440,36 @@ impl Walk {
             }
         }
         Ok(())
+    }
+
+    /// Calls the function with the distance of the beginning of each slice of one sum in the array, or [`SKIPPED`].
+    #[inline(always)]
+    fn starts(&self, [array, indices]: [isize; 2], beyond: Beyond, mut f: impl FnMut(isize)) -> Result<(), ()> {
+        for ([array, indices, _], line) in self.terms.lines([array, indices, 0]) {
+            for i in 0..line.extent.cast_signed() {
+                // SAFETY: the place is one of the view's.
+                let vector = unsafe { self.indices.offset(indices + i * line.indices) };
+                // SAFETY: the vector is one of the view's.
+                match unsafe { self.start(vector, beyond) } {
+                    Some(start) => f(array + i * line.array + start),
+                    None if beyond == Beyond::Skip => f(SKIPPED),
+                    None => return Err(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the memory of a slice, if slices are lines. Where it would lie beyond the array, nothing happens.
+    #[inline(always)]
+    fn ask_for<T>(&self, base: *const T, start: isize) {
+        if self.sequence.is_empty() {
+            return;
+        }
+        let n = self.window.0[0].extent.min(ASKED_FOR);
+        for k in (0..n).step_by(CACHE_LINE) {
+            ask_for_line(base.wrapping_offset(start).wrapping_add(k));
+        }
     }
 
     /// The distance of the beginning of a slice, by its index vector.
@@ -305,6 +503,19 @@ impl Walk {
         let (&component, place) = vector.split_last().expect("bug: an index vector without an axis");
         Refused { index: *index, position: place.to_vec(), axis: axes.indexed[component] }
     }
+}
+
+/// Asks for a line of memory, which changes nothing but when it arrives. The address may be any.
+#[inline(always)]
+fn ask_for_line<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every such processor has the instruction, which never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 /// Nested loops, the outermost first.

@@ -11,7 +11,7 @@ use super::rules::{
 use super::strong::{Float, Strong, StrongMul, matters};
 use super::trace::{self, apply};
 use super::var::broadcast_shape;
-use super::{BroadcastInDim, Var};
+use super::{BroadcastInDim, Var, sparse};
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::linear::{self, Matrix, Number, Rows, with_number};
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
@@ -32,6 +32,10 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 /// matrices that take few multiplications; the order of others is faer's, for operands that lie in row-major order: it
 /// depends on the kind of processor, too, as does whether faer fuses multiplication and addition. Faer adds a few hundred
 /// products in registers, and such sums one after the other.
+///
+/// Of matrices from 128 rows and columns on, half is left out where it is known: the products with a triangle of zeros, if
+/// the other matrix is finite, and one half of a product of a matrix with its own transpose, which is copied from the
+/// other half, so that the result is symmetric to the bit. What the elements hold decides, not how they were computed.
 ///
 /// # Derivative
 /// Bilinear. The cotangent of `lhs` contracts `ct` with `rhs` over `rhs`'s kept axes, then restores `lhs`'s axis order;
@@ -749,7 +753,13 @@ impl StrongDot {
 #[track_caller]
 pub(super) fn contraction(op: DotGeneral, operands: [Var; 2], zeros: Strong) -> Var {
     let zeros = zeros.here(operands);
-    if trace::has_failed() || !matters(operands, zeros) {
+    if trace::has_failed() {
+        return apply(op, &operands);
+    }
+    if !matters(operands, zeros) {
+        if let Some(product) = sparse::contraction(&op, operands) {
+            return product;
+        }
         return apply(op, &operands);
     }
     let shapes = operands.map(Var::shape);

@@ -5,27 +5,31 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{maximum, minimum};
 use super::indices::{Indexing, OutOfBounds};
+use super::reduce::check_axes;
 use super::rules::{
     Answer, Batch, Batched, Batching, Checked, Derivative, Doc, Examples, General, Library, Lowering, Rules, Sample,
-    eval_library, expect_arity, led, literal, same_dtype,
+    eval_library, expect_arity, led, literal, same_dtype, shifted,
 };
 use super::strong::{Strong, strong_product};
 use super::trace::apply;
-use super::{Op, Var};
+use super::{BroadcastInDim, Op, Var};
 use crate::error::IndexError;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math::indexing;
 use crate::math::linear::{Number, with_number};
-use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Type, with_element};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Shape, Type, with_element};
 
-/// Slices of an array that begin where indices say.
+/// Slices of an array that begin where indices say, or sums of them.
 ///
-/// Operands: the array; the indices, `i64[…, k]`. The result has the axes of a slice at `indexing.window`, and those of
-/// the indices, but for the last, at the others, both in order.
+/// Operands: the array; the indices, `i64[…, k]`. The slices have the axes of a slice at `indexing.window`, and those of
+/// the indices, but for the last, at the others, both in order. The result is the slices, summed over the axes that belong
+/// to the axes `summed` of the indices: what [`ReduceSum`](super::ReduceSum) makes of them, to the bit, but no slice is
+/// written. Where there are such sums, [`optimize`](crate::optimize::optimize) finds them.
 ///
 /// # Constraints
 /// (C1) `sizes` has an entry for each axis of the array, none above the extent, and 1 along collapsed and batch axes.
-/// (C2) The axes of `indexing` fit the operands; see [`Indexing`].
+/// (C2) The axes of `indexing` fit the operands; see [`Indexing`]. (C3) `summed` ascends, and is empty unless the array
+/// holds numbers and the last axis of the slices is one along which a slice extends.
 ///
 /// # Errors
 /// With `OutOfBounds::Error`, the call ends in an [`IndexError`] where a slice does not lie within the array.
@@ -41,16 +45,57 @@ pub struct Gather {
     pub sizes: Vec<usize>,
     /// What happens to a slice that does not lie within the array.
     pub out_of_bounds: OutOfBounds,
+    /// The axes of the indices whose slices are added up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summed: Vec<usize>,
 }
 
 impl Gather {
-    fn result(&self, array: &Type, indices: &Type) -> Type {
-        let extents: Vec<usize> = self.indexing.extended(array.rank()).map(|axis| self.sizes[axis]).collect();
-        Type::new(array.dtype, self.indexing.slices(&extents, &indices.shape))
+    /// The shape of the slices.
+    fn slices(&self, array: &[usize], indices: &[usize]) -> Shape {
+        let extents: Vec<usize> = self.indexing.extended(array.len()).map(|axis| self.sizes[axis]).collect();
+        self.indexing.slices(&extents, indices)
+    }
+
+    /// The axes of the slices that are summed over, given their rank.
+    fn summed_axes(&self, rank: usize) -> Vec<usize> {
+        let places = self.indexing.places(rank);
+        self.summed.iter().map(|&place| places[place]).collect()
+    }
+
+    /// This gather of slices whose sums over those of their axes are the result, if there is such a one.
+    pub(crate) fn with_sums(&self, slices: &Type, axes: &[usize]) -> Option<Gather> {
+        let places = self.indexing.places(slices.rank());
+        let summed =
+            axes.iter().map(|axis| places.iter().position(|place| place == axis)).collect::<Option<Vec<usize>>>();
+        let new = Gather { summed: summed?, ..self.clone() };
+        (self.summed.is_empty() && new.check_summed(slices).is_ok()).then_some(new)
+    }
+
+    fn check_summed(&self, slices: &Type) -> Result<(), Mismatch> {
+        if self.summed.is_empty() {
+            return Ok(());
+        }
+        check_axes(&self.summed, slices.rank() - self.indexing.window.len())?;
+        if slices.dtype == DType::Bool {
+            return Err(mismatch!("slices that are summed must hold numbers, but got {slices}"));
+        }
+        if !self.indexing.window.contains(&(slices.rank() - 1)) {
+            return Err(mismatch!(
+                "slices that are summed must extend along their last axis, but got {:?}",
+                self.indexing.window
+            ));
+        }
+        Ok(())
     }
 
     fn copy(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) -> Result<(), IndexError> {
         let indices = operands[1].typed::<i64>();
+        if !self.summed.is_empty() {
+            return with_number!(operands[0].dtype(), T => {
+                self.sum_typed::<T>(operands[0].typed(), indices, results[0].typed())
+            });
+        }
         with_element!(operands[0].dtype(), T => {
             let (array, slices) = (operands[0].typed::<T>(), results[0].typed::<T>());
             if self.out_of_bounds == OutOfBounds::Drop {
@@ -69,6 +114,19 @@ impl Gather {
         let axes = self.indexing.axes(array.ndim(), slices.ndim());
         indexing::gather(&axes, self.out_of_bounds.beyond(), array, indices, slices)
             .map_err(|refused| self.indexing.refusal(Gather::NAME, refused, array.shape(), slices.shape()))
+    }
+
+    fn sum_typed<T: Number>(
+        &self,
+        array: &ArrayViewD<'_, T>,
+        indices: &ArrayViewD<'_, i64>,
+        sums: &mut ArrayViewMutD<'_, T>,
+    ) -> Result<(), IndexError> {
+        let slices = self.slices(array.shape(), indices.shape());
+        let axes = self.indexing.axes(array.ndim(), slices.rank());
+        let summed = indexing::Summed { places: &self.summed, slices: &slices };
+        indexing::gather_sums(&axes, self.out_of_bounds.beyond(), array, indices, summed, sums)
+            .map_err(|refused| self.indexing.refusal(Gather::NAME, refused, array.shape(), &slices))
     }
 
     /// The scatter that adds the cotangent's slices.
@@ -97,7 +155,10 @@ impl Rules for Gather {
                 return Err(mismatch!("a slice that extends over {size} does not fit axis {axis} of extent {extent}"));
             }
         }
-        Ok(smallvec::smallvec![self.result(array, indices)])
+        let slices = Type::new(array.dtype, self.slices(&array.shape, &indices.shape));
+        self.check_summed(&slices)?;
+        let sums = slices.shape.without(&self.summed_axes(slices.rank()));
+        Ok(smallvec::smallvec![Type::new(array.dtype, sums)])
     }
 
     fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
@@ -121,15 +182,19 @@ impl Rules for Gather {
 
     fn doc() -> Doc {
         Doc {
-            summary: "slices of x that begin where indices say",
+            summary: "slices of x that begin where indices say, or their sums",
             derivative: "the cotangent's slices added where they came from, in the order of the indices",
-            accuracy: "exact",
+            accuracy: "exact; sums are those of reduce_sum",
         }
     }
 
     fn examples() -> Examples {
         let rows = |axis, rank, axes, sizes: &[usize], out_of_bounds| -> Op {
-            Gather { indexing: Indexing::rows(axis, rank, axes), sizes: sizes.into(), out_of_bounds }.into()
+            gather(Indexing::rows(axis, rank, axes), sizes, out_of_bounds).into()
+        };
+        let sums = |axis, rank, axes, sizes: &[usize], out_of_bounds, summed: &[usize]| -> Op {
+            let gather = gather(Indexing::rows(axis, rank, axes), sizes, out_of_bounds);
+            Gather { summed: summed.into(), ..gather }.into()
         };
         let x = || literal([3, 2], [0.0, 1.0, 10.0, 11.0, 20.0, 21.0]);
         let answer = |op: Op, x: Array, i: Array, y: Array| Answer {
@@ -141,11 +206,9 @@ impl Rules for Gather {
         };
         let (error, clamp, drop) = (OutOfBounds::Error, OutOfBounds::Clamp, OutOfBounds::Drop);
         let window = Indexing { window: vec![1], collapsed: vec![1], batch: [vec![], vec![]], map: vec![0, 1] };
-        let window =
-            |out_of_bounds| -> Op { Gather { indexing: window.clone(), sizes: vec![2, 1], out_of_bounds }.into() };
+        let window = |out_of_bounds| -> Op { gather(window.clone(), &[2, 1], out_of_bounds).into() };
         let along = Indexing { window: vec![], collapsed: vec![1], batch: [vec![0], vec![0]], map: vec![1] };
-        let along =
-            |out_of_bounds| -> Op { Gather { indexing: along.clone(), sizes: vec![1, 1], out_of_bounds }.into() };
+        let along = |out_of_bounds| -> Op { gather(along.clone(), &[1, 1], out_of_bounds).into() };
         let outside = || literal([3, 1], [-1i64, 9, 1]);
         let answers = vec![
             answer(
@@ -157,6 +220,19 @@ impl Rules for Gather {
             answer(rows(1, 2, 1, &[3, 1], error), x(), literal([1, 1], [1i64]), literal([3, 1], [1.0, 11.0, 21.0])),
             answer(rows(0, 2, 1, &[1, 2], clamp), x(), outside(), literal([3, 2], [0.0, 1.0, 20.0, 21.0, 10.0, 11.0])),
             answer(rows(0, 2, 1, &[1, 2], drop), x(), outside(), literal([3, 2], [0.0, 0.0, 0.0, 0.0, 10.0, 11.0])),
+            answer(
+                sums(0, 2, 2, &[1, 2], error, &[1]),
+                x(),
+                literal([2, 2, 1], [2i64, 0, 1, 1]),
+                literal([2, 2], [20.0, 22.0, 20.0, 22.0]),
+            ),
+            answer(sums(0, 2, 1, &[1, 2], drop, &[0]), x(), outside(), literal([2], [10.0, 11.0])),
+            answer(
+                sums(0, 2, 2, &[1, 2], error, &[0]),
+                x(),
+                literal([0, 1, 1], Vec::<i64>::new()),
+                literal([1, 2], [0.0, 0.0]),
+            ),
             answer(window(error), x(), literal([2, 2], [1i64, 1, 0, 0]), literal([2, 2], [11.0, 21.0, 0.0, 10.0])),
             answer(window(clamp), x(), literal([1, 2], [i64::MAX, i64::MIN]), literal([1, 2], [10.0, 20.0])),
             answer(along(error), x(), literal([3, 1], [1i64, 0, 1]), literal([3], [1.0, 10.0, 21.0])),
@@ -181,8 +257,25 @@ impl Rules for Gather {
             ]
             .map(|(op, operands)| Sample { op, operands, regions: vec![] })
         };
-        Examples { answers, samples: DType::ALL.into_iter().flat_map(sample).collect() }
+        // Sums of one block of terms and of several, of lines that take registers and of single elements.
+        let summed = |dtype: DType| {
+            let array = |shape: &[usize]| (Type::new(dtype, shape), (-2.0, 2.0));
+            let outside = |shape: &[usize]| (Type::new(DType::I64, shape), (-2.0, 6.0));
+            [
+                (sums(0, 2, 2, &[1, 43], error, &[1]), vec![array(&[4, 43]), index(&[3, 10, 1], 4.0)]),
+                (sums(0, 2, 2, &[1, 3], error, &[0]), vec![array(&[4, 3]), index(&[70, 2, 1], 4.0)]),
+                (sums(0, 3, 3, &[1, 2, 3], drop, &[0, 2]), vec![array(&[4, 2, 3]), outside(&[3, 2, 13, 1])]),
+            ]
+            .map(|(op, operands)| Sample { op, operands, regions: vec![] })
+        };
+        let samples = DType::ALL.into_iter().flat_map(sample);
+        let samples = samples.chain([DType::F64, DType::F32, DType::I64].into_iter().flat_map(summed)).collect();
+        Examples { answers, samples }
     }
+}
+
+fn gather(indexing: Indexing, sizes: &[usize], out_of_bounds: OutOfBounds) -> Gather {
+    Gather { indexing, sizes: sizes.into(), out_of_bounds, summed: vec![] }
 }
 
 /// Whether there are any slices.
@@ -195,8 +288,9 @@ impl Checked for Gather {
         self.copy(operands, results)
     }
 
-    fn flops(&self, _: &[&Type], _: &Type) -> usize {
-        0
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize {
+        let terms = self.summed.iter().map(|&axis| operands[1].shape[axis]);
+        if self.summed.is_empty() { 0 } else { terms.fold(result.size(), usize::saturating_mul) }
     }
 }
 
@@ -205,8 +299,8 @@ impl Library for Gather {
         self.copy(operands, results).unwrap_or_else(|error| panic!("bug: evaluated where it must not fail: {error}"));
     }
 
-    fn flops(&self, _: &[&Type], _: &Type) -> usize {
-        0
+    fn flops(&self, operands: &[&Type], result: &Type) -> usize {
+        Checked::flops(self, operands, result)
     }
 }
 
@@ -216,8 +310,22 @@ impl General for Gather {
     }
 
     fn vjp(&self, x: &[Var], _: &[Var], ct: &[Option<Var>], wanted: &[bool]) -> Vec<Option<Var>> {
-        let transpose = |ct| apply(self.transposed(), &[Var::zeros(x[0].ty()), x[1], ct]);
+        let slices = self.slices(&x[0].shape(), &x[1].shape());
+        let transpose = |ct: Var| {
+            let ct = if self.summed.is_empty() { ct } else { self.to_slices(ct, slices.clone()) };
+            apply(self.transposed(), &[Var::zeros(x[0].ty()), x[1], ct])
+        };
         vec![ct[0].filter(|_| wanted[0]).map(transpose), None]
+    }
+}
+
+impl Gather {
+    /// Sums, repeated along the axes of the slices over which they are.
+    #[track_caller]
+    fn to_slices(&self, sums: Var, slices: Shape) -> Var {
+        let summed = self.summed_axes(slices.rank());
+        let axes = (0..slices.rank()).filter(|axis| !summed.contains(axis)).collect();
+        apply(BroadcastInDim { shape: slices, axes }, &[sums])
     }
 }
 
@@ -230,7 +338,9 @@ impl Batch for Gather {
             (false, _) => self.sizes.clone(),
         };
         let indexing = self.indexing.with_rows(array, indices);
-        apply(Gather { indexing, sizes, ..*self }, &[x[0].var, x[1].var])
+        let summed = if indices { shifted(&self.summed) } else { self.summed.clone() };
+        let out_of_bounds = self.out_of_bounds;
+        apply(Gather { indexing, sizes, out_of_bounds, summed }, &[x[0].var, x[1].var])
     }
 }
 
@@ -289,7 +399,7 @@ impl Scatter {
         for &(axis, slice) in &axes.window {
             sizes[axis] = slices.shape[slice];
         }
-        Gather { indexing: self.indexing.clone(), sizes, out_of_bounds: self.out_of_bounds }
+        gather(self.indexing.clone(), &sizes, self.out_of_bounds)
     }
 
     fn combine_typed<T: Copy>(

@@ -118,7 +118,8 @@ impl At {
     #[track_caller]
     pub fn get(self) -> Var {
         let indices = self.wrapped();
-        let gather = Gather { indexing: self.indexing, sizes: self.sizes, out_of_bounds: self.out_of_bounds };
+        let (indexing, sizes, out_of_bounds) = (self.indexing, self.sizes, self.out_of_bounds);
+        let gather = Gather { indexing, sizes, out_of_bounds, summed: vec![] };
         apply(gather, &[self.array, indices])
     }
 

@@ -55,7 +55,7 @@ impl Indexing {
     }
 
     /// The axes of the array of slices that are those of the indices.
-    fn places(&self, rank: usize) -> SmallVec<[usize; 4]> {
+    pub(super) fn places(&self, rank: usize) -> SmallVec<[usize; 4]> {
         (0..rank).filter(|axis| !self.window.contains(axis)).collect()
     }
 

@@ -63,6 +63,7 @@ mod sinc;
 mod slice;
 mod sort;
 mod source;
+mod sparse;
 mod spence;
 mod statistics;
 mod strong;

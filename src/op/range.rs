@@ -554,8 +554,10 @@ impl Op {
             }),
             Op::BroadcastInDim(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) | Op::Reverse(_) => x[0],
             Op::ScatterSlices(_) => all().sums(),
-            Op::Gather(op) if op.out_of_bounds == OutOfBounds::Drop => x[0] | ZERO,
-            Op::Gather(_) => x[0],
+            Op::Gather(op) => {
+                let slices = if op.out_of_bounds == OutOfBounds::Drop { x[0] | ZERO } else { x[0] };
+                if op.summed.is_empty() { slices } else { slices.reduced(Monoid::Sum) }
+            }
             Op::Scatter(op) => match op.update {
                 Update::Set | Update::Min | Update::Max => x[0] | x[2],
                 Update::Add => (x[0] | x[2]).sums(),

@@ -751,6 +751,16 @@ pub(crate) fn variable(value: Value) -> Var {
     with_open(|trace| Var::new(trace.id, value))
 }
 
+/// The operation that made a variable, with its operands, if it is one of those that are sought.
+pub(crate) fn made_by(x: Var, is_sought: impl FnOnce(&Op) -> bool) -> Option<(Op, Vec<Var>)> {
+    let value = local(x)?;
+    with_open(|trace| {
+        let op = trace.graph.node(value.node).op().filter(|op| is_sought(op))?.clone();
+        let operands = trace.graph.operands(value.node).into_iter().map(|operand| Var::new(trace.id, operand));
+        Some((op, operands.collect()))
+    })
+}
+
 /// What a value may hold; anything after an error.
 pub(crate) fn range(x: Var) -> Range {
     let Some(value) = local(x) else { return Range::ANY };

@@ -21,6 +21,7 @@ mod loops;
 mod narrow;
 mod rebuild;
 mod simplify;
+mod slices;
 
 use std::borrow::Cow;
 

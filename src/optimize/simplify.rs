@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use super::cse::{Builder, Known};
 use super::narrow::{Fitted, fitted};
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
+use super::slices::{gather_of_sums, sums_of_slices};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
 use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
@@ -24,8 +25,13 @@ pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
 pub(super) fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {
     let mut known = Known::new(graph.n_nodes());
     let pass = |region: &Graph| run_in(region, run);
-    let fitted = fitted(graph);
+    let (fitted, sums_of_slices) = (fitted(graph), sums_of_slices(graph));
     let simple = rebuild(graph, run, pass, |new, copy| {
+        if sums_of_slices.contains(&copy.id)
+            && let Some((gather, operands, provenance)) = gather_of_sums(new, copy.op, copy.operands[0])
+        {
+            return Ok(Rewrite::Value(known.builder(new, &provenance).add(gather.into(), &operands)?));
+        }
         let mut new = known.builder(new, copy.provenance);
         match fitted.get(&copy.id) {
             Some(fitted) => fit(&mut new, copy, fitted),
