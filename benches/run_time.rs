@@ -190,6 +190,19 @@ fn products(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     compare(criterion, lines, &format!("matrix × vector, {SIDE}×{SIDE}"), || compiled.call(), by_hand);
 }
 
+/// What structure saves: products of which half is known, beside those of dense matrices of the same extents.
+fn structured_products(criterion: &mut Criterion, lines: &mut Vec<Line>, side: usize) {
+    let x = numbers(side * side);
+    let y = numbers(side * side + 1)[1..].to_vec();
+    let lower: Vec<f64> = (0..side * side).map(|k| if k % side <= k / side { x[k] } else { 0.0 }).collect();
+    let matrix = || Type::new(DType::F64, [side, side]);
+    let product = |x: &[f64], y: &[f64]| Ready::new(|x: Var, y: Var| x.dot(y.transpose(&[1, 0])), (matrix(), matrix()), &[x, y]);
+    for (name, x, y) in [("X·Xᵀ", &x, &x), ("L·Y", &lower, &y), ("L·Lᵀ", &lower, &lower)] {
+        let (mut compiled, mut dense) = (product(x, y), product(&y[..], &numbers(side * side + 2)[2..]));
+        compare(criterion, lines, &format!("{name} beside X·Y, {side}×{side}"), || compiled.call(), || dense.call());
+    }
+}
+
 /// The overhead of a call with almost no computation.
 fn calls(criterion: &mut Criterion, lines: &mut Vec<Line>) {
     let f = |x: Var, y: Var| x * y + x;
@@ -339,6 +352,7 @@ fn main() {
     logistic_regression(&mut criterion, &mut lines);
     elementwise(&mut criterion, &mut lines, 1_000_000);
     products(&mut criterion, &mut lines);
+    [100, 128, 200, 500].into_iter().for_each(|side| structured_products(&mut criterion, &mut lines, side));
     robot_arm(&mut criterion, &mut lines);
     loading(&mut criterion, &mut lines, 100_000);
     println!("\n{:<50}{:>14}{:>14}{:>8}", "best of one call", "compiled", "by hand", "ratio");

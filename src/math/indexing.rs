@@ -124,18 +124,23 @@ fn sum_all<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target:
 #[inline(always)]
 fn sum_slices<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
     let mut terms = Terms { starts: Vec::new(), partials: Vec::new() };
+    // While one sum is made, the memory of the next one's terms arrives.
+    let (mut next, mut sum) = (Vec::new(), None);
     for ([array, indices, slices], line) in walk.places.lines([0; 3]) {
         for i in 0..line.extent.cast_signed() {
-            terms.starts.clear();
+            next.clear();
             walk.starts([array + i * line.array, indices + i * line.indices], beyond, |start| {
                 walk.ask_for(source, start);
-                terms.starts.push(start);
+                next.push(start);
             })?;
-            for ([array, _, slice], line) in walk.window.lines([0, 0, slices + i * line.slices]) {
-                // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-                unsafe { terms.sum_line(source.wrapping_offset(array), target.offset(slice), line) };
+            if let Some(sum) = sum.replace(slices + i * line.slices) {
+                terms.sum_slice(walk, source, target, sum);
             }
+            std::mem::swap(&mut terms.starts, &mut next);
         }
+    }
+    if let Some(sum) = sum {
+        terms.sum_slice(walk, source, target, sum);
     }
     Ok(())
 }
@@ -155,6 +160,15 @@ const SKIPPED: isize = isize::MIN;
 const SIDE_BY_SIDE: usize = 32;
 
 impl<T: Number> Terms<T> {
+    /// Writes the sum that begins at that distance in the target.
+    #[inline(always)]
+    fn sum_slice(&mut self, walk: &Walk<'_>, source: *const T, target: *mut T, sum: isize) {
+        for ([array, _, slice], line) in walk.window.lines([0, 0, sum]) {
+            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+            unsafe { self.sum_line(source.wrapping_offset(array), target.offset(slice), line) };
+        }
+    }
+
     /// # Safety
     /// From each beginning on the whole loop must be valid in `source`, and so must it be in `target`.
     #[inline(always)]
