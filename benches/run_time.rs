@@ -196,7 +196,8 @@ fn structured_products(criterion: &mut Criterion, lines: &mut Vec<Line>, side: u
     let y = numbers(side * side + 1)[1..].to_vec();
     let lower: Vec<f64> = (0..side * side).map(|k| if k % side <= k / side { x[k] } else { 0.0 }).collect();
     let matrix = || Type::new(DType::F64, [side, side]);
-    let product = |x: &[f64], y: &[f64]| Ready::new(|x: Var, y: Var| x.dot(y.transpose(&[1, 0])), (matrix(), matrix()), &[x, y]);
+    let product =
+        |x: &[f64], y: &[f64]| Ready::new(|x: Var, y: Var| x.dot(y.transpose(&[1, 0])), (matrix(), matrix()), &[x, y]);
     for (name, x, y) in [("X·Xᵀ", &x, &x), ("L·Y", &lower, &y), ("L·Lᵀ", &lower, &lower)] {
         let (mut compiled, mut dense) = (product(x, y), product(&y[..], &numbers(side * side + 2)[2..]));
         compare(criterion, lines, &format!("{name} beside X·Y, {side}×{side}"), || compiled.call(), || dense.call());

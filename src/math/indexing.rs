@@ -60,18 +60,20 @@ pub(crate) fn gather<T: Copy>(
 ) -> Result<(), Refused> {
     let walk = Walk::new(axes, &[], Sides::of(array), indices, Sides::of_mut(slices));
     let (source, target) = (array.as_ptr(), slices.as_mut_ptr());
-    let copy = |array: isize, slice: isize, window: &Loops| {
-        if let Some(line) = window.single() {
-            // SAFETY: as below.
-            unsafe { copy_line(source.offset(array), target.offset(slice), line) };
-            return;
+    let single = walk.window.single();
+    let copied: Result<(), ()> = each_slice!(walk, beyond, source, |array, slice| {
+        // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+        unsafe {
+            if let Some(line) = single {
+                copy_line(source.offset(array), target.offset(slice), line);
+            } else {
+                for ([array, _, slice], line) in walk.window.lines([array, 0, slice]) {
+                    copy_line(source.offset(array), target.offset(slice), line);
+                }
+            }
         }
-        for ([array, _, slice], line) in window.lines([array, 0, slice]) {
-            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-            unsafe { copy_line(source.offset(array), target.offset(slice), line) };
-        }
-    };
-    walk.run(beyond, source, copy).map_err(|()| walk.first_refused(axes, indices))
+    });
+    copied.map_err(|()| walk.first_refused(axes, indices))
 }
 
 /// Which slices [`gather_sums`] adds up.
@@ -123,100 +125,160 @@ fn sum_all<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target:
 
 #[inline(always)]
 fn sum_slices<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
-    let mut terms = Terms { starts: Vec::new(), partials: Vec::new() };
-    // While one sum is made, the memory of the next one's terms arrives.
-    let (mut next, mut sum) = (Vec::new(), None);
+    let n_terms = walk.terms.size();
+    let mut sums = Sums {
+        n_blocks: n_terms.div_ceil(BLOCK),
+        sums: vec![T::ZERO; PART],
+        partials: vec![T::ZERO; pairwise::levels(n_terms) * PART],
+    };
     for ([array, indices, slices], line) in walk.places.lines([0; 3]) {
         for i in 0..line.extent.cast_signed() {
-            next.clear();
-            walk.starts([array + i * line.array, indices + i * line.indices], beyond, |start| {
-                walk.ask_for(source, start);
-                next.push(start);
-            })?;
-            if let Some(sum) = sum.replace(slices + i * line.slices) {
-                terms.sum_slice(walk, source, target, sum);
+            let place = [array + i * line.array, indices + i * line.indices];
+            if walk.window.size() == 0 {
+                sums.sum(walk, beyond, place, source, target, Loop { extent: 0, ..Loop::ONE })?;
             }
-            std::mem::swap(&mut terms.starts, &mut next);
+            for ([array, _, slice], line) in walk.window.lines([0, 0, slices + i * line.slices]) {
+                for k in (0..line.extent).step_by(PART) {
+                    let part = Loop { extent: PART.min(line.extent - k), ..line };
+                    let (array, slice) = (array + k.cast_signed() * line.array, slice + k.cast_signed() * line.slices);
+                    let (source, target) = (source.wrapping_offset(array), target.wrapping_offset(slice));
+                    sums.sum(walk, beyond, place, source, target, part)?;
+                }
+            }
         }
-    }
-    if let Some(sum) = sum {
-        terms.sum_slice(walk, source, target, sum);
     }
     Ok(())
 }
 
-/// The terms of a sum of slices.
-struct Terms<T> {
-    /// The distances of their beginnings in the array, or [`SKIPPED`].
-    starts: Vec<isize>,
-    /// Memory for what [`pairwise`] keeps.
+/// What sums of slices are made with; its size does not depend on the number of terms.
+struct Sums<T> {
+    n_blocks: usize,
+    /// The sums of a block, for a part of a line.
+    sums: Vec<T>,
+    /// What [`pairwise`] keeps of the blocks before.
     partials: Vec<T>,
 }
+
+/// So many elements of a line are summed before the next ones are.
+const PART: usize = 256;
+
+/// So many of them have their sums in registers together.
+const SIDE_BY_SIDE: usize = 32;
 
 /// In place of the beginning of a slice that is left out.
 const SKIPPED: isize = isize::MIN;
 
-/// So many elements of a line have their sums in registers together.
-const SIDE_BY_SIDE: usize = 32;
-
-impl<T: Number> Terms<T> {
-    /// Writes the sum that begins at that distance in the target.
+impl<T: Number> Sums<T> {
+    /// Sums up a part of a line over all terms of a place.
     #[inline(always)]
-    fn sum_slice(&mut self, walk: &Walk<'_>, source: *const T, target: *mut T, sum: isize) {
-        for ([array, _, slice], line) in walk.window.lines([0, 0, sum]) {
-            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-            unsafe { self.sum_line(source.wrapping_offset(array), target.offset(slice), line) };
-        }
-    }
-
-    /// # Safety
-    /// From each beginning on the whole loop must be valid in `source`, and so must it be in `target`.
-    #[inline(always)]
-    unsafe fn sum_line(&mut self, source: *const T, target: *mut T, line: Loop) {
-        let mut k = 0;
-        while k < line.extent {
-            let place = k.cast_signed();
-            let (source, target) =
-                (source.wrapping_offset(place * line.array), target.wrapping_offset(place * line.slices));
-            // SAFETY: by this function's contract.
-            unsafe {
-                k += match line.extent - k {
-                    SIDE_BY_SIDE.. if line.array == 1 => self.sum::<SIDE_BY_SIDE>(source, target, line),
-                    8.. if line.array == 1 => self.sum::<8>(source, target, line),
-                    _ => self.sum::<1>(source, target, line),
+    fn sum(
+        &mut self,
+        walk: &Walk<'_>,
+        beyond: Beyond,
+        place: [isize; 2],
+        source: *const T,
+        target: *mut T,
+        part: Loop,
+    ) -> Result<(), ()> {
+        let (mut starts, mut n, mut block) = ([0; BLOCK], 0, 0);
+        for ([array, indices, _], line) in walk.terms.lines([place[0], place[1], 0]) {
+            for i in 0..line.extent.cast_signed() {
+                // SAFETY: the place is one of the view's, and so is its vector.
+                let start = unsafe { walk.start(walk.indices.offset(indices + i * line.indices), beyond) };
+                starts[n] = match start {
+                    Some(start) => array + i * line.array + start,
+                    None if beyond == Beyond::Skip => SKIPPED,
+                    None => return Err(()),
                 };
-            }
-        }
-    }
-
-    /// The sums of the next `N` elements; gives their number.
-    ///
-    /// # Safety
-    /// That of [`Terms::sum_line`]; elements of a slice lie side by side if `N` is not 1.
-    #[inline(always)]
-    unsafe fn sum<const N: usize>(&mut self, source: *const T, target: *mut T, line: Loop) -> usize {
-        let mut sums = [T::ZERO; N];
-        let n_blocks = self.starts.len().div_ceil(BLOCK);
-        for (block, starts) in self.starts.chunks(BLOCK).enumerate() {
-            for &start in starts.iter().filter(|&&start| start != SKIPPED) {
-                // SAFETY: by this function's contract.
-                let term = unsafe { *source.wrapping_offset(start).cast::<[T; N]>() };
-                for k in 0..N {
-                    sums[k] = sums[k].plus(term[k]);
+                walk.ask_for(source, starts[n]);
+                n += 1;
+                if n == BLOCK {
+                    // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+                    unsafe { self.add_block(&starts, block, source, target, part) };
+                    (n, block) = (0, block + 1);
                 }
             }
-            if n_blocks > 1 {
-                self.partials.resize(pairwise::levels(self.starts.len()) * N, T::ZERO);
-                let partials = Partials { partials: &mut self.partials, stride: N };
-                pairwise::close_block(Combine::SUM, &mut sums, partials, block, block + 1 == n_blocks);
+        }
+        if block < self.n_blocks.max(1) {
+            // SAFETY: as above.
+            unsafe { self.add_block(&starts[..n], block, source, target, part) };
+        }
+        Ok(())
+    }
+
+    /// Adds a block of terms, and writes the sums with the last one.
+    ///
+    /// # Safety
+    /// From each beginning on the whole part must be valid in `source`, and so must it be in `target`.
+    #[inline(always)]
+    unsafe fn add_block(&mut self, starts: &[isize], block: usize, source: *const T, target: *mut T, part: Loop) {
+        if self.n_blocks <= 1 {
+            // SAFETY: by this function's contract.
+            unsafe { sum_block(starts, source, target, part) };
+            return;
+        }
+        // SAFETY: by this function's contract; a part has no more elements than there is room for.
+        unsafe { sum_block(starts, source, self.sums.as_mut_ptr(), Loop { slices: 1, ..part }) };
+        let is_last = block + 1 == self.n_blocks;
+        let (sums, partials) = (&mut self.sums[..part.extent], Partials { partials: &mut self.partials, stride: PART });
+        pairwise::close_block(Combine::SUM, sums, partials, block, is_last);
+        if is_last {
+            for (k, &sum) in sums.iter().enumerate() {
+                // SAFETY: by this function's contract.
+                unsafe { target.offset(k.cast_signed() * part.slices).write(sum) };
             }
         }
-        for (k, sum) in sums.into_iter().enumerate() {
-            // SAFETY: by this function's contract.
-            unsafe { target.offset(k.cast_signed() * line.slices).write(sum) };
-        }
-        N
     }
+}
+
+/// Writes the sums of a block of terms.
+///
+/// # Safety
+/// From each beginning on the whole loop must be valid in `source`, and so must it be in `target`.
+#[inline(always)]
+unsafe fn sum_block<T: Number>(starts: &[isize], source: *const T, target: *mut T, line: Loop) {
+    let mut k = 0;
+    while k < line.extent {
+        let place = k.cast_signed();
+        let (source, target) =
+            (source.wrapping_offset(place * line.array), target.wrapping_offset(place * line.slices));
+        // SAFETY: by this function's contract.
+        unsafe {
+            k += match line.extent - k {
+                SIDE_BY_SIDE.. if line.array == 1 => sum_elements::<T, SIDE_BY_SIDE>(starts, source, target, line),
+                8.. if line.array == 1 => sum_elements::<T, 8>(starts, source, target, line),
+                _ => sum_elements::<T, 1>(starts, source, target, line),
+            };
+        }
+    }
+}
+
+/// The sums of the next `N` elements; gives their number.
+///
+/// # Safety
+/// That of [`sum_block`]; elements of a slice lie side by side if `N` is not 1.
+#[inline(always)]
+unsafe fn sum_elements<T: Number, const N: usize>(
+    starts: &[isize],
+    source: *const T,
+    target: *mut T,
+    line: Loop,
+) -> usize {
+    let mut sums = [T::ZERO; N];
+    for &start in starts {
+        if start != SKIPPED {
+            // SAFETY: by this function's contract.
+            let term = unsafe { *source.wrapping_offset(start).cast::<[T; N]>() };
+            for k in 0..N {
+                sums[k] = sums[k].plus(term[k]);
+            }
+        }
+    }
+    for (k, sum) in sums.into_iter().enumerate() {
+        // SAFETY: by this function's contract.
+        unsafe { target.offset(k.cast_signed() * line.slices).write(sum) };
+    }
+    N
 }
 
 /// Copies elements; few of them that lie side by side without a call.
@@ -287,15 +349,17 @@ fn combine_lines<T: Copy>(
     source: *const T,
     combine: impl Fn(T, T) -> T + Copy,
 ) -> Result<(), ()> {
-    walk.run(beyond, target.cast_const(), |array, slice, window| {
-        if let Some(line) = window.single() {
-            // SAFETY: as below.
-            unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
-            return;
-        }
-        for ([array, _, slice], line) in window.lines([array, 0, slice]) {
-            // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
-            unsafe { combine_line(target.offset(array), source.offset(slice), line, combine) };
+    let single = walk.window.single();
+    each_slice!(walk, beyond, target, |array, slice| {
+        // SAFETY: `Walk` keeps all distances within the two views, which do not overlap, as one is written through.
+        unsafe {
+            if let Some(line) = single {
+                combine_line(target.offset(array), source.offset(slice), line, combine);
+            } else {
+                for ([array, _, slice], line) in walk.window.lines([array, 0, slice]) {
+                    combine_line(target.offset(array), source.offset(slice), line, combine);
+                }
+            }
         }
     })
 }
@@ -373,6 +437,34 @@ struct Walk<'a> {
     sequence: &'a [i64],
 }
 
+/// Runs a block for each slice, with the distances of its beginning in the array and among the slices. A function that is
+/// passed would be called, without the features of its caller.
+macro_rules! each_slice {
+    ($walk:expr, $beyond:expr, $base:expr, |$array:ident, $slice:ident| $body:block) => {
+        'all: {
+            let mut ahead = $walk.sequence.iter().skip(AHEAD);
+            for ([array, indices, slices], line) in $walk.places.lines([0; 3]) {
+                for i in 0..line.extent.cast_signed() {
+                    if let Some(&index) = ahead.next() {
+                        $walk.ask_for($base, (index as isize).wrapping_mul($walk.components[0].stride));
+                    }
+                    // SAFETY: the place is one of the view's, and so is its vector.
+                    match unsafe { $walk.start($walk.indices.offset(indices + i * line.indices), $beyond) } {
+                        Some(start) => {
+                            let ($array, $slice) = (array + i * line.array + start, slices + i * line.slices);
+                            $body
+                        }
+                        None if $beyond == Beyond::Skip => {}
+                        None => break 'all Err(()),
+                    }
+                }
+            }
+            Ok(())
+        }
+    };
+}
+use each_slice;
+
 /// What is read or written is asked for as many slices ahead.
 const AHEAD: usize = 8;
 
@@ -432,46 +524,6 @@ impl<'a> Walk<'a> {
         let is_plain = components.len() == 1 && axes.batch.is_empty() && in_lines && is_large;
         let sequence = if is_plain { indices.as_slice().unwrap_or_default() } else { &[] };
         Walk { places, terms, window, components, component, indices: indices.as_ptr(), sequence }
-    }
-
-    /// Calls the function with the distances of the beginning of each slice in the array and among the slices.
-    #[inline(always)]
-    fn run<T>(&self, beyond: Beyond, base: *const T, mut f: impl FnMut(isize, isize, &Loops)) -> Result<(), ()> {
-        let mut ahead = self.sequence.iter().skip(AHEAD);
-        for ([array, indices, slices], line) in self.places.lines([0; 3]) {
-            for i in 0..line.extent.cast_signed() {
-                if let Some(&index) = ahead.next() {
-                    self.ask_for(base, (index as isize).wrapping_mul(self.components[0].stride));
-                }
-                // SAFETY: the place is one of the view's.
-                let vector = unsafe { self.indices.offset(indices + i * line.indices) };
-                // SAFETY: the vector is one of the view's.
-                match unsafe { self.start(vector, beyond) } {
-                    Some(start) => f(array + i * line.array + start, slices + i * line.slices, &self.window),
-                    None if beyond == Beyond::Skip => {}
-                    None => return Err(()),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls the function with the distance of the beginning of each slice of one sum in the array, or [`SKIPPED`].
-    #[inline(always)]
-    fn starts(&self, [array, indices]: [isize; 2], beyond: Beyond, mut f: impl FnMut(isize)) -> Result<(), ()> {
-        for ([array, indices, _], line) in self.terms.lines([array, indices, 0]) {
-            for i in 0..line.extent.cast_signed() {
-                // SAFETY: the place is one of the view's.
-                let vector = unsafe { self.indices.offset(indices + i * line.indices) };
-                // SAFETY: the vector is one of the view's.
-                match unsafe { self.start(vector, beyond) } {
-                    Some(start) => f(array + i * line.array + start),
-                    None if beyond == Beyond::Skip => f(SKIPPED),
-                    None => return Err(()),
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Asks for the memory of a slice, if slices are lines. Where it would lie beyond the array, nothing happens.
@@ -564,6 +616,11 @@ impl Loops {
             [line] => Some(line),
             _ => None,
         }
+    }
+
+    /// How many elements, or places, there are.
+    fn size(&self) -> usize {
+        self.0.iter().fold(1, |size, line| size.saturating_mul(line.extent))
     }
 
     /// The innermost loops, with the distances of their beginnings in the array, the indices and the slices.
