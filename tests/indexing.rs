@@ -602,6 +602,72 @@ fn slices_that_are_used_are_not_only_summed() {
     }));
     assert!(!is_summed(|x, i| x.take(i, 0).sum_axes(&[1, 2])));
     assert!(!is_summed(|x, i| x.at(0).take(i, 0).sum_axes(&[1])));
+    // A sum over no axes is one, too: it makes 0 of -0.
+    let graph = trace(|x: Var, i: Var| 1.0 / x.take(i, 0).sum_axes(&[]), types).unwrap();
+    let inputs = [Array::from_elements([20, 8], vec![-0.0; 160]).unwrap(), indices(&[5, 3], &[0; 15])];
+    let expected = interpret::run(&graph, &inputs).unwrap();
+    assert_eq!(common::floats(&expected[0])[0], f64::INFINITY);
+    assert_eq!(interpret::run(&optimize::optimize(&graph).unwrap(), &inputs).unwrap(), expected);
+}
+
+/// Slices that are narrower than the array, which no method of `Var` writes.
+#[test]
+fn derivatives_of_narrow_slices_of_a_product_are_whole() {
+    use retrograd::differentiate;
+    use retrograd::op::{Add, DotGeneral, Gather, Indexing, OutOfBounds, ReduceSum, Sin};
+    let mut graph = Graph::new("narrow");
+    let types = [Type::new(DType::F64, [300, 4]), Type::new(DType::F64, [4, 6]), Type::new(DType::I64, [3, 1])];
+    let [x, w, i] = [0, 1, 2].map(|k| graph.add_input(["x", "w", "i"][k], types[k].clone()).unwrap());
+    let mut add = |op: Op, operands: &[Value]| Value::from(graph.add(op, operands, Default::default()).unwrap());
+    let product = add(DotGeneral { contract: [vec![1], vec![0]], batch: [vec![], vec![]] }.into(), &[x, w]);
+    let sine = add(Sin.into(), &[product]);
+    let narrow = Gather {
+        indexing: Indexing { window: vec![1], collapsed: vec![0], batch: [vec![], vec![]], map: vec![0] },
+        sizes: vec![1, 2],
+        out_of_bounds: OutOfBounds::Error,
+        summed: vec![],
+    };
+    let sums = [product, sine].map(|x| {
+        let slices = add(narrow.clone().into(), &[x, i]);
+        add(ReduceSum { axes: vec![0, 1] }.into(), &[slices])
+    });
+    let loss = add(Add.into(), &sums);
+    graph.add_output("loss", loss).unwrap();
+    let slopes = differentiate::grad(&graph, 0, &[1]).unwrap();
+    let random = &mut common::Random(5);
+    let inputs =
+        [random.array(&types[0], (-1.0, 1.0)), random.array(&types[1], (-1.0, 1.0)), indices(&[3, 1], &[7, 0, 299])];
+    let got = interpret::run(&slopes, &inputs).unwrap().pop().unwrap();
+    assert_eq!(got.shape(), [4, 6]);
+    let loss = |w: &[f64]| {
+        let inputs = [inputs[0].clone(), Array::from_elements([4, 6], w.to_vec()).unwrap(), inputs[2].clone()];
+        common::floats(&interpret::run(&graph, &inputs).unwrap()[0])[0]
+    };
+    let w = common::floats(&inputs[1]);
+    for (k, got) in common::floats(&got).into_iter().enumerate() {
+        let moved =
+            |by: f64| loss(&w.iter().enumerate().map(|(j, w)| if j == k { w + by } else { *w }).collect::<Vec<_>>());
+        let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        assert!((got - difference).abs() < 1e-8, "{k}: {got} {difference}");
+    }
+}
+
+/// An index is an error at the line where the user reads, from the derivative, too.
+#[test]
+fn indices_of_few_slices_are_errors_at_the_line_of_the_user() {
+    for n in [255, 256] {
+        let read = |w: Var, x: Var, i: Var| {
+            let y = x.dot(w);
+            y.take(i, 0).sum() // here
+        };
+        let types = (Type::new(DType::F64, [9, 2]), Type::new(DType::F64, [n, 9]), Type::new(DType::I64, [2]));
+        let graph = trace(grad(read), types).unwrap();
+        let error = index_error(&graph, &[numbers(&[9, 2]), numbers(&[n, 9]), indices(&[2], &[0, 5000])]);
+        let at = error.at.unwrap().to_string();
+        let line: usize = at.split(':').nth(1).unwrap().parse().unwrap();
+        let text = include_str!("indexing.rs").lines().nth(line - 1).unwrap();
+        assert!(text.ends_with("// here"), "{at}: {text}");
+    }
 }
 
 /// The derivative of what reads little reads little; where that would change what it is, it reads all.

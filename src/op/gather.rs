@@ -69,7 +69,9 @@ impl Gather {
         let summed =
             axes.iter().map(|axis| places.iter().position(|place| place == axis)).collect::<Option<Vec<usize>>>();
         let new = Gather { summed: summed?, ..self.clone() };
-        (self.summed.is_empty() && new.check_summed(slices).is_ok()).then_some(new)
+        // A sum over no axes adds each element to 0, which makes 0 of -0.
+        let is_sum = self.summed.is_empty() && !new.summed.is_empty();
+        (is_sum && new.check_summed(slices).is_ok()).then_some(new)
     }
 
     fn check_summed(&self, slices: &Type) -> Result<(), Mismatch> {

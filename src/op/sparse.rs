@@ -32,15 +32,17 @@ struct FewSlices {
     out_of_bounds: OutOfBounds,
     /// The slices, side by side along the axis.
     values: Var,
+    /// What adds them, whose line is that of the user's indices.
+    added: Var,
 }
 
 impl FewSlices {
     #[track_caller]
     fn of(x: Var, axis: usize, max_steps: usize) -> Option<FewSlices> {
         let steps = max_steps.checked_sub(1)?;
-        let (op, operands) = trace::made_by(x, |op| matches!(op, Op::Scatter(_) | Op::Mul(_) | Op::Neg(_)))?;
+        let (op, operands) = made_by(x, |op| matches!(op, Op::Scatter(_) | Op::Mul(_) | Op::Neg(_)))?;
         match op {
-            Op::Scatter(scatter) => FewSlices::added(&scatter, &operands, axis),
+            Op::Scatter(scatter) => FewSlices::added(x, &scatter, &operands, axis),
             Op::Neg(_) => {
                 let few = FewSlices::of(operands[0], axis, steps)?;
                 Some(FewSlices { values: -few.values, ..few })
@@ -57,13 +59,14 @@ impl FewSlices {
         }
     }
 
-    fn added(scatter: &Scatter, operands: &[Var], axis: usize) -> Option<FewSlices> {
-        let (array, indices) = (operands[0].shape(), operands[1].shape());
+    fn added(added: Var, scatter: &Scatter, operands: &[Var], axis: usize) -> Option<FewSlices> {
+        let [array, indices, slices] = [0, 1, 2].map(|k| operands[k].shape());
         let is_by_rows = indices.rank() == 2 && scatter.indexing == Indexing::rows(axis, array.rank(), 1);
         let is_added = scatter.update == Update::Add && scatter.out_of_bounds != OutOfBounds::Drop;
         let is_few = array[axis] >= MIN_EXTENT && indices[0] <= array[axis] / 4;
-        let few = FewSlices { indices: operands[1], out_of_bounds: scatter.out_of_bounds, values: operands[2] };
-        (is_by_rows && is_added && is_few && is_zero(operands[0])).then_some(few)
+        let is_whole = (0..array.rank()).all(|k| k == axis || slices[k] == array[k]);
+        let few = FewSlices { indices: operands[1], out_of_bounds: scatter.out_of_bounds, values: operands[2], added };
+        (is_by_rows && is_added && is_few && is_whole && is_zero(operands[0])).then_some(few)
     }
 
     /// The slices of another array at the same places along an axis.
@@ -72,16 +75,27 @@ impl FewSlices {
         let mut sizes = x.shape().to_vec();
         sizes[axis] = 1;
         let indexing = Indexing::rows(axis, x.rank(), 1);
-        apply(Gather { indexing, sizes, out_of_bounds: self.out_of_bounds, summed: vec![] }, &[x, self.indices])
+        let gather = Gather { indexing, sizes, out_of_bounds: self.out_of_bounds, summed: vec![] };
+        trace::at_line_of(self.added, || apply(gather, &[x, self.indices]))
     }
 }
 
 /// Below this extent, all slices are read as fast.
 const MIN_EXTENT: usize = 256;
 
+/// The operation that made a variable, with its operands, if it is one of those that are sought.
+fn made_by(x: Var, is_sought: impl FnOnce(&Op) -> bool) -> Option<(Op, Vec<Var>)> {
+    let value = trace::local(x)?;
+    let (op, operands) = trace::inspect(|graph| {
+        let op = graph.node(value.node).op().filter(|op| is_sought(op))?;
+        Some((op.clone(), graph.operands(value.node)))
+    })?;
+    Some((op, operands.into_iter().map(trace::variable).collect()))
+}
+
 /// Whether an array is a repeated zero.
 fn is_zero(x: Var) -> bool {
-    match trace::made_by(x, |op| matches!(op, Op::BroadcastInDim(_) | Op::Constant(_))) {
+    match made_by(x, |op| matches!(op, Op::BroadcastInDim(_) | Op::Constant(_))) {
         Some((Op::BroadcastInDim(_), operands)) => is_zero(operands[0]),
         Some((Op::Constant(constant), _)) if constant.value.size() == 1 => {
             constant.value.get(0).is_some_and(|x| matches!(x, Scalar::F64(0.0) | Scalar::F32(0.0)))

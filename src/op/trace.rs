@@ -751,16 +751,6 @@ pub(crate) fn variable(value: Value) -> Var {
     with_open(|trace| Var::new(trace.id, value))
 }
 
-/// The operation that made a variable, with its operands, if it is one of those that are sought.
-pub(crate) fn made_by(x: Var, is_sought: impl FnOnce(&Op) -> bool) -> Option<(Op, Vec<Var>)> {
-    let value = local(x)?;
-    with_open(|trace| {
-        let op = trace.graph.node(value.node).op().filter(|op| is_sought(op))?.clone();
-        let operands = trace.graph.operands(value.node).into_iter().map(|operand| Var::new(trace.id, operand));
-        Some((op, operands.collect()))
-    })
-}
-
 /// What a value may hold; anything after an error.
 pub(crate) fn range(x: Var) -> Range {
     let Some(value) = local(x) else { return Range::ANY };
@@ -864,6 +854,16 @@ pub(crate) fn in_scope<T>(at: Option<SourceLine>, role: Option<Role>, body: impl
     let result = body();
     with_open(|trace| trace.scope = before);
     result
+}
+
+/// Runs a part of a rule: the nodes that it makes bear the line of what made `x`, and the role that they bear anyway.
+pub(crate) fn at_line_of<T>(x: Var, body: impl FnOnce() -> T) -> T {
+    let made = local(x);
+    let (at, role) = with_open(|trace| {
+        let at = made.and_then(|value| trace.graph.node(value.node).provenance().at.clone());
+        (at, trace.scope.as_ref().and_then(|(_, role)| *role))
+    });
+    in_scope(at, role, body)
 }
 
 /// A value like `x` that stands for any finite numbers, which take its place later: rules must not learn that it holds zeros.
