@@ -353,7 +353,7 @@ fn main() {
     logistic_regression(&mut criterion, &mut lines);
     elementwise(&mut criterion, &mut lines, 1_000_000);
     products(&mut criterion, &mut lines);
-    [100, 128, 200, 500].into_iter().for_each(|side| structured_products(&mut criterion, &mut lines, side));
+    [100, 200, 300, 500].into_iter().for_each(|side| structured_products(&mut criterion, &mut lines, side));
     robot_arm(&mut criterion, &mut lines);
     loading(&mut criterion, &mut lines, 100_000);
     println!("\n{:<50}{:>14}{:>14}{:>8}", "best of one call", "compiled", "by hand", "ratio");

@@ -95,7 +95,7 @@ macro_rules! float {
             fn blocked_product(lhs: Matrix<'_, $float>, rhs: Matrix<'_, $float>, result: &mut [$float]) {
                 let (m, n) = (lhs.rows, rhs.columns);
                 let result = MatMut::from_row_major_slice_mut(result, m, n);
-                structured::product(lhs.faer(), rhs.faer(), result);
+                structured::product(lhs, rhs, result);
             }
 
             fn rows_times_vector(w: Rows<'_, $float>, x: &[$float], y: &mut [$float]) {
@@ -149,7 +149,7 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 impl<'a, T: Copy> Matrix<'a, T> {
-    fn faer(self) -> MatRef<'a, T> {
+    pub(super) fn faer(self) -> MatRef<'a, T> {
         if self.by_columns {
             MatRef::from_column_major_slice(self.elements, self.rows, self.columns)
         } else {

@@ -5,22 +5,25 @@ use std::ops::Range;
 use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
 use faer::traits::ComplexField;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, Par};
 use num_traits::Float;
+
+use super::linear::Matrix;
 
 /// The extent of the blocks that are left out, or multiplied whole.
 const PANEL: usize = 64;
 
-/// From this extent on half of the work is worth looking for.
-const MIN_EXTENT: usize = 2 * PANEL;
+/// From this extent on half of the work takes clearly less time than all of it in one piece.
+const MIN_EXTENT: usize = 3 * PANEL;
 
 /// `result = lhs · rhs`.
 ///
 /// What elements hold decides what is left out: where one matrix has a triangle of zeros and the other is finite, the
 /// products with these; where one is the transpose of the other, to the bit, one half of the result, which is copied from
 /// the other half. A dense matrix is recognized at its first elements.
-pub(super) fn product<T: ComplexField + Float>(lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, mut result: MatMut<'_, T>) {
+pub(super) fn product<T: ComplexField + Float>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, mut result: MatMut<'_, T>) {
     let structure = Structure::of(lhs, rhs);
+    let (lhs, rhs) = (lhs.faer(), rhs.faer());
     for rows in panels(lhs.nrows(), structure.rows()) {
         for columns in panels(rhs.ncols(), structure.columns()) {
             if structure.is_symmetric && columns.start >= rows.end {
@@ -61,18 +64,19 @@ enum Triangle {
 }
 
 impl Structure {
-    fn of<T: ComplexField + Float>(lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) -> Structure {
-        let is_worth_it = |extent: usize| lhs.ncols() >= MIN_EXTENT && extent >= MIN_EXTENT;
+    fn of<T: Float>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>) -> Structure {
         // A product with 0 is 0 only if the other factor is finite.
-        let triangle = |x: MatRef<'_, T>, other: MatRef<'_, T>| match Triangle::of(x) {
-            Triangle::Full => Triangle::Full,
-            triangle if is_finite(other) => triangle,
-            _ => Triangle::Full,
+        let triangle = |x: Matrix<'_, T>, other: Matrix<'_, T>, extent: usize| {
+            let is_worth_it = lhs.columns >= MIN_EXTENT && extent >= MIN_EXTENT;
+            let triangle = if is_worth_it { Triangle::of(x) } else { Triangle::Full };
+            let counts = triangle != Triangle::Full && other.elements.iter().all(|x| x.is_finite());
+            if counts { triangle } else { Triangle::Full }
         };
-        let rows = if is_worth_it(lhs.nrows()) { triangle(lhs, rhs) } else { Triangle::Full };
-        let columns = if is_worth_it(rhs.ncols()) { triangle(rhs, lhs) } else { Triangle::Full };
-        let is_symmetric = lhs.nrows() >= MIN_EXTENT && is_transpose(lhs, rhs);
-        Structure { lhs: rows, rhs: columns, is_symmetric }
+        Structure {
+            lhs: triangle(lhs, rhs, lhs.rows),
+            rhs: triangle(rhs, lhs, rhs.columns),
+            is_symmetric: lhs.rows >= MIN_EXTENT && is_transpose(lhs, rhs),
+        }
     }
 
     /// Whether rows are taken in panels.
@@ -102,28 +106,50 @@ impl Structure {
 }
 
 impl Triangle {
-    fn of<T: ComplexField + Float>(x: MatRef<'_, T>) -> Triangle {
-        let (m, n) = (x.nrows(), x.ncols());
-        let is_zero = |i: usize, mut columns: Range<usize>| columns.all(|j| x[(i, j)] == T::zero());
-        if (0..m).all(|i| is_zero(i, i + 1..n)) {
+    fn of<T: Float>(x: Matrix<'_, T>) -> Triangle {
+        if x.by_columns {
+            return Triangle::of(x.transposed()).transposed();
+        }
+        let rows = || x.elements.chunks_exact(x.columns).enumerate();
+        let are_zeros = |elements: &[T]| elements.iter().all(|&x| x == T::zero());
+        if rows().all(|(i, row)| are_zeros(row.get(i + 1..).unwrap_or_default())) {
             Triangle::Lower
-        } else if (0..m).all(|i| is_zero(i, 0..i.min(n))) {
+        } else if rows().all(|(i, row)| are_zeros(&row[..i.min(x.columns)])) {
             Triangle::Upper
         } else {
             Triangle::Full
         }
     }
-}
 
-fn is_finite<T: ComplexField + Float>(x: MatRef<'_, T>) -> bool {
-    (0..x.ncols()).all(|j| (0..x.nrows()).all(|i| Float::is_finite(x[(i, j)])))
+    fn transposed(self) -> Triangle {
+        match self {
+            Triangle::Lower => Triangle::Upper,
+            Triangle::Upper => Triangle::Lower,
+            Triangle::Full => Triangle::Full,
+        }
+    }
 }
 
 /// Whether one matrix is the transpose of the other, to the bit: with -0 for 0, a sum of products may be another zero.
-fn is_transpose<T: ComplexField + Float>(x: MatRef<'_, T>, y: MatRef<'_, T>) -> bool {
-    let is_same = |a: T, b: T| a == b && a.is_sign_negative() == b.is_sign_negative();
-    (x.nrows(), x.ncols()) == (y.ncols(), y.nrows())
-        && (0..x.nrows()).all(|i| (0..x.ncols()).all(|j| is_same(x[(i, j)], y[(j, i)])))
+fn is_transpose<T: Float>(x: Matrix<'_, T>, y: Matrix<'_, T>) -> bool {
+    let is_same = |a: &T, b: &T| a == b && a.is_sign_negative() == b.is_sign_negative();
+    if (x.rows, x.columns) != (y.columns, y.rows) {
+        return false;
+    }
+    if x.by_columns != y.by_columns {
+        return x.elements.iter().zip(y.elements).all(|(a, b)| is_same(a, b));
+    }
+    // Element `(i, j)` of what lies in rows against `(j, i)`, in squares that stay in the cache.
+    let (m, n) = if x.by_columns { (x.columns, x.rows) } else { (x.rows, x.columns) };
+    let column = |i: usize, columns: &Range<usize>| y.elements[columns.start * m + i..].iter().step_by(m);
+    panels(m, true).all(|rows| {
+        panels(n, true).all(|columns| {
+            rows.clone().all(|i| {
+                let row = &x.elements[i * n..(i + 1) * n][columns.clone()];
+                row.iter().zip(column(i, &columns)).all(|(a, b)| is_same(a, b))
+            })
+        })
+    })
 }
 
 /// The whole, or panels of it.
@@ -148,7 +174,7 @@ fn mirror<T: ComplexField + Float>(mut x: MatMut<'_, T>) {
 
 #[cfg(test)]
 mod tests {
-    use faer::Mat;
+    use faer::{Mat, MatRef};
 
     use super::*;
 
@@ -160,18 +186,40 @@ mod tests {
         Mat::from_fn(m, n, |i, j| if j <= i { number(i, j) } else { 0.0 })
     }
 
-    fn multiplied(x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Mat<f64> {
-        let mut result = Mat::full(x.nrows(), y.ncols(), f64::NAN);
-        product(x, y, result.as_mut());
-        result
+    /// The elements of a matrix in either order.
+    fn elements(x: MatRef<'_, f64>, by_columns: bool) -> Vec<f64> {
+        let (m, n) = if by_columns { (x.ncols(), x.nrows()) } else { (x.nrows(), x.ncols()) };
+        let at = |i, j| if by_columns { x[(j, i)] } else { x[(i, j)] };
+        (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| at(i, j)).collect()
+    }
+
+    fn matrix<'a>(x: MatRef<'_, f64>, elements: &'a [f64], by_columns: bool) -> Matrix<'a, f64> {
+        Matrix { elements, rows: x.nrows(), columns: x.ncols(), by_columns }
+    }
+
+    /// The products of matrices whose elements lie in either order.
+    fn multiplied(x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Vec<Mat<f64>> {
+        let mut results = Vec::new();
+        for (x_by_columns, y_by_columns) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (xs, ys) = (elements(x, x_by_columns), elements(y, y_by_columns));
+            let mut result = Mat::full(x.nrows(), y.ncols(), f64::NAN);
+            product(matrix(x, &xs, x_by_columns), matrix(y, &ys, y_by_columns), result.as_mut());
+            results.push(result);
+        }
+        results
+    }
+
+    fn is_symmetric(x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> bool {
+        let (xs, ys) = (elements(x, false), elements(y, false));
+        Structure::of(matrix(x, &xs, false), matrix(y, &ys, false)).is_symmetric
     }
 
     fn assert_close(x: MatRef<'_, f64>, y: MatRef<'_, f64>) {
-        let result = multiplied(x, y);
-        for j in 0..y.ncols() {
-            for i in 0..x.nrows() {
-                let expected: f64 = (0..x.ncols()).map(|k| x[(i, k)] * y[(k, j)]).sum();
-                assert!((result[(i, j)] - expected).abs() <= 1e-12, "{i} {j}: {} {expected}", result[(i, j)]);
+        let expected = x * y;
+        for result in multiplied(x, y) {
+            for (i, j) in (0..x.nrows()).flat_map(|i| (0..y.ncols()).map(move |j| (i, j))) {
+                let (got, expected) = (result[(i, j)], expected[(i, j)]);
+                assert!((got - expected).abs() <= 1e-12, "{i} {j}: {got} {expected}");
             }
         }
     }
@@ -180,7 +228,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_zero() {
         let full = |m, n| Mat::from_fn(m, n, number);
-        for (m, k, n) in [(128, 128, 128), (200, 130, 5), (150, 260, 140), (260, 150, 131)] {
+        for (m, k, n) in [(192, 192, 192), (200, 195, 5), (210, 260, 200), (260, 210, 193)] {
             assert_close(lower(m, k).as_ref(), full(k, n).as_ref());
             assert_close(lower(k, m).transpose(), full(k, n).as_ref());
             assert_close(full(m, k).as_ref(), lower(k, n).as_ref());
@@ -194,31 +242,34 @@ mod tests {
 
     #[test]
     fn a_matrix_times_its_transpose_is_symmetric_to_the_bit() {
-        for (m, k) in [(128, 40), (333, 128), (130, 300)] {
+        for (m, k) in [(192, 40), (333, 192), (195, 300)] {
             for x in [Mat::from_fn(m, k, number), lower(m, k)] {
-                assert!(Structure::of(x.as_ref(), x.transpose()).is_symmetric);
+                assert!(is_symmetric(x.as_ref(), x.transpose()));
                 assert_close(x.as_ref(), x.transpose());
-                let square = multiplied(x.as_ref(), x.transpose());
-                assert!((0..m).all(|i| (0..m).all(|j| square[(i, j)].to_bits() == square[(j, i)].to_bits())));
+                for square in multiplied(x.as_ref(), x.transpose()) {
+                    assert!((0..m).all(|i| (0..m).all(|j| square[(i, j)].to_bits() == square[(j, i)].to_bits())));
+                }
             }
         }
-        let (mut x, y) = (Mat::from_fn(128, 128, number), Mat::from_fn(128, 128, number));
-        x[(127, 3)] += 1e-9;
-        assert!(!Structure::of(x.as_ref(), y.transpose()).is_symmetric);
+        let (mut x, y) = (Mat::from_fn(192, 192, number), Mat::from_fn(192, 192, number));
+        x[(191, 3)] += 1e-9;
+        assert!(!is_symmetric(x.as_ref(), y.transpose()));
         assert_close(x.as_ref(), y.transpose());
     }
 
     #[test]
     fn zeros_do_not_hide_what_is_infinite_or_nan() {
-        let x = lower(128, 128);
+        let x = lower(192, 192);
         for special in [f64::INFINITY, f64::NAN] {
-            let mut y = Mat::from_fn(128, 128, number);
-            y[(127, 5)] = special;
-            let result = multiplied(x.as_ref(), y.as_ref());
-            assert!((0..128).all(|i| result[(i, 5)].is_nan() || i == 127 && special == f64::INFINITY));
-            assert!((0..128).all(|i| result[(i, 6)].is_finite()));
-            let result = multiplied(y.transpose(), x.transpose());
-            assert!((0..127).all(|i| result[(5, i)].is_nan()));
+            let mut y = Mat::from_fn(192, 192, number);
+            y[(191, 5)] = special;
+            for result in multiplied(x.as_ref(), y.as_ref()) {
+                assert!((0..192).all(|i| result[(i, 5)].is_nan() || i == 191 && special == f64::INFINITY));
+                assert!((0..192).all(|i| result[(i, 6)].is_finite()));
+            }
+            for result in multiplied(y.transpose(), x.transpose()) {
+                assert!((0..191).all(|i| result[(5, i)].is_nan()));
+            }
         }
     }
 }
