@@ -614,42 +614,56 @@ fn slices_that_are_used_are_not_only_summed() {
 #[test]
 fn derivatives_of_narrow_slices_of_a_product_are_whole() {
     use retrograd::differentiate;
-    use retrograd::op::{Add, DotGeneral, Gather, Indexing, OutOfBounds, ReduceSum, Sin};
+    use retrograd::op::{DotGeneral, Gather, Indexing, OutOfBounds, ReduceSum, Sin};
     let mut graph = Graph::new("narrow");
     let types = [Type::new(DType::F64, [300, 4]), Type::new(DType::F64, [4, 6]), Type::new(DType::I64, [3, 1])];
     let [x, w, i] = [0, 1, 2].map(|k| graph.add_input(["x", "w", "i"][k], types[k].clone()).unwrap());
     let mut add = |op: Op, operands: &[Value]| Value::from(graph.add(op, operands, Default::default()).unwrap());
     let product = add(DotGeneral { contract: [vec![1], vec![0]], batch: [vec![], vec![]] }.into(), &[x, w]);
     let sine = add(Sin.into(), &[product]);
+    let mut losses = Vec::new();
     let narrow = Gather {
         indexing: Indexing { window: vec![1], collapsed: vec![0], batch: [vec![], vec![]], map: vec![0] },
         sizes: vec![1, 2],
         out_of_bounds: OutOfBounds::Error,
         summed: vec![],
     };
-    let sums = [product, sine].map(|x| {
+    for (name, x) in [("product", product), ("sine", sine)] {
         let slices = add(narrow.clone().into(), &[x, i]);
-        add(ReduceSum { axes: vec![0, 1] }.into(), &[slices])
-    });
-    let loss = add(Add.into(), &sums);
-    graph.add_output("loss", loss).unwrap();
-    let slopes = differentiate::grad(&graph, 0, &[1]).unwrap();
+        let loss = add(ReduceSum { axes: vec![0, 1] }.into(), &[slices]);
+        losses.push((name, loss));
+    }
+    for (name, loss) in losses {
+        graph.add_output(name, loss).unwrap();
+    }
     let random = &mut common::Random(5);
     let inputs =
         [random.array(&types[0], (-1.0, 1.0)), random.array(&types[1], (-1.0, 1.0)), indices(&[3, 1], &[7, 0, 299])];
-    let got = interpret::run(&slopes, &inputs).unwrap().pop().unwrap();
-    assert_eq!(got.shape(), [4, 6]);
-    let loss = |w: &[f64]| {
-        let inputs = [inputs[0].clone(), Array::from_elements([4, 6], w.to_vec()).unwrap(), inputs[2].clone()];
-        common::floats(&interpret::run(&graph, &inputs).unwrap()[0])[0]
-    };
-    let w = common::floats(&inputs[1]);
-    for (k, got) in common::floats(&got).into_iter().enumerate() {
-        let moved =
-            |by: f64| loss(&w.iter().enumerate().map(|(j, w)| if j == k { w + by } else { *w }).collect::<Vec<_>>());
-        let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-        assert!((got - difference).abs() < 1e-8, "{k}: {got} {difference}");
+    for output in 0..2 {
+        let slopes = differentiate::grad(&graph, output, &[1]).unwrap();
+        let got = interpret::run(&slopes, &inputs).unwrap().pop().unwrap();
+        assert_eq!(got.shape(), [4, 6]);
+        let loss = |w: &[f64]| {
+            let inputs = [inputs[0].clone(), Array::from_elements([4, 6], w.to_vec()).unwrap(), inputs[2].clone()];
+            common::floats(&interpret::run(&graph, &inputs).unwrap()[output])[0]
+        };
+        let w = common::floats(&inputs[1]);
+        for (k, got) in common::floats(&got).into_iter().enumerate() {
+            let moved = |by: f64| {
+                loss(&w.iter().enumerate().map(|(j, w)| if j == k { w + by } else { *w }).collect::<Vec<_>>())
+            };
+            let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((got - difference).abs() < 1e-8, "{k}: {got} {difference}");
+        }
     }
+
+    // What replaces is not added: of two slices at one place the last stays.
+    let replace = |v: Var, i: Var, w: Var| Var::zeros(&[300]).at_indices(i, 0).set(v).dot(w);
+    let types = (Type::new(DType::F64, [3]), Type::new(DType::I64, [3]), Type::new(DType::F64, [300]));
+    let tangent = differentiate::jvp(&trace(replace, types).unwrap(), &[0]).unwrap();
+    let v = || Array::from_elements([3], vec![1.0, 10.0, 100.0]).unwrap();
+    let got = interpret::run(&tangent, &[v(), indices(&[3], &[7, 7, 2]), numbers(&[300]), v()]).unwrap().pop().unwrap();
+    assert_eq!(common::floats(&got), [10.0 * 7.0 + 100.0 * 2.0]);
 }
 
 /// An index is an error at the line where the user reads, from the derivative, too.
