@@ -658,7 +658,7 @@ fn derivatives_of_narrow_slices_of_a_product_are_whole() {
     }
 
     // What replaces is not added: of two slices at one place the last stays.
-    let replace = |v: Var, i: Var, w: Var| Var::zeros(&[300]).at_indices(i, 0).set(v).dot(w);
+    let replace = |v: Var, i: Var, w: Var| Var::zeros([300]).at_indices(i, 0).set(v).dot(w);
     let types = (Type::new(DType::F64, [3]), Type::new(DType::I64, [3]), Type::new(DType::F64, [300]));
     let tangent = differentiate::jvp(&trace(replace, types).unwrap(), &[0]).unwrap();
     let v = || Array::from_elements([3], vec![1.0, 10.0, 100.0]).unwrap();
