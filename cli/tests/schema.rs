@@ -361,19 +361,9 @@ fn mutations(document: &Value, pointer: &str, key: &str) -> [(&'static str, bool
     };
     // Names of graphs and of constants are free; whether something refers to them is not a matter of form.
     let is_free = pointer.ends_with("/graphs") || pointer.ends_with("/constants");
-    let optional = [
-        "at",
-        "name",
-        "cotangent_of",
-        "tangent_of",
-        "guards",
-        "constants",
-        "length",
-        "max_trips",
-        "reverse",
-        "checkpoint",
-    ];
-    let is_optional = is_free || optional.contains(&key) && !pointer.contains("/outputs/");
+    let optional = ["at", "name", "cotangent_of", "tangent_of", "guards", "constants"];
+    let may_be_left_out = optional.contains(&key) || OPTIONAL.iter().any(|(_, parameter)| *parameter == key);
+    let is_optional = is_free || may_be_left_out && !pointer.contains("/outputs/");
     let misspell = |object: &mut Map<String, Value>| {
         let value = object.shift_remove(key).unwrap();
         object.insert(format!("{key}x"), value);
