@@ -126,11 +126,11 @@ fn sum_all<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target:
 #[inline(always)]
 fn sum_slices<T: Number>(walk: &Walk<'_>, beyond: Beyond, source: *const T, target: *mut T) -> Result<(), ()> {
     let n_terms = walk.terms.size();
-    let mut sums = Sums {
-        n_blocks: n_terms.div_ceil(BLOCK),
-        sums: vec![T::ZERO; PART],
-        partials: vec![T::ZERO; pairwise::levels(n_terms) * PART],
-    };
+    let n_blocks = n_terms.div_ceil(BLOCK);
+    // One block is summed in registers, so that a call allocates nothing.
+    let room = if n_blocks > 1 { PART } else { 0 };
+    let mut sums =
+        Sums { n_blocks, sums: vec![T::ZERO; room], partials: vec![T::ZERO; pairwise::levels(n_terms) * PART] };
     for ([array, indices, slices], line) in walk.places.lines([0; 3]) {
         for i in 0..line.extent.cast_signed() {
             let place = [array + i * line.array, indices + i * line.indices];

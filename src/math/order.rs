@@ -61,14 +61,13 @@ impl<T: Ordered> Lane<'_, T> {
 /// Elements are ordered by their first keys, where these are equal by their second, and so on; equal ones keep their
 /// order. Ranges must lie within the number of elements.
 pub(crate) fn argsort_by_keys(keys: &[Vec<u64>], ranges: &[[usize; 2]], mut indices: impl FnMut(usize)) {
-    let n = keys[0].len();
-    for &[start, limit] in ranges.iter().filter(|[start, limit]| start < limit) {
-        let mut elements: Vec<usize> = (0..n).collect();
-        // Indices make all elements distinct, so the order is stable.
-        elements.sort_unstable_by(|&i, &j| {
-            let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
-            of(i).cmp(of(j))
-        });
+    let mut elements: Vec<usize> = (0..keys[0].len()).collect();
+    // Indices make all elements distinct, so the order is stable.
+    elements.sort_unstable_by(|&i, &j| {
+        let of = |i: usize| keys.iter().map(move |keys| keys[i]).chain([i as u64]);
+        of(i).cmp(of(j))
+    });
+    for &[start, limit] in ranges {
         elements[start..limit].iter().for_each(|&index| indices(index));
     }
 }

@@ -33,9 +33,10 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Shape, Type};
 /// depends on the kind of processor, too, as does whether faer fuses multiplication and addition. Faer adds a few hundred
 /// products in registers, and such sums one after the other.
 ///
-/// Of matrices from 192 rows and columns on, half is left out where it is known: the products with a triangle of zeros, if
-/// the other matrix is finite, and one half of a product of a matrix with its own transpose, which is copied from the
-/// other half, so that the result is symmetric to the bit. What the elements hold decides, not how they were computed.
+/// Half is left out where it is known: the products with a triangle of zeros, of matrices from 192 rows and columns on, if
+/// the other matrix is finite; and one half of a product of a matrix with its own transpose, of 192 rows and sums of 64
+/// terms or more, which is copied from the other half, so that the result is symmetric to the bit. What the elements hold
+/// decides, not how they were computed.
 ///
 /// # Derivative
 /// Bilinear. The cotangent of `lhs` contracts `ct` with `rhs` over `rhs`'s kept axes, then restores `lhs`'s axis order;

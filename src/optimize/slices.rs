@@ -32,7 +32,7 @@ pub(super) fn sums_of_slices(graph: &Graph) -> FxHashSet<NodeId> {
     sums
 }
 
-/// The gather that gives the sum, its operands, and where the user wrote the one that gives the slices: what an error tells.
+/// The gather that gives the sum, its operands, and the provenance of the gather of the slices, whose line an error names.
 pub(super) fn gather_of_sums(graph: &Graph, op: &Op, slices: Value) -> Option<(Gather, Operands, Provenance)> {
     let (Op::ReduceSum(sum), node) = (op, graph.node(slices.node)) else { return None };
     let Some(Op::Gather(gather)) = node.op() else { return None };
