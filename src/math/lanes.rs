@@ -173,6 +173,18 @@ impl Lanes for f64 {
         unsafe { to.write_unaligned(self) }
     }
     #[inline(always)]
+    unsafe fn load_part(from: *const f64, m: usize) -> f64 {
+        // SAFETY: the caller guarantees `m` readable numbers.
+        if m == 0 { 1.0 } else { unsafe { Self::load(from) } }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f64, m: usize) {
+        if m > 0 {
+            // SAFETY: the caller guarantees room for `m` numbers.
+            unsafe { self.store(to) }
+        }
+    }
+    #[inline(always)]
     fn fma(self, y: f64, z: f64) -> f64 {
         self.mul_add(y, z)
     }
@@ -322,6 +334,21 @@ impl<L: Lanes> Lanes for Twice<L> {
         unsafe {
             self.0.store(to);
             self.1.store(to.add(L::N));
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f64, m: usize) -> Twice<L> {
+        let first = m.min(L::N);
+        // SAFETY: the caller guarantees `m` numbers, of which the first half reads `first` and the second half the rest.
+        unsafe { Twice(L::load_part(from, first), L::load_part(from.add(first), m - first)) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f64, m: usize) {
+        let first = m.min(L::N);
+        // SAFETY: as in `load_part`.
+        unsafe {
+            self.0.store_part(to, first);
+            self.1.store_part(to.add(first), m - first);
         }
     }
     #[inline(always)]

@@ -9,6 +9,12 @@ register! {
     splat = |x| _mm256_set1_pd(x);
     load = |from| _mm256_loadu_pd(from);
     store = |to, x| _mm256_storeu_pd(to, x);
+    // Masked-out lanes are not read.
+    load_part = |from, m| {
+        let mask = first(m);
+        _mm256_blendv_pd(_mm256_set1_pd(1.0), _mm256_maskload_pd(from, mask), _mm256_castsi256_pd(mask))
+    };
+    store_part = |to, x, m| store_first(to, x, m);
     fma = |x, y, z| _mm256_fmadd_pd(x, y, z);
     select = |mask, yes, no| _mm256_blendv_pd(no, yes, mask);
     any = |mask| _mm256_movemask_pd(mask) != 0;
@@ -43,5 +49,35 @@ register! {
     shifts {
         bits_shl = |x, K| _mm256_castsi256_pd(_mm256_slli_epi64::<K>(_mm256_castpd_si256(x)));
         bits_shr = |x, K| _mm256_castsi256_pd(_mm256_srli_epi64::<K>(_mm256_castpd_si256(x)));
+    }
+}
+
+/// The mask of the first `m <= 4` lanes.
+#[inline(always)]
+fn first(m: usize) -> __m256i {
+    const LANES: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+    debug_assert!(m <= 4);
+    // SAFETY: see `register`; four numbers from any of the first five are in the table.
+    unsafe { _mm256_loadu_si256(LANES.as_ptr().add(4 - m).cast()) }
+}
+
+/// Writes the first `m <= 4` numbers in one or two pieces: stores under a mask take many cycles on some processors.
+///
+/// # Safety
+/// `to` points to `m` writable numbers.
+#[inline(always)]
+unsafe fn store_first(to: *mut f64, x: __m256d, m: usize) {
+    // SAFETY: see `register`; of the pieces, each of which the caller guarantees, none ends behind `m`.
+    unsafe {
+        match m {
+            0 => {}
+            1 => _mm_store_sd(to, _mm256_castpd256_pd128(x)),
+            2 => _mm_storeu_pd(to, _mm256_castpd256_pd128(x)),
+            3 => {
+                _mm_storeu_pd(to, _mm256_castpd256_pd128(x));
+                _mm_store_sd(to.add(2), _mm256_extractf128_pd::<1>(x));
+            }
+            _ => _mm256_storeu_pd(to, x),
+        }
     }
 }
