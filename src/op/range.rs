@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::{Draw, Flow, Graph, Monoid, Op, OutOfBounds, Roles, Update};
+use super::{Draw, Flow, Graph, Monoid, Op, OutOfBounds, Roles, Strong, Update};
 use crate::ir::{NodeId, Value};
 use crate::value::{Array, Scalar, Type};
 
@@ -44,6 +44,8 @@ const KINDS: [Range; 10] = [NAN, NEG_INF, NEG_HUGE, NEG_BIG, NEG_SMALL, ZERO, SM
 const MODEST: Range = Range(SMALL.0 | BIG.0);
 /// [1, ∞).
 const LARGE: Range = Range(BIG.0 | HUGE.0);
+/// 0, 1, 2, ….
+const INDEX: Range = Range(ZERO.0 | LARGE.0);
 const POSITIVE: Range = Range(MODEST.0 | HUGE.0);
 const NEGATIVE: Range = Range(NEG_SMALL.0 | NEG_BIG.0 | NEG_HUGE.0);
 
@@ -379,12 +381,7 @@ impl Op {
             Op::Add(_) => x[0].add(x[1]),
             Op::Sub(_) => x[0].add(x[1].neg()),
             Op::Mul(_) => x[0].mul(x[1]),
-            Op::StrongMul(op) => {
-                let strong = |slot: usize| op.zeros.holds(slot) && x[slot].may_be_zero();
-                let rest = |slot: usize| if op.zeros.holds(slot) { x[slot].without(ZERO) } else { x[slot] };
-                let product = rest(0).mul(rest(1));
-                if strong(0) || strong(1) { product | ZERO } else { product }
-            }
+            Op::StrongMul(op) => strong_product(op.zeros, x[0], x[1]),
             Op::Div(_) => x[0].mul(x[1].recip()),
             Op::Neg(_) => x[0].neg(),
             Op::Rem(_) => x[0].with(x[1], |x, y| match (x, y) {
@@ -597,11 +594,21 @@ impl Op {
                 Draw::UnitF64 | Draw::UnitF32 => ZERO | SMALL,
                 Draw::NormalF64 | Draw::NormalF32 | Draw::Words | Draw::Bits32 | Draw::Bits64 => Range::FINITE,
             },
-            Op::Constant(_) | Op::Iota(_) => Range::FINITE,
+            Op::Iota(_) => INDEX,
+            Op::Constant(_) => Range::FINITE,
             Op::Cond(_) | Op::Switch(_) | Op::Checkpoint(_) | Op::Custom(_) | Op::External(_) => Range::ANY,
             Op::While(_) | Op::Scan(_) | Op::Revolve(_) => Range::ANY,
         }
     }
+}
+
+/// The product in which zeros of one factor, or of either, annihilate the other.
+fn strong_product(zeros: Strong, x: Range, y: Range) -> Range {
+    let factors = [x, y];
+    let is_strong = |slot: usize| zeros.holds(slot) && factors[slot].may_be_zero();
+    let rest = |slot: usize| if zeros.holds(slot) { factors[slot].without(ZERO) } else { factors[slot] };
+    let product = rest(0).mul(rest(1));
+    if is_strong(0) || is_strong(1) { product | ZERO } else { product }
 }
 
 /// Sums with weights of either sign, which are finite, of a line of numbers.
@@ -741,27 +748,32 @@ fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, budget
     }
 }
 
-/// What the inputs of a loop's body may hold in any iteration, and what its results may. A carry that begins finite is
+/// How many iterations are followed to find what a loop carries.
+const MAX_ITERATIONS: usize = 4;
+
+/// What the inputs of a loop's body may hold in any iteration, and what its results may: the least that holds what the
+/// carry begins with and what an iteration leaves of it. If a few iterations do not find that, a carry that begins finite is
 /// taken to stay so if an iteration that gets it so leaves it so; else everything carried may be anything.
 fn loop_inputs(body: &Graph, roles: &Roles, x: &[Range], budget: &mut usize) -> (Vec<Range>, Vec<Range>) {
-    let (carry, n_index) = (roles.n_carry, roles.n_index());
-    let inputs = |carried: Vec<Range>| [vec![Range::FINITE; n_index], carried, x[carry..].to_vec()].concat();
-    let finite = |&range: &Range| if range.may_be_wild() { Range::ANY } else { Range::FINITE };
-    let begin: Vec<Range> = x[..carry].iter().map(finite).collect();
-    let first = inputs(begin.clone());
-    let after = outputs(body, &first, budget);
-    if after.iter().zip(&begin).all(|(after, begin)| after.within(*begin)) {
-        return (first, joined(&begin, after));
+    let (begin, rest) = x.split_at(roles.n_carry);
+    let mut iterate = |carried: &[Range]| {
+        let inputs = [&vec![INDEX; roles.n_index()], carried, rest].concat();
+        let mut results = outputs(body, &inputs, budget);
+        results.iter_mut().zip(carried).for_each(|(after, &before)| *after = *after | before);
+        (inputs, results)
+    };
+    let mut carried = begin.to_vec();
+    for _ in 0..MAX_ITERATIONS {
+        let (inputs, results) = iterate(&carried);
+        if results.starts_with(&carried) {
+            return (inputs, results);
+        }
+        carried.copy_from_slice(&results[..begin.len()]);
     }
-    let worst = vec![Range::ANY; carry];
-    let inputs = inputs(worst.clone());
-    let after = outputs(body, &inputs, budget);
-    (inputs, joined(&worst, after))
-}
-
-/// The carry, which a loop without iterations hands on, then what is collected.
-fn joined(carried: &[Range], after: Vec<Range>) -> Vec<Range> {
-    carried.iter().copied().chain(after.into_iter().skip(carried.len())).collect()
+    let finite = |range: &Range| if range.may_be_wild() { Range::ANY } else { Range::FINITE };
+    let widened: Vec<Range> = begin.iter().map(finite).collect();
+    let (inputs, results) = iterate(&widened);
+    if results.starts_with(&widened) { (inputs, results) } else { iterate(&vec![Range::ANY; begin.len()]) }
 }
 
 fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
@@ -861,17 +873,38 @@ mod tests {
         assert!(wild(|x| x.ln().sum()));
     }
 
+    /// What a loop of three iterations leaves, each of which gets its index and the carry.
+    fn looped(f: impl Fn(Var, Var) -> Var, begin: Var) -> Var {
+        let inputs = [("i".to_string(), Type::scalar(DType::I64)), ("x".to_string(), begin.ty())];
+        let region = trace::region("body", &inputs, |x| vec![("next".to_string(), f(x[0], x[1]))]).unwrap();
+        let op = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
+        trace::apply_regions(op, &[begin], vec![region.graph]).unwrap()[0]
+    }
+
     #[test]
     fn a_carry_is_finite_only_if_an_iteration_leaves_it_so() {
-        let looped = |f: fn(Var) -> Var| {
-            range_of(move |x| {
-                let inputs = [("i".to_string(), Type::scalar(DType::I64)), ("x".to_string(), x.ty())];
-                let region = trace::region("body", &inputs, |x| vec![("next".to_string(), f(x[1]))]).unwrap();
-                let op = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
-                trace::apply_regions(op, &[x], vec![region.graph]).unwrap()[0]
-            })
-        };
+        let looped = |f: fn(Var) -> Var| range_of(|x| looped(|_, x| f(x), x));
         assert!(!looped(|x| x.sin() * 2.0).may_be_wild());
         assert!(looped(|x| x.sqrt()).may_be_wild());
+    }
+
+    #[test]
+    fn a_carry_holds_what_iterations_leave_of_what_it_begins_with() {
+        let looped = |f: fn(Var) -> Var, begin: fn(Var) -> Var| range_of(|x| looped(|_, x| f(x), begin(x)));
+        let one = |x: Var| x.full_like(1.0);
+        assert!(!looped(|x| x + 1.0, one).may_be_zero());
+        assert!(!looped(|x| (x + 1.0).recip(), one).may_be_wild());
+        assert!(!looped(|x| x.sqrt(), |x| x.square()).may_be_wild());
+        // Halves become 0 in the end.
+        assert!(looped(|x| x * 0.5, one).may_be_zero());
+        assert!(!looped(|x| x.exp().tanh(), one).may_be_wild());
+        // 1, e, …
+        assert!(looped(|x| x.exp(), one).may_be_wild());
+    }
+
+    #[test]
+    fn an_index_is_not_negative() {
+        let range = range_of(|x| looped(|i, x| x / (i.convert(DType::F64) + 1.0), x));
+        assert!(!range.may_be_wild());
     }
 }
