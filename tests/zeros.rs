@@ -394,7 +394,7 @@ fn weights_from(elements: Vec<f64>) -> Var {
 
 /// Operations that are linear in an operand, so that the derivative by it does not depend on its value; and those whose
 /// derivative is 0 everywhere. By slot.
-const LINEAR: [(&str, &[usize]); 18] = [
+const LINEAR: [(&str, &[usize]); 19] = [
     ("add", &[0, 1]),
     ("sub", &[0, 1]),
     ("neg", &[0]),
@@ -403,6 +403,7 @@ const LINEAR: [(&str, &[usize]); 18] = [
     ("div", &[0]),
     ("rem", &[0]),
     ("fma", &[0, 1, 2]),
+    ("strong_fma", &[0, 1, 2]),
     ("copysign", &[1]),
     ("sign", &[0]),
     ("floor", &[0]),

@@ -423,7 +423,7 @@ enum Form {
 
 impl Form {
     fn of(op: &Op) -> Form {
-        if matches!(op, Op::Mul(_) | Op::StrongMul(_) | Op::Fma(_)) {
+        if matches!(op, Op::Mul(_) | Op::StrongMul(_) | Op::Fma(_) | Op::StrongFma(_)) {
             Form::Product
         } else if matches!(op, Op::Square(_)) {
             Form::Square

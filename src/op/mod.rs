@@ -134,7 +134,7 @@ pub use slice::*;
 pub use sort::*;
 pub use spence::*;
 pub(crate) use strong::strong_product;
-pub use strong::{Strong, StrongMul};
+pub use strong::{Strong, StrongFma, StrongMul};
 pub use threefry::{Draw, Threefry};
 pub(crate) use var::broadcast_shape;
 pub use var::{Operand, Var};
@@ -575,6 +575,7 @@ operations! {
     elementwise {
     // strong
     StrongMul,
+    StrongFma,
     }
     structured {
     StrongDot in Box,

@@ -382,6 +382,7 @@ impl Op {
             Op::Sub(_) => x[0].add(x[1].neg()),
             Op::Mul(_) => x[0].mul(x[1]),
             Op::StrongMul(op) => strong_product(op.zeros, x[0], x[1]),
+            Op::StrongFma(op) => strong_product(op.zeros, x[0], x[1]).add(x[2]),
             Op::Div(_) => x[0].mul(x[1].recip()),
             Op::Neg(_) => x[0].neg(),
             Op::Rem(_) => x[0].with(x[1], |x, y| match (x, y) {

@@ -130,10 +130,82 @@ impl Elementwise for StrongMul {
     }
 }
 
+/// `x · y + z`, elementwise, rounded once, in which a factor counts as 0 where the other one annihilates it.
+///
+/// The pass `fma` makes it of a [`StrongMul`] and a sum.
+///
+/// # Derivative
+/// That of [`StrongMul`] by the factors, and 1 by the summand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrongFma {
+    /// Whose zeros annihilate.
+    pub zeros: Strong,
+}
+
+impl Elementwise for StrongFma {
+    const NAME: &'static str = "strong_fma";
+    const ARITY: usize = 3;
+
+    fn result(&self, operands: &[DType]) -> Result<DType, Mismatch> {
+        floats(operands)
+    }
+
+    fn eval(&self, x: &[Scalar]) -> Scalar {
+        match x {
+            [Scalar::F64(x), Scalar::F64(y), Scalar::F64(z)] => Scalar::F64(x.strong_fma(*y, *z, self.zeros)),
+            [Scalar::F32(x), Scalar::F32(y), Scalar::F32(z)] => Scalar::F32(x.strong_fma(*y, *z, self.zeros)),
+            other => unreachable!("bug: operands {other:?} passed inference"),
+        }
+    }
+
+    fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
+        if slot == 2 { Partial::One } else { StrongMul { zeros: self.zeros }.partial(slot, x, y) }
+    }
+
+    fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {
+        let factors = [0, 1].map(|slot| {
+            let other = 1 - slot;
+            if self.zeros.holds(other) { i.zero_where_zero(x[slot], x[other]) } else { x[slot] }
+        });
+        i.fma(factors[0], factors[1], x[2])
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            doc: Doc {
+                summary: "x · y + z, rounded once, where a factor counts as 0 that the other one annihilates",
+                derivative: "those of `strong_mul`, 1",
+                accuracy: "correctly rounded",
+            },
+            floats: &[
+                (&[2.0, 3.0, -10.0], -4.0),
+                (&[1.0000000000000002, 0.9999999999999998, -1.0], -4.930380657631324e-32),
+                (&[0.0, f64::INFINITY, 1.5], 1.5),
+                (&[-0.0, f64::NAN, -2.5], -2.5),
+                (&[0.0, -1.0, -0.0], 0.0),
+                (&[-0.0, 1.0, -0.0], -0.0),
+                (&[f64::INFINITY, 0.0, 1.0], f64::NAN),
+                (&[0.0, 1.0, f64::NAN], f64::NAN),
+                (&[5e-324, f64::INFINITY, 1.0], f64::INFINITY),
+            ],
+            integers: &[],
+            domain: &[(0.1, 2.0), (0.1, 3.0), (-1.0, 1.0)],
+            ulps: 0,
+        }
+    }
+
+    fn instances() -> Vec<StrongFma> {
+        [Strong::Lhs, Strong::Rhs, Strong::Either].map(|zeros| StrongFma { zeros }).into()
+    }
+}
+
 /// What a product with strong zeros asks of a number.
 pub(super) trait Float: crate::math::linear::Number {
     /// The product with strong zeros.
     fn strong_times(self, y: Self, zeros: Strong) -> Self;
+    /// The product with strong zeros, and a sum, rounded once.
+    fn strong_fma(self, y: Self, z: Self, zeros: Strong) -> Self;
     /// Whether it is neither infinite nor NaN.
     fn is_tame(self) -> bool;
 }
@@ -144,6 +216,13 @@ macro_rules! float {
             fn strong_times(self, y: Self, zeros: Strong) -> Self {
                 let is_zero = |slot: usize| zeros.holds(slot) && [self, y][slot].classify() == FpCategory::Zero;
                 if is_zero(0) || is_zero(1) { 0.0 } else { self * y }
+            }
+
+            fn strong_fma(self, y: Self, z: Self, zeros: Strong) -> Self {
+                let factor = |x: Self, slot: usize, other: Self| {
+                    if zeros.holds(1 - slot) && other.classify() == FpCategory::Zero { 0.0 } else { x }
+                };
+                factor(self, 0, y).mul_add(factor(y, 1, self), z)
             }
 
             fn is_tame(self) -> bool {

@@ -765,7 +765,8 @@ pub(crate) fn is_derived() -> bool {
 /// Whether a node was made by a derivative rule.
 pub(crate) fn is_of_derivative(graph: &Graph, id: NodeId) -> bool {
     let node = graph.node(id);
-    node.provenance().role.is_some() || matches!(node.op(), Some(Op::StrongMul(_) | Op::StrongDot(_)))
+    node.provenance().role.is_some()
+        || matches!(node.op(), Some(Op::StrongMul(_) | Op::StrongFma(_) | Op::StrongDot(_)))
 }
 
 /// Tells what a derivative begins with.

@@ -6,9 +6,10 @@ use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::simplify::{negative, number};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Value};
-use crate::op::{Fma, Graph, Neg, Op};
+use crate::op::{Fma, Graph, Neg, Op, StrongFma};
 
-/// Contracts a product and a sum that is its only use: `a · b + c` is rounded once, not twice.
+/// Contracts a product and a sum that is its only use: `a · b + c` is rounded once, not twice. So are products with strong
+/// zeros, which stay strong.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
     run_in(graph, &Run::default())
 }
@@ -36,16 +37,22 @@ fn absorbed(graph: &Graph) -> Vec<bool> {
             continue;
         }
         let operands = graph.operands(id);
-        let is_product = |x: Value| {
-            let is_mul = matches!(graph.node(x.node).op(), Some(Op::Mul(_)));
-            is_mul && uses[x.node.index()] == 1
-        };
+        let is_product = |x: Value| graph.node(x.node).op().and_then(contracted).is_some() && uses[x.node.index()] == 1;
         // Of two products, the later one is contracted: the earlier result is then ready when the `fma` needs it.
         if let Some(slot) = [1, 0].into_iter().find(|&slot| is_product(operands[slot])) {
             absorbed[operands[slot].node.index()] = true;
         }
     }
     absorbed
+}
+
+/// What a product and a sum become.
+fn contracted(product: &Op) -> Option<Op> {
+    match product {
+        Op::Mul(_) => Some(Fma.into()),
+        Op::StrongMul(product) => Some(StrongFma { zeros: product.zeros }.into()),
+        _ => None,
+    }
 }
 
 /// How often the first result of each node is used.
@@ -62,16 +69,18 @@ fn n_uses(graph: &Graph, needed: &[bool]) -> Vec<u32> {
 struct Contraction<'g> {
     graph: &'g Graph,
     absorbed: Vec<bool>,
-    /// The factors of the products that are not copied, because a sum absorbs them.
-    factors: FxHashMap<NodeId, Operands>,
+    /// What becomes of the products that are not copied, because a sum absorbs them, and their factors.
+    factors: FxHashMap<NodeId, (Op, Operands)>,
     /// The negatives built so far.
     known: Known,
 }
 
 impl Contraction<'_> {
     fn rewrite(&mut self, new: &mut Graph, copy: &Copy<'_>) -> Result<Rewrite, Error> {
-        if self.absorbed[copy.id.index()] {
-            self.factors.insert(copy.id, copy.operands.clone());
+        if self.absorbed[copy.id.index()]
+            && let Some(op) = contracted(copy.op)
+        {
+            self.factors.insert(copy.id, (op, copy.operands.clone()));
             return Ok(Rewrite::Absorbed);
         }
         if !matches!(copy.op, Op::Add(_) | Op::Sub(_)) {
@@ -81,7 +90,7 @@ impl Contraction<'_> {
         let Some(slot) = [1, 0].into_iter().find(|&slot| self.absorbed[old[slot].node.index()]) else {
             return Ok(Rewrite::Keep);
         };
-        let factors = &self.factors[&old[slot].node];
+        let (op, factors) = &self.factors[&old[slot].node];
         let (mut a, mut b, mut c) = (factors[0], factors[1], copy.operands[1 - slot]);
         let mut new = self.known.builder(new, copy.provenance);
         match (copy.op, slot) {
@@ -90,7 +99,7 @@ impl Contraction<'_> {
             (Op::Sub(_), _) => a = negated(&mut new, a)?,
             _ => {}
         }
-        Ok(Rewrite::Op(Fma.into(), smallvec![a, b, c]))
+        Ok(Rewrite::Op(op.clone(), smallvec![a, b, c]))
     }
 }
 
@@ -109,7 +118,7 @@ fn negated(new: &mut Builder<'_>, x: Value) -> Result<Value, Error> {
 mod tests {
     use super::run;
     use crate::op::trace::{self, record};
-    use crate::op::{Graph, Var};
+    use crate::op::{Graph, Strong, StrongMul, Var};
     use crate::value::{DType, Type};
 
     fn contracted(dtype: DType, f: impl FnOnce(Var, Var, Var) -> Var) -> String {
@@ -134,6 +143,15 @@ mod tests {
         assert_eq!(float(|x, y, z| z - x * -y), "fma %x %y %z");
         assert_eq!(float(|x, _, z| z - x * 2.0), "constant -2.0; fma %x %0 %z");
         assert_eq!(float(|x, y, z| x * y + y * z), "mul %x %y; fma %y %z %0");
+    }
+
+    #[test]
+    fn products_with_strong_zeros_stay_strong() {
+        let strong = |x: Var, y: Var| trace::apply(StrongMul { zeros: Strong::Lhs }, &[x, y]);
+        let sum = contracted(DType::F64, |x, y, z| strong(x, y) + z);
+        assert_eq!(sum, "strong_fma %x %y %z zeros=\"lhs\"");
+        let difference = contracted(DType::F64, |x, y, z| z - strong(x, y));
+        assert_eq!(difference, "neg %x; strong_fma %0 %y %z zeros=\"lhs\"");
     }
 
     #[test]

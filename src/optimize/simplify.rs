@@ -10,7 +10,7 @@ use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::slices::{gather_of_sums, sums_of_slices};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
-use crate::op::{Add, BroadcastInDim, Derivative, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
+use crate::op::{Add, BroadcastInDim, Derivative, Fma, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
 use crate::value::{Array, DType, Scalar};
 
 /// Results of up to this many elements are folded if all operands are constants and the run's total allows it
@@ -148,6 +148,7 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
         // A strong product equals a plain one if the operand whose zeros are strong is a number other than 0.
         Op::StrongMul(strong) if has_no_zero(strong.zeros, numbers) => Some((Mul.into(), x.clone())),
+        Op::StrongFma(strong) if has_no_zero(strong.zeros, numbers) => Some((Fma.into(), x.clone())),
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => {
