@@ -1,7 +1,7 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, types};
 
-use super::emitter::{Emitter, Mask, Reg};
+use super::emitter::{Emitter, Reg};
 use super::target::{mask_type, register_type};
 use crate::value::{DType, Scalar};
 
@@ -351,12 +351,10 @@ impl<'f> Emitter<'f> {
         Reg { value: self.builder.ins().band(x.value, mask), ..x }
     }
 
-    /// All bits where a float is not 0, none where it is, in registers as `by`. The products of one cotangent stand side by
-    /// side, so that the last mask is often wanted again.
+    /// All bits where a float is not 0, none where it is, in registers as `by`.
     fn where_not_zero(&mut self, by: Reg) -> ir::Value {
-        let block = self.builder.current_block();
-        if let Some(mask) = self.last_mask.filter(|mask| mask.of == by.value && Some(mask.block) == block) {
-            return mask.value;
+        if let Some(mask) = self.masks().get(by.value) {
+            return mask;
         }
         // A lone number is compared in lanes, too: the comparison of one gives no mask, and selection by it branches.
         let lanes = match by.dtype {
@@ -365,15 +363,15 @@ impl<'f> Emitter<'f> {
             _ => 2,
         };
         let in_lanes = if by.lanes > 1 { by } else { self.splat(by, lanes) };
-        let last_zero = self.last_mask.filter(|mask| Some(mask.block) == block).map(|mask| mask.zero);
         let is_alike = |zero: &Reg| (zero.dtype, zero.lanes) == (in_lanes.dtype, in_lanes.lanes);
-        let zero = last_zero.filter(is_alike).unwrap_or_else(|| self.constant_like(0.0, in_lanes));
+        let zero = self.masks().zero.filter(is_alike).unwrap_or_else(|| self.constant_like(0.0, in_lanes));
         let differs = self.ne(in_lanes, zero);
         let flags = MemFlagsData::new().with_endianness(Endianness::Little);
-        let mask = self.builder.ins().bitcast(register_type(by.dtype, lanes), flags, differs.value);
-        let value = if by.lanes > 1 { mask } else { self.builder.ins().extractlane(mask, 0) };
-        self.last_mask = block.map(|block| Mask { of: by.value, block, value, zero });
-        value
+        let in_lanes = self.builder.ins().bitcast(register_type(by.dtype, lanes), flags, differs.value);
+        let mask = if by.lanes > 1 { in_lanes } else { self.builder.ins().extractlane(in_lanes, 0) };
+        self.masks().zero = Some(zero);
+        self.masks().add(by.value, mask);
+        mask
     }
 
     /// `x` as another dtype, as Rust's `as` converts; to `bool` by comparison with 0.

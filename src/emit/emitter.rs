@@ -52,19 +52,34 @@ pub struct Emitter<'f> {
     kernel: Option<SigRef>,
     /// Memory in the frame for calls.
     room: Option<StackSlot>,
-    /// What was last found to be 0 or not, unless a call stands between: it would not stay in a register.
-    pub(super) last_mask: Option<Mask>,
+    pub(super) masks: Masks,
     effort: Effort,
 }
 
-/// Where a value is not 0, found in one block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mask {
-    pub of: ir::Value,
-    pub block: ir::Block,
-    pub value: ir::Value,
-    /// What it was compared with.
-    pub zero: Reg,
+/// Where the values that were asked for last are not 0. No register lasts through a call, and code that goes on in another
+/// place than the next block may come from elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    block: Option<ir::Block>,
+    known: SmallVec<[(ir::Value, ir::Value); MAX_MASKS]>,
+    /// What they were compared with.
+    pub zero: Option<Reg>,
+}
+
+/// A vector of cotangents meets the rows of a matrix one after the other.
+const MAX_MASKS: usize = 4;
+
+impl Masks {
+    pub fn get(&self, of: ir::Value) -> Option<ir::Value> {
+        self.known.iter().find(|known| known.0 == of).map(|known| known.1)
+    }
+
+    pub fn add(&mut self, of: ir::Value, mask: ir::Value) {
+        if self.known.len() == MAX_MASKS {
+            self.known.remove(0);
+        }
+        self.known.push((of, mask));
+    }
 }
 
 impl<'f> Emitter<'f> {
@@ -82,7 +97,7 @@ impl<'f> Emitter<'f> {
             callees: FxHashMap::default(),
             kernel: None,
             room: None,
-            last_mask: None,
+            masks: Masks::default(),
             effort,
         }
     }
@@ -235,6 +250,15 @@ impl<'f> Emitter<'f> {
         self.effort == Effort::InOrder
     }
 
+    /// What is known of where values are not 0.
+    pub(super) fn masks(&mut self) -> &mut Masks {
+        let block = self.builder.current_block();
+        if self.masks.block != block {
+            self.masks = Masks { block, ..Masks::default() };
+        }
+        &mut self.masks
+    }
+
     /// Begins a new block, right after this one, and gives the registers as they are in it.
     ///
     /// An instruction takes an operand from memory in place of a load only if what it makes is used once, and so on for what
@@ -243,8 +267,12 @@ impl<'f> Emitter<'f> {
         let next = self.builder.create_block();
         let arguments: Vec<ir::BlockArg> = registers.iter().map(|reg| reg.value.into()).collect();
         self.builder.ins().jump(next, &arguments);
+        let last = self.builder.current_block();
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
+        if self.masks.block == last {
+            self.masks.block = Some(next);
+        }
         let parameter = |reg: &Reg| self.builder.append_block_param(next, register_type(reg.dtype, reg.lanes));
         let values: Vec<ir::Value> = registers.iter().map(parameter).collect();
         registers.iter().zip(values).map(|(reg, value)| Reg { value, ..*reg }).collect()
@@ -617,7 +645,7 @@ impl<'f> Emitter<'f> {
         let callee = self.math(Routine::new(Family::Couple, couple_index(couple), x.dtype, false));
         self.room_for(position(x.dtype.size()));
         let second = self.room_at();
-        self.last_mask = None;
+        self.masks = Masks::default();
         let call = self.builder.ins().call(callee, &[x.value, second.0]);
         let first = Reg { value: self.builder.inst_results(call)[0], dtype: x.dtype, lanes: 1 };
         let second = self.room_at();
@@ -679,7 +707,7 @@ impl<'f> Emitter<'f> {
         let dtype = x[0].dtype;
         let callee = self.math(Routine::new(family, index, dtype, false));
         let arguments: SmallVec<[ir::Value; 3]> = x.iter().map(|x| x.value).collect();
-        self.last_mask = None;
+        self.masks = Masks::default();
         let call = self.builder.ins().call(callee, &arguments);
         Reg { value: self.builder.inst_results(call)[0], dtype, lanes: 1 }
     }
