@@ -218,6 +218,44 @@ fn maps_of_any_number_of_rows() -> Result<(), Error> {
     check_grad(f, (array![[0.3, 0.9], [1.2, -0.4], [-0.7, 0.2]], 1.5))
 }
 
+/// Functions of `math` are called for blocks of rows, once their operands are known for all of a block: operands that wait
+/// for other functions, elements of small arrays, functions that come in couples, and more than a block has memory for.
+#[test]
+fn functions_are_called_for_blocks_of_rows() {
+    type Body = fn(Var, Var) -> (Var, Vec<Var>);
+    let bodies: [Body; 4] = [
+        |sum, x| {
+            let (a, b) = (x.index(0), x.index(1));
+            let length = (a * a + b * b).sqrt();
+            let (sin, cos) = length.sin_cos();
+            let gate = (sin * b + length).tanh();
+            (sum + gate.exp() * cos, vec![a * length, gate, sin])
+        },
+        |sum, x| (sum + x.tanh().sum(), vec![x.square().exp() + x]),
+        |sum, x| {
+            let (sines, cosines) = (x * 2.0).sin_cos();
+            let waves = (x.exp() * sines).sin() + (x + cosines).sigmoid() + (x * 3.0).cosh().ln();
+            (sum + waves.sum(), vec![waves])
+        },
+        // Of the row itself, and as a result.
+        |sum, x| (sum + x.index(0), vec![x.cos()]),
+    ];
+    for body in bodies {
+        let f = move |sum: Var, rows: Var| scan(sum, rows, body);
+        let total = move |sum: Var, rows: Var| {
+            let (sum, ys) = f(sum, rows);
+            ys.iter().fold(sum, |all, y| all + (*y * 0.5).sum())
+        };
+        for n in [0usize, 1, 15, 16, 17, 31, 32, 33, 64, 95] {
+            let rows = Array2::from_shape_fn((n, 3), |(i, j)| 0.3 + 0.02 * i as f64 - 0.4 * j as f64);
+            everywhere(f, (0.5, &rows));
+            everywhere(value_and_grad(total).wrt(AllArgs), (0.5, &rows));
+            let narrow = rows.mapv(|x| x as f32);
+            everywhere(f, (0.5f32, &narrow));
+        }
+    }
+}
+
 /// Products large enough for a library routine, sums in tiles and constants in memory, within nested loops.
 #[test]
 fn bodies_hold_kernels_of_all_kinds() {

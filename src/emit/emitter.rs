@@ -497,6 +497,16 @@ impl<'f> Emitter<'f> {
         Pointer(self.builder.ins().iadd(address.0, distance))
     }
 
+    /// `to - from`.
+    pub fn distance(&mut self, from: Pointer, to: Pointer) -> Pointer {
+        Pointer(self.builder.ins().isub(to.0, from.0))
+    }
+
+    /// The smaller of two indices.
+    pub fn least(&mut self, x: Pointer, y: Pointer) -> Pointer {
+        Pointer(self.builder.ins().smin(x.0, y.0))
+    }
+
     /// A fixed address.
     pub fn pointer(&mut self, address: usize) -> Pointer {
         self.index(bits(address))

@@ -631,10 +631,16 @@ impl<O: Operation> Graph<O> {
 
     /// For each node, whether it is one of these values or one of them depends on it.
     pub(crate) fn needed_for(&self, values: impl IntoIterator<Item = Value>) -> Vec<bool> {
+        self.needed_beside(&values.into_iter().collect::<Vec<_>>(), &[])
+    }
+
+    /// The same where some values are known, so that what they alone depend on is not needed.
+    pub(crate) fn needed_beside(&self, values: &[Value], known: &[Value]) -> Vec<bool> {
         let mut needed = vec![false; self.n_nodes()];
-        values.into_iter().for_each(|value| needed[value.node.index()] = true);
+        values.iter().for_each(|value| needed[value.node.index()] = true);
+        let known: HashSet<NodeId> = known.iter().map(|value| value.node).collect();
         for id in self.ids().rev() {
-            if needed[id.index()] {
+            if needed[id.index()] && !known.contains(&id) {
                 let operands = self.dag.neighbors_directed(NodeIndex::new(id.index()), Direction::Incoming);
                 operands.for_each(|node| needed[node.index()] = true);
             }

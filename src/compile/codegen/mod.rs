@@ -1,6 +1,7 @@
 //! From schedule and memory plan to code.
 
 mod address;
+mod blocks;
 mod cascade;
 mod code;
 mod control;

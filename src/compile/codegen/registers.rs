@@ -7,11 +7,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use super::blocks::{self, Beside, Calls, along};
 use super::element;
 use super::rows::{Distance, Record, Rows};
 use crate::compile::abi::Status;
 use crate::compile::runtime::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN};
-use crate::compile::schedule::calls::{self, MAX_IN_CALL, MIN_IN_CALL};
+use crate::compile::schedule::calls::{self, Ahead, MAX_IN_CALL, MIN_IN_CALL};
 use crate::compile::schedule::{makes_stacks, row_layout};
 use crate::emit::{Emitter, Pointer, Reg, position, short, signed, wide};
 use crate::error::SourceLine;
@@ -132,12 +133,22 @@ impl Registers<'_> {
         lanes: u8,
         wanted: &[Value],
     ) -> Vec<Vec<Reg>> {
-        let mut scope = Scope { graph, slots: HashMap::new(), loaded: HashMap::new(), lanes };
-        for (input, slot) in graph.inputs().iter().zip(inputs) {
-            scope.slots.insert(input.node.into(), slot);
-        }
-        let needed = graph.needed_for(wanted.iter().copied());
-        let partners = calls::partners(graph, &needed);
+        let slots = graph.inputs().iter().map(|input| Value::from(input.node)).zip(inputs).collect();
+        self.region_beside(e, graph, slots, &graph.needed_for(wanted.iter().copied()), lanes, wanted)
+    }
+
+    /// Emits what is needed of a region of which some values are known.
+    fn region_beside(
+        &self,
+        e: &mut Emitter<'_>,
+        graph: &Graph,
+        known: HashMap<Value, Slot>,
+        needed: &[bool],
+        lanes: u8,
+        wanted: &[Value],
+    ) -> Vec<Vec<Reg>> {
+        let mut scope = Scope { graph, slots: known, loaded: HashMap::new(), lanes };
+        let partners = calls::partners(graph, needed);
         for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
             let op = graph.op(id);
             if scope.slots.contains_key(&id.into()) {
@@ -260,13 +271,15 @@ impl Registers<'_> {
         };
         let iterations = Iterations { op, body, xs, fixed, rows, carry_types: &types[..op.carry], n, registers: self };
         let lanes = iterations.lanes();
-        let mut iteration = e.index(0);
-        let mut carried = start;
-        for lanes in if lanes > 1 { vec![lanes, 1] } else { vec![1] } {
-            (iteration, carried) = e.for_each(iteration, n, i64::from(lanes), &carried, |e, iteration, carried| {
-                self.released(e, body, |e| iterations.once(e, iteration, carried, lanes))
-            });
-        }
+        let passes = if lanes > 1 { blocks::passes(body, op.length) } else { Vec::new() };
+        let carried = if passes.is_empty() {
+            let first = e.index(0);
+            along(e, [first, n], lanes, &start, |e, iteration, carried, lanes| {
+                self.released(e, body, |e| iterations.once(e, iteration, carried, lanes, &Beside::default()))
+            })
+        } else {
+            iterations.in_blocks(e, &start, lanes, &passes)
+        };
         let mut all = unflatten(carried, &types[..op.carry]);
         all.extend(results);
         all
@@ -356,8 +369,37 @@ impl Iterations<'_, '_> {
         (uses(carry) == 1 && uses(next) == 1).then_some(term)
     }
 
-    /// As many iterations as there are lanes; gives the next carry.
-    fn once(&self, e: &mut Emitter<'_>, iteration: Pointer, carried: &[Reg], lanes: u8) -> Vec<Reg> {
+    /// All iterations, in blocks: functions of `math` are called for a block at once.
+    fn in_blocks(&self, e: &mut Emitter<'_>, start: &[Reg], lanes: u8, passes: &[Vec<Ahead>]) -> Vec<Reg> {
+        blocks::for_each(e, self.n, start, |e, [first, end], carried| {
+            let mut known = Vec::new();
+            for pass in passes {
+                let calls = Calls::new(e, self.body, pass);
+                along(e, [first, end], lanes, &[], |e, iteration, _, lanes| {
+                    let beside = Beside { known: &known, first: Some(first) };
+                    let (_, x) = self.values(e, iteration, carried, lanes, &beside, &calls.operands());
+                    calls.store_operands(e, &x, first, iteration);
+                    Vec::new()
+                });
+                known.extend(calls.make(e, [first, end]));
+            }
+            let beside = Beside { known: &known, first: Some(first) };
+            along(e, [first, end], lanes, carried, |e, iteration, carried, lanes| {
+                self.once(e, iteration, carried, lanes, &beside)
+            })
+        })
+    }
+
+    /// Values of as many iterations as there are lanes, and the indices of these iterations.
+    fn values(
+        &self,
+        e: &mut Emitter<'_>,
+        iteration: Pointer,
+        carried: &[Reg],
+        lanes: u8,
+        beside: &Beside<'_>,
+        wanted: &[Value],
+    ) -> (Vec<Pointer>, Vec<Vec<Reg>>) {
         let mut indices = Vec::new();
         for lane in 0..i64::from(lanes) {
             let iteration = e.offset(iteration, lane);
@@ -374,11 +416,27 @@ impl Iterations<'_, '_> {
             inputs.push(self.row(e, slot, ty, &indices));
         }
         inputs.extend(self.fixed.iter().cloned());
+        let needed = self.body.needed_beside(wanted, &beside.values());
+        let mut known: HashMap<Value, Slot> =
+            self.body.inputs().iter().map(|input| Value::from(input.node)).zip(inputs).collect();
+        known.extend(beside.slots(e, &needed, iteration, lanes));
+        (indices, self.registers.region_beside(e, self.body, known, &needed, lanes, wanted))
+    }
+
+    /// As many iterations as there are lanes; gives the next carry.
+    fn once(
+        &self,
+        e: &mut Emitter<'_>,
+        iteration: Pointer,
+        carried: &[Reg],
+        lanes: u8,
+        beside: &Beside<'_>,
+    ) -> Vec<Reg> {
         let mut wanted = outputs_of(self.body);
         if lanes > 1 {
             (0..self.op.carry).for_each(|k| wanted[k] = self.term(k).expect("bug: a carry that does not sum up"));
         }
-        let outputs = self.registers.region(e, self.body, inputs, lanes, &wanted);
+        let (indices, outputs) = self.values(e, iteration, carried, lanes, beside, &wanted);
         for (y, rows) in outputs[self.op.carry..].iter().zip(&self.rows) {
             for (lane, &index) in (0..lanes).zip(&indices) {
                 let elements: Vec<Reg> = y.iter().map(|&x| e.lane(x, lane)).collect();

@@ -159,6 +159,71 @@ pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
     partners
 }
 
+/// A call of `math` for many iterations of a loop.
+pub struct Ahead {
+    pub operand: Value,
+    pub routine: Joint,
+    /// The nodes of the results, in the order of a couple.
+    pub nodes: SmallVec<[NodeId; 2]>,
+}
+
+/// The most passes over the iterations of a block before the last one. Each makes anew what is not handed over.
+const MAX_PASSES: usize = 2;
+
+/// The calls of a loop's body that can be made for many iterations at once, in passes: a call is in the one behind those that
+/// its operand waits for. They take and make up to `max` numbers for each iteration.
+pub fn in_passes(body: &Graph, max: usize) -> Vec<Vec<Ahead>> {
+    let needed = body.needed();
+    let partners = partners(body, &needed);
+    let mut passes: Vec<Vec<Ahead>> = Vec::new();
+    // In which pass a node is first known; what takes long is made only once, in the last.
+    let mut pass = vec![Some(0); body.n_nodes()];
+    let mut n = 0;
+    for id in body.ids().filter(|id| needed[id.index()]) {
+        let Some(op) = body.node(id).op() else { continue };
+        let operands = body.operands(id);
+        let of_operands = operands.iter().map(|x| pass[x.node.index()]).try_fold(0, |most, of| Some(most.max(of?)));
+        pass[id.index()] = match op.lower() {
+            Lowering::Math1(f) => {
+                let size = body.ty(id.into()).size();
+                let call = ahead(id, operands[0], f, partners.get(&id).copied());
+                let is_made = passes.iter().flatten().any(|call| call.nodes.contains(&id));
+                let numbers = size * (1 + call.nodes.len());
+                match of_operands.filter(|&of| of < MAX_PASSES) {
+                    Some(of) if is_made => Some(of + 1),
+                    Some(of) if n + numbers <= max => {
+                        n += numbers;
+                        passes.resize_with(passes.len().max(of + 1), Vec::new);
+                        passes[of].push(call);
+                        Some(of + 1)
+                    }
+                    _ => None,
+                }
+            }
+            Lowering::Elementwise
+            | Lowering::Constant(_)
+            | Lowering::View(_)
+            | Lowering::Reduce { .. }
+            | Lowering::Assemble(_)
+            | Lowering::Scatter(_)
+            | Lowering::Contract(_)
+            | Lowering::Generate(_) => of_operands,
+            _ => None,
+        };
+    }
+    passes
+}
+
+fn ahead(id: NodeId, operand: Value, f: math::Unary, partner: Option<NodeId>) -> Ahead {
+    match (math::Couple::of(f), partner) {
+        (Some((couple, function)), Some(partner)) => {
+            let nodes = if function == 0 { [id, partner] } else { [partner, id] };
+            Ahead { operand, routine: Joint::Couple(couple), nodes: SmallVec::from_slice(&nodes) }
+        }
+        _ => Ahead { operand, routine: Joint::One(f), nodes: SmallVec::from_slice(&[id]) },
+    }
+}
+
 fn call(schedule: &Schedule<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
     let (node, f) = function(schedule, op)?;
     let routine = math::Couple::of(f).map_or(Routine::One(f), |(couple, _)| Routine::Couple(couple));
