@@ -540,6 +540,36 @@ fn views_are_read_without_copies() {
     assert_eq!(reads(&plan.kernels[0]), ["%x: input x"]);
 }
 
+/// Rows are done in bands, and these in chunks, where only neighbors in different rows share lines of cache.
+#[test]
+fn transposed_operands_are_read_in_bands() {
+    for dtype in [DType::F64, DType::F32, DType::I64] {
+        for (m, n) in [(1, 300), (2, 257), (7, 300), (8, 512), (9, 513), (17, 600), (33, 1000), (300, 300)] {
+            let [x, y] = [[n, m], [m, n]].map(|shape| Type::new(dtype, shape));
+            let transposed = |x: Var| x.transpose(&[1, 0]);
+            checked(&trace(|x: Var| -transposed(x), (x.clone(),)).unwrap());
+            let sum = |x: Var, y: Var| transposed(x) * 3.0 + y + y.slice_axis(0, 0, 1, 1);
+            let sum_of_integers = |x: Var, y: Var| transposed(x) + y + y.slice_axis(0, 0, 1, 1);
+            let types = (x.clone(), y.clone());
+            let graph = if dtype.is_float() { trace(sum, types) } else { trace(sum_of_integers, types) };
+            checked(&graph.unwrap());
+            if dtype.is_float() {
+                // What is read in two ways is not replaced by what is made of it.
+                checked(&trace(|x: Var| transposed(x.exp()) * transposed(x), (x.clone(),)).unwrap());
+            }
+        }
+        let batch = Type::new(dtype, [3, 270, 5]);
+        checked(&trace(|x: Var| -x.transpose(&[0, 2, 1]), (batch.clone(),)).unwrap());
+        checked(&trace(|x: Var| -x.transpose(&[2, 0, 1]), (batch,)).unwrap());
+        let square = Type::new(dtype, [260, 260]);
+        let symmetric = |x: Var| {
+            let x = x + x;
+            x + x.transpose(&[1, 0])
+        };
+        checked(&trace(symmetric, (square,)).unwrap());
+    }
+}
+
 #[test]
 fn products_are_calls_of_a_library() {
     let graph = trace(|x: Var, y: Var| x.dot(y), (f64s(&[40, 30]), f64s(&[30, 50]))).unwrap();

@@ -37,6 +37,16 @@ impl Strong {
         }
     }
 
+    /// The operands in these slots, if there are any.
+    pub(crate) fn of(slots: [bool; 2]) -> Option<Strong> {
+        match slots {
+            [true, true] => Some(Strong::Either),
+            [true, false] => Some(Strong::Lhs),
+            [false, true] => Some(Strong::Rhs),
+            [false, false] => None,
+        }
+    }
+
     /// The operand in that slot.
     pub(super) fn slot(slot: usize) -> Strong {
         if slot == 0 { Strong::Lhs } else { Strong::Rhs }

@@ -10,7 +10,9 @@ use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use super::slices::{gather_of_sums, sums_of_slices};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
-use crate::op::{Add, BroadcastInDim, Derivative, Fma, Graph, Mul, Neg, Op, Reshape, Strong, Sub, Transpose};
+use crate::op::{
+    Add, BroadcastInDim, Derivative, Fma, Graph, Mul, Neg, Op, Reshape, Strong, StrongFma, StrongMul, Sub, Transpose,
+};
 use crate::value::{Array, DType, Scalar};
 
 /// Results of up to this many elements are folded if all operands are constants and the run's total allows it
@@ -146,9 +148,17 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
         },
         Op::Sub(_) if is(0, -0.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Sub(_) => negated(new, 1).map(|y| (Add.into(), smallvec![x[0], y])),
-        // A strong product equals a plain one if the operand whose zeros are strong is a number other than 0.
-        Op::StrongMul(strong) if has_no_zero(strong.zeros, numbers) => Some((Mul.into(), x.clone())),
-        Op::StrongFma(strong) if has_no_zero(strong.zeros, numbers) => Some((Fma.into(), x.clone())),
+        // A number other than 0 has no zeros that could be strong.
+        Op::StrongMul(strong) => match occurring(strong.zeros, numbers) {
+            Some(zeros) if zeros == strong.zeros => None,
+            Some(zeros) => Some((StrongMul { zeros }.into(), x.clone())),
+            None => Some((Mul.into(), x.clone())),
+        },
+        Op::StrongFma(strong) => match occurring(strong.zeros, numbers) {
+            Some(zeros) if zeros == strong.zeros => None,
+            Some(zeros) => Some((StrongFma { zeros }.into(), x.clone())),
+            None => Some((Fma.into(), x.clone())),
+        },
         Op::Mul(_) if is(1, -1.0) => Some((Neg.into(), smallvec![x[0]])),
         Op::Mul(_) if is(0, -1.0) => Some((Neg.into(), smallvec![x[1]])),
         Op::Mul(_) | Op::Div(_) => {
@@ -192,10 +202,10 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
     })
 }
 
-/// Whether each operand whose zeros are strong is a known number other than 0.
-fn has_no_zero(zeros: Strong, numbers: &Numbers) -> bool {
+/// The operands whose strong zeros may occur.
+fn occurring(zeros: Strong, numbers: &Numbers) -> Option<Strong> {
     let is_zero = |x: Scalar| is_number(Some(x), 0.0) || is_number(Some(x), -0.0);
-    (0..2).all(|slot| !zeros.holds(slot) || numbers[slot].is_some_and(|x| !is_zero(x)))
+    Strong::of([0, 1].map(|slot| zeros.holds(slot) && numbers[slot].is_none_or(is_zero)))
 }
 
 /// The negative of a float; `None` for integers and booleans.
@@ -317,7 +327,7 @@ fn is_number(number: Option<Scalar>, wanted: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::op::trace::{self, record};
-    use crate::op::{Graph, Var};
+    use crate::op::{Graph, Strong, StrongMul, Var};
     use crate::optimize::optimize;
     use crate::value::{DType, Type};
 
@@ -340,6 +350,11 @@ mod tests {
         assert!(optimized(|x| x / 4.0).contains("constant 0.25"));
         assert!(optimized(|x| x / 3.0).contains("div %x"));
         assert_eq!(optimized(|x| x + -x), "%0: f64[3] = sub %x %x; return y: f64[3] = %0");
+        let strong = |zeros, x: Var, y: Var| trace::apply(StrongMul { zeros }, &[x, y]);
+        assert!(optimized(|x| strong(Strong::Lhs, x.full_like(2.0), x)).contains(" = mul "));
+        assert!(optimized(|x| strong(Strong::Lhs, x.full_like(-0.0), x)).contains("zeros=\"lhs\""));
+        assert!(optimized(|x| strong(Strong::Either, x, x.full_like(f64::NAN))).contains("zeros=\"lhs\""));
+        assert!(optimized(|x| strong(Strong::Either, x.full_like(2.0), x)).contains("zeros=\"rhs\""));
     }
 
     #[test]

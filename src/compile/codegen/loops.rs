@@ -28,6 +28,13 @@ const MIN_SHORT_ROWS: usize = 32;
 /// The most items that follow each other without a loop.
 const MAX_STRAIGHT: i64 = 32;
 
+/// The bytes of a cache line.
+const LINE: usize = 64;
+
+/// The elements of a row that are done for all rows of a band before the next ones are: a line of cache for each of them
+/// takes half of a small first-level cache.
+const MAX_CHUNK: usize = 256;
+
 /// Emits a loop kernel as one function.
 pub fn emit(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, kernel: usize, nest: &LoopKernel) {
     let nest = Nest::new(schedule, plan, kernel, nest);
@@ -81,6 +88,9 @@ impl Nest<'_, '_> {
         if axis + 1 >= self.extents.len() {
             return self.row_body(e, pointers, scratch, terms);
         }
+        if let Some(rows) = self.rows_of_band(axis) {
+            return self.bands(e, axis, rows, pointers);
+        }
         let (zero, end) = (e.index(0), e.index(signed(self.extents[axis])));
         e.for_each(zero, end, 1, &[], |e, i, _| {
             let inner = self.advanced(e, pointers, i, |stream| stream.strides[axis]);
@@ -88,6 +98,54 @@ impl Nest<'_, '_> {
             let terms: Vec<Position> =
                 cascades.map(|(cascade, &at)| cascade.advance(e, at, axis, self.extents[axis], i)).collect();
             self.outer(e, axis + 1, &inner, scratch, &terms);
+            Vec::new()
+        });
+    }
+
+    /// How many rows are done side by side, if this is the axis around the row and neighbors along it, but not along the row,
+    /// share lines of cache, as where a matrix is transposed: row by row, each line would be fetched for one element.
+    fn rows_of_band(&self, axis: usize) -> Option<usize> {
+        let is_plain = self.n_levels == 1
+            && self.n_tiles == 0
+            && self.works.iter().all(|work| work.action.is_of_single_elements());
+        if axis + 2 != self.extents.len() || self.extents[axis] == 1 || unsigned(self.row()) <= MAX_CHUNK || !is_plain {
+            return None;
+        }
+        let apart = self.streams.iter().filter(|stream| {
+            let distance = stream.inner().unsigned_abs() * stream.dtype.size();
+            stream.strides[axis].unsigned_abs() == 1 && distance >= LINE
+        });
+        apart.map(|stream| LINE / stream.dtype.size()).min()
+    }
+
+    /// Loops over the last two axes in bands of rows, each of them in chunks of columns.
+    fn bands(&self, e: &mut Emitter<'_>, axis: usize, rows: usize, pointers: &[Pointer]) {
+        let row = self.row();
+        let n_chunks = unsigned(row).div_ceil(MAX_CHUNK);
+        let chunk = signed(unsigned(row).div_ceil(n_chunks));
+        let (zero, n, all) = (e.index(0), e.index(signed(self.extents[axis])), e.index(row));
+        // The last band may have fewer rows.
+        let beyond = e.offset(n, signed(rows) - 1);
+        e.for_each(zero, beyond, signed(rows), &[], |e, first, _| {
+            let next = e.offset(first, signed(rows));
+            let end = e.least(next, n);
+            let band = |e: &mut Emitter<'_>, column: Pointer, n: i64| {
+                let pointers = self.advanced(e, pointers, column, Stream::inner);
+                e.for_each(first, end, 1, &[], |e, i, _| {
+                    let pointers = self.advanced(e, &pointers, i, |stream| stream.strides[axis]);
+                    let uniform = self.load_uniform(e, &pointers);
+                    let around = Around { pointers: &pointers, uniform: &uniform, scratch: None, terms: &[] };
+                    self.tile(e, around, zero, n);
+                    Vec::new()
+                });
+            };
+            let (rest, _) = e.for_each(zero, all, chunk, &[], |e, column, _| {
+                band(e, column, chunk);
+                Vec::new()
+            });
+            if row % chunk > 0 {
+                band(e, rest, row % chunk);
+            }
             Vec::new()
         });
     }

@@ -68,6 +68,11 @@ impl Action {
         matches!(self, Action::Math1(_) | Action::Math2(_) | Action::RowsTimesVector { .. } | Action::AddRows { .. })
     }
 
+    /// Whether an element of its result depends on no other element of it.
+    pub fn is_of_single_elements(self) -> bool {
+        matches!(self, Action::Inline(_) | Action::Move | Action::AddToZero)
+    }
+
     /// Whether its result is complete only after the nest.
     pub fn is_reduction(self) -> bool {
         matches!(self, Action::ReduceRow(_) | Action::ReduceAcross(_) | Action::AddRows { .. })
