@@ -11,7 +11,8 @@ use super::slices::{gather_of_sums, sums_of_slices};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Value};
 use crate::op::{
-    Add, BroadcastInDim, Derivative, Fma, Graph, Mul, Neg, Op, Reshape, Strong, StrongFma, StrongMul, Sub, Transpose,
+    Add, BroadcastInDim, Derivative, Fma, Graph, Iota, Mul, Neg, Op, Reshape, Strong, StrongFma, StrongMul, Sub,
+    Transpose,
 };
 use crate::value::{Array, DType, Scalar};
 
@@ -191,6 +192,12 @@ fn replace(new: &mut Builder<'_>, op: &Op, x: &Operands, numbers: &Numbers) -> R
             }
             _ => None,
         },
+        // Counted once, along its axis.
+        Op::Iota(iota) if iota.shape.rank() > 1 => {
+            let n = iota.shape.extents()[iota.axis];
+            let line = new.add(Iota { shape: [n].into(), axis: 0, dtype: iota.dtype }.into(), &[])?;
+            Some((BroadcastInDim { shape: iota.shape.clone(), axes: vec![iota.axis] }.into(), smallvec![line]))
+        }
         Op::BroadcastInDim(outer) => match made_by(new.graph, x[0]) {
             Some((Op::BroadcastInDim(inner), y)) => {
                 let axes = inner.axes.iter().map(|&axis| outer.axes[axis]).collect();
@@ -349,6 +356,8 @@ mod tests {
         assert!(optimized(|x| x * 0.0).contains("mul %x"), "x · 0 is not 0 at inf");
         assert!(optimized(|x| x / 4.0).contains("constant 0.25"));
         assert!(optimized(|x| x / 3.0).contains("div %x"));
+        let rows = |x: Var| x + Var::iota(&[2, 3], 0, DType::F64) * 2.0;
+        assert!(optimized(rows).contains("iota shape=[2]"), "{}", optimized(rows));
         assert_eq!(optimized(|x| x + -x), "%0: f64[3] = sub %x %x; return y: f64[3] = %0");
         let strong = |zeros, x: Var, y: Var| trace::apply(StrongMul { zeros }, &[x, y]);
         assert!(optimized(|x| strong(Strong::Lhs, x.full_like(2.0), x)).contains(" = mul "));

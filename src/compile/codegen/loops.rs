@@ -2,7 +2,7 @@
 //!
 //! The row is cut into tiles where functions of `math` or row reductions need it. Within a tile the levels follow each
 //! other: first the functions of `math` that begin a level, then its inline items as one loop in lanes, unrolled, and a
-//! scalar loop for what remains.
+//! scalar loop for what remains. Where elements of different rows share lines of cache, rows are done in bands.
 
 use std::collections::HashMap;
 
