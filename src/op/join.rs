@@ -459,9 +459,17 @@ impl Rules for Iota {
 impl Library for Iota {
     fn run(&self, _: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
         with_element!(self.dtype, T => {
+            let number = |index: usize| {
+                let number = Scalar::I64(index as i64).convert(self.dtype);
+                T::from_scalar(number).expect("bug: convert gave another dtype")
+            };
+            // Parts of one element each would take longer to find than to fill.
+            if self.shape.rank() == 1 && let Some(line) = results[0].as_slice_mut::<T>() {
+                line.iter_mut().enumerate().for_each(|(index, x)| *x = number(index));
+                return;
+            }
             for (index, mut part) in results[0].typed::<T>().axis_iter_mut(Axis(self.axis)).enumerate() {
-                let index = Scalar::I64(index as i64).convert(self.dtype);
-                part.fill(T::from_scalar(index).expect("bug: convert gave another dtype"));
+                part.fill(number(index));
             }
         });
     }
