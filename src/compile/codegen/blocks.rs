@@ -1,7 +1,6 @@
 //! Blocks of iterations that do not depend on each other: a function of `math` is called for all iterations of a block, since
 //! its lanes take many numbers in little more time than one.
 
-use super::registers::Slot;
 use crate::compile::schedule::bytes_of;
 use crate::compile::schedule::calls::{self, Ahead, Joint};
 use crate::emit::{Emitter, Pointer, Reg, position, signed};
@@ -67,11 +66,11 @@ impl Beside<'_> {
         self.known.iter().map(|known| known.value).collect()
     }
 
-    /// Those of the iterations from this one on, of the nodes that are needed.
-    pub fn slots(&self, e: &mut Emitter<'_>, needed: &[bool], iteration: Pointer, lanes: u8) -> Vec<(Value, Slot)> {
+    /// The elements of those that are needed, by node, in the iterations from this one on.
+    pub fn load(&self, e: &mut Emitter<'_>, needed: &[bool], iteration: Pointer, lanes: u8) -> Vec<(Value, Vec<Reg>)> {
         let Some(first) = self.first else { return Vec::new() };
         let known = self.known.iter().filter(|known| needed[known.value.node.index()]);
-        known.map(|known| (known.value, Slot::Elements(known.load(e, first, iteration, lanes)))).collect()
+        known.map(|known| (known.value, known.load(e, first, iteration, lanes))).collect()
     }
 }
 

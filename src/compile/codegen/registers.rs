@@ -419,7 +419,8 @@ impl Iterations<'_, '_> {
         let needed = self.body.needed_beside(wanted, &beside.values());
         let mut known: HashMap<Value, Slot> =
             self.body.inputs().iter().map(|input| Value::from(input.node)).zip(inputs).collect();
-        known.extend(beside.slots(e, &needed, iteration, lanes));
+        let beside = beside.load(e, &needed, iteration, lanes);
+        known.extend(beside.into_iter().map(|(value, elements)| (value, Slot::Elements(elements))));
         (indices, self.registers.region_beside(e, self.body, known, &needed, lanes, wanted))
     }
 
