@@ -260,6 +260,8 @@ TABLES = {
     "neg": polynomial(lambda x: -x, SIGNED[::6], [(0.0, [0.0, -1]), (INF, [-INF, -1])]),
     "rem": binary(lambda x, y: x - y * (mp.floor(x / y) if x / y > 0 else mp.ceil(x / y)), pairs([7.3, -7.3, 0.29, 55.1], [2.0, -3.1, 0.7])),
     "fma": binary(lambda x, y, z: x * y + z, [(1.5, -2.5, 0.29), (1e-160, 1e150, 3.0), (-37.0, 0.1, 1e20)]),
+    **{f"strong_fma_{zeros}": binary(lambda x, y, z: x * y + z, [(1.5, -2.5, 0.29), (1e-160, 1e150, 3.0), (-37.0, 0.1, 1e20)])
+       for zeros in ("lhs", "rhs", "either")},
     "max": binary(lambda x, y: max(x, y), pairs([-1.5, 0.29, 3.0], [-2.5, 1e-300, 1e8]), [((1.0, 1.0), [1, 0.5, 0.5]), ((0.0, -0.0), [0, 0.5, 0.5])]),
     "min": binary(lambda x, y: min(x, y), pairs([-1.5, 0.29, 3.0], [-2.5, 1e-300, 1e8]), [((1.0, 1.0), [1, 0.5, 0.5]), ((0.0, -0.0), [-0.0, 0.5, 0.5])]),
     "clamp": binary(clamp, [(-1.0, 0.5, 1.0), (-1.0, -2.5, 1.0), (-1.0, 7.0, 1.0)],
