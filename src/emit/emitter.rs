@@ -52,6 +52,8 @@ pub struct Emitter<'f> {
     kernel: Option<SigRef>,
     /// Memory in the frame for calls.
     room: Option<StackSlot>,
+    /// Memory in the frame that loops share.
+    shared: Option<StackSlot>,
     pub(super) masks: Masks,
     effort: Effort,
 }
@@ -97,6 +99,7 @@ impl<'f> Emitter<'f> {
             callees: FxHashMap::default(),
             kernel: None,
             room: None,
+            shared: None,
             masks: Masks::default(),
             effort,
         }
@@ -152,6 +155,15 @@ impl<'f> Emitter<'f> {
     pub fn scratch(&mut self, bytes: u32) -> Pointer {
         let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4);
         let slot = self.builder.create_sized_stack_slot(slot);
+        Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))
+    }
+
+    /// The one block of scratch memory that loops share which do not stand in each other, always of that size: a frame with
+    /// many of them stays small.
+    pub fn shared_scratch(&mut self, bytes: u32) -> Pointer {
+        let new = || self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
+        let slot = self.shared.unwrap_or_else(new);
+        self.shared = Some(slot);
         Pointer(self.builder.ins().stack_addr(types::I64, slot, 0))
     }
 

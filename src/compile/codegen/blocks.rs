@@ -8,12 +8,33 @@ use crate::ir::Value;
 use crate::op::Graph;
 use crate::value::DType;
 
-/// The iterations of a block. Its numbers stay in the first-level cache, and in a part of the frame that is smaller than the
-/// page which guards the end of the stack.
+/// The iterations of a block, whose numbers stay in the first-level cache.
 const BLOCK: usize = 32;
 
 /// The most numbers for each iteration that are handed over in memory: operands of functions and their results.
 const MAX_NUMBERS: usize = 12;
+
+/// Memory for the numbers of a block, which its loop hands out. No loop in blocks stands in another.
+pub struct Room {
+    start: Pointer,
+    used: usize,
+}
+
+impl Room {
+    pub fn new(e: &mut Emitter<'_>) -> Room {
+        Room { start: e.shared_scratch(position(ROOM_BYTES)), used: 0 }
+    }
+
+    fn take(&mut self, e: &mut Emitter<'_>, bytes: usize) -> Pointer {
+        let start = e.offset(self.start, signed(self.used));
+        self.used += bytes;
+        debug_assert!(self.used <= ROOM_BYTES, "bug: more numbers than a block has room for");
+        start
+    }
+}
+
+/// Numbers have up to eight bytes.
+const ROOM_BYTES: usize = MAX_NUMBERS * BLOCK * 8;
 
 /// What is called for blocks of a loop of that known length, pass by pass; nothing if a block is not worth its code.
 pub fn passes(body: &Graph, length: Option<usize>) -> Vec<Vec<Ahead>> {
@@ -84,9 +105,9 @@ pub struct Known {
 }
 
 impl Known {
-    fn new(e: &mut Emitter<'_>, body: &Graph, value: Value) -> Known {
+    fn new(e: &mut Emitter<'_>, room: &mut Room, body: &Graph, value: Value) -> Known {
         let ty = body.ty(value);
-        Known { value, start: e.scratch(position(BLOCK * bytes_of(ty))), dtype: ty.dtype, size: ty.size() }
+        Known { value, start: room.take(e, BLOCK * bytes_of(ty)), dtype: ty.dtype, size: ty.size() }
     }
 
     fn load(&self, e: &mut Emitter<'_>, first: Pointer, iteration: Pointer, lanes: u8) -> Vec<Reg> {
@@ -118,11 +139,11 @@ pub struct Calls<'p> {
 }
 
 impl<'p> Calls<'p> {
-    pub fn new(e: &mut Emitter<'_>, body: &Graph, pass: &'p [Ahead]) -> Calls<'p> {
+    pub fn new(e: &mut Emitter<'_>, room: &mut Room, body: &Graph, pass: &'p [Ahead]) -> Calls<'p> {
         let mut calls = Vec::new();
         for call in pass {
-            let results = call.nodes.iter().map(|&id| Known::new(e, body, id.into())).collect();
-            calls.push((call, Known::new(e, body, call.operand), results));
+            let results = call.nodes.iter().map(|&id| Known::new(e, room, body, id.into())).collect();
+            calls.push((call, Known::new(e, room, body, call.operand), results));
         }
         Calls { calls }
     }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::blocks::{self, Beside, Calls, along};
+use super::blocks::{self, Beside, Calls, Room, along};
 use super::element;
 use super::rows::{Distance, Record, Rows};
 use crate::compile::abi::Status;
@@ -371,10 +371,11 @@ impl Iterations<'_, '_> {
 
     /// All iterations, in blocks: functions of `math` are called for a block at once.
     fn in_blocks(&self, e: &mut Emitter<'_>, start: &[Reg], lanes: u8, passes: &[Vec<Ahead>]) -> Vec<Reg> {
+        let mut room = Room::new(e);
         blocks::for_each(e, self.n, start, |e, [first, end], carried| {
             let mut known = Vec::new();
             for pass in passes {
-                let calls = Calls::new(e, self.body, pass);
+                let calls = Calls::new(e, &mut room, self.body, pass);
                 along(e, [first, end], lanes, &[], |e, iteration, _, lanes| {
                     let beside = Beside { known: &known, first: Some(first) };
                     let (_, x) = self.values(e, iteration, carried, lanes, &beside, &calls.operands());
