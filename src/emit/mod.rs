@@ -12,6 +12,8 @@
 
 mod arithmetic;
 mod compiler;
+#[cfg(any(unoptimized, test))]
+mod elementary;
 mod emitter;
 mod instructions;
 mod module;

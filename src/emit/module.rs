@@ -6,8 +6,12 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
 use super::compiler::{Compiled, Job, Source, compile};
+#[cfg(unoptimized)]
+use super::elementary::find;
 use super::emitter::{Emitter, write};
-use super::symbol::{self, Callee, Routine};
+#[cfg(not(unoptimized))]
+use super::symbol::find;
+use super::symbol::{Callee, Routine};
 use super::target::{Effort, FunctionId, Mode, compile_error, host_isa, kernel_signature};
 use super::text::FunctionText;
 use crate::error::CompileError;
@@ -126,7 +130,7 @@ impl Drop for Code {
 /// Puts the functions into memory, one after the other, and lets them know where what they call is.
 fn link(functions: &[Compiled]) -> Result<Code, CompileError> {
     let mut builder = JITBuilder::with_isa(host_isa(Effort::Full)?.clone(), default_libcall_names());
-    builder.symbol_lookup_fn(Box::new(symbol::find));
+    builder.symbol_lookup_fn(Box::new(find));
     let mut jit = JITModule::new(builder);
     let convention = jit.isa().frontend_config().default_call_conv;
     let signature = kernel_signature(convention);

@@ -106,12 +106,13 @@ impl Routine {
         format!("math{}", self.number())
     }
 
-    /// The address of the function with that symbol.
-    pub fn find(symbol: &str) -> Option<*const u8> {
-        Some(Routine::from_number(symbol.strip_prefix("math")?.parse().ok()?).address())
+    /// The inverse of [`Routine::symbol`].
+    pub fn of_symbol(symbol: &str) -> Option<Routine> {
+        Some(Routine::from_number(symbol.strip_prefix("math")?.parse().ok()?))
     }
 
-    fn address(self) -> *const u8 {
+    /// The address of the entry of `math`.
+    pub fn entry(self) -> *const u8 {
         let index = usize::from(self.index);
         match (self.family, self.dtype, self.many) {
             (Family::Unary, DType::F64, false) => math::Unary::ALL[index].scalar_f64() as *const u8,
@@ -149,14 +150,19 @@ impl Routine {
         signature
     }
 
-    fn readable(self) -> String {
+    /// The name of the function.
+    pub fn name(self) -> String {
         let index = usize::from(self.index);
-        let name = match self.family {
+        match self.family {
             Family::Unary => math::Unary::ALL[index].name().to_string(),
             Family::Binary => math::Binary::ALL[index].name().to_string(),
             Family::Ternary => math::Ternary::ALL[index].name().to_string(),
             Family::Couple => math::Couple::ALL[index].functions().map(math::Unary::name).join(" and "),
-        };
+        }
+    }
+
+    fn readable(self) -> String {
+        let name = self.name();
         let of = if self.many { " of consecutive elements" } else { "" };
         format!("{name}{of} ({})", self.dtype)
     }
@@ -176,7 +182,7 @@ pub(super) fn find(symbol: &str) -> Option<*const u8> {
         "nearbyintf" => Some(nearbyintf as *const u8),
         "fma" => Some(fma as *const u8),
         "fmaf" => Some(fmaf as *const u8),
-        other => Routine::find(other),
+        other => Routine::of_symbol(other).map(Routine::entry),
     }
 }
 
@@ -230,7 +236,7 @@ mod tests {
                     let routine = Routine { family, index: u8::try_from(index).unwrap(), dtype, many };
                     let name = Callee::Math(routine).name();
                     assert_eq!(Callee::from_name(name.namespace, name.index), Callee::Math(routine));
-                    assert_eq!(find(&routine.symbol()), Some(routine.address()));
+                    assert_eq!(find(&routine.symbol()), Some(routine.entry()));
                 }
             }
         }

@@ -7,6 +7,8 @@ use super::lanes::Twice;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
+#[cfg(any(unoptimized, test))]
+use super::recording::{Steps, steps_of_two, steps1, steps2};
 use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
@@ -30,6 +32,8 @@ pub(super) struct Entries1 {
     pub scalar_f32: unsafe extern "C" fn(f32) -> f32,
     pub slice_f64: unsafe extern "C" fn(*const f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, usize),
+    #[cfg(any(unoptimized, test))]
+    pub steps: fn() -> Option<Steps>,
 }
 
 /// The entries of a function of two variables, for one kind of processor.
@@ -38,6 +42,8 @@ pub(super) struct Entries2 {
     pub scalar_f32: unsafe extern "C" fn(f32, f32) -> f32,
     pub slice_f64: unsafe extern "C" fn(*const f64, *const f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *const f32, *mut f32, usize),
+    #[cfg(any(unoptimized, test))]
+    pub steps: fn() -> Option<Steps>,
 }
 
 /// The entries of two functions of the same numbers, for one kind of processor.
@@ -46,6 +52,8 @@ pub(super) struct EntriesOfTwo {
     pub scalar_f32: unsafe extern "C" fn(f32, *mut f32) -> f32,
     pub slice_f64: unsafe extern "C" fn(*const f64, *mut f64, *mut f64, usize),
     pub slice_f32: unsafe extern "C" fn(*const f32, *mut f32, *mut f32, usize),
+    #[cfg(any(unoptimized, test))]
+    pub steps: fn() -> Option<Steps>,
 }
 
 /// The kinds of processors, by the instructions that matter here.
@@ -112,13 +120,18 @@ impl Processor {
 /// Generates the table of entries for one kind of processor, with scalar entries from one module and slice entries from
 /// another.
 macro_rules! table {
-    ($entries:ident, $scalars:ident, $slices:ident, $scalar:ident, $narrow_scalar:ident, $slice:ident, $narrow_slice:ident) => {
+    (
+        $entries:ident, $scalars:ident, $slices:ident,
+        $scalar:ident, $narrow_scalar:ident, $slice:ident, $narrow_slice:ident, $steps:ident
+    ) => {
         const {
             &$entries {
                 scalar_f64: $scalars::$scalar::<D>,
                 scalar_f32: $scalars::$narrow_scalar::<D>,
                 slice_f64: $slices::$slice::<D>,
                 slice_f32: $slices::$narrow_slice::<D>,
+                #[cfg(any(unoptimized, test))]
+                steps: $steps::<D>,
             }
         }
     };
@@ -144,8 +157,8 @@ macro_rules! tables {
     };
 }
 
-tables!(entries1, Definition1, Entries1, scalar1, narrow_scalar1, slice1, narrow_slice1);
-tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow_slice2);
+tables!(entries1, Definition1, Entries1, scalar1, narrow_scalar1, slice1, narrow_slice1, steps1);
+tables!(entries2, Definition2, Entries2, scalar2, narrow_scalar2, slice2, narrow_slice2, steps2);
 
 /// The entries of `D`, to be called only on processors of the kind given.
 #[inline]
@@ -158,6 +171,8 @@ pub(super) fn entries_of_two<D: DefinitionOfTwo>(processor: Processor) -> &'stat
                     scalar_f32: $scalars::narrow_scalar_of_two::<D>,
                     slice_f64: $slices::slice_of_two::<D>,
                     slice_f32: $slices::narrow_slice_of_two::<D>,
+                    #[cfg(any(unoptimized, test))]
+                    steps: steps_of_two::<D>,
                 }
             }
         };

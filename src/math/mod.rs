@@ -25,6 +25,7 @@
 //! | `exp`, `log`, `trig`, … | the definitions |
 //! | `error_function`, `gamma`, `bessel`, … | those of special functions |
 //! | `entry` | the entries made from them |
+//! | `recording` | definitions as lists of steps, for a compiler |
 //! | `indexing` | slices of arrays that begin where indices say |
 //! | `order` | sorting and searching |
 //! | `threefry`, `normal` | random bits, and normal numbers made of them |
@@ -71,6 +72,8 @@ mod pair;
 pub mod pairwise;
 mod polygamma_difference;
 mod power;
+#[cfg(any(unoptimized, test))]
+pub(crate) mod recording;
 mod rem;
 mod rounding;
 mod sinc;
@@ -463,6 +466,12 @@ impl Couple {
         Couple::ALL.iter().find_map(|&couple| Some((couple, couple.functions().iter().position(|&g| g == f)?)))
     }
 
+    /// The definition as a list of steps; none if it is computed lane by lane.
+    #[cfg(any(unoptimized, test))]
+    pub(crate) fn steps(self) -> Option<recording::Steps> {
+        (self.entries(Processor::current()).steps)()
+    }
+
     /// Both functions of one number: returns the first, and writes the second. The bits are those of the separate
     /// functions.
     ///
@@ -511,6 +520,12 @@ impl Unary {
         self.scalar_f32()(x)
     }
 
+    /// The definition as a list of steps; none if it is computed lane by lane.
+    #[cfg(any(unoptimized, test))]
+    pub(crate) fn steps(self) -> Option<recording::Steps> {
+        (self.entries(Processor::current()).steps)()
+    }
+
     /// The function of one number, to be called from compiled code.
     pub fn scalar_f64(self) -> extern "C" fn(f64) -> f64 {
         let entry = self.entries(Processor::current()).scalar_f64;
@@ -554,6 +569,12 @@ impl Binary {
     #[inline]
     pub fn f32(self, x: f32, y: f32) -> f32 {
         self.scalar_f32()(x, y)
+    }
+
+    /// The definition as a list of steps; none if it is computed lane by lane.
+    #[cfg(any(unoptimized, test))]
+    pub(crate) fn steps(self) -> Option<recording::Steps> {
+        (self.entries(Processor::current()).steps)()
     }
 
     /// The function of two numbers, to be called from compiled code.
