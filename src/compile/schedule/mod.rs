@@ -7,6 +7,7 @@ pub mod describe;
 mod fits;
 mod kernels;
 pub mod parts;
+mod rows;
 mod sizes;
 mod work;
 
