@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::Random;
-use retrograd::compile::{CheckLimits, Iterations, KernelKind, KernelReport, Location, Report, check_plan};
+use retrograd::compile::{Iterations, KernelKind, KernelReport, Location, Report};
 use retrograd::ir::Value;
 use retrograd::op::internals::Lowering;
 use retrograd::op::{
@@ -86,68 +86,6 @@ fn fused_operands_are_read_once_and_kept_in_registers() {
     assert_eq!(kernel.cost.unwrap().flops(), 3 * 1200 + (1200 - 40));
     assert_eq!(plan.memory_bytes(), 0);
     assert_eq!((plan.input_bytes, plan.output_bytes), (8 * 1230, 320));
-}
-
-fn slope(x: Var, w: Var) -> Var {
-    (x.dot(w) * 0.1).tanh() - 0.5
-}
-
-fn column(x: Var) -> Var {
-    x.reshape(&[x.shape()[0], 1])
-}
-
-/// What is done with all elements of a matrix, with a number for each row that is made of the product of the row.
-#[test]
-fn elements_follow_the_tiles_of_their_rows() {
-    type Model = fn(Var, Var) -> Vec<Var>;
-    let together: [(&str, Model); 7] = [
-        ("an output", |x, w| vec![x * column(slope(x, w))]),
-        ("used afterwards", |x, w| vec![(x * column(slope(x, w))).cumsum(0)]),
-        ("of a matrix that dies", |x, w| {
-            let y = x.abs().sqrt();
-            vec![(y * column(slope(y, w))).cumsum(1)]
-        }),
-        ("in place of a matrix", |x, w| {
-            let y = (x + 1.0).cumsum(1);
-            vec![(y * column(slope(x, w)) + x).cumsum(1)]
-        }),
-        ("several", |x, w| {
-            let d = slope(x, w);
-            let y = x * column(d);
-            vec![y, y * y + column(d.exp()), d.sum()]
-        }),
-        ("beside other sums of rows", |x, w| {
-            let d = slope(x, w);
-            vec![x * column(d), d.dot(x), d]
-        }),
-        ("of a row, too", |x, w| vec![x * column(slope(x, w)) * w]),
-    ];
-    let apart: [(&str, Model); 4] = [
-        ("of other rows", |x, w| vec![x * column(slope(x, w).reverse(&[0]))]),
-        ("of a sum of rows", |x, w| vec![x * slope(x, w).sum()]),
-        ("of all products", |x, w| {
-            let d = slope(x, w);
-            vec![x * column(d) * d.sum()]
-        }),
-        ("with a function", |x, w| vec![(x * column(slope(x, w))).sin()]),
-    ];
-    let shapes = [(3500, 20, DType::F64), (4096, 16, DType::F64), (2101, 64, DType::F32), (1025, 64, DType::F64)];
-    for (n, columns, dtype) in shapes {
-        // Rows of 512 bytes and more are too long.
-        let fits = columns * dtype.size() <= 256;
-        for (cases, joined) in [(&together[..], fits), (&apart[..], false)] {
-            for (name, f) in cases {
-                let types = (Type::new(dtype, [n, columns]), Type::new(dtype, [columns]));
-                let graph = trace(|x: Var, w: Var| f(x, w), types).unwrap();
-                let graph = optimize::optimize(&graph).unwrap();
-                let plan = checked(&graph);
-                let elements = plan.kernels.iter().find_map(|kernel| kernel.elements.clone());
-                assert_eq!(elements.is_some(), joined, "{name}, {n} rows\n{plan}");
-                let found = check_plan(&graph, CheckLimits::default()).unwrap();
-                assert_eq!(found.n_skipped, 0, "{name}");
-            }
-        }
-    }
 }
 
 /// The gradient of a linear model, in which the rows of the data occur in two products.

@@ -41,7 +41,6 @@ fn kernel(kernel: &KernelReport) -> Value {
     json!({
         "kind": kind,
         "shape": shape,
-        "elements": kernel.elements.as_ref().map(|shape| shape.to_vec()),
         "steps": steps.collect::<Vec<_>>(),
         "reads": reads.collect::<Vec<_>>(),
         "read_bytes": kernel.read_bytes,

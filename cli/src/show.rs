@@ -41,7 +41,6 @@ by_name (how many operations have each name), constant_bytes, code_bytes and mem
   loops_save                               whether loops take more memory, which depends on their iterations
   kernels                                  objects of
     kind, shape                              scalar, loop (over that shape), library, control or registers
-    elements                                 the shape of a matrix of whose rows a loop does the elements as well, or null
     steps                                    objects of op, line (of the listing) and locations (of its results)
     reads                                    objects of value and location
     read_bytes, written_bytes, scratch_bytes the last while the kernel runs

@@ -66,8 +66,6 @@ pub struct Report {
 pub struct KernelReport {
     /// What kind of code it is.
     pub kind: KernelKind,
-    /// Of a loop over rows: the shape of a matrix whose elements it does as well, those of a tile's rows after each tile.
-    pub elements: Option<Shape>,
     /// What it computes, in order: what has been fused, if it is more than one operation.
     pub steps: Vec<StepReport>,
     /// What it reads that was there before.
@@ -225,10 +223,7 @@ impl KernelReport {
     pub fn title(&self) -> String {
         match &self.kind {
             KernelKind::Scalar => "scalar".to_string(),
-            KernelKind::Loop { shape } => match &self.elements {
-                Some(elements) => format!("loop over {shape} and rows of {elements}"),
-                None => format!("loop over {shape}"),
-            },
+            KernelKind::Loop { shape } => format!("loop over {shape}"),
             KernelKind::Library => "library".to_string(),
             KernelKind::Control => "control".to_string(),
             KernelKind::Registers => "in registers".to_string(),
@@ -269,8 +264,8 @@ fn of_plan(
     code: &[KernelCode],
     functions: &[FunctionText],
 ) -> Vec<KernelReport> {
-    let kernels = schedule.leading_kernels().zip(code);
-    kernels.map(|((k, kernel), code)| Reporter { schedule, plan, functions, k, code }.report(kernel)).collect()
+    let kernels = schedule.kernels.iter().zip(code).enumerate();
+    kernels.map(|(k, (kernel, code))| Reporter { schedule, plan, functions, k, code }.report(kernel)).collect()
 }
 
 /// One kernel under report.
@@ -347,9 +342,7 @@ impl Reporter<'_, '_> {
         };
         let mut moved = Moved::default();
         let mut steps = Vec::new();
-        let elements = self.schedule.elements_of_rows(self.k).map(|(_, nest)| nest);
-        let items = || nest.items.iter().chain(elements.iter().flat_map(|nest| &nest.items));
-        for item in items() {
+        for item in &nest.items {
             if let Item::Copy(node) = item {
                 self.read_access(&mut moved, self.schedule.copied(*node), self.schedule.graph.operands(*node)[0]);
             } else {
@@ -368,7 +361,7 @@ impl Reporter<'_, '_> {
                 }
             }
         }
-        let cost = sum(items().map(|item| match item {
+        let cost = sum(nest.items.iter().map(|item| match item {
             Item::Op(node) | Item::Reduce { node, .. } | Item::Product { node, .. } => {
                 cost_of(self.schedule.graph, *node)
             }
@@ -376,7 +369,6 @@ impl Reporter<'_, '_> {
             Item::Gather(_) | Item::Copy(_) | Item::Output { .. } => Some(Cost::default()),
         }));
         let mut report = self.kernel(KernelKind::Loop { shape: nest.shape.clone() }, steps, moved, cost);
-        report.elements = elements.map(|nest| nest.shape.clone());
         report.scratch_bytes = emitted.scratch_bytes();
         report
     }
@@ -419,7 +411,6 @@ impl Reporter<'_, '_> {
         steps.extend(assembled.map(|&node| self.step(&mut Moved::default(), node, Location::Registers)));
         KernelReport {
             kind,
-            elements: None,
             steps,
             cost,
             read_bytes: self.read_bytes(&moved),
@@ -574,7 +565,6 @@ fn regions_in_registers(graph: &Graph, id: NodeId) -> Vec<RegionReport> {
         });
         let kernel = KernelReport {
             kind: KernelKind::Registers,
-            elements: None,
             steps: steps.collect(),
             reads: Vec::new(),
             read_bytes: 0,

@@ -42,7 +42,7 @@ pub fn emit<'j>(
 ) -> Result<Emission, Error> {
     let mut kernels: Vec<KernelCode> = Vec::with_capacity(schedule.kernels.len());
     let mut libraries = Vec::new();
-    for (k, kernel) in schedule.leading_kernels() {
+    for (k, kernel) in schedule.kernels.iter().enumerate() {
         let mut code = KernelCode::default();
         match kernel {
             Kernel::Scalar(line) => {
@@ -53,10 +53,9 @@ pub fn emit<'j>(
                 }
             }
             Kernel::Loop(nest) => {
-                module.describe(|| describe::nest(schedule, k, nest));
+                module.describe(|| describe::nest(schedule, nest));
                 let emit = move |e: &mut Emitter<'_>| loops::emit(e, schedule, plan, k, nest);
-                let n_items = nest.items.len() + schedule.elements_of_rows(k).map_or(0, |(_, nest)| nest.items.len());
-                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * n_items, emit)));
+                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
             }
             Kernel::Library(node) => {
                 let base = plan.first_library(schedule) + 2 * position(libraries.len());

@@ -38,8 +38,7 @@ const MAX_CHUNK: usize = 256;
 /// Emits a loop kernel as one function.
 pub fn emit(e: &mut Emitter<'_>, schedule: &Schedule<'_>, plan: &MemoryPlan, kernel: usize, nest: &LoopKernel) {
     let nest = Nest::new(schedule, plan, kernel, nest);
-    let streams = std::iter::successors(Some(&nest), |nest| nest.elements.as_deref()).flat_map(|nest| &nest.streams);
-    let mut bases: Vec<u32> = streams.map(|stream| stream.place.base).collect();
+    let mut bases: Vec<u32> = nest.streams.iter().map(|stream| stream.place.base).collect();
     bases.extend(plan.scratch.get(&kernel).map(|place| place.base));
     bases.sort_unstable();
     bases.dedup();
@@ -53,7 +52,14 @@ impl Nest<'_, '_> {
         if self.extents.contains(&0) {
             return;
         }
-        let pointers = self.pointers(e);
+        let pointers: Vec<Pointer> = self
+            .streams
+            .iter()
+            .map(|stream| {
+                let base = e.base(stream.place.base);
+                e.offset(base, stream.place.offset)
+            })
+            .collect();
         let scratch = scratch.map(|place| {
             let base = e.base(place.base);
             e.offset(base, place.offset)
@@ -68,15 +74,6 @@ impl Nest<'_, '_> {
             })
             .collect();
         self.outer(e, 0, &pointers, scratch, &terms);
-    }
-
-    /// Where each stream begins.
-    fn pointers(&self, e: &mut Emitter<'_>) -> Vec<Pointer> {
-        let streams = self.streams.iter().map(|stream| {
-            let base = e.base(stream.place.base);
-            e.offset(base, stream.place.offset)
-        });
-        streams.collect()
     }
 
     /// Loops over the axes around the row.
@@ -172,43 +169,23 @@ impl Nest<'_, '_> {
         let tiled = self.n_levels > 1 || self.works.iter().any(|work| matches!(work.action, Action::ReduceRow(_)));
         let tile = signed(TILE);
         let around = Around { pointers, uniform: &uniform, scratch, terms };
-        let elements = self.elements.as_deref().map(|nest| (nest, nest.pointers(e)));
-        let rows = |e: &mut Emitter<'_>, first: Pointer, n: i64| {
-            if let Some((nest, pointers)) = &elements {
-                nest.rows(e, pointers, first, n);
-            }
-        };
         if !tiled || row <= tile {
             let first = e.index(0);
             self.tile(e, around, first, row);
-            rows(e, first, row);
         } else {
             let (zero, end) = (e.index(0), e.index(row));
             let (rest, _) = e.for_each(zero, end, tile, &[], |e, i, _| {
                 let inner = self.advanced(e, pointers, i, Stream::inner);
                 self.tile(e, Around { pointers: &inner, ..around }, i, tile);
-                rows(e, i, tile);
                 Vec::new()
             });
             if row % tile > 0 {
                 let inner = self.advanced(e, pointers, rest, Stream::inner);
                 self.tile(e, Around { pointers: &inner, ..around }, rest, row % tile);
-                rows(e, rest, row % tile);
             }
         }
         let zero = e.index(0);
         self.close_blocks(e, around, zero, |kind| matches!(kind, CascadeKind::Elements(_)));
-    }
-
-    /// Some rows of a nest of two axes.
-    fn rows(&self, e: &mut Emitter<'_>, pointers: &[Pointer], first: Pointer, n: i64) {
-        let pointers = self.advanced(e, pointers, first, |stream| stream.strides[0]);
-        let (zero, end) = (e.index(0), e.index(n));
-        e.for_each(zero, end, 1, &[], |e, i, _| {
-            let pointers = self.advanced(e, &pointers, i, |stream| stream.strides[0]);
-            self.row_body(e, &pointers, None, &[]);
-            Vec::new()
-        });
     }
 
     /// Closes the blocks that end with the tile that begins at that index of the row, in cascades of that kind.

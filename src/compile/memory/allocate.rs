@@ -75,7 +75,7 @@ fn find_lives(schedule: &Schedule<'_>, spills: &HashMap<usize, Vec<Spills>>) -> 
         lives.needs_memory[owner] = true;
     }
     let mut tick = 0;
-    for (k, kernel) in schedule.leading_kernels() {
+    for (k, kernel) in schedule.kernels.iter().enumerate() {
         match kernel {
             Kernel::Scalar(code) => {
                 let mut reads = spills[&k].iter().flat_map(|segment| &segment.reads);
@@ -96,7 +96,7 @@ fn find_lives(schedule: &Schedule<'_>, spills: &HashMap<usize, Vec<Spills>>) -> 
             }
             Kernel::Loop(nest) => {
                 tick += 1;
-                for (k, item) in items_together(schedule, k, nest) {
+                for item in &nest.items {
                     for x in schedule.item_operands(item) {
                         let root = schedule.root(x);
                         lives.needs_memory[root] |= schedule.source(root) != Source::Item(k);
@@ -122,17 +122,6 @@ fn find_lives(schedule: &Schedule<'_>, spills: &HashMap<usize, Vec<Spills>>) -> 
         }
     }
     lives
-}
-
-/// The items of a loop, with its number, then those of the loop that goes with it: what one of them needs is kept until both
-/// are done.
-fn items_together<'s>(
-    schedule: &'s Schedule<'_>,
-    kernel: usize,
-    nest: &'s LoopKernel,
-) -> impl Iterator<Item = (usize, &'s Item)> {
-    let loops = std::iter::once((kernel, nest)).chain(schedule.elements_of_rows(kernel));
-    loops.flat_map(|(kernel, nest)| nest.items.iter().map(move |item| (kernel, item)))
 }
 
 /// The value whose memory a root value has: its own, or that of the one that it is made inside of.
@@ -219,7 +208,7 @@ impl Allocator<'_, '_> {
         let owners: Vec<ValueId> = self.inside.keys().copied().collect();
         owners.into_iter().for_each(|owner| self.place_inside(owner));
         let mut tick = 0;
-        for (k, kernel) in schedule.leading_kernels() {
+        for (k, kernel) in schedule.kernels.iter().enumerate() {
             match kernel {
                 Kernel::Scalar(code) => {
                     for &op in &code.ops {
@@ -234,17 +223,16 @@ impl Allocator<'_, '_> {
                 }
                 Kernel::Loop(nest) => {
                     tick += 1;
-                    let items: Vec<&Item> = items_together(schedule, k, nest).map(|(_, item)| item).collect();
-                    for (position, item) in items.iter().enumerate() {
+                    for (position, item) in nest.items.iter().enumerate() {
                         let Some(node) = item.stored_result() else { continue };
-                        match self.replaced(&items, position, tick) {
+                        match self.replaced(nest, position, tick) {
                             Some(root) => self.take_place(node.into(), root),
                             None => self.define_array(node.into()),
                         }
                     }
                     let bytes = nest::scratch_bytes(schedule, k, &self.plan);
                     self.take_scratch(k, bytes);
-                    items.into_iter().flat_map(|item| schedule.item_operands(item)).for_each(|x| self.release(x, tick));
+                    nest.items.iter().flat_map(|item| schedule.item_operands(item)).for_each(|x| self.release(x, tick));
                 }
                 Kernel::Library(node) | Kernel::Control(node) => {
                     tick += 1;
@@ -263,9 +251,9 @@ impl Allocator<'_, '_> {
     /// The array whose place the result of an item can take: it is used for the last time, only one item reads it, on which
     /// the result depends, and all that this item reads of it at an index is the element there. So at each index it is read
     /// before the result is written there, and not afterwards.
-    fn replaced(&self, items: &[&Item], item: usize, tick: u32) -> Option<ValueId> {
+    fn replaced(&self, nest: &LoopKernel, item: usize, tick: u32) -> Option<ValueId> {
         let schedule = self.schedule;
-        let Item::Op(node) = *items[item] else { return None };
+        let Item::Op(node) = nest.items[item] else { return None };
         let result = schedule.id(node.into());
         let has_place = self.plan.places[result].is_some() || schedule.inside(result).is_some();
         if !self.lives.needs_memory[result] || has_place {
@@ -277,14 +265,15 @@ impl Allocator<'_, '_> {
             // A view, or what is made in its memory, may be read at another place of it.
             let is_whole = |x: Value| schedule.id(x) == root && schedule.ty(x) == schedule.ty(node.into());
             let reads = |x: &Value| owner(schedule, schedule.root(*x)) == root;
-            let mut readers = items.iter().map(|item| schedule.item_operands(item)).filter(|x| x.iter().any(reads));
+            let mut readers =
+                nest.items.iter().map(|item| schedule.item_operands(item)).filter(|x| x.iter().any(reads));
             let only_whole = |operands: Operands| operands.iter().filter(|x| reads(x)).all(|&x| is_whole(x));
             let read_once = readers.next().is_some_and(only_whole) && readers.next().is_none();
             in_arena && self.lives.last_use[root] == tick && read_once
         };
         let mut made_from: Vec<ValueId> = vec![result];
-        for item in items[..=item].iter().rev() {
-            let Item::Op(node) = **item else { continue };
+        for item in nest.items[..=item].iter().rev() {
+            let Item::Op(node) = *item else { continue };
             if !made_from.contains(&schedule.id(node.into())) {
                 continue;
             }

@@ -28,8 +28,6 @@ pub struct Nest<'p, 'g> {
     pub n_tiles: usize,
     /// The reductions whose terms make more than one block.
     pub cascades: Vec<Cascade>,
-    /// What is done with the elements of the rows of each tile, once it is done.
-    pub elements: Option<Box<Nest<'p, 'g>>>,
 }
 
 impl<'p, 'g> Nest<'p, 'g> {
@@ -51,10 +49,7 @@ impl<'p, 'g> Nest<'p, 'g> {
         nest.items.iter().enumerate().for_each(|(k, item)| build.add(k, item));
         let (extents, streams) = merge_axes(&nest.shape, build.streams, build.reduces, build.reduces_rows);
         let Build { works, fills, follow, .. } = build;
-        let elements = schedule.elements_of_rows(kernel);
-        let elements = elements.map(|(kernel, nest)| Box::new(Nest::new(schedule, plan, kernel, nest)));
-        let (n_levels, n_tiles, cascades) = (0, 0, Vec::new());
-        let mut nest = Nest { schedule, extents, streams, works, fills, n_levels, n_tiles, cascades, elements };
+        let mut nest = Nest { schedule, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
         nest.assign_levels(&follow);
         nest.assign_tiles();
         nest.cascades = Cascade::all(&nest.extents, &nest.streams, &nest.works);

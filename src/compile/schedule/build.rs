@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::kernels::{
@@ -16,7 +16,7 @@ use super::kernels::{
     StraightLine, ValueId,
 };
 use super::parts::{Placement, placement};
-use super::{calls, fits, rows, work};
+use super::{calls, fits, work};
 use crate::emit::position;
 use crate::ir::{Guard, NodeId, Operation, Value, results_of};
 use crate::op::{DotGeneral, Flow, Graph, Lowering, MatrixVector, Op, small_matrices};
@@ -54,7 +54,6 @@ impl<'g> Schedule<'g> {
             inside: FxHashMap::default(),
             assembled: FxHashMap::default(),
             controls: HashMap::new(),
-            with_rows: FxHashSet::default(),
             copied: HashMap::new(),
             last_scalar: None,
             last_loop: HashMap::new(),
@@ -101,7 +100,6 @@ impl<'g> Schedule<'g> {
         }
         self.copy_outputs();
         self.resolve_aliases();
-        rows::join(self);
         self.cut_straight_lines();
     }
 

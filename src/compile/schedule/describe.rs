@@ -21,15 +21,8 @@ pub fn straight_line(schedule: &Schedule<'_>, ops: &[ScalarOp]) -> String {
     list("computes", lines)
 }
 
-/// What a loop nest computes, and the one that goes with it.
-pub fn nest(schedule: &Schedule<'_>, kernel: usize, nest: &LoopKernel) -> String {
-    match schedule.elements_of_rows(kernel) {
-        Some((_, elements)) => format!("{}\n{}", one_nest(schedule, nest), one_nest(schedule, elements)),
-        None => one_nest(schedule, nest),
-    }
-}
-
-fn one_nest(schedule: &Schedule<'_>, nest: &LoopKernel) -> String {
+/// What a loop nest computes.
+pub fn nest(schedule: &Schedule<'_>, nest: &LoopKernel) -> String {
     let lines = nest.items.iter().filter_map(|item| match item {
         Item::Op(node)
         | Item::Gather(node)

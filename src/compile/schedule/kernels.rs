@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::ir::{NodeId, Operation, Value};
 use crate::op::{Graph, Instruction, Layout, MatrixVector, Monoid, Op, Part};
@@ -184,9 +184,6 @@ pub struct Schedule<'g> {
     pub assembled: FxHashMap<usize, Vec<NodeId>>,
     /// The kernels of control flow with the plans of their regions.
     pub controls: HashMap<usize, ControlSchedule<'g>>,
-    /// The loops over rows whose next one, over the elements of the rows, goes with them: after each tile of rows, it does
-    /// their elements.
-    pub(super) with_rows: FxHashSet<usize>,
     /// What the copies of views copy.
     pub(super) copied: HashMap<NodeId, Access>,
     pub(super) last_scalar: Option<usize>,
@@ -362,20 +359,6 @@ impl<'g> Schedule<'g> {
     /// The type of a root value.
     pub fn ty(&self, value: Value) -> &'g Type {
         self.graph.ty(value)
-    }
-
-    /// The loop over elements that goes with a loop over rows, and its number.
-    pub fn elements_of_rows(&self, kernel: usize) -> Option<(usize, &LoopKernel)> {
-        match self.kernels.get(kernel + 1) {
-            Some(Kernel::Loop(nest)) if self.with_rows.contains(&kernel) => Some((kernel + 1, nest)),
-            _ => None,
-        }
-    }
-
-    /// The kernels, by number, but for the loops that go with the one before them.
-    pub fn leading_kernels(&self) -> impl Iterator<Item = (usize, &Kernel)> {
-        let goes_with = |kernel: usize| kernel > 0 && self.with_rows.contains(&(kernel - 1));
-        self.kernels.iter().enumerate().filter(move |&(kernel, _)| !goes_with(kernel))
     }
 
     /// The dtype of the elements that an item gives at each index.

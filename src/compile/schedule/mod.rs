@@ -7,7 +7,6 @@ pub mod describe;
 mod fits;
 mod kernels;
 pub mod parts;
-mod rows;
 mod sizes;
 mod work;
 

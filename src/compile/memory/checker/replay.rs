@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::nest::Nest;
 use super::super::plan::{ControlMemory, MemoryPlan, TILE_BYTES, filler};
 use super::super::spills::{Element, Read, places};
-use super::super::streams::{Action, FillWith, Operand, Stream, Work};
+use super::super::streams::{Action, FillWith, Operand, Work};
 use super::meaning::{Meaning, NOTHING, Token, element_bytes, n_elements, name};
 use super::memory::Memory;
 use super::{PlanCheck, PlanFault};
@@ -114,7 +114,7 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     fn run(&mut self) -> Checked<()> {
         self.fill_buffers()?;
-        for (k, kernel) in self.schedule.leading_kernels() {
+        for (k, kernel) in self.schedule.kernels.iter().enumerate() {
             self.kernel = Some(k);
             match kernel {
                 Kernel::Scalar(code) => self.straight_line(k, code)?,
@@ -334,7 +334,6 @@ impl<'r, 'g> Replay<'r, 'g> {
 
     fn nest(&mut self, kernel: usize, nest: &LoopKernel) -> Checked<()> {
         let items = &nest.items;
-        let of_elements = self.schedule.elements_of_rows(kernel).map_or(&[][..], |(_, nest)| &nest.items);
         let nest = Nest::new(self.schedule, self.plan, kernel, nest);
         let scratch = self.plan.scratch.get(&kernel).copied();
         // Tiles, and the sums of blocks that wait for a partner, of which no element is known here.
@@ -357,8 +356,7 @@ impl<'r, 'g> Replay<'r, 'g> {
         if nest.extents.contains(&0) {
             return Ok(());
         }
-        let (uniform, row_position) = (Vec::new(), 0);
-        let mut run = NestRun { replay: self, nest: &nest, items, of_elements, scratch, uniform, row_position };
+        let mut run = NestRun { replay: self, nest: &nest, items, scratch, uniform: Vec::new(), row_position: 0 };
         run.outer(0, &vec![0; nest.streams.len()])?;
         self.forget(own)
     }
@@ -391,8 +389,6 @@ struct NestRun<'n, 'r, 'g> {
     replay: &'n mut Replay<'r, 'g>,
     nest: &'n Nest<'r, 'g>,
     items: &'n [Item],
-    /// The items of the loop that goes with it.
-    of_elements: &'n [Item],
     scratch: Option<Address>,
     /// The elements that do not change along the row.
     uniform: Vec<Option<Token>>,
@@ -483,25 +479,9 @@ impl NestRun<'_, '_, '_> {
         let tiled = self.nest.n_levels > 1 || self.nest.works.iter().any(|w| matches!(w.action, Action::ReduceRow(_)));
         let tile = if tiled { TILE } else { row.max(1) };
         for start in (0..row).step_by(tile) {
-            let indices = start..row.min(start + tile);
-            self.tile(distances, indices.clone())?;
-            self.elements(indices)?;
+            self.tile(distances, start..row.min(start + tile))?;
         }
         Ok(())
-    }
-
-    /// What is done with the elements of a tile's rows.
-    fn elements(&mut self, rows: Range<usize>) -> Checked<()> {
-        let Some(nest) = self.nest.elements.as_deref() else { return Ok(()) };
-        let row_position = rows.start * unsigned(nest.row());
-        let (items, uniform) = (self.of_elements, Vec::new());
-        let replay = &mut *self.replay;
-        let mut run = NestRun { replay, nest, items, of_elements: &[], scratch: None, uniform, row_position };
-        rows.into_iter().try_for_each(|row| {
-            let distance = |stream: &Stream| signed(row) * wide(stream.strides[0]);
-            let distances: Vec<i64> = nest.streams.iter().map(distance).collect();
-            run.outer(1, &distances)
-        })
     }
 
     fn tile(&mut self, distances: &[i64], indices: Range<usize>) -> Checked<()> {
