@@ -13,6 +13,9 @@ use std::mem::MaybeUninit;
 
 /// The definition of a function of one variable, for any number of lanes.
 pub(super) trait Definition1 {
+    /// Whether its steps wait for each other so much that twice as many lanes as usual are faster.
+    const WAITS: bool = false;
+
     fn eval<L: Lanes>(x: L) -> L;
 }
 
@@ -23,6 +26,9 @@ pub(super) trait Definition2 {
 
 /// The definition of two functions of one variable together, for any number of lanes.
 pub(super) trait DefinitionOfTwo {
+    /// As of a [`Definition1`].
+    const WAITS: bool = false;
+
     fn eval<L: Lanes>(x: L) -> [L; 2];
 }
 
@@ -237,11 +243,11 @@ macro_rules! scalars {
 
 /// Generates the slice entries for one kind of processor.
 macro_rules! slices {
-    ($lanes:ty $(, #[$feature:meta])?) => {
+    ($lanes:ty, $more_lanes:ty $(, #[$feature:meta])?) => {
         $(#[$feature])?
         pub unsafe extern "C" fn slice1<D: Definition1>(x: *const f64, y: *mut f64, n: usize) {
             // SAFETY: the contract is the same.
-            unsafe { each1::<D, $lanes>(x, y, n) }
+            unsafe { each1::<D, $lanes, $more_lanes>(x, y, n) }
         }
 
         $(#[$feature])?
@@ -265,7 +271,7 @@ macro_rules! slices {
         $(#[$feature])?
         pub unsafe extern "C" fn slice_of_two<D: DefinitionOfTwo>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
             // SAFETY: the contract is the same.
-            unsafe { each_of_two::<D, $lanes>(x, y, z, n) }
+            unsafe { each_of_two::<D, $lanes, $more_lanes>(x, y, z, n) }
         }
 
         $(#[$feature])?
@@ -279,35 +285,41 @@ macro_rules! slices {
 mod any {
     use super::*;
     scalars!();
-    slices!(Portable);
+    slices!(Portable, Portable);
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2_fma {
     use super::*;
     scalars!(#[target_feature(enable = "avx2,fma")]);
-    slices!(Twice<Avx2>, #[target_feature(enable = "avx2,fma")]);
+    slices!(Twice<Avx2>, Twice<Twice<Avx2>>, #[target_feature(enable = "avx2,fma")]);
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use super::*;
-    slices!(Avx512, #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]);
+    slices!(Avx512, Avx512, #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]);
 }
 
 #[cfg(target_arch = "aarch64")]
 mod neon {
     use super::*;
-    slices!(Twice<Neon>, #[target_feature(enable = "neon")]);
+    slices!(Twice<Neon>, Twice<Neon>, #[target_feature(enable = "neon")]);
 }
 
-/// Evaluates `D` at `n` points; a partial last vector is padded, so that all points run the same code.
+/// Evaluates `D` at `n` points, in more lanes if its steps wait for each other; a partial last vector is padded, so that all
+/// points run the same code.
 ///
 /// # Safety
 /// `x` points to `n` readable and `y` to `n` writable numbers; they are the same or do not overlap.
 #[inline(always)]
-unsafe fn each1<D: Definition1, L: Lanes>(x: *const f64, y: *mut f64, n: usize) {
+unsafe fn each1<D: Definition1, L: Lanes, M: Lanes>(x: *const f64, y: *mut f64, n: usize) {
     let mut i = 0;
+    while D::WAITS && L::N < M::N && n - i >= M::N {
+        // SAFETY: the next `M::N` numbers are among the `n`.
+        unsafe { D::eval(M::load(x.add(i))).store(y.add(i)) };
+        i += M::N;
+    }
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller guarantees `n` numbers.
@@ -336,8 +348,17 @@ unsafe fn each2<D: Definition2, L: Lanes>(x: *const f64, y: *const f64, z: *mut 
 /// # Safety
 /// `x` points to `n` readable, `y` and `z` to `n` writable numbers each, which do not overlap, but one may be `x`.
 #[inline(always)]
-unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
+unsafe fn each_of_two<D: DefinitionOfTwo, L: Lanes, M: Lanes>(x: *const f64, y: *mut f64, z: *mut f64, n: usize) {
     let mut i = 0;
+    while D::WAITS && L::N < M::N && n - i >= M::N {
+        // SAFETY: the next `M::N` numbers are among the `n`.
+        unsafe {
+            let of_x = D::eval(M::load(x.add(i)));
+            of_x[0].store(y.add(i));
+            of_x[1].store(z.add(i));
+        }
+        i += M::N;
+    }
     while i < n {
         let m = (n - i).min(L::N);
         // SAFETY: `i + m <= n`, and the caller guarantees `n` numbers.

@@ -126,14 +126,15 @@ pub(super) fn logistic_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     let one = L::splat(1.0);
     let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-750.0)));
     let power = exp_reduced(r).normalize();
-    let factor = power_of_two(n.max(L::splat(-1000.0)));
+    // 2ⁿ in two factors, of which the product with the first is exact.
+    let first = n.max(L::splat(-1000.0));
+    let (factor, rest) = (power_of_two(first), power_of_two(n - first));
     let sum = ordered_sum(one, factor * power.hi);
     let denominator = Pair::new(sum.hi, factor.fma(power.lo, sum.lo));
     let negative = x.lt(L::splat(0.0));
     let numerator = Pair::select(negative, power, Pair::single(one));
-    let exponent = L::select(negative, n, L::splat(0.0));
-    let y = scale(numerator.divide(denominator).sum(), exponent);
-    let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
+    let y = numerator.divide(denominator).sum() * L::select(negative, factor, one) * L::select(negative, rest, one);
+    let slope = power.divide(denominator).divide(denominator).sum() * factor * rest;
     let (number, nan) = (x.is_number(), L::splat(f64::NAN));
     [L::select(number, y, nan), L::select(number, slope, nan)]
 }

@@ -80,14 +80,18 @@ pub(super) fn tanh_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     // With `h = (e⁻²ᵃ - 1) / 2` the results are `-h / (1 + h)` and `e⁻²ᵃ / (1 + h)²`.
     let Reduced { n, r } = reduce((a * L::splat(-2.0)).max(L::splat(-750.0)));
     // At this limit h is -1/2, and the quotient rounds to one.
-    let h = half_expm1_reduced(Reduced { n: n.max(L::splat(-100.0)), r }).normalize();
-    let sum = ordered_sum(L::splat(1.0), h.hi);
+    let clamped = n.max(L::splat(-100.0));
+    let h = half_expm1_reduced(Reduced { n: clamped, r }).normalize();
+    let one = L::splat(1.0);
+    let sum = ordered_sum(one, h.hi);
     let denominator = Pair::new(sum.hi, sum.lo + h.lo);
     let y = h.divide(denominator).sum();
     // Where x³ / 3 is negligible relative to x, the quotient loses subnormal bits.
     let y = L::select(a.lt(L::splat(1e-9)), a, y.abs()).bit_or(x.sign());
     let power = exp_reduced(r).normalize();
-    let slope = scale(power.divide(denominator).divide(denominator).sum(), n);
+    // The first of these powers of two is that of h, and the product with it is exact.
+    let first = clamped - one;
+    let slope = power.divide(denominator).divide(denominator).sum() * power_of_two(first) * power_of_two(n - first);
     let (number, nan) = (x.is_number(), L::splat(f64::NAN));
     [L::select(number, y, nan), L::select(number, slope, nan)]
 }

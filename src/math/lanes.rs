@@ -152,7 +152,7 @@ pub(super) trait Lanes:
 pub(super) const SIGN: u64 = 1 << 63;
 
 /// The largest `N` of all implementations.
-pub(super) const MAX_LANES: usize = 8;
+pub(super) const MAX_LANES: usize = 16;
 
 impl Lanes for f64 {
     const N: usize = 1;

@@ -100,7 +100,7 @@ macro_rules! functions {
     (
         $(#[$doc:meta])*
         $family:ident, $definition:ident, $entries:ident, $table:ident, $parameters:tt => $arguments:tt;
-        $($(#[$variant_doc:meta])* $variant:ident = $name:literal, $function:path;)*
+        $($(#[$variant_doc:meta])* $variant:ident = $name:literal, $function:path $(, $waits:ident)?;)*
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +125,7 @@ macro_rules! functions {
                     $($family::$variant => {
                         struct Function;
                         impl $definition for Function {
+                            $(const $waits: bool = true;)?
                             #[inline(always)]
                             fn eval<L: Lanes> $parameters -> L {
                                 $function $arguments
@@ -160,7 +161,7 @@ functions! {
     /// The cosine.
     Cos = "cos", trig::cos;
     /// The tangent.
-    Tan = "tan", trig::tan;
+    Tan = "tan", trig::tan, WAITS;
     /// The inverse sine, in [-π/2, π/2].
     Asin = "asin", inverse_trig::asin;
     /// The inverse cosine, in [0, π].
@@ -168,11 +169,11 @@ functions! {
     /// The inverse tangent, in [-π/2, π/2].
     Atan = "atan", inverse_trig::atan;
     /// The hyperbolic sine.
-    Sinh = "sinh", hyperbolic::sinh;
+    Sinh = "sinh", hyperbolic::sinh, WAITS;
     /// The hyperbolic cosine.
-    Cosh = "cosh", hyperbolic::cosh;
+    Cosh = "cosh", hyperbolic::cosh, WAITS;
     /// The hyperbolic tangent.
-    Tanh = "tanh", hyperbolic::tanh;
+    Tanh = "tanh", hyperbolic::tanh, WAITS;
     /// The inverse hyperbolic sine.
     Asinh = "asinh", hyperbolic::asinh;
     /// The inverse hyperbolic cosine, not negative.
@@ -180,9 +181,9 @@ functions! {
     /// The inverse hyperbolic tangent.
     Atanh = "atanh", hyperbolic::atanh;
     /// The logistic function, 1 / (1 + e to the power of -x).
-    Logistic = "logistic", exp::logistic;
+    Logistic = "logistic", exp::logistic, WAITS;
     /// The cube root.
-    Cbrt = "cbrt", power::cbrt;
+    Cbrt = "cbrt", power::cbrt, WAITS;
     /// The error function.
     Erf = "erf", error_function::erf;
     /// One minus the error function, without cancellation.
@@ -242,7 +243,7 @@ functions! {
     /// The derivative of the inverse of the distribution function of the normal distribution.
     NdtriDerivative = "ndtri_derivative", error_function::ndtri_derivative;
     /// The derivative of the hyperbolic tangent, 1 / cosh² x.
-    TanhDerivative = "tanh_derivative", hyperbolic::tanh_derivative;
+    TanhDerivative = "tanh_derivative", hyperbolic::tanh_derivative, WAITS;
     /// The derivative of the logistic function.
     LogisticDerivative = "logistic_derivative", exp::logistic_derivative;
     /// The exponential integral E₁.
@@ -411,7 +412,7 @@ macro_rules! couples {
     (
         $(#[$doc:meta])*
         $name:ident;
-        $($(#[$variant_doc:meta])* $variant:ident = [$first:ident, $second:ident], $function:path;)*
+        $($(#[$variant_doc:meta])* $variant:ident = [$first:ident, $second:ident], $function:path $(, $waits:ident)?;)*
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -436,6 +437,7 @@ macro_rules! couples {
                     $($name::$variant => {
                         struct Functions;
                         impl DefinitionOfTwo for Functions {
+                            $(const $waits: bool = true;)?
                             #[inline(always)]
                             fn eval<L: Lanes>(x: L) -> [L; 2] {
                                 $function(x)
@@ -455,7 +457,7 @@ couples! {
     /// Sine and cosine share the reduction of the argument.
     SinCos = [Sin, Cos], trig::sin_cos;
     /// The hyperbolic tangent and its derivative share the exponential.
-    Tanh = [Tanh, TanhDerivative], hyperbolic::tanh_and_derivative;
+    Tanh = [Tanh, TanhDerivative], hyperbolic::tanh_and_derivative, WAITS;
     /// The logistic function and its derivative share the exponential.
     Logistic = [Logistic, LogisticDerivative], exp::logistic_and_derivative;
 }
