@@ -88,6 +88,23 @@ fn fused_operands_are_read_once_and_kept_in_registers() {
     assert_eq!((plan.input_bytes, plan.output_bytes), (8 * 1230, 320));
 }
 
+/// What a later function or its result is combined with takes no tile for waiting.
+#[test]
+fn what_is_needed_late_is_computed_late() {
+    let graph = trace(|x: Var| x.sin() / ((x * x + 1.0) * x) + x, (f64s(&[1000]),)).unwrap();
+    let plan = checked(&graph);
+    let [kernel] = &plan.kernels[..] else { panic!("{plan}") };
+    assert_eq!(homes(kernel), ["tile 0", "registers", "registers", "registers", "registers", "output out"], "{plan}");
+    // The square is in a tile anyway, and what is made of it waits; but nothing takes a tile so that something else may.
+    let graph = trace(|x: Var| x.sin() / ((x * x).exp() + x * x + 1.0), (f64s(&[1000]),)).unwrap();
+    let plan = checked(&graph);
+    let tiles = |kernel: &KernelReport| homes(kernel).iter().filter(|home| home.starts_with("tile")).count();
+    assert_eq!(tiles(&plan.kernels[0]), 3, "{plan}");
+    let graph = trace(|x: Var| (x * 2.0 + 1.0, (x * 2.0 + 3.0) * x.sin()), (f64s(&[1000]),)).unwrap();
+    let plan = checked(&optimize::optimize(&graph).unwrap());
+    assert_eq!(tiles(&plan.kernels[0]), 2, "{plan}");
+}
+
 /// The gradient of a linear model, in which the rows of the data occur in two products.
 #[test]
 fn products_with_the_rows_of_a_matrix_read_it_once() {

@@ -51,6 +51,7 @@ impl<'p, 'g> Nest<'p, 'g> {
         let Build { works, fills, follow, .. } = build;
         let mut nest = Nest { schedule, extents, streams, works, fills, n_levels: 0, n_tiles: 0, cascades: Vec::new() };
         nest.assign_levels(&follow);
+        nest.delay(&follow);
         nest.assign_tiles();
         nest.cascades = Cascade::all(&nest.extents, &nest.streams, &nest.works);
         nest
@@ -326,6 +327,41 @@ impl Nest<'_, '_> {
             let behind = behind.map(|&(other, _, distance)| self.works[other].level + distance);
             self.works[k].level = behind.fold(needed, usize::max);
             self.n_levels = self.n_levels.max(self.works[k].level + 1);
+        }
+    }
+
+    /// Moves what only later levels read to the first of these, where it needs no tile, unless an operand would need one for
+    /// it.
+    fn delay(&mut self, follow: &[(usize, usize, usize)]) {
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); self.works.len()];
+        for (k, work) in self.works.iter().enumerate() {
+            for &x in &work.operands {
+                if let Operand::Item(j) = x {
+                    readers[j].push(k);
+                }
+            }
+        }
+        let has_parts = |k: usize| follow.iter().any(|&(first, second, _)| first == k || second == k);
+        for k in (0..self.works.len()).rev().filter(|&k| !has_parts(k)) {
+            let needed = readers[k].iter().map(|&reader| self.works[reader].reads_at()).min();
+            let Some(needed) = needed.filter(|&needed| self.works[k].may_wait() && needed > self.works[k].level) else {
+                continue;
+            };
+            let is_there = |x: Operand| match x {
+                Operand::Item(j) if self.works[j].may_wait() && readers[j].iter().all(|&reader| reader == k) => true,
+                Operand::Item(j) => {
+                    let work = &self.works[j];
+                    let is_read_late = |&reader: &usize| {
+                        let reader = &self.works[reader];
+                        reader.action.takes_tiles() || reader.level > work.level
+                    };
+                    work.store.is_some() || work.action.takes_tiles() || readers[j].iter().any(is_read_late)
+                }
+                Operand::Stream(_) | Operand::Immediate(_) => true,
+            };
+            if self.works[k].operands.iter().all(|&x| is_there(x)) {
+                self.works[k].level = needed;
+            }
         }
     }
 

@@ -97,6 +97,18 @@ pub struct Work {
     pub tile: Option<usize>,
 }
 
+impl Work {
+    /// The level after which its operands are read, or in which they are.
+    pub fn reads_at(&self) -> usize {
+        self.level - usize::from(self.action.takes_tiles())
+    }
+
+    /// Whether it is done in registers, at whatever level.
+    pub fn may_wait(&self) -> bool {
+        matches!(self.action, Action::Inline(_)) && self.store.is_none()
+    }
+}
+
 /// Elements in memory that are set to one number before the nest runs.
 #[derive(Debug)]
 pub struct Fill {
