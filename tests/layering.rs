@@ -1,6 +1,7 @@
 //! The rules of the house, read off the source: which floor may use which, what may be named where, and what may not
 //! be written at all. Every breach is reported with its file and line.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,27 @@ fn libraries_and_unsafe_code_stay_in_their_rooms() {
             }
         }
     });
+}
+
+/// The packages that whoever depends on the library compiles, the library among them.
+const MAX_PACKAGES: usize = 100;
+
+/// What the command alone needs.
+const OF_THE_COMMAND: [&str; 5] = ["argmin", "clap", "csv", "indicatif", "zip"];
+
+#[test]
+fn the_library_stands_on_few_packages() {
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "-e", "normal", "-p", "retrograd", "--prefix", "none", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    let listed = String::from_utf8(cargo.stdout).unwrap();
+    let packages: BTreeSet<&str> = listed.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    assert!((50..=MAX_PACKAGES).contains(&packages.len()), "{} packages:\n{listed}", packages.len());
+    let unwanted = |package: &&&str| OF_THE_COMMAND.contains(&package.split(' ').next().unwrap_or_default());
+    assert_eq!(packages.iter().filter(unwanted).count(), 0, "{listed}");
 }
 
 #[test]

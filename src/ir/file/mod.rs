@@ -58,6 +58,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::graph::NESTED_REGIONS;
 use super::{Graph, NodeId, Operation};
@@ -291,13 +293,13 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A symbolic link is kept; its target is replaced.
     let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let folder = folder_of(&path);
-    let mut file = new_file_in(&folder)?;
-    file.write_all(bytes)?;
+    let mut new = NewFile::create_in(&folder)?;
+    new.file.write_all(bytes)?;
     if let Some(permissions) = old {
-        file.as_file().set_permissions(permissions)?;
+        new.file.set_permissions(permissions)?;
     }
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
+    new.file.sync_all()?;
+    new.replace(&path)?;
     sync_folder(&folder)
 }
 
@@ -308,20 +310,47 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A temporary file with a unique name and the default permissions of a new file.
-fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".retrograd-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// A file of a name of its own, with the default permissions of a new file. It is removed unless it takes the place of
+/// another.
+struct NewFile {
+    file: fs::File,
+    path: PathBuf,
+    is_kept: bool,
+}
+
+/// The most names that are tried.
+const MAX_NAMES: u64 = 1 << 16;
+
+impl NewFile {
+    fn create_in(folder: &Path) -> io::Result<NewFile> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut result = Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        // A process that was killed may have left files behind, and another machine may write to the same folder.
+        for _ in 0..MAX_NAMES {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".retrograd-{}-{number}", process::id()));
+            result = fs::OpenOptions::new().write(true).create_new(true).open(&path).map(|file| (file, path));
+            if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        let (file, path) = result?;
+        Ok(NewFile { file, path, is_kept: false })
     }
-    // The name of the temporary file would not help the user.
-    builder.tempfile_in(folder).map_err(|error| {
-        let message = error.to_string();
-        io::Error::new(error.kind(), message.split(" at path ").next().unwrap_or(&message))
-    })
+
+    fn replace(mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.path, path)?;
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// Makes the rename durable. Only Unix can open folders, and some file systems cannot sync them; the file itself is
@@ -335,4 +364,41 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 fn io_error(path: &Path, action: &'static str, error: &io::Error) -> Error {
     IoError { path: path.display().to_string(), action, message: error.to_string() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_kept_only_in_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            entries.map(|name| name.into_string().unwrap()).collect::<Vec<String>>()
+        };
+        let new = NewFile::create_in(folder.path()).unwrap();
+        assert_eq!(names(), [new.path.file_name().unwrap().to_str().unwrap()]);
+        drop(new);
+        assert!(names().is_empty());
+        let [mut first, second] = [(); 2].map(|()| NewFile::create_in(folder.path()).unwrap());
+        first.file.write_all(b"{}").unwrap();
+        first.replace(&folder.path().join("a.json")).unwrap();
+        assert!(second.replace(&folder.path().join("nowhere").join("a.json")).is_err());
+        assert_eq!(names(), ["a.json"]);
+        assert_eq!(fs::read(folder.path().join("a.json")).unwrap(), b"{}");
+    }
+
+    #[test]
+    fn names_that_were_left_behind_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let left: Vec<PathBuf> =
+            (0..1000).map(|number| folder.path().join(format!(".retrograd-{}-{number}", process::id()))).collect();
+        left.iter().for_each(|path| fs::write(path, "left").unwrap());
+        let path = folder.path().join("a.json");
+        write_atomically(&path, b"{}").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{}");
+        assert!(left.iter().all(|path| fs::read(path).unwrap() == b"left"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1001);
+    }
 }
