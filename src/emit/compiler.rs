@@ -129,6 +129,8 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
 
+    use cranelift_codegen::ir::Opcode;
+
     use crate::value::DType;
 
     /// Functions that all differ.
@@ -183,6 +185,46 @@ mod tests {
         // The optimizer joins the blocks again.
         let [whole, cut] = lengths(Effort::Full);
         assert_eq!(cut, whole);
+    }
+
+    /// How many instructions of that kind are in the blocks of a function that copies a matrix, in their order: before the
+    /// loops, in the header and the body of the first, in those of the second, and after.
+    fn instructions_of_copy(counted: fn(Opcode) -> bool) -> Vec<usize> {
+        let body = |e: &mut Emitter<'_>| {
+            e.load_bases([3, 4]);
+            let (zero, end) = (e.index(0), e.index(1000));
+            e.for_each(zero, end, 1, &[], |e, row, _| {
+                let rows = [3, 4].map(|base| {
+                    let base = e.base(base);
+                    e.advance(base, row, 8000)
+                });
+                e.for_each(zero, end, 1, &[], |e, column, _| {
+                    let [from, to] = rows.map(|row| e.advance(row, column, 8));
+                    let x = e.load(from, 0, DType::F64, 1);
+                    e.store(x, to, 0);
+                    Vec::new()
+                });
+                Vec::new()
+            });
+        };
+        let isa = host_isa(Effort::Full).unwrap();
+        let function = write(0, (isa.frontend_config(), Effort::Full), &mut FunctionBuilderContext::new(), body);
+        let mut context = Context::for_function(function);
+        context.optimize(&**isa, &mut ControlPlane::default()).unwrap();
+        let function = &context.func;
+        let count =
+            |block| function.layout.block_insts(block).filter(|&i| counted(function.dfg.insts[i].opcode())).count();
+        function.layout.blocks().map(count).collect()
+    }
+
+    #[test]
+    fn loops_compute_what_does_not_change_once() {
+        // The bases of the table at first, then an element.
+        let loads = instructions_of_copy(|opcode| opcode == Opcode::Load);
+        assert_eq!(loads, [2, 0, 0, 0, 1, 0, 0]);
+        // A row begins at one distance from both.
+        let products = instructions_of_copy(|opcode| opcode == Opcode::Imul);
+        assert_eq!(products, [0, 0, 1, 0, 0, 0, 0]);
     }
 
     #[test]

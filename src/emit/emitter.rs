@@ -241,8 +241,10 @@ impl<'f> Emitter<'f> {
         let params = self.builder.block_params(header).to_vec();
         let i = Pointer(params[0]);
         let values: Vec<Reg> = carried.iter().zip(&params[1..]).map(|(reg, &value)| Reg { value, ..*reg }).collect();
-        let go_on = self.builder.ins().icmp(IntCC::SignedLessThanOrEqual, i.0, last);
-        self.builder.ins().brif(go_on, inside, &[], after, &[]);
+        // In this order: Cranelift takes what the body does in each iteration alike out of the loop only if it comes to the
+        // body before it has left the loop.
+        let ends = self.builder.ins().icmp(IntCC::SignedGreaterThan, i.0, last);
+        self.builder.ins().brif(ends, after, &[], inside, &[]);
 
         self.builder.switch_to_block(inside);
         self.builder.seal_block(inside);
