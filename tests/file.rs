@@ -357,6 +357,14 @@ fn links_and_permissions_stay() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     example().save("/dev/null").unwrap();
+    // Links to what is not there yet, and in a circle.
+    let (new, second) = (folder.path().join("c.json"), folder.path().join("d.json"));
+    symlink("c.json", &second).unwrap();
+    symlink("d.json", folder.path().join("e.json")).unwrap();
+    example().save(folder.path().join("e.json")).unwrap();
+    assert!(fs::symlink_metadata(&second).unwrap().is_symlink() && fs::symlink_metadata(&new).unwrap().is_file());
+    symlink("circle", folder.path().join("circle")).unwrap();
+    assert!(matches!(example().save(folder.path().join("circle")), Err(Error::Io(_))));
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn gradient(graph: &Graph) -> Graph {
     differentiate::grad(graph, of.unwrap(), &wrt).unwrap()
 }
 
-fn homes(kernel: &KernelReport) -> Vec<String> {
+fn locations(kernel: &KernelReport) -> Vec<String> {
     kernel
         .steps
         .iter()
@@ -77,7 +77,7 @@ fn fused_operands_are_read_once_and_kept_in_registers() {
     let [kernel] = &plan.kernels[..] else { panic!("{plan}") };
     assert_eq!(kernel.kind, KernelKind::Loop { shape: [40, 30].into() });
     assert_eq!(kernel.summary(), "2 mul, reduce_sum, sub");
-    assert_eq!(homes(kernel), ["registers", "registers", "registers", "output out"]);
+    assert_eq!(locations(kernel), ["registers", "registers", "registers", "output out"]);
     // The broadcast row is read without a copy, and the number 1 is part of the code.
     assert_eq!(kernel.read_bytes, 8 * (40 * 30 + 30));
     assert_eq!(kernel.written_bytes, 8 * 40);
@@ -94,11 +94,16 @@ fn what_is_needed_late_is_computed_late() {
     let graph = trace(|x: Var| x.sin() / ((x * x + 1.0) * x) + x, (f64s(&[1000]),)).unwrap();
     let plan = checked(&graph);
     let [kernel] = &plan.kernels[..] else { panic!("{plan}") };
-    assert_eq!(homes(kernel), ["tile 0", "registers", "registers", "registers", "registers", "output out"], "{plan}");
+    assert_eq!(
+        locations(kernel),
+        ["tile 0", "registers", "registers", "registers", "registers", "output out"],
+        "{plan}"
+    );
     // The square is in a tile anyway, and what is made of it waits; but nothing takes a tile so that something else may.
     let graph = trace(|x: Var| x.sin() / ((x * x).exp() + x * x + 1.0), (f64s(&[1000]),)).unwrap();
     let plan = checked(&graph);
-    let tiles = |kernel: &KernelReport| homes(kernel).iter().filter(|home| home.starts_with("tile")).count();
+    let tiles =
+        |kernel: &KernelReport| locations(kernel).iter().filter(|location| location.starts_with("tile")).count();
     assert_eq!(tiles(&plan.kernels[0]), 3, "{plan}");
     let graph = trace(|x: Var| (x * 2.0 + 1.0, (x * 2.0 + 3.0) * x.sin()), (f64s(&[1000]),)).unwrap();
     let plan = checked(&optimize::optimize(&graph).unwrap());
@@ -524,7 +529,7 @@ fn parts_do_not_overlap_live_memory() {
         (y, y, y.sum())
     };
     let plan = checked(&trace(twice, (f64s(&[n]),)).unwrap());
-    assert_eq!(homes(&plan.kernels[0])[1], "output out.0", "{plan}");
+    assert_eq!(locations(&plan.kernels[0])[1], "output out.0", "{plan}");
 }
 
 #[test]
@@ -538,11 +543,11 @@ fn the_plan_shows_tiles_and_the_arena() {
     let plan = &inspection.plan;
     let [first, second] = &plan.kernels[..] else { panic!("{plan}") };
     // The functions use tiles; their sum is needed again after all of its elements are computed.
-    assert_eq!(homes(first)[..3], ["tile 0", "tile 1", "arena + 0"], "{plan}");
+    assert_eq!(locations(first)[..3], ["tile 0", "tile 1", "arena + 0"], "{plan}");
     assert_eq!(first.cost.unwrap(), Cost { f64_flops: 2000 + 1999, calls: 4000, ..Cost::default() });
     assert_eq!(first.scratch_bytes, 2 * 512 * 8);
     assert_eq!(reads(second)[0], "%2: arena + 0", "{plan}");
-    assert_eq!(homes(second), ["output out"]);
+    assert_eq!(locations(second), ["output out"]);
     assert_eq!(plan.memory_bytes().next_multiple_of(64), inspection.program.memory_bytes());
     assert!(plan.arena_bytes >= 16_000 + first.scratch_bytes);
 }

@@ -32,10 +32,14 @@ pub(super) fn find(symbol: &str) -> Option<*const u8> {
 /// or the processor lacks an instruction that they need.
 fn compiled(routine: Routine) -> Option<*const u8> {
     static KNOWN: LazyLock<Mutex<HashMap<Routine, Option<usize>>>> = LazyLock::new(Mutex::default);
+    // Without these instructions Cranelift would call a function for each step.
+    if !fuses() {
+        return None;
+    }
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let address = *known.entry(routine).or_insert_with(|| {
         let steps = steps(routine)?;
-        compile(routine, &steps).ok().filter(|_| fuses())
+        compile(routine, &steps).ok()
     });
     address.map(|address| address as *const u8)
 }

@@ -2,6 +2,7 @@
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(elementary)");
+    println!("cargo::rustc-check-cfg=cfg(unoptimized)");
     println!("cargo::rustc-cfg=elementary");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -291,7 +291,7 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     // A symbolic link is kept; its target is replaced.
-    let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
+    let path = if old.is_some() { fs::canonicalize(path)? } else { target_of(path) };
     let folder = folder_of(&path);
     let mut new = NewFile::create_in(&folder)?;
     new.file.write_all(bytes)?;
@@ -301,6 +301,16 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.file.sync_all()?;
     new.replace(&path)?;
     sync_folder(&folder)
+}
+
+/// Where the links that begin at a path lead, though nothing is there. A circle of links has no metadata, not even that
+/// nothing is there.
+fn target_of(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    while let Ok(target) = fs::read_link(&path) {
+        path = folder_of(&path).join(target);
+    }
+    path
 }
 
 fn folder_of(path: &Path) -> PathBuf {
