@@ -4,7 +4,7 @@ use super::analysis::{Analyses, Analysis};
 use super::rows::Batcher;
 use crate::error::Error;
 use crate::ir::NodeId;
-use crate::op::{Batched, Graph, Library, Lowering, Op, Scan, Var, keeps_order, small_matrices, trace};
+use crate::op::{Batched, Graph, Library, Lowering, Op, Scan, Var, keeps_order, region, small_matrices, trace};
 use crate::value::{DType, Type};
 
 /// A loop over fewer rows is left as it is.
@@ -110,7 +110,7 @@ pub(super) fn map_in_lanes(graph: &Graph, inputs: &[Batched], n: usize) -> Optio
     let mut types = vec![("i".to_string(), Type::scalar(DType::I64))];
     let own = graph.inputs().iter().zip(inputs).filter(|(_, x)| x.has_rows);
     types.extend(own.enumerate().map(|(k, (input, _))| (format!("row.{k}"), graph.ty(input.node.into()).clone())));
-    let region = trace::region("row", &types, |x| {
+    let region = region::trace("row", &types, |x| {
         let mut own = x[1..].iter().copied();
         let given = |x: &Batched| if x.has_rows { own.next().expect("bug: a row is missing") } else { x.var };
         let given: Vec<Var> = inputs.iter().map(given).collect();

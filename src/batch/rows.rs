@@ -9,7 +9,7 @@ use super::analysis::{Analyses, Analysis};
 use super::control::{self, Given, Regions};
 use crate::error::OperationError;
 use crate::ir::{NodeId, Role, Value, results_of};
-use crate::op::{Batched, Batching, Graph, Scan, Var, of_unit_vectors, trace};
+use crate::op::{Batched, Batching, Graph, Scan, Var, of_unit_vectors, region, trace};
 use crate::value::{DType, Type};
 
 /// What one call of [`batch`](super::batch) knows.
@@ -165,7 +165,7 @@ impl Batcher {
         inputs.extend(rows.iter().enumerate().map(|(k, &value)| (format!("row.{k}"), graph.ty(value).clone())));
         let at = ids.first().and_then(|&id| graph.node(id).provenance().at.clone());
         let results = trace::in_scope(at, None, || {
-            let region = trace::region("row", &inputs, |x| {
+            let region = region::trace("row", &inputs, |x| {
                 let own = rows.iter().copied().zip(x[1..].iter().copied());
                 let shared = same.iter().map(|&value| (value, table.get(value).var));
                 let mut row: HashMap<Value, Var> = own.chain(shared).collect();
@@ -233,7 +233,7 @@ impl Regions for Batcher {
             let ty = region.ty(input.node.into());
             (input.name.to_string(), if has_rows { super::of_rows(ty, self.n) } else { ty.clone() })
         });
-        let made = trace::region(region.name(), &types.collect::<Vec<_>>(), |x| {
+        let made = region::trace(region.name(), &types.collect::<Vec<_>>(), |x| {
             let x: Vec<Batched> = x.iter().zip(inputs).map(|(&var, &has_rows)| Batched { var, has_rows }).collect();
             let y = self.replay(region, &x).unwrap_or_default();
             let vars = y.into_iter().zip(outputs).map(|(y, given)| match given {

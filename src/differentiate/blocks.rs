@@ -2,7 +2,7 @@ use super::activity::Activity;
 use super::{pullback, pushforward};
 use crate::batch::Pass;
 use crate::ir::{Role, Value};
-use crate::op::trace::Region;
+use crate::op::region::{self, Region};
 use crate::op::{Scan, Var, trace};
 use crate::value::{Array, DType, Scalar, Shape, Type};
 
@@ -154,7 +154,7 @@ fn on_rows(like: Var, role: fn(Value) -> Role, pass: impl FnOnce(Var) -> Vec<Opt
 /// The pass on so many blocks of unit vectors, one after the other.
 fn in_blocks(ty: &Type, n_blocks: usize, rows: usize, pass: &Pass) -> Vec<Option<Var>> {
     let mut known = Vec::new();
-    let region = trace::region("block", &[("i".to_string(), Type::scalar(DType::I64))], |x| {
+    let region = region::trace("block", &[("i".to_string(), Type::scalar(DType::I64))], |x| {
         let dtype = places(ty);
         let first = x[0].convert(dtype) * Var::number(rows as f64, dtype);
         let results = pass.on_rows(unit_vectors(ty, first, rows), rows);

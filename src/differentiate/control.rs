@@ -10,7 +10,7 @@ use super::products::{self, Factor, Product};
 use super::{Series, custom, pullback, push_series};
 use crate::batch::{Purpose, map_on_rows, stays_in_registers};
 use crate::ir::Value;
-use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, trace};
+use crate::op::{Graph, Op, Range, Revolve, Scan, Schedule, Var, While, of_region_inputs, region, trace};
 use crate::value::{DType, Type};
 
 /// The series of the results of an operation with regions, to the given order; those of order 1 are tangents. Results
@@ -82,7 +82,7 @@ pub(super) fn pull(step: &Step, x: &[Var], cts: &[Option<Var>], wanted: &[bool])
 pub(super) fn add_stacks(x: Var, y: Var) -> Var {
     let row = x.ty().unstacked();
     let inputs = [("i".to_string(), index()), ("x".to_string(), row.clone()), ("y".to_string(), row)];
-    let region = trace::region("add", &inputs, |x| vec![("sum".to_string(), x[1] + x[2])]);
+    let region = region::trace("add", &inputs, |x| vec![("sum".to_string(), x[1] + x[2])]);
     let op = Scan { carry: 0, xs: 2, length: None, reverse: false, checkpoint: None };
     let sum = region.and_then(|region| trace::apply_regions(op, &[x, y], vec![region.graph]));
     sum.map_or(Var::poisoned(), |sum| sum[0])
@@ -165,7 +165,7 @@ fn forward_region(
         let pushed = dense(&to, &push_gathered(&x[..n], given, &x[n..], &to, order));
         pushed.into_iter().enumerate().map(|(k, t)| (output_name(k, order), t)).collect()
     };
-    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
+    known::derivative(key, region, || Some(region::trace_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
 /// The name of one of the coefficients that a region returns.
@@ -220,7 +220,7 @@ fn reverse_region(region: &Arc<Graph>, mut ranges: Vec<Range>, useful: &[bool], 
         let cts = to.iter().zip(cts).map(|(x, ct)| ct.unwrap_or_else(|| x.full_like(0.0)));
         cts.enumerate().map(|(k, ct)| (format!("ct.{k}"), ct)).collect()
     };
-    known::derivative(key, region, || Some(trace::region_within(region.name(), &inputs, &ranges, body)?.graph))
+    known::derivative(key, region, || Some(region::trace_within(region.name(), &inputs, &ranges, body)?.graph))
 }
 
 fn push_revolve(step: &Step, op: &Revolve, x: &[Var], t: &[Series], order: usize) -> Option<Vec<Series>> {
@@ -279,7 +279,7 @@ fn expanded(step: &Step, op: &Revolve, x: &[Var]) -> Option<Vec<Var>> {
     let Revolve { cts, carry, xs, length, reverse, .. } = *op;
     let (cts_given, iteration) = x.split_at(cts);
     let advance = &step.regions[0];
-    let collecting = trace::region(advance.name(), &named_inputs(advance), |x| {
+    let collecting = region::trace(advance.name(), &named_inputs(advance), |x| {
         let next = trace::inline(advance, x).unwrap_or_default();
         let outputs = next.into_iter().chain(x[1..].iter().copied().take(carry));
         outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
@@ -442,12 +442,12 @@ impl<'s> Loop<'s> {
             let outputs = y[..self.carry].iter().copied().chain(dense(&to, &pushed));
             outputs.enumerate().map(|(k, y)| (format!("next.{k}"), y)).collect()
         };
-        let body = || Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
+        let body = || Some(region::trace_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
         let body = known::derivative(key, self.body, body)?;
         let n_carry = self.carry + all_carried.len();
         let mut regions: Vec<Arc<Graph>> = Vec::new();
         if let Some(condition) = self.condition {
-            let traced = trace::region(condition.name(), &inputs, |x| {
+            let traced = region::trace(condition.name(), &inputs, |x| {
                 let primal: Vec<Var> = primal_at.iter().map(|&at| x[at]).collect();
                 let holds = trace::inline(condition, &primal).unwrap_or_default();
                 holds.into_iter().map(|holds| ("holds".to_string(), holds)).collect()
@@ -543,7 +543,7 @@ impl<'s> Loop<'s> {
             outputs
         };
         known::derivative(key, self.body, || {
-            Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph)
+            Some(region::trace_within(self.body.name(), &inputs, &ranges, iteration)?.graph)
         })
     }
 
@@ -787,7 +787,7 @@ impl<'s> Loop<'s> {
             }
             outputs
         };
-        let joint = || Some(trace::region_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
+        let joint = || Some(region::trace_within(self.body.name(), &inputs, &ranges, iteration)?.graph);
         known::derivative(key, self.body, joint).map(|joint| Graph::clone(&joint))
     }
 }

@@ -451,6 +451,10 @@ control_rules! {
 
 /// A region of that name with these inputs, which gives what the body gives.
 pub(super) fn region(name: &str, inputs: &[Type], body: impl FnOnce(&[Var]) -> Vec<Var>) -> std::sync::Arc<Graph> {
+    region_boxed(name, inputs, Box::new(body))
+}
+
+fn region_boxed(name: &str, inputs: &[Type], body: Box<dyn FnOnce(&[Var]) -> Vec<Var> + '_>) -> std::sync::Arc<Graph> {
     let mut graph = Graph::new(name);
     let names = (0..inputs.len()).map(|k| format!("x{k}"));
     let values: Vec<_> = names

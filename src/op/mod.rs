@@ -53,6 +53,7 @@ mod nalgebra;
 mod power;
 mod range;
 mod reduce;
+pub(crate) mod region;
 mod roles;
 mod rounding;
 mod rules;
@@ -72,7 +73,6 @@ pub(crate) mod trace;
 mod var;
 mod zeta;
 
-use serde::de::DeserializeOwned;
 use serde_json::Map;
 
 pub use arithmetic::*;
@@ -329,7 +329,7 @@ macro_rules! operations {
             fn parse(name: &str, parameters: serde_json::Value) -> Result<Op, Mismatch> {
                 $($(
                     if name == <$op as Rules>::NAME {
-                        return parse_op::<$op>(parameters).map(Op::from);
+                        return parse_op(parameters, &|x| serde_json::from_value::<$op>(x).map(Op::from));
                     }
                 )*)*
                 Err(mismatch!("there is no operation \"{name}\""))
@@ -594,14 +594,17 @@ operations! {
 }
 
 /// Reads parameters. serde reads an operation without any from `null` only.
-fn parse_op<O: DeserializeOwned>(parameters: serde_json::Value) -> Result<O, Mismatch> {
-    if let Ok(op) = serde_json::from_value(serde_json::Value::Null) {
+fn parse_op(
+    parameters: serde_json::Value,
+    read: &dyn Fn(serde_json::Value) -> serde_json::Result<Op>,
+) -> Result<Op, Mismatch> {
+    if let Ok(op) = read(serde_json::Value::Null) {
         return match parameters.as_object().and_then(|map| map.keys().next()) {
             None => Ok(op),
             Some(key) => Err(mismatch!("takes no parameters, but got \"{key}\"")),
         };
     }
-    serde_json::from_value(parameters).map_err(|error| mismatch!("{error}"))
+    read(parameters).map_err(|error| mismatch!("{error}"))
 }
 
 impl Operation for Op {

@@ -794,6 +794,7 @@ fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::op::region;
     use crate::op::trace::{self, record};
     use crate::op::{Derivative, Scan, Var};
     use crate::value::DType;
@@ -877,7 +878,7 @@ mod tests {
     /// What a loop of three iterations leaves, each of which gets its index and the carry.
     fn looped(f: impl Fn(Var, Var) -> Var, begin: Var) -> Var {
         let inputs = [("i".to_string(), Type::scalar(DType::I64)), ("x".to_string(), begin.ty())];
-        let region = trace::region("body", &inputs, |x| vec![("next".to_string(), f(x[0], x[1]))]).unwrap();
+        let region = region::trace("body", &inputs, |x| vec![("next".to_string(), f(x[0], x[1]))]).unwrap();
         let op = Scan { carry: 1, xs: 0, length: Some(3), reverse: false, checkpoint: None };
         trace::apply_regions(op, &[begin], vec![region.graph]).unwrap()[0]
     }

@@ -462,24 +462,11 @@ impl<E: Elementwise> Rules for E {
     const NAME: &'static str = <E as Elementwise>::NAME;
 
     fn infer(&self, operands: &[Type], _: &[Signature]) -> Result<Types, Mismatch> {
-        expect_arity(operands, E::ARITY)?;
-        for operand in &operands[1..] {
-            if operand.shape != operands[0].shape {
-                return Err(mismatch!("operands must have equal shapes, but got {}", list(operands)));
-            }
-        }
-        let dtypes: SmallVec<[DType; 3]> = operands.iter().map(|ty| ty.dtype).collect();
-        let dtype = self.result(&dtypes)?;
-        Ok(smallvec::smallvec![operands[0].with_dtype(dtype)])
+        infer_elementwise(E::ARITY, operands, &|dtypes| self.result(dtypes))
     }
 
     fn eval(&self, operands: &[&Array], results: &[Type]) -> Vec<Array> {
-        let element = |position: usize| {
-            let x: SmallVec<[Scalar; 3]> =
-                operands.iter().map(|x| x.get(position).expect("bug: operands of two sizes")).collect();
-            Elementwise::eval(self, &x)
-        };
-        vec![Array::collect(&results[0], (0..results[0].size()).map(element))]
+        eval_elementwise(operands, results, &|x| Elementwise::eval(self, x))
     }
 
     fn derivative(&self) -> Derivative<'_> {
@@ -503,21 +490,10 @@ impl<E: Elementwise> Rules for E {
     }
 
     fn examples() -> Examples {
-        let facts = E::facts();
-        let mut examples = Examples::default();
+        let (facts, mut examples) = (E::facts(), Examples::default());
         for (position, op) in E::instances().into_iter().enumerate() {
-            for dtypes in accepted_dtypes(&op) {
-                let result = op.result(&dtypes).expect("bug: dtypes were accepted before");
-                if position == 0 {
-                    examples.answers.extend(answers(&op, &facts, &dtypes, result));
-                }
-                let operands = dtypes
-                    .iter()
-                    .zip(facts.domain)
-                    .map(|(&dtype, &domain)| (Type::new(dtype, [3, 5]), domain))
-                    .collect();
-                examples.samples.push(Sample { op: op.clone().into(), operands, regions: vec![] });
-            }
+            let dtypes = accepted_dtypes(E::ARITY, &|dtypes| op.result(dtypes));
+            add_examples(&mut examples, op.into(), position == 0, &facts, dtypes);
         }
         examples
     }
@@ -535,28 +511,63 @@ impl<E: Elementwise> Code for E {
     }
 }
 
-/// Every combination of dtypes that the operation takes.
-fn accepted_dtypes<E: Elementwise>(op: &E) -> Vec<SmallVec<[DType; 3]>> {
-    let mut combinations: Vec<SmallVec<[DType; 3]>> = vec![SmallVec::new()];
-    for _ in 0..E::ARITY {
+/// Operand dtypes → result dtype, of an elementwise operation.
+///
+/// What is below takes functions as arguments, not the operation as a parameter: there are more than a hundred, for each
+/// of which it would be compiled again.
+type ResultOf<'a> = &'a dyn Fn(&[DType]) -> Result<DType, Mismatch>;
+
+fn infer_elementwise(arity: usize, operands: &[Type], result: ResultOf<'_>) -> Result<Types, Mismatch> {
+    expect_arity(operands, arity)?;
+    for operand in &operands[1..] {
+        if operand.shape != operands[0].shape {
+            return Err(mismatch!("operands must have equal shapes, but got {}", list(operands)));
+        }
+    }
+    let dtypes: Dtypes = operands.iter().map(|ty| ty.dtype).collect();
+    Ok(smallvec::smallvec![operands[0].with_dtype(result(&dtypes)?)])
+}
+
+fn eval_elementwise(operands: &[&Array], results: &[Type], eval: &dyn Fn(&[Scalar]) -> Scalar) -> Vec<Array> {
+    let mut x: SmallVec<[Scalar; 3]> = SmallVec::new();
+    let element = |position: usize| {
+        x.clear();
+        x.extend(operands.iter().map(|x| x.get(position).expect("bug: operands of two sizes")));
+        eval(&x)
+    };
+    vec![Array::collect(&results[0], (0..results[0].size()).map(element))]
+}
+
+type Dtypes = SmallVec<[DType; 3]>;
+
+/// Every combination of dtypes that the operation takes, with the result's.
+fn accepted_dtypes(arity: usize, result: ResultOf<'_>) -> Vec<(Dtypes, DType)> {
+    let mut combinations: Vec<Dtypes> = vec![Dtypes::new()];
+    for _ in 0..arity {
         combinations = combinations
             .into_iter()
-            .flat_map(|head| {
-                DType::ALL.map(|dtype| head.iter().copied().chain([dtype]).collect::<SmallVec<[DType; 3]>>())
-            })
+            .flat_map(|head| DType::ALL.map(|dtype| head.iter().copied().chain([dtype]).collect::<Dtypes>()))
             .collect();
     }
-    combinations.retain(|dtypes| op.result(dtypes).is_ok());
-    combinations
+    combinations.into_iter().filter_map(|dtypes| result(&dtypes).ok().map(|result| (dtypes, result))).collect()
+}
+
+fn add_examples(examples: &mut Examples, op: Op, with_answers: bool, facts: &Facts, accepted: Vec<(Dtypes, DType)>) {
+    let takes_no_floats = !accepted.iter().any(|(dtypes, _)| dtypes.iter().all(|&dtype| dtype == DType::F64));
+    for (dtypes, result) in accepted {
+        if with_answers {
+            examples.answers.extend(answers(&op, takes_no_floats, facts, &dtypes, result));
+        }
+        let operands =
+            dtypes.iter().zip(facts.domain).map(|(&dtype, &domain)| (Type::new(dtype, [3, 5]), domain)).collect();
+        examples.samples.push(Sample { op: op.clone(), operands, regions: vec![] });
+    }
 }
 
 /// The literal rows as answers of the given dtypes: all rows of a kind together, as vectors.
-fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DType) -> Option<Answer> {
-    let of_bools = || {
-        let no_floats = op.result(&vec![DType::F64; E::ARITY]).is_err();
-        no_floats && !facts.floats.is_empty() && dtypes.iter().all(|&dtype| dtype == DType::Bool)
-    };
-    let floats = dtypes.iter().any(|dtype| dtype.is_float()) || of_bools();
+fn answers(op: &Op, takes_no_floats: bool, facts: &Facts, dtypes: &[DType], result: DType) -> Option<Answer> {
+    let of_bools = takes_no_floats && !facts.floats.is_empty() && dtypes.iter().all(|&dtype| dtype == DType::Bool);
+    let floats = of_bools || dtypes.iter().any(|dtype| dtype.is_float());
     let n = if floats { facts.floats.len() } else { facts.integers.len() };
     let operand = |slot: usize, row: usize| {
         if floats { Scalar::F64(facts.floats[row].0[slot]) } else { Scalar::I64(facts.integers[row].0[slot]) }
@@ -580,7 +591,7 @@ fn answers<E: Elementwise>(op: &E, facts: &Facts, dtypes: &[DType], result: DTyp
     };
     let operands = dtypes.iter().enumerate().map(|(slot, &dtype)| vector(dtype, &|row| operand(slot, row))).collect();
     let results = vec![vector(result, &expected)];
-    Some(Answer { op: op.clone().into(), operands, results, ulps: facts.ulps, regions: vec![] })
+    Some(Answer { op: op.clone(), operands, results, ulps: facts.ulps, regions: vec![] })
 }
 
 /// An array of an example, written out.

@@ -88,35 +88,46 @@ pub(crate) fn record_at<T>(
     oracle: Option<Oracle>,
     body: impl FnOnce() -> T,
 ) -> Result<(Graph, T), Error> {
-    let has_derived_inputs = graph.ids().any(|id| is_of_derivative(&graph, id));
-    let trace = Trace {
-        id: 0,
-        graph,
-        max_nodes,
-        error: None,
-        oracle,
-        scope: None,
-        method: None,
-        captures: None,
-        ranges: Ranges::default(),
-        is_derived: false,
-        seeds: HashSet::new(),
-        has_derived_inputs,
-        user: at,
-        file: (at.file(), false),
-        shared: None,
-    };
-    run(trace, body).map(|(trace, result)| (trace.graph, result))
+    run(Trace::on(graph, at, max_nodes, oracle), body).map(|(trace, result)| (trace.graph, result))
 }
 
-fn run<T>(mut trace: Trace, body: impl FnOnce() -> T) -> Result<(Trace, T), Error> {
+impl Trace {
+    fn on(graph: Graph, at: &'static Location<'static>, max_nodes: usize, oracle: Option<Oracle>) -> Trace {
+        let has_derived_inputs = graph.ids().any(|id| is_of_derivative(&graph, id));
+        Trace {
+            id: 0,
+            graph,
+            max_nodes,
+            error: None,
+            oracle,
+            scope: None,
+            method: None,
+            captures: None,
+            ranges: Ranges::default(),
+            is_derived: false,
+            seeds: HashSet::new(),
+            has_derived_inputs,
+            user: at,
+            file: (at.file(), false),
+            shared: None,
+        }
+    }
+}
+
+fn run<T>(trace: Trace, body: impl FnOnce() -> T) -> Result<(Trace, T), Error> {
+    let mut result = None;
+    let trace = run_boxed(trace, Box::new(|| result = Some(body())))?;
+    Ok((trace, result.expect("bug: a trace without a result")))
+}
+
+fn run_boxed(mut trace: Trace, body: Box<dyn FnOnce() + '_>) -> Result<Trace, Error> {
     trace.id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     OPEN.with_borrow_mut(|open| open.push(trace));
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
     let mut trace = OPEN.with_borrow_mut(Vec::pop).expect("bug: the trace was closed by another");
     match (outcome, trace.error.take()) {
-        (Ok(result), None) => Ok((trace, result)),
-        (Ok(_), Some(error)) => Err(error),
+        (Ok(()), None) => Ok(trace),
+        (Ok(()), Some(error)) => Err(error),
         (Err(payload), error) if payload.is::<Unwound>() => {
             // What poisoned a region's variables may stand in a trace around it.
             let around = || OPEN.with_borrow(|open| open.iter().rev().find_map(|trace| trace.error.clone()));
@@ -126,123 +137,18 @@ fn run<T>(mut trace: Trace, body: impl FnOnce() -> T) -> Result<(Trace, T), Erro
     }
 }
 
-/// A region that a closure was traced to.
-pub(crate) struct Region {
-    /// The region: its inputs are those that were asked for, then what the closure captured.
-    pub graph: Graph,
-    /// What it captured, in the trace around it.
-    pub captured: Vec<Var>,
-}
+/// Inputs → named outputs. Boxed, since closures are many and what traces them should be compiled once.
+pub(super) type Body<'a> = Box<dyn FnOnce(&[Var]) -> Vec<(String, Var)> + 'a>;
 
-/// Traces a closure to a region of the innermost trace. What the closure uses of the traces around it becomes an input;
-/// a number is copied instead.
-///
-/// `None` after an error, which is recorded in the innermost trace.
+/// Traces a closure to a region of the innermost trace; gives with it what it captured of the traces around it.
 #[track_caller]
-pub(crate) fn region(
-    name: &str,
-    inputs: &[(String, Type)],
-    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
-) -> Option<Region> {
-    region_with(Location::caller(), name, inputs, &[], body)
-}
-
-/// The same, where it is known what the inputs may hold. Others count as finite.
-#[track_caller]
-pub(crate) fn region_within(
-    name: &str,
-    inputs: &[(String, Type)],
-    ranges: &[Range],
-    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
-) -> Option<Region> {
-    region_with(Location::caller(), name, inputs, ranges, body)
-}
-
-/// The same for a closure that was handed over at that line.
-#[track_caller]
-pub(crate) fn region_at(
-    at: &'static Location<'static>,
-    name: &str,
-    inputs: &[(String, Type)],
-    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
-) -> Option<Region> {
-    region_with(at, name, inputs, &[], body)
-}
-
-#[track_caller]
-fn region_with(
+pub(super) fn trace_region(
     at: &'static Location<'static>,
     name: &str,
     inputs: &[(String, Type)],
     ranges: &[Range],
-    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
-) -> Option<Region> {
-    let traced = trace_region(at, name, inputs, ranges, body);
-    match traced.and_then(|(trace, outputs)| in_order(trace, &outputs)) {
-        Ok((graph, captured)) => Some(Region { graph, captured: captured.into_iter().map(variable).collect() }),
-        Err(error) => {
-            fail(error);
-            None
-        }
-    }
-}
-
-impl Region {
-    /// Gives several regions the same inputs: those that were asked for, then what any of them captured, which is returned.
-    /// `None` after an error, which is recorded in the innermost trace.
-    pub fn align(regions: Vec<Region>, n_asked: usize) -> Option<(Vec<Graph>, Vec<Var>)> {
-        let mut captured: Vec<(Var, Arc<str>)> = Vec::new();
-        for region in &regions {
-            for (x, input) in region.captured.iter().zip(&region.graph.inputs()[n_asked..]) {
-                if captured.iter().all(|(known, _)| known.value() != x.value()) {
-                    captured.push((*x, input.name.clone()));
-                }
-            }
-        }
-        let aligned: Result<Vec<Graph>, Error> =
-            regions.iter().map(|region| region.with_captures(&captured, n_asked)).collect();
-        let vars = captured.iter().map(|&(x, _)| x).collect();
-        aligned.map_err(fail).ok().map(|graphs| (graphs, vars))
-    }
-
-    fn with_captures(&self, captured: &[(Var, Arc<str>)], n_asked: usize) -> Result<Graph, Error> {
-        let mut graph = Graph::new(self.graph.name());
-        let own = self.graph.inputs();
-        let ty = |position: usize| self.graph.ty(own[position].node.into()).clone();
-        let mut inputs = Vec::new();
-        for (position, input) in own[..n_asked].iter().enumerate() {
-            inputs.push(graph.add_input(input.name.clone(), ty(position))?);
-        }
-        let mut places = vec![None; self.captured.len()];
-        for (x, name) in captured {
-            let name = free_name(name, |name| graph.inputs().iter().any(|input| *input.name == *name));
-            let place = self.captured.iter().position(|own| own.value() == x.value());
-            let ty = place.map_or_else(|| x.ty(), |place| ty(n_asked + place));
-            let input = graph.add_input(name, ty)?;
-            if let Some(place) = place {
-                places[place] = Some(input);
-            }
-        }
-        inputs.extend(places.into_iter().flatten());
-        let map = graph.inline(&self.graph, &inputs)?;
-        for output in self.graph.outputs() {
-            let value = map.get(output.value).expect("bug: an output that does not exist");
-            graph.add_output(output.name.clone(), value)?;
-        }
-        Ok(graph)
-    }
-}
-
-type NamedValues = Vec<(String, Value)>;
-
-#[track_caller]
-fn trace_region(
-    at: &'static Location<'static>,
-    name: &str,
-    inputs: &[(String, Type)],
-    ranges: &[Range],
-    body: impl FnOnce(&[Var]) -> Vec<(String, Var)>,
-) -> Result<(Trace, NamedValues), Error> {
+    body: Body<'_>,
+) -> Result<(Graph, Vec<Value>), Error> {
     let (max_nodes, user, scope) = with_all(|open| {
         let depth = open.iter().rev().take_while(|trace| trace.captures.is_some()).count();
         let around = open.last_mut().expect("bug: no trace is open");
@@ -261,36 +167,25 @@ fn trace_region(
     }
     let mut known = Ranges::default();
     values.iter().zip(ranges).for_each(|(&input, &range)| known.tell(input, range));
-    let captures = Some(Captures::default());
-    let is_derived = with_open(|around| around.is_derived);
-    let file = (user.file(), false);
     let trace = Trace {
-        id: 0,
-        graph,
-        max_nodes,
-        error: None,
-        oracle: None,
         scope,
-        method: None,
-        captures,
+        captures: Some(Captures::default()),
         ranges: known,
-        is_derived,
-        seeds: HashSet::new(),
+        is_derived: with_open(|around| around.is_derived),
         has_derived_inputs: true,
-        user,
-        file,
-        shared: None,
+        ..Trace::on(graph, user, max_nodes, None)
     };
-    run(trace, || {
+    let (trace, outputs) = run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
         let outputs = body(&inputs);
         // An output may be a value from outside, which must come in first.
         outputs.into_iter().filter_map(|(name, x)| Some((name, local_at(x, at)?))).collect()
-    })
+    })?;
+    in_order(trace, outputs)
 }
 
 /// The region with its inputs before its operations, and what it captured.
-fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), Error> {
+fn in_order(trace: Trace, outputs: Vec<(String, Value)>) -> Result<(Graph, Vec<Value>), Error> {
     let traced = trace.graph;
     let mut graph = Graph::new(traced.name());
     let mut inputs = Vec::new();
@@ -299,7 +194,7 @@ fn in_order(trace: Trace, outputs: &NamedValues) -> Result<(Graph, Vec<Value>), 
     }
     let map = graph.inline(&traced, &inputs)?;
     for (name, value) in outputs {
-        graph.add_output(name.as_str(), map.get(*value).expect("bug: an output that does not exist"))?;
+        graph.add_output(name, map.get(value).expect("bug: an output that does not exist"))?;
     }
     Ok((graph.without_unneeded_derivatives(), trace.captures.expect("bug: a region without captures").outside))
 }
@@ -330,11 +225,21 @@ fn with_open<T>(body: impl FnOnce(&mut Trace) -> T) -> T {
 /// If no trace is open on this thread, at the caller's line: a panic in the closure would be at a line of this file.
 #[track_caller]
 fn with_all<T>(body: impl FnOnce(&mut [Trace]) -> T) -> T {
-    let result = OPEN.with_borrow_mut(|open| if open.is_empty() { None } else { Some(body(open)) });
+    let (mut body, mut result) = (Some(body), None);
+    with_any(&mut |open| {
+        if let Some(body) = body.take().filter(|_| !open.is_empty()) {
+            result = Some(body(open));
+        }
+    });
     match result {
         Some(result) => result,
         None => panic!("a `Var` was used while no trace is open on this thread; use it inside `trace` or `jit`"),
     }
+}
+
+/// Runs the body on all open traces.
+fn with_any(body: &mut dyn FnMut(&mut [Trace])) {
+    OPEN.with_borrow_mut(|open| body(open));
 }
 
 /// The trace that made a variable: the innermost one, or one in whose regions it lies.
@@ -553,9 +458,12 @@ impl Drop for MethodScope {
 /// Appends the application of an operation with one result.
 #[track_caller]
 pub(crate) fn apply(op: impl Into<Op>, operands: &[Var]) -> Var {
-    let at = Location::caller();
-    append(op.into(), operands, Box::default(), at)
-        .map_or(Var::poisoned(), |(trace, node)| Var::new(trace, node.into()))
+    apply_at(op.into(), operands, Location::caller())
+}
+
+#[track_caller]
+fn apply_at(op: Op, operands: &[Var], at: &'static Location<'static>) -> Var {
+    append(op, operands, Box::default(), at).map_or(Var::poisoned(), |(trace, node)| Var::new(trace, node.into()))
 }
 
 /// Appends the application of an operation with several results; gives them.
@@ -840,13 +748,8 @@ pub(crate) fn inspect<T>(read: impl FnOnce(&Graph) -> T) -> T {
 
 /// Runs a derivative rule: the nodes that it makes bear the primal node's line, and the role.
 pub(crate) fn in_role<T>(role: Role, body: impl FnOnce() -> T) -> T {
-    let before = with_open(|trace| {
-        let at = trace.graph.node(role.of().node).provenance().at.clone();
-        trace.scope.replace((at, Some(role)))
-    });
-    let result = body();
-    with_open(|trace| trace.scope = before);
-    result
+    let at = inspect(|graph| graph.node(role.of().node).provenance().at.clone());
+    in_scope(at, Some(role), body)
 }
 
 /// Runs a rule that rewrites a node: the nodes that it makes bear that source line and role.

@@ -9,7 +9,8 @@ use std::panic::Location;
 use super::function::{Accepts, each_call, fresh};
 use super::var_tree::leaves;
 use super::{Function, VarTree};
-use crate::op::trace::{self, Region};
+use crate::op::region::{self, Region};
+use crate::op::trace;
 use crate::op::{Checkpoint, Cond, Op, Scan, Schedule, Switch, Var, While};
 use crate::value::{DType, Tree, Type};
 
@@ -80,7 +81,7 @@ fn branch<R: VarTree>(
     first: &mut Option<Returned<R>>,
     at: &'static Location<'static>,
 ) -> Option<Region> {
-    trace::region_at(at, name, &[], |_| {
+    region::trace_at(at, name, &[], |_| {
         let result = body();
         let returned = Returned::of("out", result, at);
         let outputs = returned.named();
@@ -358,7 +359,7 @@ impl Loop {
         let at = Location::caller();
         let carry = Returned::of("carry", init, at);
         let types = carry.types();
-        let first = trace::region_at(at, "condition", &types, |x| {
+        let first = region::trace_at(at, "condition", &types, |x| {
             let holds = condition(rebuilt(&carry.tree, Some(x)));
             let ty = trace::type_at(holds, at).unwrap_or(Type::scalar(DType::F64));
             if !trace::has_failed() && ty != Type::scalar(DType::Bool) {
@@ -366,7 +367,7 @@ impl Loop {
             }
             vec![("holds".to_string(), holds)]
         });
-        let second = trace::region_at(at, "body", &types, |x| {
+        let second = region::trace_at(at, "body", &types, |x| {
             let next = Returned::of("carry", body(rebuilt(&carry.tree, Some(x))), at);
             carry.expect("while_loop: the body", "it takes", &next, at);
             next.named()
@@ -428,7 +429,7 @@ impl Loop {
         inputs.extend(rows.types().into_iter().map(|(name, ty)| (name, ty.row().map_or(ty, |(_, row)| row))));
         let n_carry = carry.leaves.len();
         let mut collected = None;
-        let region = trace::region_at(at, "body", &inputs, |x| {
+        let region = region::trace_at(at, "body", &inputs, |x| {
             let (carried, row) = x[1..].split_at(n_carry);
             let (next, y) = body(x[0], rebuilt(&carry.tree, Some(carried)), rebuilt(&rows.tree, Some(row)));
             let (next, y) = (Returned::of("carry", next, at), Returned::of("y", y, at));
@@ -515,7 +516,7 @@ impl<F: Function<Args>, Args: VarTree> Function<Args> for Checkpointed<F, Args> 
         let inputs = Returned::of("x", args, at);
         let types = inputs.types();
         let mut output = None;
-        let region = trace::region_at(at, "checkpoint", &types, |x| {
+        let region = region::trace_at(at, "checkpoint", &types, |x| {
             let returned = Returned::of("out", self.f.apply(rebuilt(&inputs.tree, Some(x))), at);
             let named = returned.named();
             output = Some(returned.tree);

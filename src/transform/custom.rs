@@ -7,7 +7,8 @@ use super::control::{Returned, rebuilt};
 use super::function::{Accepts, each_call, fresh, name_of};
 use super::var_tree::leaves;
 use super::{Function, VarTree};
-use crate::op::trace::{self, Region};
+use crate::op::region::{self, Region};
+use crate::op::trace;
 use crate::op::{Custom, CustomRule, Var};
 use crate::value::Type;
 
@@ -157,7 +158,7 @@ impl<Args: VarTree, O: VarTree> Traced<Args, O> {
     {
         let inputs = Returned::of("x", args, at);
         let mut output = None;
-        let function = trace::region_at(at, "function", &inputs.types(), |x| {
+        let function = region::trace_at(at, "function", &inputs.types(), |x| {
             let returned = Returned::of("out", f.apply(rebuilt(&inputs.tree, Some(x))), at);
             let named = returned.named();
             output = Some(returned);
@@ -180,7 +181,7 @@ impl<Args: VarTree, O: VarTree> Traced<Args, O> {
     ) -> O {
         let (n_x, n_y) = (self.inputs.n_leaves(), self.output.n_leaves());
         let inputs = [self.inputs.types(), self.output.types(), given].concat();
-        let region = trace::region_at(self.at, "rule", &inputs, |x| {
+        let region = region::trace_at(self.at, "rule", &inputs, |x| {
             let (x, rest) = x.split_at(n_x);
             let (y, given) = rest.split_at(n_y);
             let returned = rule(rebuilt(&self.inputs.tree, Some(x)), rebuilt(&self.output.tree, Some(y)), given);

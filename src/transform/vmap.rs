@@ -8,7 +8,8 @@ use super::var_tree::leaves;
 use super::{AllArgs, Function, VarTree, Wrt};
 use crate::batch::rows_of;
 use crate::ir::Value;
-use crate::op::trace::{self, Region};
+use crate::op::region::{self, Region};
+use crate::op::trace;
 use crate::op::{Alias, Batched, Var};
 
 /// A function of one row, applied to many; see [`vmap`].
@@ -92,7 +93,7 @@ where
                 (name.clone(), ty.row().map_or_else(|| ty.clone(), |(_, row)| row))
             });
         let mut output = None;
-        let region = trace::region_at(at, "row", &types.collect::<Vec<_>>(), |rows| {
+        let region = region::trace_at(at, "row", &types.collect::<Vec<_>>(), |rows| {
             let mut rows = rows.iter().copied();
             // What is the same for each row is captured, so that it can decide an `if`. A derivative by it is taken here.
             let leaf = |&(x, has_rows): &(Var, bool)| {

@@ -320,7 +320,11 @@ impl Array {
     /// # Panics
     /// If a scalar is not of the dtype of `ty`, or their number differs from the size of `ty`, for which
     /// [`Array::from_elements`] returns `None`.
-    pub fn collect(ty: &Type, elements: impl Iterator<Item = Scalar>) -> Array {
+    pub fn collect(ty: &Type, mut elements: impl Iterator<Item = Scalar>) -> Array {
+        Array::collect_from(ty, &mut elements)
+    }
+
+    fn collect_from(ty: &Type, elements: &mut dyn Iterator<Item = Scalar>) -> Array {
         with_element!(ty.dtype, T => {
             let elements = elements.map(|x| T::from_scalar(x).expect("bug: elements of two dtypes")).collect::<Vec<T>>();
             Array::from_elements(ty.shape.clone(), elements).expect("bug: wrong number of elements")

@@ -5,9 +5,9 @@ use std::panic::Location;
 
 use super::super::range::Range;
 use super::super::strong::{Strong, strong_product};
-use super::super::trace;
 use super::super::var::broadcast_shape;
 use super::super::{Custom, CustomRule, Var};
+use super::super::{region, trace};
 use super::Complex;
 use crate::value::{Shape, Type};
 
@@ -19,36 +19,46 @@ pub(super) fn with_rule<const N: usize, const M: usize>(
     f: impl Fn([Var; N]) -> [Var; M],
     rule: impl Fn([Var; N], [Var; M], [Var; N]) -> [Var; M],
 ) -> [Var; M] {
+    let results =
+        apply_with_rule(&operands, &|x| f(array(x)).into(), &|x, y, t| rule(array(x), array(y), array(t)).into());
+    results.and_then(|y| y.try_into().ok()).unwrap_or([Var::poisoned(); M])
+}
+
+/// The same, compiled once for all functions.
+#[track_caller]
+fn apply_with_rule(
+    operands: &[Var],
+    f: &dyn Fn(&[Var]) -> Vec<Var>,
+    rule: &dyn Fn(&[Var], &[Var], &[Var]) -> Vec<Var>,
+) -> Option<Vec<Var>> {
     let at = Location::caller();
     if operands.iter().any(|x| x.is_poisoned()) {
-        return [Var::poisoned(); M];
+        return None;
     }
-    let Some(operands) = broadcast(operands) else { return [Var::poisoned(); M] };
+    let operands = broadcast(operands)?;
     let line = trace::line_at(at);
-    let on_line = |body: &mut dyn FnMut() -> [Var; M]| trace::in_scope(Some(line.clone()), None, body);
-    let inputs = named("x", operands.map(Var::ty));
-    let mut types = None;
-    let function = trace::region_at(at, "function", &inputs, |x| {
-        let y = on_line(&mut || f(array(x)));
-        types = Some(y.map(Var::ty));
-        outputs("y", y)
-    });
-    let Some((function, types)) = function.zip(types) else { return [Var::poisoned(); M] };
-    let all = [inputs.clone(), named("y", types), named("t", operands.map(Var::ty))].concat();
+    let on_line = |body: &mut dyn FnMut() -> Vec<Var>| trace::in_scope(Some(line.clone()), None, body);
+    let (n, types) = (operands.len(), operands.iter().map(|x| x.ty()).collect::<Vec<Type>>());
+    let inputs = named("x", &types);
+    let mut results = Vec::new();
+    let function = region::trace_at(at, "function", &inputs, |x| {
+        let y = on_line(&mut || f(x));
+        results = y.iter().map(|y| y.ty()).collect();
+        outputs("y", &y)
+    })?;
+    let all = [inputs, named("y", &results), named("t", &types)].concat();
     // What is infinite where there is no derivative meets zeros that are strong.
     let ranges = vec![Range::ANY; all.len()];
-    let rule = trace::region_within("rule", &all, &ranges, |given| {
-        let (x, y, t) = (array(given), array(&given[N..]), array(&given[N + M..]));
-        outputs("t", on_line(&mut || rule(x, y, t)))
-    });
-    let Some(rule) = rule else { return [Var::poisoned(); M] };
+    let rule = region::trace_within("rule", &all, &ranges, |given| {
+        let ((x, rest), m) = (given.split_at(n), results.len());
+        outputs("t", &on_line(&mut || rule(x, &rest[..m], &rest[m..])))
+    })?;
     assert!(
         function.captured.is_empty() && rule.captured.is_empty(),
         "bug: a function of complex numbers is not closed"
     );
     let regions = vec![function.graph, rule.graph];
-    let results = trace::apply_regions(Custom { rule: CustomRule::Jvp }, &operands, regions);
-    results.and_then(|y| y.try_into().ok()).unwrap_or([Var::poisoned(); M])
+    trace::apply_regions(Custom { rule: CustomRule::Jvp }, &operands, regions)
 }
 
 /// A holomorphic function: the rule gives its derivative, from the operand and the result.
@@ -93,7 +103,7 @@ pub(super) fn complex([re, im]: [Var; 2]) -> Complex {
 
 /// The operands in one shape; `None` where there is none, which is recorded.
 #[track_caller]
-fn broadcast<const N: usize>(operands: [Var; N]) -> Option<[Var; N]> {
+fn broadcast(operands: &[Var]) -> Option<Vec<Var>> {
     let mut shape = Vec::new();
     for x in operands {
         let Some(all) = broadcast_shape(&shape, &x.shape()) else {
@@ -106,17 +116,17 @@ fn broadcast<const N: usize>(operands: [Var; N]) -> Option<[Var; N]> {
         };
         shape = all;
     }
-    Some(operands.map(|x| x.broadcast_to(&shape)))
+    Some(operands.iter().map(|x| x.broadcast_to(&shape)).collect())
 }
 
 fn array<const N: usize>(x: &[Var]) -> [Var; N] {
-    x[..N].try_into().expect("bug: a region has fewer inputs than were asked for")
+    x.try_into().expect("bug: a region has other inputs than were asked for")
 }
 
-fn named<const N: usize>(name: &str, types: [Type; N]) -> Vec<(String, Type)> {
-    types.into_iter().enumerate().map(|(k, ty)| (format!("{name}{k}"), ty)).collect()
+fn named(name: &str, types: &[Type]) -> Vec<(String, Type)> {
+    types.iter().enumerate().map(|(k, ty)| (format!("{name}{k}"), ty.clone())).collect()
 }
 
-fn outputs<const N: usize>(name: &str, y: [Var; N]) -> Vec<(String, Var)> {
-    y.into_iter().enumerate().map(|(k, y)| (format!("{name}{k}"), y)).collect()
+fn outputs(name: &str, y: &[Var]) -> Vec<(String, Var)> {
+    y.iter().enumerate().map(|(k, &y)| (format!("{name}{k}"), y)).collect()
 }

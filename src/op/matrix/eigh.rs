@@ -92,7 +92,7 @@ impl Rules for Eigh {
 
 impl Library for Eigh {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let stack = Stack::<f64>::new(&operands[0]);
             let n = stack.rows;
             let (values, vectors) = results.split_at_mut(1);

@@ -80,7 +80,7 @@ impl Rules for Hessenberg {
 
 impl Library for Hessenberg {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let [h, q] = results else { unreachable!("bug: results that were not inferred") };
             let stack = Stack::<f64>::new(&operands[0]);
             let n = stack.rows;

@@ -143,7 +143,7 @@ fn bytes_of(ty: &Type, bytes: impl FnOnce([usize; 2]) -> usize) -> usize {
 fn in_double(
     operands: &[ArrayRef<'_>],
     results: &mut [ArrayMut<'_>],
-    run: impl FnOnce(&[ArrayRef<'_>], &mut [ArrayMut<'_>]),
+    run: &dyn Fn(&[ArrayRef<'_>], &mut [ArrayMut<'_>]),
 ) {
     if operands.iter().all(|x| x.dtype() != DType::F32) {
         return run(operands, results);

@@ -99,7 +99,7 @@ impl Rules for Pinv {
 
 impl Library for Pinv {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let stack = Stack::<f64>::new(&operands[0]);
             let extents = [stack.rows, stack.columns];
             let fractions = operands[1].typed::<f64>();
@@ -223,7 +223,7 @@ impl Rules for NullSpace {
 
 impl Library for NullSpace {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let stack = Stack::<f64>::new(&operands[0]);
             let (m, n) = (stack.rows, stack.columns);
             let results = parts::<f64>(&mut results[0], n * (n - self.rank));

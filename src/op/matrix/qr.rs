@@ -89,7 +89,7 @@ impl Rules for Qr {
 
 impl Library for Qr {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let [q, r] = results else { unreachable!("bug: results that were not inferred") };
             let stack = Stack::<f64>::new(&operands[0]);
             let [m, n] = [stack.rows, stack.columns];

@@ -87,7 +87,7 @@ pub(super) fn over_stack<const N: usize>(
     operands: &[ArrayRef<'_>],
     results: &mut [ArrayMut<'_>],
 ) {
-    in_double(operands, results, |operands, results| {
+    in_double(operands, results, &|operands, results| {
         let stacks: [Stack<'_, f64>; N] = std::array::from_fn(|slot| Stack::new(&operands[slot]));
         let extents = stacks.each_ref().map(|stack| [stack.rows, stack.columns]);
         let mut matrices = stacks.each_ref().map(|stack| stack.matrices());

@@ -102,7 +102,7 @@ impl Rules for Svd {
 
 impl Library for Svd {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let stack = Stack::<f64>::new(&operands[0]);
             let [m, n] = [stack.rows, stack.columns];
             let k = m.min(n);

@@ -5,7 +5,8 @@ use std::panic::Location;
 use super::iterate::Limits;
 use super::linear::LinearSolve;
 use crate::differentiate::{jacobian_blocks, pullback, pushforward};
-use crate::op::trace::{self, Region};
+use crate::op::region::{self, Region};
+use crate::op::trace;
 use crate::op::{Custom, CustomRule, Var};
 use crate::transform::VarTree;
 use crate::transform::control::{Returned, rebuilt};
@@ -50,7 +51,7 @@ impl<T: VarTree> Equation<T> {
         at: &'static Location<'static>,
     ) -> Option<Equation<T>> {
         let unknown = Returned::of("x", x0, at);
-        let function = trace::region_at(at, "equation", &unknown.types(), |x| {
+        let function = region::trace_at(at, "equation", &unknown.types(), |x| {
             let y = Returned::of("out", f(rebuilt(&unknown.tree, Some(x))), at);
             if !trace::has_failed() {
                 unknown.expect(&format!("{name}: the function"), "the unknown is", &y, at);
@@ -69,7 +70,7 @@ impl<T: VarTree> Equation<T> {
     ) -> Option<Equation<T>> {
         let unknown = Returned::of("x", x0, at);
         let dtype = unknown.leaves.first().map_or(DType::F64, |(_, _, ty)| ty.dtype);
-        let function = trace::region_at(at, "objective", &unknown.types(), |x| {
+        let function = region::trace_at(at, "objective", &unknown.types(), |x| {
             let y = f(rebuilt(&unknown.tree, Some(x)));
             match trace::type_at(y, at) {
                 Some(ty) if !trace::has_failed() && ty != Type::scalar(dtype) => {
@@ -180,7 +181,7 @@ impl<T: VarTree> Equation<T> {
         let x0 = guess.stop_gradient();
         let inputs: Vec<(String, Type)> =
             names.zip(p.iter().map(|p| p.ty())).chain([("guess".to_string(), x0.ty())]).collect();
-        let function = trace::region("solver", &inputs, |x| {
+        let function = region::trace("solver", &inputs, |x| {
             let (x0, p) = x.split_last().expect("bug: a solver without a guess");
             let (x, converged) = solver(p, *x0);
             let converged = limits.flagged.then(|| ("converged".to_string(), converged));
@@ -205,7 +206,7 @@ impl<T: VarTree> Equation<T> {
         let n_given = taken.len();
         let floats = inputs.iter().filter(|(_, ty)| ty.dtype.is_float());
         taken.extend(floats.map(|(name, ty)| (format!("{name}.tangent"), ty.clone())));
-        trace::region("rule", &taken, |all| {
+        region::trace("rule", &taken, |all| {
             let (p, x, t) = (&all[..inputs.len() - 1], all[inputs.len()], &all[n_given..]);
             let varying: Vec<Var> = p.iter().copied().filter(|p| p.dtype().is_float()).collect();
             let change = pushforward(&varying, &t[..varying.len()], &[self.residual(p, x)]);
@@ -227,13 +228,13 @@ impl<T: VarTree> Equation<T> {
         let types = parameters.iter().chain([&b]).enumerate().map(|(k, x)| (format!("p{k}"), x.ty()));
         let types: Vec<(String, Type)> = types.collect();
         let solve = |name: &str, transposed: bool| {
-            trace::region(name, &types, |all| {
+            region::trace(name, &types, |all| {
                 let (p, x, b) = split(all);
                 vec![("solution".to_string(), linear.solution(b, |v| product(&p, x, v, transposed)))]
             })
         };
         let multiply = |name: &str, transposed: bool| {
-            trace::region(name, &types, |all| {
+            region::trace(name, &types, |all| {
                 let (p, x, v) = split(all);
                 vec![("product".to_string(), product(&p, x, v, transposed))]
             })

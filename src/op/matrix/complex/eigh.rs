@@ -113,7 +113,7 @@ impl Rules for ComplexEigh {
 
 impl Library for ComplexEigh {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let [re, im] = [0, 1].map(|part| Stack::<f64>::new(&operands[part]));
             let n = re.rows;
             let (values, vectors) = results.split_at_mut(1);

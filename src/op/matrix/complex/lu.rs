@@ -91,7 +91,7 @@ impl Rules for ComplexLu {
 
 impl Library for ComplexLu {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let [re, im] = [0, 1].map(|part| Stack::<f64>::new(&operands[part]));
             let n = re.rows;
             let [f_re, f_im] = results else { unreachable!("bug: results that were not inferred") };

@@ -106,7 +106,7 @@ impl Rules for ComplexQr {
 
 impl Library for ComplexQr {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let [re, im] = [0, 1].map(|part| Stack::<f64>::new(&operands[part]));
             let [m, n] = [re.rows, re.columns];
             let k = m.min(n);

@@ -146,7 +146,7 @@ impl ComplexSolve {
 
 impl Library for ComplexSolve {
     fn run(&self, operands: &[ArrayRef<'_>], results: &mut [ArrayMut<'_>]) {
-        in_double(operands, results, |operands, results| {
+        in_double(operands, results, &|operands, results| {
             let stacks: Vec<Stack<'_, f64>> = operands[2..].iter().map(Stack::new).collect();
             let [f_re, f_im, b_re, b_im] = &stacks[..] else { unreachable!("bug: operands that were not inferred") };
             let (n, k) = (b_re.rows, b_re.columns);
