@@ -32,7 +32,7 @@ where
 {
     let settings = Settings::default();
     let values = read_arguments::<Args>(&args).map(&mut LeafRef::to_array);
-    let named = settings.name_leaves::<Args, Array>(&values)?;
+    let named = settings.name_leaves(Args::COUNT, &values)?;
     let (names, x): (Vec<String>, Vec<Array>) =
         named.into_iter().filter(|(_, array)| array.dtype().is_float()).map(|(name, x)| (name, x.clone())).unzip();
     let out_names = RefCell::new(Vec::new());
@@ -54,9 +54,17 @@ where
         out_names.replace(names);
         vars
     };
-    check_function(&flat, &x, &names, || out_names.borrow().clone())?;
-    let gradient = grad(|x: Vec<Var>| weighted_sum(&flat(x)));
-    let outcome = check_function(&gradient, &x, &names, || names.iter().map(|name| format!("{name}.grad")).collect());
+    check_flat(&flat, &x, &names, &|| out_names.borrow().clone())
+}
+
+/// A function of lists of arrays, not generic, so that its derivatives are compiled once.
+type Flat<'f> = &'f dyn Fn(Vec<Var>) -> Vec<Var>;
+
+fn check_flat(f: Flat<'_>, x: &[Array], names: &[String], out_names: &dyn Fn() -> Vec<String>) -> Result<(), Error> {
+    check_function(f, x, names, out_names)?;
+    let gradient = grad(|x: Vec<Var>| weighted_sum(&f(x)));
+    let gradient = |x: Vec<Var>| gradient.apply((x,));
+    let outcome = check_function(&gradient, x, names, &|| names.iter().map(|name| format!("{name}.grad")).collect());
     outcome.map_err(|error| match error {
         Error::Derivative(error) if matches!(error, DerivativeError::NoRule { .. }) => {
             DerivativeError::NoSecondOrder { reason: error.to_string() }.into()
@@ -97,11 +105,12 @@ type Evaluate<'e> = dyn Fn(&[Array]) -> Result<Vec<Array>, Error> + 'e;
 type Push<'e> = dyn Fn(&[Array], Vec<Array>) -> Result<Vec<Array>, Error> + 'e;
 
 /// Compares a function of lists of arrays with differences of it.
-fn check_function<F>(f: &F, x: &[Array], names: &[String], out_names: impl Fn() -> Vec<String>) -> Result<(), Error>
-where
-    F: Function<(Vec<Var>,), Output = Vec<Var>>,
-{
-    let f = |x: Vec<Var>| f.apply((x,));
+fn check_function(
+    f: Flat<'_>,
+    x: &[Array],
+    names: &[String],
+    out_names: &dyn Fn() -> Vec<String>,
+) -> Result<(), Error> {
     let (value, forward, reverse) = (jit(f), jit(jvp(f)), jit(vjp(f)));
     let check = Check {
         value: &|x| value.call(x),

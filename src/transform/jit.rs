@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::arena::Arena;
 use super::table::Table;
-use super::tracing::{Settings, Traced, TypeTree, of_arguments};
+use super::tracing::{OnTrees, Settings, Traced, TypeTree, Typed, of_arguments};
 use super::{Arguments, Function, VarTree};
 use crate::compile::Program;
 use crate::error::{Error, GuardMiss, SourceLine, TraceError};
@@ -54,29 +54,13 @@ where
     F: Function<Args>,
     Args: Arguments,
 {
-    Jit {
-        f,
-        settings: Settings::default(),
-        max_paths: DEFAULT_MAX_PATHS,
-        signatures: Table::new(),
-        numeric: AtomicU32::new(UNKNOWN),
-        growing: Mutex::new(()),
-        n_traces: AtomicUsize::new(0),
-        args: PhantomData,
-    }
+    Jit { f, core: Core::new(), args: PhantomData }
 }
 
 /// A function that is compiled when it is called; see [`jit`].
 pub struct Jit<F, Args> {
     f: F,
-    settings: Settings,
-    max_paths: usize,
-    signatures: Table<Signature>,
-    /// The signature of numbers alone that was met last.
-    numeric: AtomicU32,
-    /// Held while a path is traced and compiled, so that two threads do not both do it.
-    growing: Mutex<()>,
-    n_traces: AtomicUsize,
+    core: Core,
     args: PhantomData<fn(Args)>,
 }
 
@@ -87,31 +71,31 @@ where
 {
     /// The name of the graph, `main` unless told otherwise.
     pub fn named(mut self, name: &str) -> Jit<F, Args> {
-        self.settings.name = name.into();
+        self.core.settings.name = name.into();
         self
     }
 
     /// The names of the arguments, in order. Inputs of the graph bear these, and their leaves `name.0`.
     pub fn arguments<const N: usize>(mut self, names: [&str; N]) -> Jit<F, Args> {
-        self.settings.arguments = Some(names.map(str::to_string).into());
+        self.core.settings.arguments = Some(names.map(str::to_string).into());
         self
     }
 
     /// The names of the results: one for each component of the tuple that the function returns, or one for all.
     pub fn results<const N: usize>(mut self, names: [&str; N]) -> Jit<F, Args> {
-        self.settings.results = Some(names.map(str::to_string).into());
+        self.core.settings.results = Some(names.map(str::to_string).into());
         self
     }
 
     /// The most paths that are compiled for one signature (64 unless told otherwise); one more is an error.
     pub fn max_paths(mut self, limit: usize) -> Jit<F, Args> {
-        self.max_paths = limit;
+        self.core.max_paths = limit;
         self
     }
 
     /// The most nodes that a trace may have (ten million unless told otherwise); one more is an error.
     pub fn max_nodes(mut self, limit: usize) -> Jit<F, Args> {
-        self.settings.max_nodes = limit;
+        self.core.settings.max_nodes = limit;
         self
     }
 
@@ -122,168 +106,22 @@ where
     #[track_caller]
     pub fn trace(&self, types: impl TypeTree) -> Result<Graph, Error> {
         let types = of_arguments(types.types(), Args::COUNT);
-        self.settings.trace_types(&self.f, &types, Location::caller()).map(|traced| traced.graph)
+        self.core.settings.trace_types(&Typed::of(&self.f), &types, Location::caller()).map(|traced| traced.graph)
     }
 
     /// How many paths have been compiled, for all signatures together.
     pub fn n_paths(&self) -> usize {
-        self.signatures.iter().map(|signature| signature.paths.len()).sum()
+        self.core.signatures.iter().map(|signature| signature.paths.len()).sum()
     }
 
     /// How many signatures have been met.
     pub fn n_signatures(&self) -> usize {
-        self.signatures.len()
+        self.core.signatures.len()
     }
 
     /// How often the function has been traced by calls, those that failed included.
     pub fn n_traces(&self) -> usize {
-        self.n_traces.load(Ordering::Relaxed)
-    }
-
-    fn graph_at(&self, args: Vec<Tree<LeafRef<'_>>>, at: &'static Location<'static>) -> Result<Graph, Error> {
-        let values = Tree::Tuple(args).map(&mut LeafRef::to_array);
-        self.settings.trace_values(&self.f, &values, at).map(|traced| traced.graph)
-    }
-
-    fn run<const N: usize>(
-        &self,
-        args: [Tree<LeafRef<'_>>; N],
-        at: &'static Location<'static>,
-    ) -> Result<Tree<Leaf>, Error> {
-        self.run_with(args, at, &mut Path::run)
-    }
-
-    fn run_with<T, const N: usize>(
-        &self,
-        args: [Tree<LeafRef<'_>>; N],
-        at: &'static Location<'static>,
-        run: &mut dyn FnMut(&Path, &[LeafRef<'_>]) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let hash = hash_of(&args);
-        let index = match self.signatures.find(hash, |signature| signature.takes(&args)) {
-            Some(index) => index,
-            None => self.meet(hash, &args, at)?,
-        };
-        let signature = self.signatures.get(index).expect("bug: a signature vanished");
-        if signature.is_numeric && self.numeric.load(Ordering::Relaxed) != index as u32 {
-            self.numeric.store(index as u32, Ordering::Relaxed);
-        }
-        let mut inputs = Inputs::new();
-        args.into_iter().for_each(|arg| arg.take_each(&mut |leaf| inputs.push(leaf)));
-        signature.run(&mut |path| run(path, &inputs), &mut |branch| self.grow(signature, &inputs, branch, at))
-    }
-
-    /// Runs the path that was taken last for the signature of numbers that was met last, if its results are numbers, too:
-    /// without a tree. `push` appends the arguments, if they are of that structure. `None` where anything is otherwise,
-    /// which [`Jit::run`] looks into.
-    #[inline]
-    fn run_numbers<R: FromTree>(&self, push: impl Fn(&[Tree<Type>], &mut Numbers) -> bool) -> Option<R> {
-        let signature = self.signatures.get(self.numeric.load(Ordering::Relaxed) as usize)?;
-        let path = signature.path(signature.last.load(Ordering::Relaxed) as usize);
-        let mut numbers = Numbers::new();
-        if !path.program.scalars_only() || !push(&signature.types, &mut numbers) {
-            return None;
-        }
-        let mut results = Numbers::new();
-        results.resize(path.program.outputs().len(), 0.0);
-        path.program.call_scalars(&numbers, &mut results).ok()?;
-        R::from_numbers(&path.outputs, &mut results.iter())
-    }
-
-    /// Adds a signature.
-    #[cold]
-    fn meet(&self, hash: u64, args: &[Tree<LeafRef<'_>>], at: &'static Location<'static>) -> Result<usize, Error> {
-        let _growing = self.start_growing(at)?;
-        if let Some(index) = self.signatures.find(hash, |signature| signature.takes(args)) {
-            return Ok(index);
-        }
-        let signature = Signature::new(args);
-        let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut LeafRef::to_array)).collect());
-        signature.paths.push(self.trace_path(&values, None, at)?);
-        Ok(self.signatures.push(hash, signature))
-    }
-
-    /// Adds the path that these inputs take, which leaves a known one at a guard.
-    #[cold]
-    fn grow(
-        &self,
-        signature: &Signature,
-        inputs: &[LeafRef<'_>],
-        branch: &Branch,
-        at: &'static Location<'static>,
-    ) -> Result<usize, Error> {
-        let _growing = self.start_growing(at)?;
-        let Branch { path: parent, miss } = branch;
-        if let Some(path) = signature.beyond(*parent, miss.guard) {
-            return Ok(path);
-        }
-        if signature.paths.len() >= self.max_paths {
-            return Err(TraceError::TooManyPaths { limit: self.max_paths, at: miss.at.clone() }.into());
-        }
-        let mut leaves = inputs.iter();
-        let mut value = |_: &Type| leaves.next().expect("bug: fewer inputs than leaves").to_array();
-        let values = Tree::Tuple(signature.types.iter().map(|ty| ty.map(&mut value)).collect());
-        let path = self.trace_path(&values, Some((*parent, miss.guard)), at)?;
-        let index = signature.paths.push(path);
-        signature.path(*parent).beyond[miss.guard].store(index as u32, Ordering::Release);
-        Ok(index)
-    }
-
-    /// Keeps other threads from tracing this function until what is returned is dropped.
-    ///
-    /// # Errors
-    /// If this thread is about to trace it already, and would wait for itself.
-    fn start_growing(&self, at: &'static Location<'static>) -> Result<Growing<'_>, Error> {
-        let id = std::ptr::from_ref(&self.growing) as usize;
-        GROWING.with_borrow_mut(|growing| match growing.contains(&id) {
-            true => Err(TraceError::Recursive { name: self.settings.name.to_string(), at: SourceLine::Here(at) }),
-            false => {
-                growing.push(id);
-                Ok(())
-            }
-        })?;
-        // Two threads that trace two functions which call each other wait for each other no longer than this.
-        let is_nested = GROWING.with_borrow(|growing| growing.len() > 1);
-        let mut growing = Growing { id, _lock: None };
-        if !is_nested {
-            growing._lock = Some(self.growing.lock().unwrap_or_else(PoisonError::into_inner));
-            return Ok(growing);
-        }
-        let start = Instant::now();
-        loop {
-            match self.growing.try_lock() {
-                Ok(lock) => growing._lock = Some(lock),
-                Err(TryLockError::Poisoned(lock)) => growing._lock = Some(lock.into_inner()),
-                Err(TryLockError::WouldBlock) if start.elapsed() > MAX_WAIT => {
-                    return Err(TraceError::Recursive {
-                        name: self.settings.name.to_string(),
-                        at: SourceLine::Here(at),
-                    }
-                    .into());
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                    continue;
-                }
-            }
-            return Ok(growing);
-        }
-    }
-
-    fn trace_path(
-        &self,
-        values: &Tree<Array>,
-        parent: Option<(usize, usize)>,
-        at: &'static Location<'static>,
-    ) -> Result<Path, Error> {
-        self.n_traces.fetch_add(1, Ordering::Relaxed);
-        let Traced { graph, outputs } = self.settings.trace_values(&self.f, values, at)?;
-        // Optimization keeps every guard at its position, so paths which agree up to a guard number it alike.
-        let graph = optimize(&graph)?;
-        let unknown = || graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
-        let (beyond, recent) = (unknown(), unknown());
-        let program = Program::compile_tiered(graph)?;
-        Ok(Path { program, outputs, parent, beyond, recent })
+        self.core.n_traces.load(Ordering::Relaxed)
     }
 }
 
@@ -294,9 +132,8 @@ where
 {
     /// The same function with all that was compiled of it, in a type that does not name the closure.
     pub fn erase(self) -> Compiled<Args, F::Output> {
-        let Jit { f, settings, max_paths, signatures, numeric, growing, n_traces, args } = self;
-        let f = Erased(Box::new(f));
-        Jit { f, settings, max_paths, signatures, numeric, growing, n_traces, args }
+        let Jit { f, core, args } = self;
+        Jit { f: Erased(Box::new(f)), core, args }
     }
 }
 
@@ -372,10 +209,11 @@ macro_rules! call {
                 let numbers = |types: &[Tree<Type>], numbers: &mut Numbers| {
                     $($t.push_numbers(&types[$k], numbers))&&+
                 };
-                if let Some(result) = self.run_numbers(numbers) {
+                if let Some(result) = self.core.run_numbers(numbers) {
                     return Ok(result);
                 }
-                let result = self.run([$($t.to_tree_as(&$T::KIND)),+], Location::caller())?;
+                let args = &mut [$($t.to_tree_as(&$T::KIND)),+];
+                let result = self.core.run(&Typed::of(&self.f), args, Location::caller())?;
                 // Not in a closure, which has no caller's line.
                 let at = Location::caller();
                 Ok(R::from_tree(result).map_err(|error| error.within("out").of_call(at))?)
@@ -395,8 +233,8 @@ macro_rules! call {
                 $($t: impl ToTree,)+
                 results: &mut [ArrayMut<'_>],
             ) -> Result<(), Error> {
-                let args = [$($t.to_tree_as(&$T::KIND)),+];
-                self.run_with(args, Location::caller(), &mut |path, inputs| path.run_into(inputs, results))
+                let args = &mut [$($t.to_tree_as(&$T::KIND)),+];
+                self.core.run_into(&Typed::of(&self.f), args, Location::caller(), results)
             }
 
             /// The graph of the path that these arguments take, before any optimization.
@@ -405,12 +243,216 @@ macro_rules! call {
             /// What tracing reports.
             #[track_caller]
             pub fn graph(&self, $($t: impl ToTree),+) -> Result<Graph, Error> {
-                self.graph_at(vec![$($t.to_tree_as(&$T::KIND)),+], Location::caller())
+                self.core.graph(&Typed::of(&self.f), vec![$($t.to_tree_as(&$T::KIND)),+], Location::caller())
             }
         }
     };
 }
 each_tuple!(call);
+
+/// All of a [`Jit`] but its function, whose type it does not know.
+struct Core {
+    settings: Settings,
+    max_paths: usize,
+    signatures: Table<Signature>,
+    /// The signature of numbers alone that was met last.
+    numeric: AtomicU32,
+    /// Held while a path is traced and compiled, so that two threads do not both do it.
+    growing: Mutex<()>,
+    n_traces: AtomicUsize,
+}
+
+impl Core {
+    fn new() -> Core {
+        Core {
+            settings: Settings::default(),
+            max_paths: DEFAULT_MAX_PATHS,
+            signatures: Table::new(),
+            numeric: AtomicU32::new(UNKNOWN),
+            growing: Mutex::new(()),
+            n_traces: AtomicUsize::new(0),
+        }
+    }
+
+    fn graph(
+        &self,
+        f: &dyn OnTrees,
+        args: Vec<Tree<LeafRef<'_>>>,
+        at: &'static Location<'static>,
+    ) -> Result<Graph, Error> {
+        let values = Tree::Tuple(args).map(&mut LeafRef::to_array);
+        self.settings.trace_values(f, &values, at).map(|traced| traced.graph)
+    }
+
+    /// Runs the function on these arguments, which are taken.
+    fn run(
+        &self,
+        f: &dyn OnTrees,
+        args: &mut [Tree<LeafRef<'_>>],
+        at: &'static Location<'static>,
+    ) -> Result<Tree<Leaf>, Error> {
+        let mut results = None;
+        self.run_by(f, args, at, &mut |path, inputs| {
+            results = Some(path.run(inputs)?);
+            Ok(())
+        })?;
+        Ok(results.expect("bug: a path without results"))
+    }
+
+    fn run_into(
+        &self,
+        f: &dyn OnTrees,
+        args: &mut [Tree<LeafRef<'_>>],
+        at: &'static Location<'static>,
+        results: &mut [ArrayMut<'_>],
+    ) -> Result<(), Error> {
+        self.run_by(f, args, at, &mut |path, inputs| path.run_into(inputs, results))
+    }
+
+    fn run_by(
+        &self,
+        f: &dyn OnTrees,
+        args: &mut [Tree<LeafRef<'_>>],
+        at: &'static Location<'static>,
+        run: &mut dyn FnMut(&Path, &[LeafRef<'_>]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let hash = hash_of(args);
+        let index = match self.signatures.find(hash, |signature| signature.takes(args)) {
+            Some(index) => index,
+            None => self.meet(f, hash, args, at)?,
+        };
+        let signature = self.signatures.get(index).expect("bug: a signature vanished");
+        if signature.is_numeric && self.numeric.load(Ordering::Relaxed) != index as u32 {
+            self.numeric.store(index as u32, Ordering::Relaxed);
+        }
+        let mut inputs = Inputs::new();
+        for arg in args {
+            std::mem::replace(arg, Tree::Tuple(Vec::new())).take_each(&mut |leaf| inputs.push(leaf));
+        }
+        signature.run(&mut |path| run(path, &inputs), &mut |branch| self.grow(f, signature, &inputs, branch, at))
+    }
+
+    /// Runs the path that was taken last for the signature of numbers that was met last, if its results are numbers, too:
+    /// without a tree. `push` appends the arguments, if they are of that structure. `None` where anything is otherwise,
+    /// which [`Core::run`] looks into.
+    #[inline]
+    fn run_numbers<R: FromTree>(&self, push: impl Fn(&[Tree<Type>], &mut Numbers) -> bool) -> Option<R> {
+        let signature = self.signatures.get(self.numeric.load(Ordering::Relaxed) as usize)?;
+        let path = signature.path(signature.last.load(Ordering::Relaxed) as usize);
+        let mut numbers = Numbers::new();
+        if !path.program.scalars_only() || !push(&signature.types, &mut numbers) {
+            return None;
+        }
+        let mut results = Numbers::new();
+        results.resize(path.program.outputs().len(), 0.0);
+        path.program.call_scalars(&numbers, &mut results).ok()?;
+        R::from_numbers(&path.outputs, &mut results.iter())
+    }
+
+    /// Adds a signature.
+    #[cold]
+    fn meet(
+        &self,
+        f: &dyn OnTrees,
+        hash: u64,
+        args: &[Tree<LeafRef<'_>>],
+        at: &'static Location<'static>,
+    ) -> Result<usize, Error> {
+        let _growing = self.start_growing(at)?;
+        if let Some(index) = self.signatures.find(hash, |signature| signature.takes(args)) {
+            return Ok(index);
+        }
+        let signature = Signature::new(args);
+        let values = Tree::Tuple(args.iter().map(|arg| arg.map(&mut LeafRef::to_array)).collect());
+        signature.paths.push(self.trace_path(f, &values, None, at)?);
+        Ok(self.signatures.push(hash, signature))
+    }
+
+    /// Adds the path that these inputs take, which leaves a known one at a guard.
+    #[cold]
+    fn grow(
+        &self,
+        f: &dyn OnTrees,
+        signature: &Signature,
+        inputs: &[LeafRef<'_>],
+        branch: &Branch,
+        at: &'static Location<'static>,
+    ) -> Result<usize, Error> {
+        let _growing = self.start_growing(at)?;
+        let Branch { path: parent, miss } = branch;
+        if let Some(path) = signature.beyond(*parent, miss.guard) {
+            return Ok(path);
+        }
+        if signature.paths.len() >= self.max_paths {
+            return Err(TraceError::TooManyPaths { limit: self.max_paths, at: miss.at.clone() }.into());
+        }
+        let mut leaves = inputs.iter();
+        let mut value = |_: &Type| leaves.next().expect("bug: fewer inputs than leaves").to_array();
+        let values = Tree::Tuple(signature.types.iter().map(|ty| ty.map(&mut value)).collect());
+        let path = self.trace_path(f, &values, Some((*parent, miss.guard)), at)?;
+        let index = signature.paths.push(path);
+        signature.path(*parent).beyond[miss.guard].store(index as u32, Ordering::Release);
+        Ok(index)
+    }
+
+    /// Keeps other threads from tracing this function until what is returned is dropped.
+    ///
+    /// # Errors
+    /// If this thread is about to trace it already, and would wait for itself.
+    fn start_growing(&self, at: &'static Location<'static>) -> Result<Growing<'_>, Error> {
+        let id = std::ptr::from_ref(&self.growing) as usize;
+        GROWING.with_borrow_mut(|growing| match growing.contains(&id) {
+            true => Err(TraceError::Recursive { name: self.settings.name.to_string(), at: SourceLine::Here(at) }),
+            false => {
+                growing.push(id);
+                Ok(())
+            }
+        })?;
+        // Two threads that trace two functions which call each other wait for each other no longer than this.
+        let is_nested = GROWING.with_borrow(|growing| growing.len() > 1);
+        let mut growing = Growing { id, _lock: None };
+        if !is_nested {
+            growing._lock = Some(self.growing.lock().unwrap_or_else(PoisonError::into_inner));
+            return Ok(growing);
+        }
+        let start = Instant::now();
+        loop {
+            match self.growing.try_lock() {
+                Ok(lock) => growing._lock = Some(lock),
+                Err(TryLockError::Poisoned(lock)) => growing._lock = Some(lock.into_inner()),
+                Err(TryLockError::WouldBlock) if start.elapsed() > MAX_WAIT => {
+                    return Err(TraceError::Recursive {
+                        name: self.settings.name.to_string(),
+                        at: SourceLine::Here(at),
+                    }
+                    .into());
+                }
+                Err(TryLockError::WouldBlock) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+            }
+            return Ok(growing);
+        }
+    }
+
+    fn trace_path(
+        &self,
+        f: &dyn OnTrees,
+        values: &Tree<Array>,
+        parent: Option<(usize, usize)>,
+        at: &'static Location<'static>,
+    ) -> Result<Path, Error> {
+        self.n_traces.fetch_add(1, Ordering::Relaxed);
+        let Traced { graph, outputs } = self.settings.trace_values(f, values, at)?;
+        // Optimization keeps every guard at its position, so paths which agree up to a guard number it alike.
+        let graph = optimize(&graph)?;
+        let unknown = || graph.guards().iter().map(|_| AtomicU32::new(UNKNOWN)).collect();
+        let (beyond, recent) = (unknown(), unknown());
+        let program = Program::compile_tiered(graph)?;
+        Ok(Path { program, outputs, parent, beyond, recent })
+    }
+}
 
 thread_local! {
     /// The compiled functions that this thread is tracing: each is called by the one before.
@@ -639,7 +681,7 @@ mod tests {
         // Ascending, so that each path is traced beyond the one before.
         (1..=40).for_each(|n| assert_eq!(f.call::<f64>(f64::from(n)).unwrap(), f64::from(n)));
         assert_eq!(f.n_paths(), 40);
-        let signature = f.signatures.get(0).unwrap();
+        let signature = f.core.signatures.get(0).unwrap();
         let n_runs = |n: f64| {
             let (mut n_runs, leaf) = (0, LeafRef::Scalar(Scalar::F64(n)));
             let mut run = |path: &Path| {

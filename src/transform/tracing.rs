@@ -1,3 +1,4 @@
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ where
     Args: Arguments,
 {
     let types = of_arguments(types.types(), Args::COUNT);
-    Settings::default().trace_types(&f, &types, Location::caller()).map(|traced| traced.graph)
+    Settings::default().trace_types(&Typed::of(&f), &types, Location::caller()).map(|traced| traced.graph)
 }
 
 /// Traces a function at the values of its arguments, given as a tuple: `(2.0, array![1.0, 2.0])`. Comparisons are
@@ -63,7 +64,7 @@ where
     Args: Arguments,
 {
     let values = read_arguments::<Args>(&args).map(&mut LeafRef::to_array);
-    Settings::default().trace_values(&f, &values, Location::caller()).map(|traced| traced.graph)
+    Settings::default().trace_values(&Typed::of(&f), &values, Location::caller()).map(|traced| traced.graph)
 }
 
 /// The tuple of the arguments, where the only one may stand by itself. A tuple is that of the arguments, also where it is
@@ -161,6 +162,33 @@ impl TypeTree for () {
     }
 }
 
+/// A function without its type, from the tuple of its arguments to its result: what traces and compiles functions is
+/// compiled once, not again for each closure.
+pub(super) trait OnTrees {
+    fn n_args(&self) -> usize;
+    /// Applies it to arguments of that structure.
+    fn apply_to(&self, args: &Tree<Var>) -> Result<Tree<Var>, ArgumentError>;
+}
+
+/// A function whose type is known.
+pub(super) struct Typed<'f, F, Args>(&'f F, PhantomData<fn(Args)>);
+
+impl<'f, F: Function<Args>, Args: Arguments> Typed<'f, F, Args> {
+    pub fn of(f: &'f F) -> Typed<'f, F, Args> {
+        Typed(f, PhantomData)
+    }
+}
+
+impl<F: Function<Args>, Args: Arguments> OnTrees for Typed<'_, F, Args> {
+    fn n_args(&self) -> usize {
+        Args::COUNT
+    }
+
+    fn apply_to(&self, args: &Tree<Var>) -> Result<Tree<Var>, ArgumentError> {
+        Ok(self.0.apply(Args::from_vars(args)?).vars())
+    }
+}
+
 /// How functions are traced: names and limits.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -190,32 +218,24 @@ const ARGUMENTS: [&str; 6] = ["x", "y", "z", "u", "v", "w"];
 
 impl Settings {
     /// Traces from types alone. The tree's root is the tuple of the arguments.
-    pub fn trace_types<F, Args>(
+    pub fn trace_types(
         &self,
-        f: &F,
+        f: &dyn OnTrees,
         types: &Tree<Type>,
         at: &'static Location<'static>,
-    ) -> Result<Traced, Error>
-    where
-        F: Function<Args>,
-        Args: Arguments,
-    {
-        let (graph, inputs) = self.open::<Args>(types)?;
+    ) -> Result<Traced, Error> {
+        let (graph, inputs) = self.open(f.n_args(), types)?;
         self.record(f, (graph, inputs), None, at)
     }
 
     /// Traces at values. The tree's root is the tuple of the arguments.
-    pub fn trace_values<F, Args>(
+    pub fn trace_values(
         &self,
-        f: &F,
+        f: &dyn OnTrees,
         values: &Tree<Array>,
         at: &'static Location<'static>,
-    ) -> Result<Traced, Error>
-    where
-        F: Function<Args>,
-        Args: Arguments,
-    {
-        let (graph, inputs) = self.open::<Args>(&values.map(&mut Array::ty))?;
+    ) -> Result<Traced, Error> {
+        let (graph, inputs) = self.open(f.n_args(), &values.map(&mut Array::ty))?;
         let mut evaluator = Evaluator::new(&graph, values.leaves().into_iter().cloned().collect())?;
         let oracle: Oracle = Box::new(move |graph, value| {
             let outcome = evaluator.value(graph, value)?;
@@ -225,9 +245,9 @@ impl Settings {
     }
 
     /// A graph with the inputs, and where these stand.
-    fn open<Args: Arguments>(&self, types: &Tree<Type>) -> Result<(Graph, Tree<Value>), Error> {
+    fn open(&self, n_args: usize, types: &Tree<Type>) -> Result<(Graph, Tree<Value>), Error> {
         let mut graph = Graph::new(self.name.clone());
-        for (name, ty) in self.name_leaves::<Args, Type>(types)? {
+        for (name, ty) in self.name_leaves(n_args, types)? {
             graph.add_input(name, ty.clone())?;
         }
         let mut nodes = graph.inputs().iter().map(|input| input.node.into());
@@ -236,20 +256,20 @@ impl Settings {
         Ok((graph, inputs))
     }
 
-    fn record<F, Args>(
+    fn record(
         &self,
-        f: &F,
+        f: &dyn OnTrees,
         (graph, inputs): (Graph, Tree<Value>),
         oracle: Option<Oracle>,
         at: &'static Location<'static>,
-    ) -> Result<Traced, Error>
-    where
-        F: Function<Args>,
-        Args: Arguments,
-    {
+    ) -> Result<Traced, Error> {
         let (mut graph, outputs) = trace::record_at(at, graph, self.max_nodes, oracle, || {
-            match Args::from_vars(&inputs.map(&mut |&value| trace::variable(value))) {
-                Ok(args) => own_vars(&f.apply(args), at),
+            match f.apply_to(&inputs.map(&mut |&value| trace::variable(value))) {
+                Ok(vars) => {
+                    // Those of another trace are recorded as an error.
+                    vars.for_each(&mut |&x| drop(trace::type_at(x, at)));
+                    vars
+                }
                 Err(error) => {
                     trace::fail(self.name_argument(error).of_call(at));
                     Tree::Tuple(Vec::new())
@@ -265,18 +285,15 @@ impl Settings {
     }
 
     /// The leaves of all arguments, named by their places. The tree's root is the tuple of the arguments.
-    pub fn name_leaves<'a, Args: Arguments, T>(
-        &self,
-        args: &'a Tree<T>,
-    ) -> Result<Vec<(String, &'a T)>, ArgumentError> {
+    pub fn name_leaves<'a, T>(&self, n_args: usize, args: &'a Tree<T>) -> Result<Vec<(String, &'a T)>, ArgumentError> {
         let Tree::Tuple(parts) = args else {
-            let (expected, got) = (format!("a tuple of {} arguments", Args::COUNT), args.describe());
+            let (expected, got) = (format!("a tuple of {n_args} arguments"), args.describe());
             return Err(ArgumentError::Structure { name: self.name.to_string(), expected, got });
         };
-        if parts.len() != Args::COUNT {
-            return Err(ArgumentError::Count { of: self.name.to_string(), expected: Args::COUNT, got: parts.len() });
+        if parts.len() != n_args {
+            return Err(ArgumentError::Count { of: self.name.to_string(), expected: n_args, got: parts.len() });
         }
-        let names = self.argument_names(Args::COUNT)?;
+        let names = self.argument_names(n_args)?;
         Ok(parts.iter().zip(&names).flat_map(|(part, name)| part.named_leaves(name)).collect())
     }
 
@@ -329,13 +346,6 @@ impl Settings {
             },
         }
     }
-}
-
-/// The variables of a result. Those of another trace are recorded as an error.
-fn own_vars(result: &impl VarTree, at: &'static Location<'static>) -> Tree<Var> {
-    let vars = result.vars();
-    vars.for_each(&mut |&x| drop(trace::type_at(x, at)));
-    vars
 }
 
 fn distinct(names: &[String]) -> Result<&[String], ArgumentError> {
