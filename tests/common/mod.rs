@@ -160,7 +160,7 @@ pub fn root() -> &'static Path {
 pub fn cargo_run(arguments: &[&str]) -> String {
     let test = env::current_exe().unwrap();
     let profile = match test.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
+        Some("debug") | None => "test",
         Some(profile) => profile,
     };
     let output = Command::new(env!("CARGO"))
