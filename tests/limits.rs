@@ -288,6 +288,10 @@ fn results_that_the_system_has_no_memory_for_are_an_error() {
     assert_eq!(outcome, Err(Error::Memory(MemoryError { what, bytes: 1 << 46 })));
     assert_eq!(limit_of(interpret::run(&graph, &[Array::scalar(0.5)])).what, "bytes of memory for a run");
     assert!(matches!(interpret::run_within(&graph, &[Array::scalar(0.5)], u64::MAX), Err(Error::Memory(_))));
+
+    let f = jit(|x: Var| (x, x.broadcast_to(&[1 << 43])));
+    let outcome = f.call::<(f64, Vec<f64>)>(0.5);
+    assert_eq!(outcome, Err(Error::Memory(MemoryError { what: "f64[8796093022208]".to_string(), bytes: 1 << 46 })));
 }
 
 /// A product copies an operand whose rows are not contiguous, here a broadcast number.

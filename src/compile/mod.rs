@@ -36,4 +36,5 @@ pub use memory::{CheckLimits, PlanCheck, PlanFault, check_plan};
 pub use program::Program;
 pub use report::{Iterations, KernelKind, KernelReport, Location, ReadReport, RegionReport, Report, StepReport};
 
+pub(crate) use self::runtime::zeros;
 pub use crate::emit::FunctionText;

@@ -13,7 +13,7 @@ use super::arena::Arena;
 use super::table::Table;
 use super::tracing::{OnTrees, Settings, Traced, TypeTree, Typed, of_arguments};
 use super::{Arguments, Function, VarTree};
-use crate::compile::Program;
+use crate::compile::{Program, zeros};
 use crate::error::{Error, GuardMiss, SourceLine, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
@@ -634,7 +634,15 @@ fn hash_tree(tree: &Tree<LeafRef<'_>>, hasher: &mut FxHasher) {
 impl Path {
     fn run(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
         let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
-        self.outputs.for_each(&mut |ty| results.push(Leaf::zeros(ty)));
+        let mut outcome = Ok(());
+        self.outputs.for_each(&mut |ty| match ty.rank() {
+            0 => results.push(Leaf::zeros(ty)),
+            _ => match zeros(ty) {
+                Ok(array) => results.push(Leaf::Array(array)),
+                Err(error) => outcome = Err(error),
+            },
+        });
+        outcome?;
         let mut room: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
         self.run_into(inputs, &mut room)?;
         drop(room);
