@@ -227,8 +227,8 @@ fn with_open<T>(body: impl FnOnce(&mut Trace) -> T) -> T {
 fn with_all<T>(body: impl FnOnce(&mut [Trace]) -> T) -> T {
     let (mut body, mut result) = (Some(body), None);
     with_any(&mut |open| {
-        if let Some(body) = body.take().filter(|_| !open.is_empty()) {
-            result = Some(body(open));
+        if !open.is_empty() {
+            result = body.take().map(|body| body(open));
         }
     });
     match result {

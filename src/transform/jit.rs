@@ -14,11 +14,11 @@ use super::table::Table;
 use super::tracing::{OnTrees, Settings, Traced, TypeTree, Typed, of_arguments};
 use super::{Arguments, Function, VarTree};
 use crate::compile::{Program, zeros};
-use crate::error::{Error, GuardMiss, SourceLine, TraceError};
+use crate::error::{Error, GuardMiss, MemoryError, SourceLine, TraceError};
 use crate::op::Graph;
 use crate::optimize::optimize;
 use crate::value::{
-    Array, ArrayMut, ArrayRef, DType, FromTree, Leaf, LeafRef, Numbers, ToTree, Tree, Type, each_tuple,
+    Array, ArrayMut, ArrayRef, DType, FromTree, Leaf, LeafRef, Numbers, Scalar, ToTree, Tree, Type, each_tuple,
 };
 
 /// The most paths through one function that are compiled for one signature, unless told otherwise.
@@ -635,12 +635,9 @@ impl Path {
     fn run(&self, inputs: &[LeafRef<'_>]) -> Result<Tree<Leaf>, Error> {
         let mut results: SmallVec<[Leaf; 2]> = SmallVec::new();
         let mut outcome = Ok(());
-        self.outputs.for_each(&mut |ty| match ty.rank() {
-            0 => results.push(Leaf::zeros(ty)),
-            _ => match zeros(ty) {
-                Ok(array) => results.push(Leaf::Array(array)),
-                Err(error) => outcome = Err(error),
-            },
+        self.outputs.for_each(&mut |ty| match room_for(ty) {
+            Ok(leaf) => results.push(leaf),
+            Err(error) => outcome = Err(error),
         });
         outcome?;
         let mut room: SmallVec<[ArrayMut<'_>; 2]> = results.iter_mut().map(Leaf::view_mut).collect();
@@ -668,12 +665,19 @@ impl Path {
     }
 }
 
+/// A leaf to be filled with a result of that type. A number is stored inline.
+fn room_for(ty: &Type) -> Result<Leaf, MemoryError> {
+    if ty.rank() == 0 {
+        return Ok(Leaf::Scalar(Scalar::I64(0).convert(ty.dtype)));
+    }
+    zeros(ty).map(Leaf::Array)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::jit;
     use super::*;
     use crate::op::Var;
-    use crate::value::Scalar;
 
     /// Paths that each branch off the one before are found at once when they are taken again, whichever was taken last.
     #[test]

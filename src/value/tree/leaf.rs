@@ -15,11 +15,6 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    /// A leaf of zeros, to be filled with a result of type `ty`.
-    pub fn zeros(ty: &Type) -> Leaf {
-        if ty.rank() == 0 { Leaf::Scalar(Scalar::I64(0).convert(ty.dtype)) } else { Leaf::Array(Array::zeros(ty)) }
-    }
-
     /// A mutable view of the whole.
     pub fn view_mut(&mut self) -> ArrayMut<'_> {
         match self {
