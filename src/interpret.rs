@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
 use crate::ir::{NodeId, Value};
 use crate::op::{ByRole, Graph, Op, Revolve, Roles, Scan, While};
+use crate::stack;
 use crate::value::{Array, Scalar, Type, with_element};
 
 /// The default limit on the bytes of stacks in a run.
@@ -59,6 +60,10 @@ pub fn run(graph: &Graph, inputs: &[Array]) -> Result<Vec<Array>, Error> {
 /// As [`run`].
 pub fn run_within(graph: &Graph, inputs: &[Array], max_bytes: u64) -> Result<Vec<Array>, Error> {
     check_inputs(graph, inputs.iter().map(Array::ty))?;
+    stack::for_levels(graph.depth(), || evaluate(graph, inputs, max_bytes))
+}
+
+fn evaluate(graph: &Graph, inputs: &[Array], max_bytes: u64) -> Result<Vec<Array>, Error> {
     let mut evaluator = Evaluator::within(Budget::new(max_bytes), inputs.to_vec());
     for (position, guard) in graph.guards().iter().enumerate() {
         if evaluator.value(graph, guard.value)?.as_slice::<bool>() != Some(&[guard.expect]) {

@@ -135,6 +135,7 @@ pub mod op;
 pub mod optimize;
 pub mod random;
 pub mod signal;
+mod stack;
 pub mod stats;
 pub mod transform;
 pub mod value;

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use retrograd::ir::{Limits, Provenance};
 use retrograd::op::{Add, Checkpoint, Concatenate, Graph, Op, Scan, Sin, Switch, While};
 use retrograd::value::{Array, DType, Type};
-use retrograd::{Error, Program, Var, differentiate, interpret, jit, optimize, switch};
+use retrograd::{
+    Error, Program, Var, checkpoint, cond, differentiate, fori_loop, grad, interpret, jit, jvp, map, optimize, scan,
+    switch, trace, vmap, while_loop,
+};
 
 /// Less than the default stack of a thread, 2 MiB.
-const STACK: usize = 1 << 20;
+const STACK: usize = 512 << 10;
 
 /// Runs a test on a thread with a small stack.
 fn on_small_stack(test: impl FnOnce() + Send + 'static) {
@@ -24,7 +27,8 @@ fn on_small_stack(test: impl FnOnce() + Send + 'static) {
 fn through_all_stages(graph: &Graph, inputs: &[Array]) -> Vec<Array> {
     graph.verify().unwrap();
     let text = graph.to_json().unwrap();
-    let loaded = Graph::from_json(&text, &Limits::default()).unwrap();
+    // Derivatives of nested loops save an array with an axis for each.
+    let loaded = Graph::from_json(&text, &Limits { rank: 256, ..Limits::default() }).unwrap();
     assert!(!graph.to_string().is_empty() && !graph.to_dot().is_empty());
     assert!(graph.diff(&loaded).is_empty());
     let optimized = optimize::optimize(&loaded).unwrap();
@@ -234,14 +238,14 @@ fn in_while(region: Arc<Graph>) -> Result<Graph, Error> {
     Ok(graph)
 }
 
-/// The maximum nesting of a file, with derivatives; and the maximum nesting of a graph.
+/// The maximum nesting of a graph, and nearly so much with derivatives.
 #[test]
 fn deep_regions() {
     for wrap in [in_checkpoint as Wrap, in_scan, in_while] {
         on_small_stack(move || {
             let x = [Array::scalar(0.5)];
             let expected = [Array::scalar(0.5f64.sin()), Array::scalar(0.5f64.cos())];
-            assert_eq!(with_gradient(&deep(60, wrap).unwrap(), 0, &x), expected);
+            assert_eq!(with_gradient(&deep(120, wrap).unwrap(), 0, &x), expected);
             let deepest = deep(128, wrap).unwrap();
             let optimized = optimize::optimize(&deepest).unwrap();
             for graph in [&deepest, &optimized] {
@@ -252,4 +256,51 @@ fn deep_regions() {
             assert!(error.ends_with("limit of 128 nested regions exceeded"), "{error}");
         });
     }
+}
+
+/// Wraps a function in one closure of control flow.
+type Nest = fn(&dyn Fn(Var) -> Var, Var) -> Var;
+
+/// Ways to nest closures: each computes what the closure does.
+const NESTS: [(&str, Nest); 6] = [
+    ("fori_loop", |f, x| fori_loop(1, x, |_, x| f(x))),
+    ("while_loop", |f, x| while_loop((x, x * 0.0), |(_, n)| n.less(1.0), |(x, n)| (f(x), n + 1.0)).0),
+    ("scan", |f, x| scan(x, x.broadcast_to(&[1]), |x, _| (f(x), ())).0),
+    ("cond", |f, x| cond(x.greater(-10.0), || f(x), || x)),
+    ("map", |f, x| map(x.broadcast_to(&[1]), f).sum()),
+    ("checkpoint", |f, x| checkpoint(f).call(x)),
+];
+
+/// Applies the sine within so many closures of a kind.
+fn sine_within(nest: Nest, depth: usize, x: Var) -> Var {
+    if depth == 0 { x.sin() } else { nest(&|x| sine_within(nest, depth - 1, x), x) }
+}
+
+/// Closures nested nearly as deep as regions may be, traced and compiled with derivatives of two orders, and in rows.
+#[test]
+fn deep_closures() {
+    for (name, nest) in NESTS {
+        on_small_stack(move || {
+            let f = move |x: Var| sine_within(nest, 120, x);
+            let values = jit(f).call(0.5).and_then(|value: f64| {
+                let slope: f64 = jit(grad(f)).call(0.5)?;
+                let (_, tangent): (f64, f64) = jit(jvp(f)).call(0.5, 1.0)?;
+                let rows: Vec<f64> = jit(vmap(f)).call(vec![0.5, 0.5])?;
+                Ok([value, slope, tangent, rows[1]])
+            });
+            let (sin, cos) = 0.5f64.sin_cos();
+            assert_eq!(values.unwrap(), [sin, cos, cos, sin], "{name}");
+            let graph = trace(f, (DType::F64,)).unwrap();
+            assert_eq!(with_gradient(&graph, 0, &[Array::scalar(0.5)])[1], Array::scalar(cos), "{name}");
+
+            let second: f64 = jit(grad(grad(move |x: Var| sine_within(nest, 20, x)))).call(0.5).unwrap();
+            assert_eq!(second, -sin, "{name}");
+            let deeper: Result<f64, Error> = jit(move |x: Var| sine_within(nest, 129, x)).call(0.5);
+            assert!(is_limit(&deeper.unwrap_err()), "{name}");
+        });
+    }
+}
+
+fn is_limit(error: &Error) -> bool {
+    error.to_string().ends_with("limit of 128 nested regions exceeded")
 }

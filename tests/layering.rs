@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
+    "stack",
     "value",
     "error",
     "math",
@@ -31,12 +32,13 @@ const FLOORS: [&str; 20] = [
 ];
 
 /// The floors that may use less than all above them.
-const NARROW: [(&str, &[&str]); 6] = [
+const NARROW: [(&str, &[&str]); 7] = [
+    ("stack", &[]),
     ("value", &["error"]),
     ("error", &["value"]),
     ("math", &["value"]),
     ("external", &["value", "error"]),
-    ("ir", &["value", "error"]),
+    ("ir", &["stack", "value", "error"]),
     ("emit", &["value", "error", "math", "op"]),
 ];
 

@@ -38,6 +38,7 @@ mod rows;
 
 use crate::error::{ArgumentError, Error};
 use crate::op::{Batched, Graph, Var, trace, with_rows};
+use crate::stack;
 use crate::value::Type;
 
 use map::map_in_lanes;
@@ -63,13 +64,15 @@ pub fn batch(graph: &Graph, over: &[usize], n: usize) -> Result<Graph, Error> {
         inputs.push(copy.add_input(input.name.clone(), ty)?);
     }
     let max_nodes = trace::DEFAULT_MAX_NODES.max(graph.n_nodes().saturating_mul(16));
-    let (mut copy, outputs) = trace::record(copy, max_nodes, None, || {
+    let replay = || {
         let inputs = inputs.iter().zip(&has_rows);
         let inputs: Vec<Batched> =
             inputs.map(|(&input, &has_rows)| Batched { var: trace::variable(input), has_rows }).collect();
         let outputs = rows_of(graph, &inputs, n).unwrap_or_default();
         outputs.into_iter().map(|output| output.rows(n)).collect::<Vec<Var>>()
-    })?;
+    };
+    let recorded = stack::for_levels(graph.depth(), || trace::record(copy, max_nodes, None, replay));
+    let (mut copy, outputs) = recorded?;
     for (output, var) in graph.outputs().iter().zip(outputs) {
         copy.add_output(output.name.clone(), var.value().expect("bug: a poisoned result of a trace without error"))?;
     }

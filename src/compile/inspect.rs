@@ -8,6 +8,7 @@ use super::report::Report;
 use crate::emit::{FunctionText, Mode};
 use crate::error::Error;
 use crate::op::Graph;
+use crate::stack;
 use crate::value::{ArrayMut, ArrayRef};
 
 /// A program together with its plan and the text of its code; see [`Program::inspect`].
@@ -42,6 +43,10 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn inspect(graph: &Graph) -> Result<Inspection, Error> {
+        stack::for_levels(graph.depth(), || Program::build_inspected(graph))
+    }
+
+    fn build_inspected(graph: &Graph) -> Result<Inspection, Error> {
         let graph = compilable(graph)?;
         let Built { program, functions, schedule, plan, kernels } =
             Program::build(&graph, Mode { keeps_texts: true, ..Mode::default() })?;

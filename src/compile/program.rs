@@ -17,6 +17,7 @@ use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, Sou
 use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_iterations, too_much_loop_memory};
 use crate::op::Graph;
 use crate::optimize::compiled_form;
+use crate::stack;
 use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 
 /// A graph as native code, ready to be called from any thread.
@@ -59,8 +60,10 @@ impl Program {
     /// machine has: a value, or working memory, of more than 2⁴⁷ bytes, a loop of 2⁶³ iterations, or regions that are used so
     /// often that there are more than ten million nodes.
     pub fn compile(graph: &Graph) -> Result<Program, Error> {
-        let graph = compilable(graph)?;
-        Ok(Program::build(&graph, Mode::default())?.program)
+        stack::for_levels(graph.depth(), || {
+            let graph = compilable(graph)?;
+            Ok(Program::build(&graph, Mode::default())?.program)
+        })
     }
 
     /// Compiles a graph so that the first call can be made soon: code on scalars and small arrays is compiled in about half
@@ -87,7 +90,11 @@ impl Program {
     /// # Errors
     /// As [`Program::compile`].
     pub fn compile_tiered(graph: impl Into<Arc<Graph>>) -> Result<Program, Error> {
-        let mut graph = graph.into();
+        let graph = graph.into();
+        stack::for_levels(graph.depth(), || Program::build_tiered(graph))
+    }
+
+    fn build_tiered(mut graph: Arc<Graph>) -> Result<Program, Error> {
         if let Cow::Owned(compilable) = compilable(&graph)? {
             graph = Arc::new(compilable);
         }
@@ -101,7 +108,8 @@ impl Program {
         let quick = Program::build_planned(schedule, mode, hosts.clone())?.program;
         let better = move |abandoned: &AtomicBool| {
             let mode = Mode { background: Some(abandoned), ..Mode::default() };
-            Program::build_planned(Schedule::new(&graph), mode, hosts).ok().map(|built| built.program)
+            let build = || Program::build_planned(Schedule::new(&graph), mode, hosts);
+            stack::for_levels(graph.depth(), || build().ok().map(|built| built.program))
         };
         Ok(Program { optimized: Some(OptimizedTier::start(better)), ..quick })
     }

@@ -4,6 +4,7 @@ use super::{Series, forward_is_cheaper, jacobian_blocks, pullback, push_series, 
 use crate::error::{ArgumentError, DerivativeError, Error, LimitError};
 use crate::ir::{Output, Role, Value};
 use crate::op::{Graph, Var, trace};
+use crate::stack;
 
 /// The graph with the gradient of one output appended: its outputs, then the derivative by each input of `wrt`, named
 /// `<input>.grad` (if that name is taken, `<output>.<input>.grad`, then with a number).
@@ -272,10 +273,12 @@ fn extend(
     let map = copy.inline(graph, &inputs)?;
     let image = |output: &Output| map.get(output.value).expect("bug: an output that does not exist");
     let outputs: Vec<Value> = graph.outputs().iter().map(image).collect();
-    let (mut copy, results) = trace::record(copy, max_nodes(graph), None, || {
+    let derive = || {
         let vars = |values: &[Value]| values.iter().map(|&value| trace::variable(value)).collect::<Vec<Var>>();
         body(&vars(&inputs), &vars(&outputs), &vars(&further))
-    })?;
+    };
+    let recorded = stack::for_levels(graph.depth(), || trace::record(copy, max_nodes(graph), None, derive));
+    let (mut copy, results) = recorded?;
     for (output, value) in graph.outputs().iter().zip(outputs) {
         copy.add_output(output.name.clone(), value)?;
     }

@@ -3,6 +3,7 @@ use std::collections::{HashMap, VecDeque};
 use smallvec::SmallVec;
 
 use super::{Graph, NodeId, Operation, Value};
+use crate::stack;
 use crate::value::Type;
 
 /// The difference between two graphs; see [`Graph::diff`].
@@ -58,7 +59,8 @@ impl<O: Operation> Graph<O> {
     /// ```
     pub fn diff(&self, other: &Graph<O>) -> Difference {
         let mut classes = Classes { known: HashMap::new(), regions: HashMap::new() };
-        let (old, new) = (classes.of(self, false), classes.of(other, false));
+        let depth = self.depth().max(other.depth());
+        let (old, new) = stack::for_levels(depth, || (classes.of(self, false), classes.of(other, false)));
         let mut matching = Matching {
             graphs: [self, other],
             classes: [old, new],

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Graph, NodeId, Operation, Value};
+use crate::stack;
 
 impl<O: Operation> Graph<O> {
     /// The graph in the language of Graphviz: `retrograd show --dot loss.json | dot -Tsvg > loss.svg`.
@@ -32,7 +33,7 @@ impl<O: Operation> Graph<O> {
     /// ```
     pub fn to_dot(&self) -> String {
         let mut text = format!("digraph {} {{\n  node [shape=box, fontname=monospace];\n", quoted(self.name()));
-        self.write_dot(&mut text, "", &mut HashMap::new(), 1);
+        stack::for_levels(self.depth(), || self.write_dot(&mut text, "", &mut HashMap::new(), 1));
         text.push_str("}\n");
         text
     }

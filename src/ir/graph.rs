@@ -272,9 +272,8 @@ pub(crate) const MAX_NODES: usize = u32::MAX as usize - 1;
 /// The most operands, and the most results, that a node may have: an [`Edge`] counts them in 16 bits.
 pub(crate) const MAX_OPERANDS: usize = u16::MAX as usize;
 
-/// How deep regions may be nested. Traversals recurse into regions, so this bounds the stack that they take. A file may
-/// nest half as deep ([`Limits`](super::Limits)), which leaves room for derivatives, whose regions may be a few levels
-/// deeper.
+/// How deep regions may be nested, in traces, graphs and files alike: what can be traced can be saved. Traversals recurse
+/// into regions, so this bounds the stack that they take.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 impl<O: Operation> Graph<O> {

@@ -3,6 +3,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::{Graph, NodeId, Operation, Value};
+use crate::stack;
 
 /// The most elements of a constant that a listing shows.
 const SHOWN_ELEMENTS: usize = 8;
@@ -59,7 +60,7 @@ impl<O: Operation> Graph<O> {
 /// node; a region with several uses is listed at the first.
 impl<O: Operation> fmt::Display for Graph<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.list(f, "", &mut HashSet::new())
+        stack::for_levels(self.depth(), || self.list(f, "", &mut HashSet::new()))
     }
 }
 

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::{Draw, Flow, Graph, Monoid, Op, OutOfBounds, Roles, Strong, Update};
 use crate::ir::{NodeId, Value};
+use crate::stack;
 use crate::value::{Array, Scalar, Type};
 
 /// A set of kinds of numbers.
@@ -622,7 +623,7 @@ fn transformed(x: Range) -> Range {
 const MAX_INNER_NODES: usize = 1 << 18;
 
 /// The ranges of the values of one growing graph.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ranges {
     /// Those that were told: of inputs, of which others are finite, and of what stands for other numbers than it holds.
     told: HashMap<NodeId, Range>,
@@ -630,13 +631,24 @@ pub(crate) struct Ranges {
     first: Vec<Range>,
     /// Those of further results.
     further: HashMap<NodeId, Vec<Range>>,
-    /// How many nodes of regions may still be looked at.
-    budget: usize,
+    inner: Inner,
+    /// Whether the graph is a region that is looked at on the way.
+    is_inner: bool,
 }
 
-impl Default for Ranges {
-    fn default() -> Ranges {
-        Ranges { told: HashMap::new(), first: Vec::new(), further: HashMap::new(), budget: MAX_INNER_NODES }
+/// What is known of regions that are looked at.
+#[derive(Debug)]
+struct Inner {
+    /// How many of their nodes may still be looked at.
+    budget: usize,
+    /// The ranges of a region's outputs by its address and the ranges of its inputs, while one node is looked at: each
+    /// level of loops goes several times through those within it.
+    known: HashMap<(*const Graph, Vec<Range>), Vec<Range>>,
+}
+
+impl Default for Inner {
+    fn default() -> Inner {
+        Inner { budget: MAX_INNER_NODES, known: HashMap::new() }
     }
 }
 
@@ -691,7 +703,11 @@ impl Ranges {
             return;
         }
         let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();
-        let mut results = of_control(op, &regions, &x, node.types().len(), &mut self.budget);
+        let (depth, n_results) = (graph.depth(), node.types().len());
+        let mut results = stack::at_level(depth, || of_control(op, &regions, &x, n_results, &mut self.inner));
+        if !self.is_inner {
+            self.inner.known.clear();
+        }
         self.first.push(if results.is_empty() { Range::ANY } else { results.remove(0) });
         if !results.is_empty() {
             self.further.insert(id, results);
@@ -711,13 +727,13 @@ fn square_up_to_sign(graph: &Graph, factors: &[Value]) -> Option<bool> {
 
 /// What the inputs of an operation's regions may hold, region by region, given what the operands may.
 pub(crate) fn of_region_inputs(op: &Op, regions: &[&Graph], x: &[Range]) -> Vec<Vec<Range>> {
-    let mut budget = MAX_INNER_NODES;
+    let mut inner = Inner::default();
     let roles = op.roles().expect("bug: regions of an operation without roles");
     match roles.flow {
         Flow::Choice | Flow::Once => vec![x[roles.n_choices..].to_vec(); regions.len()],
         Flow::While | Flow::Rows(_) => {
             let body = regions.last().expect("bug: a loop without a body");
-            vec![loop_inputs(body, &roles, x, &mut budget).0; regions.len()]
+            vec![loop_inputs(body, &roles, x, &mut inner).0; regions.len()]
         }
         Flow::Custom => {
             let mut inputs = vec![x.to_vec()];
@@ -729,21 +745,21 @@ pub(crate) fn of_region_inputs(op: &Op, regions: &[&Graph], x: &[Range]) -> Vec<
 }
 
 /// The ranges of the results of an operation with regions.
-fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, budget: &mut usize) -> Vec<Range> {
+fn of_control(op: &Op, regions: &[&Graph], x: &[Range], n_results: usize, inner: &mut Inner) -> Vec<Range> {
     let roles = op.roles().expect("bug: regions of an operation without roles");
     match roles.flow {
         Flow::Choice | Flow::Once => {
             let mut results = vec![Range::NOTHING; n_results];
             for region in regions {
-                let outputs = outputs(region, &x[roles.n_choices..], budget);
+                let outputs = outputs(region, &x[roles.n_choices..], inner);
                 results.iter_mut().zip(outputs).for_each(|(result, output)| *result = *result | output);
             }
             results
         }
-        Flow::Custom => outputs(regions[0], x, budget),
+        Flow::Custom => outputs(regions[0], x, inner),
         Flow::While | Flow::Rows(_) => {
             let body = regions.last().expect("bug: a loop without a body");
-            loop_inputs(body, &roles, x, budget).1
+            loop_inputs(body, &roles, x, inner).1
         }
         Flow::Back(_) => vec![Range::ANY; n_results],
     }
@@ -755,11 +771,11 @@ const MAX_ITERATIONS: usize = 4;
 /// What the inputs of a loop's body may hold in any iteration, and what its results may: the least that holds what the
 /// carry begins with and what an iteration leaves of it. If a few iterations do not find that, a carry that begins finite is
 /// taken to stay so if an iteration that gets it so leaves it so; else everything carried may be anything.
-fn loop_inputs(body: &Graph, roles: &Roles, x: &[Range], budget: &mut usize) -> (Vec<Range>, Vec<Range>) {
+fn loop_inputs(body: &Graph, roles: &Roles, x: &[Range], inner: &mut Inner) -> (Vec<Range>, Vec<Range>) {
     let (begin, rest) = x.split_at(roles.n_carry);
     let mut iterate = |carried: &[Range]| {
         let inputs = [&vec![INDEX; roles.n_index()], carried, rest].concat();
-        let mut results = outputs(body, &inputs, budget);
+        let mut results = outputs(body, &inputs, inner);
         results.iter_mut().zip(carried).for_each(|(after, &before)| *after = *after | before);
         (inputs, results)
     };
@@ -777,17 +793,23 @@ fn loop_inputs(body: &Graph, roles: &Roles, x: &[Range], budget: &mut usize) -> 
     if results.starts_with(&widened) { (inputs, results) } else { iterate(&vec![Range::ANY; begin.len()]) }
 }
 
-fn outputs(region: &Graph, inputs: &[Range], budget: &mut usize) -> Vec<Range> {
-    let Some(rest) = budget.checked_sub(region.n_nodes()) else {
-        *budget = 0;
+fn outputs(region: &Graph, inputs: &[Range], inner: &mut Inner) -> Vec<Range> {
+    let key = (std::ptr::from_ref(region), inputs.to_vec());
+    if let Some(known) = inner.known.get(&key) {
+        return known.clone();
+    }
+    let Some(rest) = inner.budget.checked_sub(region.n_nodes()) else {
+        inner.budget = 0;
         return vec![Range::ANY; region.outputs().len()];
     };
-    let mut ranges = Ranges { budget: rest, ..Ranges::default() };
+    inner.budget = rest;
+    let mut ranges = Ranges { inner: std::mem::take(inner), is_inner: true, ..Ranges::default() };
     for (input, &range) in region.inputs().iter().zip(inputs) {
         ranges.tell(input.node.into(), range);
     }
-    let outputs = region.outputs().iter().map(|output| ranges.get(region, output.value)).collect();
-    *budget = ranges.budget;
+    let outputs: Vec<Range> = region.outputs().iter().map(|output| ranges.get(region, output.value)).collect();
+    *inner = ranges.inner;
+    inner.known.insert(key, outputs.clone());
     outputs
 }
 

@@ -13,6 +13,7 @@ use super::source::{METHODS, is_dependency};
 use super::{Alias, Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
+use crate::stack;
 use crate::value::Type;
 
 /// Answers comparisons: the concrete outcome of a scalar `bool` in the graph so far.
@@ -149,7 +150,7 @@ pub(super) fn trace_region(
     ranges: &[Range],
     body: Body<'_>,
 ) -> Result<(Graph, Vec<Value>), Error> {
-    let (max_nodes, user, scope) = with_all(|open| {
+    let (depth, max_nodes, user, scope) = with_all(|open| {
         let depth = open.iter().rev().take_while(|trace| trace.captures.is_some()).count();
         let around = open.last_mut().expect("bug: no trace is open");
         let at = around.line(at);
@@ -158,7 +159,7 @@ pub(super) fn trace_region(
             return Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place });
         }
         let scope = around.scope.as_ref().map(|(at, _)| (at.clone(), None));
-        Ok((around.max_nodes.saturating_sub(around.graph.n_nodes()), around.user, scope))
+        Ok((depth, around.max_nodes.saturating_sub(around.graph.n_nodes()), around.user, scope))
     })?;
     let mut graph = Graph::new(name);
     let mut values = Vec::new();
@@ -177,7 +178,7 @@ pub(super) fn trace_region(
     };
     let (trace, outputs) = run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
-        let outputs = body(&inputs);
+        let outputs = stack::at_level(depth, || body(&inputs));
         // An output may be a value from outside, which must come in first.
         outputs.into_iter().filter_map(|(name, x)| Some((name, local_at(x, at)?))).collect()
     })?;

@@ -8,13 +8,14 @@ use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use crate::error::Error;
 use crate::ir::{NodeId, Operation, Provenance, Value};
 use crate::op::{BroadcastInDim, Graph, Op};
+use crate::stack;
 use crate::value::{Array, Scalar, Shape};
 
 /// Computes equal values once: the same operation on the same operands, up to commutation.
 ///
 /// The result has no dead nodes: users of a dropped node use its equal instead, and both have the same operands.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    run_in(graph, &Run::default())
+    stack::for_levels(graph.depth(), || run_in(graph, &Run::default()))
 }
 
 fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {

@@ -3,11 +3,14 @@ use std::collections::HashMap;
 use super::rebuild::{Copy, Rewrite, Run, rebuild};
 use crate::error::Error;
 use crate::op::{Graph, Op};
+use crate::stack;
 
 /// The graph with the function in place of each operation that comes with a rule of its derivative, also in regions;
 /// `None` if there is none.
 pub(super) fn inline(graph: &Graph) -> Result<Option<Graph>, Error> {
-    if contains(graph, &mut HashMap::new()) { inline_in(graph, &Run::default()).map(Some) } else { Ok(None) }
+    stack::for_levels(graph.depth(), || {
+        if contains(graph, &mut HashMap::new()) { inline_in(graph, &Run::default()).map(Some) } else { Ok(None) }
+    })
 }
 
 /// Whether such an operation is in the graph or in its regions, of which each is looked at once.

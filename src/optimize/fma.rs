@@ -7,11 +7,12 @@ use super::simplify::{negative, number};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Value};
 use crate::op::{Fma, Graph, Neg, Op, StrongFma};
+use crate::stack;
 
 /// Contracts a product and a sum that is its only use: `a · b + c` is rounded once, not twice. So are products with strong
 /// zeros, which stay strong.
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    run_in(graph, &Run::default())
+    stack::for_levels(graph.depth(), || run_in(graph, &Run::default()))
 }
 
 fn run_in(graph: &Graph, run: &Run) -> Result<Graph, Error> {

@@ -17,10 +17,11 @@ use crate::batch::{Purpose, map_on_rows};
 use crate::error::Error;
 use crate::ir::{NodeId, Operands, Operation, Provenance, Value, ValueMap, results_of};
 use crate::op::{BroadcastInDim, ByRole, Graph, Lowering, Op, Roles, Switch};
+use crate::stack;
 use crate::value::{Array, Scalar, Type};
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    run_in(graph, &Runs::default())
+    stack::for_levels(graph.depth(), || run_in(graph, &Runs::default()))
 }
 
 /// The state of this pass, and of `simplify`, which runs on the regions it builds.

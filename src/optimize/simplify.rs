@@ -14,6 +14,7 @@ use crate::op::{
     Add, BroadcastInDim, Derivative, Fma, Graph, Iota, Mul, Neg, Op, Reshape, Strong, StrongFma, StrongMul, Sub,
     Transpose,
 };
+use crate::stack;
 use crate::value::{Array, DType, Scalar};
 
 /// Results of up to this many elements are folded if all operands are constants and the run's total allows it
@@ -21,7 +22,7 @@ use crate::value::{Array, DType, Scalar};
 const MAX_FOLDED: usize = 4096;
 
 pub(super) fn run(graph: &Graph) -> Result<Graph, Error> {
-    run_in(graph, &Run::default())
+    stack::for_levels(graph.depth(), || run_in(graph, &Run::default()))
 }
 
 /// Simplifies a graph with the state of an enclosing run.

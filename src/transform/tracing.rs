@@ -8,6 +8,7 @@ use crate::interpret::Evaluator;
 use crate::ir::Value;
 use crate::op::trace::{self, DEFAULT_MAX_NODES, Oracle};
 use crate::op::{Complex, Graph, Var};
+use crate::stack;
 use crate::value::{Array, DType, Kind, LeafRef, ToTree, Tree, Type, each_tuple};
 
 /// Traces a function from the types of its arguments alone, given as a tuple: `(DType::F64, Type::new(DType::F64, [3]))`.
@@ -238,7 +239,7 @@ impl Settings {
         let (graph, inputs) = self.open(f.n_args(), &values.map(&mut Array::ty))?;
         let mut evaluator = Evaluator::new(&graph, values.leaves().into_iter().cloned().collect())?;
         let oracle: Oracle = Box::new(move |graph, value| {
-            let outcome = evaluator.value(graph, value)?;
+            let outcome = stack::for_levels(graph.depth(), || evaluator.value(graph, value))?;
             Ok(*outcome.as_slice::<bool>().and_then(<[bool]>::first).expect("bug: a condition that is not a bool"))
         });
         self.record(f, (graph, inputs), Some(oracle), at)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::work;
+use super::work::of_elements;
 use crate::ir::{NodeId, Value};
 use crate::op::{ByRole, Flow, Graph, Layout, Lowering, small_matrices};
 use crate::value::Type;
@@ -21,15 +21,26 @@ pub fn fits(graph: &Graph, id: NodeId) -> bool {
     let types = graph.operands(id).into_iter().map(|x| graph.ty(x));
     let stored: Vec<Stored> =
         types.map(|ty| (ty.rank() > 0 && !ty.stack).then(|| Layout::row_major(&ty.shape))).collect();
-    work_of_node(graph, id, &stored, true).is_some_and(|work| work <= MAX_WORK)
+    node_fits(graph, id, &stored, true, &mut Work(MAX_WORK)).is_some()
+}
+
+/// The operations on elements that may still be met. What is known to be too much is not counted to its end: with nested
+/// regions that are used again and again, it may be millions.
+struct Work(usize);
+
+impl Work {
+    fn spend(&mut self, n: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(n)?;
+        Some(())
+    }
 }
 
 /// Where the elements of a value lie, if they lie in memory.
 type Stored = Option<Layout>;
 
-/// The operations on elements that a node with regions takes, or `None` if it does not fit. `stored` tells which operands
-/// lie in memory, and `outermost` whether the node is a kernel of its own.
-fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -> Option<usize> {
+/// Spends the operations on elements that a node with regions takes, or gives `None` if it does not fit. `stored` tells
+/// which operands lie in memory, and `outermost` whether the node is a kernel of its own.
+fn node_fits(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool, work: &mut Work) -> Option<()> {
     let node = graph.node(id);
     let types: Vec<&Type> = graph.operands(id).iter().map(|&x| graph.ty(x)).collect();
     let small = |ty: &Type| ty.size() <= MAX_ELEMENTS;
@@ -45,20 +56,18 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
     if !carry_fits(roles.n_carry) {
         return None;
     }
-    let work = match roles.flow {
+    work.spend(1)?;
+    match roles.flow {
         Flow::Choice | Flow::Once => {
             if !node.types().iter().all(small) {
                 return None;
             }
-            // Each branch costs its choice, at least; what is known to be too much is not counted to its end.
-            let mut work = 0;
             for region in node.regions() {
-                work += 1 + work_of_region(region, fixed)?;
-                if work > MAX_WORK {
-                    return None;
-                }
+                // The choice.
+                work.spend(1)?;
+                region_fits(region, fixed, work)?;
             }
-            work
+            Some(())
         }
         Flow::While => {
             if !node.types().iter().all(small) {
@@ -66,7 +75,7 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
             }
             let mut inside = inside(0);
             inside.extend_from_slice(fixed);
-            work_of_region(&node.regions()[0], &inside)? + work_of_region(&node.regions()[1], &inside)?
+            node.regions().iter().try_for_each(|region| region_fits(region, &inside, work))
         }
         Flow::Rows(length) => {
             let body = &node.regions()[0];
@@ -82,14 +91,13 @@ fn work_of_node(graph: &Graph, id: NodeId, stored: &[Stored], outermost: bool) -
                 inside.push(Some(of_stack.or_else(|| stored.as_ref().map(row_layout))?));
             }
             inside.extend_from_slice(fixed);
-            work_of_region(body, &inside)?
+            region_fits(body, &inside, work)
         }
         // It is a kernel of its own.
-        Flow::Back(_) => return None,
+        Flow::Back(_) => None,
         // It has been inlined.
-        Flow::Custom => return None,
-    };
-    Some(work + 1)
+        Flow::Custom => None,
+    }
 }
 
 /// The places of one row's elements, from its first.
@@ -97,8 +105,8 @@ pub fn row_layout(layout: &Layout) -> Layout {
     Layout { offset: 0, strides: layout.strides[1..].into(), shape: layout.shape[1..].into() }
 }
 
-/// The operations on elements that a region takes, or `None` if it does not fit.
-fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
+/// Spends the operations on elements that a region takes, or gives `None` if it does not fit.
+fn region_fits(region: &Graph, stored: &[Stored], work: &mut Work) -> Option<()> {
     let mut in_memory: HashMap<Value, Layout> = HashMap::new();
     for (input, stored) in region.inputs().iter().zip(stored) {
         let value = Value::from(input.node);
@@ -109,13 +117,12 @@ fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
         }
     }
     let small = |x: Value| region.ty(x).size() <= MAX_ELEMENTS;
-    let mut work = 0;
     for id in region.ids().skip(region.inputs().len()) {
         let op = region.node(id).op()?;
         let operands = region.operands(id);
         if let Lowering::Control = op.lower() {
             let stored: Vec<Stored> = operands.iter().map(|x| in_memory.get(x).cloned()).collect();
-            work += work_of_node(region, id, &stored, false)?;
+            node_fits(region, id, &stored, false, work)?;
             continue;
         }
         if let Lowering::View(view) = op.lower()
@@ -128,8 +135,8 @@ fn work_of_region(region: &Graph, stored: &[Stored]) -> Option<usize> {
             return None;
         }
         let types: Vec<&Type> = operands.iter().map(|&x| region.ty(x)).collect();
-        work += work::of_elements(op, &types, region.ty(id.into()))?;
+        work.spend(of_elements(op, &types, region.ty(id.into()))?)?;
     }
     let outputs_fit = region.outputs().iter().all(|output| small(output.value));
-    outputs_fit.then_some(work)
+    outputs_fit.then_some(())
 }

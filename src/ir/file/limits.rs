@@ -1,4 +1,5 @@
 use crate::error::LimitError;
+use crate::ir::graph::MAX_DEPTH;
 use crate::value::{Shape, Type};
 
 /// The resources that a file may require. Each limit is checked before anything of that size is allocated.
@@ -23,8 +24,7 @@ pub struct Limits {
     /// The bytes of all values of a document together, each counted once: 64 GiB by default. A program needs far
     /// less, since most values are never stored or share their memory with others.
     pub total_bytes: u64,
-    /// How deep regions may be nested: 64 by default. A graph cannot be nested deeper than 128, even if this limit is
-    /// higher.
+    /// How deep regions may be nested: 128 by default. A graph cannot be nested deeper, even if this limit is higher.
     pub region_depth: usize,
 }
 
@@ -36,7 +36,7 @@ impl Default for Limits {
             rank: 64,
             elements: 1 << 28,
             total_bytes: 64 << 30,
-            region_depth: 64,
+            region_depth: MAX_DEPTH,
         }
     }
 }

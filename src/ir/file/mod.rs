@@ -61,8 +61,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::graph::NESTED_REGIONS;
-use super::{Graph, NodeId, Operation};
+use super::{Graph, Operation};
 use crate::error::{Error, IoError, LimitError};
 
 mod constants;
@@ -148,8 +147,7 @@ impl<O: Operation> Document<O> {
     /// The text of the file: the same bytes for the same document.
     ///
     /// # Errors
-    /// [`Error::Verify`] if the graph does not verify, [`Error::Limit`] if its regions are nested deeper than
-    /// [`Limits::default`] allows: it could not be read again.
+    /// [`Error::Verify`] if the graph does not verify.
     pub fn to_json(&self) -> Result<String, Error> {
         to_json(&self.graph, &self.producer, &self.meta)
     }
@@ -182,8 +180,7 @@ impl<O: Operation> Graph<O> {
     /// The text of this graph's file: the same bytes for the same graph.
     ///
     /// # Errors
-    /// [`Error::Verify`] if the graph does not verify, [`Error::Limit`] if its regions are nested deeper than
-    /// [`Limits::default`] allows: it could not be read again.
+    /// [`Error::Verify`] if the graph does not verify.
     pub fn to_json(&self) -> Result<String, Error> {
         to_json(self, PRODUCER, &Meta::default())
     }
@@ -215,29 +212,7 @@ impl<O: Operation> Graph<O> {
 
 fn to_json<O: Operation>(graph: &Graph<O>, producer: &str, meta: &Meta) -> Result<String, Error> {
     graph.verify()?;
-    check_depth(graph)?;
     Ok(write::write(graph, producer, meta))
-}
-
-/// Checks that regions are not nested deeper than [`Graph::load`] allows, with the reader's error.
-fn check_depth<O: Operation>(graph: &Graph<O>) -> Result<(), Error> {
-    let limit = Limits::default().region_depth;
-    if graph.depth() <= limit {
-        return Ok(());
-    }
-    // Descends to the first node whose regions are nested too deep.
-    let mut graph = graph;
-    for beyond in (0..=limit).rev() {
-        let is_deep = |&id: &NodeId| graph.node(id).regions().iter().any(|region| region.depth() >= beyond);
-        let id = graph.ids().find(is_deep).expect("bug: a graph that is not as deep as it says");
-        if beyond == 0 {
-            let place = Some(format!("{}.{}", graph.name(), Ids::new(graph).node(id)));
-            return Err(LimitError { what: NESTED_REGIONS, limit: limit as u64, got: None, place }.into());
-        }
-        let region = graph.node(id).regions().iter().find(|region| region.depth() >= beyond);
-        graph = region.expect("bug: a region that is not as deep as it was");
-    }
-    Ok(())
 }
 
 /// Reads a text of at most `max_bytes` from a file; `-` is the standard input.

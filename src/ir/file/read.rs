@@ -10,6 +10,7 @@ use crate::error::{Error, Finding, LimitError, SourceLine, VerifyError};
 use crate::ir::graph::{MAX_DEPTH, NESTED_REGIONS, guard_of, output_of};
 use crate::ir::verify::Findings;
 use crate::ir::{Graph, Guard, Operation};
+use crate::stack;
 use crate::value::json::Json;
 use crate::value::{Array, DType, Type};
 
@@ -103,8 +104,12 @@ impl<'t, O: Operation> Reader<'t, O> {
             self.table = self.entries("constants", table);
         }
         self.graphs = self.entries("graphs", graphs);
-        let graph = entry.map_or(Ok(None), |entry| self.graph(place, entry))?;
-        self.unused(entry.is_some_and(|entry| self.graphs.contains_key(entry)))?;
+        let levels = self.graphs.len().min(self.max_depth());
+        let graph = stack::for_levels(levels, || {
+            let graph = entry.map_or(Ok(None), |entry| self.graph(place, entry))?;
+            self.unused(entry.is_some_and(|entry| self.graphs.contains_key(entry)))?;
+            Ok::<_, Error>(graph)
+        })?;
         self.read.clear();
         Ok(graph.zip(producer).map(|(graph, producer)| Document {
             graph: Arc::into_inner(graph).expect("bug: the entry is a region"),
@@ -182,8 +187,12 @@ impl<'t, O: Operation> Reader<'t, O> {
         Ok(graph)
     }
 
+    fn max_depth(&self) -> usize {
+        self.limits.region_depth.min(MAX_DEPTH)
+    }
+
     fn check_depth(&self, place: Place<'_>, depth: usize) -> Result<(), LimitError> {
-        let limit = self.limits.region_depth.min(MAX_DEPTH);
+        let limit = self.max_depth();
         if depth <= limit {
             return Ok(());
         }
