@@ -606,6 +606,13 @@ impl fmt::Display for DerivativeError {
             DerivativeError::NoSecondOrder { reason } => {
                 write!(f, "check_grad: the first order agrees with differences, but there is no second: {reason}")
             }
+            DerivativeError::Mismatch { name, derivative, difference, .. } if difference.is_nan() => {
+                write!(
+                    f,
+                    "check_grad: at {name} there are no differences, since the function is NaN at the point or beside it"
+                )?;
+                if derivative.is_nan() { Ok(()) } else { write!(f, "; the derivative is {derivative:e}") }
+            }
             DerivativeError::Mismatch { name, derivative, difference, tolerance } => write!(
                 f,
                 "check_grad: at {name} the derivative is {derivative:e}, but differences give {difference:e} \

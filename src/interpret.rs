@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
-use crate::ir::{NodeId, Value};
+use crate::ir::{NodeId, Provenance, Value};
 use crate::op::{ByRole, Graph, Op, Revolve, Roles, Scan, While};
 use crate::stack;
 use crate::value::{Array, Scalar, Type, with_element};
@@ -192,7 +192,7 @@ impl Evaluator {
             })?;
             return Ok(results.into_iter().map(Datum::Array).collect());
         };
-        let mut control = Control { regions: node.regions(), at: node.provenance().at.as_ref(), evaluator: self };
+        let mut control = Control { regions: node.regions(), provenance: node.provenance(), evaluator: self };
         match op {
             Op::Cond(_) => control.branch(usize::from(x[0].array().get(0) != Some(Scalar::Bool(true))), &x[1..]),
             Op::Switch(_) => {
@@ -232,7 +232,7 @@ fn arrays(data: &[Datum]) -> Vec<Array> {
 /// An operation with regions under evaluation.
 struct Control<'e> {
     regions: &'e [Arc<Graph>],
-    at: Option<&'e SourceLine>,
+    provenance: &'e Provenance,
     evaluator: &'e mut Evaluator,
 }
 
@@ -253,7 +253,7 @@ impl Control<'_> {
         let mut n_iterations = 0;
         while self.call(0, state.clone())?[0].get(0) == Some(Scalar::Bool(true)) {
             if op.max_trips.is_some_and(|limit| n_iterations >= limit) {
-                return Err(too_many_iterations(op, self.at).into());
+                return Err(too_many_iterations(op, self.provenance).into());
             }
             n_iterations += 1;
             let mut next = self.call(1, state.clone())?;
@@ -271,7 +271,7 @@ impl Control<'_> {
         let ByRole { carry, rows: xs, fixed, .. } = roles.split(x);
         let (mut carry, rest) = (arrays(carry), arrays(fixed));
         let n = op.length.unwrap_or_else(|| xs[0].stack().len());
-        too_long(n, self.at)?;
+        too_long(n, self.provenance.at.as_ref())?;
         let mut rows = types[op.carry..].iter().map(Rows::new).collect::<Result<Vec<Rows>, _>>()?;
         for iteration in 0..n {
             let index = if op.reverse { n - 1 - iteration } else { iteration };
@@ -306,7 +306,7 @@ impl Control<'_> {
     fn revolve(&mut self, op: &Revolve, roles: &Roles, x: &[Array], types: &[Type]) -> Result<Vec<Datum>, Error> {
         const ADVANCE: usize = 0;
         const REVERSE: usize = 1;
-        too_long(op.length, self.at)?;
+        too_long(op.length, self.provenance.at.as_ref())?;
         let ByRole { carry: cts, state, rows: xs, fixed: rest, .. } = roles.split(x);
         let inputs = |iteration: usize, cts: &[Array], state: &[Array]| {
             let index = if op.reverse { op.length - 1 - iteration } else { iteration };
@@ -375,10 +375,11 @@ fn row(array: &Array, index: usize) -> Array {
     Array::collect(&ty, (index * n..(index + 1) * n).map(element))
 }
 
-/// The error of a loop with more iterations than its limit.
-pub(crate) fn too_many_iterations(op: &While, at: Option<&SourceLine>) -> LimitError {
+/// The error of a loop with more iterations than its limit. Where it is a solver's, it bears the solver's name.
+pub(crate) fn too_many_iterations(op: &While, provenance: &Provenance) -> LimitError {
     let limit = op.max_trips.expect("bug: a limit that is none");
-    let place = at.map(|at| format!("while, at {at}"));
+    let name = provenance.name.as_deref().unwrap_or("while");
+    let place = provenance.at.as_ref().map(|at| format!("{name}, at {at}"));
     LimitError { what: "iterations of a loop", limit, got: None, place }
 }
 

@@ -276,7 +276,7 @@ fn closures_that_nest_too_deep_are_told() {
     let error = trace(|x: Var| nested(x, 100_000), (DType::F64,)).unwrap_err();
     let message = message(error, first, first + 1);
     assert!(
-        message.starts_with("checkpoint: at ") && message.ends_with("limit of 128 nested regions exceeded"),
+        message.starts_with("checkpoint, at ") && message.ends_with("limit of 128 nested regions exceeded"),
         "{message}"
     );
 }

@@ -14,7 +14,7 @@ use super::schedule::{Schedule, makes_stacks};
 use super::tier::OptimizedTier;
 use crate::emit::{FunctionText, MAX_BYTES, Mode, Module};
 use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
-use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_many_iterations, too_much_loop_memory};
+use crate::interpret::{DEFAULT_LOOP_BYTES, check_input_types, too_much_loop_memory};
 use crate::op::Graph;
 use crate::optimize::compiled_form;
 use crate::stack;
@@ -455,10 +455,7 @@ impl Program {
                 let bytes = self.memory_bytes().saturating_add(self.executable.scratch_bytes) as u64;
                 MemoryError { what: format!("working memory of {}", self.name), bytes }.into()
             }
-            Status::TooManyIterations(limit) => {
-                let (op, at) = &self.executable.kept.limits[limit];
-                too_many_iterations(op, at.as_ref()).into()
-            }
+            Status::TooManyIterations(limit) => self.executable.kept.limits[limit].clone().into(),
             Status::Miss(guard) => {
                 let (expected, at) = self.guards[guard].clone();
                 GuardMiss { guard, expected, at }.into()

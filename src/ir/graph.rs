@@ -320,7 +320,7 @@ impl<O: Operation> Graph<O> {
             let requirement = format!("an input must be an array, but got {ty}");
             return Err(ArgumentError::Value { name: name.to_string(), requirement }.into());
         }
-        check_bytes(&ty, &name)?;
+        check_bytes(&ty, || name.to_string())?;
         self.add_part_input(name, ty)
     }
 
@@ -369,7 +369,10 @@ impl<O: Operation> Graph<O> {
             Err(mismatch) => return Err(self.operation_error(&op, mismatch, operands, provenance.at)),
         };
         for ty in &results {
-            check_bytes(ty, op.name())?;
+            check_bytes(ty, || match &provenance.at {
+                Some(at) => format!("{}, at {at}", op.name()),
+                None => op.name().to_string(),
+            })?;
         }
         if let Some(slots) = self.mixed_stacks(operands) {
             let names = slots.map(|slot| self.value_name(operands[slot]));
@@ -414,7 +417,7 @@ impl<O: Operation> Graph<O> {
             Err(mismatch) => return Err(self.operation_error(&op, mismatch, &operands, None)),
         };
         for ty in &results {
-            check_bytes(ty, op.name())?;
+            check_bytes(ty, || op.name().to_string())?;
         }
         check_depth(&regions, &op, None)?;
         self.depth = self.depth.max(depth_with(&regions));
@@ -482,11 +485,17 @@ impl<O: Operation> Graph<O> {
             .into()
     }
 
-    /// The listing's lines of the first operands.
+    /// The listing's lines of the first operands, each once.
     fn lines_of(&self, operands: &[Value]) -> Vec<String> {
-        let mut lines: Vec<String> = operands.iter().take(MAX_LINES).map(|value| self.line(value.node)).collect();
-        if operands.len() > MAX_LINES {
-            lines.push(format!("and {} more", operands.len() - MAX_LINES));
+        let mut lines: Vec<String> = Vec::new();
+        for (position, value) in operands.iter().enumerate() {
+            if lines.len() == MAX_LINES {
+                lines.push(format!("and {} more", operands.len() - position));
+                break;
+            }
+            if operands[..position].iter().all(|before| before.node != value.node) {
+                lines.push(self.line(value.node));
+            }
         }
         lines
     }
@@ -832,7 +841,7 @@ fn check_depth<O: Operation>(regions: &[Arc<Graph<O>>], op: &O, at: Option<&Sour
     if depth_with(regions) <= MAX_DEPTH {
         return Ok(());
     }
-    let place = at.map_or_else(|| op.name().to_string(), |at| format!("{}: at {at}", op.name()));
+    let place = at.map_or_else(|| op.name().to_string(), |at| format!("{}, at {at}", op.name()));
     Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place: Some(place) }.into())
 }
 
@@ -871,14 +880,14 @@ fn source(edge: &petgraph::graph::Edge<Edge>) -> Value {
     Value { node: NodeId::from_index(edge.source().index()), result: edge.weight.result }
 }
 
-fn check_bytes(ty: &Type, place: &str) -> Result<(), Error> {
+fn check_bytes(ty: &Type, place: impl Fn() -> String) -> Result<(), Error> {
     match ty.checked_bytes() {
         Some(_) => Ok(()),
         None => Err(LimitError {
             what: "bytes of a value",
             limit: isize::MAX as u64,
             got: None,
-            place: Some(format!("{place}: {ty}")),
+            place: Some(format!("{}: {ty}", place())),
         }
         .into()),
     }

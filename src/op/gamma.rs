@@ -24,7 +24,7 @@ use super::log_sums::elementary2;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats};
 use super::trace::{self, apply};
 use super::var::apply_pair;
-use super::{Operand, SincDerivative, Var};
+use super::{Operand, Var};
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -248,19 +248,18 @@ impl Elementwise for PolygammaDifference {
 }
 
 /// The derivative of `y = 1/Γ(x)`, also where the digamma function has its poles: below 1/2 it is that of `x/Γ(1 + x)`, and
-/// below -1/2 that of `-x² sinc(x) Γ(-x)`, in which nothing cancels at the poles.
+/// below -1/2 that of `Γ(1 - x) sin(πx)/π`, in which nothing cancels at the poles. The angle is that from the nearest integer.
 fn slope_of_rgamma(x: Var, y: Var) -> Var {
     let next = 1.0 + x;
     let middle = next.rgamma() * (1.0 - x * next.digamma());
-    let mirror = -x;
-    let sine = (2.0 - x * mirror.digamma()) * x.sinc() + x * sinc_slope(x);
-    let left = mirror * sine * mirror.gamma();
+    let (mirror, integer) = (-x, x.round());
+    let angle = std::f64::consts::PI * (x - integer);
+    let half = 0.5 * integer;
+    let sign = half.floor().equal(half).select(x.full_like(1.0), x.full_like(-1.0));
+    let wave = sign * (angle.cos() - (1.0 - x).digamma() * angle.sin() * std::f64::consts::FRAC_1_PI);
+    let left = mirror * wave * mirror.gamma();
     let right = -y * x.digamma();
     x.less(-0.5).select(left, x.less(0.5).select(middle, right))
-}
-
-fn sinc_slope(x: Var) -> Var {
-    apply(SincDerivative { order: 1 }, &[x])
 }
 
 /// `ψ(x) - ψ(x + y)`.

@@ -8,7 +8,7 @@ use super::instructions::Instructions;
 use super::rules::{Doc, Elementwise, Facts, Partial, floats, numbers};
 use super::trace::apply;
 use super::var::apply_pair;
-use super::{Operand, Var};
+use super::{Operand, Strong, Var, strong_product};
 use crate::ir::{Mismatch, mismatch};
 use crate::math;
 use crate::value::{DType, Scalar};
@@ -148,9 +148,8 @@ impl Elementwise for Pow {
     fn partial(&self, slot: usize, x: &[Var], y: Var) -> Partial {
         let (base, exponent) = (x[0], x[1]);
         let (factor, unbounded) = if slot == 0 { (exponent, base.powf(exponent - 1.0)) } else { (y, base.ln()) };
-        // Only `0 · inf` is replaced: a wider mask would lose the derivatives of this derivative.
-        let vanishes = factor.equal(0.0) & unbounded.abs().equal(INF);
-        Partial::Of(vanishes.select(base.full_like(0.0), factor * unbounded))
+        // Not a mask, which would lose the derivative by the factor where that is 0.
+        Partial::Of(strong_product(factor, unbounded, Strong::Lhs))
     }
 
     fn code<I: Instructions>(&self, i: &mut I, x: &[I::Reg]) -> I::Reg {

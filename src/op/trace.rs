@@ -155,7 +155,7 @@ pub(super) fn trace_region(
         let around = open.last_mut().expect("bug: no trace is open");
         let at = around.line(at);
         if depth >= MAX_DEPTH {
-            let place = Some(format!("{name}: at {at}"));
+            let place = Some(format!("{name}, at {at}"));
             return Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place });
         }
         let scope = around.scope.as_ref().map(|(at, _)| (at.clone(), None));
@@ -363,7 +363,7 @@ impl Trace {
             return Some(node);
         }
         if self.graph.n_nodes() >= self.max_nodes {
-            let place = Some(format!("at {}", self.line(at)));
+            let place = Some(format!("{}, at {}", op.name(), self.line(at)));
             self.fail(LimitError { what: NODES_OF_A_TRACE, limit: self.max_nodes as u64, got: None, place });
             return None;
         }
@@ -642,6 +642,13 @@ pub(crate) fn fail_on(requirement: String, at: &'static Location<'static>) {
 #[track_caller]
 pub(crate) fn has_failed() -> bool {
     with_open(|trace| trace.error.is_some())
+}
+
+/// The user's line that was met last.
+#[track_caller]
+pub(crate) fn line_here() -> SourceLine {
+    let at = Location::caller();
+    with_open(|trace| trace.line(at))
 }
 
 /// Gives a variable's node a name.

@@ -333,8 +333,8 @@ impl Var {
     }
 }
 
-/// Two operands brought to one shape, as NumPy broadcasts; unchanged where that is impossible, so that the operation
-/// itself reports it.
+/// Two operands brought to one shape, as NumPy broadcasts; unchanged where that is impossible, which the caller or the
+/// operation itself reports.
 #[track_caller]
 pub(super) fn broadcast_pair(x: Var, y: Var) -> (Var, Var) {
     let (a, b) = (x.shape(), y.shape());
@@ -345,6 +345,15 @@ pub(super) fn broadcast_pair(x: Var, y: Var) -> (Var, Var) {
         Some(shape) => (x.broadcast_to(&shape), y.broadcast_to(&shape)),
         None => (x, y),
     }
+}
+
+/// Records that operands do not broadcast.
+#[track_caller]
+fn fail_to_broadcast(op: &Op, operands: &[Var]) -> Var {
+    let _method = trace::method(op.name(), operands);
+    let types: Vec<String> = operands.iter().map(|x| x.ty().to_string()).collect();
+    trace::fail_at(format!("operands must have shapes that broadcast, but got {}", types.join(" and ")));
+    Var::poisoned()
 }
 
 /// The shape to which both broadcast.
@@ -364,18 +373,18 @@ pub(crate) fn broadcast_shape(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 /// Applies an elementwise operation of two operands after broadcasting.
 #[track_caller]
 pub(super) fn apply_pair(op: impl Into<Op>, x: Var, y: Var) -> Var {
-    let (x, y) = broadcast_pair(x, y);
-    apply(op, &[x, y])
+    let op = op.into();
+    let (a, b) = broadcast_pair(x, y);
+    if a.shape() == b.shape() { apply(op, &[a, b]) } else { fail_to_broadcast(&op, &[x, y]) }
 }
 
-/// Applies an elementwise operation of three operands after broadcasting; where that is impossible, the operation itself
-/// reports it.
+/// Applies an elementwise operation of three operands after broadcasting.
 #[track_caller]
 pub(super) fn apply_triple(op: impl Into<Op>, x: Var, y: Var, z: Var) -> Var {
     let (a, b, c) = (x.shape(), y.shape(), z.shape());
     match broadcast_shape(&a, &b).and_then(|shape| broadcast_shape(&shape, &c)) {
         Some(shape) => apply(op, &[x.broadcast_to(&shape), y.broadcast_to(&shape), z.broadcast_to(&shape)]),
-        None => apply(op, &[x, y, z]),
+        None => fail_to_broadcast(&op.into(), &[x, y, z]),
     }
 }
 

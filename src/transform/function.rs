@@ -240,7 +240,7 @@ pub(super) fn require_floats(vars: &[Var]) -> bool {
     for &x in vars {
         let ty = x.ty();
         if !trace::has_failed() && !ty.dtype.is_float() {
-            trace::fail(DerivativeError::NotFloat { name: name_of(x), ty, at: line_of(x) });
+            trace::fail(DerivativeError::NotFloat { name: name_of(x), ty, at: Some(line_of(x)) });
         }
     }
     !trace::has_failed()
@@ -255,10 +255,11 @@ pub(super) fn name_of(x: Var) -> String {
     })
 }
 
-/// The line that computed a variable; an input has none.
-pub(super) fn line_of(x: Var) -> Option<SourceLine> {
+/// The line that computed a variable; for an input, which has none, that of the user's that was met last.
+#[track_caller]
+pub(super) fn line_of(x: Var) -> SourceLine {
     let value = value(x);
-    trace::inspect(|graph| graph.node(value.node).provenance().at.clone())
+    trace::inspect(|graph| graph.node(value.node).provenance().at.clone()).unwrap_or_else(trace::line_here)
 }
 
 /// Runs a macro once for each number of arguments that a transformation's `call` takes: `(parameter variable position

@@ -250,7 +250,7 @@ wrt_method!(Grad, ValueAndGrad, ElementwiseGrad, GradWithAux, ValueAndGradWithAu
 fn require_scalar(y: Var) {
     let ty = y.ty();
     if !trace::has_failed() && ty.rank() != 0 {
-        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty, at: line_of(y) });
+        trace::fail(DerivativeError::NotScalar { name: name_of(y), ty, at: Some(line_of(y)) });
     }
 }
 

@@ -192,7 +192,7 @@ where
         let (order, normalization) = self.options;
         let selected = W::select(&args);
         let y = self.f.apply(args);
-        if !is_order(order) || !require_alike("v", &selected, &v) {
+        if !is_order(order) || !require_alike("taylor", "v", &selected, &v) {
             return vec![poisoned(&y)];
         }
         normalized(push_line(&selected, &v, &y, order), normalization)
@@ -211,7 +211,7 @@ where
         let (args, series) = Args::split(args);
         let selected = W::select(&args);
         let y = self.f.apply(args);
-        let is_alike = |(k, x): (usize, &W::Selected)| require_alike(&format!("series.{k}"), &selected, x);
+        let is_alike = |(k, x): (usize, &W::Selected)| require_alike("jet", &format!("series.{k}"), &selected, x);
         if !is_order(series.len()) || !series.iter().enumerate().all(is_alike) {
             return vec![poisoned(&y)];
         }

@@ -87,7 +87,7 @@ where
         self
     }
 
-    /// The most paths that are compiled for one signature (64 unless told otherwise); one more is an error.
+    /// The most paths that are compiled for one signature (64 unless told otherwise; 0 is taken as 1); one more is an error.
     pub fn max_paths(mut self, limit: usize) -> Jit<F, Args> {
         self.core.max_paths = limit;
         self

@@ -247,7 +247,7 @@ where
             let args = fresh(args.clone());
             let x = W::select(&args);
             let y = self.f.apply(args);
-            if !require_alike("directions", &x, &v) {
+            if !require_alike("sum_of_second_derivatives", "directions", &x, &v) {
                 return (sum, none);
             }
             let second = push_line(&x, &v, &y, 2).pop().expect("bug: a series without terms");

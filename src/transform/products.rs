@@ -5,7 +5,6 @@ use super::gradient::{grad_at, pull};
 use super::var_tree::leaves;
 use super::{Accepts, Append, Arg, Function, VarTree, Wrt};
 use crate::differentiate::pushforward;
-use crate::error::ArgumentError;
 use crate::ir::Role;
 use crate::op::Var;
 use crate::op::trace;
@@ -190,7 +189,7 @@ call_products!(A a P, B b Q, C c R, D d S, E e U);
 fn vjp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, ct: F::Output) -> (F::Output, W::Selected) {
     let selected = W::select(&args);
     let output = f.apply(args);
-    if !require_floats(&leaves(&selected)) || !require_alike("ct", &output, &ct) {
+    if !require_floats(&leaves(&selected)) || !require_alike("vjp", "ct", &output, &ct) {
         let results = poisoned(&selected);
         return (output, results);
     }
@@ -203,7 +202,7 @@ fn vjp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, ct: F::Outpu
 fn jvp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, t: W::Selected) -> (F::Output, F::Output) {
     let selected = W::select(&args);
     let output = f.apply(args);
-    let results = push(&selected, &t, &output);
+    let results = push(("jvp", "t"), &selected, &t, &output);
     (output, results)
 }
 
@@ -213,13 +212,14 @@ where
     W: Wrt<Args>,
 {
     let selected = W::select(&args);
-    push(&selected, &v, &grad_at::<F, Args, W>(f, args))
+    push(("hvp", "v"), &selected, &v, &grad_at::<F, Args, W>(f, args))
 }
 
-/// The tangents of the outputs, given those of the selected leaves.
-pub(super) fn push<S: VarTree, O: VarTree>(selected: &S, t: &S, output: &O) -> O {
+/// The tangents of the outputs, given those of the selected leaves. Errors name what takes these, and what they are called
+/// there.
+pub(super) fn push<S: VarTree, O: VarTree>((op, name): (&'static str, &str), selected: &S, t: &S, output: &O) -> O {
     let inputs = leaves(selected);
-    if !require_floats(&inputs) || !require_alike("t", selected, t) {
+    if !require_floats(&inputs) || !require_alike(op, name, selected, t) {
         return poisoned(output);
     }
     let mut results = pushforward(&inputs, &leaves(t), &leaves(output)).into_iter();
@@ -232,19 +232,21 @@ pub(super) fn push<S: VarTree, O: VarTree>(selected: &S, t: &S, output: &O) -> O
     })
 }
 
-/// Records an error unless a (co)tangent has the structure and types of its primal.
-pub(super) fn require_alike<T: VarTree>(name: &str, primal: &T, dual: &T) -> bool {
+/// Records an error unless a (co)tangent has the structure and types of its primal. Errors name what takes it, and what it
+/// is called there.
+pub(super) fn require_alike<T: VarTree>(op: &'static str, name: &str, primal: &T, dual: &T) -> bool {
+    let _method = trace::method(op, &[]);
     let (expected, got) = (primal.vars(), dual.vars());
     if !expected.matches(&got, &|_, _| true) {
         let types = |tree: &crate::value::Tree<Var>| tree.map(&mut |x| x.ty()).to_string();
         let (expected, got) = (types(&expected), types(&got));
-        trace::fail(ArgumentError::Structure { name: name.to_string(), expected, got });
+        trace::fail_at(format!("{name} takes {expected}, but got {got}"));
         return false;
     }
     for ((name, x), y) in got.named_leaves(name).into_iter().zip(expected.leaves()) {
         let (expected, got) = (y.ty(), x.ty());
         if !trace::has_failed() && expected != got {
-            trace::fail(ArgumentError::Type { name, expected, got });
+            trace::fail_at(format!("{name} takes {expected}, but got {got}"));
         }
     }
     !trace::has_failed()

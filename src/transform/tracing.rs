@@ -225,7 +225,7 @@ impl Settings {
         types: &Tree<Type>,
         at: &'static Location<'static>,
     ) -> Result<Traced, Error> {
-        let (graph, inputs) = self.open(f.n_args(), types)?;
+        let (graph, inputs) = self.open(f.n_args(), types, at)?;
         self.record(f, (graph, inputs), None, at)
     }
 
@@ -236,7 +236,7 @@ impl Settings {
         values: &Tree<Array>,
         at: &'static Location<'static>,
     ) -> Result<Traced, Error> {
-        let (graph, inputs) = self.open(f.n_args(), &values.map(&mut Array::ty))?;
+        let (graph, inputs) = self.open(f.n_args(), &values.map(&mut Array::ty), at)?;
         let mut evaluator = Evaluator::new(&graph, values.leaves().into_iter().cloned().collect())?;
         let oracle: Oracle = Box::new(move |graph, value| {
             let outcome = stack::for_levels(graph.depth(), || evaluator.value(graph, value))?;
@@ -246,9 +246,14 @@ impl Settings {
     }
 
     /// A graph with the inputs, and where these stand.
-    fn open(&self, n_args: usize, types: &Tree<Type>) -> Result<(Graph, Tree<Value>), Error> {
+    fn open(
+        &self,
+        n_args: usize,
+        types: &Tree<Type>,
+        at: &'static Location<'static>,
+    ) -> Result<(Graph, Tree<Value>), Error> {
         let mut graph = Graph::new(self.name.clone());
-        for (name, ty) in self.name_leaves(n_args, types)? {
+        for (name, ty) in self.name_leaves(n_args, types).map_err(|error| error.of_call(at))? {
             graph.add_input(name, ty.clone())?;
         }
         let mut nodes = graph.inputs().iter().map(|input| input.node.into());
@@ -277,7 +282,7 @@ impl Settings {
                 }
             }
         })?;
-        let names = self.result_names(&outputs)?;
+        let names = self.result_names(&outputs).map_err(|error| error.of_call(at))?;
         for (name, x) in names.into_iter().zip(outputs.leaves()) {
             graph.add_output(name, x.value().expect("bug: a poisoned result of a trace without error"))?;
         }
@@ -301,13 +306,14 @@ impl Settings {
     fn argument_names(&self, count: usize) -> Result<Vec<String>, ArgumentError> {
         match &self.arguments {
             None => Ok(ARGUMENTS[..count].iter().map(ToString::to_string).collect()),
-            Some(names) if names.len() != count => Err(ArgumentError::Count {
-                of: format!("{} (its arguments' names)", self.name),
-                expected: count,
-                got: names.len(),
-            }),
+            Some(names) if names.len() != count => Err(self.miscounted("arguments", count, names.len())),
             Some(names) => distinct(names).map(<[String]>::to_vec),
         }
+    }
+
+    fn miscounted(&self, what: &str, expected: usize, got: usize) -> ArgumentError {
+        let requirement = format!("the function has {expected} {what}, but {got} were named");
+        ArgumentError::Value { name: self.name.to_string(), requirement }
     }
 
     /// An error at `0.1` of the tuple of all arguments, told as one of `argument 0 (x.1)`, or of the name that the user gave.
@@ -339,11 +345,10 @@ impl Settings {
             }
             (Some(names), _) => match names.as_slice() {
                 [name] => Ok(below(outputs, name)),
-                _ => Err(ArgumentError::Count {
-                    of: format!("{} (its results' names)", self.name),
-                    expected: if let Tree::Tuple(parts) = outputs { parts.len() } else { 1 },
-                    got: names.len(),
-                }),
+                _ => {
+                    let expected = if let Tree::Tuple(parts) = outputs { parts.len() } else { 1 };
+                    Err(self.miscounted("results", expected, names.len()))
+                }
             },
         }
     }

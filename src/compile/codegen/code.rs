@@ -12,6 +12,7 @@ use crate::compile::runtime::{Hosts, Kept, LibraryCall, Slice, Step};
 use crate::compile::schedule::{CHUNK, Kernel, Schedule, describe};
 use crate::emit::{Emitter, FunctionId, Module, position};
 use crate::error::Error;
+use crate::interpret::too_many_iterations;
 use crate::ir::{NodeId, results_of};
 use crate::op::{Layout, Op};
 
@@ -89,7 +90,7 @@ pub fn emit<'j>(
                     && op.max_trips.is_some()
                 {
                     limit = Some(kept.limits.len());
-                    kept.limits.push((**op, node.provenance().at.clone()));
+                    kept.limits.push(too_many_iterations(op, node.provenance()));
                 }
                 code.steps.push(Step::Call(module.function(|e| control::emit(e, schedule, plan, k, &regions, limit))));
             }

@@ -14,7 +14,7 @@ use crate::compile::memory::{ControlMemory, MemoryPlan};
 use crate::compile::runtime::{self, ADVANCE, CALL_WORDS, HEAD_CAPACITY, HEAD_DATA, HEAD_LEN, REVERSE, call_library};
 use crate::compile::schedule::{ControlSchedule, Kernel, Schedule, bytes_of};
 use crate::emit::{Emitter, FunctionId, Pointer, Reg, position as narrow, signed, wide};
-use crate::error::SourceLine;
+use crate::error::LimitError;
 use crate::ir::{NodeId, Value, results_of};
 use crate::op::{Flow, Op, Revolve, Roles, Scan, While};
 use crate::value::{DType, Scalar};
@@ -101,7 +101,7 @@ pub fn emit_in_registers(
     schedule: &Schedule<'_>,
     plan: &MemoryPlan,
     node: NodeId,
-    limits: &mut Vec<(While, Option<SourceLine>)>,
+    limits: &mut Vec<LimitError>,
 ) {
     let stacks = e.base(STACKS);
     let registers = Registers { stacks, limits: RefCell::new(limits) };

@@ -15,8 +15,9 @@ use crate::compile::runtime::{self, HEAD_BYTES, HEAD_CAPACITY, HEAD_DATA, HEAD_L
 use crate::compile::schedule::calls::{self, Ahead, MAX_IN_CALL, MIN_IN_CALL};
 use crate::compile::schedule::{makes_stacks, row_layout};
 use crate::emit::{Emitter, Pointer, Reg, position, short, signed, wide};
-use crate::error::SourceLine;
-use crate::ir::{NodeId, Value, results_of};
+use crate::error::LimitError;
+use crate::interpret::too_many_iterations;
+use crate::ir::{NodeId, Provenance, Value, results_of};
 use crate::math;
 use crate::op::{ByRole, Graph, Layout, Lowering, Op, Scan, While};
 use crate::value::{DType, Scalar, Type};
@@ -53,7 +54,7 @@ pub struct Registers<'r> {
     /// The memory of stacks.
     pub stacks: Pointer,
     /// The loops of the program whose iterations are limited.
-    pub limits: RefCell<&'r mut Vec<(While, Option<SourceLine>)>>,
+    pub limits: RefCell<&'r mut Vec<LimitError>>,
 }
 
 /// The values of one region under emission.
@@ -93,7 +94,7 @@ impl Registers<'_> {
                 let outputs = self.branch(e, regions[0], &operands);
                 unflatten(outputs, node.types())
             }
-            Op::While(op) => self.repeat(e, op, &regions, node.provenance().at.clone(), operands, node.types()),
+            Op::While(op) => self.repeat(e, op, &regions, node.provenance(), operands, node.types()),
             Op::Scan(op) => self.scan(e, op, regions[0], operands, node.types(), collected),
             other => unreachable!("bug: {} is no control flow", other.name()),
         }
@@ -173,7 +174,7 @@ impl Registers<'_> {
         e: &mut Emitter<'_>,
         op: &While,
         regions: &[&Graph],
-        at: Option<SourceLine>,
+        provenance: &Provenance,
         operands: Vec<Slot>,
         types: &[Type],
     ) -> Vec<Slot> {
@@ -187,7 +188,7 @@ impl Registers<'_> {
         let with_fixed = |carried: &[Reg]| [unflatten(carried.to_vec(), carry_types), fixed.to_vec()].concat();
         let limit = op.max_trips.map(|max| {
             let mut limits = self.limits.borrow_mut();
-            limits.push((*op, at));
+            limits.push(too_many_iterations(op, provenance));
             (max, Status::TooManyIterations(limits.len() - 1).number())
         });
         let (n_iterations, last) = e.repeat_while(

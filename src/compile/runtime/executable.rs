@@ -11,9 +11,8 @@ use super::revolve::Driver;
 use super::stacks::Stacks;
 use crate::compile::abi::{Entry, FIRST_INPUT, Line, Status};
 use crate::emit::{Code, FunctionId};
-use crate::error::SourceLine;
+use crate::error::LimitError;
 use crate::ir::NodeId;
-use crate::op::While;
 use crate::value::Array;
 
 /// What is run as a whole.
@@ -34,8 +33,8 @@ pub struct Kept {
     /// The functions of the host that these call.
     pub hosts: Hosts,
     pub drivers: Vec<Arc<Driver>>,
-    /// The loops whose iterations are limited.
-    pub limits: Vec<(While, Option<SourceLine>)>,
+    /// The errors of loops whose iterations are limited.
+    pub limits: Vec<LimitError>,
 }
 
 impl Kept {

@@ -110,7 +110,7 @@ fn chandrupatla(limits: &Limits, lo: Var, hi: Var, f: impl Fn(Var) -> Var) -> (V
     let has_root = fa.sign().equal(-fb.sign()) | fa.equal(0.0) | fb.equal(0.0);
     let a = has_root.select(a, a.full_like(f64::NAN));
     let init: State = ([a, fa], [b, fb], [b, fb], a.full_like(0.5), a);
-    let ((_, _, _, _, x), converged) = limits.repeat(200, lo.dtype(), init, |(a, b, _, t, _)| {
+    let ((_, _, _, _, x), converged) = limits.repeat("bracket", 200, lo.dtype(), init, |(a, b, _, t, _)| {
         let x = a[0] + t * (b[0] - a[0]);
         let new = [x, f(x)];
         let is_same = new[1].sign().equal(a[1].sign());

@@ -130,7 +130,7 @@ impl Default for FixedPoint {
 }
 
 fn plain(limits: &Limits, x0: Var, change: impl Fn(Var) -> Var) -> (Var, Var) {
-    limits.repeat(10_000, x0.dtype(), x0, |x| {
+    limits.repeat("fixed_point", 10_000, x0.dtype(), x0, |x| {
         let step = change(x);
         Step { state: x + step, error: largest(step), bound: limits.bound(largest(x)) }
     })
@@ -140,7 +140,7 @@ fn plain(limits: &Limits, x0: Var, change: impl Fn(Var) -> Var) -> (Var, Var) {
 fn anderson(limits: &Limits, x0: Var, change: impl Fn(Var) -> Var, depth: usize) -> (Var, Var) {
     let none = x0.full_like(0.0).insert_axis(0).broadcast_to(&[depth, x0.ty().size()]);
     let ((x, ..), converged) =
-        limits.repeat(10_000, x0.dtype(), (x0, change(x0), none, none), |(x, step, dx, dstep)| {
+        limits.repeat("fixed_point", 10_000, x0.dtype(), (x0, change(x0), none, none), |(x, step, dx, dstep)| {
             let weights = best_weights(dstep, step);
             let next = x + step - weights.dot(dx + dstep);
             let new = change(next);

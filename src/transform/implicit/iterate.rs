@@ -1,6 +1,6 @@
 //! Loops that end when something is small enough.
 
-use crate::op::Var;
+use crate::op::{Var, trace};
 use crate::transform::{Loop, VarTree};
 use crate::value::DType;
 
@@ -29,9 +29,11 @@ impl Limits {
         absolute + relative * scale
     }
 
-    /// Repeats the body until the error is within the bound; gives the last state, and whether that is so.
+    /// Repeats the body until the error is within the bound; gives the last state, and whether that is so. The loop bears
+    /// the solver's name, which an error calls that does not converge.
     pub fn repeat<C: VarTree>(
         &self,
+        solver: &'static str,
         max_iterations: u64,
         dtype: DType,
         init: C,
@@ -48,6 +50,7 @@ impl Limits {
             };
             let init = (init, infinite, Var::number(0.0, dtype), Var::number(0.0, DType::I64));
             let (state, error, bound, _) = Loop::new().while_loop(init, goes_on, next);
+            trace::set_name(error, solver);
             return (state, error.less_equal(bound));
         }
         // Not within the bound is what NaN is, too, which so ends at the limit.
@@ -57,6 +60,7 @@ impl Limits {
         };
         let open = infinite.greater(0.0);
         let (state, open) = Loop::new().max_trips(max).while_loop((init, open), |(_, open)| open, next);
+        trace::set_name(open, solver);
         (state, !open)
     }
 }

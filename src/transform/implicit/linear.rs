@@ -203,7 +203,7 @@ impl LinearSolve {
     /// As many iterations as Krylov methods may take, each with a step.
     fn repeat<C: VarTree>(self, b: Var, init: C, body: impl FnOnce(C) -> Step<C>) -> (C, Var) {
         let n = u64::try_from(b.ty().size()).unwrap_or(u64::MAX);
-        self.limits.repeat(n.saturating_mul(10).saturating_add(100), b.dtype(), init, body)
+        self.limits.repeat("linear_solve", n.saturating_mul(10).saturating_add(100), b.dtype(), init, body)
     }
 
     fn by_gmres(self, b: Var, product: &dyn Fn(Var) -> Var, restart: usize) -> (Var, Var) {

@@ -151,7 +151,7 @@ const MAX_ITERATIONS: u64 = 1_000;
 
 impl<T: VarTree> Descent<'_, T> {
     fn newton(&self, x0: Var) -> (Var, Var) {
-        self.limits.repeat(MAX_ITERATIONS, x0.dtype(), x0, |x| {
+        self.limits.repeat("minimize", MAX_ITERATIONS, x0.dtype(), x0, |x| {
             let (slope, hessian) = self.equation.linearized(self.p, x);
             let direction = downhill(-dense::solve(hessian, slope), slope);
             let next = self.search(x, direction);
@@ -165,19 +165,20 @@ impl<T: VarTree> Descent<'_, T> {
         let bound = self.limits.bound(largest(slope));
         let none = x0.full_like(0.0).insert_axis(0).broadcast_to(&[memory, x0.ty().size()]);
         let init = (x0, slope, none, none);
-        let ((x, ..), converged) = self.limits.repeat(MAX_ITERATIONS, x0.dtype(), init, |(x, slope, dx, dslope)| {
-            let direction = downhill(-inverse_hessian_times(slope, dx, dslope), slope);
-            let next = self.search(x, direction);
-            let new = self.equation.residual(self.p, next);
-            let (step, change) = (next - x, new - slope);
-            let has_curvature = step.dot(change).greater(x.dtype().epsilon() * step.norm() * change.norm());
-            let push = |rows: Var, row: Var| {
-                let pushed = Var::concatenate(&[rows.slice(0, 1..), row.insert_axis(0)], 0);
-                has_curvature.broadcast_to(&rows.shape()).select(pushed, rows)
-            };
-            let state = (next, new, push(dx, step), push(dslope, change));
-            Step { state, error: largest(new), bound }
-        });
+        let ((x, ..), converged) =
+            self.limits.repeat("minimize", MAX_ITERATIONS, x0.dtype(), init, |(x, slope, dx, dslope)| {
+                let direction = downhill(-inverse_hessian_times(slope, dx, dslope), slope);
+                let next = self.search(x, direction);
+                let new = self.equation.residual(self.p, next);
+                let (step, change) = (next - x, new - slope);
+                let has_curvature = step.dot(change).greater(x.dtype().epsilon() * step.norm() * change.norm());
+                let push = |rows: Var, row: Var| {
+                    let pushed = Var::concatenate(&[rows.slice(0, 1..), row.insert_axis(0)], 0);
+                    has_curvature.broadcast_to(&rows.shape()).select(pushed, rows)
+                };
+                let state = (next, new, push(dx, step), push(dslope, change));
+                Step { state, error: largest(new), bound }
+            });
         (x, converged)
     }
 

@@ -138,7 +138,7 @@ impl Default for Root {
 }
 
 fn newton<T: VarTree>(equation: &Equation<T>, limits: &Limits, p: &[Var], x0: Var) -> (Var, Var) {
-    limits.repeat(100, x0.dtype(), x0, |x| {
+    limits.repeat("root", 100, x0.dtype(), x0, |x| {
         let (y, jacobian) = equation.linearized(p, x);
         let step = step_to_zero(y, || dense::solve(jacobian, y));
         let (error, bound, size) = (largest(step), limits.bound(largest(x)), largest(y));
@@ -160,7 +160,7 @@ fn step_to_zero(y: Var, step: impl FnOnce() -> Var) -> Var {
 fn broyden<T: VarTree>(equation: &Equation<T>, limits: &Limits, p: &[Var], x0: Var) -> (Var, Var) {
     let (y, jacobian) = equation.linearized(p, x0);
     let inverse = dense::solve(jacobian, dense::identity(equation.n(), equation.dtype()));
-    let ((x, _, _), converged) = limits.repeat(200, x0.dtype(), (x0, y, inverse), |(x, y, inverse)| {
+    let ((x, _, _), converged) = limits.repeat("root", 200, x0.dtype(), (x0, y, inverse), |(x, y, inverse)| {
         let step = step_to_zero(y, || -inverse.dot(y));
         let next = x + step;
         let residual = equation.residual(p, next);
