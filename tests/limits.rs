@@ -457,6 +457,32 @@ fn regions_that_share_regions_do_not_double() {
     }
 }
 
+/// A loop that may end at once, whose body holds such branches that do not depend on the iteration: whether they may be
+/// moved out depends on all of them.
+#[test]
+fn shared_regions_that_may_be_moved_out_of_a_loop_are_looked_at_once() {
+    let region = |name: &str, result: &dyn Fn(&mut Graph, Value, Value) -> Value| {
+        let mut graph = Graph::new(name);
+        let [sum, x] = ["sum", "x"].map(|name| graph.add_input(name, Type::scalar(DType::F64)).unwrap());
+        let result = result(&mut graph, sum, x);
+        graph.add_output("result", result).unwrap();
+        Arc::new(graph)
+    };
+    let goes_on = region("condition", &|graph, sum, x| add(graph, retrograd::op::Lt, &[sum, x]));
+    let branches = nested(60, true);
+    let body = region("body", &|graph, sum, x| {
+        let map = graph.inline(&branches, &[x]).unwrap();
+        add(graph, retrograd::op::Add, &[sum, map.get(branches.outputs()[0].value).unwrap()])
+    });
+    let mut graph = Graph::new("f");
+    let x = graph.add_input("x", Type::scalar(DType::F64)).unwrap();
+    let op = While { carry: 1, max_trips: Some(3) };
+    let y = graph.add_with_regions(op.into(), &[x, x], [goes_on, body].into(), Provenance::default()).unwrap();
+    graph.add_output("y", y.into()).unwrap();
+    let optimized = optimize::optimize(&graph).unwrap();
+    assert!(optimized.to_string().lines().take(4).any(|line| line.contains("cond ")), "{optimized}");
+}
+
 #[test]
 fn hessians_of_many_scalars_are_refused_at_once() {
     let mut graph = Graph::new("f");

@@ -560,12 +560,28 @@ fn with_inputs(region: &Graph, types: &[Type], instead_of: &[Value], run: &Run) 
     simplify::run_in(&new, run)
 }
 
-/// Whether a node is sure to terminate without an error: it is no `while` and no function of the host, and its regions
-/// contain none.
-fn surely_ends(graph: &Graph, id: NodeId) -> bool {
-    let node = graph.node(id);
-    let may_fail = node.op().is_some_and(|op| matches!(op, Op::While(_)) || op.may_fail());
-    !may_fail && node.regions().iter().all(|region| region.ids().all(|id| surely_ends(region, id)))
+/// Which regions are sure to terminate without an error, by their addresses, as far as anyone asked: what is used again
+/// and again, itself by what is, is looked at once.
+#[derive(Default)]
+struct Termination(HashMap<*const Graph, bool>);
+
+impl Termination {
+    /// Whether a node is sure to: it is no `while` and no function of the host, and its regions contain none.
+    fn is_sure(&mut self, graph: &Graph, id: NodeId) -> bool {
+        let node = graph.node(id);
+        let may_fail = node.op().is_some_and(|op| matches!(op, Op::While(_)) || op.may_fail());
+        !may_fail && node.regions().iter().all(|region| self.is_sure_of(region))
+    }
+
+    fn is_sure_of(&mut self, region: &Graph) -> bool {
+        let address = std::ptr::from_ref(region);
+        if let Some(&known) = self.0.get(&address) {
+            return known;
+        }
+        let is_sure = region.ids().all(|id| self.is_sure(region, id));
+        self.0.insert(address, is_sure);
+        is_sure
+    }
 }
 
 /// A constant expression of up to this many elements is cheaper to compute in the region than to pass as an operand.
@@ -585,10 +601,11 @@ impl Hoisted {
     fn of(region: &Graph, first_fixed: usize, surely_runs: bool) -> Hoisted {
         let n_inputs = region.inputs().len();
         let mut fixed: Vec<bool> = (0..n_inputs).map(|k| k >= first_fixed).collect();
+        let mut termination = Termination::default();
         for id in region.ids().skip(n_inputs) {
             let is_fixed = region.operands(id).iter().all(|x| fixed[x.node.index()]);
-            let may_move = surely_runs || surely_ends(region, id);
-            fixed.push(is_fixed && may_move && !region.node(id).types().iter().any(|ty| ty.stack));
+            let has_stacks = region.node(id).types().iter().any(|ty| ty.stack);
+            fixed.push(is_fixed && !has_stacks && (surely_runs || termination.is_sure(region, id)));
         }
         let mut hoisted = Hoisted { fixed, boundary: Vec::new() };
         let mut seen: HashMap<Value, ()> = HashMap::new();
