@@ -650,6 +650,9 @@ impl fmt::Display for Finding {
 /// What is limited where a function is traced.
 pub(crate) const NODES_OF_A_TRACE: &str = "nodes of a trace";
 
+/// What counts the results of a loop with what it saves.
+pub(crate) const SAVED_VALUES: &str = "values that a node gives and saves for its derivative";
+
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
@@ -659,13 +662,14 @@ impl fmt::Display for LimitError {
         if let Some(got) = self.got {
             write!(f, ": got {got}")?;
         }
-        // The only limit that a program meets by what it does, and not by what it reads.
-        if self.what == NODES_OF_A_TRACE {
-            f.write_str(
+        // Those that a program meets by what it does, and not by what it reads.
+        match self.what {
+            NODES_OF_A_TRACE => f.write_str(
                 "; `Jit::max_nodes` allows more, and `while_loop`, `fori_loop` and `scan` keep loops as loops",
-            )?;
+            ),
+            SAVED_VALUES => f.write_str("; a `checkpoint` within a loop lets its derivative save less"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

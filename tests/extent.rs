@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use retrograd::ir::{Limits, Provenance};
-use retrograd::op::{Add, Checkpoint, Concatenate, Graph, Op, Scan, Sin, Switch, While};
+use retrograd::op::{Add, Checkpoint, Concatenate, Cond, Custom, CustomRule, Graph, Op, Scan, Sin, Switch, While};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
-    Error, Program, Var, checkpoint, cond, differentiate, fori_loop, grad, interpret, jit, jvp, map, optimize, scan,
-    switch, trace, vmap, while_loop,
+    Error, Program, Var, batch, checkpoint, cond, differentiate, fori_loop, grad, interpret, jit, jvp, map, optimize,
+    scan, switch, trace, vmap, while_loop,
 };
 
 /// Less than the default stack of a thread, 2 MiB.
@@ -303,4 +303,95 @@ fn deep_closures() {
 
 fn is_limit(error: &Error) -> bool {
     error.to_string().ends_with("limit of 128 nested regions exceeded")
+}
+
+/// The graph applied to what it gives. Both times its operations have the same regions.
+fn twice(graph: &Graph) -> Result<Graph, Error> {
+    let mut result = Graph::new("twice");
+    let x = result.add_input("x", scalar(DType::F64))?;
+    let mut y = x;
+    for _ in 0..2 {
+        let map = result.inline(graph, &[y])?;
+        y = map.get(graph.outputs()[0].value).unwrap();
+    }
+    result.add_output("y", y)?;
+    Ok(result)
+}
+
+/// Regions that are used twice, themselves within such: a graph of a few hundred nodes stands for 2³⁴. What need not run or
+/// compile it takes no longer for that.
+#[test]
+fn shared_regions() {
+    for wrap in [in_checkpoint as Wrap, in_scan, in_while, in_branches, in_rule] {
+        on_small_stack(move || {
+            let double = |graph: Graph| twice(&wrap(Arc::new(graph))?);
+            let graph = (0..34).try_fold(Graph::clone(&region(true, 0)), |graph, _| double(graph)).unwrap();
+            let derived = [
+                differentiate::grad(&graph, 0, &[0]),
+                differentiate::jvp(&graph, &[0]),
+                differentiate::hvp(&graph, 0, &[0]),
+                differentiate::taylor(&graph, 3, &[0]),
+                batch::batch(&graph, &[0], 3),
+            ];
+            // A loop saves for each use of the loops within it.
+            let saves_too_much = |error: &Error| error.to_string().contains("limit of 65535 ");
+            let kept = derived.into_iter().filter(|derived| !derived.as_ref().is_err_and(saves_too_much));
+            for graph in [Ok(graph.clone())].into_iter().chain(kept).map(Result::unwrap) {
+                graph.verify().unwrap();
+                let limits = Limits { nodes: usize::MAX, total_bytes: u64::MAX, ..Limits::default() };
+                let loaded = Graph::from_json(&graph.to_json().unwrap(), &limits).unwrap();
+                assert!(!graph.to_string().is_empty() && !graph.to_dot().is_empty());
+                assert!(graph.diff(&loaded).is_empty());
+                for pass in optimize::passes() {
+                    (pass.run)(&graph).unwrap();
+                }
+                let optimized = optimize::optimize(&loaded).unwrap();
+                for graph in [&graph, &optimized] {
+                    let error = Program::compile(graph).err().unwrap().to_string();
+                    assert!(error.contains("limit of 10000000 nodes of a program"), "{error}");
+                }
+            }
+        });
+    }
+}
+
+fn in_branches(region: Arc<Graph>) -> Result<Graph, Error> {
+    let mut graph = Graph::new("f");
+    let x = graph.add_input("x", scalar(DType::F64))?;
+    let holds = graph.add(Op::from(retrograd::op::Le), &[x, x], Provenance::default())?;
+    let regions = [region.clone(), region];
+    let node = graph.add_with_regions(Op::from(Cond), &[holds.into(), x], regions.into(), Provenance::default())?;
+    graph.add_output("y", node.into())?;
+    Ok(graph)
+}
+
+/// A function with a rule of its own, for its tangents.
+fn in_rule(region: Arc<Graph>) -> Result<Graph, Error> {
+    let mut rule = Graph::new("rule");
+    let [x, _, t] = ["x", "y", "t"].map(|name| rule.add_input(name, scalar(DType::F64)).unwrap());
+    let map = rule.inline(&region, &[x])?;
+    let y = map.get(region.outputs()[0].value).unwrap();
+    let scaled = rule.add(Op::from(retrograd::op::Mul), &[t, y], Provenance::default())?;
+    rule.add_output("tangent", scaled.into())?;
+    around(Custom { rule: CustomRule::Jvp }, &[scalar(DType::F64)], vec![region, Arc::new(rule)])
+}
+
+/// A loop whose body computes more values than a node may have results: the derivative, which would save them, says so.
+#[test]
+fn loops_that_would_save_too_many_values() {
+    let loops: [fn(Var, fn(Var) -> Var) -> Var; 2] = [
+        |x, f| fori_loop(2, x, |_, x| f(x)),
+        |x, f| while_loop((x, x * 0.0), |(_, n)| n.less(2.0), |(x, n)| (f(x), n + 1.0)).0,
+    ];
+    for looped in loops {
+        let error = trace(grad(move |x: Var| looped(x, long_sine)), (DType::F64,)).unwrap_err().to_string();
+        assert!(error.contains("limit of 65535 values that a node gives and saves") && error.len() < 300, "{error}");
+        assert!(error.contains("tests/extent.rs:"), "{error}");
+        let saved = trace(grad(move |x: Var| looped(x, |x| checkpoint(long_sine).call(x))), (DType::F64,));
+        assert!(saved.is_ok(), "{saved:?}");
+    }
+}
+
+fn long_sine(x: Var) -> Var {
+    (0..70_000).fold(x, |y, _| y.sin())
 }

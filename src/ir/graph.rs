@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Map;
 use smallvec::SmallVec;
 
-use crate::error::{ArgumentError, Error, LimitError, OperationError, SourceLine, Text};
+use crate::error::{ArgumentError, Error, LimitError, OperationError, SAVED_VALUES, SourceLine, Text};
 use crate::value::{Array, DType, Type};
 
 /// The result types of a node.
@@ -369,10 +369,7 @@ impl<O: Operation> Graph<O> {
             Err(mismatch) => return Err(self.operation_error(&op, mismatch, operands, provenance.at)),
         };
         for ty in &results {
-            check_bytes(ty, || match &provenance.at {
-                Some(at) => format!("{}, at {at}", op.name()),
-                None => op.name().to_string(),
-            })?;
+            check_bytes(ty, || place_of(&op, provenance.at.as_ref()))?;
         }
         if let Some(slots) = self.mixed_stacks(operands) {
             let names = slots.map(|slot| self.value_name(operands[slot]));
@@ -419,7 +416,9 @@ impl<O: Operation> Graph<O> {
         for ty in &results {
             check_bytes(ty, || op.name().to_string())?;
         }
-        check_depth(&regions, &op, None)?;
+        let at = self.node(id).provenance.at.as_ref();
+        check_values(results.len(), SAVED_VALUES, &op, at)?;
+        check_depth(&regions, &op, at)?;
         self.depth = self.depth.max(depth_with(&regions));
         let node = &mut self.dag[NodeIndex::new(id.index())];
         assert!(results.starts_with(node.types()), "bug: an extension that changes results");
@@ -455,12 +454,8 @@ impl<O: Operation> Graph<O> {
     ) -> Result<NodeId, Error> {
         let types = types.into();
         check_depth(&regions, &op, provenance.at.as_ref())?;
-        let n_values = operands.len().max(types.types().len());
-        if n_values > MAX_OPERANDS {
-            let (what, got) = ("operands or results of a node", n_values as u64);
-            let place = Some(op.name().to_string());
-            return Err(LimitError { what, limit: MAX_OPERANDS as u64, got: Some(got), place }.into());
-        }
+        let (n_values, at) = (operands.len().max(types.types().len()), provenance.at.as_ref());
+        check_values(n_values, "operands or results of a node", &op, at)?;
         let along = operands.iter().find(|&&operand| self.ty(operand).stack).map(|&stack| self.counted_by(stack));
         self.depth = self.depth.max(depth_with(&regions));
         let control = Control::new(regions, along);
@@ -494,7 +489,7 @@ impl<O: Operation> Graph<O> {
                 break;
             }
             if operands[..position].iter().all(|before| before.node != value.node) {
-                lines.push(self.line(value.node));
+                lines.push(shortened(self.line(value.node)));
             }
         }
         lines
@@ -827,6 +822,17 @@ impl<O: Operation> Graph<O> {
 /// The most operands that an error shows.
 const MAX_LINES: usize = 16;
 
+/// The most characters of a line that an error shows: a loop may have thousands of results.
+const MAX_CHARACTERS: usize = 400;
+
+fn shortened(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(MAX_CHARACTERS) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 /// The error for a call that would build an invalid graph.
 fn misuse(name: &str, requirement: String) -> Error {
     ArgumentError::Value { name: name.to_string(), requirement }.into()
@@ -841,8 +847,25 @@ fn check_depth<O: Operation>(regions: &[Arc<Graph<O>>], op: &O, at: Option<&Sour
     if depth_with(regions) <= MAX_DEPTH {
         return Ok(());
     }
-    let place = at.map_or_else(|| op.name().to_string(), |at| format!("{}, at {at}", op.name()));
-    Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place: Some(place) }.into())
+    Err(LimitError { what: NESTED_REGIONS, limit: MAX_DEPTH as u64, got: None, place: Some(place_of(op, at)) }.into())
+}
+
+fn check_values<O: Operation>(
+    n_values: usize,
+    what: &'static str,
+    op: &O,
+    at: Option<&SourceLine>,
+) -> Result<(), Error> {
+    if n_values <= MAX_OPERANDS {
+        return Ok(());
+    }
+    let (limit, got, place) = (MAX_OPERANDS as u64, Some(n_values as u64), Some(place_of(op, at)));
+    Err(LimitError { what, limit, got, place }.into())
+}
+
+/// What errors name an operation by that is being added.
+fn place_of<O: Operation>(op: &O, at: Option<&SourceLine>) -> String {
+    at.map_or_else(|| op.name().to_string(), |at| format!("{}, at {at}", op.name()))
 }
 
 /// The name of the limit on the nesting of regions.
