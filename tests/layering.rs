@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// The floors from the top down. A floor uses only itself and floors above it, `value` and `error` each other.
 const FLOORS: [&str; 21] = [
-    "stack",
     "value",
     "error",
+    "stack",
     "math",
     "external",
     "ir",
@@ -33,7 +33,7 @@ const FLOORS: [&str; 21] = [
 
 /// The floors that may use less than all above them.
 const NARROW: [(&str, &[&str]); 7] = [
-    ("stack", &[]),
+    ("stack", &["error"]),
     ("value", &["error"]),
     ("error", &["value"]),
     ("math", &["value"]),

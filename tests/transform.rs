@@ -13,7 +13,7 @@ use retrograd::transform::{Compiled, TypeTree};
 use retrograd::value::{Array, DType, Type};
 use retrograd::{
     AllArgs, Arg, Error, Function, Graph, Jit, Var, VarTree, check_grad, elementwise_grad, fori_loop, grad,
-    grad_with_aux, hessian, hvp, interpret, jacobian, jit, jvp, scan, trace, trace_with, value_and_grad,
+    grad_with_aux, hessian, hvp, interpret, jacobian, jit, jvp, scan, taylor, trace, trace_with, value_and_grad,
     value_and_grad_with_aux, vjp,
 };
 
@@ -693,6 +693,35 @@ fn tangents_that_do_not_fit_are_errors() {
     assert_eq!(first_of_two(wrong.unwrap_err()), "hvp: v takes f64[2], but got f64[1]");
     let integer = jit(grad(|x: Var| x.convert(DType::F64))).call::<f64>(3i64);
     assert_eq!(first_of_two(integer.unwrap_err()), "derivative: \"x\" must be of floating point, but is i64[]");
+}
+
+/// Not that of the function that is differentiated, which may be another's.
+#[test]
+fn tangents_that_do_not_fit_have_the_line_that_gives_them() {
+    fn model(x: Var) -> Var {
+        x.sin()
+    }
+    let calls: [(u32, fn(Var) -> Var); 4] = [
+        (line!(), |x| jvp(model).call(x, x.index(0)).1),
+        (line!(), |x| vjp(model).call(x, x.index(0)).1),
+        (line!(), |x| hvp(|x: Var| model(x).sum()).call(x, x.index(0))),
+        (line!(), |x| taylor(model, 2).call(x, x.index(0))[1]),
+    ];
+    for (line, call) in calls {
+        let message = jit(call).call::<Array1<f64>>(array![1.0, 2.0]).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("takes f64[2], but got f64[]\n  at tests/transform.rs:{line}:")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn series_of_an_order_that_is_too_high_are_an_error() {
+    let line = line!() + 1;
+    let error = jit(|x: Var| taylor(|x: Var| x.sin(), 1001).call(x, x)[3]).call::<f64>(1.0).unwrap_err();
+    let expected = format!("taylor, at tests/transform.rs:{line}:");
+    assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
 #[test]

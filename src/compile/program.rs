@@ -109,7 +109,7 @@ impl Program {
         let better = move |abandoned: &AtomicBool| {
             let mode = Mode { background: Some(abandoned), ..Mode::default() };
             let build = || Program::build_planned(Schedule::new(&graph), mode, hosts);
-            stack::for_levels(graph.depth(), || build().ok().map(|built| built.program))
+            stack::for_levels(graph.depth(), build).ok().map(|built| built.program)
         };
         Ok(Program { optimized: Some(OptimizedTier::start(better)), ..quick })
     }

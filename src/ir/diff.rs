@@ -60,7 +60,7 @@ impl<O: Operation> Graph<O> {
     pub fn diff(&self, other: &Graph<O>) -> Difference {
         let mut classes = Classes { known: HashMap::new(), regions: HashMap::new() };
         let depth = self.depth().max(other.depth());
-        let (old, new) = stack::for_levels(depth, || (classes.of(self, false), classes.of(other, false)));
+        let (old, new) = stack::for_light_levels(depth, || (classes.of(self, false), classes.of(other, false)));
         let mut matching = Matching {
             graphs: [self, other],
             classes: [old, new],

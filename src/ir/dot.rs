@@ -33,7 +33,7 @@ impl<O: Operation> Graph<O> {
     /// ```
     pub fn to_dot(&self) -> String {
         let mut text = format!("digraph {} {{\n  node [shape=box, fontname=monospace];\n", quoted(self.name()));
-        stack::for_levels(self.depth(), || self.write_dot(&mut text, "", &mut HashMap::new(), 1));
+        stack::for_light_levels(self.depth(), || self.write_dot(&mut text, "", &mut HashMap::new(), 1));
         text.push_str("}\n");
         text
     }

@@ -255,7 +255,7 @@ pub struct Guard {
 }
 
 /// A typed dataflow graph whose nodes are in the order of their schedule.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Graph<O> {
     name: Arc<str>,
     dag: DiGraph<Node<O>, Edge>,
@@ -264,6 +264,18 @@ pub struct Graph<O> {
     guards: Vec<Guard>,
     /// How deep regions are nested.
     depth: usize,
+}
+
+/// A summary; [`Display`](fmt::Display) lists the nodes. With all nodes, a region would be written at each of its uses.
+impl<O> fmt::Debug for Graph<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph")
+            .field("name", &self.name)
+            .field("n_nodes", &self.dag.node_count())
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The most nodes that a graph may have; [`NodeId`] is 32 bits wide and petgraph keeps the last index for itself.

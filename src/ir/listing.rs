@@ -60,7 +60,7 @@ impl<O: Operation> Graph<O> {
 /// node; a region with several uses is listed at the first.
 impl<O: Operation> fmt::Display for Graph<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        stack::for_levels(self.depth(), || self.list(f, "", &mut HashSet::new()))
+        stack::for_light_levels(self.depth(), || self.list(f, "", &mut HashSet::new()))
     }
 }
 

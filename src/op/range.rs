@@ -704,7 +704,8 @@ impl Ranges {
         }
         let regions: Vec<&Graph> = node.regions().iter().map(|region| &**region).collect();
         let (depth, n_results) = (graph.depth(), node.types().len());
-        let mut results = stack::at_level(depth, || of_control(op, &regions, &x, n_results, &mut self.inner));
+        let found = stack::at_level(depth, || of_control(op, &regions, &x, n_results, &mut self.inner));
+        let mut results = found.unwrap_or_else(|_| vec![Range::ANY; n_results]);
         if !self.is_inner {
             self.inner.known.clear();
         }

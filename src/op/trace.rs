@@ -178,7 +178,10 @@ pub(super) fn trace_region(
     };
     let (trace, outputs) = run(trace, || {
         let inputs: Vec<Var> = values.into_iter().map(variable).collect();
-        let outputs = stack::at_level(depth, || body(&inputs));
+        let outputs = stack::at_level(depth, || body(&inputs)).unwrap_or_else(|error| {
+            fail(error);
+            Vec::new()
+        });
         // An output may be a value from outside, which must come in first.
         outputs.into_iter().filter_map(|(name, x)| Some((name, local_at(x, at)?))).collect()
     })?;
@@ -642,6 +645,12 @@ pub(crate) fn fail_on(requirement: String, at: &'static Location<'static>) {
 #[track_caller]
 pub(crate) fn has_failed() -> bool {
     with_open(|trace| trace.error.is_some())
+}
+
+/// The place of the user's that was met last.
+#[track_caller]
+pub(crate) fn user() -> &'static Location<'static> {
+    with_open(|trace| trace.user)
 }
 
 /// The user's line that was met last.

@@ -103,12 +103,12 @@ where
 
     fn apply(&self, args: <Args as Append<W::Selected>>::Output) -> W::Selected {
         let (args, v) = Args::split(args);
-        let selected = W::select(&args);
+        let (selected, line) = (W::select(&args), trace::user());
         let y = self.f.apply(args);
-        if !require_alike("ggnvp", "v", &selected, &v) || !require_floats(&leaves(&y)) {
+        if !require_alike(("ggnvp", "v", line), &selected, &v) || !require_floats(&leaves(&y)) {
             return poisoned(&selected);
         }
-        let t = push(("ggnvp", "v"), &selected, &v, &y);
+        let t = push(("ggnvp", "v", line), &selected, &v, &y);
         let at = fresh(y.clone());
         let value = self.loss.apply((at.clone(),));
         if !trace::has_failed() && (value.rank() != 0 || !value.dtype().is_float()) {
@@ -120,7 +120,7 @@ where
         if trace::has_failed() {
             return poisoned(&selected);
         }
-        let ct = push(("ggnvp", "v"), &at, &t, &slope);
+        let ct = push(("ggnvp", "v", line), &at, &t, &slope);
         pull(&selected, &leaves(&y), &leaves(&ct))
     }
 }

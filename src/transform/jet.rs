@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::function::{call_method, each_call, fresh, poisoned, require_floats, zeros_like};
+use super::function::{call_method, each_call, fresh, require_floats, zeros_like};
 use super::products::require_alike;
 use super::var_tree::leaves;
 use super::{Accepts, Append, Arg, Function, VarTree, Wrt};
@@ -190,10 +190,10 @@ where
     fn apply(&self, args: <Args as Append<W::Selected>>::Output) -> Vec<F::Output> {
         let (args, v) = Args::split(args);
         let (order, normalization) = self.options;
-        let selected = W::select(&args);
+        let (selected, at) = (W::select(&args), trace::user());
         let y = self.f.apply(args);
-        if !is_order(order) || !require_alike("taylor", "v", &selected, &v) {
-            return vec![poisoned(&y)];
+        if !is_order(order) || !require_alike(("taylor", "v", at), &selected, &v) {
+            trace::unwind();
         }
         normalized(push_line(&selected, &v, &y, order), normalization)
     }
@@ -209,11 +209,11 @@ where
 
     fn apply(&self, args: <Args as Append<Vec<W::Selected>>>::Output) -> Vec<F::Output> {
         let (args, series) = Args::split(args);
-        let selected = W::select(&args);
+        let (selected, at) = (W::select(&args), trace::user());
         let y = self.f.apply(args);
-        let is_alike = |(k, x): (usize, &W::Selected)| require_alike("jet", &format!("series.{k}"), &selected, x);
+        let is_alike = |(k, x): (usize, &W::Selected)| require_alike(("jet", &format!("series.{k}"), at), &selected, x);
         if !is_order(series.len()) || !series.iter().enumerate().all(is_alike) {
-            return vec![poisoned(&y)];
+            trace::unwind();
         }
         let divided = |(k, x): (usize, &W::Selected)| match self.options {
             Normalization::Coefficients => leaves(x),
@@ -238,7 +238,7 @@ where
         let x = W::select(&args);
         let y = self.f.apply(args);
         if !is_order(self.options) || !require_floats(&[x]) {
-            return vec![poisoned(&y)];
+            trace::unwind();
         }
         normalized(push_line(&x, &x.full_like(1.0), &y, self.options), Normalization::Derivatives)
     }
@@ -295,11 +295,11 @@ pub(super) fn push_line<S: VarTree, O: VarTree>(selected: &S, v: &S, output: &O,
 fn push<S: VarTree, O: VarTree>(selected: &S, series: &[Series], output: &O, order: usize) -> Vec<O> {
     let inputs = leaves(selected);
     if !require_floats(&inputs) {
-        return vec![poisoned(output)];
+        trace::unwind();
     }
     let pushed = push_series(&inputs, series, &leaves(output), order);
     if trace::has_failed() {
-        return vec![poisoned(output)];
+        trace::unwind();
     }
     let of_order = |k: usize| {
         let mut pushed = pushed.iter();
@@ -313,8 +313,9 @@ fn push<S: VarTree, O: VarTree>(selected: &S, series: &[Series], output: &O, ord
 
 /// Records an error unless series may be of this order.
 pub(super) fn is_order(order: usize) -> bool {
-    if let Err(error) = check_order(order, "taylor") {
-        trace::fail(error);
+    if let Err(LimitError { what, limit, got, .. }) = check_order(order, "taylor") {
+        let place = Some(format!("taylor, at {}", trace::line_here()));
+        trace::fail(LimitError { what, limit, got, place });
     }
     !trace::has_failed()
 }

@@ -231,7 +231,7 @@ where
 
     fn apply(&self, args: <Args as Append<W::Selected>>::Output) -> F::Output {
         let (args, directions) = Args::split(args);
-        let selected = W::select(&args);
+        let (selected, at) = (W::select(&args), trace::user());
         let y = self.f.apply(args.clone());
         let rows = leaves(&directions);
         let n = rows.first().filter(|_| !trace::has_failed()).and_then(|x| Some(x.ty().row()?.0)).unwrap_or(0);
@@ -247,7 +247,7 @@ where
             let args = fresh(args.clone());
             let x = W::select(&args);
             let y = self.f.apply(args);
-            if !require_alike("sum_of_second_derivatives", "directions", &x, &v) {
+            if !require_alike(("laplacian_estimate", "directions", at), &x, &v) {
                 return (sum, none);
             }
             let second = push_line(&x, &v, &y, 2).pop().expect("bug: a series without terms");

@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use super::function::{fresh, poisoned, require_floats, wrt_method, zeros_like};
 use super::gradient::{grad_at, pull};
@@ -187,9 +188,9 @@ call_products!(A a P, B b Q, C c R, D d S);
 call_products!(A a P, B b Q, C c R, D d S, E e U);
 
 fn vjp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, ct: F::Output) -> (F::Output, W::Selected) {
-    let selected = W::select(&args);
+    let (selected, at) = (W::select(&args), trace::user());
     let output = f.apply(args);
-    if !require_floats(&leaves(&selected)) || !require_alike("vjp", "ct", &output, &ct) {
+    if !require_floats(&leaves(&selected)) || !require_alike(("vjp", "ct", at), &output, &ct) {
         let results = poisoned(&selected);
         return (output, results);
     }
@@ -200,9 +201,9 @@ fn vjp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, ct: F::Outpu
 }
 
 fn jvp_at<F: Function<Args>, Args, W: Wrt<Args>>(f: &F, args: Args, t: W::Selected) -> (F::Output, F::Output) {
-    let selected = W::select(&args);
+    let (selected, at) = (W::select(&args), trace::user());
     let output = f.apply(args);
-    let results = push(("jvp", "t"), &selected, &t, &output);
+    let results = push(("jvp", "t", at), &selected, &t, &output);
     (output, results)
 }
 
@@ -211,15 +212,17 @@ where
     F: Function<Args, Output = Var>,
     W: Wrt<Args>,
 {
-    let selected = W::select(&args);
-    push(("hvp", "v"), &selected, &v, &grad_at::<F, Args, W>(f, args))
+    let (selected, at) = (W::select(&args), trace::user());
+    push(("hvp", "v", at), &selected, &v, &grad_at::<F, Args, W>(f, args))
 }
 
-/// The tangents of the outputs, given those of the selected leaves. Errors name what takes these, and what they are called
-/// there.
-pub(super) fn push<S: VarTree, O: VarTree>((op, name): (&'static str, &str), selected: &S, t: &S, output: &O) -> O {
+/// What takes a tangent or cotangent, what it is called there, and the user's line that gave it: what errors tell.
+pub(super) type Given<'n> = (&'static str, &'n str, &'static Location<'static>);
+
+/// The tangents of the outputs, given those of the selected leaves.
+pub(super) fn push<S: VarTree, O: VarTree>(given: Given<'_>, selected: &S, t: &S, output: &O) -> O {
     let inputs = leaves(selected);
-    if !require_floats(&inputs) || !require_alike(op, name, selected, t) {
+    if !require_floats(&inputs) || !require_alike(given, selected, t) {
         return poisoned(output);
     }
     let mut results = pushforward(&inputs, &leaves(t), &leaves(output)).into_iter();
@@ -232,21 +235,20 @@ pub(super) fn push<S: VarTree, O: VarTree>((op, name): (&'static str, &str), sel
     })
 }
 
-/// Records an error unless a (co)tangent has the structure and types of its primal. Errors name what takes it, and what it
-/// is called there.
-pub(super) fn require_alike<T: VarTree>(op: &'static str, name: &str, primal: &T, dual: &T) -> bool {
+/// Records an error unless a (co)tangent has the structure and types of its primal.
+pub(super) fn require_alike<T: VarTree>((op, name, at): Given<'_>, primal: &T, dual: &T) -> bool {
     let _method = trace::method(op, &[]);
     let (expected, got) = (primal.vars(), dual.vars());
     if !expected.matches(&got, &|_, _| true) {
         let types = |tree: &crate::value::Tree<Var>| tree.map(&mut |x| x.ty()).to_string();
         let (expected, got) = (types(&expected), types(&got));
-        trace::fail_at(format!("{name} takes {expected}, but got {got}"));
+        trace::fail_on(format!("{name} takes {expected}, but got {got}"), at);
         return false;
     }
     for ((name, x), y) in got.named_leaves(name).into_iter().zip(expected.leaves()) {
         let (expected, got) = (y.ty(), x.ty());
         if !trace::has_failed() && expected != got {
-            trace::fail_at(format!("{name} takes {expected}, but got {got}"));
+            trace::fail_on(format!("{name} takes {expected}, but got {got}"), at);
         }
     }
     !trace::has_failed()

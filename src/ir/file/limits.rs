@@ -8,7 +8,7 @@ use crate::value::{Shape, Type};
 /// use retrograd::ir::Limits;
 ///
 /// let limits = Limits { nodes: 1000, ..Limits::default() };
-/// assert_eq!(limits.rank, 64);
+/// assert_eq!(limits.rank, 256);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -17,7 +17,7 @@ pub struct Limits {
     pub document_bytes: u64,
     /// The nodes of all graphs of a document together: 10 million by default.
     pub nodes: usize,
-    /// The axes of a value: 64 by default.
+    /// The axes of a value: 256 by default; the derivative of a loop saves an axis for each loop around it.
     pub rank: usize,
     /// The elements of a value: 2²⁸ by default, which are 2 GiB of `f64`. Axes of extent 0 count as 1.
     pub elements: u64,
@@ -33,7 +33,7 @@ impl Default for Limits {
         Limits {
             document_bytes: 256 << 20,
             nodes: 10_000_000,
-            rank: 64,
+            rank: 256,
             elements: 1 << 28,
             total_bytes: 64 << 30,
             region_depth: MAX_DEPTH,
