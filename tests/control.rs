@@ -959,13 +959,17 @@ fn carries_that_change_their_type() {
 fn branches_that_differ() {
     let line = line!() + 1;
     let shape = error_of(|x: Var, _: Var, v: Var| cond(x.greater(0.0), || (x, x), || (x, v)).0);
-    expect_at(&shape, line, "trace: if_false: returns out.1: f64[3], where the first branch returns out.1: f64[]");
+    expect_at(
+        &shape,
+        line,
+        "trace: cond: if_false: returns out.1: f64[3], where the first branch returns out.1: f64[]",
+    );
     let line = line!() + 1;
     let dtype = error_of(|x: Var, n: Var, _: Var| switch(n, 3, |k| if k < 2 { x } else { n }));
-    expect_at(&dtype, line, "trace: branch2: returns out: i64[], where the first branch returns out: f64[]");
+    expect_at(&dtype, line, "trace: switch: branch2: returns out: i64[], where the first branch returns out: f64[]");
     let line = line!() + 1;
     let length = error_of(|x: Var, n: Var, _: Var| switch(n, 2, |k| vec![x; k + 1])[0]);
-    expect_at(&length, line, "trace: branch1: returns 2 arrays, where the first branch returns 1");
+    expect_at(&length, line, "trace: switch: branch1: returns 2 arrays, where the first branch returns 1");
 }
 
 #[test]

@@ -656,6 +656,10 @@ fn wrong_types_and_names_are_reported() {
     assert_eq!(first_of_two(names), "main: the function has 1 results, but 2 were named");
     let twice = jit(f).arguments(["a", "a"]).trace(types).unwrap_err();
     assert_eq!(first_of_two(twice), "a: two arguments or results bear this name");
+    let empty = jit(f).arguments(["a", ""]).trace(types).unwrap_err();
+    assert_eq!(first_of_two(empty), "name 1: the name of an argument or result must not be empty");
+    let nothing = check_grad(|n: Var| n * 2, (1i64,)).unwrap_err().to_string();
+    assert_eq!(nothing, "check_grad: takes at least one number of floating point, by which to differentiate");
 }
 
 // Errors

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 
 use super::tracing::{Settings, read_arguments};
 use super::{Arguments, Function, VarTree, grad, jit, jvp, vjp};
-use crate::error::{DerivativeError, Error};
+use crate::error::{ArgumentError, DerivativeError, Error};
 use crate::op::{Var, trace};
 use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 
@@ -23,7 +23,8 @@ use crate::value::{Array, DType, LeafRef, Scalar, ToTree, Type};
 /// ```
 ///
 /// # Errors
-/// [`DerivativeError::Mismatch`] with the worst element, or what tracing and calling the function reports;
+/// [`DerivativeError::Mismatch`] with the worst element, or what tracing and calling the function reports; arguments
+/// without a number of floating point;
 /// [`DerivativeError::NoSecondOrder`] if the first order agrees, and there is no second.
 pub fn check_grad<F, Args>(f: F, args: impl ToTree) -> Result<(), Error>
 where
@@ -35,6 +36,10 @@ where
     let named = settings.name_leaves(Args::COUNT, &values)?;
     let (names, x): (Vec<String>, Vec<Array>) =
         named.into_iter().filter(|(_, array)| array.dtype().is_float()).map(|(name, x)| (name, x.clone())).unzip();
+    if x.is_empty() {
+        let requirement = "takes at least one number of floating point, by which to differentiate".to_string();
+        return Err(ArgumentError::Value { name: "check_grad".to_string(), requirement }.into());
+    }
     let out_names = RefCell::new(Vec::new());
     let flat = |x: Vec<Var>| -> Vec<Var> {
         let mut x = x.into_iter();

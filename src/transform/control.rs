@@ -32,7 +32,8 @@ use crate::value::{DType, Tree, Type};
 #[track_caller]
 pub fn cond<R: VarTree>(condition: Var, if_true: impl FnOnce() -> R, if_false: impl FnOnce() -> R) -> R {
     let (mut first, at) = (None, Location::caller());
-    let regions = [branch("if_true", if_true, &mut first, at), branch("if_false", if_false, &mut first, at)];
+    let regions =
+        [branch("cond", "if_true", if_true, &mut first, at), branch("cond", "if_false", if_false, &mut first, at)];
     join(Cond.into(), condition, regions.into(), first)
 }
 
@@ -65,7 +66,7 @@ pub fn switch<R: VarTree>(index: Var, n: usize, mut branches: impl FnMut(usize) 
     let (mut first, at) = (None, Location::caller());
     let mut regions = Vec::with_capacity(n.min(MAX_BRANCHES));
     for k in 0..n {
-        regions.push(branch(&format!("branch{k}"), || branches(k), &mut first, at));
+        regions.push(branch("switch", &format!("branch{k}"), || branches(k), &mut first, at));
     }
     join(Switch.into(), index, regions, first)
 }
@@ -76,6 +77,7 @@ const MAX_BRANCHES: usize = 1_000;
 /// Traces a branch. The first one says what all return.
 #[track_caller]
 fn branch<R: VarTree>(
+    op: &str,
     name: &str,
     body: impl FnOnce() -> R,
     first: &mut Option<Returned<R>>,
@@ -87,7 +89,7 @@ fn branch<R: VarTree>(
         let outputs = returned.named();
         match first {
             None => *first = Some(returned),
-            Some(first) => first.expect(name, "the first branch returns", &returned, at),
+            Some(first) => first.expect(&format!("{op}: {name}"), "the first branch returns", &returned, at),
         }
         outputs
     })

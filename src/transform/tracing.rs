@@ -356,6 +356,10 @@ impl Settings {
 
 fn distinct(names: &[String]) -> Result<&[String], ArgumentError> {
     for (position, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            let requirement = "the name of an argument or result must not be empty".to_string();
+            return Err(ArgumentError::Value { name: format!("name {position}"), requirement });
+        }
         if names[..position].contains(name) {
             let requirement = "two arguments or results bear this name".to_string();
             return Err(ArgumentError::Value { name: name.clone(), requirement });
