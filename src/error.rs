@@ -300,7 +300,7 @@ pub enum DerivativeError {
         name: String,
         /// Its type.
         ty: Type,
-        /// The line that computed it, if it is known; an input has none.
+        /// The line that computed it, if it is known; for an input of a traced function, the user's line that was met last.
         at: Option<SourceLine>,
     },
     /// A derivative of an operation by an operand by which it has none.

@@ -379,8 +379,8 @@ fn row(array: &Array, index: usize) -> Array {
 pub(crate) fn too_many_iterations(op: &While, provenance: &Provenance) -> LimitError {
     let limit = op.max_trips.expect("bug: a limit that is none");
     let name = provenance.name.as_deref().unwrap_or("while");
-    let place = provenance.at.as_ref().map(|at| format!("{name}, at {at}"));
-    LimitError { what: "iterations of a loop", limit, got: None, place }
+    let place = provenance.at.as_ref().map_or_else(|| name.to_string(), |at| format!("{name}, at {at}"));
+    LimitError { what: "iterations of a loop", limit, got: None, place: Some(place) }
 }
 
 /// Checks that an `i64` can count the iterations of a loop.
