@@ -52,6 +52,14 @@ fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
     (r.hi * r.hi).fma(polynomial(r.hi, EXP), tail)
 }
 
+/// `eʳ - 1 - r.hi`, with the rounding error of the square of `r.hi`, which matters where the sum is small.
+#[inline(always)]
+pub(super) fn expm1_rest<L: Lanes>(r: Pair<L>) -> L {
+    let square = exact_product(r.hi, r.hi);
+    let lo = square.lo.fma(L::splat(0.5), r.lo);
+    square.hi.fma(polynomial(r.hi, EXP), lo.fma(r.hi, lo))
+}
+
 /// `eʳ` for a reduced `r`, to a few bits more than the precision of `f64`; `lo` may be as large as 0.07.
 #[inline(always)]
 pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
@@ -90,19 +98,12 @@ pub(super) fn exp2<L: Lanes>(x: L) -> L {
 /// `(eˣ - 1) / 2` for `-100 <= x <= 710`: half, so that it does not overflow before `eˣ - 1` does.
 #[inline(always)]
 pub(super) fn half_expm1<L: Lanes>(x: L) -> Pair<L> {
-    half_expm1_reduced(reduce(x))
-}
-
-/// The same for a reduced argument.
-#[inline(always)]
-pub(super) fn half_expm1_reduced<L: Lanes>(Reduced { n, r }: Reduced<L>) -> Pair<L> {
+    let Reduced { n, r } = reduce(x);
     let (zero, half) = (L::splat(0.0), L::splat(0.5));
     let is_zero = n.eq(zero);
     let one = ordered_sum(L::splat(1.0), r.hi);
-    // For n = 1 the result can be as small as a third of the terms, and the rounding error of the square matters.
-    let square = exact_product(r.hi, r.hi);
-    let lo = square.lo.fma(half, r.lo);
-    let rest = exp_rest(Pair::new(r.hi, lo), L::select(is_zero, zero, one.lo));
+    // For n = 1 the result can be as small as a third of the terms.
+    let rest = expm1_rest(r) + L::select(is_zero, zero, one.lo);
     let near_zero = Pair::new(r.hi * half, rest * half);
     let factor = power_of_two(n - L::splat(1.0));
     let difference = exact_sum(factor * one.hi, -half);
@@ -119,10 +120,17 @@ pub(super) fn expm1<L: Lanes>(x: L) -> L {
     L::select(x.is_number(), y, L::splat(f64::NAN))
 }
 
+/// `w (1 - w)` for `0 <= w <= 1/2`.
+#[inline(always)]
+pub(super) fn times_complement<L: Lanes>(w: Pair<L>) -> L {
+    let tail = (-(w.hi + w.hi)).fma(w.lo, w.lo);
+    w.hi + (-w.hi).fma(w.hi, tail)
+}
+
 /// `1 / (1 + e⁻ˣ)` and its derivative `e⁻ˣ / (1 + e⁻ˣ)²`, from one exponential.
 #[inline(always)]
 pub(super) fn logistic_and_derivative<L: Lanes>(x: L) -> [L; 2] {
-    // With `a = -|x|` it is `1 / (1 + eᵃ)` for positive x and `eᵃ / (1 + eᵃ)` for negative x: no overflow.
+    // With `w = eᵃ / (1 + eᵃ)`, where `a = -|x|`, it is `1 - w` for positive x and `w` for negative x: no overflow.
     let one = L::splat(1.0);
     let Reduced { n, r } = reduce((-x.abs()).max(L::splat(-750.0)));
     let power = exp_reduced(r).normalize();
@@ -131,10 +139,11 @@ pub(super) fn logistic_and_derivative<L: Lanes>(x: L) -> [L; 2] {
     let (factor, rest) = (power_of_two(first), power_of_two(n - first));
     let sum = ordered_sum(one, factor * power.hi);
     let denominator = Pair::new(sum.hi, factor.fma(power.lo, sum.lo));
-    let negative = x.lt(L::splat(0.0));
-    let numerator = Pair::select(negative, power, Pair::single(one));
-    let y = numerator.divide(denominator).sum() * L::select(negative, factor, one) * L::select(negative, rest, one);
-    let slope = power.divide(denominator).divide(denominator).sum() * factor * rest;
+    let smaller = power.divide(denominator).scaled(factor);
+    let difference = ordered_sum(one, -smaller.hi);
+    let larger = difference.hi + (difference.lo - smaller.lo);
+    let y = L::select(x.lt(L::splat(0.0)), smaller.sum() * rest, larger);
+    let slope = times_complement(smaller) * rest;
     let (number, nan) = (x.is_number(), L::splat(f64::NAN));
     [L::select(number, y, nan), L::select(number, slope, nan)]
 }

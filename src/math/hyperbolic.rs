@@ -1,6 +1,6 @@
 //! Hyperbolic functions and their inverses, based on the two-part exponential and logarithm.
 
-use super::exp::{Reduced, exp_reduced, half_expm1_reduced, reduce};
+use super::exp::{Reduced, exp_reduced, expm1_rest, reduce, times_complement};
 use super::lanes::Lanes;
 use super::log::log1p_pair;
 use super::pair::{Pair, exact_sum, ordered_sum, polynomial};
@@ -76,22 +76,25 @@ pub(super) fn sech<L: Lanes>(x: L) -> L {
 /// `tanh x` and its derivative `1 / cosh² x`, from one exponential.
 #[inline(always)]
 pub(super) fn tanh_and_derivative<L: Lanes>(x: L) -> [L; 2] {
-    let a = x.abs();
-    // With `h = (e⁻²ᵃ - 1) / 2` the results are `-h / (1 + h)` and `e⁻²ᵃ / (1 + h)²`.
-    let Reduced { n, r } = reduce((a * L::splat(-2.0)).max(L::splat(-750.0)));
-    // At this limit h is -1/2, and the quotient rounds to one.
-    let clamped = n.max(L::splat(-100.0));
-    let h = half_expm1_reduced(Reduced { n: clamped, r }).normalize();
-    let one = L::splat(1.0);
+    // With `h = (e⁻²ᵃ - 1) / 2` the results are `-h / (1 + h)` and `4 w (1 - w)`, where `w = e⁻²ᵃ / 2 / (1 + h)`.
+    let Reduced { n, r } = reduce((x.abs() * L::splat(-2.0)).max(L::splat(-750.0)));
+    let (half, one) = (L::splat(0.5), L::splat(1.0));
+    // At this limit h is -1/2, the first quotient rounds to one, and w is negligible relative to one.
+    let first = n.max(L::splat(-100.0)) - one;
+    // `factor`, at most one half, is `e⁻²ᵃ / 2` without `eʳ`; h is its difference from one half, and its product with
+    // `eʳ - 1`.
+    let factor = power_of_two(first);
+    let rest = expm1_rest(r);
+    let difference = ordered_sum(-half, factor);
+    let h = ordered_sum(difference.hi, factor * r.hi);
+    let h = ordered_sum(h.hi, factor.fma(rest, h.lo + difference.lo));
     let sum = ordered_sum(one, h.hi);
     let denominator = Pair::new(sum.hi, sum.lo + h.lo);
-    let y = h.divide(denominator).sum();
-    // Where x³ / 3 is negligible relative to x, the quotient loses subnormal bits.
-    let y = L::select(a.lt(L::splat(1e-9)), a, y.abs()).bit_or(x.sign());
-    let power = exp_reduced(r).normalize();
-    // The first of these powers of two is that of h, and the product with it is exact.
-    let first = clamped - one;
-    let slope = power.divide(denominator).divide(denominator).sum() * power_of_two(first) * power_of_two(n - first);
+    let y = h.divide(denominator).sum().abs().bit_or(x.sign());
+    let sum = ordered_sum(one, r.hi);
+    let power = ordered_sum(sum.hi, sum.lo + rest);
+    let w = power.divide(denominator).scaled(factor);
+    let slope = times_complement(w) * power_of_two(n - first + one);
     let (number, nan) = (x.is_number(), L::splat(f64::NAN));
     [L::select(number, y, nan), L::select(number, slope, nan)]
 }

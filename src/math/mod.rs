@@ -459,7 +459,7 @@ couples! {
     /// The hyperbolic tangent and its derivative share the exponential.
     Tanh = [Tanh, TanhDerivative], hyperbolic::tanh_and_derivative, WAITS;
     /// The logistic function and its derivative share the exponential.
-    Logistic = [Logistic, LogisticDerivative], exp::logistic_and_derivative;
+    Logistic = [Logistic, LogisticDerivative], exp::logistic_and_derivative, WAITS;
 }
 
 impl Couple {
