@@ -771,6 +771,42 @@ fn dead_carries_that_depend_on_each_other_are_removed() -> Result<(), Error> {
     Ok(())
 }
 
+/// Results with the same values become one: of a loop, of a map, and of branches that agree about them. Carries have
+/// last values of their own.
+#[test]
+fn equal_results_become_one() -> Result<(), Error> {
+    let n_results = |graph: &Graph| {
+        let control = graph.ids().map(|id| graph.node(id)).find(|node| !node.regions().is_empty());
+        control.map(|node| node.types().len())
+    };
+    let looped = |x: Var, rows: Var| scan(x, rows, |y, r| (y * r, [y.exp(), r, y.exp(), y, y.exp() + r]));
+    let graph = trace(looped, (DType::F64, Type::new(DType::F64, [3])))?;
+    assert_eq!((n_results(&graph), n_results(&optimize(&graph)?)), (Some(6), Some(5)));
+    let (last, ys) = jit(looped).call::<(f64, [Vec<f64>; 5])>(0.5, vec![1.0, 2.0, 3.0])?;
+    let expected = [0.5f64, 0.5, 1.0];
+    assert_eq!(last, 3.0);
+    assert_eq!(ys[3], expected);
+    assert_eq!(ys[0], ys[2]);
+    all_close(&ys[0], &expected.map(f64::exp));
+
+    let mapped = |rows: Var| map(rows, |r| [while_loop(r, |r| r.less(3.0), |r| r + 1.0), r, r.exp(), r]);
+    let graph = trace(mapped, (Type::new(DType::F64, [2]),))?;
+    assert_eq!((n_results(&graph), n_results(&optimize(&graph)?)), (Some(4), Some(3)));
+    let [ended, first, exp, last] = jit(mapped).call::<[Vec<f64>; 4]>(vec![0.5, 4.0])?;
+    assert_eq!((ended, &first), (vec![3.5, 4.0], &last));
+    all_close(&exp, &[0.5f64.exp(), 4.0f64.exp()]);
+
+    let branches = |x: Var| cond(x.greater(0.0), || [x.sin(), x.cos(), x.sin(), x.cos()], || [x, x, x, x.exp()]);
+    let graph = trace(branches, (DType::F64,))?;
+    assert_eq!((n_results(&graph), n_results(&optimize(&graph)?)), (Some(4), Some(3)));
+    for x in [0.5f64, -0.5] {
+        let results = jit(branches).call::<[f64; 4]>(x)?;
+        let expected = if x > 0.0 { [x.sin(), x.cos(), x.sin(), x.cos()] } else { [x, x, x, x.exp()] };
+        all_close(&results, &expected);
+    }
+    Ok(())
+}
+
 /// Loop-invariant values are computed before the loop, unless they may not terminate and the loop may have no
 /// iterations.
 #[test]

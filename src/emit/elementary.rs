@@ -7,17 +7,15 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cranelift_codegen::Context;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
     self, BlockArg, Endianness, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module, default_libcall_names};
+use cranelift_frontend::FunctionBuilder;
 
+use super::lasting;
 use super::symbol::{self, Family, Routine};
-use super::target::{Effort, compile_error, host_isa, register_type};
+use super::target::{Effort, host_isa, register_type};
 use crate::error::CompileError;
 use crate::math::recording::{Step, Steps};
 use crate::math::{Binary, Couple, Unary};
@@ -63,38 +61,24 @@ fn steps(routine: Routine) -> Option<Steps> {
 }
 
 fn compile(routine: Routine, steps: &Steps) -> Result<usize, CompileError> {
-    let builder = JITBuilder::with_isa(host_isa(Effort::Full)?.clone(), default_libcall_names());
-    let mut jit = JITModule::new(builder);
-    let mut context = Context::new();
-    let config = jit.isa().frontend_config();
-    context.func.signature = routine.signature(config.default_call_conv);
-    let mut frame = FunctionBuilderContext::new();
-    let mut writer = Writer { builder: FunctionBuilder::new(&mut context.func, &mut frame), routine, steps };
-    if routine.many {
-        writer.write_many()
-    } else {
-        writer.write_one()
-    }
-    writer.builder.seal_all_blocks();
-    writer.builder.finalize(config);
-    let function = jit.declare_function(&routine.symbol(), Linkage::Export, &context.func.signature);
-    let function = function.map_err(compile_error)?;
-    jit.define_function(function, &mut context).map_err(compile_error)?;
-    jit.finalize_definitions().map_err(compile_error)?;
-    Ok(jit.get_finalized_function(function) as usize)
+    let convention = host_isa(Effort::Full)?.frontend_config().default_call_conv;
+    lasting::compile(routine.signature(convention), |builder| {
+        let mut writer = Writer { builder, routine, steps };
+        if routine.many { writer.write_many() } else { writer.write_one() }
+    })
 }
 
 /// The lanes of a register.
 const LANES: i64 = 2;
 
 /// Writes a routine.
-struct Writer<'w> {
-    builder: FunctionBuilder<'w>,
+struct Writer<'w, 'f> {
+    builder: &'w mut FunctionBuilder<'f>,
     routine: Routine,
     steps: &'w Steps,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// One number in each argument.
     fn write_one(&mut self) {
         let parameters = self.begin();
@@ -282,7 +266,7 @@ impl Writer<'_> {
         instruction: impl FnOnce(&mut FunctionBuilder<'_>, [Value; N]) -> Value,
     ) -> Value {
         let operands = operands.map(|x| self.bits(x));
-        let bits = instruction(&mut self.builder, operands);
+        let bits = instruction(self.builder, operands);
         self.numbers(bits)
     }
 

@@ -8,6 +8,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::preserving;
 use super::symbol::{Callee, Family, Routine};
 use super::target::{Effort, FunctionId, kernel_signature, mask_type, register_type};
 use super::{bits, position, short, signed};
@@ -367,6 +368,18 @@ impl<'f> Emitter<'f> {
         Pointer(self.builder.inst_results(call)[0])
     }
 
+    /// Calls a function as [`Emitter::call_address`] does, and keeps all registers; for calls that loops make rarely.
+    pub fn call_rarely(&mut self, address: usize, arguments: &[Pointer]) -> Pointer {
+        let Ok(code) = preserving::preserving(address, arguments.len()) else {
+            return self.call_address(address, arguments);
+        };
+        let signature = self.builder.import_signature(preserving::signature(arguments.len()));
+        let (callee, result) = (self.pointer(code), self.scratch(8));
+        let arguments: Vec<ir::Value> = arguments.iter().chain([&result]).map(|x| x.0).collect();
+        self.builder.ins().call_indirect(signature, callee.0, &arguments);
+        self.load_pointer(result, 0)
+    }
+
     /// Returns that status unless it is success.
     pub fn return_status(&mut self, status: Pointer) {
         let status = self.builder.ins().ireduce(types::I32, status.0);
@@ -384,10 +397,18 @@ impl<'f> Emitter<'f> {
         });
     }
 
-    /// Runs the body where two indices are equal.
+    /// Runs the body where two indices are equal, which they rarely are: it comes after all other code.
     pub fn when_equal(&mut self, x: Pointer, y: Pointer, body: impl FnOnce(&mut Emitter<'f>)) {
         let is_equal = self.builder.ins().icmp(IntCC::Equal, x.0, y.0);
-        self.fork(is_equal, body, |_| ());
+        let [rare, after] = [(), ()].map(|()| self.builder.create_block());
+        self.builder.set_cold_block(rare);
+        self.builder.ins().brif(is_equal, rare, &[], after, &[]);
+        self.builder.switch_to_block(rare);
+        self.builder.seal_block(rare);
+        body(self);
+        self.builder.ins().jump(after, &[]);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
     }
 
     /// How often a power of two goes into an index.

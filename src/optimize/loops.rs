@@ -3,6 +3,7 @@
 //! - A branch whose choice is a constant is inlined; a loop without iterations is removed.
 //! - Operands that are known numbers become constants within the regions; equal operands are passed once.
 //! - A carry that the body returns unchanged becomes a fixed operand.
+//! - Results that are the same value in every iteration, or in every branch, become one.
 //! - Results without uses are dropped, with everything that only they need.
 //! - A map is applied to all rows at once, where that keeps its bits and is faster.
 //! - What is the same in all iterations is computed before the loop (loop-invariant code motion).
@@ -144,6 +145,7 @@ impl<'r> Node<'r> {
         loop {
             let before = self.size();
             self.fix_unchanged_carries();
+            self.merge_results();
             self.drop_results()?;
             self.canonicalize_inputs(new)?;
             if self.roles.is_loop() {
@@ -226,6 +228,25 @@ impl<'r> Node<'r> {
             Op::Scan(op) => (op.carry, op.xs) = (self.carry.len(), self.rows.len()),
             Op::Revolve(op) => (op.cts, op.carry, op.xs) = (self.carry.len(), self.state.len(), self.rows.len()),
             _ => {}
+        }
+    }
+
+    /// Takes each result whose values are those of an earlier one from that one, which leaves it without uses.
+    fn merge_results(&mut self) {
+        let returning = match self.choice {
+            Some(_) => &self.regions[..],
+            None => &self.regions[self.regions.len() - 1..],
+        };
+        let mut first_with = HashMap::new();
+        // A carry has another value outside: the last one.
+        for k in self.carry.len()..self.body().outputs().len() {
+            let values: Vec<Value> = returning.iter().map(|region| region.outputs()[k].value).collect();
+            let first = *first_with.entry(values).or_insert(k);
+            for origin in &mut self.origins {
+                if matches!(origin, Origin::Result(result) if *result == k) {
+                    *origin = Origin::Result(first);
+                }
+            }
         }
     }
 

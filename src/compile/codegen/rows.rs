@@ -59,7 +59,7 @@ impl Record {
         e.when_equal(iteration, capacity, |e| {
             e.store_pointer(iteration, head, HEAD_LEN);
             let bytes = e.index(signed(self.bytes));
-            let status = e.call_address(runtime::grow as *const () as usize, &[stacks, head, bytes]);
+            let status = e.call_rarely(runtime::grow as *const () as usize, &[stacks, head, bytes]);
             e.return_status(status);
         });
     }
