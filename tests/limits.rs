@@ -294,6 +294,16 @@ fn results_that_the_system_has_no_memory_for_are_an_error() {
     assert_eq!(outcome, Err(Error::Memory(MemoryError { what: "f64[8796093022208]".to_string(), bytes: 1 << 46 })));
 }
 
+#[test]
+fn saving_that_the_system_has_no_memory_for_is_named() {
+    let inner = |y: Var| fori_loop(1 << 43, y, |_, y| y.sin());
+    let f = move |x: Var| Loop::new().while_loop(x, |y| y.less(10.0), inner);
+    let graph = differentiate::grad(&trace(f, (DType::F64,)).unwrap(), 0, &[0]).unwrap();
+    let program = Program::compile(&graph).unwrap().with_loop_memory(usize::MAX);
+    let what = "what loops save for the reverse mode".to_string();
+    assert_eq!(program.call(&[Array::scalar(0.5)]), Err(Error::Memory(MemoryError { what, bytes: 1 << 46 })));
+}
+
 /// A product copies an operand whose rows are not contiguous, here a broadcast number.
 #[test]
 fn copies_that_routines_make_are_counted() {

@@ -408,7 +408,8 @@ impl Nodes {
         self.has_f32 |= node.types().iter().any(|ty| ty.dtype == DType::F32);
         // Nor is a function that has a rule of its own what that is the derivative of.
         let is_arbitrary = node.regions().iter().any(|region| region.name() == "arbitrary rule");
-        self.stops |= is_arbitrary || matches!(node.op(), Some(Op::StopGradient(_)));
+        // The derivative of a basis is that of one that turns as little as can be, at constant rank.
+        self.stops |= is_arbitrary || matches!(node.op(), Some(Op::StopGradient(_) | Op::NullSpace(_)));
         node.regions().iter().for_each(|region| self.visit(region));
     }
 }

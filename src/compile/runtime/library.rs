@@ -108,8 +108,14 @@ impl LibraryCall {
 }
 
 thread_local! {
-    /// The error of the routine that ended the latest call of compiled code on this thread.
+    /// The error that ended the latest call of compiled code on this thread.
     static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// The status of a call that ends with this error.
+pub(super) fn fail(error: Error) -> Status {
+    FAILURE.set(Some(error));
+    Status::Failed
 }
 
 /// The error behind [`Status::Failed`], on the thread that made the call.
@@ -130,10 +136,7 @@ pub unsafe extern "C" fn call_library(call: *const LibraryCall, bases: *const *m
         }
         match call.run(bases) {
             Ok(()) => Status::Done,
-            Err(error) => {
-                FAILURE.set(Some(error));
-                Status::Failed
-            }
+            Err(error) => fail(error),
         }
     }));
     // Some kernels leave the upper halves of wide registers in use, which slows down compiled loops.

@@ -4,8 +4,10 @@
 //! What grows stays where it is as long as nothing was taken after it, so that a single stack is never copied within a
 //! chunk.
 
+use super::library::fail;
 use crate::compile::abi::{Line, Status};
 use crate::emit::{signed, unsigned};
+use crate::error::MemoryError;
 
 /// The size of the first chunk; the others double.
 const FIRST_CHUNK: usize = 1 << 16;
@@ -98,10 +100,12 @@ impl Stacks {
         let taken: usize = self.chunks.iter().map(bytes).sum();
         let room = self.limit.checked_sub(taken).filter(|&room| room >= size).ok_or(Status::TooMuch)?;
         let wanted = self.chunks.last().map_or(FIRST_CHUNK, |chunk| bytes(chunk).saturating_mul(2));
+        let wanted = wanted.min(room).max(size);
         let mut chunk: Vec<Line> = Vec::new();
-        chunk
-            .try_reserve_exact(wanted.min(room).max(size).div_ceil(size_of::<Line>()))
-            .map_err(|_| Status::NoMemory)?;
+        chunk.try_reserve_exact(wanted.div_ceil(size_of::<Line>())).map_err(|_| {
+            let bytes = (taken as u64).saturating_add(wanted as u64);
+            fail(MemoryError { what: "what loops save for the reverse mode".to_string(), bytes }.into())
+        })?;
         let place = chunk.as_mut_ptr().cast();
         self.chunks.push(chunk);
         self.top = size;
@@ -111,7 +115,8 @@ impl Stacks {
     /// Room for at least one more record.
     fn grow(&mut self, head: &mut Head, record: usize) -> Result<(), Status> {
         let bytes = |n: usize| n.checked_mul(record)?.checked_next_multiple_of(16);
-        let wanted = head.capacity.saturating_mul(2).max(16);
+        let first = (FIRST_CHUNK / record.max(1)).clamp(1, 16);
+        let wanted = head.capacity.saturating_mul(2).max(first);
         let (size, bytes) = bytes(head.capacity).zip(bytes(wanted)).ok_or(Status::TooMuch)?;
         if self.extend(head.data, size, bytes) {
             head.capacity = wanted;
@@ -215,6 +220,14 @@ mod tests {
         let mark = unsafe { mark(&mut stacks) };
         stacks.reset(1 << 17);
         assert!(stacks.take(1 << 15).is_ok() && mark > 0);
+    }
+
+    #[test]
+    fn a_record_as_large_as_the_limit_fits() {
+        let mut stacks = Stacks::new(1 << 20);
+        let mut head = Head { data: std::ptr::null_mut(), len: 0, capacity: 0 };
+        assert_eq!((stacks.grow(&mut head, 1 << 20), head.capacity), (Ok(()), 1));
+        assert_eq!(stacks.grow(&mut head, 1 << 20), Err(Status::TooMuch));
     }
 
     #[test]
