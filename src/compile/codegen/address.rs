@@ -14,7 +14,7 @@ use crate::emit::{Emitter, Pointer};
 const MAX_BASES: usize = 2;
 
 /// How many addresses within arrays and the frame are remembered.
-const MAX_WINDOWS: usize = 3;
+const MAX_WINDOWS: usize = 8;
 
 /// How far apart two accesses in a row are at most where code goes along an array.
 const STEP: i64 = 64;
