@@ -121,6 +121,10 @@ fn limits_are_told_at_the_users_line_with_a_remedy() {
         assert!(message.contains("`Jit::max_nodes` allows more, and `while_loop`"), "{message}");
     }
 
+    let huge = |x: Var| fori_loop(usize::MAX, x, |_, y| y.sin());
+    let error = jit(grad(huge)).call::<f64>(0.5).unwrap_err();
+    assert!(message(error, line!() - 2, line!()).starts_with("scan, at tests/misuse.rs"));
+
     let first = line!();
     let f = jit(|x: Var| {
         if x > 1.0 {
@@ -147,7 +151,7 @@ fn limits_are_told_at_the_users_line_with_a_remedy() {
 fn messages_speak_of_the_methods_that_were_called() {
     type Wrong = fn(Var, Var, Var) -> Var;
     let first = line!();
-    let cases: [(Wrong, &str); 26] = [
+    let cases: [(Wrong, &str); 28] = [
         (
             |a, _, v| a.dot(v),
             "dot: axis 1 of the left operand has extent 3, but axis 0 of the right operand has extent 4\n  \
@@ -190,6 +194,11 @@ fn messages_speak_of_the_methods_that_were_called() {
         (|a, n, _| a.powf(n), "powf: "),
         (|a, n, _| a.less(n), "less: operands must have equal dtypes, but got f64 and i64; use convert\n"),
         (|a, n, _| a.mul_add(n, 1.0), "mul_add: "),
+        (
+            |a, _, v| a.greater_equal(v),
+            "greater_equal: operands must have shapes that broadcast, but got f64[2,3] and f64[4]\n  %a",
+        ),
+        (|a, n, _| a.take(n, 2), "take: takes an axis below the rank 2, but got 2\n  %a: f64[2,3] = input\n  %n"),
     ];
     let last = line!();
     for (wrong, expected) in cases {

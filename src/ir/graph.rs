@@ -421,16 +421,16 @@ impl<O: Operation> Graph<O> {
         let operands = self.operands(id);
         let types: SmallVec<[Type; 3]> = operands.iter().map(|&value| self.ty(value).clone()).collect();
         let signatures: SmallVec<[Signature; 0]> = regions.iter().map(|region| region.signature()).collect();
+        let at = self.node(id).provenance().at.clone();
         let results = match op.infer(&types, &signatures) {
             Ok(results) => results,
-            Err(mismatch) => return Err(self.operation_error(&op, mismatch, &operands, None)),
+            Err(mismatch) => return Err(self.operation_error(&op, mismatch, &operands, at)),
         };
         for ty in &results {
-            check_bytes(ty, || op.name().to_string())?;
+            check_bytes(ty, || place_of(&op, at.as_ref()))?;
         }
-        let at = self.node(id).provenance.at.as_ref();
-        check_values(results.len(), SAVED_VALUES, &op, at)?;
-        check_depth(&regions, &op, at)?;
+        check_values(results.len(), SAVED_VALUES, &op, at.as_ref())?;
+        check_depth(&regions, &op, at.as_ref())?;
         self.depth = self.depth.max(depth_with(&regions));
         let node = &mut self.dag[NodeIndex::new(id.index())];
         assert!(results.starts_with(node.types()), "bug: an extension that changes results");

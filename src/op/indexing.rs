@@ -374,6 +374,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn take(self, indices: impl Indices, axis: usize) -> Var {
+        let indices = indices.indices();
+        let _method = trace::method("take", &[self, indices]);
         self.at_indices(indices, axis).get()
     }
 
@@ -389,6 +391,8 @@ impl Var {
     /// ```
     #[track_caller]
     pub fn take_along_axis(self, indices: impl Indices, axis: usize) -> Var {
+        let indices = indices.indices();
+        let _method = trace::method("take_along_axis", &[self, indices]);
         self.along(indices, axis).get()
     }
 

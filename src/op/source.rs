@@ -16,8 +16,12 @@ fn is_own(file: &str) -> bool {
     file.strip_prefix(root).is_some_and(|rest| floors.iter().any(|floor| rest.starts_with(floor)))
 }
 
-/// The methods that are one operation of another name.
-pub(super) const METHODS: [(&str, &str); 24] = [
+/// The method that is the operation of that name, if it has another name.
+pub(super) fn method_of(op: &str) -> Option<&'static str> {
+    METHODS.iter().find(|(name, _)| *name == op).map(|&(_, method)| method)
+}
+
+const METHODS: [(&str, &str); 24] = [
     ("reduce_sum", "sum_axes"),
     ("reduce_prod", "prod_axes"),
     ("reduce_max", "max_axes"),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use super::range::Ranges;
-use super::source::{METHODS, is_dependency};
+use super::source::{is_dependency, method_of};
 use super::{Alias, Graph, Lowering, Op, Range, Var};
 use crate::error::{DerivativeError, Error, LimitError, NODES_OF_A_TRACE, OperationError, SourceLine, TraceError};
 use crate::ir::{Guard, MAX_DEPTH, NESTED_REGIONS, NodeId, Operands, Provenance, Role, Value, results_of};
@@ -403,7 +403,7 @@ impl Trace {
                 Error::Operation(error)
             }
             (Error::Operation(mut error), None) if self.scope.is_none() => {
-                if let Some(&(_, method)) = METHODS.iter().find(|(op, _)| *op == error.op) {
+                if let Some(method) = method_of(&error.op) {
                     error.op = method.to_string();
                 }
                 Error::Operation(error)

@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops;
 
+use super::source::method_of;
 use super::trace::{self, apply};
 use super::*;
 use crate::ir::{NodeId, Value};
@@ -350,7 +351,7 @@ pub(super) fn broadcast_pair(x: Var, y: Var) -> (Var, Var) {
 /// Records that operands do not broadcast.
 #[track_caller]
 fn fail_to_broadcast(op: &Op, operands: &[Var]) -> Var {
-    let _method = trace::method(op.name(), operands);
+    let _method = trace::method(method_of(op.name()).unwrap_or(op.name()), operands);
     let types: Vec<String> = operands.iter().map(|x| x.ty().to_string()).collect();
     trace::fail_at(format!("operands must have shapes that broadcast, but got {}", types.join(" and ")));
     Var::poisoned()
