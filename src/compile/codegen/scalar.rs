@@ -98,8 +98,6 @@ const MAX_WAITING: usize = 8;
 /// What is known of the operands of the operation at hand, or of one of them.
 #[derive(Clone, Copy, Default)]
 struct Operands {
-    /// Whether one is loaded for this operation alone.
-    beside_load: bool,
     /// Whether the operation, or one of those that make its operands in this block, could take a load.
     with_loads: bool,
     /// Whether the last one is read again later.
@@ -255,20 +253,14 @@ impl Block<'_, '_> {
     /// The elements of an elementwise operation. Numbers from memory are loaded last: an instruction takes the load that
     /// stands right before it for its operand.
     fn elementwise(&mut self, e: &mut Emitter<'_>, node: NodeId, operands: &[Value], size: usize) -> Elements {
+        // In code of one pass, blocks are not cut, so that few loads are taken by instructions.
+        let takes_loads = e.takes_loads_between_blocks();
         let mut known: SmallVec<[Known; 4]> = SmallVec::new();
         for (slot, &operand) in operands.iter().enumerate() {
-            let is_number = self.plan.number(self.schedule, node, slot, true).is_some();
-            known.push(if is_number { Known::Number } else { self.known(e, operand) });
-        }
-        // In code of one pass, blocks are not cut, so that few loads are taken by instructions.
-        let beside_load = self.operands.beside_load && e.takes_loads_between_blocks();
-        for (slot, &operand) in operands.iter().enumerate() {
-            if let Known::Number = known[slot] {
-                known[slot] = match self.plan.number(self.schedule, node, slot, beside_load) {
-                    Some(place) => Known::At(place),
-                    None => self.known(e, operand),
-                };
-            }
+            known.push(match self.plan.number(self.schedule, node, slot, takes_loads) {
+                Some(place) => Known::Number(place),
+                None => self.known(e, operand),
+            });
         }
         // A sum is made in the register of the first factor, or in that of a copy if that is read again.
         let is_fma = self.schedule.instruction(node) == Some(Instruction::Fma);
@@ -281,8 +273,7 @@ impl Block<'_, '_> {
             for operand in &known {
                 x.push(match operand {
                     Known::Elements(elements, _) => elements[k],
-                    Known::At(number) => self.number(e, *number),
-                    Known::Number => unreachable!("bug: a number that is nowhere"),
+                    Known::Number(place) => self.number(e, *place),
                 });
             }
             results.push(self.one(e, node, x));
@@ -375,7 +366,6 @@ impl Block<'_, '_> {
             self.operands.with_loads |= self.with_loads.contains(&(root, element));
             return self.registers[&(root, element)];
         }
-        self.operands.beside_load |= !read.stays;
         self.operands.with_loads |= !read.stays;
         let place = self.plan.place(root);
         let dtype = self.schedule.ty(x).dtype;
@@ -391,9 +381,7 @@ enum Known {
     /// In registers, and whether it is read again later.
     Elements(Elements, bool),
     /// A number in memory.
-    At(Address),
-    /// A number of which it is not known yet where it is read.
-    Number,
+    Number(Address),
 }
 
 impl Known {

@@ -38,6 +38,7 @@ pub fn allocate(schedule: &Schedule<'_>, parallel: bool) -> MemoryPlan {
         constants: Vec::new(),
         numbers: Vec::new(),
         number_places: FxHashMap::default(),
+        is_long: false,
         arena_bytes: 0,
         row_bytes: 0,
         frame_slots: 0,
@@ -141,14 +142,20 @@ fn fixed_places(schedule: &Schedule<'_>) -> Vec<Option<Address>> {
         .collect()
 }
 
+/// More operations of straight-line code than these, of ten bytes or so, do not stay in a processor's first cache.
+const LONG: usize = 3_000;
+
 /// Constants stand in the base table where a loop or a library routine reads them; single elements are immediate
 /// operands of code, or stand together in memory where straight-line code is shorter for it.
 fn place_constants(schedule: &Schedule<'_>, plan: &mut MemoryPlan) {
+    let mut n_ops = 0;
     for kernel in &schedule.kernels {
         if let Kernel::Scalar(code) = kernel {
             code.ops.iter().for_each(|&op| place_numbers(schedule, plan, op));
+            n_ops += code.ops.len();
         }
     }
+    plan.is_long = n_ops > LONG;
     let mut place = |value: Value, always: bool| {
         let root = schedule.root(value);
         let constant = schedule.constant(value);

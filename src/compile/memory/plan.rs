@@ -24,6 +24,8 @@ pub struct MemoryPlan {
     /// Numbers that straight-line code reads from memory, which has an entry of its own after those of the constants.
     pub numbers: Vec<f64>,
     pub(super) number_places: FxHashMap<u64, usize>,
+    /// Whether straight-line code is so long that it waits for its own bytes.
+    pub(super) is_long: bool,
     /// The bytes of the arena.
     pub arena_bytes: usize,
     /// How many of these hold, at one time, rows that loops collect.
@@ -107,10 +109,10 @@ impl MemoryPlan {
     }
 
     /// The place of a number that is an operand of a node of straight-line code and had better be read from memory.
-    /// `beside_load` says whether another operand is loaded for this node alone.
-    pub fn number(&self, schedule: &Schedule<'_>, node: NodeId, slot: usize, beside_load: bool) -> Option<Address> {
+    /// `takes_loads` says whether instructions take most loads for their operands.
+    pub fn number(&self, schedule: &Schedule<'_>, node: NodeId, slot: usize, takes_loads: bool) -> Option<Address> {
         let (number, wanted) = number_in_memory(schedule, node, slot)?;
-        self.place_of(schedule, number).filter(|_| wanted == Wanted::Always || beside_load)
+        self.place_of(schedule, number).filter(|_| wanted == Wanted::Always || takes_loads && self.is_long)
     }
 
     /// The place of a number, if it is in memory.
@@ -145,19 +147,20 @@ pub fn is_negation(schedule: &Schedule<'_>, node: NodeId) -> bool {
 /// When a number is read from memory rather than from the constants of its function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
+    /// An instruction cannot take it from there: those can only be the last operand. Two instructions would make it in a
+    /// register, and the operands of a product, where `fma` adds to it, are taken from memory only if they are loads.
     Always,
-    /// If the other operand is loaded for that operation alone: of the two, the instruction would take that one from memory.
-    BesideLoad,
+    /// An instruction can, but where it takes the load, near an address in a register, it is three bytes shorter. In
+    /// short code that does not pay for the address.
+    InLongCode,
 }
 
-/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction can take
-/// it neither as it stands nor from the constants of its function: those can only be the last operand. Two instructions make
-/// it in a register otherwise, and the operands of a product, where `fma` adds to it, are taken from memory only if they are
-/// loads.
+/// The number that is an operand of an operation on scalars, or on all elements of a small array, if an instruction cannot
+/// take it as it stands.
 pub(super) fn number_in_memory(schedule: &Schedule<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
     let op = schedule.graph.node(node).op()?;
-    let is_factor = op.instruction() == Some(Instruction::Fma) && slot < 2;
-    let wanted = if op.commutes() && !is_factor { Wanted::BesideLoad } else { Wanted::Always };
+    let is_factor = schedule.instruction(node) == Some(Instruction::Fma) && slot < 2;
+    let wanted = if op.commutes() && !is_factor { Wanted::InLongCode } else { Wanted::Always };
     if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Elementwise) {
         return None;
     }

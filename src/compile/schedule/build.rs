@@ -48,6 +48,7 @@ impl<'g> Schedule<'g> {
             graph,
             kernels: Vec::new(),
             first_value,
+            instructions: graph.ids().map(|id| graph.node(id).op().and_then(Op::instruction)).collect(),
             accesses: vec![None; n_values as usize],
             sources: vec![Source::Unused; n_values as usize],
             direct_output: vec![None; n_values as usize],

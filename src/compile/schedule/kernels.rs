@@ -7,7 +7,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use crate::ir::{NodeId, Operation, Value};
-use crate::op::{Graph, Instruction, Layout, MatrixVector, Monoid, Op, Part};
+use crate::op::{Graph, Instruction, Layout, MatrixVector, Monoid, Part};
 use crate::value::{Array, DType, Shape, Type};
 
 /// The densely numbered values of a graph.
@@ -174,6 +174,8 @@ pub struct Schedule<'g> {
     pub graph: &'g Graph,
     pub kernels: Vec<Kernel>,
     pub(super) first_value: Vec<u32>,
+    /// For each node, the instruction that it is.
+    pub(super) instructions: Vec<Option<Instruction>>,
     pub(super) accesses: Vec<Option<Box<Access>>>,
     pub(super) sources: Vec<Source>,
     /// The output into which a value is computed directly.
@@ -312,7 +314,7 @@ impl<'g> Schedule<'g> {
 
     /// The instruction that a node is, if it is one on its operands as they are.
     pub fn instruction(&self, node: NodeId) -> Option<Instruction> {
-        self.graph.node(node).op().and_then(Op::instruction)
+        self.instructions[node.index()]
     }
 
     /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
