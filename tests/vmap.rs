@@ -181,6 +181,64 @@ fn a_loop_takes_the_iterations_of_each_row() -> Result<(), Error> {
     Ok(())
 }
 
+/// Within another loop, a loop whose number of iterations differs from row to row makes rows of all that it saves and
+/// returns, whether that depends on the row or not.
+#[test]
+fn derivatives_of_loops_in_loops_whose_counts_differ() -> Result<(), Error> {
+    type Inner = fn(Var, Var, Var) -> Var;
+    let inner: [Inner; 4] = [
+        // What is carried comes out as it went in, or depends on the count alone, or on both.
+        |c, _, n| while_loop((c, Var::from(0i64)), |(_, i)| i.less(n), |(c, i)| (c, i + 1)).0,
+        |c, x, n| while_loop((c, x, n), |(_, _, n)| n.greater(0), |(c, x, n)| (c, x * 1.5, n - 1)).0,
+        |c, x, n| while_loop((c, x, n), |(_, _, n)| n.greater(0), |(c, x, n)| (c * 0.5 + x, x.sin(), n - 1)).0,
+        |c, x, n| c * while_loop((x, n), |(_, n)| n.greater(0), |(x, n)| (x.sin(), n - 1)).0,
+    ];
+    type Outer = fn(Inner, Var, Var, Var) -> Var;
+    let outer: [Outer; 5] = [
+        |f, x, y, n| fori_loop(2, x, |_, c| f(c, y, n)),
+        |f, x, y, n| scan(x, Var::stack(&[y, y * 2.0], 0), |c, y| (f(c, y, n), c * y)).1.sum(),
+        |f, x, y, n| while_loop((x, Var::from(0i64)), |(_, i)| i.less(3), |(c, i)| (f(c, y, n) + 0.25, i + 1)).0,
+        |f, x, y, n| map(Var::stack(&[y, x], 0), |y| f(x, y, n)).sum() * x,
+        |f, x, y, n| fori_loop(2, x, |_, c| cond(y.greater(0.3), || f(c, y, n), || c.cos())),
+    ];
+    let (x, y, n) = ([0.5, 0.6, -0.7, 0.8], [0.2, 0.9, 0.4, 0.3], [0i64, 1, 3, 2]);
+    let rows = (Array1::from(x.to_vec()), Array1::from(y.to_vec()), Array1::from(n.to_vec()));
+    for (f, g) in outer.iter().flat_map(|g| inner.iter().map(move |f| (*f, *g))) {
+        let of = move |x: Var, y: Var, n: Var| g(f, x, y, n);
+        let gradient = move |x: Var, y: Var, n: Var| grad(of).wrt((Arg::<0>, Arg::<1>)).call(x, y, n);
+        let curved = move |x: Var, y: Var, n: Var| hvp(of).call(x, y, n, x * 2.0);
+        let alone = |x: f64, y: f64, n: i64| -> Result<(Vec<f64>, f64), Error> {
+            let (dx, dy): (f64, f64) = jit(gradient).call(x, y, n)?;
+            let curved: f64 = jit(curved).call(x, y, n)?;
+            Ok((vec![dx, dy], curved))
+        };
+        let expected = |row: &dyn Fn(usize) -> (f64, f64, i64)| -> Result<[Vec<f64>; 3], Error> {
+            let mut all = [vec![], vec![], vec![]];
+            for i in 0..4 {
+                let (x, y, n) = row(i);
+                let (gradient, curved) = alone(x, y, n)?;
+                [gradient[0], gradient[1], curved].into_iter().zip(&mut all).for_each(|(x, all)| all.push(x));
+            }
+            Ok(all)
+        };
+        let check = |expected: &[Vec<f64>; 3], got: [Array1<f64>; 3]| {
+            for (expected, got) in expected.iter().zip(got) {
+                close(got.as_slice().unwrap(), expected);
+            }
+        };
+        let all = expected(&|i| (x[i], y[i], n[i]))?;
+        let (dx, dy) = jit(vmap(gradient)).call(&rows.0, &rows.1, &rows.2)?;
+        check(&all, [dx, dy, jit(vmap(curved)).call(&rows.0, &rows.1, &rows.2)?]);
+        let counts_alone = expected(&|i| (x[0], y[1], n[i]))?;
+        let (dx, dy) = jit(vmap(gradient).over(Arg::<2>)).call(x[0], y[1], &rows.2)?;
+        check(&counts_alone, [dx, dy, jit(vmap(curved).over(Arg::<2>)).call(x[0], y[1], &rows.2)?]);
+        let sum = move |x: Var, y: Var, n: Var| vmap(of).call(x, y, n).sum();
+        let dx: Array1<f64> = jit(grad(sum)).call(&rows.0, &rows.1, &rows.2)?;
+        close(dx.as_slice().unwrap(), &all[0]);
+    }
+    Ok(())
+}
+
 #[test]
 fn no_rows() -> Result<(), Error> {
     let y: Array1<f64> = jit(vmap(winding)).call(Array2::<f64>::zeros((0, 3)))?;

@@ -14,6 +14,8 @@ pub(super) struct Analysis {
     has_rows: Vec<SmallVec<[bool; 1]>>,
     /// How the nodes with regions run, and those that run row by row, where an operand has rows.
     control: HashMap<NodeId, How>,
+    /// For each node, whether it is one of those that run row by row together.
+    together: Vec<bool>,
 }
 
 /// How a node with regions runs where an operand has rows.
@@ -56,6 +58,11 @@ impl Analysis {
         matches!(self.control.get(&id), Some(How::RowByRow))
     }
 
+    /// For each node, whether it is one of those that run row by row together, whose results have rows.
+    pub fn together(&self) -> &[bool] {
+        &self.together
+    }
+
     fn outputs(&self, graph: &Graph) -> Vec<bool> {
         graph.outputs().iter().map(|output| self.has_rows(output.value)).collect()
     }
@@ -68,13 +75,23 @@ impl Analyses {
         if let Some(known) = self.0.get(&key) {
             return known.clone();
         }
-        let analysis = Rc::new(self.analyze(graph, inputs));
+        let mut analysis = self.analyze(graph, inputs, vec![false; graph.n_nodes()]);
+        loop {
+            // What runs row by row gives rows to all of its results, by which more may have to.
+            let together = together(graph, &analysis);
+            if together == analysis.together {
+                break;
+            }
+            analysis = self.analyze(graph, inputs, together);
+        }
+        let analysis = Rc::new(analysis);
         self.0.insert(key, analysis.clone());
         analysis
     }
 
-    fn analyze(&mut self, graph: &Graph, inputs: &[bool]) -> Analysis {
-        let mut analysis = Analysis { has_rows: Vec::with_capacity(graph.n_nodes()), control: HashMap::new() };
+    fn analyze(&mut self, graph: &Graph, inputs: &[bool], together: Vec<bool>) -> Analysis {
+        let mut analysis =
+            Analysis { has_rows: Vec::with_capacity(graph.n_nodes()), control: HashMap::new(), together };
         let mut inputs = inputs.iter();
         for id in graph.ids() {
             let node = graph.node(id);
@@ -84,13 +101,15 @@ impl Analyses {
                 continue;
             };
             let operands: Vec<bool> = graph.operands(id).into_iter().map(|x| analysis.has_rows(x)).collect();
-            let any = operands.contains(&true);
+            let any = operands.contains(&true) || analysis.together[id.index()];
             let mut results = SmallVec::from_elem(any, node.types().len());
             if any && matches!(op.batch(), Batching::RowByRow) {
                 analysis.control.insert(id, How::RowByRow);
             } else if any && op.roles().is_some() {
                 let how = self.control(op, node.regions().iter().map(|region| &**region).collect(), &operands);
-                if let How::OnRows(OnRows { results: own, .. }) = &how {
+                if let How::OnRows(OnRows { results: own, .. }) = &how
+                    && !analysis.together[id.index()]
+                {
                     results = own.iter().copied().collect();
                 }
                 analysis.control.insert(id, how);
@@ -206,4 +225,50 @@ fn are_cheap(regions: &[&Graph]) -> bool {
         }
     }
     total <= MAX_SELECTED
+}
+
+/// The nodes that must run row by row together: a loop that runs row by row and saves stacks, whatever uses these, and
+/// all on the ways between.
+fn together(graph: &Graph, analysis: &Analysis) -> Vec<bool> {
+    let has_stack = |id: NodeId| graph.node(id).types().iter().any(|ty| ty.stack);
+    let mut marked: Vec<bool> = graph.ids().map(|id| analysis.is_row_by_row(id) && has_stack(id)).collect();
+    if !marked.contains(&true) {
+        return marked;
+    }
+    loop {
+        let before = marked.clone();
+        for id in graph.ids() {
+            for x in graph.operands(id) {
+                if graph.ty(x).stack && (marked[id.index()] || marked[x.node.index()]) {
+                    marked[id.index()] = true;
+                    marked[x.node.index()] = true;
+                }
+            }
+        }
+        let (below, above) = (descendants(graph, &marked), ancestors(graph, &marked));
+        marked.iter_mut().zip(below.iter().zip(above)).for_each(|(is, (&below, above))| *is |= below && above);
+        if marked == before {
+            return marked;
+        }
+    }
+}
+
+/// The nodes that depend on marked ones.
+pub(super) fn descendants(graph: &Graph, marked: &[bool]) -> Vec<bool> {
+    let mut below = vec![false; marked.len()];
+    for id in graph.ids() {
+        below[id.index()] = graph.operands(id).into_iter().any(|x| marked[x.node.index()] || below[x.node.index()]);
+    }
+    below
+}
+
+/// The nodes on which marked ones depend.
+fn ancestors(graph: &Graph, marked: &[bool]) -> Vec<bool> {
+    let mut above = vec![false; marked.len()];
+    for id in graph.ids().rev() {
+        if marked[id.index()] || above[id.index()] {
+            graph.operands(id).into_iter().for_each(|x| above[x.node.index()] = true);
+        }
+    }
+    above
 }

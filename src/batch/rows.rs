@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::analysis::{Analyses, Analysis};
+use super::analysis::{Analyses, Analysis, descendants};
 use super::control::{self, Given, Regions};
 use crate::error::OperationError;
 use crate::ir::{NodeId, Role, Value, results_of};
@@ -72,13 +72,13 @@ impl Batcher {
         for (input, &x) in graph.inputs().iter().zip(inputs) {
             table.set(input.node, [x]);
         }
-        let together = together(graph, &analysis);
-        for part in in_order(graph, &together) {
+        let together = analysis.together();
+        for part in in_order(graph, together) {
             match part {
                 Part::Node(id) => self.append(graph, id, role(id), &analysis, &mut table),
                 Part::Together => {
                     let ids: Vec<NodeId> = graph.ids().filter(|id| together[id.index()]).collect();
-                    self.append_row_by_row(graph, &ids, &used(graph, &together), &mut table);
+                    self.append_row_by_row(graph, &ids, &used(graph, together), &mut table);
                 }
             }
             if trace::has_failed() {
@@ -307,50 +307,4 @@ fn in_order(graph: &Graph, together: &[bool]) -> Vec<Part> {
         graph.ids().filter(move |id| !together[id.index()] && after[id.index()] == is_after).map(Part::Node)
     };
     others(false).chain([Part::Together]).chain(others(true)).collect()
-}
-
-/// The nodes that must run row by row together: a loop that runs row by row and saves stacks, whatever uses these, and
-/// all on the ways between.
-fn together(graph: &Graph, analysis: &Analysis) -> Vec<bool> {
-    let has_stack = |id: NodeId| graph.node(id).types().iter().any(|ty| ty.stack);
-    let mut marked: Vec<bool> = graph.ids().map(|id| analysis.is_row_by_row(id) && has_stack(id)).collect();
-    if !marked.contains(&true) {
-        return marked;
-    }
-    loop {
-        let before = marked.clone();
-        for id in graph.ids() {
-            for x in graph.operands(id) {
-                if graph.ty(x).stack && (marked[id.index()] || marked[x.node.index()]) {
-                    marked[id.index()] = true;
-                    marked[x.node.index()] = true;
-                }
-            }
-        }
-        let (below, above) = (descendants(graph, &marked), ancestors(graph, &marked));
-        marked.iter_mut().zip(below.iter().zip(above)).for_each(|(is, (&below, above))| *is |= below && above);
-        if marked == before {
-            return marked;
-        }
-    }
-}
-
-/// The nodes that depend on marked ones.
-fn descendants(graph: &Graph, marked: &[bool]) -> Vec<bool> {
-    let mut below = vec![false; marked.len()];
-    for id in graph.ids() {
-        below[id.index()] = graph.operands(id).into_iter().any(|x| marked[x.node.index()] || below[x.node.index()]);
-    }
-    below
-}
-
-/// The nodes on which marked ones depend.
-fn ancestors(graph: &Graph, marked: &[bool]) -> Vec<bool> {
-    let mut above = vec![false; marked.len()];
-    for id in graph.ids().rev() {
-        if marked[id.index()] || above[id.index()] {
-            graph.operands(id).into_iter().for_each(|x| above[x.node.index()] = true);
-        }
-    }
-    above
 }
