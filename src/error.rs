@@ -650,6 +650,12 @@ impl fmt::Display for Finding {
 /// What is limited where a function is traced.
 pub(crate) const NODES_OF_A_TRACE: &str = "nodes of a trace";
 
+/// What is limited where a solver runs.
+pub(crate) const ITERATIONS_OF_A_SOLVER: &str = "iterations";
+
+/// What is limited where loops run whose derivative will be taken back through them.
+pub(crate) const LOOP_MEMORY: &str = "bytes that loops save for the reverse mode";
+
 /// What counts the results of a loop with what it saves.
 pub(crate) const SAVED_VALUES: &str = "values that a node gives and saves for its derivative";
 
@@ -668,6 +674,14 @@ impl fmt::Display for LimitError {
                 "; `Jit::max_nodes` allows more, and `while_loop`, `fori_loop` and `scan` keep loops as loops",
             ),
             SAVED_VALUES => f.write_str("; a `checkpoint` within a loop lets its derivative save less"),
+            LOOP_MEMORY => {
+                f.write_str("; `Program::with_loop_memory` allows more, and `checkpoint` lets loops save less")
+            }
+            ITERATIONS_OF_A_SOLVER => {
+                let of_bracket = self.place.as_ref().is_some_and(|place| place.starts_with("bracket"));
+                let reason = if of_bracket { ", as where the function has the same sign at both ends" } else { "" };
+                write!(f, "; it has not converged{reason}")
+            }
             _ => Ok(()),
         }
     }

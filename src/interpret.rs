@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::error::{ArgumentError, Error, GuardMiss, LimitError, MemoryError, SourceLine};
+use crate::error::{
+    ArgumentError, Error, GuardMiss, ITERATIONS_OF_A_SOLVER, LOOP_MEMORY, LimitError, MemoryError, SourceLine,
+};
 use crate::ir::{NodeId, Provenance, Value};
 use crate::op::{ByRole, Graph, Op, Revolve, Roles, Scan, While};
 use crate::stack;
@@ -375,12 +377,16 @@ fn row(array: &Array, index: usize) -> Array {
     Array::collect(&ty, (index * n..(index + 1) * n).map(element))
 }
 
+/// The names that loops of solvers bear.
+const SOLVERS: [&str; 5] = ["bracket", "fixed_point", "linear_solve", "minimize", "root"];
+
 /// The error of a loop with more iterations than its limit. Where it is a solver's, it bears the solver's name.
 pub(crate) fn too_many_iterations(op: &While, provenance: &Provenance) -> LimitError {
     let limit = op.max_trips.expect("bug: a limit that is none");
     let name = provenance.name.as_deref().unwrap_or("while");
     let place = provenance.at.as_ref().map_or_else(|| name.to_string(), |at| format!("{name}, at {at}"));
-    LimitError { what: "iterations of a loop", limit, got: None, place: Some(place) }
+    let what = if SOLVERS.contains(&name) { ITERATIONS_OF_A_SOLVER } else { "iterations of a loop" };
+    LimitError { what, limit, got: None, place: Some(place) }
 }
 
 /// Checks that an `i64` can count the iterations of a loop.
@@ -397,7 +403,7 @@ pub(crate) fn too_long(n_iterations: usize, at: Option<&SourceLine>) -> Result<(
 
 /// The error of loops that save more than the limit.
 pub(crate) fn too_much_loop_memory(limit: u64) -> LimitError {
-    LimitError { what: "bytes that loops save for the reverse mode", limit, got: None, place: None }
+    LimitError { what: LOOP_MEMORY, limit, got: None, place: None }
 }
 
 /// Checks that the inputs have the graph's number and types.

@@ -339,7 +339,8 @@ fn rows_of_loops_count_as_loop_memory() {
     let (outcome, peak) = peak_of(|| program.call(&x));
     assert_eq!(
         limit_of(outcome).to_string(),
-        "limit of 4294967296 bytes that loops save for the reverse mode exceeded"
+        "limit of 4294967296 bytes that loops save for the reverse mode exceeded; `Program::with_loop_memory` allows \
+         more, and `checkpoint` lets loops save less"
     );
     assert!(peak < 16 * MIB, "{peak} bytes: nothing but the results");
     let along = |x: Var, rows: Var| scan(x, rows, |y, row| ((y * row).sin(), y)).1.cumsum(0).sum();

@@ -233,7 +233,7 @@ impl Program {
     /// let x = [Array::scalar(0.5)];
     /// assert!(Program::compile(&gradient)?.with_loop_memory(16_000).call(&x).is_ok());
     /// let error = Program::compile(&gradient)?.with_loop_memory(1_000).call(&x).unwrap_err();
-    /// assert_eq!(error.to_string(), "limit of 1000 bytes that loops save for the reverse mode exceeded");
+    /// assert!(error.to_string().starts_with("limit of 1000 bytes that loops save for the reverse mode exceeded"));
     /// # Ok::<(), retrograd::Error>(())
     /// ```
     ///

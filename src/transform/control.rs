@@ -318,7 +318,8 @@ impl Loop {
         Loop::default()
     }
 
-    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many iterations.
+    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many iterations, unless no result
+    /// depends on the loop: then it is left out.
     pub fn max_trips(self, max_trips: u64) -> Loop {
         Loop { max_trips: Some(max_trips), ..self }
     }
