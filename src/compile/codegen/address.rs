@@ -13,7 +13,7 @@ use crate::emit::{Emitter, Pointer};
 /// whose addresses would be loaded again after each store; more of them would leave the registers.
 const MAX_BASES: usize = 2;
 
-/// How many addresses within arrays and the frame are remembered.
+/// How many addresses within arrays and the frame are remembered: there are registers for so many, but not for more.
 const MAX_WINDOWS: usize = 8;
 
 /// How far apart two accesses in a row are at most where code goes along an array.
