@@ -49,7 +49,7 @@ pub(super) struct Built<'g> {
     pub kernels: Vec<KernelCode>,
 }
 
-/// Fewer operations in registers are compiled in about a millisecond.
+/// Fewer operations in long code are compiled in about a millisecond.
 const MIN_TIERED_WORK: usize = 250;
 
 impl Program {
@@ -101,7 +101,7 @@ impl Program {
         // Both tiers call the same functions of the host.
         let hosts = Hosts::of(&graph)?;
         let schedule = Schedule::new(&graph);
-        if schedule.work_in_registers() < MIN_TIERED_WORK {
+        if schedule.work_in_long_code() < MIN_TIERED_WORK {
             return Ok(Program::build_planned(schedule, Mode::default(), hosts)?.program);
         }
         let mode = Mode { quick: true, ..Mode::default() };

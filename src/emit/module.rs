@@ -78,6 +78,13 @@ impl<'j> Module<'j> {
         self.push(Source::Later(Box::new(body)), Effort::Full, size)
     }
 
+    /// Emits one function later, as [`Module::function_later`] does, of a loop with so much code that it takes long to
+    /// compile.
+    pub fn long_loop(&mut self, size: usize, body: impl FnOnce(&mut Emitter<'_>) + Send + 'j) -> FunctionId {
+        let effort = if self.mode.quick { Effort::Quick } else { Effort::Full };
+        self.push(Source::Later(Box::new(body)), effort, size)
+    }
+
     /// Emits one function later, as [`Module::function_later`] does, whose instructions keep their order.
     ///
     /// Cranelift's optimizer moves arithmetic down to where a store or a call needs it, but leaves loads and calls where

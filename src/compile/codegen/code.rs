@@ -56,7 +56,10 @@ pub fn emit<'j>(
             Kernel::Loop(nest) => {
                 module.describe(|| describe::nest(schedule, nest));
                 let emit = move |e: &mut Emitter<'_>| loops::emit(e, schedule, plan, k, nest);
-                code.steps.push(Step::Call(module.function_later(INSTRUCTIONS_PER_ITEM * nest.items.len(), emit)));
+                let size = INSTRUCTIONS_PER_ITEM * nest.items.len();
+                let function =
+                    if nest.is_long() { module.long_loop(size, emit) } else { module.function_later(size, emit) };
+                code.steps.push(Step::Call(function));
             }
             Kernel::Library(node) => {
                 let base = plan.first_library(schedule) + 2 * position(libraries.len());

@@ -98,6 +98,19 @@ pub struct LoopKernel {
     pub items: Vec<Item>,
 }
 
+/// A loop nest of so many operations takes milliseconds to compile.
+const LONG_NEST: usize = 48;
+
+/// About how many times the code of a loop nest has each operation: in lanes, for what is left, and unrolled.
+const UNROLLED: usize = 6;
+
+impl LoopKernel {
+    /// Whether its code is so long that it is compiled in tiers.
+    pub fn is_long(&self) -> bool {
+        self.items.len() >= LONG_NEST
+    }
+}
+
 /// One operation of a loop nest, executed for each index.
 #[derive(Clone, Debug)]
 pub enum Item {
@@ -317,14 +330,16 @@ impl<'g> Schedule<'g> {
         self.instructions[node.index()]
     }
 
-    /// The operations on elements that stand in straight-line code and in control flow without kernels of its own.
-    pub fn work_in_registers(&self) -> usize {
+    /// The operations on elements that stand in long code: in straight-line code, in control flow without kernels of its own,
+    /// and in long loop nests, whose code has each of them several times.
+    pub fn work_in_long_code(&self) -> usize {
         let work = |(k, kernel): (usize, &Kernel)| match kernel {
             Kernel::Scalar(code) => code.segments().map(|segment| segment.work).sum(),
             Kernel::Control(node) if self.controls[&k].in_registers => {
                 let regions = self.graph.node(*node).regions().iter();
                 regions.map(|region| usize::try_from(region.n_nodes_expanded()).unwrap_or(usize::MAX)).sum()
             }
+            Kernel::Loop(nest) if nest.is_long() => UNROLLED * nest.items.len(),
             Kernel::Loop(_) | Kernel::Library(_) | Kernel::Control(_) => 0,
         };
         self.kernels.iter().enumerate().map(work).sum()
