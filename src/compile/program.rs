@@ -69,7 +69,8 @@ impl Program {
     /// Compiles a graph so that the first call can be made soon: code on scalars and small arrays is compiled in about half
     /// the time, and runs at about half the speed. Meanwhile one thread for all programs compiles better code, which takes
     /// the other's place when it is there. Both give the same bits. Loops over large arrays are as [`Program::compile`]
-    /// makes them from the start, and a program without much else is final at once.
+    /// makes them from the start, but for those of some fifty operations and more, and a program without much else is final
+    /// at once.
     ///
     /// ```
     /// use retrograd::value::DType;

@@ -20,8 +20,8 @@ pub struct FunctionId(pub(super) usize);
 pub struct Mode<'j> {
     /// Whether each function is kept as text.
     pub keeps_texts: bool,
-    /// Whether code that works in registers is compiled in about half the time, to code of about half the speed: registers
-    /// are then given out in one pass.
+    /// Whether code that works in registers, and long loop nests, are compiled in about half the time, to code of about half
+    /// the speed: registers are then given out in one pass.
     pub quick: bool,
     /// On one thread only, to leave the others to the program; given up once this is set.
     pub background: Option<&'j AtomicBool>,
