@@ -49,6 +49,11 @@ impl<'j> Module<'j> {
         Ok(Module { config, context, jobs: Vec::new(), mode, purpose: String::new() })
     }
 
+    /// Whether the first tier is made, whose code need not be the best.
+    pub fn is_quick(&self) -> bool {
+        self.mode.quick
+    }
+
     /// Says what the next function is for. The body runs only if the module keeps texts.
     pub fn describe(&mut self, purpose: impl FnOnce() -> String) {
         if self.mode.keeps_texts {

@@ -68,8 +68,11 @@ pub fn emit<'j>(
             }
             Kernel::Control(node) if schedule.controls[&k].in_registers => {
                 module.describe(|| describe::control(schedule, k, &[]));
-                let limits = &mut kept.limits;
-                let function = module.in_registers(|e| control::emit_in_registers(e, schedule, plan, *node, limits));
+                let (limits, in_blocks) = (&mut kept.limits, !module.is_quick());
+                let emit = |e: &mut Emitter<'_>| {
+                    control::emit_in_registers(e, schedule, plan, *node, (limits, in_blocks));
+                };
+                let function = module.in_registers(emit);
                 code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {

@@ -101,10 +101,10 @@ pub fn emit_in_registers(
     schedule: &Schedule<'_>,
     plan: &MemoryPlan,
     node: NodeId,
-    limits: &mut Vec<LimitError>,
+    (limits, in_blocks): (&mut Vec<LimitError>, bool),
 ) {
     let stacks = e.base(STACKS);
-    let registers = Registers { stacks, limits: RefCell::new(limits) };
+    let registers = Registers { stacks, limits: RefCell::new(limits), in_blocks };
     let graph = schedule.graph;
     let operands = graph.operands(node).iter().map(|&x| operand(e, schedule, plan, x)).collect();
     let places: Vec<Pointer> = results_of(graph, node)

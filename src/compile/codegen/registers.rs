@@ -55,6 +55,8 @@ pub struct Registers<'r> {
     pub stacks: Pointer,
     /// The loops of the program whose iterations are limited.
     pub limits: RefCell<&'r mut Vec<LimitError>>,
+    /// Whether functions are called for blocks of iterations, which is faster, but takes more code.
+    pub in_blocks: bool,
 }
 
 /// The values of one region under emission.
@@ -272,7 +274,7 @@ impl Registers<'_> {
         };
         let iterations = Iterations { op, body, xs, fixed, rows, carry_types: &types[..op.carry], n, registers: self };
         let lanes = iterations.lanes();
-        let passes = if lanes > 1 { blocks::passes(body, op.length) } else { Vec::new() };
+        let passes = if lanes > 1 && self.in_blocks { blocks::passes(body, op.length) } else { Vec::new() };
         let carried = if passes.is_empty() {
             let first = e.index(0);
             along(e, [first, n], lanes, &start, |e, iteration, carried, lanes| {
