@@ -252,7 +252,11 @@ pub(crate) fn strong_product(x: Var, y: Var, zeros: Strong) -> Var {
 }
 
 /// Whether a strong zero can make a difference: whether an operand may be 0 where the other may be infinite or NaN.
+///
+/// That of a partial derivative, which comes first, most often decides alone. Then the ranges of what has just been appended
+/// are never asked for: a range is found with those of all earlier nodes.
 pub(super) fn matters(x: [Var; 2], zeros: Strong) -> bool {
-    let ranges = x.map(trace::range);
-    (0..2).any(|slot| zeros.holds(slot) && ranges[slot].may_be_zero() && ranges[1 - slot].may_be_wild())
+    let may_be_wild = |slot: usize| trace::range(x[slot]).may_be_wild();
+    let may_be_zero = |slot: usize| trace::range(x[slot]).may_be_zero();
+    (0..2).any(|slot| zeros.holds(slot) && may_be_wild(1 - slot) && may_be_zero(slot))
 }
