@@ -28,7 +28,7 @@ use crate::value::{Array, ArrayMut, ArrayRef, DType, Type};
 /// nothing but its results, and with [`Program::call_into`] not even those; its working memory is kept between calls.
 pub struct Program {
     /// What takes the place of the code once it is there. It is dropped first, so that work on it ends at once.
-    optimized: Option<OptimizedTier<Program>>,
+    pub(super) optimized: Option<OptimizedTier<Program>>,
     name: String,
     inputs: Vec<(String, Type)>,
     outputs: Vec<(String, Type)>,

@@ -92,9 +92,10 @@ mod tests {
     use super::*;
     use crate::Program;
     use crate::error::Error;
+    use crate::interpret;
     use crate::op::{Graph, Var};
-    use crate::transform::trace;
-    use crate::value::DType;
+    use crate::transform::{map, trace};
+    use crate::value::{Array, DType, Scalar, Type};
 
     /// So many operations, of which none can be left out.
     fn graph(n: usize) -> Result<Arc<Graph>, Error> {
@@ -123,6 +124,32 @@ mod tests {
             at_once.call_scalars(x, &mut y[0])?;
             last.call_scalars(x, &mut y[1])?;
             assert_eq!(y.map(|y| y[0].to_bits()), [first, first]);
+        }
+        Ok(())
+    }
+
+    /// What is compiled otherwise in the first tier, or if it is long: loop nests of many operations, loops in lanes with
+    /// calls, and numbers of straight-line code.
+    #[test]
+    fn all_kinds_of_long_code_have_the_bits_of_the_interpreter() -> Result<(), Error> {
+        let nest = |x: Var| (0..80).fold(x, |y, k| if k % 9 == 0 { (y * 0.5).sin() } else { y * x + f64::from(k) });
+        let lanes = |x: Var| map(x, |x| (0..140).fold(x, |y, k| if k % 15 == 0 { y.sin() * x } else { y * 0.75 + x }));
+        let numbers = |x: Var| {
+            let x = x.index(0);
+            (0..4_000).fold(x, |y, k| if k % 3 == 0 { y * x + 0.25 } else { y * (0.9 + 1e-6 * f64::from(k)) })
+        };
+        let ty = (Type::new(DType::F64, [37]),);
+        for graph in [trace(nest, &ty)?, trace(lanes, &ty)?, trace(numbers, &ty)?] {
+            let graph = Arc::new(graph);
+            let x = [Array::collect(&ty.0, (0..37).map(|k| Scalar::F64(0.05 * f64::from(k) - 0.9)))];
+            let expected = interpret::run(&graph, &x)?;
+            let program = Program::compile_tiered(graph.clone())?;
+            assert_eq!(program.call(&x)?, expected);
+            assert!(program.optimized.is_some(), "{graph}");
+            while !program.is_final() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(program.call(&x)?, expected);
         }
         Ok(())
     }

@@ -400,15 +400,7 @@ impl<'f> Emitter<'f> {
     /// Runs the body where two indices are equal, which they rarely are: it comes after all other code.
     pub fn when_equal(&mut self, x: Pointer, y: Pointer, body: impl FnOnce(&mut Emitter<'f>)) {
         let is_equal = self.builder.ins().icmp(IntCC::Equal, x.0, y.0);
-        let [rare, after] = [(), ()].map(|()| self.builder.create_block());
-        self.builder.set_cold_block(rare);
-        self.builder.ins().brif(is_equal, rare, &[], after, &[]);
-        self.builder.switch_to_block(rare);
-        self.builder.seal_block(rare);
-        body(self);
-        self.builder.ins().jump(after, &[]);
-        self.builder.switch_to_block(after);
-        self.builder.seal_block(after);
+        self.when(is_equal, true, body);
     }
 
     /// How often a power of two goes into an index.
@@ -422,7 +414,21 @@ impl<'f> Emitter<'f> {
         debug_assert!(of.is_power_of_two(), "bug: {of} is no power of two");
         let rest = self.builder.ins().band_imm_u(index.0, super::signed(of) - 1);
         let is_multiple = self.builder.ins().icmp_imm_u(IntCC::Equal, rest, 0);
-        self.fork(is_multiple, body, |_| ());
+        self.when(is_multiple, false, body);
+    }
+
+    fn when(&mut self, condition: ir::Value, is_rare: bool, body: impl FnOnce(&mut Emitter<'f>)) {
+        let [then, after] = [(), ()].map(|()| self.builder.create_block());
+        if is_rare {
+            self.builder.set_cold_block(then);
+        }
+        self.builder.ins().brif(condition, then, &[], after, &[]);
+        self.builder.switch_to_block(then);
+        self.builder.seal_block(then);
+        body(self);
+        self.builder.ins().jump(after, &[]);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
     }
 
     /// Runs one of two bodies.

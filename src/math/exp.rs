@@ -45,11 +45,10 @@ pub(super) fn reduce<L: Lanes>(x: L) -> Reduced<L> {
     Reduced { n, r: Pair::new(hi, (rest - hi) - low) }
 }
 
-/// `eʳ - 1 - r.hi + lost`, with an error of about `2⁻⁵⁷`.
+/// `eʳ - 1 - r + tail`, with an error of about `2⁻⁵⁷`.
 #[inline(always)]
-fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
-    let tail = r.lo.fma(r.hi, r.lo) + lost;
-    (r.hi * r.hi).fma(polynomial(r.hi, EXP), tail)
+fn exp_rest<L: Lanes>(r: L, tail: L) -> L {
+    (r * r).fma(polynomial(r, EXP), tail)
 }
 
 /// `eʳ - 1 - r.hi`, with the rounding error of the square of `r.hi`, which matters where the sum is small.
@@ -57,14 +56,14 @@ fn exp_rest<L: Lanes>(r: Pair<L>, lost: L) -> L {
 pub(super) fn expm1_rest<L: Lanes>(r: Pair<L>) -> L {
     let square = exact_product(r.hi, r.hi);
     let lo = square.lo.fma(L::splat(0.5), r.lo);
-    square.hi.fma(polynomial(r.hi, EXP), lo.fma(r.hi, lo))
+    exp_rest(r.hi, lo.fma(r.hi, lo))
 }
 
 /// `eʳ` for a reduced `r`, to a few bits more than the precision of `f64`; `lo` may be as large as 0.07.
 #[inline(always)]
 pub(super) fn exp_reduced<L: Lanes>(r: Pair<L>) -> Pair<L> {
     let one = ordered_sum(L::splat(1.0), r.hi);
-    Pair::new(one.hi, exp_rest(r, one.lo))
+    Pair::new(one.hi, exp_rest(r.hi, r.lo.fma(r.hi, r.lo) + one.lo))
 }
 
 /// `eˣ` as `y 2ⁿ`, for `|x|` up to some thousands.

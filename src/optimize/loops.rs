@@ -239,13 +239,14 @@ impl<'r> Node<'r> {
         };
         let mut first_with = HashMap::new();
         // A carry has another value outside: the last one.
-        for k in self.carry.len()..self.body().outputs().len() {
+        let collected = (self.carry.len()..self.body().outputs().len()).map(|k| {
             let values: Vec<Value> = returning.iter().map(|region| region.outputs()[k].value).collect();
-            let first = *first_with.entry(values).or_insert(k);
-            for origin in &mut self.origins {
-                if matches!(origin, Origin::Result(result) if *result == k) {
-                    *origin = Origin::Result(first);
-                }
+            *first_with.entry(values).or_insert(k)
+        });
+        let first: Vec<usize> = (0..self.carry.len()).chain(collected).collect();
+        for origin in &mut self.origins {
+            if let Origin::Result(k) = origin {
+                *k = first[*k];
             }
         }
     }

@@ -318,8 +318,8 @@ impl Loop {
         Loop::default()
     }
 
-    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many iterations, unless no result
-    /// depends on the loop: then it is left out.
+    /// Lets [`Loop::while_loop`] end in an error if the condition still holds after that many iterations. Where no result
+    /// depends on the loop, [`optimize`](crate::optimize::optimize), and with it [`jit`](crate::jit), leaves it out.
     pub fn max_trips(self, max_trips: u64) -> Loop {
         Loop { max_trips: Some(max_trips), ..self }
     }

@@ -69,10 +69,8 @@ pub fn emit<'j>(
             Kernel::Control(node) if schedule.controls[&k].in_registers => {
                 module.describe(|| describe::control(schedule, k, &[]));
                 let (limits, in_blocks) = (&mut kept.limits, !module.is_quick());
-                let emit = |e: &mut Emitter<'_>| {
-                    control::emit_in_registers(e, schedule, plan, *node, (limits, in_blocks));
-                };
-                let function = module.in_registers(emit);
+                let function =
+                    module.in_registers(|e| control::emit_in_registers(e, schedule, plan, *node, limits, in_blocks));
                 code.steps.push(Step::Call(function));
             }
             Kernel::Control(node) => {

@@ -101,7 +101,8 @@ pub fn emit_in_registers(
     schedule: &Schedule<'_>,
     plan: &MemoryPlan,
     node: NodeId,
-    (limits, in_blocks): (&mut Vec<LimitError>, bool),
+    limits: &mut Vec<LimitError>,
+    in_blocks: bool,
 ) {
     let stacks = e.base(STACKS);
     let registers = Registers { stacks, limits: RefCell::new(limits), in_blocks };
