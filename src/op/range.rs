@@ -342,29 +342,40 @@ impl Range {
     }
 }
 
-/// The results of a function of two variables for each kind of the first and each set of kinds of the second. Gradients of
-/// long chains ask for millions of sums and products.
-struct Table(Vec<[Range; N_SETS]>);
+/// The results of a function of two variables, for the sets of kinds within each half of all kinds: `[half of x][half of y]`,
+/// then `[set of x][set of y]`. Gradients of long chains ask for millions of sums and products.
+struct Table([[[[Range; N_SETS]; N_SETS]; 2]; 2]);
 
-const N_SETS: usize = 1 << KINDS.len();
+const HALF: usize = KINDS.len() / 2;
+const N_SETS: usize = 1 << HALF;
 
 impl Table {
     /// From the results for single kinds.
     fn new(f: impl Fn(Range, Range) -> Range) -> Table {
-        let row = |x: Range| {
-            let mut row = [Range::NOTHING; N_SETS];
-            for set in 1..N_SETS {
-                let others = set & (set - 1);
-                row[set] = row[others] | f(x, KINDS[set.trailing_zeros() as usize]);
+        Table([0, HALF].map(|x| [0, HALF].map(|y| Table::of_halves(&f, &KINDS[x..], &KINDS[y..]))))
+    }
+
+    /// For the sets of the first kinds of each. A set has the results of its first kind and those of the others.
+    fn of_halves(f: impl Fn(Range, Range) -> Range, x: &[Range], y: &[Range]) -> [[Range; N_SETS]; N_SETS] {
+        let mut results = [[Range::NOTHING; N_SETS]; N_SETS];
+        let without_first = |set: usize| set & (set - 1);
+        let first = |set: usize| set.trailing_zeros() as usize;
+        for x_set in 1..N_SETS {
+            for y_set in 1..N_SETS {
+                results[x_set][y_set] = match (without_first(x_set), without_first(y_set)) {
+                    (0, 0) => f(x[first(x_set)], y[first(y_set)]),
+                    (0, others) => results[x_set][others] | results[x_set][y_set - others],
+                    (others, _) => results[others][y_set] | results[x_set - others][y_set],
+                };
             }
-            row
-        };
-        Table(KINDS.into_iter().map(row).collect())
+        }
+        results
     }
 
     fn get(&self, x: Range, y: Range) -> Range {
-        let kinds = (0..KINDS.len()).filter(|&kind| x.meets(KINDS[kind]));
-        kinds.fold(Range::NOTHING, |range, kind| range | self.0[kind][usize::from(y.0)])
+        let [x, y] = [x, y].map(|set| [usize::from(set.0) % N_SETS, usize::from(set.0) / N_SETS]);
+        let [low, high] = [0, 1].map(|half| self.0[half][0][x[half]][y[0]] | self.0[half][1][x[half]][y[1]]);
+        low | high
     }
 }
 
@@ -844,6 +855,14 @@ mod tests {
         65.0,
         f64::INFINITY,
     ];
+
+    #[test]
+    fn tables_hold_what_comes_of_each_pair_of_kinds() {
+        for (x, y) in (0..1024).flat_map(|x| (0..1024).step_by(7).map(move |y| (Range(x), Range(y)))) {
+            assert_eq!(x.add(y), x.with(y, Range::sum_of_kinds), "{x:?} + {y:?}");
+            assert_eq!(x.mul(y), x.with(y, Range::product_of_kinds), "{x:?} · {y:?}");
+        }
+    }
 
     #[test]
     fn results_lie_within_ranges() {

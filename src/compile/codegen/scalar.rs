@@ -12,7 +12,7 @@ use crate::compile::schedule::{ScalarOp, Schedule, ValueId};
 use crate::emit::{Emitter, Reg, position, short, signed, wide};
 use crate::ir::{NodeId, Operation, Value};
 use crate::math;
-use crate::op::{Instruction, Lowering, Monoid};
+use crate::op::{Instruction, Monoid};
 use crate::value::{DType, Scalar, Type};
 
 /// Emits one segment of a scalar kernel.
@@ -240,7 +240,7 @@ impl Block<'_, '_> {
         let op = self.schedule.graph.op(node);
         let operands = self.schedule.graph.operands(node);
         let ty = self.schedule.ty(node.into());
-        if let Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) = op.lower() {
+        if op.is_elementwise() {
             let results = self.elementwise(e, node, &operands, ty.size());
             return self.define(e, node, &results);
         }
@@ -294,15 +294,14 @@ impl Block<'_, '_> {
         if op.commutes() && self.schedule.constant(self.schedule.graph.operands(node)[0]).is_some() {
             x.swap(0, 1);
         }
-        match op.lower() {
-            Lowering::Elementwise if self.negations.contains(&self.schedule.id(node.into())) => {
+        match self.schedule.instruction(node) {
+            Some(Instruction::Neg) if self.negations.contains(&self.schedule.id(node.into())) => {
                 let mask = self.mask(e);
                 e.neg_by(x[0], mask)
             }
-            Lowering::Elementwise => op.code(e, &x),
-            Lowering::Math1(f) => e.math1(f, x[0]),
-            Lowering::Math2(f) => e.math2(f, x[0], x[1]),
-            _ => unreachable!("bug: {} is not elementwise", op.name()),
+            Some(Instruction::Math1(f)) => e.math1(f, x[0]),
+            Some(Instruction::Math2(f)) => e.math2(f, x[0], x[1]),
+            _ => op.code(e, &x),
         }
     }
 

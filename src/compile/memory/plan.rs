@@ -159,14 +159,14 @@ pub(super) enum Wanted {
 /// take it as it stands.
 pub(super) fn number_in_memory(schedule: &Schedule<'_>, node: NodeId, slot: usize) -> Option<(f64, Wanted)> {
     let op = schedule.graph.node(node).op()?;
+    let operands = schedule.graph.operands(node);
+    let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
+    let constant = schedule.constant(x)?;
     let is_factor = schedule.instruction(node) == Some(Instruction::Fma) && slot < 2;
     let wanted = if op.commutes() && !is_factor { Wanted::InLongCode } else { Wanted::Always };
     if !is_factor && !op.commutes() && slot > 0 || !matches!(op.lower(), Lowering::Elementwise) {
         return None;
     }
-    let operands = schedule.graph.operands(node);
-    let x = *operands.get(slot).filter(|_| operands.len() > 1)?;
-    let constant = schedule.constant(x)?;
     if schedule.ty(node.into()).size() != 1 && constant.size() != 1 {
         return None;
     }

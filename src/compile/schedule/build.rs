@@ -38,17 +38,19 @@ const MAX_MATRIX_WORK: usize = 480;
 impl<'g> Schedule<'g> {
     /// Plans the kernels of a graph.
     pub fn new(graph: &'g Graph) -> Schedule<'g> {
-        let mut first_value = Vec::with_capacity(graph.n_nodes() + 1);
+        let mut first_value = Vec::with_capacity(graph.n_nodes());
+        let mut instructions = Vec::with_capacity(graph.n_nodes());
         let mut n_values = 0;
-        for id in graph.ids() {
+        for node in graph.ids().map(|id| graph.node(id)) {
             first_value.push(n_values);
-            n_values += position(graph.node(id).types().len());
+            instructions.push(node.op().and_then(Op::instruction));
+            n_values += position(node.types().len());
         }
         let mut schedule = Schedule {
             graph,
             kernels: Vec::new(),
             first_value,
-            instructions: graph.ids().map(|id| graph.node(id).op().and_then(Op::instruction)).collect(),
+            instructions,
             accesses: vec![None; n_values as usize],
             sources: vec![Source::Unused; n_values as usize],
             direct_output: vec![None; n_values as usize],
@@ -86,7 +88,7 @@ impl<'g> Schedule<'g> {
         }
         self.choose_direct_outputs(&needed);
         let dense = self.dense(&needed);
-        let partners = calls::partners(self.graph, &needed);
+        let partners = calls::partners(self.graph, &needed, |id| self.instruction(id));
         let mut is_placed: Vec<bool> = needed.iter().map(|&needed| !needed).collect();
         for id in self.graph.ids() {
             for node in std::iter::once(id).chain(partners.get(&id).copied()) {
@@ -258,15 +260,13 @@ impl<'g> Schedule<'g> {
     /// The operations on elements that a node takes, or `None` if it is not made element by element.
     fn element_work(&self, node: NodeId) -> Option<usize> {
         let op = self.graph.node(node).op()?;
-        match op.lower() {
-            // Most nodes are of this kind, and need no list of types.
-            Lowering::Elementwise | Lowering::Math1(_) | Lowering::Math2(_) => Some(self.graph.ty(node.into()).size()),
-            _ => {
-                let operands = self.graph.operands(node);
-                let types: SmallVec<[&Type; 4]> = operands.iter().map(|&x| self.graph.ty(x)).collect();
-                work::of_elements(op, &types, self.graph.ty(node.into()))
-            }
+        // Most nodes are of this kind, and need no list of types.
+        if op.is_elementwise() {
+            return Some(self.graph.ty(node.into()).size());
         }
+        let operands = self.graph.operands(node);
+        let types: SmallVec<[&Type; 4]> = operands.iter().map(|&x| self.graph.ty(x)).collect();
+        work::of_elements(op, &types, self.graph.ty(node.into()))
     }
 
     /// The operations on elements that a step of straight-line code takes.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::kernels::{ScalarOp, Schedule, Source};
 use crate::ir::{NodeId, Value};
 use crate::math;
-use crate::op::{Graph, Lowering, Op};
+use crate::op::{Graph, Instruction, Lowering, Op};
 use crate::value::DType;
 
 /// The most elements that are passed to one call.
@@ -145,11 +145,15 @@ pub fn joint_call(schedule: &Schedule<'_>, step: &[ScalarOp]) -> Option<Joint> {
 
 /// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
 /// stands far after it in the schedule: placed there, it would take a call of its own.
-pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
+pub fn partners(
+    graph: &Graph,
+    needed: &[bool],
+    instruction: impl Fn(NodeId) -> Option<Instruction>,
+) -> FxHashMap<NodeId, NodeId> {
     let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
     let mut partners = FxHashMap::default();
     for id in graph.ids().filter(|id| needed[id.index()]) {
-        let Some(Lowering::Math1(f)) = graph.node(id).op().map(Op::lower) else { continue };
+        let Some(Instruction::Math1(f)) = instruction(id) else { continue };
         let Some((couple, function)) = math::Couple::of(f) else { continue };
         let &mut (of_first, first) = firsts.entry((couple, graph.operands(id)[0])).or_insert((function, id));
         if of_first != function {
@@ -174,7 +178,7 @@ const MAX_PASSES: usize = 2;
 /// its operand waits for. They take and make up to `max` numbers for each iteration.
 pub fn in_passes(body: &Graph, max: usize) -> Vec<Vec<Ahead>> {
     let needed = body.needed();
-    let partners = partners(body, &needed);
+    let partners = partners(body, &needed, |id| body.node(id).op().and_then(Op::instruction));
     let mut passes: Vec<Vec<Ahead>> = Vec::new();
     // In which pass a node is first known; what takes long is made only once, in the last.
     let mut pass = vec![Some(0); body.n_nodes()];
@@ -233,8 +237,8 @@ fn call(schedule: &Schedule<'_>, op: ScalarOp) -> Option<(NodeId, Call)> {
 /// The function of `math` that an operation calls.
 pub fn function(schedule: &Schedule<'_>, op: ScalarOp) -> Option<(NodeId, math::Unary)> {
     let ScalarOp::Node(node) = op else { return None };
-    match schedule.graph.node(node).op()?.lower() {
-        Lowering::Math1(f) => Some((node, f)),
+    match schedule.instruction(node)? {
+        Instruction::Math1(f) => Some((node, f)),
         _ => None,
     }
 }
