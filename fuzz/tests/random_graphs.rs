@@ -99,5 +99,5 @@ fn former_false_findings_hold() {
             }
         }
     }
-    assert_eq!(n_files, 13);
+    assert_eq!(n_files, 14);
 }

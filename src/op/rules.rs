@@ -14,7 +14,7 @@ use super::{BroadcastInDim, DotGeneral, External, Graph, MatrixRoutine, Op, Scat
 use crate::error::IndexError;
 use crate::ir::{Mismatch, Signature, Types, mismatch};
 use crate::math;
-use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Scalar, Shape, Type};
+use crate::value::{Array, ArrayMut, ArrayRef, DType, Element, Elements, Scalar, Shape, Type};
 
 /// The rules of one operation. There are no defaults: a rule that is missing does not compile.
 pub trait Rules: Clone + Eq + Hash + Debug + Serialize + DeserializeOwned {
@@ -529,10 +529,12 @@ fn infer_elementwise(arity: usize, operands: &[Type], result: ResultOf<'_>) -> R
 }
 
 fn eval_elementwise(operands: &[&Array], results: &[Type], eval: &dyn Fn(&[Scalar]) -> Scalar) -> Vec<Array> {
-    let mut x: SmallVec<[Scalar; 3]> = SmallVec::new();
+    let operands: SmallVec<[Elements<'_>; 3]> = operands.iter().map(|x| x.in_order()).collect();
+    let mut x: SmallVec<[Scalar; 3]> = smallvec::smallvec![Scalar::Bool(false); operands.len()];
     let element = |position: usize| {
-        x.clear();
-        x.extend(operands.iter().map(|x| x.get(position).expect("bug: operands of two sizes")));
+        for (x, operand) in x.iter_mut().zip(&operands) {
+            *x = operand.get(position).expect("bug: operands of two sizes");
+        }
         eval(&x)
     };
     vec![Array::collect(&results[0], (0..results[0].size()).map(element))]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -248,6 +249,27 @@ macro_rules! each_variant {
     };
 }
 
+/// The elements of an array in row-major order.
+pub(crate) enum Elements<'a> {
+    F64(Cow<'a, [f64]>),
+    F32(Cow<'a, [f32]>),
+    I64(Cow<'a, [i64]>),
+    Bool(Cow<'a, [bool]>),
+}
+
+impl Elements<'_> {
+    pub(crate) fn get(&self, position: usize) -> Option<Scalar> {
+        each_variant!(Elements, self, elements => elements.get(position).map(|x| x.scalar()))
+    }
+}
+
+fn in_order<T: Clone>(array: &ArcArray<T, IxDyn>) -> Cow<'_, [T]> {
+    match array.as_slice() {
+        Some(elements) => Cow::Borrowed(elements),
+        None => Cow::Owned(array.iter().cloned().collect()),
+    }
+}
+
 impl Array {
     /// An array of this shape with these elements in row-major order; `None` if their number differs from the shape's
     /// size.
@@ -390,7 +412,18 @@ impl Array {
 
     /// The elements in row-major order.
     pub fn elements(&self) -> impl Iterator<Item = Scalar> + '_ {
-        (0..self.size()).map(|position| self.get(position).expect("bug: position beyond the size"))
+        let elements = self.in_order();
+        (0..self.size()).map(move |position| elements.get(position).expect("bug: position beyond the size"))
+    }
+
+    /// The elements in row-major order, for many reads at any position.
+    pub(crate) fn in_order(&self) -> Elements<'_> {
+        match self {
+            Array::F64(a) => Elements::F64(in_order(a)),
+            Array::F32(a) => Elements::F32(in_order(a)),
+            Array::I64(a) => Elements::I64(in_order(a)),
+            Array::Bool(a) => Elements::Bool(in_order(a)),
+        }
     }
 
     /// The array with another shape of the same size; `None` if the sizes differ.

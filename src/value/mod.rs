@@ -19,8 +19,8 @@ pub mod npz;
 mod shape;
 mod tree;
 
-pub(crate) use array::with_element;
 pub use array::{Array, ArrayMut, ArrayRef, Element, Scalar};
+pub(crate) use array::{Elements, with_element};
 pub use dtype::DType;
 pub use malformed::Malformed;
 pub use shape::{Shape, Type};

@@ -8,7 +8,7 @@ use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Graph, differentiate};
 
 use super::differences::{Verdict, compare};
-use super::points::{births, decisions, is_singular};
+use super::points::{births, decisions, is_singular, loses_slopes, overflows};
 use super::walk::{Datum, walk};
 use super::{Agreed, Finding, Form, Oracle, Run, floats, reals};
 use crate::case::{Case, Draw, draw};
@@ -256,15 +256,16 @@ impl Oracle {
         rounding
     }
 
-    /// Whether a derivative may be infinite or NaN: no zero has become infinite or NaN, and if another number has,
-    /// either it overflowed, or the program is singular at the point: the chain rule does not apply there, although the
-    /// program as a whole may be smooth, because the factor of an infinite slope vanishes.
+    /// Whether a derivative may be infinite or NaN: no zero has become infinite or NaN, unless the program itself
+    /// overflows, and if another number has, either it overflowed, or the program is singular at the point: the chain rule
+    /// does not apply there, although the program as a whole may be smooth, because the factor of an infinite slope vanishes.
     fn may_be_infinite(&self, site: &Site<'_>, product: &Product<'_>) -> bool {
         let case = site.case;
         let births = births(&product.of.graph, &product.of.inputs, case.inputs.len());
         births.is_some_and(|births| {
             let by_slopes_alone = births.by_slopes && !births.by_overflow;
-            !births.of_zeros && (!by_slopes_alone || is_singular(&case.graph, &case.inputs, &self.random))
+            let may_annihilate = !births.of_zeros || overflows(&case.graph, &case.inputs);
+            may_annihilate && (!by_slopes_alone || is_singular(&case.graph, &case.inputs, &self.random))
         })
     }
 
@@ -301,7 +302,10 @@ impl Oracle {
                         let kind = "the derivative is not finite, but differences are";
                         return Err(site.finding(what, kind, detail, &product.of.graph));
                     }
-                } else if site.is_generic && self.is_steady(site, product, tangents, apart) {
+                } else if site.is_generic
+                    && self.is_steady(site, product, tangents, apart)
+                    && !loses_slopes(&product.of.graph, &product.of.inputs, site.case.inputs.len())
+                {
                     let kind = "the derivative differs from differences";
                     return Err(site.finding(what, kind, detail, &product.of.graph));
                 }

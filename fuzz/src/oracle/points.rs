@@ -110,6 +110,52 @@ impl Births {
     }
 }
 
+/// Whether a sum or product of finite numbers is beyond the range of the format: a derivative does not expect it to be
+/// infinite, and multiplies with it as with a finite number.
+pub(super) fn overflows(graph: &Graph, inputs: &[Array]) -> bool {
+    let mut overflows = false;
+    let inputs = inputs.iter().map(|x| Datum::new(x.clone(), false)).collect();
+    walk(graph, inputs, &mut |step| {
+        let adds_or_multiplies = matches!(
+            step.op,
+            Op::Add(_)
+                | Op::Sub(_)
+                | Op::Mul(_)
+                | Op::Fma(_)
+                | Op::Square(_)
+                | Op::IntegerPow(_)
+                | Op::ReduceSum(_)
+                | Op::ReduceProd(_)
+                | Op::CumSum(_)
+                | Op::DotGeneral(_)
+        );
+        let is_finite = |of: &[&Array]| of.iter().all(|x| is_finite(x));
+        overflows |=
+            adds_or_multiplies && is_finite(&step.arrays()) && !step.results.iter().all(|y| self::is_finite(y));
+    });
+    overflows
+}
+
+/// Whether a slope that is a product or quotient of numbers other than 0 is below the normal range of the format. A
+/// derivative multiplies with it as it is, though the product may be of any magnitude.
+pub(super) fn loses_slopes(graph: &Graph, inputs: &[Array], n_primal: usize) -> bool {
+    let mut loses = false;
+    let inputs = inputs.iter().enumerate().map(|(k, x)| Datum::new(x.clone(), k >= n_primal)).collect();
+    walk(graph, inputs, &mut |step| {
+        let multiplies = matches!(
+            step.op,
+            Op::Mul(_) | Op::StrongMul(_) | Op::Div(_) | Op::Square(_) | Op::Reciprocal(_) | Op::IntegerPow(_)
+        );
+        if multiplies && !step.is_linear {
+            let x: Vec<Vec<f64>> = step.arrays().into_iter().map(reals).collect();
+            let is_lost =
+                |(k, y): (usize, f64)| y.abs() < f64::MIN_POSITIVE && x.iter().all(|x| x[k] != 0.0 && x[k].is_finite());
+            loses |= reals(&step.results[0]).into_iter().enumerate().any(is_lost);
+        }
+    });
+    loses
+}
+
 /// Whether a program evaluates an operation where it has no finite slope, such as a root at 0 or a logarithm at the
 /// edge of its domain, or computes with numbers that are infinite, NaN or subnormal, whose slopes need not be
 /// representable.
@@ -209,6 +255,22 @@ mod tests {
             branch(ct) * x.ln()
         };
         assert_eq!(births_at(not_taken, [3.0, 0.0], [1.0, 1.0]), [true, false, false]);
+    }
+
+    #[test]
+    fn overflow_is_told_from_poles_and_lost_slopes_from_lost_tangents() {
+        let at = |f: fn(Var, Var) -> Var, x: [f64; 2], y: [f64; 2]| {
+            let inputs = [x, y].map(|x| Array::from_elements([2], x.to_vec()).unwrap());
+            let graph = of_two(f);
+            (overflows(&graph, &inputs), loses_slopes(&graph, &inputs, 1))
+        };
+        assert_eq!(at(|x, _| x.prod(), [1e200, 1e200], [1.0, 1.0]), (true, false));
+        assert_eq!(at(|x, _| x * x + x, [1e155, 1.0], [1.0, 1.0]), (true, false));
+        assert_eq!(at(|x, _| x.ln() * x, [0.0, 1.0], [1.0, 1.0]), (false, false));
+        assert_eq!(at(|x, _| x.recip().recip(), [1e-310, 1.0], [1.0, 1.0]), (false, false));
+        assert_eq!(at(|x, ct| ct * (x.recip() / x), [1e163, 1.0], [1.0, 1.0]), (false, true));
+        assert_eq!(at(|x, ct| ct * x.recip() / x, [1e163, 1.0], [1.0, 1.0]), (false, false));
+        assert_eq!(at(|x, ct| ct * (x * 1e-200), [0.0, 1.0], [1.0, 1.0]), (false, false));
     }
 
     #[test]
