@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use retrograd::{Error, Graph};
 
@@ -61,14 +62,24 @@ pub fn examine_by(check: Check, generator: Generator, choices: &Choices, seed: u
     }
 }
 
-/// The finding of the same kind with the smallest program, found in at most `tries` attempts.
-pub fn smallest(generator: Generator, bytes: Vec<u8>, seed: u64, tries: usize, finding: Finding) -> Finding {
+/// How long to look for a smaller program.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// The most attempts.
+    pub tries: usize,
+    /// After this time no further attempt is made.
+    pub time: Duration,
+}
+
+/// The finding of the same kind with the smallest program that was found with that effort.
+pub fn smallest(generator: Generator, bytes: Vec<u8>, seed: u64, effort: Effort, finding: Finding) -> Finding {
+    let start = Instant::now();
     let kind = finding.kind.clone();
     let of_kind = |bytes: &[u8]| {
         let found = examine(generator, &Choices::from_bytes(bytes.to_vec()), seed).err();
         found.filter(|other| other.kind == kind)
     };
-    let small = shrink(bytes, tries, |bytes| of_kind(bytes).is_some());
+    let small = shrink(bytes, effort.tries, |bytes| start.elapsed() < effort.time && of_kind(bytes).is_some());
     of_kind(&small).map_or(finding, |found| *found)
 }
 

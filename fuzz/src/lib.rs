@@ -22,4 +22,4 @@ pub mod shrink;
 
 pub use case::Case;
 pub use choices::{Choices, Random};
-pub use examine::{Check, Generator, examine, examine_by, smallest};
+pub use examine::{Check, Effort, Generator, examine, examine_by, smallest};

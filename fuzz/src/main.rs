@@ -74,7 +74,7 @@ struct Options {
     /// The most attempts to shrink a finding.
     #[arg(long, default_value_t = 2_000)]
     tries: usize,
-    /// The seconds per program after which a process is killed.
+    /// The seconds per program after which a process is killed; shrinking ends after half of them.
     #[arg(long, default_value_t = 120)]
     patience: u64,
     /// Compare only bits: derivatives are built and run, but not compared with differences.

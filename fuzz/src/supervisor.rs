@@ -85,13 +85,14 @@ impl Lane<'_> {
     }
 
     fn start(&self, from: u64, end: u64, state: &Path) -> io::Result<Child> {
-        let Options { keep, per_kind, tries, .. } = self.options;
-        let arguments: [(&str, String); 7] = [
+        let Options { keep, per_kind, tries, patience, .. } = self.options;
+        let arguments: [(&str, String); 8] = [
             ("--seed", from.to_string()),
             ("--count", (end - from).to_string()),
             ("--step", self.jobs.to_string()),
             ("--per-kind", per_kind.to_string()),
             ("--tries", tries.to_string()),
+            ("--patience", patience.to_string()),
             ("--keep", keep.display().to_string()),
             ("--state", state.display().to_string()),
         ];

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use retrograd_fuzz::oracle::{Counts, Finding, check, check_bits};
-use retrograd_fuzz::{Choices, Generator, examine_by, files, panics, smallest};
+use retrograd_fuzz::{Choices, Effort, Generator, examine_by, files, panics, smallest};
 
 use crate::{Options, What, allocations};
 
@@ -70,7 +71,11 @@ impl Worker<'_> {
             Err(mut finding) => {
                 let mut path = String::new();
                 if self.is_among_first(&finding.kind) {
-                    *finding = smallest(generator, choices.bytes(), seed, self.options.tries, *finding);
+                    // As it was found: the process may be killed before it has a smaller one.
+                    self.keep(seed, &finding)?;
+                    let time = Duration::from_secs(self.options.patience / 2);
+                    let effort = Effort { tries: self.options.tries, time };
+                    *finding = smallest(generator, choices.bytes(), seed, effort, *finding);
                     path = self.keep(seed, &finding)?;
                 }
                 say(seed, &finding.kind, &finding.detail, &path)

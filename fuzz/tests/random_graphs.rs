@@ -2,6 +2,7 @@
 //! optimized native code agree to the bit, derivatives agree with differences, and forward with reverse mode.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use retrograd::Graph;
 use retrograd::ir::{Input, Limits};
@@ -9,7 +10,7 @@ use retrograd::value::json::Json;
 use retrograd::value::{Array, DType, Type};
 use retrograd_fuzz::case::{Case, Draw, draw};
 use retrograd_fuzz::oracle::check;
-use retrograd_fuzz::{Choices, Generator, Random, examine, files, panics, smallest};
+use retrograd_fuzz::{Choices, Effort, Generator, Random, examine, files, panics, smallest};
 
 /// The number of programs, unless the environment variable `N_GRAPHS` is set.
 const N_GRAPHS: u64 = 2_000;
@@ -17,8 +18,8 @@ const N_GRAPHS: u64 = 2_000;
 /// The first seed; these seeds differ from those of manual runs.
 const FIRST_SEED: u64 = 1 << 40;
 
-/// The most attempts to shrink a failing program.
-const TRIES: usize = 500;
+/// What is done to shrink a failing program.
+const EFFORT: Effort = Effort { tries: 500, time: Duration::from_secs(60) };
 
 #[test]
 fn all_ways_to_run_a_program_agree() {
@@ -34,7 +35,7 @@ fn all_ways_to_run_a_program_agree() {
         let (generator, choices) = (Generator::of_seed(seed), Choices::from_seed(seed));
         if let Err(finding) = examine(generator, &choices, seed) {
             next.store(FIRST_SEED + n, Ordering::Relaxed);
-            return Some((seed, smallest(generator, choices.bytes(), seed, TRIES, *finding)));
+            return Some((seed, smallest(generator, choices.bytes(), seed, EFFORT, *finding)));
         }
     };
     let finding = std::thread::scope(|scope| {

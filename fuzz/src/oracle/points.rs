@@ -129,9 +129,8 @@ pub(super) fn overflows(graph: &Graph, inputs: &[Array]) -> bool {
                 | Op::CumSum(_)
                 | Op::DotGeneral(_)
         );
-        let is_finite = |of: &[&Array]| of.iter().all(|x| is_finite(x));
         overflows |=
-            adds_or_multiplies && is_finite(&step.arrays()) && !step.results.iter().all(|y| self::is_finite(y));
+            adds_or_multiplies && step.arrays().into_iter().all(is_finite) && !step.results.iter().all(is_finite);
     });
     overflows
 }
