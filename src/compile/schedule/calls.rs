@@ -144,7 +144,7 @@ pub fn joint_call(schedule: &Schedule<'_>, step: &[ScalarOp]) -> Option<Joint> {
 }
 
 /// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
-/// stands far after it in the schedule: placed there, it would take a call of its own.
+/// stands far after it in the schedule: placed there, it would take a call of its own. `instruction` gives that of a node.
 pub fn partners(
     graph: &Graph,
     needed: &[bool],
