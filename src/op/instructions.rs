@@ -104,7 +104,7 @@ impl Instruction {
     }
 
     /// Whether it calls a function, across which no register keeps its contents.
-    pub(crate) fn is_call(self) -> bool {
+    fn is_call(self) -> bool {
         matches!(self, Instruction::Math1(_) | Instruction::Math2(_) | Instruction::Math3(_))
     }
 

@@ -151,7 +151,7 @@ impl Registers<'_> {
         wanted: &[Value],
     ) -> Vec<Vec<Reg>> {
         let mut scope = Scope { graph, slots: known, loaded: HashMap::new(), lanes };
-        let partners = calls::partners(graph, needed, |id| graph.node(id).op().and_then(Op::instruction));
+        let partners = calls::partners(graph, needed);
         for id in graph.ids().skip(graph.inputs().len()).filter(|id| needed[id.index()]) {
             let op = graph.op(id);
             if scope.slots.contains_key(&id.into()) {

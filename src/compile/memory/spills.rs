@@ -140,10 +140,6 @@ fn class(schedule: &Schedule<'_>, x: Value) -> usize {
 pub fn loses_registers(schedule: &Schedule<'_>, op: ScalarOp) -> bool {
     match op {
         ScalarOp::Node(node) => {
-            // Most nodes of a large graph are single instructions, and need no further look.
-            if let Some(instruction) = schedule.instruction(node) {
-                return instruction.is_call();
-            }
             let op = schedule.graph.op(node);
             let dtypes: SmallVec<[DType; 3]> =
                 schedule.graph.operands(node).iter().map(|&x| schedule.ty(x).dtype).collect();

@@ -88,7 +88,7 @@ impl<'g> Schedule<'g> {
         }
         self.choose_direct_outputs(&needed);
         let dense = self.dense(&needed);
-        let partners = calls::partners(self.graph, &needed, |id| self.instruction(id));
+        let partners = calls::partners(self.graph, &needed);
         let mut is_placed: Vec<bool> = needed.iter().map(|&needed| !needed).collect();
         for id in self.graph.ids() {
             for node in std::iter::once(id).chain(partners.get(&id).copied()) {

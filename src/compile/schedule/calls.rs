@@ -144,16 +144,12 @@ pub fn joint_call(schedule: &Schedule<'_>, step: &[ScalarOp]) -> Option<Joint> {
 }
 
 /// For nodes that one call of `math` computes together with another the other one. What a derivative needs beside a function
-/// stands far after it in the schedule: placed there, it would take a call of its own. `instruction` gives that of a node.
-pub fn partners(
-    graph: &Graph,
-    needed: &[bool],
-    instruction: impl Fn(NodeId) -> Option<Instruction>,
-) -> FxHashMap<NodeId, NodeId> {
+/// stands far after it in the schedule: placed there, it would take a call of its own.
+pub fn partners(graph: &Graph, needed: &[bool]) -> FxHashMap<NodeId, NodeId> {
     let mut firsts: FxHashMap<(math::Couple, Value), (usize, NodeId)> = FxHashMap::default();
     let mut partners = FxHashMap::default();
     for id in graph.ids().filter(|id| needed[id.index()]) {
-        let Some(Instruction::Math1(f)) = instruction(id) else { continue };
+        let Some(Lowering::Math1(f)) = graph.node(id).op().map(Op::lower) else { continue };
         let Some((couple, function)) = math::Couple::of(f) else { continue };
         let &mut (of_first, first) = firsts.entry((couple, graph.operands(id)[0])).or_insert((function, id));
         if of_first != function {
@@ -178,7 +174,7 @@ const MAX_PASSES: usize = 2;
 /// its operand waits for. They take and make up to `max` numbers for each iteration.
 pub fn in_passes(body: &Graph, max: usize) -> Vec<Vec<Ahead>> {
     let needed = body.needed();
-    let partners = partners(body, &needed, |id| body.node(id).op().and_then(Op::instruction));
+    let partners = partners(body, &needed);
     let mut passes: Vec<Vec<Ahead>> = Vec::new();
     // In which pass a node is first known; what takes long is made only once, in the last.
     let mut pass = vec![Some(0); body.n_nodes()];
