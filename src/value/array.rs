@@ -410,7 +410,16 @@ impl Array {
         })
     }
 
-    /// The elements in row-major order.
+    /// The elements in row-major order, whichever order an array that was wrapped by hand has.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use retrograd::value::{Array, Scalar};
+    ///
+    /// let columns = array![[1.0, 2.0], [3.0, 4.0]].reversed_axes();
+    /// let x = Array::F64(columns.into_dyn().into_shared());
+    /// assert_eq!(x.elements().collect::<Vec<_>>(), [1.0, 3.0, 2.0, 4.0].map(Scalar::F64));
+    /// ```
     pub fn elements(&self) -> impl Iterator<Item = Scalar> + '_ {
         let elements = self.in_order();
         (0..self.size()).map(move |position| elements.get(position).expect("bug: position beyond the size"))
