@@ -8,7 +8,7 @@ use retrograd::value::{Array, DType, Type};
 use retrograd::{Error, Graph, differentiate};
 
 use super::differences::{Verdict, compare};
-use super::points::{births, decisions, is_singular, loses_slopes, overflows};
+use super::points::{births, decisions, is_singular, loses_slopes, overflows, slopes_overflow};
 use super::walk::{Datum, walk};
 use super::{Agreed, Finding, Form, Oracle, Run, floats, reals};
 use crate::case::{Case, Draw, draw};
@@ -257,15 +257,19 @@ impl Oracle {
     }
 
     /// Whether a derivative may be infinite or NaN: no zero has become infinite or NaN, unless the program itself
-    /// overflows, and if another number has, either it overflowed, or the program is singular at the point: the chain rule
-    /// does not apply there, although the program as a whole may be smooth, because the factor of an infinite slope vanishes.
+    /// overflows, and if another number has, either it overflowed, or its slope did, or the program is singular at the
+    /// point: the chain rule does not apply there, although the program as a whole may be smooth, because the factor of an
+    /// infinite slope vanishes.
     fn may_be_infinite(&self, site: &Site<'_>, product: &Product<'_>) -> bool {
         let case = site.case;
         let births = births(&product.of.graph, &product.of.inputs, case.inputs.len());
         births.is_some_and(|births| {
             let by_slopes_alone = births.by_slopes && !births.by_overflow;
             let may_annihilate = !births.of_zeros || overflows(&case.graph, &case.inputs);
-            may_annihilate && (!by_slopes_alone || is_singular(&case.graph, &case.inputs, &self.random))
+            may_annihilate
+                && (!by_slopes_alone
+                    || is_singular(&case.graph, &case.inputs, &self.random)
+                    || slopes_overflow(&product.of.graph, &product.of.inputs, case.inputs.len()))
         })
     }
 

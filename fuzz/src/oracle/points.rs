@@ -155,6 +155,32 @@ pub(super) fn loses_slopes(graph: &Graph, inputs: &[Array], n_primal: usize) -> 
     loses
 }
 
+/// Whether a slope is beyond the range of the format: a function of finite numbers is infinite, and it is not a pole, for it
+/// is infinite nearby, too. A derivative multiplies with it as with the slope at a pole.
+pub(super) fn slopes_overflow(graph: &Graph, inputs: &[Array], n_primal: usize) -> bool {
+    let mut overflow = false;
+    let inputs = inputs.iter().enumerate().map(|(k, x)| Datum::new(x.clone(), k >= n_primal)).collect();
+    walk(graph, inputs, &mut |step| {
+        let is_function = matches!(step.op.derivative(), Derivative::Elementwise(_)) && !step.is_linear;
+        overflow |= is_function && step.arrays().into_iter().all(is_finite) && is_infinite_around(&step);
+    });
+    overflow
+}
+
+/// Whether an element of an elementwise operation is infinite, and remains so if any operand moves a little to any side.
+fn is_infinite_around(step: &Step<'_>) -> bool {
+    let mut infinite: Vec<bool> = reals(&step.results[0]).iter().map(|y| y.is_infinite()).collect();
+    let x = step.arrays();
+    for slot in (0..x.len()).filter(|&slot| x[slot].dtype().is_float()) {
+        for h in [1e-3, -1e-3] {
+            let y = moved(step, slot, |x| if x == 0.0 { h } else { x + x.abs() * h });
+            let Some(y) = y.filter(|_| infinite.contains(&true)) else { return false };
+            infinite.iter_mut().zip(reals(&y[0])).for_each(|(infinite, y)| *infinite &= y.is_infinite());
+        }
+    }
+    infinite.contains(&true)
+}
+
 /// Whether a program evaluates an operation where it has no finite slope, such as a root at 0 or a logarithm at the
 /// edge of its domain, or computes with numbers that are infinite, NaN or subnormal, whose slopes need not be
 /// representable.
@@ -203,15 +229,19 @@ fn is_steep(step: &Step<'_>, random: &Random) -> bool {
 
 /// The magnitudes of the difference quotients for a step in one operand, element by element.
 fn slopes(step: &Step<'_>, slot: usize, h: f64, random: &Random) -> Option<Vec<f64>> {
-    let mut x: Vec<Array> = step.arrays().into_iter().cloned().collect();
-    let moved = |x: f64| {
+    let moved = moved(step, slot, |x| {
         let by = h * random.range(0.5, 1.0);
         if x == 0.0 { by } else { x + x.abs() * by }
-    };
-    x[slot] = floats(&x[slot], moved)?;
-    let moved = step.op.eval(&x.iter().collect::<Vec<_>>()).ok()?;
+    })?;
     let pairs = moved.iter().flat_map(reals).zip(step.results.iter().flat_map(reals));
     Some(pairs.map(|(moved, y)| (moved - y).abs() / h.abs()).collect())
+}
+
+/// The results of the operation if the elements of one operand are others.
+fn moved(step: &Step<'_>, slot: usize, to: impl Fn(f64) -> f64) -> Option<Vec<Array>> {
+    let mut x: Vec<Array> = step.arrays().into_iter().cloned().collect();
+    x[slot] = floats(&x[slot], to)?;
+    step.op.eval(&x.iter().collect::<Vec<_>>()).ok()
 }
 
 fn is_finite(x: &Array) -> bool {
@@ -270,6 +300,19 @@ mod tests {
         assert_eq!(at(|x, ct| ct * (x.recip() / x), [1e163, 1.0], [1.0, 1.0]), (false, true));
         assert_eq!(at(|x, ct| ct * x.recip() / x, [1e163, 1.0], [1.0, 1.0]), (false, false));
         assert_eq!(at(|x, ct| ct * (x * 1e-200), [0.0, 1.0], [1.0, 1.0]), (false, false));
+    }
+
+    #[test]
+    fn slopes_beyond_the_format_are_told_from_poles() {
+        let at = |f: fn(Var, Var) -> Var, x: f64| {
+            let inputs = [[x, 1.0], [1.0, 1.0]].map(|x| Array::from_elements([2], x.to_vec()).unwrap());
+            slopes_overflow(&of_two(f), &inputs, 1)
+        };
+        let fifth_power = |x: Var, ct: Var| ct * x.powi(-5);
+        assert_eq!([1e-65, 0.0, 1e-60].map(|x| at(fifth_power, x)), [true, false, false]);
+        assert!(!at(|x, ct| ct * x.ln().recip(), 1.0) && !at(|x, ct| ct * x.ln(), 0.0));
+        // Tangents that overflow are no slopes, and NaN is no infinity.
+        assert!(!at(|x, ct| (ct * 1e200) * (x * 1e200), 1.0) && !at(|x, ct| ct * x.sqrt(), -1.0));
     }
 
     #[test]
