@@ -100,5 +100,5 @@ fn former_false_findings_hold() {
             }
         }
     }
-    assert_eq!(n_files, 14);
+    assert_eq!(n_files, 16);
 }

@@ -53,7 +53,8 @@ pub(super) struct Built<'g> {
 const MIN_TIERED_WORK: usize = 250;
 
 impl Program {
-    /// Compiles a graph.
+    /// Compiles a graph as it is, or, if it holds functions with rules of their own for derivatives, its
+    /// [`compiled_form`](crate::optimize::compiled_form).
     ///
     /// # Errors
     /// If Cranelift has no backend for this machine, or the system refuses the memory; or if the graph asks for what no
