@@ -89,8 +89,8 @@ impl Compiler {
         let name = FunctionId::from_index(place).to_string();
         let mut text = self.keeps_texts.then(|| FunctionText::of_source(name, job.purpose, &self.context.func));
         let code = match job.effort {
-            Effort::InOrder => self.compile_as_written(isa)?,
-            Effort::Full | Effort::Quick => {
+            Effort::InOrder | Effort::Quick => self.compile_as_written(isa)?,
+            Effort::Full => {
                 let outcome = self.context.compile(&**isa, &mut ControlPlane::default());
                 outcome.map_err(|error| compile_error(error.inner))?;
                 self.context.take_compiled_code().expect("bug: compiled without code")
@@ -110,7 +110,8 @@ impl Compiler {
     }
 
     /// Compiles the function without a look at it as a whole. The optimizer, at any level, takes the parameters of a block
-    /// away to which only one value is ever given: they are what [`Emitter::in_next_block`] is for.
+    /// away to which only one value is ever given: they are what [`Emitter::in_next_block`] is for. In code of one pass
+    /// there are none, and it would only look for them.
     fn compile_as_written(&mut self, isa: &OwnedTargetIsa) -> Result<CompiledCode, CompileError> {
         let context = &mut self.context;
         context.verify_if(&**isa).map_err(compile_error)?;
