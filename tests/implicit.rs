@@ -558,6 +558,47 @@ fn brackets_narrow_to_the_last_bits_of_hard_functions() {
     within(1e-14, &everywhere(jump, (1.7,)), &[1.7]);
 }
 
+/// What is called least is: steps that go nowhere, that lead uphill or that are short beside a large x are not.
+#[test]
+fn minimizers_know_whether_they_have_converged() {
+    type Function = fn(Var) -> Var;
+    let (newton, lbfgs) = (Minimize::new().newton(), Minimize::new());
+    let at = |how: Minimize, f: Function, x0: Array1<f64>| -> (f64, f64, bool) {
+        let run = move |x0: Var| {
+            let (x, converged) = how.flagged(f, x0);
+            (f(x), grad(f).call(x).abs().max_all(), converged)
+        };
+        jit(run).call(x0).unwrap()
+    };
+    let huber: Function = |x| ((1.0 + x.square()).sqrt() - 1.0).sum();
+    let log_cosh: Function = |x| x.cosh().ln().sum();
+    for how in [newton, lbfgs] {
+        // The Hessian of a norm is singular along x; all slopes beyond 1 are the same; a sigmoid has no minimum.
+        for (f, x0) in [
+            (Var::norm as Function, array![1.0, 2.0]),
+            (huber, array![1e8, 1.0]),
+            (log_cosh, array![15.0]),
+            (log_cosh, array![20.0, -3.0]),
+            (|x| x.sigmoid().sum(), array![1e8, 1.0]),
+        ] {
+            let before: f64 = jit(f).call(&x0).unwrap();
+            let (after, slope, converged) = at(how, f, x0.clone());
+            assert!(after <= before, "{how:?} {x0}: {after}, {before}");
+            assert!(!converged || slope < 1e-9, "{how:?} {x0}: {after}, {slope}");
+        }
+        let (least, _, converged) = at(how, log_cosh, array![15.0]);
+        assert!(least < 1e-15 && converged, "{how:?}: {least}");
+        // A gradient of 0 where the function is infinite, and NaN, which is infinity less infinity.
+        assert!(!at(how, log_cosh, array![800.0]).2);
+        assert!(!at(how, Var::norm_squared, array![f64::INFINITY, 1.0]).2);
+        assert!(!at(how, |x| (1.0 + x.norm_squared()).sqrt(), array![1e200, 0.0]).2);
+        let solved = move |x0: Var| how.max_iterations(100).solve(log_cosh, x0);
+        assert!(matches!(jit(solved).call::<Array1<f64>>(array![800.0]), Err(Error::Limit(_))));
+        // Elements that the function does not depend on make the Hessian singular.
+        assert!(at(how, |x| (x.slice(0, ..1) - 3.0).square().sum(), array![1.0, 7.0]).2);
+    }
+}
+
 #[test]
 fn few_iterations_suffice() {
     let count = |f: &dyn Fn(u64) -> bool| (1..500).find(|&n| f(n)).unwrap();

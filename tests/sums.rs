@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, array};
 use retrograd::op::{BLOCK, MIN_INTERLEAVED, TILE};
 use retrograd::optimize::optimize;
 use retrograd::value::{Array, DType, Scalar, Type};
-use retrograd::{Error, Program, Var, grad, hessian, interpret, jit, map, trace, value_and_grad};
+use retrograd::{Error, Program, Var, grad, hessian, interpret, jit, map, numpy as np, trace, value_and_grad};
 
 use common::Random;
 
@@ -377,6 +377,26 @@ fn norms_neither_overflow_nor_underflow() -> Result<(), Error> {
     assert!(norms.iter().zip(&lengths).all(|(&a, &b)| a == b || (a / b - 1.0).abs() < 1e-15), "{norms}");
     let directions = array![[0.6, 0.8], [0.6, 0.8], [0.6, 0.8], [0.0, 0.0]];
     assert!((&slope - &directions).iter().all(|error| error.abs() < 1e-15), "{slope}");
+    Ok(())
+}
+
+#[test]
+fn deviations_neither_overflow_nor_underflow() -> Result<(), Error> {
+    let ways: [fn(Var) -> Var; 4] = [Var::std, |x| np::std(x, (), 0), |x| np::nanstd(x, (), 0), |x| x.std_axes(&[0])];
+    for how in ways {
+        for unit in [1.0, 1e-200, 1e200, 1e-162, 1e155, 1e-154, 1e307, 1e-307] {
+            let (deviation, slope): (f64, Array1<f64>) =
+                jit(value_and_grad(how)).call(array![3.0 * unit, 4.0 * unit])?;
+            assert!((deviation / (0.5 * unit) - 1.0).abs() < 1e-15, "{unit}: {deviation}");
+            assert!((slope[0] + 0.5).abs() < 1e-15 && (slope[1] - 0.5).abs() < 1e-15, "{unit}: {slope}");
+        }
+        for unit in [1e-22f32, 1e-30, 1e20, 4e37] {
+            let (deviation, slope): (f32, Array1<f32>) =
+                jit(value_and_grad(how)).call(array![3.0f32 * unit, 4.0 * unit])?;
+            assert!((deviation / (0.5 * unit) - 1.0).abs() < 1e-6, "{unit}: {deviation}");
+            assert!((slope[0] + 0.5).abs() < 1e-6 && (slope[1] - 0.5).abs() < 1e-6, "{unit}: {slope}");
+        }
+    }
     Ok(())
 }
 

@@ -347,29 +347,29 @@ pub fn nanmean(x: Var, axes: impl Axes) -> Var {
 #[track_caller]
 pub fn nanvar(x: Var, axes: impl Axes, ddof: usize) -> Var {
     let _method = enter("nanvar", &[x]);
-    reduced(float(x), axes, |x, axes| variance_of_valid(x, axes, ddof))
+    reduced(float(x), axes, |x, axes| {
+        let (distances, divisor) = distances_of_valid(x, axes, ddof);
+        divisor.greater(0).select(distances.square().sum_axes(axes) / divisor, f64::NAN)
+    })
 }
 
-/// NumPy's `nanstd`: the square root of [`nanvar`]. The derivative at equal elements is 0.
+/// NumPy's `nanstd`: the square root of [`nanvar`], without its overflow and underflow. The derivative at equal elements is 0.
 #[track_caller]
 pub fn nanstd(x: Var, axes: impl Axes, ddof: usize) -> Var {
     let _method = enter("nanstd", &[x]);
     reduced(float(x), axes, |x, axes| {
-        let variance = variance_of_valid(x, axes, ddof);
-        variance.equal(0).select(0.0, variance.sqrt())
+        let (distances, divisor) = distances_of_valid(x, axes, ddof);
+        divisor.greater(0).select(distances.norm_axes(axes) / divisor.sqrt(), f64::NAN)
     })
 }
 
-fn variance_of_valid(x: Var, axes: &[usize], ddof: usize) -> Var {
-    let shape = x.shape();
-    let ones = with_ones(&shape, axes);
+/// The distances from the mean, and what the sum of their squares is divided by. The distance of a NaN is 0.
+fn distances_of_valid(x: Var, axes: &[usize], ddof: usize) -> (Var, Var) {
+    let ones = with_ones(&x.shape(), axes);
     let n = n_valid(x, axes);
     let mean = without_nan(x, 0.0).sum_axes(axes) / n;
-    // The distance of a NaN is one, too, and counts as 0.
     let distances = x.is_nan().select(0.0, x - mean.reshape(&ones));
-    let divisor = n - ddof as f64;
-    let variance = distances.square().sum_axes(axes) / divisor;
-    divisor.greater(0).select(variance, f64::NAN)
+    (distances, n - ddof as f64)
 }
 
 /// NumPy's `nanmax`: the greatest of the elements that are no NaN, NaN if there are none. Elements that tie share the

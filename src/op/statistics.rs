@@ -148,8 +148,13 @@ impl Var {
         if !check_float(self) {
             return Var::poisoned();
         }
-        let x = self.less_the_first(axes);
-        (x - spread(x.mean_axes(axes), &x.shape(), axes)).square().mean_axes(axes)
+        self.less_the_first(axes).mean_squared_distance(axes)
+    }
+
+    /// The mean of the squared distances from the mean.
+    #[track_caller]
+    fn mean_squared_distance(self, axes: &[usize]) -> Var {
+        (self - spread(self.mean_axes(axes), &self.shape(), axes)).square().mean_axes(axes)
     }
 
     /// The elements minus the first along the given axes, which is no part of the derivative.
@@ -164,9 +169,10 @@ impl Var {
         self - first.broadcast_to(&shape)
     }
 
-    /// The standard deviation of all elements: the square root of [`Var::var`]; NaN for none.
+    /// The standard deviation of all elements: the square root of [`Var::var`], without its overflow and underflow, as long
+    /// as the distances of the elements and their sum are in the range of the format; NaN for none.
     ///
-    /// Takes `f64` or `f32`; another dtype is an error. The derivative at equal elements is 0.
+    /// Takes `f64` or `f32`; another dtype is an error. The derivatives of all orders at equal elements are 0.
     ///
     /// ```
     /// use ndarray::{Array1, array};
@@ -202,7 +208,13 @@ impl Var {
     #[track_caller]
     pub fn std_axes(self, axes: &[usize]) -> Var {
         let _method = trace::method("std_axes", &[self]);
-        sqrt_flat_at_zero(self.var_axes(axes))
+        if !check_float(self) {
+            return Var::poisoned();
+        }
+        let x = self.less_the_first(axes);
+        let scale = NormScale::new(x, axes);
+        let scaled = x * spread(scale.inverse, &x.shape(), axes);
+        sqrt_flat_at_zero(scaled.mean_squared_distance(axes)) * scale.scale
     }
 
     /// The sum of the squares of all elements. It overflows, and loses digits to underflow, where [`Var::norm`] does not. It

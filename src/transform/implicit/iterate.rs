@@ -76,10 +76,10 @@ pub(super) fn largest(x: Var) -> Var {
     x.abs().max_all().max(0.0)
 }
 
-/// Shortens a step until it is accepted, by halves down to 2⁻³⁰.
-pub(super) fn shortened(dtype: DType, accepts: impl FnOnce(Var) -> Var) -> Var {
+/// The part of a step that is accepted: all of it, or a half, and so on; or `least`, a power of 2, if no larger one is.
+pub(super) fn shortened(dtype: DType, least: f64, accepts: impl FnOnce(Var) -> Var) -> Var {
     let one = Var::number(1.0, dtype);
-    Loop::new().while_loop(one, |t| !accepts(t) & t.greater(0.5f64.powi(30)), |t| 0.5 * t)
+    Loop::new().while_loop(one, |t| !accepts(t) & t.greater(least), |t| 0.5 * t)
 }
 
 /// Gives options of solvers that are common to all of them.

@@ -60,10 +60,13 @@ enum Method {
 
 limits!(
     Minimize,
-    "a gradient, and with Newton's method a last step, whose largest element is",
-    "The scale is the largest element of the gradient at the guess, and with Newton's method that of x; both are ε^⅔ by \
+    "a gradient, with Newton's method a last step, whose largest element is",
+    "The scale is the largest element of the gradient at the guess, and that of x for a step of Newton's; both are ε^⅔ by \
      default, 4e-11 for `f64` and 2e-5 for `f32`. Newton's method converges quadratically, so that its error is then far \
-     less.",
+     less. A step down the gradient, which it makes where its own would go uphill, counts as a gradient.\n\n\
+     So a function whose gradient at the guess is large counts as least where that is small beside it, and one all of \
+     whose gradients are below the absolute tolerance, wherever one looks: scale it, or tell tolerances. Where the \
+     function is infinite or NaN, it is not least.",
     "1000"
 );
 
@@ -85,8 +88,8 @@ impl Minimize {
 
     /// Newton's method with the Hessian, by elimination; down the gradient where its direction would go uphill.
     ///
-    /// Steps are halved, down to 2⁻³⁰, until the function is less by 10⁻⁴ of what the slope promises (Nocedal and Wright, *Numerical
-    /// optimization*, §3.1), up to rounding errors of the function's value.
+    /// Steps are halved until the function is less by 10⁻⁴ of what the slope promises (Nocedal and Wright, *Numerical
+    /// optimization*, §3.1), up to rounding errors of the function's value. Where that takes sixty halves, none is made.
     #[must_use]
     pub fn newton(self) -> Minimize {
         Minimize { method: Method::Newton, ..self }
@@ -151,11 +154,15 @@ const MAX_ITERATIONS: u64 = 1_000;
 
 impl<T: VarTree> Descent<'_, T> {
     fn newton(&self, x0: Var) -> (Var, Var) {
+        let bound_of_slope = self.limits.bound(largest(self.equation.residual(self.p, x0)));
         self.limits.repeat("minimize", MAX_ITERATIONS, x0.dtype(), x0, |x| {
             let (slope, hessian) = self.equation.linearized(self.p, x);
             let direction = downhill(-dense::solve(hessian, slope), slope);
-            let next = self.search(x, direction);
-            Step { state: next, error: largest(direction), bound: self.limits.bound(largest(x)) }
+            let next = self.search(x, direction.step);
+            let error = where_finite(self.equation.value(self.p, next), largest(direction.step));
+            // The distance to the minimum is told by a step of Newton's alone; another one is as long as the gradient.
+            let bound = direction.is_steepest.select(bound_of_slope, self.limits.bound(largest(x)));
+            Step { state: next, error, bound }
         })
     }
 
@@ -168,8 +175,8 @@ impl<T: VarTree> Descent<'_, T> {
         let ((x, ..), converged) =
             self.limits.repeat("minimize", MAX_ITERATIONS, x0.dtype(), init, |(x, slope, dx, dslope)| {
                 let direction = downhill(-inverse_hessian_times(slope, dx, dslope), slope);
-                let next = self.search(x, direction);
-                let new = self.equation.residual(self.p, next);
+                let next = self.search(x, direction.step);
+                let (value, new) = self.equation.value_and_residual(self.p, next);
                 let (step, change) = (next - x, new - slope);
                 let has_curvature = step.dot(change).greater(x.dtype().epsilon() * step.norm() * change.norm());
                 let push = |rows: Var, row: Var| {
@@ -177,28 +184,44 @@ impl<T: VarTree> Descent<'_, T> {
                     has_curvature.broadcast_to(&rows.shape()).select(pushed, rows)
                 };
                 let state = (next, new, push(dx, step), push(dslope, change));
-                Step { state, error: largest(new), bound }
+                Step { state, error: where_finite(value, largest(new)), bound }
             });
         (x, converged)
     }
 
-    /// The point in that direction.
+    /// The next point in that direction: this one, where none is lower.
     fn search(&self, x: Var, direction: Var) -> Var {
         let (value, slope) = self.equation.value_and_residual(self.p, x);
         let promise = 1e-4 * slope.dot(direction);
         // Near the minimum the function changes by less than its rounding errors.
         let noise = 10.0 * x.dtype().epsilon() * value.abs();
-        let t = shortened(x.dtype(), |t| {
+        let t = shortened(x.dtype(), LEAST_STEP, |t| {
             self.equation.value(self.p, x + t * direction).less_equal(value + t * promise + noise)
         });
-        x + t * direction
+        t.greater(LEAST_STEP).broadcast_to(&x.shape()).select(x + t * direction, x)
     }
 }
 
+/// So much of a step is none. Where the curvature all but vanishes, as that of ln cosh at 15, steps of Newton's are too long
+/// by its reciprocal.
+const LEAST_STEP: f64 = 1.0 / (1u64 << 60) as f64;
+
+/// The error of a point at which the function has that value; NaN, which is within no bound, if it is infinite or NaN. A
+/// gradient of 0 tells nothing there.
+fn where_finite(value: Var, error: Var) -> Var {
+    value.is_finite().select(error, error.full_like(f64::NAN))
+}
+
+struct Direction {
+    step: Var,
+    /// Whether it is the steepest descent.
+    is_steepest: Var,
+}
+
 /// The direction, or that of the steepest descent where this one is none.
-fn downhill(direction: Var, slope: Var) -> Var {
+fn downhill(direction: Var, slope: Var) -> Direction {
     let descends = direction.dot(slope).less(0.0);
-    descends.broadcast_to(&slope.shape()).select(direction, -slope)
+    Direction { step: descends.broadcast_to(&slope.shape()).select(direction, -slope), is_steepest: !descends }
 }
 
 /// The two loops over the differences s of iterates and y of gradients by which L-BFGS multiplies with its inverse Hessian

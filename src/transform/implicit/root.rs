@@ -142,7 +142,7 @@ fn newton<T: VarTree>(equation: &Equation<T>, limits: &Limits, p: &[Var], x0: Va
         let (y, jacobian) = equation.linearized(p, x);
         let step = step_to_zero(y, || dense::solve(jacobian, y));
         let (error, bound, size) = (largest(step), limits.bound(largest(x)), largest(y));
-        let t = shortened(x.dtype(), |t| {
+        let t = shortened(x.dtype(), 0.5f64.powi(30), |t| {
             let lessens = largest(equation.residual(p, x - t * step)).less_equal((1.0 - 1e-4 * t) * size);
             // Close to the solution rounding errors decide which residual is less.
             lessens | error.less_equal(bound)
