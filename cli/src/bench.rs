@@ -12,7 +12,7 @@ use retrograd::value::{Array, ArrayMut, ArrayRef};
 use retrograd::{Error, Graph, Program, differentiate, interpret, optimize};
 
 use crate::inputs::{InputFlags, values_help};
-use crate::limits::{LimitFlags, MemoryFlag};
+use crate::limits::{LimitFlags, MemoryFlag, within};
 use crate::names::{input_positions, names_help, output_position};
 use crate::output::{print, printable, report_as};
 use crate::random::RandomFlags;
@@ -163,7 +163,7 @@ impl Bench {
             sample("optimize", start);
             bar.set_message("compile");
             let start = Instant::now();
-            let program = Program::compile(&optimized)?.with_memory_limit(self.memory.max_memory)?;
+            let program = within(Program::compile(&optimized)?, self.memory.max_memory)?;
             sample("compile", start);
             bar.set_position(budget.percent());
             if budget.is_spent() || samples[0].1.len() >= MAX_SAMPLES {

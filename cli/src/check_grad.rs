@@ -23,7 +23,7 @@ with half the step. `stop_gradient` changes derivatives, but not finite differen
 disagreement is shown by name and element; if it is beyond its tolerance, the exit code is 1.
 
 A point is outside of the domain if an output or a derivative there is not finite, or a guard does not hold. This is shown,
-and is no error of the derivatives; but if all points are outside, the exit code is 1.
+and is no error of the derivatives; but if all points are outside, or there is nothing to compare, the exit code is 1.
 
 Inputs without a value are random, with other numbers at each point.
 
@@ -98,13 +98,19 @@ impl CheckGrad {
         }
         let is_inside = |check: &GraphCheck| !check.agreements.is_empty();
         let n_inside = checks.iter().filter(|check| is_inside(check)).count();
-        let has_passed = n_inside > 0 && checks.iter().all(|check| check.disagreement().is_none());
+        let is_compared = checks.iter().flat_map(|check| &check.agreements).any(|agreement| agreement.n > 0);
+        let has_passed = is_compared && checks.iter().all(|check| check.disagreement().is_none());
         if self.json {
             let points: Vec<Value> = checks.iter().map(json).collect();
             print(&pretty(&json!({"graph": graph.name(), "passed": has_passed, "points": points})))?;
         }
         if n_inside == 0 {
             print_error(&format!("{}: no point lies inside of the domain", self.file.display()));
+        } else if !is_compared {
+            print_error(&format!(
+                "{}: no output of floating point has an element to differentiate",
+                self.file.display()
+            ));
         }
         Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

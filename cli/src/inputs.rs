@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use crate::table::Table;
 use clap::Args;
-use retrograd::error::ArgumentError;
+use retrograd::error::{ArgumentError, LimitError};
 use retrograd::ir::read_bytes;
 use retrograd::value::json::{Json, read_complex};
 use retrograd::value::{Array, Malformed, Tree, Type, npy, npz};
@@ -202,7 +202,7 @@ struct Values<'a> {
 impl Values<'_> {
     /// All values that a file holds by name.
     fn take_file(&mut self, path: &Path) -> Result<(), Error> {
-        let bytes = read_bytes(path, self.limits.max_file_bytes)?;
+        let bytes = self.bytes(path)?;
         let of_file = |requirement: String| ArgumentError::Value { name: path.display().to_string(), requirement };
         match Kind::of(path, &bytes, None) {
             Kind::Json => {
@@ -230,13 +230,21 @@ impl Values<'_> {
         }
     }
 
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        read_bytes(path, self.limits.max_file_bytes).map_err(|error| match error {
+            // It is not the graph's file.
+            Error::Limit(error) => LimitError { place: Some(path.display().to_string()), ..error }.into(),
+            error => error,
+        })
+    }
+
     fn take_json(&mut self, name: &str, value: &Json<'_>) -> Result<(), Error> {
         self.take(name, |wanted| from_json(value, wanted, name))
     }
 
     /// One value from a file.
     fn take_part(&mut self, name: &str, path: &Path, part: Option<&str>) -> Result<(), Error> {
-        let bytes = read_bytes(path, self.limits.max_file_bytes)?;
+        let bytes = self.bytes(path)?;
         let label = format!("{name}: {}", path.display());
         let malformed = |error: Malformed| ArgumentError::Value { name: label.clone(), requirement: error.to_string() };
         let has_header = !self.no_header;

@@ -7,7 +7,7 @@ use retrograd::error::{ArgumentError, LimitError};
 use retrograd::ir::{Document, Limits};
 use retrograd::op::Op;
 use retrograd::value::Type;
-use retrograd::{Error, Graph};
+use retrograd::{Error, Graph, Program};
 
 /// How much a file may ask for.
 #[derive(Args)]
@@ -106,6 +106,11 @@ impl LimitFlags {
     }
 }
 
+/// The program within so many bytes, all of which its loops may take.
+pub fn within(program: Program, max_bytes: u64) -> Result<Program, LimitError> {
+    program.with_loop_memory(usize::try_from(max_bytes).unwrap_or(usize::MAX)).with_memory_limit(max_bytes)
+}
+
 /// The option that raises a limit, if there is one.
 pub fn option(error: &LimitError) -> Option<&'static str> {
     match error.what {
@@ -113,7 +118,7 @@ pub fn option(error: &LimitError) -> Option<&'static str> {
         "nodes of a document" | "nodes of a document, as often as its regions are used" => Some("--max-nodes"),
         "elements of a value" | "bytes of inputs" => Some("--max-elements"),
         "bytes of all values" => Some("--max-total-bytes"),
-        "bytes of memory for a run" => Some("--max-memory"),
+        "bytes of memory for a run" | "bytes that loops save for the reverse mode" => Some("--max-memory"),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use retrograd::{Error, Program, interpret, optimize};
 
 use crate::inputs::{InputFlags, values_help};
-use crate::limits::{LimitFlags, MemoryFlag};
+use crate::limits::{LimitFlags, MemoryFlag, within};
 use crate::names::{distinct, names_help, with_outputs};
 use crate::numbers::{file_parser, write_arrays};
 use crate::output::report;
@@ -50,7 +50,8 @@ pub struct Run {
     /// Run nothing, but write a file of inputs to fill in, for --input: a zero for each element.
     #[arg(long, conflicts_with_all = ["values", "input", "no_header", "only", "interpret"])]
     template: bool,
-    /// Use the interpreter instead of native code; the outputs have the same bits.
+    /// Use the interpreter, on the graph as it is, instead of native code of the optimized graph, which leaves out what no
+    /// output depends on; the outputs have the same bits.
     #[arg(long)]
     interpret: bool,
     #[command(flatten)]
@@ -81,7 +82,7 @@ impl Run {
             interpret::run_within(&graph, &inputs, self.memory.max_memory)?
         } else {
             let program = Program::compile_tiered(optimize::optimize(&graph)?)?;
-            program.with_memory_limit(self.memory.max_memory)?.call(&inputs)?
+            within(program, self.memory.max_memory)?.call(&inputs)?
         };
         let names = graph.outputs().iter().map(|output| &*output.name);
         write_arrays(self.output.as_deref(), &names.zip(&outputs).collect::<Vec<_>>())

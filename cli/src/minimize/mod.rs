@@ -120,6 +120,11 @@ impl Minimize {
             let message = "--learning-rate is for adam and gradient-descent; other methods find their steps themselves";
             usage_error::<Minimize>("retrograd minimize", message);
         }
+        let files = [&self.output, &self.point, &self.trajectory].map(|file| file.as_deref());
+        if (1..files.len()).any(|k| files[k].is_some() && files[..k].contains(&files[k])) {
+            let message = "--output, --point and --trajectory take different files";
+            usage_error::<Minimize>("retrograd minimize", message);
+        }
         let graph = self.limits.load(&self.file)?.into_graph();
         let (of, wrt) = (output_position(&graph, self.of.as_deref())?, input_positions(&graph, &self.wrt)?);
         require_some("input", &wrt)?;

@@ -5,6 +5,7 @@ use argmin::core::{CostFunction, Gradient};
 use retrograd::value::{Array, DType, Scalar, Type};
 use retrograd::{Error, Graph, Program, differentiate, optimize};
 
+use crate::limits::within;
 use crate::names::with_outputs;
 
 /// A scalar output of a graph as a function of some of its inputs, all their elements in one list of numbers.
@@ -80,7 +81,7 @@ impl Objective {
         let mut left = max_bytes;
         let mut compile = |graph: Graph, outputs: &[usize]| {
             let program = Program::compile_tiered(optimize::optimize(&with_outputs(graph, outputs))?)?;
-            let program = program.with_memory_limit(left)?;
+            let program = within(program, left)?;
             // Working memory is kept from run to run.
             left = left.saturating_sub(program.memory_bytes() as u64);
             Ok::<Program, Error>(program)

@@ -104,6 +104,12 @@ pub fn minimize(objective: &Objective, settings: &Settings, observe: &mut Observ
             let iteration = if point.is_some() { iteration + 1 } else { 0 };
             Outcome { point, iteration, stop: Stop::Failed(error, x) }
         }
+        // The search may end at a higher point than one that a line search has met.
+        None if matches!(stop, Some(Stop::NoProgress))
+            && point.as_ref().is_some_and(|point| point.gradient_norm() <= settings.tolerance) =>
+        {
+            Outcome { point, iteration, stop: Stop::Gradient }
+        }
         None => Outcome { point, iteration, stop: stop.unwrap_or(Stop::Iterations) },
     }
 }

@@ -142,3 +142,14 @@ fn bad_inputs_of_check_grad() {
     assert_eq!(fails(&["--wrt", "w", "w"]), "error: w: is named twice\n");
     assert_eq!(fails(&["w=[1]"]), "error: w: takes a list of 3 (f64[3]), but got a list of 1\n");
 }
+
+/// What has no output of floating point is not right, either.
+#[test]
+fn nothing_to_compare_is_an_error() {
+    let folder = Folder::new();
+    let finite = elementwise("is_finite").replace(r#"["x"], "type": "f64[3]""#, r#"["x"], "type": "bool[3]""#);
+    folder.write("finite.json", &finite);
+    let (code, _, told) = folder.run(&["check-grad", "finite.json"]);
+    let expected = "error: finite.json: no output of floating point has an element to differentiate\n";
+    assert_eq!((code, &*told), (1, expected));
+}

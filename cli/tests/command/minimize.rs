@@ -199,6 +199,30 @@ fn a_plateau_is_no_minimum() {
     assert!(code == 1 || (number(&found["point"]["x"]) + 0.32277).abs() < 1e-5, "{found} {err}");
 }
 
+/// A line search meets the minimum of x - ln x on its way from next to the barrier, where all other steps lead up.
+#[test]
+fn a_minimum_that_a_line_search_has_met_is_one() {
+    let folder = Folder::new();
+    let graph = trace(|x: Var| x - x.ln(), (Type::scalar(DType::F64),)).unwrap();
+    graph.save(folder.path("barrier.json")).unwrap();
+    for method in ["gradient-descent", "lbfgs"] {
+        let found = result(&folder.ok(&["minimize", "barrier.json", "x=1e-300", "--method", method]));
+        assert_eq!(found["stopped"].as_str(), Some("gradient"), "{found}");
+        assert!((number(&found["point"]["x"]) - 1.0).abs() < 1e-6 && number(&found["gradient_norm"]) < 1e-6, "{found}");
+    }
+}
+
+#[test]
+fn results_go_to_different_files() {
+    let folder = Folder::new();
+    let path = example("rosenbrock.json");
+    let start = ["minimize", path.to_str().unwrap(), "x=-1.2", "y=1"];
+    for files in [["-o", "r.json", "--point", "r.json"], ["--point", "r.csv", "--trajectory", "r.csv"]] {
+        let told = folder.fails(2, &[start, files].concat());
+        assert!(told.contains("--output, --point and --trajectory take different files"), "{told}");
+    }
+}
+
 /// Squares of these gradients overflow.
 #[test]
 fn a_steep_slope_has_a_norm() {

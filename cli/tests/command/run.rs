@@ -67,6 +67,12 @@ fn bad_inputs_of_a_run() {
     let expected = "error: cannot read nowhere.json: No such file or directory (os error 2)\n";
     assert_eq!(run(&["--input", "nowhere.json"]), expected);
 
+    folder.write("inputs.json", &format!("{{\"k\": 1{}}}", " ".repeat(4000)));
+    let expected =
+        "error: f.json: inputs.json: limit of 3000 bytes of a document exceeded; --max-file-bytes allows more\n";
+    assert_eq!(run(&["--input", "inputs.json", "--max-file-bytes", "3000"]), expected);
+    assert_eq!(run(&["k=@inputs.json", "--max-file-bytes", "3000"]), expected);
+
     let expected = "error: cannot write nowhere/out.json: No such file or directory (os error 2)\n";
     assert_eq!(run(&[&VALUES[..], &["-o", "nowhere/out.json"]].concat()), expected);
 }
