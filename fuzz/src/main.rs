@@ -11,6 +11,9 @@
 //! Each core has its own process, so that a crash or an endless run is a finding like any other: it has a seed, and the
 //! next process continues after it. Findings are grouped by kind; the first of each kind are shrunk and saved as files
 //! that `retrograd run` reads.
+//!
+//! Valgrind is there for memory. Its arithmetic, up to version 3.27, takes a negated product and sum of zeros (`vfnmadd`) for -0,
+//! and NaN for a number in the comparison "ordered and not equal", so that a difference of values is one only without it.
 
 mod allocations;
 mod supervisor;
