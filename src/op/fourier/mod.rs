@@ -187,8 +187,6 @@ mod tests {
         let holders = || f64::plans().n_holders(Kind::Forward, n);
         let bins = op.eval(&[&Array::zeros(&Type::new(DType::F64, [0, n]))]).unwrap();
         assert_eq!((bins[0].shape(), holders()), (&[0, n / 2 + 1][..], 0));
-        op.eval(&[&Array::zeros(&Type::new(DType::F64, [1, n]))]).unwrap();
-        assert_eq!(holders(), 1);
         // Lines without numbers have a bin, which is 0.
         let bins = op.eval(&[&Array::zeros(&Type::new(DType::F64, [2, 0]))]).unwrap();
         assert_eq!(bins[0].as_slice::<f64>(), Some(&[0.0, 0.0][..]));

@@ -22,11 +22,11 @@ pub(super) struct Step<C> {
 }
 
 impl Limits {
-    /// The error that is allowed for something of this magnitude.
+    /// The error that is allowed for something of this magnitude. Beside an infinite one any error would be small.
     pub fn bound(&self, scale: Var) -> Var {
         let default = default_tolerance(scale.dtype());
         let (absolute, relative) = self.tolerance.unwrap_or((default, default));
-        absolute + relative * scale
+        absolute + relative * scale.equal(f64::INFINITY).select(scale.full_like(0.0), scale)
     }
 
     /// Repeats the body until the error is within the bound; gives the last state, and whether that is so. The loop bears
