@@ -593,7 +593,8 @@ fn minimizers_know_whether_they_have_converged() {
         assert!(!at(how, Var::norm_squared, array![f64::INFINITY, 1.0]).2);
         assert!(!at(how, |x| (1.0 + x.norm_squared()).sqrt(), array![1e200, 0.0]).2);
         // Beside the slope at the guess, which is infinite, all are small.
-        assert!(!at(how, |x| -x.sqrt().sum(), array![0.0]).2);
+        let edge: Function = |x| x.slice(0, ..1).sqrt().sum() + (x.slice(0, 1..) - 3.0).square().sum();
+        assert!(!at(how, edge, array![0.0, 1.0]).2);
         let solved = move |x0: Var| how.max_iterations(100).solve(log_cosh, x0);
         assert!(matches!(jit(solved).call::<Array1<f64>>(array![800.0]), Err(Error::Limit(_))));
         // Elements that the function does not depend on make the Hessian singular.
